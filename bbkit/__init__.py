@@ -1,0 +1,70 @@
+"""bbkit, the Bedrock Batch Kit: prepare, launch and explore Amazon Bedrock batch inference.
+
+``import bbkit as bb`` loads nothing heavy: a name below is imported from its room when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from bbkit import charts as charts
+    from bbkit import explorers as explorers
+    from bbkit.checks import check_records as check_records
+    from bbkit.costs import cost_of as cost_of
+    from bbkit.costs import estimate_cost as estimate_cost
+    from bbkit.exports import export_records as export_records
+    from bbkit.findings import diagnose_outputs as diagnose_outputs
+    from bbkit.jobs import list_jobs as list_jobs
+    from bbkit.jobs import stop_jobs as stop_jobs
+    from bbkit.jobs import submit_jobs as submit_jobs
+    from bbkit.jobs import wait_for_jobs as wait_for_jobs
+    from bbkit.outputs import accounting as accounting
+    from bbkit.outputs import collect_outputs as collect_outputs
+    from bbkit.preflight import preflight as preflight
+    from bbkit.quotas import Quotas as Quotas
+    from bbkit.records import build_records as build_records
+    from bbkit.repair import probe_records as probe_records
+    from bbkit.repair import retry_records as retry_records
+    from bbkit.run import Run as Run
+    from bbkit.run import write_records as write_records
+    from bbkit.sources import read_source as read_source
+    from bbkit.watches import watch_jobs as watch_jobs
+
+_ROOMS = {
+    "Quotas": "quotas",
+    "Run": "run",
+    "accounting": "outputs",
+    "build_records": "records",
+    "check_records": "checks",
+    "collect_outputs": "outputs",
+    "cost_of": "costs",
+    "diagnose_outputs": "findings",
+    "estimate_cost": "costs",
+    "export_records": "exports",
+    "list_jobs": "jobs",
+    "preflight": "preflight",
+    "probe_records": "repair",
+    "read_source": "sources",
+    "retry_records": "repair",
+    "stop_jobs": "jobs",
+    "submit_jobs": "jobs",
+    "wait_for_jobs": "jobs",
+    "watch_jobs": "watches",
+    "write_records": "run",
+}
+
+__all__ = [*sorted(_ROOMS), "charts", "explorers"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return getattr(import_module(f"bbkit.{_ROOMS[name]}"), name)
+    if name in ("charts", "explorers"):
+        return import_module(f"bbkit.{name}")
+    raise AttributeError(f"module 'bbkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

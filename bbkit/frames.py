@@ -1,0 +1,209 @@
+"""The tables that rooms hand to each other: their columns, dtypes and how a table of findings shows itself."""
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+BUNDLE = "application/vnd.bbkit.v1+json"
+"""The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
+
+TEXT, COUNT, NUMBER, FLAG, TIME = "string", "Int64", "Float64", "boolean", "datetime64[us, UTC]"
+
+OUTPUT_COLUMNS: dict[str, str] = {
+    "record_id": TEXT,
+    "outcome": TEXT,
+    "text": TEXT,
+    "stop_reason": TEXT,
+    "stop_reason_raw": TEXT,
+    "input_tokens": COUNT,
+    "output_tokens": COUNT,
+    "cache_read_tokens": COUNT,
+    "cache_write_tokens": COUNT,
+    "max_tokens": COUNT,
+    "model": TEXT,
+    "model_id": TEXT,
+    "family": TEXT,
+    "tier": TEXT,
+    "error_code": TEXT,
+    "error_message": TEXT,
+    "attempt": COUNT,
+    "submission": COUNT,
+    "job_arn": TEXT,
+    "source_file": TEXT,
+}
+"""One row per record sent: the tidy frame of `collect_outputs`."""
+
+JOB_COLUMNS: dict[str, str] = {
+    "job_name": TEXT,
+    "job_arn": TEXT,
+    "file": TEXT,
+    "attempt": COUNT,
+    "submission": COUNT,
+    "status": TEXT,
+    "message": TEXT,
+    "records": COUNT,
+    "processed": COUNT,
+    "succeeded": COUNT,
+    "errored": COUNT,
+    "submitted_at": TIME,
+    "ended_at": TIME,
+    "expires_at": TIME,
+    "seen_at": TIME,
+}
+"""One row per job of a run, submitted or queued (status NA)."""
+
+FINDING_COLUMNS: dict[str, str] = {
+    "severity": TEXT,
+    "rule": TEXT,
+    "file": TEXT,
+    "line": COUNT,
+    "record_id": TEXT,
+    "count": COUNT,
+    "finding": TEXT,
+    "remedy": TEXT,
+}
+"""One row per finding; alike ones are one row with their count."""
+
+SEVERITIES = ("error", "warning", "unknown", "info")
+
+
+def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Make a frame of exactly these columns, in order and with these dtypes, whatever the rows hold.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Column name to value; what a row lacks is NA.
+    columns : mapping of str to str
+        Column name to pandas dtype, such as `JOB_COLUMNS`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per item of `rows`, with a fresh RangeIndex.
+    """
+    listed = list(rows)
+    data = {
+        name: pd.array([_known(row.get(name)) for row in listed], dtype=dtype)  # type: ignore[call-overload]
+        for name, dtype in columns.items()
+    }
+    return pd.DataFrame(data)
+
+
+def _known(value: Any) -> Any:
+    return pd.NA if value is None else value
+
+
+def bundle(
+    kind: str, sentence: str, numbers: Mapping[str, Any], rows: Iterable[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Describe a result for `report.json`.
+
+    Parameters
+    ----------
+    kind : str
+        ``accounting``, ``findings``, ``cost`` or ``jobs``.
+    sentence : str
+        The result in one sentence.
+    numbers : mapping of str to number
+        What ``--fail-on`` can name; NA becomes null.
+    rows : iterable of mapping
+        The table behind the sentence, small.
+
+    Returns
+    -------
+    dict
+        JSON-ready ``{"kind", "sentence", "numbers", "rows"}``.
+    """
+    return {
+        "kind": kind,
+        "sentence": sentence,
+        "numbers": {name: _plain(value) for name, value in numbers.items()},
+        "rows": [{name: _plain(value) for name, value in row.items()} for row in rows],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return None
+    if hasattr(value, "isoformat"):
+        return value.isoformat()
+    return value.item() if hasattr(value, "item") else value
+
+
+class Findings(pd.DataFrame):
+    """What a check says: one row per finding, columns `FINDING_COLUMNS`. Empty means nothing to say."""
+
+    @property
+    def _constructor(self) -> type["Findings"]:
+        return Findings
+
+    @property
+    def errors(self) -> "Findings":
+        """The rows whose severity is ``error``."""
+        return self[self["severity"] == "error"]  # type: ignore[return-value]
+
+    @property
+    def sentence(self) -> str:
+        """How many findings of each severity there are, such as ``2 errors, 1 warning``."""
+        if self.empty:
+            return "Nothing to say: no finding."
+        counts = self["severity"].value_counts()
+        parts = []
+        for severity in SEVERITIES:
+            if number := int(counts.get(severity, 0)):
+                plural = "s" if number > 1 and severity in ("error", "warning") else ""
+                parts.append(f"{number} {severity}{plural}")
+        return ", ".join(parts)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        if list(self.columns) != list(FINDING_COLUMNS):
+            return {"text/plain": pd.DataFrame(self).to_string(), "text/html": pd.DataFrame(self).to_html()}
+        rows = pd.DataFrame(self).to_dict("records")
+        numbers = {f"findings_{name}": int((self["severity"] == name).sum()) for name in SEVERITIES}
+        lines = [f"{row['severity']}: {row['finding']} {_text(row['remedy'])}".rstrip() for row in rows]
+        return {
+            "text/plain": "\n".join([self.sentence, *lines]),
+            "text/html": _findings_html(self.sentence, rows),
+            BUNDLE: bundle("findings", self.sentence, numbers, rows),  # type: ignore[arg-type]
+        }
+
+
+def findings(rows: Iterable[Mapping[str, Any]]) -> Findings:
+    """Make a table of findings, the most severe first, otherwise in the order given.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        ``severity`` (``error``, ``warning``, ``unknown`` or ``info``), ``rule``, ``finding`` and ``remedy``;
+        ``file``, ``line`` (1-based), ``record_id`` where there is one; ``count`` is 1 when left out.
+
+    Returns
+    -------
+    Findings
+        One row per finding, columns `FINDING_COLUMNS`.
+    """
+    ordered = sorted(rows, key=lambda row: SEVERITIES.index(row["severity"]))
+    return Findings(as_frame(({"count": 1, **row} for row in ordered), FINDING_COLUMNS))
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
+
+
+def _findings_html(sentence: str, rows: list[Any]) -> str:
+    items = []
+    for row in rows:
+        where = " ".join(_text(row[name]) for name in ("file", "record_id") if _text(row[name]))
+        items.append(
+            f'<li class="bbkit-{html.escape(row["severity"])}"><b>{html.escape(row["severity"])}</b> '
+            f"{html.escape(_text(row['finding']))} <i>{html.escape(_text(row['remedy']))}</i>"
+            + (f" <small>{html.escape(where)}</small>" if where else "")
+            + "</li>"
+        )
+    return (
+        '<div class="bbkit-findings tex2jax_ignore mathjax_ignore">'
+        f"<p>{html.escape(sentence)}</p><ul>{''.join(items)}</ul></div>"
+    )
