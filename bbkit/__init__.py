@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from bbkit import charts as charts
     from bbkit import explorers as explorers
     from bbkit.checks import check_records as check_records
+    from bbkit.costs import check_budget as check_budget
     from bbkit.costs import cost_of as cost_of
     from bbkit.costs import estimate_cost as estimate_cost
     from bbkit.exports import export_records as export_records
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     from bbkit.preflight import preflight as preflight
     from bbkit.quotas import Quotas as Quotas
     from bbkit.records import build_records as build_records
+    from bbkit.records import read_prompt as read_prompt
     from bbkit.repair import probe_records as probe_records
     from bbkit.repair import retry_records as retry_records
+    from bbkit.repair import send_on_demand as send_on_demand
     from bbkit.run import Run as Run
     from bbkit.run import write_records as write_records
     from bbkit.sources import read_source as read_source
@@ -37,6 +40,7 @@ _ROOMS = {
     "Run": "run",
     "accounting": "outputs",
     "build_records": "records",
+    "check_budget": "costs",
     "check_records": "checks",
     "collect_outputs": "outputs",
     "cost_of": "costs",
@@ -46,8 +50,10 @@ _ROOMS = {
     "list_jobs": "jobs",
     "preflight": "preflight",
     "probe_records": "repair",
+    "read_prompt": "records",
     "read_source": "sources",
     "retry_records": "repair",
+    "send_on_demand": "repair",
     "stop_jobs": "jobs",
     "submit_jobs": "jobs",
     "wait_for_jobs": "jobs",
@@ -55,7 +61,33 @@ _ROOMS = {
     "write_records": "run",
 }
 
-__all__ = [*sorted(_ROOMS), "charts", "explorers"]
+__all__ = [
+    "Quotas",
+    "Run",
+    "accounting",
+    "build_records",
+    "charts",
+    "check_budget",
+    "check_records",
+    "collect_outputs",
+    "cost_of",
+    "diagnose_outputs",
+    "estimate_cost",
+    "explorers",
+    "export_records",
+    "list_jobs",
+    "preflight",
+    "probe_records",
+    "read_prompt",
+    "read_source",
+    "retry_records",
+    "send_on_demand",
+    "stop_jobs",
+    "submit_jobs",
+    "wait_for_jobs",
+    "watch_jobs",
+    "write_records",
+]
 
 
 def __getattr__(name: str) -> Any:

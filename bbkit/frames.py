@@ -1,10 +1,12 @@
-"""The tables that rooms hand to each other: their columns, dtypes and how a table of findings shows itself."""
+"""The tables that rooms hand to each other: columns, dtypes, and how findings show themselves."""
 
 import html
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
+
+from bbkit.errors import RecordsError
 
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
@@ -158,16 +160,52 @@ class Findings(pd.DataFrame):
                 parts.append(f"{number} {severity}{plural}")
         return ", ".join(parts)
 
+    def to_text(self) -> str:
+        """The findings as plain text: the sentence, then one line each.
+
+        Returns
+        -------
+        str
+            For a terminal.
+        """
+        rows = pd.DataFrame(self).to_dict("records")
+        lines = [
+            f"{row['severity']}: {_where(row)}{row['finding']} {_text(row['remedy'])}".rstrip()
+            for row in rows
+        ]
+        return "\n".join([self.sentence, *lines])
+
+    def raise_for_errors(self) -> "Findings":
+        """Stop where a finding is an error; otherwise give the findings back to look at.
+
+        Returns
+        -------
+        Findings
+            This table.
+
+        Raises
+        ------
+        bbkit.errors.RecordsError
+            With the first three errors in its text and all of them as ``.findings``.
+        """
+        wrong = self.errors
+        if wrong.empty:
+            return self
+        said = [
+            f"{row['finding']} {_text(row['remedy'])}".rstrip() for row in wrong.head(3).to_dict("records")
+        ]
+        more = f" ({len(wrong) - 3:,} more errors)" if len(wrong) > 3 else ""
+        raise RecordsError(" ".join(said) + more, self)
+
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if list(self.columns) != list(FINDING_COLUMNS):
             return {"text/plain": pd.DataFrame(self).to_string(), "text/html": pd.DataFrame(self).to_html()}
         rows = pd.DataFrame(self).to_dict("records")
         numbers = {f"findings_{name}": int((self["severity"] == name).sum()) for name in SEVERITIES}
-        lines = [f"{row['severity']}: {row['finding']} {_text(row['remedy'])}".rstrip() for row in rows]
         return {
-            "text/plain": "\n".join([self.sentence, *lines]),
+            "text/plain": self.to_text(),
             "text/html": _findings_html(self.sentence, rows),
-            BUNDLE: bundle("findings", self.sentence, numbers, rows),  # type: ignore[arg-type]
+            BUNDLE: bundle("findings", self.sentence, numbers, rows),
         }
 
 
@@ -193,10 +231,15 @@ def _text(value: Any) -> str:
     return "" if value is None or pd.isna(value) else str(value)
 
 
+def _where(row: Mapping[Any, Any]) -> str:
+    place = " ".join(_text(row[name]) for name in ("file", "line", "record_id") if _text(row[name]))
+    return f"{place}: " if place else ""
+
+
 def _findings_html(sentence: str, rows: list[Any]) -> str:
     items = []
     for row in rows:
-        where = " ".join(_text(row[name]) for name in ("file", "record_id") if _text(row[name]))
+        where = _where(row).removesuffix(": ")
         items.append(
             f'<li class="bbkit-{html.escape(row["severity"])}"><b>{html.escape(row["severity"])}</b> '
             f"{html.escape(_text(row['finding']))} <i>{html.escape(_text(row['remedy']))}</i>"

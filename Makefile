@@ -1,0 +1,52 @@
+# Every target makes .venv by itself: with uv when it is there, otherwise with python3 -m venv and pip.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(if $(shell command -v uv),uv pip install --quiet --python $(PYTHON),$(PYTHON) -m pip install --quiet --disable-pip-version-check)
+MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '>=3.11',python3 -m venv)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo faults lab lint test test-all bench clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.installed  ## sample calls through a batch job on this machine, to a report; no AWS account
+	$(VENV)/bin/bbkit demo
+
+faults: $(VENV)/.installed  ## the same with records that fail, a missing line and cut-off answers, found and repaired
+	$(VENV)/bin/bbkit demo --faults
+
+lab: $(VENV)/.installed  ## JupyterLab on the notebooks, with a stand-in of the service beside it
+	$(VENV)/bin/bbkit lab
+
+lint: $(VENV)/.installed-dev  ## ruff and mypy, notebooks included
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+test: lint  ## lint and the tests that fit in ten minutes
+	$(PYTHON) -m pytest
+
+test-all: lint  ## everything: long kill, load, hostile-file and browser tests too
+	$(PYTHON) -m pytest -m ""
+
+bench: $(VENV)/.installed-dev  ## the benchmarks, each against what a user would write otherwise
+	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
+
+clean:  ## remove .venv, caches and the demo's run
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs/demo runs/demo-faults
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@echo "Making $(VENV)"
+	@$(MAKE_VENV) $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing bbkit and what it needs into $(VENV)"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing bbkit and its development tools into $(VENV)"
+	@$(PIP) -e '.[dev]'
+	@touch $@ $(VENV)/.installed

@@ -1,0 +1,270 @@
+"""A batch job from end to end on this machine, and JupyterLab beside a stand-in of the service."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from bbkit.errors import InputError, RunError, RunExistsError
+from bbkit.report import Report, render_report
+
+_READY_SECONDS = 30
+_FAULTS = ("--record-error-rate", "0.03", "--missing-rate", "0.01", "--model-error-rate", "0.01")
+
+
+def run_demo(folder: str = "", *, faults: bool = False) -> int:
+    """Run the sample calls through prepare, launch and explore against a stand-in, and say where the report is.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the run; ``runs/demo``, with faults ``runs/demo-faults``, when empty. An earlier run of the demo
+        there is replaced, anything else is refused.
+    faults : bool
+        Let records fail, a line go missing and answers be cut off, then repair them with 04-retry.
+
+    Returns
+    -------
+    int
+        0 when every record is accounted for, otherwise 1.
+
+    Raises
+    ------
+    bbkit.errors.RunExistsError
+        The folder holds something that the demo did not make.
+    bbkit.errors.ReportError
+        A notebook failed.
+    """
+    run_folder = Path(folder or ("runs/demo-faults" if faults else "runs/demo")).absolute()
+    _remove_earlier_demo(run_folder)
+    state = run_folder.with_name(f"{run_folder.name}-standin")
+    switches = ("--speed", "instant", *(_FAULTS if faults else ()))
+    with start_standin(state, *switches) as environment, _environment(environment):
+        print(
+            f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}; nothing leaves this machine."
+        )
+        report = _run_notebooks(run_folder, faults=faults)
+    summary = json.loads(report.json_path.read_text())
+    told = next(part for part in summary["results"] if part["kind"] == "accounting")
+    print(told["sentence"])
+    print(report.path)
+    return 0 if not told["numbers"]["missing"] and not told["numbers"]["pending"] else 1
+
+
+def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
+    """Start a stand-in and JupyterLab on the notebooks, with the environment that leads to the stand-in.
+
+    Parameters
+    ----------
+    folder : str
+        Folder of the stand-in's state; jobs and objects in it are still there the next time.
+    port : int
+        Port of JupyterLab; the next free one is taken when it is in use.
+    browser : bool
+        Open a browser.
+
+    Returns
+    -------
+    int
+        JupyterLab's exit status.
+    """
+    root = _lab_folder()
+    with start_standin(Path(folder).absolute(), "--speed", "fast") as environment:
+        print(
+            f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}; start with 01-prepare."
+        )
+        with tempfile.TemporaryDirectory() as config:
+            _write_lab_config(Path(config))
+            command = [
+                *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={port}"),
+                "--LabApp.default_url=/lab/tree/notebooks/01-prepare.ipynb",
+                *(() if browser else ("--no-browser",)),
+                *(("--allow-root",) if os.geteuid() == 0 else ()),
+            ]
+            paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
+            environment = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
+            with subprocess.Popen(command, env=environment) as lab:
+                return _wait_through_interrupts(lab)
+
+
+def _wait_through_interrupts(lab: subprocess.Popen) -> int:
+    # JupyterLab asks before it stops on Ctrl-C; leaving earlier would take the stand-in from under it.
+    while True:
+        with contextlib.suppress(KeyboardInterrupt):
+            return lab.wait()
+
+
+def _write_lab_config(folder: Path) -> None:
+    labconfig = folder / "labconfig"
+    labconfig.mkdir()
+    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    (labconfig / "page_config.json").write_text(json.dumps(disabled))
+
+
+@contextlib.contextmanager
+def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
+    """Run a stand-in as a process of its own for the length of a ``with``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Where it keeps its state.
+    *switches : str
+        More of its command line.
+
+    Yields
+    ------
+    dict of str to str
+        The environment variables that lead boto3 to it.
+
+    Raises
+    ------
+    bbkit.errors.RunError
+        It did not start.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    log = folder / "console.txt"
+    command = [sys.executable, "-m", "bbkit.standin", str(folder), "--port", "0", *switches]
+    with log.open("w") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+        )
+    try:
+        _wait_until_ready(process, log)
+        yield read_environment(folder / "standin.env")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        assert process.stdout
+        process.stdout.close()
+
+
+def _wait_until_ready(process: subprocess.Popen, log: Path) -> None:
+    assert process.stdout
+    for line in process.stdout:
+        if line.startswith("ready "):
+            return
+    raise RunError(f"The stand-in did not start: {log.read_text()[-500:].strip()}")
+
+
+def read_environment(path: Path) -> dict[str, str]:
+    """Read a ``NAME=value`` file such as ``standin.env``.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    dict of str to str
+        Name to value; comments and blank lines are passed over.
+    """
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.removeprefix("export ").partition("=") for line in lines if line and line[0] != "#")
+    return {name: value.strip("'\"") for name, _, value in pairs}
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in (*values, "AWS_PROFILE")}
+    os.environ.update(values)
+    os.environ.pop("AWS_PROFILE", None)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _remove_earlier_demo(run_folder: Path) -> None:
+    if not run_folder.exists():
+        return
+    description = run_folder / "run.json"
+    if not (description.is_file() and json.loads(description.read_text()).get("demo")):
+        raise RunExistsError(f"{run_folder} holds something that the demo did not make. Name another folder.")
+    shutil.rmtree(run_folder)
+
+
+def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
+    notebooks, samples = find_shared("notebooks"), find_shared("data/samples")
+    run = {"run_folder": str(run_folder)}
+    prepare = {
+        **run,
+        "source_uri": str(samples / "call_transcripts.csv"),
+        "demo": True,
+        **({"max_tokens": 64} if faults else {}),
+    }
+    steps = [("01-prepare", prepare), ("02-launch", {**run, "wait_minutes": 10.0}), ("03-explore", {**run})]
+    if faults:
+        steps += [
+            ("04-retry", {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}),
+            ("03-explore", run),
+        ]
+    for name, parameters in steps:
+        print(f"{name} ...", flush=True)
+        report = _render(notebooks / f"{name}.ipynb", run_folder, parameters)
+    return report
+
+
+def _render(notebook: Path, run_folder: Path, parameters: dict) -> Report:
+    # Rendered beside the run and moved in afterwards: 01-prepare makes the folder and refuses one that is there.
+    run_folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=run_folder.parent, prefix=f".{run_folder.name}-") as folder:
+        report = render_report(
+            notebook, Path(folder) / f"{notebook.stem}.html", parameters=parameters, with_text=True
+        )
+        reports = run_folder / "reports"
+        reports.mkdir(exist_ok=True)
+        for path in Path(folder).iterdir():
+            os.replace(path, reports / path.name)
+    return report.moved_to(reports)
+
+
+def find_shared(name: str) -> Path:
+    """Find what comes along with the package: ``notebooks`` or ``data/samples``.
+
+    Parameters
+    ----------
+    name : str
+        The folder's place in the repository.
+
+    Returns
+    -------
+    pathlib.Path
+        It in the checkout where the package runs from one, otherwise the installed copy.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        It is in neither place.
+    """
+    package = Path(__file__).parent
+    for path in (package.parent / name, package / "_share" / Path(name).name):
+        if path.is_dir():
+            return path
+    raise InputError(f"{name} is neither beside the package nor in it. Install bbkit again.")
+
+
+def _lab_folder() -> Path:
+    notebooks = find_shared("notebooks")
+    if notebooks.parent.name != "_share":
+        return notebooks.parent
+    here = Path.cwd()
+    for name in ("notebooks", "data/samples"):
+        if not (here / name).exists():
+            shutil.copytree(find_shared(name), here / name)
+    return here
