@@ -209,7 +209,7 @@ def translated() -> Iterator[None]:
         found = "There are no AWS credentials" if missing else f"AWS credentials cannot be used: {error}"
         raise CredentialsError(f"{found.rstrip('.')}. {_HOW}") from error
     except exceptions.NoRegionError as error:
-        raise AwsError("No AWS region is configured. Set AWS_REGION, such as us-east-1.") from error
+        raise AwsError("No AWS region is configured. Set AWS_DEFAULT_REGION, such as us-east-1.") from error
     except exceptions.InvalidEndpointConfigurationError as error:
         raise AwsError(f"{error} Unset AWS_BEARER_TOKEN_BEDROCK to talk to a stand-in.") from error
     except exceptions.ParamValidationError as error:
@@ -237,7 +237,8 @@ _REMEDIES = {
 }
 _BAD_CREDENTIALS = (
     "ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch",
-    "InvalidAccessKeyId", "RequestExpired", "AuthFailure", "IncompleteSignature", "MissingAuthenticationToken",
+    "InvalidAccessKeyId", "RequestExpired", "AuthFailure", "IncompleteSignature",
+    "MissingAuthenticationToken",
 )  # fmt: skip
 
 
@@ -369,8 +370,8 @@ def upload_file(
     path : str or pathlib.Path
         The file.
     uri : str
-        The object to make. Its sha256 is kept in its metadata, because the ETag of an object uploaded in parts
-        or encrypted with KMS is no checksum of its content
+        The object to make. Its sha256 is kept in its metadata, because the ETag of an object uploaded in
+        parts or encrypted with KMS is no checksum of its content
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
     progress : callable, optional
         Called with the number of bytes just sent, possibly from several threads.
@@ -415,8 +416,8 @@ def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None]
     uri : str
         The object.
     path : str or pathlib.Path
-        The file to make. A small hidden file beside it keeps the object's ETag and the file's sha256, by which
-        a complete download is known again.
+        The file to make. A small hidden file beside it keeps the object's ETag and the file's sha256, by
+        which a complete download is known again.
     progress : callable, optional
         Called with the number of bytes just received, possibly from several threads.
 
