@@ -1,0 +1,75 @@
+"""When the jobs of a run did what."""
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from bbkit.charts import look
+
+
+def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
+    """Draw each job as a bar from its submission to its end, or to the last look at it.
+
+    Parameters
+    ----------
+    jobs : pandas.DataFrame
+        The jobs table, columns `bbkit.frames.JOB_COLUMNS`.
+    by : str, optional
+        Column that names the bars; ``job_name`` by default.
+    title : str, optional
+        In place of the chart's own.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Times in UTC; at most the 60 latest jobs.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        There is no column `by`.
+    """
+    title = title or "Jobs over time"
+    column = look.find_column(jobs, by) or "job_name"
+    started = jobs.dropna(subset=["submitted_at"]).sort_values("submitted_at").tail(60)
+    if started.empty:
+        return look.empty_figure(title, f"None of {len(jobs):,} jobs was submitted yet.")
+    ends = started["ended_at"].fillna(started["seen_at"]).fillna(started["submitted_at"])
+    seconds = (ends - started["submitted_at"]).dt.total_seconds()
+    names = started[column].astype("string").fillna("not known")
+    traces = []
+    for status, rows in started.groupby(started["status"].fillna("queued"), sort=False):
+        spent = seconds.loc[rows.index]
+        traces.append(
+            go.Bar(
+                name=look.escape_text(status),
+                y=[look.shorten(name, 44) for name in names.loc[rows.index]],
+                base=rows["submitted_at"].dt.tz_convert(None).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist(),
+                x=(spent.clip(lower=0.2) * 1000).tolist(),
+                orientation="h",
+                marker={"color": look.STATUSES.get(str(status), look.LIGHT)},
+                text=[_duration(value) for value in spent],
+                textposition="auto",
+                hovertext=[_describe(row) for row in rows.to_dict("records")],
+                hovertemplate="<b>%{y}</b><br>%{hovertext}<extra>%{fullData.name}</extra>",
+            )
+        )
+    counts = started["status"].fillna("queued").value_counts()
+    subtitle = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    figure = look.make_figure(
+        traces, title=title, subtitle=f"n = {len(jobs):,} jobs: {subtitle}", x="time (UTC)", height=180 + 32 * len(started)
+    )  # fmt: skip
+    return figure.update_layout(
+        xaxis={"type": "date"}, yaxis={"autorange": "reversed", "showgrid": False}, showlegend=True, barmode="overlay",
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+    )  # fmt: skip
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def _describe(row: dict) -> str:
+    counts = [f"{row[name]:,} {name}" for name in ("records", "succeeded", "errored") if pd.notna(row[name])]
+    return ", ".join(counts) or "no counts yet"

@@ -1,0 +1,62 @@
+"""Documentation is a test subject: what exists is named, and what is named exists."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import bbkit
+from bbkit import charts, explorers
+from bbkit.cli import build_parser
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def commands() -> dict[str, object]:
+    parser = build_parser()
+    action = next(action for action in parser._actions if hasattr(action, "choices") and action.choices)
+    return dict(action.choices)
+
+
+def test_readme_names_every_public_name() -> None:
+    missing = [name for name in bbkit.__all__ if f"`{name}" not in README and f"bb.{name}" not in README]
+    assert not missing
+    rooms = [f"{room.__name__.split('.')[-1]}.{name}" for room in (charts, explorers) for name in room.__all__]
+    assert not [name for name in rooms if name not in README]
+
+
+def test_readme_names_every_command_and_notebook() -> None:
+    assert not [name for name in commands() if f"bbkit {name}" not in README]
+    assert not [path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem not in README]
+
+
+def test_readme_names_nothing_that_is_not_there() -> None:
+    known = set(bbkit.__all__)
+    assert {name for name in re.findall(r"\bbb\.(\w+)", README)} <= known
+    assert {name for name in re.findall(r"\bcharts\.(\w+)\(", README)} <= set(charts.__all__)
+    assert {name for name in re.findall(r"`bbkit ([a-z]+)", README)} <= set(commands())
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"\bmake ([a-z-]+)", README):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_command_has_help_and_an_example() -> None:
+    for name, parser in commands().items():
+        text = parser.format_help()
+        assert f"bbkit {name}" in text.split("example:")[1], name
+
+
+def test_versions_have_one_source() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    environment = (ROOT / "environment.yml").read_text()
+    assert re.findall(r"^\s+- (.+)$", environment, re.MULTILINE) == [
+        "conda-forge",
+        f"python{project['requires-python']}",
+        "pip",
+        "pip:",
+        "-e .",
+    ]
+    assert project["version"] == bbkit.__version__
+    named = {re.split(r"[<>=\[]", item)[0] for item in project["dependencies"]}
+    assert {"jupyterlab", "boto3", "pandas", "ipywidgets", "plotly", "papermill"} <= named
+    assert all("<" in item or "==" in item for item in project["dependencies"]), "an upper bound is missing"

@@ -1,0 +1,130 @@
+"""The house: imports go down, one heavy dependency lives in one room, and loading the package loads nothing."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bbkit
+
+PACKAGE = Path(bbkit.__file__).parent
+
+FLOORS = [
+    ["errors"],
+    ["frames", "masks"],
+    ["aws", "families"],
+    ["models", "quotas", "prices", "sources"],
+    ["records"],
+    ["checks", "costs", "findings"],
+    ["run"],
+    ["jobs", "outputs", "preflight"],
+    ["charts", "explorers", "report", "repair"],
+    ["cli", "demo"],
+]
+"""Rooms from the ground up; a room that is a package counts as one."""
+
+HEAVY = {
+    "boto3": "aws",
+    "botocore": "aws",
+    "s3transfer": "aws",
+    "plotly": "charts",
+    "ipywidgets": "explorers",
+    "papermill": "report",
+    "nbconvert": "report",
+    "nbformat": "report",
+    "nbclient": "report",
+}
+
+HELPERS: dict[str, str] = {}
+"""Modules that are part of a room but not named after it: module to room."""
+
+
+def list_modules() -> list[Path]:
+    found = sorted(PACKAGE.rglob("*.py"))
+    return [path for path in found if "_share" not in path.parts]
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def read_imports(path: Path) -> Iterator[str]:
+    """Every absolute name a module imports, wherever in it; names for the type checker only are passed over."""
+    tree = ast.parse(path.read_text())
+    skipped = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor_of(room: str) -> int:
+    room = HELPERS.get(room, room)
+    for number, rooms in enumerate(FLOORS):
+        if room in rooms:
+            return number
+    raise AssertionError(f"bbkit/{room} has no floor; name its place in FLOORS or HELPERS")
+
+
+MODULES = list_modules()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_down(path: Path) -> None:
+    room = room_of(path)
+    for name in read_imports(path):
+        if not name.startswith("bbkit."):
+            continue
+        target = name.split(".")[1]
+        if room == "standin" or target == "standin":
+            assert room == target, f"{path.name} imports {name}: the stand-in is a wing apart"
+        elif room != "__init__" and target != room and target != "__version__":
+            if HELPERS.get(room, room) == HELPERS.get(target, target):
+                continue
+            assert floor_of(target) < floor_of(room), f"{path.name} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_heavy_dependency_has_one_room(path: Path) -> None:
+    room = room_of(path)
+    if room == "standin":
+        return
+    for name in read_imports(path):
+        owner = HEAVY.get(name.split(".")[0])
+        assert owner in (None, HELPERS.get(room, room)), f"{path.name} imports {name}, which lives in {owner}"
+
+
+def loaded_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"
+    return set(json.loads(subprocess.check_output([sys.executable, "-c", code], text=True)))
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = loaded_after("import bbkit")
+    assert not loaded & {*HEAVY, "pandas", "numpy", "pyarrow"}
+
+
+def test_the_package_lists_the_names_it_gives() -> None:
+    for name in bbkit.__all__:
+        assert getattr(bbkit, name).__doc__, name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = bbkit.no_such_name
+
+
+def test_the_stand_in_loads_no_other_room() -> None:
+    loaded = loaded_after("import bbkit.standin.__main__")
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("bbkit.")}
+    assert rooms == {"standin"}
