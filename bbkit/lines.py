@@ -1,0 +1,254 @@
+"""The input line of a record, and files of such lines, streamed: part of the room `records`."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from bbkit import aws
+from bbkit.errors import InputError, RecordsError
+
+Records = pd.DataFrame | Iterable[pd.DataFrame] | Iterable[tuple[str | None, Mapping[str, Any]]] | str | Path
+"""Whatever holds records: a frame of `build_records`, an iterator of them or of pairs, or files of lines."""
+
+_CHUNK = 1 << 20
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise InputError(f"A body holds {type(value).__name__} {str(value)[:40]!r}, which JSON cannot carry.")
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+
+
+def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:
+    """Write one record as the line Bedrock reads.
+
+    Parameters
+    ----------
+    record_id : str or None
+        Its id; None leaves it out, and Bedrock makes one up.
+    model_input : mapping
+        The body.
+
+    Returns
+    -------
+    bytes
+        ``{"recordId": ..., "modelInput": ...}`` in UTF-8 and a newline.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        A body that JSON cannot carry, such as half of a surrogate pair.
+
+    Notes
+    -----
+    https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html
+    """
+    line: dict[str, Any] = {} if record_id is None else {"recordId": record_id}
+    line["modelInput"] = model_input
+    try:
+        return _ENCODER.encode(line) + b"\n"
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"Record {record_id!r} holds half of a surrogate pair ({error.object[error.start]!a}), which is "
+            "not text; replace it where the text was read."
+        ) from error
+    except TypeError as error:
+        raise InputError(f"Record {record_id!r} cannot be written as JSON: {error}.") from error
+
+
+def iter_lines(records: Records) -> Iterator[bytes]:
+    """Every record as its line; files of lines are passed on byte for byte, blank lines left out.
+
+    Parameters
+    ----------
+    records : DataFrame, iterable of DataFrame, iterable of (record_id, model_input), or path
+        The records: a frame with ``record_id`` and ``model_input``, chunks of it, pairs, a ``.jsonl`` file, a
+        folder of them, or an ``s3://`` URI of either.
+
+    Yields
+    ------
+    bytes
+        One line a record, with its newline.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        What is given holds no records.
+    """
+    if isinstance(records, str | Path):
+        for name in record_files(records):
+            for line in file_lines(name):
+                if line.strip():
+                    yield line if line.endswith(b"\n") else line + b"\n"
+        return
+    for record_id, model_input in _iter_pairs(records):
+        yield input_line(record_id, model_input)
+
+
+def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]]:
+    """Every record as its id and its body, streamed.
+
+    Parameters
+    ----------
+    records : DataFrame, iterable of DataFrame, iterable of (record_id, model_input), or path
+        As for `iter_lines`.
+
+    Yields
+    ------
+    tuple of (str or None, dict)
+        The id (None where the line has none; the JSON text of one that is not a string) and the body.
+
+    Raises
+    ------
+    bbkit.errors.RecordsError
+        A line that is not a record; `check_records` names every such line.
+    """
+    if not isinstance(records, str | Path):
+        for record_id, model_input in _iter_pairs(records):
+            yield record_id, dict(model_input)
+        return
+    for name in record_files(records):
+        for number, line in enumerate(file_lines(name), 1):
+            if line.strip():
+                yield _read_line(line, name, number)
+
+
+def iter_record_ids(path: str | Path) -> Iterator[str | None]:
+    """The record ids of files of lines, in order; bodies are skipped, not built.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.jsonl`` file, a folder of them, or an ``s3://`` URI of either.
+
+    Yields
+    ------
+    str or None
+        One id a record: None where the line has none; the JSON text of one that is not a string.
+
+    Raises
+    ------
+    bbkit.errors.RecordsError
+        A line that is not a record.
+    """
+    decode = msgspec.json.Decoder(_Envelope).decode
+    for name in record_files(path):
+        for number, line in enumerate(file_lines(name), 1):
+            try:
+                yield _id_text(decode(line).recordId)
+            except msgspec.MsgspecError:
+                if line.strip():
+                    yield _read_line(line, name, number)[0]
+
+
+class _Envelope(msgspec.Struct):
+    recordId: Any = None
+
+
+def _id_text(value: Any) -> str | None:
+    return value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False)
+
+
+def _read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str, Any]]:
+    try:
+        try:
+            record = msgspec.json.decode(line)
+        except msgspec.MsgspecError:
+            record = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise RecordsError(f"{Path(name).name} line {number:,} is not JSON ({error}). {_REMEDY}") from error
+    if not isinstance(record, dict) or not isinstance(record.get("modelInput"), dict):
+        raise RecordsError(f"{Path(name).name} line {number:,} is not an object with a modelInput. {_REMEDY}")
+    return _id_text(record.get("recordId")), record["modelInput"]
+
+
+_REMEDY = "check_records names every such line."
+
+
+def _iter_pairs(records: Any) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
+    for part in [records] if isinstance(records, pd.DataFrame) else records:
+        if not isinstance(part, pd.DataFrame):
+            yield part
+            continue
+        if absent := {"record_id", "model_input"} - set(part.columns):
+            raise InputError(
+                f"The frame has no column {', '.join(sorted(absent))}; build_records makes one row per "
+                "record with record_id and model_input."
+            )
+        ids = part["record_id"]
+        texts = ids.astype(object).where(ids.notna(), None).to_list()
+        yield from zip(texts, part["model_input"].to_list(), strict=True)
+
+
+def record_files(path: str | Path) -> list[str]:
+    """The files of lines at a place, sorted by name.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, a folder (its ``.jsonl`` files, not those of its folders), or an ``s3://`` object or prefix.
+
+    Returns
+    -------
+    list of str
+        Paths or URIs.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        There is nothing, or no ``.jsonl`` file.
+    """
+    place = str(path)
+    if place.startswith("s3://"):
+        found = [item.uri for item in aws.list_objects(place)]
+        if place in found:
+            return [place]
+        found = [uri for uri in found if uri.endswith(".jsonl")]
+    elif Path(place).is_dir():
+        found = [str(item) for item in Path(place).glob("*.jsonl") if item.is_file()]
+    elif Path(place).is_file():
+        return [place]
+    else:
+        raise InputError(f"There is no file or folder {place!r}.")
+    if not found:
+        raise InputError(f"{place!r} holds no .jsonl file; Bedrock reads no other.")
+    return sorted(found)
+
+
+def file_lines(name: str) -> Iterator[bytes]:
+    """The lines of a file or ``s3://`` object, split at newlines only, each with its own newline.
+
+    Parameters
+    ----------
+    name : str
+        A path or URI.
+
+    Yields
+    ------
+    bytes
+        One line; the last may lack a newline.
+    """
+    if not name.startswith("s3://"):
+        with Path(name).open("rb", buffering=_CHUNK) as file:
+            yield from file
+        return
+    rest: list[bytes] = []
+    with aws.open_object(name) as stream:
+        while block := stream.read(_CHUNK):
+            first, *more = block.split(b"\n")
+            rest.append(first)
+            for part in more:
+                yield b"".join(rest) + b"\n"
+                rest = [part]
+    if last := b"".join(rest):
+        yield last
