@@ -1,0 +1,185 @@
+"""What every family is made of: prompts in, bodies out; answers in, one flat value out."""
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from bbkit.errors import InputError
+from bbkit.families._request import Request
+
+Body = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """What a model answered in one record; what the line does not say is None.
+
+    `text` is the answer only: no reasoning, no tool calls; ``""`` when the model answered without text and
+    None for embeddings. Token counts are what the model reported, unadjusted. `tool_calls` is a list of
+    ``{"id", "name", "input"}``. `embedding` is one vector, or a list of vectors when the line holds several.
+    """
+
+    text: str | None = None
+    stop_reason_raw: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    model: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[Any] | None = None
+    embedding: list[Any] | None = None
+
+
+NO_ANSWER = Answer()
+
+
+@dataclass(frozen=True)
+class Media:
+    """An image, document, video or audio beside the text of a prompt; `data` in the body or at `s3_uri`."""
+
+    kind: Literal["image", "document", "video", "audio"]
+    format: str
+    data: bytes | None = None
+    s3_uri: str | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked: a user turn, an optional system text, optional media."""
+
+    text: str
+    system: str = ""
+    media: tuple[Media, ...] = ()
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that share the shape of their bodies and answers: two pure functions and a request as data.
+
+    Attributes
+    ----------
+    name, title : str
+        The name in code and in tables; the name for people.
+    writable : bool
+        Whether batch inference offers the family; the others are read only and have no `body`.
+    kind : str
+        ``text`` or ``embedding``.
+    body : callable or None
+        ``body(prompt, *, max_tokens=None, **inference) -> dict``; names that the family does not take raise
+        `InputError`. Embedding families take `max_tokens` and have no use for it.
+    answer : callable
+        ``answer(model_output) -> Answer``; never raises: what is missing or oddly shaped is None.
+    request : Request or None
+        The request described as data, for `bbkit.checks`; None for families that are read only.
+    max_tokens_path : tuple of str
+        Where a body keeps its maximum of output tokens; empty where there is none.
+    source : str
+        The AWS page of the shapes.
+    """
+
+    name: str
+    title: str
+    writable: bool
+    kind: Literal["text", "embedding"]
+    body: Callable[..., Body] | None
+    answer: Callable[[Mapping[str, Any]], Answer]
+    request: Request | None
+    max_tokens_path: tuple[str, ...]
+    source: str
+
+
+def whole(value: Any) -> int | None:
+    """The value if it is a whole number, else None (a JSON ``true`` is not a number)."""
+    return value if type(value) is int else None
+
+
+def word(value: Any) -> str | None:
+    """The value if it is a text, else None."""
+    return value if type(value) is str else None
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if type(value) is dict else {}
+
+
+def first(value: Any) -> Mapping[str, Any]:
+    """The first item of a list if it is an object, else an empty one."""
+    return value[0] if type(value) is list and value and type(value[0]) is dict else {}
+
+
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects among the items of a list; empty for anything else."""
+    return [item for item in value if type(item) is dict] if type(value) is list else []
+
+
+def encode(data: bytes) -> str:
+    """Bytes as the base64 text that JSON bodies carry."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def take(inference: Mapping[str, Any], names: Mapping[str, str], family: str) -> Body:
+    """Rename inference parameters to the names of a body.
+
+    Parameters
+    ----------
+    inference : mapping
+        snake_case name to value; None means not sent.
+    names : mapping of str to str
+        snake_case name to the body's own name.
+    family : str
+        Name of the family, for the message.
+
+    Returns
+    -------
+    dict
+        What goes into the body.
+
+    Raises
+    ------
+    InputError
+        For a name that the family does not take.
+    """
+    for name in inference:
+        if name not in names:
+            accepted = ", ".join(["max_tokens", *names])
+            raise InputError(f"Family {family} has no inference parameter {name!r}; it takes {accepted}.")
+    return {names[name]: value for name, value in inference.items() if value is not None}
+
+
+def refuse_media(prompt: Prompt, family: str, kinds: tuple[str, ...] = ()) -> None:
+    """Raise `InputError` for media of a kind that a family does not take.
+
+    Parameters
+    ----------
+    prompt : Prompt
+        The prompt with its media.
+    family : str
+        Name of the family, for the message.
+    kinds : tuple of str
+        The kinds it takes.
+
+    Raises
+    ------
+    InputError
+        For the first medium of another kind, or one without data or place.
+    """
+    for media in prompt.media:
+        if media.kind not in kinds:
+            takes = "takes " + ", ".join(kinds) if kinds else "takes text only"
+            raise InputError(f"Family {family} {takes}; it was given {media.kind} {media.name!r}.")
+        if media.data is None and media.s3_uri is None:
+            raise InputError(
+                f"The {media.kind} {media.name!r} has neither data nor an S3 URI. Give one of them."
+            )
+
+
+def media_bytes(media: Media, family: str) -> str:
+    """The data of a medium as base64, for families whose bodies cannot point to S3."""
+    if media.data is None:
+        raise InputError(
+            f"Family {family} takes {media.kind}s as bytes only; {media.s3_uri} is a place in S3."
+        )
+    return encode(media.data)

@@ -1,0 +1,98 @@
+"""Which family a model id names: geographic prefixes, ARNs, providers. A table, never a guess."""
+
+import re
+from functools import lru_cache
+
+_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{0,12}:([a-z-]+)/(.+)", re.DOTALL)
+_GEOGRAPHY = re.compile(r"(us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9-]+\.)")
+
+GEOGRAPHIES = ("us", "eu", "apac", "jp", "au", "ca", "us-gov", "global")
+"""Prefixes of inference-profile ids:
+https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"""
+
+_FAMILIES = (
+    (re.compile(r"anthropic\.claude"), "anthropic"),
+    (re.compile(r"amazon\.nova-.*embed"), "nova_embed"),
+    (re.compile(r"amazon\.nova-(2-)?(micro|lite|pro|premier|omni)"), "nova"),
+    (re.compile(r"amazon\.titan-embed-image"), "titan_embed_image"),
+    (re.compile(r"amazon\.titan-embed"), "titan_embed_text"),
+    (re.compile(r"amazon\.titan-(text|tg1)"), "titan_text"),
+    (re.compile(r"meta\.llama"), "llama"),
+    (re.compile(r"mistral\.(mistral-7b|mixtral|mistral-small-2402|mistral-large-2402)"), "mistral_text"),
+    (re.compile(r"mistral\.mistral-large-2407"), "mistral_chat"),
+    (re.compile(r"mistral\."), "openai_chat"),
+    (re.compile(r"deepseek\.r1"), "deepseek_r1"),
+    (re.compile(r"deepseek\.v3"), "openai_chat"),
+    (re.compile(r"openai\.gpt-"), "openai_chat"),
+    (
+        re.compile(r"(qwen\.qwen|google\.gemma|minimax\.|moonshot(ai)?\.kimi|nvidia\.nemotron|zai\.glm)"),
+        "openai_chat",
+    ),
+    (re.compile(r"cohere\.command-r"), "cohere_command"),
+    (re.compile(r"cohere\.embed"), "cohere_embed"),
+    (re.compile(r"ai21\.jamba"), "ai21"),
+)
+
+
+def split_model_id(model_id: str) -> tuple[str, str, str]:
+    """Take a model id apart.
+
+    Parameters
+    ----------
+    model_id : str
+        A foundation-model id, an inference-profile id, or an ARN of either, of an application inference
+        profile or of a custom model.
+
+    Returns
+    -------
+    tuple of (str, str, str)
+        The kind (``foundation-model``, ``inference-profile``, ``application-inference-profile``,
+        ``custom-model``, another ARN's resource type, or ``""`` for an id that is no ARN and has no
+        geographic prefix), the geography (``us``, ..., ``global``, or ``""``), and the bare id.
+    """
+    kind, name = "", model_id.strip()
+    if found := _ARN.fullmatch(name):
+        kind, name = found[1], found[2]
+        if kind == "custom-model":
+            return kind, "", name.split("/")[0]
+    if prefix := _GEOGRAPHY.match(name):
+        return kind or "inference-profile", prefix[1], name[prefix.end() :]
+    return kind, "", name
+
+
+@lru_cache(maxsize=1024)
+def bare_model_id(model_id: str) -> str:
+    """The foundation-model id inside a model id: without ARN and geographic prefix.
+
+    Parameters
+    ----------
+    model_id : str
+        Such as ``us.amazon.nova-lite-v1:0`` or an ARN.
+
+    Returns
+    -------
+    str
+        Such as ``amazon.nova-lite-v1:0``; for a custom model its base model; what cannot be taken apart (an
+        application inference profile) comes back as its own id.
+    """
+    return split_model_id(model_id)[2]
+
+
+@lru_cache(maxsize=1024)
+def family_name(model_id: str) -> str:
+    """The name of the family that a model id names, or ``""`` when the id does not say.
+
+    Parameters
+    ----------
+    model_id : str
+        Any model id or ARN.
+
+    Returns
+    -------
+    str
+        A name of `bbkit.families.FAMILIES`, or ``""``.
+    """
+    kind, _, bare = split_model_id(model_id)
+    if kind not in ("", "foundation-model", "inference-profile", "custom-model"):
+        return ""
+    return next((name for pattern, name in _FAMILIES if pattern.match(bare)), "")

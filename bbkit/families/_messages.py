@@ -1,0 +1,100 @@
+"""What Amazon Nova and Converse share: content blocks, turns, answers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bbkit.families._base import Answer, Body, Media, Prompt, encode, mapping, objects, whole, word
+from bbkit.families._request import Fault
+
+_FORMATS = {"jpg": "jpeg", "3gp": "three_gp"}
+
+
+def turns(prompt: Prompt) -> Body:
+    """The members ``system`` and ``messages`` for one user turn, media first."""
+    content: list[Body] = [_block(media, number) for number, media in enumerate(prompt.media, 1)]
+    if prompt.text or not content:
+        content.append({"text": prompt.text})
+    written: Body = {"system": [{"text": prompt.system}]} if prompt.system else {}
+    written["messages"] = [{"role": "user", "content": content}]
+    return written
+
+
+def _block(media: Media, number: int) -> Body:
+    if media.s3_uri is not None:
+        source: Body = {"s3Location": {"uri": media.s3_uri}}
+    else:
+        source = {"bytes": encode(media.data or b"")}
+    block: Body = {"format": _FORMATS.get(media.format, media.format), "source": source}
+    if media.kind == "document":
+        block["name"] = media.name or f"document {number}"
+    return {media.kind: block}
+
+
+def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer:
+    """Read an answer; `cache_read` and `cache_write` are the names of the cache counts in ``usage``."""
+    usage = mapping(output.get("usage"))
+    message = mapping(mapping(output.get("output")).get("message"))
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[Any] = []
+    for block in objects(message.get("content")):
+        if "text" in block:
+            texts.append(word(block["text"]) or "")
+        elif "reasoningContent" in block:
+            reasoning = mapping(mapping(block["reasoningContent"]).get("reasoningText"))
+            thoughts.append(word(reasoning.get("text")) or "")
+        elif "toolUse" in block:
+            use = mapping(block["toolUse"])
+            calls.append({"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")})
+        elif "citationsContent" in block:
+            cited = objects(mapping(block["citationsContent"]).get("content"))
+            texts += [word(part.get("text")) or "" for part in cited]
+    return Answer(
+        "".join(texts) if type(message.get("content")) is list else None,
+        word(output.get("stopReason")),
+        whole(usage.get("inputTokens")),
+        whole(usage.get("outputTokens")),
+        whole(usage.get(cache_read)),
+        whole(usage.get(cache_write)),
+        None,
+        "".join(thoughts) if thoughts else None,
+        calls or None,
+    )
+
+
+def turn_faults(body: Mapping[str, Any]) -> list[Fault]:
+    """Turns that do not start with the user or do not alternate, and empty ones; takes any object."""
+    messages = body.get("messages")
+    if type(messages) is not list:
+        return []
+    faults: list[Fault] = []
+    before = "assistant"
+    for position, message in enumerate(messages):
+        if type(message) is not dict:
+            continue
+        role = message.get("role")
+        if role == before:
+            found = f"Turn {position + 1} is the {role}'s, like the one before."
+            if not position:
+                found = "The first turn is the assistant's."
+            faults.append(
+                Fault(
+                    "error",
+                    "role_order",
+                    f"messages[{position}].role",
+                    found,
+                    "Turns alternate, beginning with the user.",
+                )
+            )
+        if message.get("content") == []:
+            faults.append(
+                Fault(
+                    "error",
+                    "empty_content",
+                    f"messages[{position}].content",
+                    "The turn is empty.",
+                    "Give every turn at least one content block.",
+                )
+            )
+        before = role if role in ("user", "assistant") else before
+    return faults

@@ -1,0 +1,235 @@
+"""Requests described as data: which members a body has, which are required, their types and ranges.
+
+`bbkit.checks` reads these descriptions; nothing here looks at a body.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from dataclasses import replace as _replace
+from typing import Any, NamedTuple
+
+
+class Fault(NamedTuple):
+    """One thing wrong with a body: where, what was found, what to do."""
+
+    severity: str
+    rule: str
+    path: str
+    finding: str
+    remedy: str
+
+
+class Mistake(NamedTuple):
+    """A name or value that is known to be wrong, and what to do about it."""
+
+    remedy: str
+    rule: str = "known_mistake"
+    severity: str = "error"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value of a request.
+
+    Attributes
+    ----------
+    kind : str
+        ``string``, ``integer``, ``number``, ``boolean``, ``null``, ``array``, ``object``, ``tagged`` (an
+        object whose member `tag` names its variant), ``either`` (one of `choices`, told apart by JSON type)
+        or ``any``.
+    required : bool
+        Whether the object that holds the value must have it.
+    low, high : float or None
+        Range of a number, ends included.
+    min_length, max_length : int or None
+        Range of the length of a string (characters) or an array (items).
+    values : tuple
+        The accepted values; empty for all. `mistakes` explains some of the others.
+    items : Field or None
+        What an array holds.
+    members : mapping of str to Field
+        What an object holds. Other names are unknown, unless `open`.
+    mistakes : mapping of str to Mistake
+        Names (of an object) or values (of a string or of a tag) that are known to be wrong.
+    exactly_one, at_most_one : tuple of tuple of str
+        Groups of members that exclude each other.
+    tag, variants : str, mapping of str to Field
+        The variants of a ``tagged`` object.
+    choices : tuple of Field
+        The alternatives of ``either``.
+    open : bool
+        Whether names beyond `members` are left to the model.
+    prefix : tuple of str
+        A string must start with one of these; `prefix_mistake` says why.
+    base64 : bool
+        A string must be base64 (no ``data:`` prefix).
+    """
+
+    kind: str
+    required: bool = False
+    low: float | None = None
+    high: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    values: tuple[Any, ...] = ()
+    items: "Field | None" = None
+    members: Mapping[str, "Field"] = field(default_factory=dict)
+    mistakes: Mapping[str, Mistake] = field(default_factory=dict)
+    exactly_one: tuple[tuple[str, ...], ...] = ()
+    at_most_one: tuple[tuple[str, ...], ...] = ()
+    tag: str = ""
+    variants: Mapping[str, "Field"] = field(default_factory=dict)
+    choices: tuple["Field", ...] = ()
+    open: bool = False
+    prefix: tuple[str, ...] = ()
+    prefix_mistake: Mistake | None = None
+    base64: bool = False
+
+
+Rules = Callable[[Mapping[str, Any], str], list[Fault]]
+
+
+def _no_rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+    return []
+
+
+@dataclass(frozen=True)
+class Request:
+    """The request of a family: its description, and the rules that no description of single values can hold.
+
+    Attributes
+    ----------
+    body : Field
+        The ``object`` that `modelInput` must be.
+    rules : callable
+        ``rules(body, bare_model_id) -> list of Fault`` for what spans several values, such as the order of
+        roles; takes any object, however odd.
+    source, date : str
+        The page described and the month in which it was read.
+    shape : str
+        Name of a botocore shape that describes the body, where there is one (Converse).
+    """
+
+    body: Field
+    source: str
+    date: str
+    rules: Rules = _no_rules
+    shape: str = ""
+
+
+def required(value: Field) -> Field:
+    """The same value, required in the object that holds it."""
+    return _replace(value, required=True)
+
+
+def string(
+    *,
+    min_length: int | None = None,
+    max_length: int | None = None,
+    values: tuple[str, ...] = (),
+    mistakes: Mapping[str, Mistake] | None = None,
+    prefix: tuple[str, ...] = (),
+    prefix_mistake: Mistake | None = None,
+    base64: bool = False,
+) -> Field:
+    """A text; lengths in characters."""
+    return Field(
+        "string",
+        min_length=min_length,
+        max_length=max_length,
+        values=values,
+        mistakes=mistakes or {},
+        prefix=prefix,
+        prefix_mistake=prefix_mistake,
+        base64=base64,
+    )
+
+
+def integer(low: int | None = None, high: int | None = None, *, values: tuple[int, ...] = ()) -> Field:
+    """A whole number, ends of the range included."""
+    return Field("integer", low=low, high=high, values=values)
+
+
+def number(low: float | None = None, high: float | None = None) -> Field:
+    """A number, ends of the range included."""
+    return Field("number", low=low, high=high)
+
+
+def boolean(*values: bool) -> Field:
+    """``true`` or ``false``, or only one of them."""
+    return Field("boolean", values=values)
+
+
+def array(items: Field, *, min_length: int | None = None, max_length: int | None = None) -> Field:
+    """A list of values that are all of one description."""
+    return Field("array", items=items, min_length=min_length, max_length=max_length)
+
+
+def record(
+    members: Mapping[str, Field],
+    *,
+    mistakes: Mapping[str, Mistake] | None = None,
+    exactly_one: tuple[tuple[str, ...], ...] = (),
+    at_most_one: tuple[tuple[str, ...], ...] = (),
+    open: bool = False,
+) -> Field:
+    """An object with named members; other names are unknown, unless `open`."""
+    return Field(
+        "object",
+        members=members,
+        mistakes=mistakes or {},
+        exactly_one=exactly_one,
+        at_most_one=at_most_one,
+        open=open,
+    )
+
+
+def tagged(
+    tag: str, variants: Mapping[str, Field], *, mistakes: Mapping[str, Mistake] | None = None
+) -> Field:
+    """An object whose member `tag` says which of the variants it is."""
+    return Field("tagged", tag=tag, variants=variants, mistakes=mistakes or {})
+
+
+def either(*choices: Field) -> Field:
+    """One of several descriptions of different JSON types."""
+    return Field("either", choices=choices)
+
+
+def anything() -> Field:
+    """Any value: left to the model."""
+    return Field("any")
+
+
+def null() -> Field:
+    """JSON null."""
+    return Field("null")
+
+
+def free() -> Field:
+    """An object whose names are left to the model, such as a JSON schema."""
+    return Field("object", open=True)
+
+
+COMMON_MISTAKES = {
+    "modelId": Mistake("Leave modelId out: the job names the model, the body must not."),
+    "model_id": Mistake("Leave model_id out: the job names the model, the body must not."),
+    "stream": Mistake("Leave stream out: batch inference does not stream."),
+    "recordId": Mistake("Put recordId beside modelInput, not inside it."),
+    "body": Mistake("Put the members of body directly into modelInput."),
+    "contentType": Mistake("Leave contentType out: a record is the body alone."),
+    "accept": Mistake("Leave accept out: a record is the body alone."),
+}
+"""Names that belong to the call or to the line and end up inside `modelInput`; the service answers
+``Extra inputs are not permitted``."""
+
+
+def foreign(family: str, *names: str) -> dict[str, Mistake]:
+    """Names that belong to another family's body, as mistakes."""
+    return {name: Mistake(f"{name} is a name of {family} bodies; use this family's own.") for name in names}
+
+
+CACHING = Mistake(
+    "Leave it out: prompt caching is not available in batch inference.", "prompt_caching", "warning"
+)
+"""https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html"""

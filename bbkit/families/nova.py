@@ -1,0 +1,235 @@
+"""Amazon Nova, its own body for InvokeModel.
+
+https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html and
+https://docs.aws.amazon.com/nova/latest/nova2-userguide/request-response-schema.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bbkit.families._base import Answer, Body, Family, Prompt, mapping, objects, refuse_media, take
+from bbkit.families._messages import read, turn_faults, turns
+from bbkit.families._request import (
+    CACHING,
+    COMMON_MISTAKES,
+    Fault,
+    Field,
+    Mistake,
+    Request,
+    array,
+    boolean,
+    foreign,
+    free,
+    integer,
+    number,
+    record,
+    required,
+    string,
+)
+
+SOURCE = "https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html"
+_INFERENCE = {
+    "temperature": "temperature",
+    "top_p": "topP",
+    "top_k": "topK",
+    "stop_sequences": "stopSequences",
+    "reasoning_config": "reasoningConfig",
+}
+_OTHERS = {"tool_config": "toolConfig"}
+
+
+def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
+    """Write a Nova body."""
+    refuse_media(prompt, "nova", ("image", "video", "audio"))
+    take(inference, _INFERENCE | _OTHERS, "nova")
+    config = {"max_tokens": max_tokens, **{name: inference.pop(name, None) for name in _INFERENCE}}
+    written = turns(prompt)
+    if sent := take(config, {"max_tokens": "maxTokens", **_INFERENCE}, "nova"):
+        written["inferenceConfig"] = sent
+    return written | take(inference, _OTHERS, "nova")
+
+
+def answer(output: Mapping[str, Any]) -> Answer:
+    """Read a Nova answer; its cache counts end in ``TokenCount``."""
+    return read(output, "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
+
+
+def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+    faults = turn_faults(body)
+    if "nova-micro" in model_id:
+        faults += _micro_faults(body)
+    config = mapping(body.get("inferenceConfig"))
+    reasoning = mapping(config.get("reasoningConfig"))
+    if reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high":
+        for name in ("maxTokens", "temperature", "topP"):
+            if name in config:
+                faults.append(
+                    Fault(
+                        "error",
+                        "reasoning_conflict",
+                        f"inferenceConfig.{name}",
+                        f"{name} is given with maxReasoningEffort high.",
+                        "Leave temperature, topP and maxTokens out, or lower the effort.",
+                    )
+                )
+    return faults
+
+
+def _micro_faults(body: Mapping[str, Any]) -> list[Fault]:
+    for position, message in enumerate(objects(body.get("messages"))):
+        for kind in ("image", "video", "audio"):
+            if any(kind in block for block in objects(message.get("content"))):
+                return [
+                    Fault(
+                        "error",
+                        "media_refused",
+                        f"messages[{position}].content",
+                        f"Nova Micro is sent a block of {kind}.",
+                        "Nova Micro takes text only.",
+                    )
+                ]
+    return []
+
+
+_S3 = record(
+    {
+        "uri": required(string(min_length=1, prefix=("s3://",))),
+        "bucketOwner": string(min_length=12, max_length=12),
+    }
+)
+
+
+def _source(*, place: bool) -> Field:
+    members = {"bytes": string(min_length=1, base64=True)} | ({"s3Location": _S3} if place else {})
+    url = {"url": Mistake("Send the bytes as base64, or a place in S3.", "url_media")}
+    return record(members, exactly_one=(tuple(members),), mistakes=url)
+
+
+def _media(*formats: str, place: bool = True) -> Field:
+    return record(
+        {
+            "format": required(
+                string(values=formats, mistakes={"jpg": Mistake("The format is called jpeg.")})
+                if "jpeg" in formats
+                else string(values=formats)
+            ),
+            "source": required(_source(place=place)),
+        }
+    )
+
+
+_IMAGE = _media("jpeg", "png", "gif", "webp")
+_VIDEO = _media("mkv", "mov", "mp4", "webm", "three_gp", "flv", "mpeg", "mpg", "wmv")
+_AUDIO = _media("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv")
+_TEXT = string(min_length=1)
+_KINDS = ("text", "image", "video", "audio", "toolUse", "toolResult", "reasoningContent")
+_BLOCK = record(
+    {
+        "text": _TEXT,
+        "image": _IMAGE,
+        "video": _VIDEO,
+        "audio": _AUDIO,
+        "toolUse": record(
+            {"toolUseId": required(string()), "name": required(string()), "input": required(free())}
+        ),
+        "toolResult": record(
+            {"toolUseId": required(string()), "content": required(array(free())), "status": string()}
+        ),
+        "reasoningContent": free(),
+    },
+    mistakes={
+        "cachePoint": CACHING,
+        "document": Mistake(
+            "Nova takes documents through Converse only: make it a Converse job.", "media_refused"
+        ),
+        **foreign("anthropic", "type", "source"),
+    },
+    exactly_one=((*_KINDS, "cachePoint", "document"),),
+)
+_MESSAGE = record(
+    {
+        "role": required(
+            string(
+                values=("user", "assistant"),
+                mistakes={"system": Mistake("Move it to the top-level member system.", "role_order")},
+            )
+        ),
+        "content": required(array(_BLOCK)),
+    }
+)
+_CONFIG = record(
+    {
+        "maxTokens": integer(1),
+        "max_new_tokens": integer(1),
+        "temperature": number(0, 1),
+        "topP": number(0, 1),
+        "top_p": number(0, 1),
+        "topK": integer(0),
+        "top_k": integer(0),
+        "stopSequences": array(string(min_length=1)),
+        "reasoningConfig": record(
+            {
+                "type": required(string(values=("enabled", "disabled"))),
+                "maxReasoningEffort": string(values=("low", "medium", "high")),
+            }
+        ),
+    },
+    mistakes=foreign("anthropic", "max_tokens", "stop_sequences"),
+    at_most_one=(("maxTokens", "max_new_tokens"), ("topP", "top_p"), ("topK", "top_k")),
+)
+_TOOL_CONFIG = record(
+    {
+        "tools": required(
+            array(
+                record(
+                    {
+                        "toolSpec": record(
+                            {
+                                "name": required(string(min_length=1)),
+                                "description": string(),
+                                "inputSchema": required(record({"json": required(free())})),
+                                "strict": boolean(),
+                            }
+                        ),
+                        "systemTool": free(),
+                    },
+                    mistakes={"cachePoint": CACHING, **foreign("anthropic", "name", "input_schema")},
+                ),
+                min_length=1,
+            )
+        ),
+        "toolChoice": free(),
+    }
+)
+_BODY = record(
+    {
+        "schemaVersion": string(values=("messages-v1",)),
+        "system": array(record({"text": required(_TEXT)}, mistakes={"cachePoint": CACHING})),
+        "messages": required(array(_MESSAGE, min_length=1)),
+        "inferenceConfig": _CONFIG,
+        "toolConfig": _TOOL_CONFIG,
+    },
+    mistakes={
+        **COMMON_MISTAKES,
+        "additionalModelRequestFields": Mistake(
+            "Put topK and reasoningConfig into inferenceConfig directly."
+        ),
+        "guardrailConfig": Mistake("InvokeModel bodies take no guardrail: make it a Converse job."),
+        **foreign("anthropic", "anthropic_version", "max_tokens", "stop_sequences", "temperature", "top_p"),
+        **foreign("openai_chat", "max_completion_tokens", "model"),
+        **foreign("titan_text", "inputText", "textGenerationConfig"),
+        "prompt": Mistake("Put the text into messages."),
+    },
+)
+
+FAMILY = Family(
+    name="nova",
+    title="Amazon Nova",
+    writable=True,
+    kind="text",
+    body=body,
+    answer=answer,
+    request=Request(body=_BODY, rules=_rules, source=SOURCE, date="2026-10"),
+    max_tokens_path=("inferenceConfig", "maxTokens"),
+    source=SOURCE,
+)
