@@ -1,0 +1,233 @@
+"""Which models batch inference lists, where, and under which id: a dated copy of AWS's page.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-supported.html. No API tells it. An id is
+never rewritten: what does not fit is said, with what would.
+"""
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import pandas as pd
+
+from bbkit.errors import name_some
+from bbkit.families import FAMILIES, bare_model_id, split_model_id
+from bbkit.families._identify import family_name
+from bbkit.frames import as_frame
+
+__all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]
+
+_COLUMNS = {
+    "model_id": "string",
+    "provider": "string",
+    "family": "string",
+    "context_window": "Int64",
+    "single_region": "object",
+    "profile_source_regions": "object",
+}
+_PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"
+_GEOGRAPHIES = {
+    "us": "us",
+    "ca": "us",
+    "eu": "eu",
+    "ap": "apac",
+    "us-gov": "us-gov",
+    "il": "eu",
+    "me": "apac",
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model that batch inference lists.
+
+    Attributes
+    ----------
+    model_id : str
+        The foundation-model id.
+    provider : str
+        Who made it.
+    family : str
+        Whose bodies it takes, a name of `bbkit.families.FAMILIES`.
+    single_region : tuple of str
+        Regions where the id is passed as it is.
+    profile_source_regions : tuple of str
+        Regions from which the id of an inference profile is passed.
+    context_window : int or None
+        Tokens of input and output together; None where no source says.
+    context_window_source : str or None
+        The page that says so.
+    """
+
+    model_id: str
+    provider: str
+    family: str
+    single_region: tuple[str, ...]
+    profile_source_regions: tuple[str, ...]
+    context_window: int | None = None
+    context_window_source: str | None = None
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return json.loads(files("bbkit").joinpath("data/models.json").read_text(encoding="utf-8"))
+
+
+@cache
+def _models() -> dict[str, Model]:
+    models = {}
+    for row in _data()["models"]:
+        regions = {name: tuple(row[name]) for name in ("single_region", "profile_source_regions")}
+        models[row["model_id"]] = Model(**{**row, **regions})
+    return models
+
+
+def find_model(model_id: str) -> Model | None:
+    """Find a model in the list, by any id or ARN that names it.
+
+    Parameters
+    ----------
+    model_id : str
+        A foundation-model id, an inference-profile id or an ARN; of a custom model, its base is found.
+
+    Returns
+    -------
+    Model or None
+        None when the list does not have it, or the id (an application inference profile) does not say.
+    """
+    bare = bare_model_id(model_id)
+    models = _models()
+    if bare in models:
+        return models[bare]
+    kind = split_model_id(model_id)[0]
+    if kind == "custom-model":
+        return next((model for name, model in models.items() if bare.startswith(name)), None)
+    return None
+
+
+def list_models() -> pd.DataFrame:
+    """List the models of batch inference.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per model: `model_id`, `provider`, `family`, `context_window` (tokens, NA where no source
+        says), `single_region` and `profile_source_regions` (tuples of region names). ``attrs`` has `source`
+        and `date`.
+    """
+    frame = as_frame((vars(model) for model in _models().values()), _COLUMNS)
+    frame.attrs.update(source=_data()["source"], date=_data()["date"])
+    return frame
+
+
+def profile_ids(model_id: str, region: str) -> list[str]:
+    """Name the ids under which a model may be reachable from a region through an inference profile.
+
+    Parameters
+    ----------
+    model_id : str
+        Any id of the model.
+    region : str
+        The region of the job.
+
+    Returns
+    -------
+    list of str
+        The geographic id and the global one. AWS's list does not say which of them exist for a model; empty
+        when the model has no profile from there. ListInferenceProfiles tells which exist.
+    """
+    model = find_model(model_id)
+    if model is None or region not in model.profile_source_regions:
+        return []
+    area = "us-gov" if region.startswith("us-gov") else region.partition("-")[0]
+    named = [f"{_GEOGRAPHIES[area]}."] if area in _GEOGRAPHIES else []
+    return [f"{prefix}{model.model_id}" for prefix in dict.fromkeys([*named, "global."])]
+
+
+def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
+    """Check that batch inference lists a model, in a region, under this id.
+
+    Parameters
+    ----------
+    model_id : str
+        The id that a job would be created with.
+    region : str
+        The region of the job; empty leaves out what depends on it.
+
+    Returns
+    -------
+    list of dict
+        Findings (`bbkit.frames.findings` takes them). Nothing is said of models that the id does not reveal.
+    """
+    kind, geography, bare = split_model_id(model_id)
+    if kind in ("imported-model", "provisioned-model"):
+        return [
+            _finding(
+                "model_refused",
+                f"{model_id} is of the kind {kind}.",
+                "Batch inference takes foundation models, inference profiles and custom models.",
+                "error",
+            )
+        ]
+    if kind in ("application-inference-profile", "custom-model") or kind.startswith("custom-model-"):
+        return []
+    model = find_model(model_id)
+    listed = f"AWS's list of {_data()['date']}"
+    if model is None:
+        name = family_name(model_id)
+        read_only = name and not FAMILIES[name].writable
+        return [
+            _finding(
+                "model_not_listed",
+                f"{bare} is not in {listed} of models for batch inference.",
+                f"See {_data()['source']}, or take another model.",
+                "error" if read_only else "warning",
+            )
+        ]
+    return _check_region(model, model_id, geography, region, listed) if region else []
+
+
+def _check_region(
+    model: Model, model_id: str, geography: str, region: str, listed: str
+) -> list[dict[str, Any]]:
+    alone, profiled = region in model.single_region, region in model.profile_source_regions
+    if geography:
+        if profiled:
+            return []
+        remedy = f"Use {model.model_id}." if alone else f"Use {_where(model)}."
+        return [
+            _finding(
+                "model_region",
+                f"{listed} has no inference profile of {model.model_id} from {region}.",
+                remedy,
+                "warning",
+            )
+        ]
+    if alone:
+        return []
+    if profiled:
+        found = f"{model_id} is listed in {region} through an inference profile only."
+        ids = " or ".join(profile_ids(model_id, region))
+        return [
+            _finding("model_profile", found, f"Use the id of a profile: {ids} ({_PROFILES_PAGE}).", "error")
+        ]
+    return [
+        _finding(
+            "model_region",
+            f"{listed} does not have {model.model_id} in {region}.",
+            f"Use {_where(model)}.",
+            "warning",
+        )
+    ]
+
+
+def _where(model: Model) -> str:
+    if model.single_region:
+        return f"a region of {name_some(model.single_region)}"
+    return f"an inference profile from {name_some(model.profile_source_regions)}"
+
+
+def _finding(rule: str, finding: str, remedy: str, severity: str) -> dict[str, Any]:
+    return {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy}
