@@ -1,0 +1,123 @@
+"""Answers one record as the model of a job would: checks its body, asks the engine, writes the model's shape."""
+
+import re
+import time
+from typing import Any
+
+from bbkit.standin.engines.base import Engine, EngineError
+from bbkit.standin.shapes import anthropic, converse, embeddings, llama, mistral, nova, openai_chat
+from bbkit.standin.shapes.bodies import RecordError
+
+__all__ = ["RecordError", "answer_record", "bare_model_id", "family_name"]
+
+_PREFIX = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9]+\.)")
+_OPENAI_PROVIDERS = (
+    "openai",
+    "qwen",
+    "deepseek",
+    "google",
+    "minimax",
+    "moonshot",
+    "moonshotai",
+    "zai",
+    "nvidia",
+    "writer",
+)
+_MISTRAL_TEXT = ("mistral-7b", "mixtral", "mistral-small-2402")
+_MISTRAL_CHAT = ("mistral-large-2402", "mistral-large-2407")
+_EMBEDDERS = {
+    "titan_embed_text": embeddings.answer_titan_text,
+    "titan_embed_image": embeddings.answer_titan_image,
+    "nova_embed": embeddings.answer_nova,
+}
+_READERS = {
+    "anthropic": (anthropic.read_body, anthropic.write_answer),
+    "nova": (nova.read_body, nova.write_answer),
+    "llama": (llama.read_body, llama.write_answer),
+    "mistral_text": (mistral.read_text_body, mistral.write_text_answer),
+    "mistral_chat": (mistral.read_chat_body, mistral.write_chat_answer),
+    "openai_chat": (openai_chat.read_body, openai_chat.write_answer),
+}
+
+
+def bare_model_id(model_id: str) -> str:
+    """The foundation model's id in an id, a geographic or global profile id, or the ARN of either or of a custom model."""
+    if model_id.startswith("arn:"):
+        resource = model_id.split(":", 5)[-1]
+        kind, _, rest = resource.partition("/")
+        model_id = rest.split("/")[0] if kind == "custom-model" else rest
+        if kind == "custom-model":
+            model_id = re.sub(r":\d+k$", "", model_id)
+    return _PREFIX.sub("", model_id)
+
+
+def family_name(model_id: str) -> str | None:
+    """The name of the family whose bodies a model takes with InvokeModel; None when no family here takes it."""
+    provider, _, name = bare_model_id(model_id).partition(".")
+    if provider == "amazon":
+        for start, family in (
+            ("titan-embed-text-v2", "titan_embed_text"),
+            ("titan-embed-image", "titan_embed_image"),
+            ("nova-2-multimodal-embeddings", "nova_embed"),
+            ("nova-", "nova"),
+        ):
+            if name.startswith(start):
+                return family
+        return None
+    if provider in ("anthropic", "meta"):
+        return {"anthropic": "anthropic", "meta": "llama"}[provider]
+    if provider == "mistral":
+        if name.startswith(_MISTRAL_TEXT):
+            return "mistral_text"
+        return "mistral_chat" if name.startswith(_MISTRAL_CHAT) else "openai_chat"
+    if provider in _OPENAI_PROVIDERS and not name.startswith("r1"):
+        return "openai_chat"
+    return None
+
+
+def answer_record(
+    model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
+) -> dict[str, Any]:
+    """The modelOutput of one record.
+
+    Parameters
+    ----------
+    model_id : str
+        The job's model: an id, a profile id, or an ARN whose model can be told from it.
+    invocation_type : str
+        'InvokeModel' or 'Converse'.
+    model_input : dict
+        The record's body.
+    engine : Engine
+        What answers it; embedding models need none.
+    batch : bool
+        False for an on-demand call, where Converse takes tools.
+
+    Raises
+    ------
+    RecordError
+        The real model would refuse the record, or the engine could not answer it.
+    """
+    family = family_name(model_id)
+    if family is None:
+        raise RecordError(400, "The provided model identifier is invalid.")
+    try:
+        if invocation_type == "Converse":
+            if family in _EMBEDDERS:
+                raise RecordError(
+                    400,
+                    "This action doesn't support the model that you provided. "
+                    "Try again with a supported text or chat model.",
+                )
+            started = time.monotonic()
+            reply = engine.answer(converse.read_body(model_input, model_id, batch))
+            return converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
+        if family in _EMBEDDERS:
+            return _EMBEDDERS[family](model_input)
+        read, write = _READERS[family]
+        request = read(model_input, bare_model_id(model_id))
+        if family == "openai_chat":
+            return openai_chat.write_answer(engine.answer(request), model_input, model_id)
+        return write(engine.answer(request), model_input)
+    except EngineError as error:
+        raise RecordError(error.code, error.message) from error

@@ -1,0 +1,108 @@
+"""What the shapes ask of an engine and what an engine answers, whatever the model's family."""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+STOPPED = "stop"
+CUT_OFF = "length"
+STOP_SEQUENCE = "stop_sequence"
+TOOL_USE = "tool_use"
+FILTERED = "content_filter"
+
+
+@dataclass(frozen=True)
+class Media:
+    """A part of a turn that is not text: an image, a document in a binary format, video or audio."""
+
+    kind: str
+    format: str
+    data: bytes | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool, its arguments already decoded."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool gave back for the call of that id."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool the model may call; `schema` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of the conversation. `role` is 'user' or 'assistant'."""
+
+    role: str
+    text: str
+    media: tuple[Media, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A record's body, read: what any engine needs to answer it.
+
+    `max_tokens` None means that the body names none. `tool_choice` is 'auto', 'none', 'any' or a tool's name.
+    `options` holds sampling parameters under their OpenAI names (temperature, top_p, seed, ...).
+    """
+
+    turns: tuple[Turn, ...]
+    system: str = ""
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An engine's answer. `stop` is one of the constants of this module; token counts are None when unknown."""
+
+    text: str
+    input_tokens: int | None
+    output_tokens: int | None
+    stop: str
+    model: str
+    stop_sequence: str | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+
+
+class EngineError(Exception):
+    """An engine could not answer; `code` is the HTTP-like code the record's error line carries."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class Engine(Protocol):
+    """What answers records. `concurrency` is how many answers may usefully be under way at once."""
+
+    name: str
+    concurrency: int
+
+    def answer(self, request: Request) -> Reply:
+        """Answer one request; `EngineError` when it cannot."""
+        ...

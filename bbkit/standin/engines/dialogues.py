@@ -1,0 +1,169 @@
+"""Finds the text a prompt is about, apart from the instruction around it, and its turns."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from bbkit.standin.engines import cues
+
+_LINE = re.compile(
+    r"[ \t>*_#-]*(?:[\[(<]?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?[\])>]?[ \t,|-]*)?"
+    r"[\[(<*_]{0,3}(?P<label>[^\W\d_][\w .'/-]{0,30}?)[\])>*_]{0,3}"
+    r"[ \t]*(?:[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?[ \t]*)?[:：][*_]{0,2}[ \t]*(?P<text>.*)"
+)
+_INLINE = re.compile(r"(?:(?<=\s)|^)([^\W\d_][\w-]{1,20}(?: \w{1,12})?)[ ]?[:：](?=\s)")
+_TAGGED = re.compile(r"<([A-Za-z][\w-]{0,40})(?: [^<>]*)?>(.*?)</\1>", re.S)
+_FENCED = re.compile(r"(```|\"\"\"|'''|~~~)[a-z]*\n?(.*?)\1", re.S)
+_BLANK = re.compile(r"\n\s*\n")
+_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_STAGE = re.compile(
+    r"\*[^*\n]{1,60}\*|\[[^\]\n]{1,40}\]|\((?:pause|pauses|laughs|sighs|inaudible|crosstalk)\)", re.I
+)
+
+
+class Source(NamedTuple):
+    """What a prompt asks (`instruction`) and what it asks it about (`turns` of label and text; no label: '')."""
+
+    instruction: str
+    turns: list[tuple[str, str]]
+
+
+def find_source(prompt: str) -> Source:
+    """Split a prompt into the instruction and the text it is about.
+
+    Tagged or fenced blocks win, then speaker-labelled lines, then labels within a line, then paragraphs
+    that do not read like an instruction.
+    """
+    inside, outside = _enclosed(prompt)
+    if inside is not None:
+        turns = _labelled_lines(inside)[0] or _labelled_inline(inside)[0] or _plain(inside)
+        return Source(outside, turns)
+    turns, rest = _labelled_lines(prompt)
+    if not turns:
+        turns, rest = _labelled_inline(prompt)
+    if turns:
+        return Source(rest, turns)
+    return _paragraphs(prompt)
+
+
+def role_of(label: str) -> str:
+    """'agent', 'customer' or '' for a speaker's label."""
+    for word in _WORDS.findall(label.lower()):
+        if word in cues.AGENT_LABELS:
+            return "agent"
+        if word in cues.CUSTOMER_LABELS:
+            return "customer"
+    return ""
+
+
+def assign_roles(turns: list[tuple[str, str]]) -> dict[str, str]:
+    """The role of every label: by its name, otherwise by who greets, checks and asks as an agent does."""
+    labels = dict.fromkeys(label for label, _ in turns if label)
+    roles = {label: role_of(label) for label in labels}
+    unknown = [label for label, role in roles.items() if not role]
+    if not unknown or "agent" in roles.values():
+        return {label: role or "customer" for label, role in roles.items()}
+    if len(unknown) == 1 and len(labels) > 1:
+        return {label: role or "agent" for label, role in roles.items()}
+    scores: Counter[str] = Counter()
+    for position, (label, text) in enumerate(turns):
+        lower = text.lower()
+        scores[label] += 3 * sum(phrase in lower for phrase in cues.AGENT_PHRASES)
+        scores[label] += text.count("?") + (2 if position == 0 else 0)
+    agent = max(unknown, key=lambda label: scores[label])
+    return {label: role or ("agent" if label == agent else "customer") for label, role in roles.items()}
+
+
+def is_instruction(text: str) -> bool:
+    """Whether a paragraph or line reads like a request to the model rather than like its material."""
+    lower = text.lower()
+    words = _WORDS.findall(lower)
+    if not words or len(words) > 120:
+        return not words
+    if any(stem in lower for stem in cues.SUMMARY_STEMS) and len(words) <= 60:
+        return True
+    return words[0] in cues.REQUEST_WORDS or text.rstrip().endswith((":", "："))
+
+
+def _enclosed(prompt: str) -> tuple[str | None, str]:
+    best = None
+    for match in (*_TAGGED.finditer(prompt), *_FENCED.finditer(prompt)):
+        if best is None or len(match[2]) > len(best[2]):
+            best = match
+    if best is None:
+        return None, prompt
+    large = len(best[2]) >= 0.4 * len(prompt) or "\n" in best[2].strip()
+    if not large or len(best[2].split()) < 5:
+        return None, prompt
+    return best[2].strip(), (prompt[: best.start()] + "\n" + prompt[best.end() :]).strip()
+
+
+def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:
+    lines = text.split("\n")
+    matches = [_LINE.match(line) for line in lines]
+    counts = Counter(m["label"].lower() for m in matches if m and m["text"].strip())
+    accepted = {label for label, count in counts.items() if count > 1 or role_of(label)}
+    spoken = [i for i, m in enumerate(matches) if m and m["label"].lower() in accepted]
+    if len(spoken) < 2:
+        return [], text
+    turns: list[tuple[str, str]] = []
+    first, last = spoken[0], spoken[-1]
+    outside = lines[:first]
+    speaking = set(spoken)
+    for number in range(first, len(lines)):
+        line, match = lines[number], matches[number]
+        if number in speaking and match:
+            turns.append((match["label"], match["text"].strip()))
+        elif number > last and (outside[first:] or not line.strip() or is_instruction(line)):
+            outside.append(line)
+        elif line.strip():
+            label, said = turns[-1]
+            turns[-1] = (label, f"{said}\n{line.strip()}")
+    return turns, "\n".join(outside).strip()
+
+
+def _labelled_inline(text: str) -> tuple[list[tuple[str, str]], str]:
+    marks = list(_INLINE.finditer(text))
+    counts = Counter(mark[1].lower() for mark in marks)
+    marks = [m for m in marks if role_of(m[1]) or (counts[m[1].lower()] > 1 and m[1][0].isupper())]
+    if len(marks) < 3 or len({mark[1].lower() for mark in marks}) < 2:
+        return [], text
+    ends = [mark.start() for mark in marks[1:]] + [len(text)]
+    turns = [(m[1], text[m.end() : end].strip()) for m, end in zip(marks, ends, strict=True)]
+    label, tail = turns[-1]
+    blocks = _BLANK.split(tail)
+    rest = [text[: marks[0].start()].strip()]
+    if len(blocks) > 1 and is_instruction(blocks[-1]):
+        rest.append(blocks.pop())
+        turns[-1] = (label, "\n".join(blocks))
+    return turns, "\n".join(part for part in rest if part)
+
+
+def _plain(text: str) -> list[tuple[str, str]]:
+    return [("", line.strip()) for line in text.split("\n") if line.strip()]
+
+
+def _paragraphs(prompt: str) -> Source:
+    blocks = [block.strip() for block in _BLANK.split(prompt) if block.strip()]
+    if len(blocks) == 1:
+        blocks = [line.strip() for line in blocks[0].split("\n") if line.strip()]
+    if len(blocks) == 1:
+        blocks = _split_one(blocks[0])
+    asked: list[str] = []
+    while blocks and is_instruction(blocks[0]):
+        asked.append(blocks.pop(0))
+    while blocks and is_instruction(blocks[-1]):
+        asked.append(blocks.pop())
+    return Source("\n".join(asked), _plain("\n".join(blocks)))
+
+
+def _split_one(text: str) -> list[str]:
+    head, colon, tail = text.partition(":")
+    if colon and len(head.split()) <= 40 and len(tail.split()) >= 8 and is_instruction(head + ":"):
+        return [head + ":", tail.strip()]
+    return re.split(r"(?<=[.!?。！？])\s+", text)
+
+
+def strip_stage(text: str) -> str:
+    """Text without stage directions such as *typing* or [crosstalk]."""
+    return _STAGE.sub(" ", text) if "*" in text or "[" in text or "(" in text else text

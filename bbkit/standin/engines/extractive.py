@@ -1,0 +1,179 @@
+"""The default engine: a dialogue-aware extractive summarizer.
+
+It quotes. Sentences are ranked by how central they are to the conversation (tf-idf), by cues for the issue
+on the customer's side and for the resolution on the agent's; courtesies, identity checks and near-duplicates
+count for little. No word of an answer is invented, and no text of the instruction is quoted as material.
+"""
+
+import re
+
+import numpy as np
+
+from bbkit.standin.engines import cues
+from bbkit.standin.engines.base import CUT_OFF, STOP_SEQUENCE, STOPPED, Reply, Request
+from bbkit.standin.engines.dialogues import Source, assign_roles, find_source
+from bbkit.standin.engines.tokens import count_tokens, cut_tokens
+from bbkit.standin.engines.units import Unit, split_units, trim_leading, words_of
+
+MODEL = "bbkit-extractive-1"
+_LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
+_NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
+_ASKED_LENGTH = re.compile(
+    r"\b(?:(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)\s*(?:-|–|to|or)\s*)?"
+    r"(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)[ -](sentence|word|bullet|line|point)s?\b",
+    re.I,
+)
+
+
+class ExtractiveEngine:
+    """Answers by quoting the text it was given; deterministic, one core, no model weights."""
+
+    name = "extractive"
+    concurrency = 1
+
+    def answer(self, request: Request) -> Reply:
+        """Quote the sentences that summarize the conversation, or that are nearest to what was asked."""
+        asked = [turn.text for turn in request.turns if turn.role == "user"]
+        read = [request.system, *(turn.text for turn in request.turns)]
+        read += [result.text for turn in request.turns for result in turn.tool_results]
+        text = compose_answer("\n\n".join(asked), request.system, request.max_tokens)
+        unread = [media for turn in request.turns for media in turn.media]
+        if unread:
+            kinds = ", ".join(sorted({media.kind for media in unread}))
+            text = f"({len(unread)} not read: {kinds}; this engine reads text only.) {text}".rstrip()
+        stop, matched = STOPPED, None
+        starts = [(text.find(sequence), sequence) for sequence in request.stop_sequences if sequence in text]
+        if starts:
+            at, matched = min(starts)
+            text, stop = text[:at], STOP_SEQUENCE
+        output_tokens = count_tokens(text)
+        if request.max_tokens is not None and output_tokens > request.max_tokens:
+            text, output_tokens, _ = cut_tokens(text, request.max_tokens)
+            stop, matched = CUT_OFF, None
+        return Reply(text, sum(map(count_tokens, read)), output_tokens, stop, MODEL, matched)
+
+
+def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None) -> str:
+    """The whole answer to a prompt, before `max_tokens` cuts it."""
+    source = find_source(prompt)
+    instruction = f"{system}\n{source.instruction}"
+    units = split_units(source.turns)
+    if not units:
+        quoted = " ".join((source.instruction or prompt).split())
+        return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
+    lower = instruction.lower()
+    if any(stem in lower for stem in cues.SUMMARY_STEMS) or not words_of(source.instruction):
+        return _summarize(units, source, lower, max_tokens)
+    chosen = select_units(units, rank_units(units, {}, query=instruction), _budget(units, max_tokens), 5)
+    return "This engine only quotes. Nearest to the request: " + _join(units, chosen)
+
+
+def _summarize(units: list[Unit], source: Source, instruction: str, max_tokens: int | None) -> str:
+    roles = assign_roles(source.turns)
+    scores = rank_units(units, roles)
+    words, sentences, bullets = _budget(units, max_tokens), 12, "bullet" in instruction
+    asked = _ASKED_LENGTH.search(instruction)
+    if asked:
+        number = int(asked[2]) if asked[2].isdigit() else _NUMBERS[asked[2].lower()]
+        if asked[3].lower() == "word":
+            words = min(words, max(number, 8))
+        else:
+            sentences = max(number, 1)
+    chosen = select_units(units, scores, words, sentences, _required(units, scores, roles))
+    return _join(units, chosen, bullets)
+
+
+def rank_units(units: list[Unit], roles: dict[str, str], query: str = "") -> np.ndarray:
+    """A score for every unit: centrality, weighed by content, plus cues for issue and resolution (or the query)."""
+    vocabulary: dict[str, int] = {}
+    terms, rows = [], []
+    content = np.zeros(len(units))
+    for row, unit in enumerate(units):
+        kept = {word for word in unit.words if word not in _LIGHT}
+        content[row] = len(kept)
+        terms += [vocabulary.setdefault(word, len(vocabulary)) for word in kept]
+        rows += [row] * len(kept)
+    if not terms:
+        return np.linspace(1.0, 0.5, len(units))
+    term, row_of = np.asarray(terms), np.asarray(rows)
+    frequency = np.bincount(term, minlength=len(vocabulary))
+    rarity = np.log1p(len(units) / frequency)
+    if query:
+        wanted = np.zeros(len(vocabulary))
+        wanted[[vocabulary[word] for word in words_of(query) if word in vocabulary]] = 1.0
+        centre = wanted * rarity
+    else:
+        centre = frequency * rarity
+    weight = rarity[term]
+    norms = np.sqrt(np.bincount(row_of, weight**2, len(units))) + 1e-9
+    centrality = np.bincount(row_of, weight * centre[term], len(units)) / norms
+    scores = centrality / (centrality.max() + 1e-9)
+    scores *= np.minimum(1.0, content / 4.0)
+    return scores if query else scores + _cue_scores(units, roles)
+
+
+def _cue_scores(units: list[Unit], roles: dict[str, str]) -> np.ndarray:
+    bonus = np.zeros(len(units))
+    last = max(len(units) - 1, 1)
+    for row, unit in enumerate(units):
+        role = roles.get(unit.label, "")
+        words = set(unit.words)
+        place = row / last
+        issue = min(len(words & cues.ISSUE_WORDS), 3) * {"customer": 1.0, "": 0.6}.get(role, 0.15)
+        resolution = min(len(words & cues.RESOLUTION_WORDS), 3) * {"agent": 1.0, "": 0.6}.get(role, 0.15)
+        bonus[row] = 0.12 * issue * (1.3 - place) + 0.12 * resolution * (0.5 + 0.5 * place)
+        if len(words & cues.PROCEDURE_WORDS) or (unit.asks and role == "agent"):
+            bonus[row] -= 0.25
+        light = len(words & cues.COURTESY_WORDS) / len(words)
+        bonus[row] -= 0.4 * light
+    return bonus
+
+
+def _required(units: list[Unit], scores: np.ndarray, roles: dict[str, str]) -> list[int]:
+    """The customer's best unit of the first half and the agent's best of the second: what happened, what was done."""
+    half = len(units) / 2
+    picks = []
+    for role, early in (("customer", True), ("agent", False)):
+        rows = [r for r, u in enumerate(units) if roles.get(u.label) == role and (r < half) == early]
+        if rows:
+            picks.append(max(rows, key=lambda r: scores[r]))
+    return picks
+
+
+def _budget(units: list[Unit], max_tokens: int | None) -> int:
+    """Words an answer may have: grows with the call, slower than it; smaller where few tokens are allowed."""
+    spoken = sum(len(unit.words) for unit in units)
+    words = 8 + round(0.9 * spoken**0.68)
+    return words if max_tokens is None else max(min(words, round(0.6 * max_tokens)), 25)
+
+
+def select_units(
+    units: list[Unit], scores: np.ndarray, words: int, sentences: int, required: list[int] | None = None
+) -> list[int]:
+    """Rows of the units to quote, in reading order: best first, no near-duplicates, within `words`."""
+    order = [*(required or []), *np.argsort(-scores, kind="stable").tolist()]
+    chosen: list[int] = []
+    seen: list[set[str]] = []
+    left = words
+    for row in order:
+        unit = units[row]
+        content = {word for word in unit.words if word not in _LIGHT}
+        if chosen and (row in chosen or len(unit.words) > left or not content):
+            continue
+        if any(len(content & other) > 0.6 * min(len(content), len(other)) for other in seen):
+            continue
+        chosen.append(row)
+        seen.append(content)
+        left -= len(unit.words)
+        if left < 4 or len(chosen) >= sentences:
+            break
+    return sorted(chosen)
+
+
+def _join(units: list[Unit], rows: list[int], bullets: bool = False) -> str:
+    parts = []
+    for row in rows:
+        text = trim_leading(units[row].text)
+        label = units[row].label
+        parts.append(f"{label}: {text}" if label else text)
+    return "\n".join(f"- {part}" for part in parts) if bullets else " ".join(parts)

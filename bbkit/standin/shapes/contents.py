@@ -1,0 +1,154 @@
+"""Content blocks of Amazon's own shape, which Converse and Nova share: reading turns, writing messages."""
+
+from typing import Any
+
+from bbkit.standin.engines.base import (
+    CUT_OFF,
+    FILTERED,
+    STOP_SEQUENCE,
+    STOPPED,
+    TOOL_USE,
+    Media,
+    Reply,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from bbkit.standin.shapes.bodies import RecordError
+from bbkit.standin.shapes.media import decode_base64, document_part
+
+STOPS = {
+    STOPPED: "end_turn",
+    CUT_OFF: "max_tokens",
+    STOP_SEQUENCE: "stop_sequence",
+    TOOL_USE: "tool_use",
+    FILTERED: "content_filtered",
+}
+
+
+def check_roles(messages: list[dict[str, Any]]) -> None:
+    """Converse's rules on who speaks when, in its words."""
+    if messages[0]["role"] != "user":
+        raise RecordError(
+            400,
+            "A conversation must start with a user message. "
+            "Try again with a conversation that starts with a user message.",
+        )
+    for before, after in zip(messages, messages[1:], strict=False):
+        if before["role"] == after["role"]:
+            raise RecordError(
+                400,
+                "A conversation must alternate between user and assistant roles. "
+                "Make sure the conversation alternates between user and assistant roles and try again.",
+            )
+
+
+def check_texts(messages: list[dict[str, Any]]) -> None:
+    """No blank text blocks, no message without content."""
+    for number, message in enumerate(messages):
+        if not message["content"]:
+            raise RecordError(
+                400,
+                f"The content field in the Message object at messages.{number} is empty. "
+                "Add a ContentBlock object to the content field and try again.",
+            )
+        for place, block in enumerate(message["content"]):
+            if "text" in block and not block["text"].strip():
+                raise RecordError(
+                    400,
+                    f"The text field in the ContentBlock object at messages.{number}.content.{place} is blank. "
+                    "Add text to the text field, and try again.",
+                )
+
+
+def read_turns(messages: list[dict[str, Any]]) -> tuple[Turn, ...]:
+    """The turns of a conversation; documents of text become text of their turn."""
+    return tuple(_read_turn(message, number) for number, message in enumerate(messages))
+
+
+def read_system(blocks: list[dict[str, Any]] | None) -> str:
+    """The system prompt's text blocks, a line each."""
+    return "\n".join(block["text"] for block in blocks or () if "text" in block)
+
+
+def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
+    """The tools of a tool configuration, and the choice among them."""
+    if not config:
+        return (), "auto"
+    tools = tuple(
+        Tool(spec["name"], spec.get("description", ""), spec.get("inputSchema", {}).get("json", {}))
+        for spec in (tool.get("toolSpec") for tool in config.get("tools", ()))
+        if spec
+    )
+    choice = config.get("toolChoice") or {"auto": {}}
+    return tools, choice["tool"]["name"] if "tool" in choice else next(iter(choice))
+
+
+def write_message(reply: Reply) -> dict[str, Any]:
+    """The assistant's message: reasoning when there is some, text, tool calls."""
+    content: list[dict[str, Any]] = []
+    if reply.reasoning:
+        content.append({"reasoningContent": {"reasoningText": {"text": reply.reasoning}}})
+    if reply.text or not reply.tool_calls:
+        content.append({"text": reply.text})
+    content += [
+        {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}}
+        for call in reply.tool_calls
+    ]
+    return {"role": "assistant", "content": content}
+
+
+def _read_turn(message: dict[str, Any], number: int) -> Turn:
+    texts: list[str] = []
+    media: list[Media] = []
+    calls: list[ToolCall] = []
+    results: list[ToolResult] = []
+    for place, block in enumerate(message["content"]):
+        for kind, value in block.items():
+            where = f"messages.{number}.content.{place}.{kind}"
+            match kind:
+                case "text":
+                    texts.append(value)
+                case "document":
+                    text, part = _read_document(value, where)
+                    texts += [text] if text else []
+                    media += [part] if part else []
+                case "image" | "video" | "audio":
+                    media.append(
+                        Media(kind, value.get("format", ""), _read_bytes(value.get("source"), where))
+                    )
+                case "toolUse":
+                    calls.append(ToolCall(value["toolUseId"], value["name"], value.get("input") or {}))
+                case "toolResult":
+                    results.append(ToolResult(value["toolUseId"], _result_text(value.get("content"))))
+                case "guardContent":
+                    texts.append((value.get("text") or {}).get("text", ""))
+    return Turn(message["role"], "\n\n".join(texts), tuple(media), tuple(calls), tuple(results))
+
+
+def _read_document(value: dict[str, Any], where: str) -> tuple[str, Media | None]:
+    source = value.get("source") or {}
+    if "text" in source:
+        return source["text"], None
+    if "content" in source:
+        return "\n".join(block.get("text", "") for block in source["content"]), None
+    return document_part(_read_bytes(source, where), value.get("format", "txt"), value.get("name", ""))
+
+
+def _read_bytes(source: dict[str, Any] | None, where: str) -> bytes | None:
+    """The bytes of a source; None where the body only names an S3 object, which an engine cannot see."""
+    if not source or "bytes" not in source:
+        return None
+    data = decode_base64(source["bytes"])
+    if data is None:
+        raise RecordError(
+            400, f"The bytes at {where}.source.bytes are not valid base64. Encode them and try again."
+        )
+    return data
+
+
+def _result_text(content: list[dict[str, Any]] | None) -> str:
+    return "\n".join(
+        block["text"] if "text" in block else str(block.get("json", "")) for block in content or ()
+    )

@@ -1,0 +1,205 @@
+"""Bodies and answers of the embedding models. The vectors are always the stand-in's own, whatever the engine.
+
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-mm.html and
+https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html
+"""
+
+from typing import Any
+
+import numpy as np
+
+from bbkit.standin.engines.embeddings import embed_bytes, embed_text
+from bbkit.standin.engines.tokens import count_tokens, cut_tokens
+from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, malformed
+from bbkit.standin.shapes.media import decode_base64
+
+_TITAN_TEXT = Field(
+    "object",
+    fields={
+        "inputText": Field("string", required=True, min_size=1, max_size=50_000),
+        "dimensions": Field("integer", enum=(1024, 512, 256)),
+        "normalize": Field("boolean"),
+        "embeddingTypes": Field("array", min_size=1, items=Field("string", enum=("float", "binary"))),
+    },
+)
+_TITAN_IMAGE = Field(
+    "object",
+    fields={
+        "inputText": Field("string"),
+        "inputImage": Field("string"),
+        "embeddingConfig": Field(
+            "object", fields={"outputEmbeddingLength": Field("integer", enum=(256, 384, 1024))}
+        ),
+    },
+)
+_SOURCE = Field(
+    "object",
+    required=True,
+    one_of=True,
+    fields={
+        "bytes": Field("string"),
+        "s3Location": Field(
+            "object", fields={"uri": Field("string", required=True), "bucketOwner": Field("string")}
+        ),
+    },
+)
+_NOVA_MEDIA = {"format": Field("string", required=True), "source": _SOURCE}
+_NOVA_KINDS = ("text", "image", "video", "audio")
+_PURPOSES = (
+    "GENERIC_INDEX",
+    "GENERIC_RETRIEVAL",
+    "TEXT_RETRIEVAL",
+    "IMAGE_RETRIEVAL",
+    "VIDEO_RETRIEVAL",
+    "DOCUMENT_RETRIEVAL",
+    "AUDIO_RETRIEVAL",
+    "CLASSIFICATION",
+    "CLUSTERING",
+)
+_NOVA = Field(
+    "object",
+    fields={
+        "schemaVersion": Field("string", enum=("nova-multimodal-embed-v1",)),
+        "taskType": Field("string", required=True, enum=("SINGLE_EMBEDDING",)),
+        "singleEmbeddingParams": Field(
+            "object",
+            required=True,
+            fields={
+                "embeddingPurpose": Field("string", required=True, enum=_PURPOSES),
+                "embeddingDimension": Field("integer", enum=(256, 384, 1024, 3072)),
+                "text": Field(
+                    "object",
+                    fields={
+                        "truncationMode": Field("string", required=True, enum=("START", "END", "NONE")),
+                        "value": Field("string", min_size=1),
+                        "source": Field("object", fields=_SOURCE.fields, one_of=True),
+                    },
+                ),
+                "image": Field(
+                    "object",
+                    fields={
+                        **_NOVA_MEDIA,
+                        "detailLevel": Field("string", enum=("STANDARD_IMAGE", "DOCUMENT_IMAGE")),
+                    },
+                ),
+                "audio": Field("object", fields=_NOVA_MEDIA),
+                "video": Field(
+                    "object",
+                    fields={
+                        **_NOVA_MEDIA,
+                        "embeddingMode": Field(
+                            "string",
+                            required=True,
+                            enum=("AUDIO_VIDEO_COMBINED", "AUDIO_VIDEO_SEPARATE"),
+                        ),
+                    },
+                ),
+            },
+        ),
+    },
+)
+_TITAN_IMAGE_TOKENS = 256
+
+
+def answer_titan_text(body: Any) -> dict[str, Any]:
+    """Titan text embeddings v2: floats under `embedding`, and by type; no usage."""
+    check_schema(body, _TITAN_TEXT)
+    text, dimension = body["inputText"], body.get("dimensions") or 1024
+    vector = embed_text(text, dimension, body.get("normalize") is not False)
+    floats = vector.tolist()
+    types = body.get("embeddingTypes") or ["float"]
+    by_type: dict[str, list[float]] = {}
+    if "float" in types:
+        by_type["float"] = floats
+    if "binary" in types:
+        by_type["binary"] = (vector > 0).astype(int).tolist()
+    head = {"embedding": floats} if "float" in types else {}
+    return {**head, "embeddingsByType": by_type, "inputTextTokenCount": count_tokens(text)}
+
+
+def answer_titan_image(body: Any) -> dict[str, Any]:
+    """Titan multimodal embeddings: text, image, or the mean of both."""
+    check_schema(body, _TITAN_IMAGE)
+    text, image = body.get("inputText"), body.get("inputImage")
+    if not text and not image:
+        raise malformed("#: at least one of [inputText] and [inputImage] is required")
+    dimension = (body.get("embeddingConfig") or {}).get("outputEmbeddingLength") or 1024
+    vectors = []
+    tokens = count_tokens(text) if text else 0
+    if text:
+        if tokens > _TITAN_IMAGE_TOKENS:
+            raise RecordError(
+                400,
+                f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, request input token count: {tokens}",
+            )
+        vectors.append(embed_text(text, dimension))
+    if image:
+        vectors.append(embed_bytes(_decode(image, "#/inputImage"), dimension))
+    mean = np.mean(vectors, axis=0)
+    mean /= np.linalg.norm(mean) or 1.0
+    return {"embedding": mean.tolist(), "inputTextTokenCount": tokens, "message": None}
+
+
+def answer_nova(body: Any) -> dict[str, Any]:
+    """Nova multimodal embeddings: one vector, two for audio and video apart; no token counts."""
+    check_schema(body, _NOVA)
+    params = body["singleEmbeddingParams"]
+    given = [kind for kind in _NOVA_KINDS if params.get(kind) is not None]
+    if len(given) != 1:
+        raise malformed(
+            f"#/singleEmbeddingParams: exactly one of {', '.join(_NOVA_KINDS)} is required, found {len(given)}"
+        )
+    kind, dimension = given[0], params.get("embeddingDimension") or 3072
+    value = params[kind]
+    if kind == "text":
+        return {"embeddings": [_nova_text(value, dimension)]}
+    data = _read_source(value["source"], f"#/singleEmbeddingParams/{kind}/source")
+    names = [kind.upper()]
+    if kind == "video":
+        names = (
+            ["AUDIO_VIDEO_COMBINED"]
+            if value["embeddingMode"] == "AUDIO_VIDEO_COMBINED"
+            else ["VIDEO", "AUDIO"]
+        )
+    return {
+        "embeddings": [
+            {"embeddingType": name, "embedding": embed_bytes(name.encode() + data, dimension).tolist()}
+            for name in names
+        ]
+    }
+
+
+def _nova_text(value: dict[str, Any], dimension: int) -> dict[str, Any]:
+    """Text up to 8,192 tokens; beyond that `truncationMode` decides."""
+    if ("value" in value) == ("source" in value):
+        raise malformed("#/singleEmbeddingParams/text: exactly one of [value] and [source] is required")
+    text = value.get("value")
+    if text is None:
+        text = _read_source(value["source"], "#/singleEmbeddingParams/text/source").decode("utf-8", "replace")
+    kept, _, cut = cut_tokens(text, 8192)
+    answer: dict[str, Any] = {"embeddingType": "TEXT"}
+    if cut and value["truncationMode"] == "NONE":
+        raise RecordError(
+            400, "The text is longer than 8,192 tokens. Shorten it, or set truncationMode to START or END."
+        )
+    if cut:
+        kept = kept if value["truncationMode"] == "END" else text[-len(kept) :]
+    answer["embedding"] = embed_text(kept, dimension).tolist()
+    if cut:
+        answer["truncatedCharLength"] = len(kept)
+    return answer
+
+
+def _read_source(source: dict[str, Any], where: str) -> bytes:
+    """The bytes given inline; for an S3 object its address stands for it (engines do not reach into S3)."""
+    if "s3Location" in source:
+        return str(source["s3Location"]["uri"]).encode()
+    return _decode(source["bytes"], f"{where}/bytes")
+
+
+def _decode(value: str, where: str) -> bytes:
+    data = decode_base64(value)
+    if not data:
+        raise malformed(f"{where}: not valid base64")
+    return data

@@ -1,0 +1,258 @@
+"""OpenAI-shaped chat bodies and answers: gpt-oss, Qwen, DeepSeek V3, Gemma, MiniMax, Kimi, GLM, Nemotron, newer Mistral.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
+"""
+
+import json
+import secrets
+import time
+from typing import Any
+
+from bbkit.standin.engines.base import (
+    CUT_OFF,
+    FILTERED,
+    STOP_SEQUENCE,
+    STOPPED,
+    TOOL_USE,
+    Media,
+    Reply,
+    Request,
+    Tool,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, malformed
+from bbkit.standin.shapes.media import decode_base64
+
+STOPS = {
+    STOPPED: "stop",
+    STOP_SEQUENCE: "stop",
+    CUT_OFF: "length",
+    TOOL_USE: "tool_calls",
+    FILTERED: "content_filter",
+}
+_CALL = Field(
+    "object",
+    fields={
+        "id": Field("string", required=True),
+        "type": Field("string"),
+        "index": Field("integer"),
+        "function": Field(
+            "object",
+            required=True,
+            fields={
+                "name": Field("string", required=True),
+                "arguments": Field("string", required=True),
+            },
+        ),
+    },
+)
+MESSAGE = Field(
+    "object",
+    fields={
+        "role": Field("string", required=True, enum=("system", "developer", "user", "assistant", "tool")),
+        "content": Field(
+            ("string", "array"),
+            items=Field(
+                "object",
+                tags={
+                    "text": {"type": Field("string"), "text": Field("string", required=True)},
+                    "image_url": {"type": Field("string"), "image_url": Field("object", required=True)},
+                    "input_audio": {"type": Field("string"), "input_audio": Field("object", required=True)},
+                    "refusal": {"type": Field("string"), "refusal": Field("string", required=True)},
+                },
+            ),
+        ),
+        "name": Field("string"),
+        "tool_calls": Field("array", items=_CALL),
+        "tool_call_id": Field("string"),
+        "refusal": Field("string"),
+        "reasoning": Field("string"),
+        "reasoning_content": Field("string"),
+    },
+)
+TOOL = Field(
+    "object",
+    fields={
+        "type": Field("string", enum=("function",)),
+        "function": Field(
+            "object",
+            required=True,
+            fields={
+                "name": Field("string", required=True),
+                "description": Field("string"),
+                "parameters": Field("object"),
+                "strict": Field("boolean"),
+            },
+        ),
+    },
+)
+_BODY = Field(
+    "object",
+    fields={
+        "messages": Field("array", required=True, min_size=1, items=MESSAGE),
+        "model": Field("string"),
+        "max_tokens": Field("integer", minimum=1),
+        "max_completion_tokens": Field("integer", minimum=1),
+        "temperature": Field("number", minimum=0, maximum=2),
+        "top_p": Field("number", minimum=0, maximum=1),
+        "top_k": Field("integer"),
+        "min_p": Field("number"),
+        "presence_penalty": Field("number", minimum=-2, maximum=2),
+        "frequency_penalty": Field("number", minimum=-2, maximum=2),
+        "repetition_penalty": Field("number"),
+        "stop": Field(("string", "array"), items=Field("string"), max_size=None),
+        "stream": Field("boolean", enum=(False,)),
+        "seed": Field("integer"),
+        "n": Field("integer", minimum=1, maximum=1),
+        "user": Field("string"),
+        "logprobs": Field("boolean"),
+        "top_logprobs": Field("integer"),
+        "logit_bias": Field("object"),
+        "tools": Field("array", items=TOOL),
+        "tool_choice": Field(("string", "object")),
+        "parallel_tool_calls": Field("boolean"),
+        "response_format": Field("object"),
+        "reasoning_effort": Field("string", enum=("none", "minimal", "low", "medium", "high")),
+        "chat_template_kwargs": Field("object"),
+        "service_tier": Field("string"),
+        "metadata": Field("object"),
+        "safe_prompt": Field("boolean"),
+    },
+)
+_OPTIONS = (
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "response_format",
+    "reasoning_effort",
+)
+
+
+def read_body(body: Any, model_id: str) -> Request:
+    """Check the body as the model would, and read it."""
+    check_schema(body, _BODY)
+    named = body.get("model")
+    if named is not None and named != model_id:
+        raise RecordError(
+            400, f"The model '{named}' in the body does not match the model of the request, '{model_id}'."
+        )
+    if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
+        raise malformed("#: only one of max_tokens and max_completion_tokens may be given")
+    stop = body.get("stop") or ()
+    limit = body.get("max_completion_tokens")
+    system, turns = read_messages(body["messages"])
+    if any(media for turn in turns for media in turn.media) and "gpt-oss" in model_id:
+        raise RecordError(400, "This model does not support image input.")
+    tools, choice = read_tools(body)
+    return Request(
+        turns=turns,
+        system=system,
+        max_tokens=body.get("max_tokens") if limit is None else limit,
+        stop_sequences=(stop,) if isinstance(stop, str) else tuple(stop),
+        tools=tools,
+        tool_choice=choice,
+        options={name: body[name] for name in _OPTIONS if body.get(name) is not None},
+    )
+
+
+def write_answer(reply: Reply, body: dict[str, Any], model_id: str = "") -> dict[str, Any]:
+    """The answer as a chat completion; gpt-oss puts its reasoning, when there is some, before the text."""
+    text: str | None = reply.text if reply.text or not reply.tool_calls else None
+    message: dict[str, Any] = {"role": "assistant", "content": text}
+    if reply.reasoning and "gpt-oss" in model_id:
+        message["content"] = f"<reasoning>{reply.reasoning}</reasoning>{reply.text}"
+    elif reply.reasoning:
+        message["reasoning_content"] = reply.reasoning
+    if reply.tool_calls:
+        message["tool_calls"] = write_tool_calls(reply)
+    answer: dict[str, Any] = {
+        "id": f"chatcmpl-{secrets.token_hex(12)}",
+        "object": "chat.completion",
+        "created": int(time.time()),
+        "model": reply.model,
+        "choices": [{"index": 0, "message": message, "finish_reason": STOPS[reply.stop]}],
+    }
+    if reply.input_tokens is not None and reply.output_tokens is not None:
+        answer["usage"] = {
+            "prompt_tokens": reply.input_tokens,
+            "completion_tokens": reply.output_tokens,
+            "total_tokens": reply.input_tokens + reply.output_tokens,
+        }
+    return answer
+
+
+def write_tool_calls(reply: Reply) -> list[dict[str, Any]]:
+    """Tool calls in the OpenAI shape: their arguments are a JSON string."""
+    return [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+        }
+        for call in reply.tool_calls
+    ]
+
+
+def read_messages(messages: list[dict[str, Any]]) -> tuple[str, tuple[Turn, ...]]:
+    """System text and turns of OpenAI-shaped messages."""
+    system = [_flat_text(m.get("content")) for m in messages if m["role"] in ("system", "developer")]
+    turns = []
+    for number, message in enumerate(messages):
+        if message["role"] in ("system", "developer"):
+            continue
+        if message.get("content") is None and not message.get("tool_calls"):
+            raise malformed(f"#/messages/{number}: required key [content] not found")
+        turns.append(_read_turn(message, number))
+    if not turns:
+        raise malformed("#/messages: at least one message of the user role is required")
+    return "\n".join(system), tuple(turns)
+
+
+def read_tools(body: dict[str, Any]) -> tuple[tuple[Tool, ...], str]:
+    """The tools of a body, and the choice among them."""
+    functions = [tool["function"] for tool in body.get("tools") or ()]
+    tools = tuple(Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions)
+    choice = body.get("tool_choice") or "auto"
+    if isinstance(choice, dict):
+        return tools, (choice.get("function") or {}).get("name", "auto")
+    if choice not in ("auto", "none", "any", "required"):
+        raise malformed(f"#/tool_choice: {choice} is not a valid enum value")
+    return tools, "any" if choice == "required" else choice
+
+
+def _read_turn(message: dict[str, Any], number: int) -> Turn:
+    text = _flat_text(message.get("content"))
+    if message["role"] == "tool":
+        return Turn("user", "", tool_results=(ToolResult(message.get("tool_call_id", ""), text),))
+    calls = []
+    for call in message.get("tool_calls") or ():
+        try:
+            arguments = json.loads(call["function"]["arguments"] or "{}")
+        except ValueError:
+            raise malformed(f"#/messages/{number}/tool_calls: arguments are not valid JSON") from None
+        calls.append(ToolCall(call["id"], call["function"]["name"], arguments))
+    return Turn(message["role"], text, _read_media(message.get("content"), number), tuple(calls))
+
+
+def _flat_text(content: Any) -> str:
+    if isinstance(content, list):
+        return "\n\n".join(part["text"] for part in content if part["type"] == "text")
+    return content or ""
+
+
+def _read_media(content: Any, number: int) -> tuple[Media, ...]:
+    media = []
+    for part in content if isinstance(content, list) else ():
+        if part["type"] == "image_url":
+            head, _, data = str(part["image_url"].get("url", "")).partition(";base64,")
+            decoded = decode_base64(data) if head.startswith("data:") else None
+            if decoded is None:
+                raise malformed(f"#/messages/{number}/content: image_url must be a data: URL in base64")
+            media.append(Media("image", head.rpartition("/")[2], decoded))
+        elif part["type"] == "input_audio":
+            media.append(Media("audio", str(part["input_audio"].get("format", "")), None))
+    return tuple(media)
