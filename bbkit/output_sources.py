@@ -1,0 +1,299 @@
+"""Where outputs are: a run, folders, files, S3 prefixes and jobs become files to read and ids to expect."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from bbkit import aws
+from bbkit.errors import InputError
+from bbkit.records import iter_record_ids
+from bbkit.run import Run
+from bbkit.settlements import Facts, Segment
+
+SUFFIX = ".jsonl.out"
+MANIFEST = "manifest.json.out"
+ENDED = frozenset({"Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired"})
+"""Statuses that a job never leaves.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html
+"""
+_JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
+_LISTING = "objects.json"
+_PLACES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
+
+Source = Any
+Sent = str | Path | Iterable[Any]
+
+
+@dataclass(frozen=True)
+class OutputFile:
+    """A file of output lines at a local path or an S3 URI, `size` bytes long."""
+
+    place: str
+    size: int
+    facts: Facts
+    manifest: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        return not self.place.startswith("s3://")
+
+
+@dataclass
+class Group:
+    """Files whose lines answer the same ids; no segments when it is not known what was sent."""
+
+    files: list[OutputFile]
+    segments: list[Segment] | None = None
+    run: Run | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None) -> list[Group]:
+    """Find the files of one or several sources, and the ids that were sent.
+
+    Parameters
+    ----------
+    source : Run, path, str or list of these
+        A run or its folder, a folder, a file, an ``s3://`` prefix, a job ARN.
+    model_id : str
+        What to call the model where the source does not say.
+    sent : path, URI or iterable of ids, optional
+        What was sent, for sources that do not know.
+
+    Returns
+    -------
+    list of Group
+        One per run and job; all other places together are one.
+
+    Raises
+    ------
+    InputError
+        If a place does not exist or holds no output, or `sent` is given for a run.
+    """
+    sources = list(source) if isinstance(source, list | tuple) else [source]
+    if not sources:
+        raise InputError(f"The list of sources is empty. {_PLACES}")
+    groups: list[Group] = []
+    loose: list[OutputFile] = []
+    for one in sources:
+        if run := _as_run(one):
+            if sent is not None:
+                raise InputError(f"Run {run.name!r} knows which records were sent. Leave sent= out.")
+            groups.append(_run_group(run))
+        elif isinstance(one, str) and _JOB_ARN.fullmatch(one):
+            group = _job_group(one, model_id)
+            if sent is None:
+                groups.append(group)
+            else:
+                loose += group.files
+        else:
+            loose += _loose_files(one, model_id, named=len(sources) > 1, required=sent is None)
+    if loose or sent is not None:
+        segments = None if sent is None else [Segment(_sent_ids(sent), Facts(model_id=model_id or None))]
+        groups.append(Group(loose, segments))
+    return groups
+
+
+def read_manifest(place: str) -> dict[str, Any] | None:
+    """Read a manifest; None when it is not a JSON object."""
+    try:
+        content = aws.read_object(place) if place.startswith("s3://") else Path(place).read_bytes()
+        found = json.loads(content)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _as_run(source: Source) -> Run | None:
+    if isinstance(source, Run):
+        return source
+    if isinstance(source, str | Path) and not str(source).startswith(("s3://", "arn:")):
+        return Run.open(source) if (Path(source) / "run.json").is_file() else None
+    return None
+
+
+def _sent_ids(sent: Sent) -> Any:
+    if isinstance(sent, str | Path):
+        return partial(iter_record_ids, sent)
+    if isinstance(sent, pd.DataFrame):
+        if "record_id" not in sent.columns:
+            raise InputError("The frame in sent= has no column 'record_id'. Pass the frame of build_records.")
+        sent = sent["record_id"]
+    ids = [_id_text(value) for value in sent]  # type: ignore[union-attr]
+    return partial(iter, ids)
+
+
+def _id_text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None if pd.isna(value) else str(value)
+
+
+def _loose_files(source: Source, model_id: str, *, named: bool, required: bool) -> list[OutputFile]:
+    if not isinstance(source, str | Path):
+        raise InputError(f"Cannot read outputs from {type(source).__name__}. {_PLACES}")
+    facts = Facts(model_id=model_id or None)
+    if str(source).startswith("s3://"):
+        files = _s3_files(str(source), facts)
+    elif Path(source).is_dir():
+        files = _folder_files(Path(source), facts, prefix=Path(source).name if named else "")
+    elif Path(source).is_file():
+        files = [_local_file(Path(source), replace(facts, source_file=Path(source).name))]
+    else:
+        raise InputError(f"There is no file or folder {str(source)!r}. {_PLACES}")
+    if not files and required:
+        raise InputError(
+            f"{str(source)!r} holds no file whose name ends in {SUFFIX}. "
+            "Bedrock writes them under <output URI>/<job id>/; name that folder, or the job's ARN."
+        )
+    return files
+
+
+def _folder_files(folder: Path, facts: Facts, prefix: str = "") -> list[OutputFile]:
+    files = []
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        label = PurePosixPath(prefix, path.relative_to(folder).as_posix()).as_posix()
+        files.append(_local_file(path, replace(facts, source_file=label), whole_folder=True))
+    return files
+
+
+def _local_file(path: Path, facts: Facts, *, whole_folder: bool = False) -> OutputFile:
+    manifest = path.with_name(MANIFEST)
+    covered = whole_folder or len(list(path.parent.glob(f"*{SUFFIX}"))) == 1
+    known = str(manifest) if covered and manifest.is_file() else ""
+    return OutputFile(str(path), path.stat().st_size, facts, known)
+
+
+def _s3_files(uri: str, facts: Facts) -> list[OutputFile]:
+    objects = {item.uri: item.size for item in aws.list_objects(uri)}
+    if uri in objects:
+        return [OutputFile(uri, objects[uri], replace(facts, source_file=uri))]
+    files = []
+    for name, size in sorted(objects.items()):
+        if name.endswith(SUFFIX):
+            manifest = f"{name.rsplit('/', 1)[0]}/{MANIFEST}"
+            known = manifest if manifest in objects else ""
+            files.append(OutputFile(name, size, replace(facts, source_file=name), known))
+    return files
+
+
+def _job_prefix(job: Mapping[str, Any]) -> str:
+    """Where a job writes: Get tells the prefix the caller gave, without the job id."""
+    prefix = job["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].rstrip("/")
+    return f"{prefix}/{job['jobArn'].rsplit('/', 1)[1]}/"
+
+
+def _job_group(job_arn: str, model_id: str) -> Group:
+    job = aws.get_job(job_arn)
+    facts = Facts(model_id=model_id or job.get("modelId"), job_arn=job["jobArn"])
+    absent = "missing" if job.get("status") in ENDED else "pending"
+    sent = job["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
+    segment = Segment(partial(iter_record_ids, sent), facts, absent)
+    return Group(_s3_files(_job_prefix(job), facts), [segment])
+
+
+def _run_group(run: Run) -> Group:
+    jobs = run.jobs()
+    if not jobs["status"].isin(list(ENDED)).all():
+        jobs = run.refresh_jobs()
+    rows = jobs.astype(object).where(jobs.notna(), None).to_dict("records")
+    files: list[OutputFile] = []
+    for job in rows:
+        if job["status"] in ENDED and job["job_arn"]:
+            facts = _job_facts(run, job)
+            files += _run_files(run, fetch_outputs(run, job["job_arn"]), facts)
+    segments = []
+    for file in run.record_files():
+        folder = run.folder / "outputs" / f"on-demand-{file.attempt}"
+        own = [job for job in rows if job["attempt"] == file.attempt and job["file"] in _file_names(file)]
+        if folder.is_dir() and not own:
+            facts, absent = Facts(run.model_id, "on_demand", file.attempt), "missing"
+        elif own:
+            job = max(own, key=lambda job: job["submission"] or 0)
+            facts, absent = _job_facts(run, job), "missing" if job["status"] in ENDED else "pending"
+        else:
+            facts, absent = Facts(run.model_id, attempt=file.attempt), "pending"
+        segments.append(Segment(partial(iter_record_ids, file.path), facts, absent))
+    for attempt in dict.fromkeys(segment.facts.attempt for segment in segments):
+        folder = run.folder / "outputs" / f"on-demand-{attempt}"
+        if folder.is_dir():
+            files += _run_files(run, folder, Facts(run.model_id, "on_demand", attempt))
+    return Group(files, segments, run)
+
+
+def _file_names(file: Any) -> set[str]:
+    path = Path(file.path)
+    names = (path.name, path.stem, f"records/{path.name}", getattr(file, "job", ""))
+    return {str(name) for name in names if name}
+
+
+def _job_facts(run: Run, job: Mapping[str, Any]) -> Facts:
+    return Facts(
+        model_id=run.model_id, attempt=job["attempt"], submission=job["submission"], job_arn=job["job_arn"]
+    )
+
+
+def _run_files(run: Run, folder: Path, facts: Facts) -> list[OutputFile]:
+    prefix = folder.relative_to(run.folder).as_posix()
+    return _folder_files(folder, facts, prefix)
+
+
+def fetch_outputs(run: Run, job_arn: str) -> Path:
+    """Bring the output files of a job that has ended into its folder of the run, manifest last.
+
+    A list of what was there, ``objects.json``, is written when all have come; with it, or with the manifest,
+    nothing is asked of AWS again, so that an archived run can be read anywhere.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    job_arn : str
+        A job of it that has ended.
+
+    Returns
+    -------
+    Path
+        The folder with the files.
+    """
+    folder = run.output_folder(job_arn)
+    if _is_fetched(folder):
+        return folder
+    run.check_place()
+    prefix = _job_prefix(aws.get_job(job_arn))
+    wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
+    wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))
+    sizes: dict[str, int] = {}
+    for item in wanted:
+        name = item.uri[len(prefix) :]
+        if ".." in PurePosixPath(name).parts or not name:
+            raise InputError(f"The output {item.uri!r} would be written outside of the run's folder.")
+        aws.download_file(item.uri, folder / name)
+        sizes[name] = item.size
+    folder.mkdir(parents=True, exist_ok=True)
+    aws.write_text(folder / _LISTING, json.dumps(sizes, indent=1))
+    return folder
+
+
+def _is_fetched(folder: Path) -> bool:
+    if (folder / MANIFEST).is_file():
+        return True
+    try:
+        sizes = json.loads((folder / _LISTING).read_text("utf-8"))
+        return all((folder / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError):
+        return False
+
+
+def iter_manifests(files: Sequence[OutputFile]) -> Iterator[tuple[str, list[int]]]:
+    """Name each manifest once, with the numbers of the files it counts."""
+    found: dict[str, list[int]] = {}
+    for number, file in enumerate(files):
+        if file.manifest:
+            found.setdefault(file.manifest, []).append(number)
+    yield from found.items()
