@@ -267,7 +267,8 @@ def _report(options: argparse.Namespace) -> int:
     from bbkit.report import read_parameters, render_report
 
     if options.list:
-        print(read_parameters(options.notebook).to_string())
+        for parameter in read_parameters(options.notebook).values():
+            print(f"{parameter.name}: {parameter.type} = {parameter.default!r}  # {parameter.help}")
         return SUCCESS
     output = options.output or Path(options.notebook).with_suffix(".html").name
     report = render_report(

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from bbkit.errors import InputError, RunError, RunExistsError
 from bbkit.report import Report, render_report
@@ -19,13 +21,13 @@ _FAULTS = ("--record-error-rate", "0.03", "--missing-rate", "0.01", "--model-err
 
 
 def run_demo(folder: str = "", *, faults: bool = False) -> int:
-    """Run the sample calls through prepare, launch and explore against a stand-in, and say where the report is.
+    """Run the sample calls through prepare, launch and explore on a stand-in; say where the report is.
 
     Parameters
     ----------
     folder : str
-        Folder of the run; ``runs/demo``, with faults ``runs/demo-faults``, when empty. An earlier run of the demo
-        there is replaced, anything else is refused.
+        Folder of the run; ``runs/demo``, with faults ``runs/demo-faults``, when empty. An earlier run of the
+        demo there is replaced, anything else is refused.
     faults : bool
         Let records fail, a line go missing and answers be cut off, then repair them with 04-retry.
 
@@ -46,9 +48,7 @@ def run_demo(folder: str = "", *, faults: bool = False) -> int:
     state = run_folder.with_name(f"{run_folder.name}-standin")
     switches = ("--speed", "instant", *(_FAULTS if faults else ()))
     with start_standin(state, *switches) as environment, _environment(environment):
-        print(
-            f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}; nothing leaves this machine."
-        )
+        print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         report = _run_notebooks(run_folder, faults=faults)
     summary = json.loads(report.json_path.read_text())
     told = next(part for part in summary["results"] if part["kind"] == "accounting")
@@ -76,9 +76,7 @@ def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
     """
     root = _lab_folder()
     with start_standin(Path(folder).absolute(), "--speed", "fast") as environment:
-        print(
-            f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}; start with 01-prepare."
-        )
+        print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         with tempfile.TemporaryDirectory() as config:
             _write_lab_config(Path(config))
             command = [
@@ -88,8 +86,8 @@ def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
                 *(("--allow-root",) if os.geteuid() == 0 else ()),
             ]
             paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
-            environment = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
-            with subprocess.Popen(command, env=environment) as lab:
+            variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
+            with subprocess.Popen(command, env=variables) as lab:
                 return _wait_through_interrupts(lab)
 
 
@@ -201,7 +199,7 @@ def _remove_earlier_demo(run_folder: Path) -> None:
 
 def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
     notebooks, samples = find_shared("notebooks"), find_shared("data/samples")
-    run = {"run_folder": str(run_folder)}
+    run: dict[str, Any] = {"run_folder": str(run_folder)}
     prepare = {
         **run,
         "source_uri": str(samples / "call_transcripts.csv"),
@@ -221,7 +219,7 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
 
 
 def _render(notebook: Path, run_folder: Path, parameters: dict) -> Report:
-    # Rendered beside the run and moved in afterwards: 01-prepare makes the folder and refuses one that is there.
+    # Rendered beside the run and moved in: 01-prepare makes the folder and refuses one that is there.
     run_folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=run_folder.parent, prefix=f".{run_folder.name}-") as folder:
         report = render_report(
@@ -230,8 +228,9 @@ def _render(notebook: Path, run_folder: Path, parameters: dict) -> Report:
         reports = run_folder / "reports"
         reports.mkdir(exist_ok=True)
         for path in Path(folder).iterdir():
-            os.replace(path, reports / path.name)
-    return report.moved_to(reports)
+            path.replace(reports / path.name)
+    moved = {name: reports / getattr(report, name).name for name in ("path", "json_path", "notebook_path")}
+    return replace(report, **moved)
 
 
 def find_shared(name: str) -> Path:

@@ -88,7 +88,7 @@ def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
     """
     listed = list(rows)
     data = {
-        name: pd.array([_known(row.get(name)) for row in listed], dtype=dtype)  # type: ignore[call-overload]
+        name: pd.array([_known(row.get(name)) for row in listed], dtype=dtype)
         for name, dtype in columns.items()
     }
     return pd.DataFrame(data)
@@ -145,7 +145,7 @@ class Findings(pd.DataFrame):
     @property
     def errors(self) -> "Findings":
         """The rows whose severity is ``error``."""
-        return self[self["severity"] == "error"]  # type: ignore[return-value]
+        return self[self["severity"] == "error"]
 
     @property
     def sentence(self) -> str:

@@ -21,7 +21,9 @@ def commands() -> dict[str, object]:
 def test_readme_names_every_public_name() -> None:
     missing = [name for name in bbkit.__all__ if f"`{name}" not in README and f"bb.{name}" not in README]
     assert not missing
-    rooms = [f"{room.__name__.split('.')[-1]}.{name}" for room in (charts, explorers) for name in room.__all__]
+    rooms = [
+        f"{room.__name__.split('.')[-1]}.{name}" for room in (charts, explorers) for name in room.__all__
+    ]
     assert not [name for name in rooms if name not in README]
 
 
@@ -32,9 +34,9 @@ def test_readme_names_every_command_and_notebook() -> None:
 
 def test_readme_names_nothing_that_is_not_there() -> None:
     known = set(bbkit.__all__)
-    assert {name for name in re.findall(r"\bbb\.(\w+)", README)} <= known
-    assert {name for name in re.findall(r"\bcharts\.(\w+)\(", README)} <= set(charts.__all__)
-    assert {name for name in re.findall(r"`bbkit ([a-z]+)", README)} <= set(commands())
+    assert set(re.findall(r"\bbb\.(\w+)", README)) <= known
+    assert set(re.findall(r"\bcharts\.(\w+)\(", README)) <= set(charts.__all__)
+    assert set(re.findall(r"`bbkit ([a-z]+)", README)) <= set(commands())
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"\bmake ([a-z-]+)", README):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target

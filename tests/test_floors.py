@@ -1,4 +1,4 @@
-"""The house: imports go down, one heavy dependency lives in one room, and loading the package loads nothing."""
+"""The house: imports go down, a heavy dependency lives in one room, loading the package loads nothing."""
 
 import ast
 import json
@@ -53,7 +53,7 @@ def room_of(path: Path) -> str:
 
 
 def read_imports(path: Path) -> Iterator[str]:
-    """Every absolute name a module imports, wherever in it; names for the type checker only are passed over."""
+    """Every absolute name a module imports, wherever in it, but for the type checker's own."""
     tree = ast.parse(path.read_text())
     skipped = {
         id(inner)
@@ -91,7 +91,7 @@ def test_imports_go_down(path: Path) -> None:
         target = name.split(".")[1]
         if room == "standin" or target == "standin":
             assert room == target, f"{path.name} imports {name}: the stand-in is a wing apart"
-        elif room != "__init__" and target != room and target != "__version__":
+        elif room not in ("__init__", target) and target != "__version__":
             if HELPERS.get(room, room) == HELPERS.get(target, target):
                 continue
             assert floor_of(target) < floor_of(room), f"{path.name} imports {name}, which is not below it"

@@ -176,7 +176,8 @@ def _share_line(rows: pd.DataFrame, name: str, colour: str | None) -> go.Scatter
             "arrayminus": (100 * (share - low)).tolist(),
         },
         customdata=count.astype(int).tolist(),
-        hovertemplate="%{x:,.0f} input tokens: %{y:.1f} % cut off, n = %{customdata:,}<extra>%{fullData.name}</extra>",
+        hovertemplate="%{x:,.0f} input tokens: %{y:.1f} % cut off, n = %{customdata:,}"
+        "<extra>%{fullData.name}</extra>",
     )
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bbkit.errors import InputError
 
-# Okabe and Ito's palette (https://jfly.uni-koeln.de/color/), told apart in all three colour-vision deficiencies.
+# Okabe and Ito's palette, told apart in all three colour-vision deficiencies: https://jfly.uni-koeln.de/color/
 GREEN, VERMILLION, ORANGE, PURPLE = "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 BLUE, SKY, YELLOW, GREY, LIGHT = "#0072B2", "#56B4E9", "#F0E442", "#767676", "#BBBBBB"
 

@@ -56,12 +56,19 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
     counts = started["status"].fillna("queued").value_counts()
     subtitle = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     figure = look.make_figure(
-        traces, title=title, subtitle=f"n = {len(jobs):,} jobs: {subtitle}", x="time (UTC)", height=180 + 32 * len(started)
-    )  # fmt: skip
+        traces,
+        title=title,
+        subtitle=f"n = {len(jobs):,} jobs: {subtitle}",
+        x="time (UTC)",
+        height=180 + 32 * len(started),
+    )
     return figure.update_layout(
-        xaxis={"type": "date"}, yaxis={"autorange": "reversed", "showgrid": False}, showlegend=True, barmode="overlay",
+        xaxis={"type": "date"},
+        yaxis={"autorange": "reversed", "showgrid": False},
+        showlegend=True,
+        barmode="overlay",
         legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-    )  # fmt: skip
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -1,5 +1,7 @@
 """Where the tokens went: distributions, input against output, and what another `max_tokens` would do."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -40,9 +42,12 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
     if not drawn:
         return look.empty_figure(title, f"No tokens are reported in {len(outputs):,} records.")
     figure = make_subplots(
-        rows=1, cols=len(drawn), horizontal_spacing=0.09, shared_yaxes=column is not None,
+        rows=1,
+        cols=len(drawn),
+        horizontal_spacing=0.09,
+        shared_yaxes=column is not None,
         subplot_titles=[f"{name}: {int(values.sum()):,} in all" for name, values in drawn.items()],
-    )  # fmt: skip
+    )
     for place, (name, values) in enumerate(drawn.items(), start=1):
         if column is None:
             _draw_distribution(figure, place, name, values.to_numpy(dtype=float), outputs)
@@ -51,9 +56,11 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
     known = max(len(values) for values in drawn.values())
     rows = 1 if column is None else min(outputs[column].nunique(dropna=False), look.MOST_GROUPS)
     styled = look.make_figure(
-        [], title=title, subtitle=f"n = {known:,} records with tokens reported",
+        [],
+        title=title,
+        subtitle=f"n = {known:,} records with tokens reported",
         height=360 if column is None else 190 + 34 * rows,
-    )  # fmt: skip
+    )
     return _take_layout(figure, styled, len(drawn))
 
 
@@ -79,22 +86,29 @@ def _draw_distribution(
     colour = look.TOKENS[name]
     if len(values) < _FEW:
         trace = go.Scatter(
-            x=values.tolist(), y=[0.5] * len(values), mode="markers", marker={"color": colour, "size": 9, "opacity": 0.7},
+            x=values.tolist(),
+            y=[0.5] * len(values),
+            mode="markers",
+            marker={"color": colour, "size": 9, "opacity": 0.7},
             hovertemplate="%{x:,} tokens<extra></extra>",
-        )  # fmt: skip
+        )
     else:
         counts, _ = np.histogram(values, edges)
         trace = go.Bar(
-            x=((edges[:-1] + edges[1:]) / 2).tolist(), y=counts.tolist(), width=np.diff(edges).tolist(),
+            x=((edges[:-1] + edges[1:]) / 2).tolist(),
+            y=counts.tolist(),
+            width=np.diff(edges).tolist(),
             marker={"color": colour, "line": {"width": 0}},
-            customdata=[f"{low:,.0f} to {high:,.0f}" for low, high in zip(edges[:-1], edges[1:], strict=True)],
+            customdata=[f"{low:,.0f} to {high:,.0f}" for low, high in pairwise(edges)],
             hovertemplate="%{customdata} tokens: %{y:,} records<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_trace(trace, row=1, col=place)
     figure.update_xaxes(
         title_text=f"{name} tokens" + (", log scale" if logarithmic else ""),
-        type="log" if logarithmic else "linear", row=1, col=place,
-    )  # fmt: skip
+        type="log" if logarithmic else "linear",
+        row=1,
+        col=place,
+    )
     if len(values) >= _FEW:
         figure.update_yaxes(title_text="records" if place == 1 else "", row=1, col=place)
     else:
@@ -126,14 +140,27 @@ def _mark(
     suffix = "" if place == 1 else str(place)
     for number, (label, value, dash) in enumerate(marks):
         figure.add_shape(
-            type="line", x0=value, x1=value, y0=0, y1=1, xref=f"x{suffix}", yref=f"y{suffix} domain",
+            type="line",
+            x0=value,
+            x1=value,
+            y0=0,
+            y1=1,
+            xref=f"x{suffix}",
+            yref=f"y{suffix} domain",
             line={"dash": dash, "width": 1.5, "color": look.GREY},
-        )  # fmt: skip
+        )
         figure.add_annotation(
-            text=f"{label} {value:,.0f}", x=np.log10(value) if logarithmic and value > 0 else value,
-            y=height - 0.1 * number, xref=f"x{suffix}", yref=f"y{suffix} domain", showarrow=False, xanchor="left",
-            xshift=3, font={"size": 11, "color": look.GREY}, bgcolor="rgba(255,255,255,0.7)",
-        )  # fmt: skip
+            text=f"{label} {value:,.0f}",
+            x=np.log10(value) if logarithmic and value > 0 else value,
+            y=height - 0.1 * number,
+            xref=f"x{suffix}",
+            yref=f"y{suffix} domain",
+            showarrow=False,
+            xanchor="left",
+            xshift=3,
+            font={"size": 11, "color": look.GREY},
+            bgcolor="rgba(255,255,255,0.7)",
+        )
 
 
 def _draw_boxes(
@@ -147,13 +174,19 @@ def _draw_boxes(
     figure.add_trace(
         go.Box(
             y=[f"{look.shorten(label, 28)}  (n = {sizes[label]:,})" for label in kept],
-            lowerfence=table.loc[kept, 0.05].tolist(), q1=table.loc[kept, 0.25].tolist(),
-            median=table.loc[kept, 0.5].tolist(), q3=table.loc[kept, 0.75].tolist(),
-            upperfence=table.loc[kept, 0.95].tolist(), orientation="h", name=f"{name} tokens",
-            marker={"color": look.TOKENS[name]}, line={"width": 1.5},
+            lowerfence=table.loc[kept, 0.05].tolist(),
+            q1=table.loc[kept, 0.25].tolist(),
+            median=table.loc[kept, 0.5].tolist(),
+            q3=table.loc[kept, 0.75].tolist(),
+            upperfence=table.loc[kept, 0.95].tolist(),
+            orientation="h",
+            name=f"{name} tokens",
+            marker={"color": look.TOKENS[name]},
+            line={"width": 1.5},
         ),
-        row=1, col=place,
-    )  # fmt: skip
+        row=1,
+        col=place,
+    )
     figure.update_xaxes(
         title_text=f"{name} tokens (p5, p25, p50, p75, p95)", rangemode="tozero", row=1, col=place
     )
@@ -231,9 +264,10 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     limits = outputs["max_tokens"].dropna().unique()
     if len(limits) == 1:
         figure.add_hline(
-            y=float(limits[0]), line={"color": look.GREY, "width": 1.5},
+            y=float(limits[0]),
+            line={"color": look.GREY, "width": 1.5},
             annotation={"text": f"max_tokens {int(limits[0]):,}", "font": {"size": 11, "color": look.GREY}},
-        )  # fmt: skip
+        )
     return figure.update_layout(showlegend=False)
 
 
@@ -281,9 +315,12 @@ def max_tokens_what_if(
     traces = [trace for name, rows in groups.items() for trace in _curves(rows, name, column is None)]
     cut = int((known["stop_reason"] == "length").sum())
     figure = look.make_figure(
-        traces, title=title, x="max_tokens", y="answers cut off (%)",
+        traces,
+        title=title,
+        x="max_tokens",
+        y="answers cut off (%)",
         subtitle=f"n = {len(known):,} answers; {cut:,} were cut off and would have been longer",
-    )  # fmt: skip
+    )
     return figure.update_layout(yaxis={"rangemode": "tozero"}, showlegend=column is not None)
 
 
@@ -292,7 +329,7 @@ def _curves(rows: pd.DataFrame, name: str, single: bool) -> list[go.Scatter]:
     cut = rows[(rows["stop_reason"] == "length").fillna(False)]["output_tokens"].to_numpy(dtype=float)
     points = np.unique(np.round(np.linspace(0, tokens[-1] * 1.05 + 1, 200)))
     longer = 100 * (len(tokens) - np.searchsorted(tokens, points, side="right")) / len(tokens)
-    # How much longer a cut-off answer would have been is not known: beyond its length it may still be cut off.
+    # How much longer a cut-off answer would have been is not known: it may still be cut off.
     still_cut = (
         100 * (cut[None, :] <= points[:, None]).sum(axis=1) / len(tokens)
         if len(cut)
@@ -303,15 +340,24 @@ def _curves(rows: pd.DataFrame, name: str, single: bool) -> list[go.Scatter]:
     style = {"color": look.ORANGE} if single else {}
     hover = "max_tokens %{x:,}: %{y:.1f} % cut off<extra>%{fullData.name}</extra>"
     exact = go.Scatter(
-        name=look.escape_text(name), x=points[~bound].tolist(), y=share[~bound].round(3).tolist(), mode="lines",
-        line={**style, "width": 2.5}, hovertemplate=hover,
-    )  # fmt: skip
+        name=look.escape_text(name),
+        x=points[~bound].tolist(),
+        y=share[~bound].round(3).tolist(),
+        mode="lines",
+        line={**style, "width": 2.5},
+        hovertemplate=hover,
+    )
     if not bound.any():
         return [exact]
     rest = go.Scatter(
-        name=look.escape_text(f"{name}, at most"), x=points[bound].tolist(), y=share[bound].round(3).tolist(),
-        mode="lines", line={**style, "width": 2, "dash": "dash"}, hovertemplate=hover, showlegend=False,
-    )  # fmt: skip
+        name=look.escape_text(f"{name}, at most"),
+        x=points[bound].tolist(),
+        y=share[bound].round(3).tolist(),
+        mode="lines",
+        line={**style, "width": 2, "dash": "dash"},
+        hovertemplate=hover,
+        showlegend=False,
+    )
     return [exact, rest]
 
 
@@ -357,6 +403,11 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
         for name in order
     ]
     return look.make_figure(
-        traces, title=title, subtitle=f"n = {len(answered):,} answers, median {np.median(words):,.0f} words",
-        x="words", y="answers", barmode="stack", showlegend=len(order) > 1,
-    )  # fmt: skip
+        traces,
+        title=title,
+        subtitle=f"n = {len(answered):,} answers, median {np.median(words):,.0f} words",
+        x="words",
+        y="answers",
+        barmode="stack",
+        showlegend=len(order) > 1,
+    )

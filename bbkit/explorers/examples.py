@@ -1,0 +1,86 @@
+"""Some records to read side by side with their source."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bbkit.errors import InputError
+from bbkit.explorers import views
+
+
+class Examples:
+    """Records chosen to be read, each with its texts side by side.
+
+    Attributes
+    ----------
+    records : pandas.DataFrame
+        The rows shown.
+    """
+
+    def __init__(self, records: pd.DataFrame, columns: Sequence[str], total: int):
+        self.records = records
+        self._columns = list(columns)
+        self._total = total
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        return {"text/plain": self._sentence(), "text/html": self._html()}
+
+    def _sentence(self) -> str:
+        return f"showing {len(self.records):,} of {self._total:,} records"
+
+    def _html(self) -> str:
+        articles = []
+        for row in self.records.to_dict("records"):
+            texts = [views.show_text(name.removeprefix("source."), row[name]) for name in self._columns]
+            answer = row["error_message"] if row["outcome"] == "errored" else row["text"]
+            heading = "error" if row["outcome"] == "errored" else "answer"
+            texts.insert(1, views.show_text(heading, answer))
+            articles.append(
+                f"<article><code>{views.escape(row['record_id'])}</code>{views.show_facts(row)}"
+                f'<div class="bbkit-columns">{"".join(texts)}</div></article>'
+            )
+        return views.wrap(f"<p>{self._sentence()}</p>", *articles)
+
+
+def show_examples(outputs: pd.DataFrame, *, columns: Sequence[str] = (), n: int = 6) -> Examples:
+    """Choose records to read beside their source: every kind of ending, then short to long inputs.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame
+        The tidy frame of `bbkit.collect_outputs`.
+    columns : sequence of str
+        Columns whose texts stand beside the answer; a column of the source goes by its own name.
+    n : int
+        How many records.
+
+    Returns
+    -------
+    Examples
+        It shows itself in a notebook; ``.records`` are the rows.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        The frame has no such column.
+    """
+    names = [_find(outputs, name) for name in columns]
+    return Examples(_choose(outputs, n), names, len(outputs))
+
+
+def _find(outputs: pd.DataFrame, name: str) -> str:
+    for candidate in (name, f"source.{name}"):
+        if candidate in outputs.columns:
+            return candidate
+    raise InputError(f"No column {name!r} in the outputs. Pass source_columns=[{name!r}] to collect_outputs.")
+
+
+def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:
+    kinds = outputs["outcome"] + " " + outputs["stop_reason"].fillna("")
+    rare = outputs[kinds.isin(kinds.value_counts().index[1:])]
+    first = rare.groupby(kinds.loc[rare.index], sort=False).head(1).head(max(0, n - 1))
+    rest = outputs.drop(first.index).sort_values("input_tokens", kind="stable")
+    places = np.unique(np.linspace(0, max(0, len(rest) - 1), max(0, n - len(first))).astype(int))
+    return pd.concat([first, rest.iloc[places[: len(rest)]]])

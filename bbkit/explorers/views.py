@@ -1,0 +1,167 @@
+"""HTML for records: every text of a model or a source is escaped here and nowhere else."""
+
+import html
+import json
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+STYLE = """<style>
+.bbkit-view{font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
+.bbkit-view h4{margin:.8em 0 .2em;font-size:12px;font-weight:600;opacity:.75}
+.bbkit-view .bbkit-text{white-space:pre-wrap;unicode-bidi:plaintext;max-height:26em;overflow:auto;margin:0;
+ padding:.5em .7em;border:1px solid rgba(128,128,128,.35);border-radius:4px;font:inherit}
+.bbkit-view code{user-select:all}
+.bbkit-view .bbkit-columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:.8em}
+.bbkit-view .bbkit-facts{display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin:.2em 0}
+.bbkit-view .bbkit-facts b{font-weight:600;opacity:.75}
+.bbkit-view article{margin:0 0 1.2em;padding:.6em .9em;border:1px solid rgba(128,128,128,.35);
+ border-radius:6px}
+.bbkit-view table{border-collapse:collapse}
+.bbkit-view td,.bbkit-view th{padding:.15em .7em .15em 0;text-align:left;vertical-align:top;
+ white-space:pre-wrap}
+</style>"""
+
+FACTS = ("outcome", "stop_reason", "input_tokens", "output_tokens", "max_tokens", "attempt", "tier")
+MOST_CHARACTERS = 200_000
+"""Longer texts are cut in a view and say so; a browser stalls on a megabyte in one element."""
+
+
+def escape(value: Any) -> str:
+    """Make a text safe to stand in HTML, and leave `$` to be text for MathJax.
+
+    Parameters
+    ----------
+    value : object
+        Text of a model or a source, possibly NA.
+
+    Returns
+    -------
+    str
+        The escaped text, ``not known`` for NA.
+    """
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+        return "<i>not known</i>"
+    text = str(value)
+    if len(text) > MOST_CHARACTERS:
+        left = len(text) - MOST_CHARACTERS
+        return html.escape(text[:MOST_CHARACTERS]) + f"<i> … {left:,} more characters; see .selection</i>"
+    return html.escape(text)
+
+
+def show_text(heading: str, value: Any) -> str:
+    """Lay out one text under its heading.
+
+    Parameters
+    ----------
+    heading : str
+        What it is.
+    value : object
+        The text; a dict or list is shown as indented JSON.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    if isinstance(value, dict | list):
+        value = json.dumps(value, indent=2, ensure_ascii=False)
+    return (
+        f"<section><h4>{html.escape(heading)}</h4>"
+        f'<div class="bbkit-text" tabindex="0" dir="auto">{escape(value)}</div></section>'
+    )
+
+
+def show_facts(row: Mapping[Hashable, Any], names: Sequence[str] = FACTS) -> str:
+    """Lay out small values of a record in a line.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the tidy frame.
+    names : sequence of str
+        Which columns; those absent or NA are left out.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    parts = [
+        f"<span><b>{html.escape(name.replace('_', ' '))}</b> {escape(_number(row[name]))}</span>"
+        for name in names
+        if name in row and not pd.isna(row[name])
+    ]
+    return f'<div class="bbkit-facts">{"".join(parts)}</div>'
+
+
+def _number(value: Any) -> Any:
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def wrap(*parts: str) -> str:
+    """Put parts of a view together, out of MathJax's reach.
+
+    Parameters
+    ----------
+    *parts : str
+        HTML.
+
+    Returns
+    -------
+    str
+        HTML with its style.
+    """
+    return f'{STYLE}<div class="bbkit-view tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
+
+
+def show_record(row: Mapping[Hashable, Any]) -> str:
+    """Lay out one record in full.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of the tidy frame, with whatever `with_columns` and source columns it has.
+
+    Returns
+    -------
+    str
+        HTML: id, facts, error, prompt, answer, reasoning, tool calls, source row, raw JSON.
+    """
+    parts = [f"<h3><code>{escape(row['record_id'])}</code></h3>", show_facts(row)]
+    if not pd.isna(row.get("error_message")) or not pd.isna(row.get("error_code")):
+        parts.append(show_text(f"error {row.get('error_code')}", row.get("error_message")))
+    for name, heading in (("prompt", "prompt as sent"), ("text", "answer"), ("reasoning", "reasoning")):
+        if name in row and not pd.isna(row[name]):
+            parts.append(show_text(heading, row[name]))
+    if isinstance(row.get("tool_calls"), list | str):
+        parts.append(show_text("tool calls", row["tool_calls"]))
+    source = {str(name): value for name, value in row.items() if str(name).startswith("source.")}
+    if source:
+        parts.append(_show_source(source))
+    for name, heading in (("model_input", "model input, raw"), ("model_output", "model output, raw")):
+        if isinstance(row.get(name), dict | str):
+            parts.append(
+                f"<details><summary>{heading}</summary>{show_text('', _as_json(row[name]))}</details>"
+            )
+    parts.append(show_facts(row, ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")))
+    return wrap(*parts)
+
+
+def _as_json(value: dict | str) -> Any:
+    if isinstance(value, str):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _show_source(source: Mapping[str, Any]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name.removeprefix("source."))}</th>'
+        f'<td dir="auto">{escape(value)}</td></tr>'
+        for name, value in source.items()
+    )
+    return f"<details open><summary>source row</summary><table>{rows}</table></details>"
