@@ -1,0 +1,188 @@
+"""Charts: true to the frame they were given, the same size for any number of rows, sensible with nothing to draw."""
+
+import json
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+
+from bbkit import charts
+from bbkit.errors import InputError
+from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
+
+RECORD_CHARTS = [
+    charts.outcomes,
+    charts.stop_reasons,
+    charts.cut_off_by_input,
+    charts.errors,
+    charts.token_usage,
+    charts.input_output,
+    charts.max_tokens_what_if,
+    charts.output_lengths,
+]
+each_chart = pytest.mark.parametrize("chart", RECORD_CHARTS, ids=lambda chart: chart.__name__)
+
+SUCCEEDED = {
+    "outcome": "succeeded",
+    "text": "a short answer",
+    "stop_reason": "stop",
+    "stop_reason_raw": "end_turn",
+    "input_tokens": 200,
+    "output_tokens": 40,
+    "max_tokens": 100,
+    "attempt": 1,
+}
+ERRORED = {
+    "outcome": "errored",
+    "error_code": "400",
+    "error_message": "Malformed input request: 17 is not valid",
+}
+
+
+def make_outputs(*rows: dict) -> pd.DataFrame:
+    frame = as_frame(({"record_id": f"r{place}", **row} for place, row in enumerate(rows)), OUTPUT_COLUMNS)
+    frame["source.queue"] = pd.array(
+        ["bank", "telecom"] * (len(rows) // 2) + ["bank"] * (len(rows) % 2), "string"
+    )
+    return frame
+
+
+def many(count: int) -> pd.DataFrame:
+    random = np.random.default_rng(7)
+    inputs, outputs = random.integers(50, 3000, count), np.minimum(100, random.integers(5, 140, count))
+    reasons = np.where(outputs == 100, "length", "stop")
+    columns = zip(inputs, outputs, reasons, strict=True)
+    return make_outputs(
+        *({**SUCCEEDED, "input_tokens": i, "output_tokens": o, "stop_reason": r} for i, o, r in columns)
+    )
+
+
+def values(figure: object) -> dict:
+    return json.loads(figure.to_json())  # type: ignore[attr-defined]
+
+
+@each_chart
+def test_an_empty_frame_gives_a_figure_that_says_so(chart) -> None:
+    figure = values(chart(make_outputs()))
+    assert figure["data"] == []
+    assert figure["layout"]["annotations"][0]["text"]
+    assert figure["layout"]["title"]["text"]
+
+
+@each_chart
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [SUCCEEDED],
+        [ERRORED] * 3,
+        [{"outcome": "missing"}],
+        [{"outcome": "pending"}] * 2,
+        [{"outcome": "succeeded", "family": "titan_embed_text", "input_tokens": 12}] * 5,
+        [SUCCEEDED, ERRORED, {**SUCCEEDED, "stop_reason": None, "output_tokens": None}],
+        [{**SUCCEEDED, "input_tokens": 0, "output_tokens": 0, "text": ""}] * 40,
+    ],
+    ids=["one", "all errors", "missing", "pending", "embeddings", "mixed", "zeros"],
+)
+@pytest.mark.parametrize("by", [None, "queue"])
+def test_every_kind_of_run_can_be_drawn(chart, rows: list[dict], by: str | None) -> None:
+    figure = chart(make_outputs(*rows), by=by)
+    assert figure.layout.meta["alt"]
+    assert figure.data or figure.layout.annotations
+
+
+@each_chart
+def test_the_size_does_not_grow_with_the_rows(chart) -> None:
+    small, large = (len(chart(many(count)).to_json()) for count in (2_000, 40_000))
+    assert large < small + 4_000
+
+
+@each_chart
+def test_a_column_that_is_not_there_is_named(chart) -> None:
+    with pytest.raises(InputError, match=r"'quee'.*queue"):
+        chart(make_outputs(SUCCEEDED), by="quee")
+
+
+@each_chart
+def test_thousands_of_groups_stay_readable(chart) -> None:
+    frame = many(3_000).assign(**{"source.call": [f"call {place}" for place in range(3_000)]})
+    assert len(chart(frame, by="call").to_json()) < 120_000
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(["succeeded", "errored", "missing", "pending"]), min_size=1, max_size=60))
+def test_the_shares_of_the_outcomes_are_those_of_the_rows(outcomes: list[str]) -> None:
+    figure = charts.outcomes(make_outputs(*({"outcome": outcome} for outcome in outcomes)))
+    drawn = {trace.name: trace.x[0] for trace in figure.data}
+    assert drawn == {
+        name: pytest.approx(100 * outcomes.count(name) / len(outcomes), abs=1e-3) for name in set(outcomes)
+    }
+
+
+def test_the_stop_reasons_count_the_answers() -> None:
+    rows = (
+        [SUCCEEDED] * 3
+        + [{**SUCCEEDED, "stop_reason": "length", "stop_reason_raw": "max_tokens"}]
+        + [ERRORED]
+    )
+    (trace,) = charts.stop_reasons(make_outputs(*rows)).data
+    assert dict(zip(trace.y, trace.x, strict=True)) == {"stop": 3, "length": 1}
+    assert "max_tokens" in trace.customdata[list(trace.y).index("length")]
+
+
+def test_the_token_histograms_hold_every_record() -> None:
+    figure = charts.token_usage(many(5_000))
+    assert [sum(trace.y) for trace in figure.data] == [5_000, 5_000]
+
+
+def test_the_cells_hold_every_record() -> None:
+    (trace,) = charts.input_output(many(5_000)).data
+    assert np.nansum(np.array(trace.z, dtype=float)) == 5_000
+
+
+def test_what_another_max_tokens_would_cut_off() -> None:
+    rows = [{**SUCCEEDED, "output_tokens": tokens} for tokens in (10, 20, 30, 40)]
+    (trace,) = charts.max_tokens_what_if(make_outputs(*rows)).data
+    shares = dict(zip(trace.x, trace.y, strict=True))
+    assert shares[20.0] == 50.0
+    assert shares[40.0] == 0.0
+
+
+def test_cut_off_answers_stay_an_upper_bound() -> None:
+    rows = [SUCCEEDED] * 3 + [{**SUCCEEDED, "output_tokens": 100, "stop_reason": "length"}]
+    exact, bound = charts.max_tokens_what_if(make_outputs(*rows)).data
+    assert max(exact.x) < 100 <= min(bound.x)
+    assert set(bound.y) == {25.0}
+    assert bound.line.dash == "dash"
+
+
+def test_errors_that_differ_in_a_number_are_one_kind() -> None:
+    rows = [{**ERRORED, "error_message": f"record {place} is not valid"} for place in range(30)]
+    (trace,) = charts.errors(make_outputs(*rows)).data
+    assert list(trace.x) == [30]
+
+
+@pytest.mark.parametrize(
+    "text", ["<b>bold</b>", "<a href='https://example.com'>x</a>", "$5 and $10", "a & b"]
+)
+def test_text_of_others_stays_text(text: str) -> None:
+    frame = make_outputs(*[{**ERRORED, "error_message": text}] * 2).assign(**{"source.queue": text})
+    for figure in (charts.errors(frame), charts.outcomes(frame, by="queue")):
+        drawn = figure.to_json()
+        assert "<b>bold" not in drawn
+        assert "<a href" not in drawn
+
+
+def test_the_timeline_shows_jobs_that_run_and_jobs_that_ended() -> None:
+    start = pd.Timestamp("2026-10-01T10:00", tz="UTC")
+    hour = pd.Timedelta(hours=1)
+    rows = [
+        {"job_name": "a", "status": "Completed", "submitted_at": start, "ended_at": start + hour},
+        {"job_name": "b", "status": "InProgress", "submitted_at": start, "seen_at": start + 2 * hour},
+        {"job_name": "c", "status": None},
+    ]
+    figure = charts.job_timeline(as_frame(rows, JOB_COLUMNS))
+    drawn = {trace.name: trace.x[0] for trace in figure.data}
+    assert drawn == {"Completed": 3_600_000, "InProgress": 7_200_000}
+    assert charts.job_timeline(as_frame([], JOB_COLUMNS)).layout.annotations
