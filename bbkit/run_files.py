@@ -1,0 +1,287 @@
+"""The folder of a run, made whole: its description, and the rows it came from. Part of the room `run`."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bbkit.aws import write_text
+from bbkit.errors import InputError, RunExistsError
+from bbkit.families import family_of, get_family
+from bbkit.records import ID_DIGITS
+
+if TYPE_CHECKING:
+    from bbkit.run import Run
+
+_ID = "__record_id__"
+
+
+def slug(name: str) -> str:
+    """Make of a name what may stand in a job's name and in an S3 key that Bedrock takes.
+
+    Parameters
+    ----------
+    name : str
+        A folder's name.
+
+    Returns
+    -------
+    str
+        At most 24 of letters, digits, ``-`` and ``.``, the first a letter or digit
+        (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
+    """
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).lstrip("-.")[:24].rstrip("-.")
+    return plain or "run"
+
+
+def refuse_occupied(folder: Path) -> None:
+    """Make sure that a folder can become a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    bbkit.errors.RunExistsError
+        It holds a run or something else.
+    """
+    if (folder / "run.json").exists():
+        raise RunExistsError(f"{folder} already holds a run. Open it with Run.open, or name another folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunExistsError(f"{folder} exists and is not an empty folder. Name another folder.")
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Fill a folder beside its name, then rename it: it is there whole or not at all.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder to make.
+
+    Yields
+    ------
+    pathlib.Path
+        The folder to fill.
+    """
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        (made / ".gitignore").write_text("*\n")
+        yield made
+        made.chmod(0o755)
+        try:
+            made.replace(folder)
+        except OSError as error:
+            refuse_occupied(folder)
+            raise RunExistsError(f"{folder} cannot become a run: {error.strerror}.") from error
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        for parent in missing:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def write_source_rows(source: pd.DataFrame | None, path: Path) -> dict[str, Any]:
+    """Keep the rows that records were made of, by record_id.
+
+    Parameters
+    ----------
+    source : pandas.DataFrame or None
+        Rows whose index is the record_id; with a plain index, a column ``record_id``, else the row's number.
+    path : pathlib.Path
+        The Parquet file to make.
+
+    Returns
+    -------
+    dict
+        ``rows, columns, sha256``; empty for None.
+
+    Notes
+    -----
+    A column with a cell that Arrow cannot hold is kept as JSON text.
+    """
+    if source is None:
+        return {}
+    if not isinstance(source, pd.DataFrame):
+        raise InputError(f"source is a {type(source).__name__}. Give the DataFrame the records were made of.")
+    names = [str(name) for name in source.columns]
+    if len(set(names)) < len(names) or _ID in names:
+        twice = sorted({name for name in names if names.count(name) > 1} or {_ID})
+        raise InputError(f"source has the column {twice[0]!r} twice. Rename one.")
+    arrays = [_source_ids(source), *(_column(source.iloc[:, number]) for number in range(len(names)))]
+    table = pa.table(dict(zip([_ID, *names], arrays, strict=True)))
+    pq.write_table(table, path, compression="zstd")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"rows": len(source), "columns": names, "sha256": digest}
+
+
+def _source_ids(source: pd.DataFrame) -> pa.Array:
+    index = source.index
+    if not (isinstance(index, pd.RangeIndex) and index.name is None):
+        values = index.astype("string")
+    elif "record_id" in source.columns:
+        values = pd.Index(source["record_id"]).astype("string")
+    else:
+        values = pd.Index(
+            [str(number).zfill(ID_DIGITS) for number in range(1, len(source) + 1)], dtype="string"
+        )
+    return pa.array(values.to_numpy(dtype=object, na_value=None), pa.large_string(), from_pandas=True)
+
+
+def _column(column: pd.Series) -> pa.Array:
+    try:
+        made = pa.array(column, from_pandas=True)
+        return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        texts = [
+            None if _is_null(cell) else json.dumps(cell, ensure_ascii=False, default=str) for cell in column
+        ]
+        return pa.array([text and _storable(text) for text in texts], pa.large_string())
+
+
+def _is_null(cell: Any) -> bool:
+    return cell is None or (np.isscalar(cell) and bool(pd.isna(cell)))  # type: ignore[call-overload]
+
+
+def _storable(text: str) -> str:
+    # Half of a surrogate pair is not text; Parquet holds none.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def read_source_rows(path: Path) -> pd.DataFrame | None:
+    """Read the rows that `write_source_rows` kept.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The Parquet file.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Indexed by ``record_id`` (string); None when there is no file.
+    """
+    if not path.exists():
+        return None
+    frame = pq.read_table(path).to_pandas(strings_to_categorical=False)
+    frame = frame.set_index(frame.pop(_ID).astype("string"))
+    frame.index.name = "record_id"
+    return frame
+
+
+def given(value: str, name: str, variable: str) -> str:
+    """Take a value, or else the environment's.
+
+    Parameters
+    ----------
+    value : str
+        As given; may be empty.
+    name, variable : str
+        Of the parameter and of the environment variable.
+
+    Returns
+    -------
+    str
+        The value.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        Neither is there.
+    """
+    if found := value or os.environ.get(variable, ""):
+        return found
+    raise InputError(f"There is no {name}. Pass {name}=, or set {variable}.")
+
+
+def name_family(family: str | None, model_id: str, invocation_type: str) -> str:
+    """Name the family of a run's bodies.
+
+    Parameters
+    ----------
+    family : str or None
+        As given.
+    model_id, invocation_type : str
+        The model and how it is invoked.
+
+    Returns
+    -------
+    str
+        The family's name.
+
+    Raises
+    ------
+    bbkit.errors.FamilyError
+        The family cannot be told, or none has that name.
+    """
+    found = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
+    return found.name
+
+
+def refuse_values(run: "Run") -> None:
+    """Check what CreateModelInvocationJob will be asked with.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        A value that it does not take.
+
+    Notes
+    -----
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
+    """
+    from bbkit.checks import check_arn, check_s3_uri
+
+    options = run.job_options
+    wrong = [*check_s3_uri(run.s3_prefix), *check_arn("role", run.role_arn)]
+    if wrong:
+        raise InputError(f"{wrong[0]['finding']} {wrong[0]['remedy']}")
+    if run.invocation_type not in ("InvokeModel", "Converse"):
+        raise InputError(f"invocation_type is {run.invocation_type!r}. It is InvokeModel or Converse.")
+    hours = options.get("timeout_hours", 24)
+    if not (isinstance(hours, int) and 24 <= hours <= 168):
+        raise InputError(f"timeout_hours is {hours!r}. A batch job takes whole hours from 24 to 168.")
+    if (owner := options.get("bucket_owner")) and not re.fullmatch(r"[0-9]{12}", owner):
+        raise InputError(f"bucket_owner is {owner!r}. It is an account's 12 digits.")
+    vpc = options.get("vpc_config") or {}
+    if vpc and not (set(vpc) == {"subnetIds", "securityGroupIds"} and all(vpc.values())):
+        raise InputError(
+            f"vpc_config names {', '.join(vpc)}. It names subnetIds and securityGroupIds, each a list."
+        )
+
+
+def write_description(run: "Run", folder: Path) -> None:
+    """Write ``run.json``.
+
+    Parameters
+    ----------
+    run : Run
+        What it describes.
+    folder : pathlib.Path
+        Where to write it.
+    """
+    described = {name: value for name, value in vars(run).items() if name not in ("folder", "place")}
+    described |= vars(run.place) | {"created_at": run.created_at.isoformat()}
+    write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))
