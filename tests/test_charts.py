@@ -1,4 +1,4 @@
-"""Charts: true to the frame they were given, the same size for any number of rows, sensible with nothing to draw."""
+"""Charts: true to their frame, the same size for any number of rows, sensible with nothing to draw."""
 
 import json
 

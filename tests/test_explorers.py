@@ -1,0 +1,117 @@
+"""Explorers give back to code what they show, and escape whatever a model or a source said."""
+
+import hypothesis.strategies as st
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+
+from bbkit import explorers
+from bbkit.errors import InputError
+from bbkit.frames import OUTPUT_COLUMNS, as_frame
+
+ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+def make_outputs(texts: list[str]) -> pd.DataFrame:
+    rows = [
+        {
+            "record_id": f"r{place:05}",
+            "outcome": "succeeded" if place % 5 else "errored",
+            "text": text if place % 5 else None,
+            "error_message": None if place % 5 else text,
+            "stop_reason": ("stop", "length", None)[place % 3],
+            "input_tokens": place * 10,
+            "output_tokens": place,
+        }
+        for place, text in enumerate(texts)
+    ]
+    frame = as_frame(rows, OUTPUT_COLUMNS)
+    frame["source.queue"] = pd.array(
+        ["bank", "telecom"] * (len(texts) // 2) + ["x"] * (len(texts) % 2), "string"
+    )
+    return frame
+
+
+def test_everything_passes_an_empty_filter() -> None:
+    outputs = make_outputs(["a"] * 120)
+    explorer = explorers.RecordExplorer(outputs)
+    assert explorer.query == "outputs"
+    pd.testing.assert_frame_equal(explorer.selection, outputs)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    needle=st.text(min_size=1, max_size=8)
+    | st.sampled_from(["'", '"', "\\", "`", "@", "\n", "🙂", "$5", "{x}"]),
+    outcome=st.sampled_from([(), ("errored",), ("succeeded", "errored")]),
+    low=st.integers(0, 150),
+)
+def test_the_query_gives_the_selection(needle: str, outcome: tuple[str, ...], low: int) -> None:
+    outputs = make_outputs(["plain", f"with {needle} inside", needle.swapcase(), "", "tail"] * 4)
+    explorer = explorers.RecordExplorer(outputs)
+    explorer._search.value = needle
+    explorer._outcome.value = outcome
+    explorer._ranges["input_tokens"].value = (low, 190)
+    by_code = eval(explorer.query, {"outputs": outputs})
+    pd.testing.assert_frame_equal(by_code, explorer.selection)
+    found = explorer.selection["text"]
+    assert found.str.casefold().str.contains(needle.casefold(), regex=False).all() or not needle.isascii()
+
+
+def test_sorting_and_stepping_walk_over_pages() -> None:
+    outputs = make_outputs([f"text {place}" for place in range(120)])
+    explorer = explorers.RecordExplorer(outputs)
+    explorer._sort.value = "input_tokens"
+    explorer._descending.value = True
+    seen = []
+    for _ in range(len(outputs)):
+        seen.append(outputs.loc[explorer._list.value, "record_id"])
+        explorer._next.click()
+    assert seen == list(outputs["record_id"][::-1])
+    assert list(explorer.selection["record_id"]) == seen
+
+
+def test_only_a_page_of_rows_goes_to_the_browser() -> None:
+    explorer = explorers.RecordExplorer(make_outputs(["x" * 1000] * 5_000))
+    assert len(explorer._list.options) <= 50
+    assert sum(len(label) for label, _ in explorer._list.options) < 20_000
+
+
+def test_no_text_becomes_markup(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = make_outputs([ATTACK] * 10)
+    outputs["record_id"] = ATTACK + outputs["record_id"]
+    outputs["source.queue"] = ATTACK
+    explorer = explorers.RecordExplorer(outputs)
+    monkeypatch.setenv("BBKIT_HEADLESS", "1")
+    static = explorer._repr_mimebundle_()["text/html"]
+    examples = explorers.show_examples(outputs, columns=["queue"])._repr_mimebundle_()["text/html"]
+    for shown in (explorer._detail.value, static, examples):
+        assert "&lt;script&gt;" in shown
+        assert "<script" not in shown
+        assert "<img" not in shown
+
+
+def test_a_long_text_is_cut_in_the_view_and_whole_in_the_selection() -> None:
+    outputs = make_outputs(["start", "y" * 1_000_000])
+    explorer = explorers.RecordExplorer(outputs)
+    explorer._next.click()
+    assert len(explorer._detail.value) < 300_000
+    assert "more characters" in explorer._detail.value
+    assert explorer.selection["text"].str.len().max() == 1_000_000
+
+
+def test_an_empty_frame_can_be_explored() -> None:
+    explorer = explorers.RecordExplorer(make_outputs([]))
+    assert explorer.selection.empty
+    assert "No record passes" in explorer._detail.value
+    assert "0 of 0" in explorers.show_examples(make_outputs([]))._repr_mimebundle_()["text/plain"]
+
+
+def test_examples_hold_every_kind_of_ending() -> None:
+    outputs = make_outputs([f"text {place}" for place in range(60)])
+    chosen = explorers.show_examples(outputs, n=8).records
+    assert set(chosen["outcome"]) == {"succeeded", "errored"}
+    assert {"stop", "length"} <= set(chosen["stop_reason"].dropna())
+    assert len(chosen) == 8
+    with pytest.raises(InputError, match="transcript"):
+        explorers.show_examples(outputs, columns=["transcript"])
