@@ -259,10 +259,9 @@ def find_shared(name: str) -> Path:
 
 
 def _lab_folder() -> Path:
-    notebooks = find_shared("notebooks")
-    if notebooks.parent.name != "_share":
+    here, notebooks = Path.cwd(), find_shared("notebooks")
+    if not (here / "notebooks").is_dir() and notebooks.parent.name != "_share":
         return notebooks.parent
-    here = Path.cwd()
     for name in ("notebooks", "data/samples"):
         if not (here / name).exists():
             shutil.copytree(find_shared(name), here / name)

@@ -11,6 +11,8 @@ from bbkit.frames import OUTPUT_COLUMNS, as_frame
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
+HARD = ["'", '"', "\\", "`", "@", "\n", "🙂", "$5", "{x}"]
+
 
 def make_outputs(texts: list[str]) -> pd.DataFrame:
     rows = [
