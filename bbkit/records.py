@@ -151,7 +151,7 @@ class _Builder:
         self.rows += len(data)
         bodies = np.empty(len(data), dtype=object)
         bodies[:] = self._bodies(data, texts, systems, first)
-        return pd.DataFrame({"record_id": pd.array(ids, dtype="string"), "model_input": bodies})  # type: ignore[call-overload]
+        return pd.DataFrame({"record_id": pd.array(ids, dtype="string"), "model_input": bodies})
 
     def _bodies(
         self, data: pd.DataFrame, texts: list[str], systems: list[str], first: int

@@ -1,0 +1,243 @@
+"""Sources: what comes out is what the file says, and a broken file says where."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bbkit import read_source
+from bbkit.errors import InputError, SourceError
+
+
+def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
+    path.write_bytes(content if isinstance(content, bytes) else content.encode(encoding))
+    return path
+
+
+def test_ids_keep_their_zeros_and_numbers_become_numbers(tmp_path: Path) -> None:
+    table = read_source(
+        write(tmp_path / "calls.csv", "id,zip,seconds,score\n1,0071,30,2.5\n2,9999,-4,0.25\n")
+    )
+    assert table.dtypes.astype(str).to_dict() == {
+        "id": "Int64", "zip": "string", "seconds": "Int64", "score": "Float64",
+    }  # fmt: skip
+    assert table["zip"].to_list() == ["0071", "9999"]
+    assert table["seconds"].to_list() == [30, -4]
+
+
+@pytest.mark.parametrize(
+    "cell", ["007", "1.50", "+1", "1e5", " 1", "1 ", "-0", "1,000", "0x1", "٣", "1_000", "nan"]
+)
+def test_a_column_with_one_cell_that_would_change_stays_text(tmp_path: Path, cell: str) -> None:
+    table = read_source(write(tmp_path / "calls.tsv", f"a\tb\n1\t2.5\n{cell}\t{cell}\n"))
+    assert table["a"].to_list() == ["1", cell]
+    assert table["b"].to_list() == ["2.5", cell]
+
+
+def test_an_empty_cell_is_null_and_nothing_else_is(tmp_path: Path) -> None:
+    table = read_source(write(tmp_path / "calls.csv", 'a,b\n,NA\n"",None\nx,null\n'))
+    assert table["a"].isna().to_list() == [True, False, False]
+    assert table["a"].to_list()[1:] == ["", "x"]
+    assert table["b"].to_list() == ["NA", "None", "null"]
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
+    rows = [["id", "text"], ["1", '"one, two; three | four"'], ["2", '"line\nbreak"']]
+    text = "\n".join(delimiter.join(row) for row in rows)
+    table = read_source(write(tmp_path / "calls.csv", text))
+    assert table["text"].to_list() == ["one, two; three | four", "line\nbreak"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("name", ["calls.csv", "calls.jsonl", "calls.json", "note.txt"])
+def test_marks_of_encodings_are_understood(tmp_path: Path, encoding: str, name: str) -> None:
+    content = {
+        "calls.csv": "text,b\nZürich – “ok”,1\n",
+        "calls.jsonl": '{"text": "Zürich – “ok”", "b": 1}\n',
+        "calls.json": '[{"text": "Zürich – “ok”", "b": 1}]',
+        "note.txt": "Zürich – “ok”",
+    }[name]
+    table = read_source(write(tmp_path / name, content, encoding))
+    assert table["text"].to_list() == ["Zürich – “ok”"]
+
+
+def test_windows_1252_is_read_and_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "calls.csv", "text,b\nok,1\nCafé – “ok”,2\n", "cp1252")
+    with pytest.warns(UserWarning, match=r"calls\.csv is not UTF-8 .*line 3"):
+        assert read_source(path)["text"].to_list() == ["ok", "Café – “ok”"]
+
+
+def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"line 2.*not Windows-1252"):
+        read_source(write(tmp_path / "calls.csv", b"text\n\x81\x8d\xff\n"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", "a,b\n1,2\n3\n", "row 3 has 1 cells where the header, row 1, has 2"),
+        ("a.csv", "a,b\n1,2\n3,4,5\n", "row 3 has 3 cells"),
+        ("a.csv", "", "is empty"),
+        ("a.csv", "a,b,a\n1,2,3\n", "more than one column 'a'"),
+        ("a.csv", 'a,b\n1,"2\n3,4\n5,6\n', "row 2 opens a quote that is never closed"),
+        ("a.jsonl", '{"a": 1}\n\n{"a": \n', "line 3: not JSON"),
+        ("a.jsonl", '{"a": 1}\n[1]\n', "line 2 is a list"),
+        ("a.json", '[{"a": 1},\n{"a" 2}]', "line 2: not JSON"),
+        ("a.json", '{"a": 1,\n"b": 2}', "holds a dict"),
+        ("a.json", "[" * 100_000, "nested too deeply"),
+        ("a.parquet", "PAR1 not really", "cannot be read as Parquet"),
+        ("a.xlsx", "PK not really", "cannot be read as an Excel workbook"),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9999)[:50], "cannot be read"),
+        ("a.docx", "x", r"ends in '.docx'; a source is one of \.csv"),
+    ],
+)
+def test_a_broken_file_says_where(tmp_path: Path, name: str, content: str | bytes, said: str) -> None:
+    with pytest.raises(SourceError, match=said) as caught:
+        read_source(write(tmp_path / name, content))
+    assert name in str(caught.value)
+
+
+def test_an_odd_quote_in_a_cell_is_no_open_quote(tmp_path: Path) -> None:
+    table = read_source(write(tmp_path / "pipes.csv", 'size,n\n5" pipe,1\n6 inch,2\n'))
+    assert table["size"].to_list() == ['5" pipe', "6 inch"]
+
+
+def test_nothing_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no file or folder"):
+        read_source(tmp_path / "absent.csv")
+    with pytest.raises(InputError, match="chunk_rows is 0"):
+        read_source(tmp_path / "absent.csv", chunk_rows=0)
+    with pytest.raises(SourceError, match="holds no file"):
+        read_source(tmp_path)
+
+
+def test_cells_of_json_keep_their_types(tmp_path: Path) -> None:
+    rows = [
+        {"id": "007", "n": 1, "x": 1, "ok": True, "tags": ["a"], "mixed": 1, "big": 2**60},
+        {"id": "008", "n": None, "x": 2.5, "ok": False, "mixed": "01", "late": "y", "big": 1},
+    ]
+    path = write(tmp_path / "calls.jsonl", "\n".join(json.dumps(row) for row in rows))
+    table = read_source(path)
+    assert table.dtypes.astype(str).to_dict() == {
+        "id": "string", "n": "Int64", "x": "Float64", "ok": "boolean", "tags": "object", "mixed": "object",
+        "big": "Int64", "late": "string",
+    }  # fmt: skip
+    assert table["mixed"].to_list() == [1, "01"]
+    assert table["big"].to_list() == [2**60, 1]
+    assert table["tags"].to_list()[0] == ["a"]
+    pd.testing.assert_frame_equal(read_source(write(tmp_path / "calls.json", json.dumps(rows))), table)
+    pd.testing.assert_frame_equal(read_source(write(tmp_path / "lines.json", path.read_bytes())), table)
+
+
+def test_line_separators_inside_json_do_not_part_lines(tmp_path: Path) -> None:
+    path = write(tmp_path / "calls.jsonl", '{"a": "x\u2028y\u0085z"}\n{"a": "w"}\n')
+    assert read_source(path)["a"].to_list() == ["x\u2028y\u0085z", "w"]
+
+
+def test_parquet_keeps_types_and_zeros(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["007", None], "n": pd.array([1, None], dtype="Int64")}, index=[5, 6])
+    frame.to_parquet(tmp_path / "calls.parquet")
+    coded = pa.table({"queue": pa.array(["a", "a"]).dictionary_encode()})
+    pq.write_table(coded, tmp_path / "coded.parquet")
+    table = read_source(tmp_path / "calls.parquet")
+    assert table.columns.to_list() == ["id", "n"]
+    assert table["n"].dtype == "Int64" and table["id"].to_list()[0] == "007"
+    assert read_source(tmp_path / "coded.parquet")["queue"].dtype == "string"
+
+
+def test_excel_text_stays_text(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"id": ["007", "008"], "n": [1, 2], "x": [1.5, 2], "text": ["a", None]})
+    frame.to_excel(tmp_path / "calls.xlsx", index=False)
+    table = read_source(tmp_path / "calls.xlsx")
+    assert table["id"].to_list() == ["007", "008"]
+    assert table.dtypes.astype(str).to_list() == ["string", "Int64", "Float64", "string"]
+    assert table["text"].isna().to_list() == [False, True]
+
+
+SPOKEN = [("spk_0", "I've", 4.87), ("spk_0", "been", 5.02), ("spk_0", ".", None), ("spk_1", "Sorry", 8.49),
+          ("spk_1", ",", None), ("spk_1", "Dave", 8.9), ("spk_1", ".", None)]  # fmt: skip
+
+
+def transcript(labelled: str) -> dict:
+    """As Amazon Transcribe writes it (its documentation's example, shortened)."""
+    items, segments = [], []
+    for speaker, word, start in SPOKEN:
+        item: dict = {"alternatives": [{"confidence": "0.9", "content": word}], "type": "punctuation"}
+        if start is not None:
+            item |= {"type": "pronunciation", "start_time": str(start), "end_time": str(start + 0.1)}
+            segments.append(
+                {"start_time": str(start), "speaker_label": speaker, "end_time": str(start + 0.1)}
+            )
+        if labelled == "items":
+            item["speaker_label"] = speaker
+        items.append(item)
+    results: dict = {"transcripts": [{"transcript": "I've been. Sorry, Dave."}], "items": items}
+    if labelled == "segments":
+        results["speaker_labels"] = {"segments": [{"items": segments[:2]}, {"items": segments[2:]}]}
+    if labelled == "channels":
+        results["channel_labels"] = {
+            "channels": [
+                {"channel_label": "ch_1", "items": items[3:]},
+                {"channel_label": "ch_0", "items": items[:3]},
+            ]
+        }
+    return {"jobName": "call-1", "accountId": "111122223333", "results": results, "status": "COMPLETED"}
+
+
+@pytest.mark.parametrize(
+    ("labelled", "text"),
+    [
+        ("items", "spk_0: I've been.\nspk_1: Sorry, Dave."),
+        ("segments", "spk_0: I've been.\nspk_1: Sorry, Dave."),
+        ("channels", "ch_0: I've been.\nch_1: Sorry, Dave."),
+        ("", "I've been. Sorry, Dave."),
+    ],
+)
+def test_transcripts_have_a_line_a_turn(tmp_path: Path, labelled: str, text: str) -> None:
+    write(tmp_path / "b.json", json.dumps(transcript(labelled)))
+    write(tmp_path / "a.json", json.dumps(transcript("")))
+    table = read_source(tmp_path)
+    assert table.columns.to_list() == ["file", "job_name", "text"]
+    assert table["file"].to_list() == ["a.json", "b.json"]
+    assert table["text"].to_list()[1] == text
+    assert read_source(tmp_path / "b.json")["text"].to_list() == [text]
+
+
+def test_a_folder_of_texts_is_a_row_a_file(tmp_path: Path) -> None:
+    for name in ("b.txt", "a.txt"):
+        write(tmp_path / name, f"text of {name}\n")
+    table = read_source(tmp_path)
+    assert table.to_dict("list") == {
+        "file": ["a.txt", "b.txt"],
+        "text": ["text of a.txt\n", "text of b.txt\n"],
+    }
+    assert [len(part) for part in read_source(tmp_path, chunk_rows=1)] == [1, 1]
+    write(tmp_path / "c.pdf", "x")
+    with pytest.raises(SourceError, match=r"'\.pdf', '\.txt'"):
+        read_source(tmp_path)
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00\r"), max_size=8) | st.integers().map(
+    str
+)
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=30), st.integers(1, 7))
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_chunks_are_the_whole_cut_up(tmp_path: Path, rows: list[tuple[str, str]], chunk: int) -> None:
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    frame.to_csv(tmp_path / "x.csv", index=False, quoting=1, lineterminator="\n")
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps({"a": a, "b": len(b)}) + "\n" for a, b in rows))
+    for name in ("x.csv", "x.jsonl"):
+        whole = read_source(tmp_path / name)
+        parts = list(read_source(tmp_path / name, chunk_rows=chunk))
+        assert [len(part) for part in parts[:-1]] == [chunk] * (len(parts) - 1)
+        pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+        assert [str(cell) for cell in whole["a"]] == frame["a"].to_list()
