@@ -206,25 +206,24 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
         "demo": True,
         **({"max_tokens": 64} if faults else {}),
     }
-    steps = [("01-prepare", prepare), ("02-launch", {**run, "wait_minutes": 10.0}), ("03-explore", {**run})]
+    explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
+    steps = [("01-prepare", prepare), ("02-launch", {**run, "wait_minutes": 10.0}), ("03-explore", explore)]
     if faults:
-        steps += [
-            ("04-retry", {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}),
-            ("03-explore", run),
-        ]
-    for name, parameters in steps:
+        steps.append(("04-retry", {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}))
+        steps.append(("03-explore", explore))
+    for place, (name, parameters) in enumerate(steps):
         print(f"{name} ...", flush=True)
-        report = _render(notebooks / f"{name}.ipynb", run_folder, parameters)
+        superseded = any(later == name for later, _ in steps[place + 1 :])
+        page = f"{name}-before" if superseded else name
+        report = _render(notebooks / f"{name}.ipynb", run_folder, page, parameters)
     return report
 
 
-def _render(notebook: Path, run_folder: Path, parameters: dict) -> Report:
+def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> Report:
     # Rendered beside the run and moved in: 01-prepare makes the folder and refuses one that is there.
     run_folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=run_folder.parent, prefix=f".{run_folder.name}-") as folder:
-        report = render_report(
-            notebook, Path(folder) / f"{notebook.stem}.html", parameters=parameters, with_text=True
-        )
+        report = render_report(notebook, Path(folder) / f"{page}.html", parameters=parameters, with_text=True)
         reports = run_folder / "reports"
         reports.mkdir(exist_ok=True)
         for path in Path(folder).iterdir():

@@ -1,0 +1,134 @@
+"""The demo as a newcomer runs it: no AWS configuration, an empty home, and a report that opens offline."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from browser_fixtures import browser, page  # noqa: F401
+
+BBKIT = Path(sys.executable).with_name("bbkit")
+
+
+class Demo(NamedTuple):
+    folder: Path
+    said: list[str]
+    environment: dict[str, str]
+
+
+def bare_environment(home: Path) -> dict[str, str]:
+    """Nothing of AWS, nothing of a user."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def run_bbkit(*arguments: object, cwd: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [str(BBKIT), *map(str, arguments)]
+    return subprocess.run(
+        command, cwd=cwd, env=environment, text=True, capture_output=True, timeout=240, check=False
+    )
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Demo:
+    here = tmp_path_factory.mktemp("newcomer")
+    environment = bare_environment(tmp_path_factory.mktemp("home"))
+    done = run_bbkit("demo", cwd=here, environment=environment)
+    assert done.returncode == 0, done.stderr
+    return Demo(here / "runs" / "demo", done.stdout.splitlines(), environment)
+
+
+def read_outputs(folder: Path) -> list[dict[str, Any]]:
+    """The raw lines as the service left them, read without bbkit."""
+    paths = sorted(folder.glob("outputs/**/*.jsonl.out"))
+    return [json.loads(line) for path in paths for line in path.read_bytes().split(b"\n") if line]
+
+
+def test_the_sentence_is_true(demo: Demo) -> None:
+    lines = read_outputs(demo.folder)
+    sent = [
+        json.loads(line)["recordId"]
+        for path in demo.folder.glob("records/*.jsonl")
+        for line in path.read_bytes().split(b"\n")
+        if line
+    ]
+    assert len(sent) == len(set(sent)) == 120
+    assert Counter(sent) == Counter(line["recordId"] for line in lines)
+    succeeded = sum("modelOutput" in line and "errorCode" not in line["modelOutput"] for line in lines)
+    assert demo.said[-2] == f"{len(sent)} sent = {succeeded} succeeded"
+    assert Path(demo.said[-1]).read_bytes().startswith(b"<!DOCTYPE html>")
+
+
+def test_the_numbers_of_the_report_are_those_of_the_lines(demo: Demo) -> None:
+    numbers = json.loads((demo.folder / "reports" / "03-explore.json").read_text())["numbers"]
+    usage = [line["modelOutput"]["usage"] for line in read_outputs(demo.folder)]
+    assert numbers["sent"] == numbers["succeeded"] == len(usage)
+    assert numbers["input_tokens"] == sum(one["inputTokens"] for one in usage)
+    assert numbers["output_tokens"] == sum(one["outputTokens"] for one in usage)
+
+
+@pytest.mark.browser
+def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> None:  # noqa: F811
+    executed = json.loads((demo.folder / "reports" / "03-explore.ipynb").read_text())
+    figures = sum(
+        "application/vnd.plotly.v1+json" in output.get("data", {})
+        for cell in executed["cells"]
+        for output in cell.get("outputs", [])
+    )
+    html = demo.folder / "reports" / "03-explore.html"
+    page.goto(html.as_uri())
+    page.wait_for_function(f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {figures}")
+    marks = page.evaluate(
+        "[...document.querySelectorAll('.js-plotly-plot')].map(plot => [...plot.querySelectorAll("
+        "'.trace path, .trace image, .heatmaplayer image, .point path, .boxlayer path')]"
+        ".filter(mark => mark.getBoundingClientRect().width > 0).length)"
+    )
+    assert len(marks) == figures >= 5
+    assert all(marks), marks
+    assert html.stat().st_size <= 2.5e6
+    text = page.inner_text("body")
+    assert "120 sent = 120 succeeded" in text
+    assert "stand-in" in text
+    assert re.search(r"reference.summary", text)
+
+
+def test_the_demo_replaces_its_own_run_and_nothing_else(demo: Demo, tmp_path: Path) -> None:
+    own = tmp_path / "work"
+    own.mkdir()
+    (own / "notes.txt").write_text("mine")
+    done = run_bbkit("demo", own, cwd=tmp_path, environment=demo.environment)
+    assert done.returncode == 2
+    assert "did not make" in done.stderr
+    assert (own / "notes.txt").read_text() == "mine"
+
+
+def test_launching_nowhere_says_so_and_changes_nothing(demo: Demo) -> None:
+    before = {path: path.stat().st_mtime_ns for path in demo.folder.rglob("*")}
+    done = run_bbkit("submit", demo.folder, cwd=demo.folder.parent, environment=demo.environment)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "redentials" in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in demo.folder.rglob("*")} == before
+
+
+@pytest.mark.long
+def test_the_faults_are_found_explained_and_repaired(tmp_path: Path, demo: Demo) -> None:
+    done = run_bbkit("demo", "--faults", cwd=tmp_path, environment=demo.environment)
+    assert done.returncode == 0, done.stderr
+    reports = tmp_path / "runs" / "demo-faults" / "reports"
+    first = json.loads((reports / "03-explore-before.json").read_text())["numbers"]
+    last = json.loads((reports / "03-explore.json").read_text())["numbers"]
+    assert first["errored"]
+    assert first["missing"]
+    assert first["cut_off"]
+    assert last["missing"] == last["cut_off"] == 0
+    assert last["errored"] < first["errored"]
