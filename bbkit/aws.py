@@ -361,7 +361,12 @@ def _head(uri: str) -> dict[str, Any] | None:
 
 
 def upload_file(
-    path: str | Path, uri: str, *, progress: Callable[[int], None] | None = None, kms_key_id: str = ""
+    path: str | Path,
+    uri: str,
+    *,
+    progress: Callable[[int], None] | None = None,
+    kms_key_id: str = "",
+    sha256: str = "",
 ) -> bool:
     """Upload a file, in parts when it is large; what is already complete is left alone.
 
@@ -377,6 +382,8 @@ def upload_file(
         Called with the number of bytes just sent, possibly from several threads.
     kms_key_id : str
         Encrypt with this KMS key.
+    sha256 : str
+        The file's checksum, where it is known already.
 
     Returns
     -------
@@ -389,7 +396,7 @@ def upload_file(
         The object is there with other content (code ``ObjectDiffers``), or AWS refused.
     """
     path = Path(path)
-    size, checksum = path.stat().st_size, file_sha256(path)
+    size, checksum = path.stat().st_size, sha256 or file_sha256(path)
     present = _head(uri)
     if present is not None:
         if present["ContentLength"] == size and present.get("Metadata", {}).get(_SHA256) == checksum:

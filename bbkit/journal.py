@@ -21,6 +21,9 @@ TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html
 """
 
+PATIENT = ("ServiceQuotaExceededException", "ThrottlingException", "TooManyRequestsException")
+"""Codes of a refusal that time cures: the job stays queued and whoever waits tries again."""
+
 _TIMES = ("submitted_at", "ended_at", "expires_at")
 
 
@@ -73,6 +76,18 @@ class JobState:
     def queued(self) -> bool:
         """Whether it is meant to be submitted and has no ARN yet."""
         return not self.job_arn and not self.withdrawn
+
+    @property
+    def lost(self) -> bool:
+        """Whether a request was intended whose answer is not known: the job may be there."""
+        return bool(self.request) and not self.job_arn
+
+    @property
+    def open(self) -> bool:
+        """Whether waiting can still change it: it runs, or it is queued and was not refused for good."""
+        if self.job_arn:
+            return not self.ended
+        return not self.withdrawn and (not self.refused or self.refused_code in PATIENT)
 
 
 class Journal:
@@ -202,11 +217,13 @@ def _follow(state: JobState, event: Mapping[str, Any]) -> None:
             state.withdrawn = True
         case "intent":
             state.request, state.job_name = event["request"], event["request"]["jobName"]
+            state.refused, state.refused_code = "", ""
         case "refused":
             state.refused, state.refused_code = event["message"], event.get("code", "")
         case "submitted":
             state.job_arn, state.refused, state.refused_code = event["job_arn"], "", ""
             state.job_name = event.get("job_name") or state.job_name
+            state.withdrawn = False
         case "status" | "ended":
             # A slower process may write what it saw before the end after another wrote the end.
             if not state.ended:

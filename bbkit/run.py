@@ -437,14 +437,14 @@ class Run:
         """
         journal, states = self.journal, self.journal.states()
         open_jobs = [state for state in states if state.job_arn and not state.ended]
-        lost = [state for state in states if state.queued and state.request]
+        lost = [state for state in states if state.lost]
         if not open_jobs and not lost:
             return self._table(states)
         self.check_place()
         for state in lost:
             if found := find_job(state.job_name):
                 journal.append({**event_of("submitted", state), "job_arn": found, "found_by": "list"})
-                state.job_arn = found
+                state.job_arn, state.withdrawn = found, False
                 open_jobs.append(state)
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(aws.get_job, [state.job_arn for state in open_jobs]))
