@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from typing import Any
 from bbkit.errors import InputError, RunError, RunExistsError
 from bbkit.report import Report, render_report
 
-_READY_SECONDS = 30
+_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
 _FAULTS = ("--record-error-rate", "0.03", "--missing-rate", "0.01", "--model-error-rate", "0.01")
 
 
@@ -166,18 +167,19 @@ def read_environment(path: Path) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Name to value; comments and blank lines are passed over.
+        Name to value; other lines are passed over.
     """
-    lines = (line.strip() for line in path.read_text().splitlines())
-    pairs = (line.removeprefix("export ").partition("=") for line in lines if line and line[0] != "#")
+    lines = (line.strip().removeprefix("export ") for line in path.read_text().splitlines())
+    pairs = (line.partition("=") for line in lines if re.match(r"\w+=", line))
     return {name: value.strip("'\"") for name, _, value in pairs}
 
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in (*values, "AWS_PROFILE")}
+    before = {name: os.environ.get(name) for name in (*values, *_PROFILES)}
     os.environ.update(values)
-    os.environ.pop("AWS_PROFILE", None)
+    for name in _PROFILES:
+        os.environ.pop(name, None)
     try:
         yield
     finally:
