@@ -1,4 +1,4 @@
-"""Answers one record as the model of a job would: checks its body, asks the engine, writes the model's shape."""
+"""Answers one record as the model of a job would: checks its body, asks the engine, writes the answer."""
 
 import re
 import time
@@ -11,20 +11,36 @@ from bbkit.standin.shapes.bodies import RecordError
 __all__ = ["RecordError", "answer_record", "bare_model_id", "family_name"]
 
 _PREFIX = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9]+\.)")
-_OPENAI_PROVIDERS = (
-    "openai",
-    "qwen",
-    "deepseek",
-    "google",
-    "minimax",
-    "moonshot",
-    "moonshotai",
-    "zai",
-    "nvidia",
-    "writer",
+# The first start that fits decides.
+_FAMILIES = (
+    ("amazon.titan-embed-text-v2", "titan_embed_text"),
+    ("amazon.titan-embed-image", "titan_embed_image"),
+    ("amazon.nova-2-multimodal-embeddings", "nova_embed"),
+    ("amazon.nova-", "nova"),
+    ("anthropic.", "anthropic"),
+    ("meta.llama", "llama"),
+    ("mistral.mistral-7b", "mistral_text"),
+    ("mistral.mixtral", "mistral_text"),
+    ("mistral.mistral-small-2402", "mistral_text"),
+    ("mistral.mistral-large-2402", "mistral_chat"),
+    ("mistral.mistral-large-2407", "mistral_chat"),
+    ("mistral.", "openai_chat"),
+    ("deepseek.v", "openai_chat"),
+    *(
+        (f"{provider}.", "openai_chat")
+        for provider in (
+            "openai",
+            "qwen",
+            "google",
+            "minimax",
+            "moonshot",
+            "moonshotai",
+            "zai",
+            "nvidia",
+            "writer",
+        )
+    ),
 )
-_MISTRAL_TEXT = ("mistral-7b", "mixtral", "mistral-small-2402")
-_MISTRAL_CHAT = ("mistral-large-2402", "mistral-large-2407")
 _EMBEDDERS = {
     "titan_embed_text": embeddings.answer_titan_text,
     "titan_embed_image": embeddings.answer_titan_image,
@@ -41,7 +57,7 @@ _READERS = {
 
 
 def bare_model_id(model_id: str) -> str:
-    """The foundation model's id in an id, a geographic or global profile id, or the ARN of either or of a custom model."""
+    """The foundation model's id in an id, a profile's id (us., global.), or the ARN of a model or profile."""
     if model_id.startswith("arn:"):
         resource = model_id.split(":", 5)[-1]
         kind, _, rest = resource.partition("/")
@@ -52,27 +68,9 @@ def bare_model_id(model_id: str) -> str:
 
 
 def family_name(model_id: str) -> str | None:
-    """The name of the family whose bodies a model takes with InvokeModel; None when no family here takes it."""
-    provider, _, name = bare_model_id(model_id).partition(".")
-    if provider == "amazon":
-        for start, family in (
-            ("titan-embed-text-v2", "titan_embed_text"),
-            ("titan-embed-image", "titan_embed_image"),
-            ("nova-2-multimodal-embeddings", "nova_embed"),
-            ("nova-", "nova"),
-        ):
-            if name.startswith(start):
-                return family
-        return None
-    if provider in ("anthropic", "meta"):
-        return {"anthropic": "anthropic", "meta": "llama"}[provider]
-    if provider == "mistral":
-        if name.startswith(_MISTRAL_TEXT):
-            return "mistral_text"
-        return "mistral_chat" if name.startswith(_MISTRAL_CHAT) else "openai_chat"
-    if provider in _OPENAI_PROVIDERS and not name.startswith("r1"):
-        return "openai_chat"
-    return None
+    """The name of the family whose bodies a model takes with InvokeModel; None: no family here has it."""
+    bare = bare_model_id(model_id)
+    return next((family for start, family in _FAMILIES if bare.startswith(start)), None)
 
 
 def answer_record(

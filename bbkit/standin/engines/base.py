@@ -76,7 +76,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An engine's answer. `stop` is one of the constants of this module; token counts are None when unknown."""
+    """An engine's answer. `stop` is one of this module's constants; token counts are None when unknown."""
 
     text: str
     input_tokens: int | None

@@ -4,11 +4,12 @@ Five languages beside English are covered thinly: where no cue is known, central
 """
 
 
-def _words(text: str) -> frozenset[str]:
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, whatever its lines."""
     return frozenset(text.split())
 
 
-AGENT_LABELS = _words(
+AGENT_LABELS = word_set(
     """
     agent agente agents rep representative csr advisor adviser operator support assistant associate
     clerk employee staff specialist consultant technician teller dispatcher pharmacist host hostess
@@ -17,7 +18,7 @@ AGENT_LABELS = _words(
     operatore operatrice atendente medewerker 担当者 オペレーター 客服 坐席 상담원
     """
 )
-CUSTOMER_LABELS = _words(
+CUSTOMER_LABELS = word_set(
     """
     customer caller client clients patient user member guest passenger subscriber policyholder shopper
     traveler traveller resident tenant student parent buyer consumer kunde kundin anrufer anruferin
@@ -26,7 +27,7 @@ CUSTOMER_LABELS = _words(
 )
 
 # Function words: they carry no content, so they neither centre nor connect sentences.
-STOP_WORDS = _words(
+STOP_WORDS = word_set(
     """
     a about after again all also am an and any are aren't as at be because been before being but by can
     could did didn't do does doesn't doing don't down each few for from further get got had has have
@@ -45,7 +46,7 @@ STOP_WORDS = _words(
 )
 
 # Courtesies and fillers: what every call holds, whatever it is about.
-COURTESY_WORDS = _words(
+COURTESY_WORDS = word_set(
     """
     hello hi hey good morning afternoon evening thank thanks welcome bye goodbye great nice day please
     sorry okay ok alright right sure yes yeah yep no nope absolutely certainly perfect wonderful awesome
@@ -58,7 +59,7 @@ COURTESY_WORDS = _words(
 )
 
 # Identity checks and other procedure: true of the call, but not what it was about.
-PROCEDURE_WORDS = _words(
+PROCEDURE_WORDS = word_set(
     """
     verify verification confirm spell digits password pin birth zip postcode ssn security recorded
     recording quality purposes queue press survey pull bear looking checking typing geburtsdatum
@@ -66,7 +67,7 @@ PROCEDURE_WORDS = _words(
     """
 )
 
-ISSUE_WORDS = _words(
+ISSUE_WORDS = word_set(
     """
     problem problems issue issues trouble wrong broken broke error errors fail failed fails failing
     failure can't cannot couldn't won't doesn't didn't isn't wasn't haven't hasn't never unable stopped
@@ -76,13 +77,14 @@ ISSUE_WORDS = _words(
     wondering trying question because reason pain hurts hurt ache fever cough symptoms swelling bleeding
     slow leak leaking outage down dead crash crashed locked blocked incorrect problema problemas cobro
     cobrado factura falta perdido roto cancelar devolver necesito quiero rechnung fehler kaputt defekt
-    falsch verspätet stornieren kündigen brauche möchte funktioniert abgebucht problème erreur panne
-    facture retard annuler perdu cassé voudrais besoin marche guasto fattura errore annullare vorrei
-    fatura atraso quebrado preciso quero 問題 故障 困 破 届 问题 坏 退款
+    falsch verspätet stornieren storniere kündigen brauche möchte funktioniert abgebucht problème erreur
+    panne facture retard annuler perdu cassé voudrais besoin marche guasto fattura errore annullare
+    vorrei fatura atraso quebrado preciso quero
+    問題 故障 壊れ 届か 届い 困っ 高い 请求 请退 问题 坏了 没有 退款
     """
 )
 
-RESOLUTION_WORDS = _words(
+RESOLUTION_WORDS = word_set(
     """
     i'll we'll you'll will refund refunded credit credited issued processed replaced replacement replace
     resolved resolve fixed fix scheduled schedule reschedule rescheduled rebooked booked reset restored
@@ -90,10 +92,10 @@ RESOLUTION_WORDS = _words(
     emailed ship shipped arrive receive within hours days tomorrow waive waived removed approved
     cancelled canceled reversed submitted filed opened added changed arranged arrange recommend suggest
     prescribe prescription order ordered appointment refer activated deactivated applied extended
-    technician follow werde werden gutschrift erstattung erstatten ersatz schicke gesendet stunden tagen
-    gebucht behoben storniert reembolso enviado enviaré enviar horas días reserva resuelto cita
-    remboursement envoyé enverrai heures jours rimborso inviato ore giorni resolvido enviarei dias 返金 交換
-    手配 送 退 换
+    technician follow werde werden gutschrift erstattung erstatten erstatte ersatz schicke gesendet
+    stunden tagen gebucht behoben storniert reembolso enviado enviaré enviar horas días reserva resuelto
+    cita remboursement envoyé enverrai heures jours rimborso inviato ore giorni resolvido enviarei dias
+    返金 交換 手配 送り お送 送付 退款 更换 寄出
     """
 )
 
@@ -124,6 +126,42 @@ AGENT_PHRASES = (
     "in che modo",
 )
 
+# Openings of sentences that comfort, promise care or buy time, and tell nothing of the call.
+COURTESY_PHRASES = (
+    "let me check",
+    "let me look",
+    "let me pull",
+    "let me see",
+    "let me take a",
+    "take your time",
+    "take all the time",
+    "bear with me",
+    "i assure you",
+    "rest assured",
+    "i can assure",
+    "i understand how",
+    "i understand that",
+    "i completely understand",
+    "i apologize",
+    "sorry to hear",
+    "sorry for the",
+    "glad i",
+    "glad we",
+    "glad to",
+    "happy to help",
+    "we value",
+    "appreciate your",
+    "is there anything else",
+    "anything else i can",
+    "have a great",
+    "have a nice",
+    "have a good",
+    "thank you for your",
+    "thanks for your",
+    "thank you for calling",
+    "thanks for calling",
+)
+
 # Requests for a summary, in the words of the languages prompts are written in.
 SUMMARY_STEMS = (
     "summar",
@@ -133,7 +171,6 @@ SUMMARY_STEMS = (
     "key point",
     "main point",
     "overview",
-    "gist",
     "in short",
     "condense",
     "abstract",
@@ -159,11 +196,47 @@ SUMMARY_STEMS = (
 )
 
 # What an instruction beside the text tends to start with.
-REQUEST_WORDS = _words(
+REQUEST_WORDS = word_set(
     """
-    summarize summarise write give provide list extract identify classify answer describe explain tell
-    translate analyze analyse read following above below your task instructions respond return use keep
-    do generate create you transcript conversation call dialogue text fasse schreibe schreib resume
-    escribe résume résumez écris riassumi scrivi resuma escreva vat
+    summarize summarise write provide list extract identify classify describe translate analyze analyse
+    respond generate create produce answer fasse schreibe schreib résume résumez écris escribe resume
+    riassumi scrivi resuma escreva vat schrijf
+    """
+)
+REQUEST_PHRASES = (
+    "you are a",
+    "your task",
+    "the following",
+    "below is",
+    "here is the",
+    "here's the",
+    "given the",
+    "based on the",
+    "above call",
+    "above conversation",
+    "the call above",
+    "the conversation above",
+    "the transcript",
+)
+
+# A full stop after one of these does not end a sentence.
+ABBREVIATIONS = word_set("dr mr mrs ms st no vs e.g i.e approx dept ext nr sr sra z.b")
+
+# Where running speech begins a new thought: always before these, given a few words,
+OPENERS = word_set("okay ok alright um uh yeah yes hi hello thanks hmm anyway")
+# before these when someone or something new follows,
+JOINERS = word_set("and but because then or now so well sure no")
+# and, with more words gone by, before who or what speaks of, unless the word before leads up to it.
+SUBJECTS = word_set(
+    """
+    i i'm i've i'll i'd we we're we'll we've you you're it it's he she they the my that's this there
+    there's let can could is do what your our
+    """
+)
+LEADS = word_set(
+    """
+    that if what when where how why which who than as for to of on in at with from about and but because
+    or so do did does can could would will should have has had think know sure see the a my your is are
+    was were not
     """
 )

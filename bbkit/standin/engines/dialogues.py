@@ -8,7 +8,7 @@ from bbkit.standin.engines import cues
 
 _LINE = re.compile(
     r"[ \t>*_#-]*(?:[\[(<]?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?[\])>]?[ \t,|-]*)?"
-    r"[\[(<*_]{0,3}(?P<label>[^\W\d_][\w .'/-]{0,30}?)[\])>*_]{0,3}"
+    r"[\[(<*_#]{0,3}(?P<label>[^\W\d_][\w .'/-]{0,30}?)[\])>*_#]{0,3}"
     r"[ \t]*(?:[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?[ \t]*)?[:：][*_]{0,2}[ \t]*(?P<text>.*)"
 )
 _INLINE = re.compile(r"(?:(?<=\s)|^)([^\W\d_][\w-]{1,20}(?: \w{1,12})?)[ ]?[:：](?=\s)")
@@ -16,13 +16,14 @@ _TAGGED = re.compile(r"<([A-Za-z][\w-]{0,40})(?: [^<>]*)?>(.*?)</\1>", re.S)
 _FENCED = re.compile(r"(```|\"\"\"|'''|~~~)[a-z]*\n?(.*?)\1", re.S)
 _BLANK = re.compile(r"\n\s*\n")
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+# Capitals in brackets are what a masked name or date looks like, so only lower-case ones are noises.
 _STAGE = re.compile(
-    r"\*[^*\n]{1,60}\*|\[[^\]\n]{1,40}\]|\((?:pause|pauses|laughs|sighs|inaudible|crosstalk)\)", re.I
+    r"\*[^*\n]{1,60}\*|\[[a-z][^\]\n]{0,40}\]|\((?:pauses?|laughs|sighs|inaudible|crosstalk)\)"
 )
 
 
 class Source(NamedTuple):
-    """What a prompt asks (`instruction`) and what it asks it about (`turns` of label and text; no label: '')."""
+    """What a prompt asks (`instruction`), and what about: `turns` of label and text (no label: '')."""
 
     instruction: str
     turns: list[tuple[str, str]]
@@ -78,9 +79,9 @@ def is_instruction(text: str) -> bool:
     """Whether a paragraph or line reads like a request to the model rather than like its material."""
     lower = text.lower()
     words = _WORDS.findall(lower)
-    if not words or len(words) > 120:
+    if not words or len(words) > 80:
         return not words
-    if any(stem in lower for stem in cues.SUMMARY_STEMS) and len(words) <= 60:
+    if any(cue in lower for cue in (*cues.SUMMARY_STEMS, *cues.REQUEST_PHRASES)):
         return True
     return words[0] in cues.REQUEST_WORDS or text.rstrip().endswith((":", "："))
 

@@ -5,6 +5,7 @@ Deterministic, of any dimension, and the same on every machine: texts that share
 
 import re
 import zlib
+from itertools import pairwise
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def embed_text(text: str, dimension: int, normalise: bool = True) -> np.ndarray:
             grams = [padded[i : i + size] for i in range(max(len(padded) - size + 1, 1))]
             for gram in grams:
                 _add(weights, f"g {gram}", 0.6 / len(grams) ** 0.5)
-    for pair in zip(words, words[1:], strict=False):
+    for pair in pairwise(words):
         _add(weights, f"p {' '.join(pair)}", 0.3)
     vector = np.zeros(dimension)
     if not weights:

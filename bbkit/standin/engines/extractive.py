@@ -17,6 +17,7 @@ from bbkit.standin.engines.units import Unit, split_units, trim_leading, words_o
 
 MODEL = "bbkit-extractive-1"
 _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
+_COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)) + ")")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _ASKED_LENGTH = re.compile(
     r"\b(?:(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)\s*(?:-|–|to|or)\s*)?"
@@ -58,11 +59,13 @@ def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None)
     source = find_source(prompt)
     instruction = f"{system}\n{source.instruction}"
     units = split_units(source.turns)
-    if not units:
-        quoted = " ".join((source.instruction or prompt).split())
-        return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
     lower = instruction.lower()
-    if any(stem in lower for stem in cues.SUMMARY_STEMS) or not words_of(source.instruction):
+    wants_summary = any(stem in lower for stem in cues.SUMMARY_STEMS)
+    bare = not words_of(source.instruction)
+    if not units or (bare and not wants_summary and len(units) < 4 and not source.turns[0][0]):
+        quoted = " ".join(prompt.split())
+        return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
+    if wants_summary or bare:
         return _summarize(units, source, lower, max_tokens)
     chosen = select_units(units, rank_units(units, {}, query=instruction), _budget(units, max_tokens), 5)
     return "This engine only quotes. Nearest to the request: " + _join(units, chosen)
@@ -84,12 +87,17 @@ def _summarize(units: list[Unit], source: Source, instruction: str, max_tokens: 
 
 
 def rank_units(units: list[Unit], roles: dict[str, str], query: str = "") -> np.ndarray:
-    """A score for every unit: centrality, weighed by content, plus cues for issue and resolution (or the query)."""
+    """A score for every unit: its centrality (or nearness to `query`), plus cues for issue and resolution."""
     vocabulary: dict[str, int] = {}
     terms, rows = [], []
     content = np.zeros(len(units))
+    said: set[tuple[str, ...]] = set()
     for row, unit in enumerate(units):
         kept = {word for word in unit.words if word not in _LIGHT}
+        sentence = tuple(unit.words[:6])
+        if len(unit.words) > 3 and sentence in said:
+            continue  # a formula said again: it must not pull the centre towards itself
+        said.add(sentence)
         content[row] = len(kept)
         terms += [vocabulary.setdefault(word, len(vocabulary)) for word in kept]
         rows += [row] * len(kept)
@@ -119,22 +127,28 @@ def _cue_scores(units: list[Unit], roles: dict[str, str]) -> np.ndarray:
         role = roles.get(unit.label, "")
         words = set(unit.words)
         place = row / last
+        if not unit.label:
+            bonus[row] += 0.15 * (1 - place)  # prose leads with what matters
         issue = min(len(words & cues.ISSUE_WORDS), 3) * {"customer": 1.0, "": 0.6}.get(role, 0.15)
         resolution = min(len(words & cues.RESOLUTION_WORDS), 3) * {"agent": 1.0, "": 0.6}.get(role, 0.15)
         bonus[row] = 0.12 * issue * (1.3 - place) + 0.12 * resolution * (0.5 + 0.5 * place)
         if len(words & cues.PROCEDURE_WORDS) or (unit.asks and role == "agent"):
             bonus[row] -= 0.25
-        light = len(words & cues.COURTESY_WORDS) / len(words)
-        bonus[row] -= 0.4 * light
+        bonus[row] -= 0.4 * len(words & cues.COURTESY_WORDS) / len(words)
+        if _COURTESY.search(unit.text.lower()):
+            bonus[row] -= 0.3
     return bonus
 
 
 def _required(units: list[Unit], scores: np.ndarray, roles: dict[str, str]) -> list[int]:
-    """The customer's best unit of the first half and the agent's best of the second: what happened, what was done."""
+    """What happened and what was done: the customer's best unit of the first half, the agent's of the second.
+
+    Where nobody is named, the best of either half.
+    """
     half = len(units) / 2
     picks = []
     for role, early in (("customer", True), ("agent", False)):
-        rows = [r for r, u in enumerate(units) if roles.get(u.label) == role and (r < half) == early]
+        rows = [r for r, u in enumerate(units) if roles.get(u.label, role) == role and (r < half) == early]
         if rows:
             picks.append(max(rows, key=lambda r: scores[r]))
     return picks
@@ -151,29 +165,36 @@ def select_units(
     units: list[Unit], scores: np.ndarray, words: int, sentences: int, required: list[int] | None = None
 ) -> list[int]:
     """Rows of the units to quote, in reading order: best first, no near-duplicates, within `words`."""
-    order = [*(required or []), *np.argsort(-scores, kind="stable").tolist()]
+    needed = required or []
+    order = [*needed, *np.argsort(-scores, kind="stable").tolist()]
     chosen: list[int] = []
     seen: list[set[str]] = []
     left = words
-    for row in order:
+    for place, row in enumerate(order):
         unit = units[row]
+        room = left + words if place < len(needed) else left
         content = {word for word in unit.words if word not in _LIGHT}
-        if chosen and (row in chosen or len(unit.words) > left or not content):
+        if chosen and (row in chosen or len(unit.words) > room or not content):
             continue
         if any(len(content & other) > 0.6 * min(len(content), len(other)) for other in seen):
             continue
         chosen.append(row)
         seen.append(content)
         left -= len(unit.words)
-        if left < 4 or len(chosen) >= sentences:
+        if len(chosen) >= sentences or (left < 4 and place >= len(needed) - 1):
             break
     return sorted(chosen)
 
 
 def _join(units: list[Unit], rows: list[int], bullets: bool = False) -> str:
-    parts = []
+    """The quoted units as text; a speaker's label is not repeated before the same speaker's next sentence."""
+    parts: list[str] = []
+    before = ""
     for row in rows:
-        text = trim_leading(units[row].text)
-        label = units[row].label
-        parts.append(f"{label}: {text}" if label else text)
+        text, label = trim_leading(units[row].text), units[row].label
+        if text[-1].isalnum():
+            text += "。" if "\u3040" <= text[-1] <= "\u9fff" else "."
+        shown = f"{label}: {text}" if label and (bullets or label != before) else text
+        parts.append(shown)
+        before = label
     return "\n".join(f"- {part}" for part in parts) if bullets else " ".join(parts)

@@ -21,7 +21,7 @@ def count_tokens(text: str) -> int:
 
 
 def cut_tokens(text: str, limit: int) -> tuple[str, int, bool]:
-    """The longest start of `text` of at most `limit` pieces, its number of pieces, and whether that cut it."""
+    """The longest start of `text` of at most `limit` pieces, its pieces, and whether that cut it."""
     pieces = _PIECES.findall(text)
     if len(pieces) <= limit:
         return text, len(pieces), False

@@ -3,25 +3,19 @@
 import re
 from typing import NamedTuple
 
+from bbkit.standin.engines import cues
 from bbkit.standin.engines.dialogues import strip_stage
 
-_ENDS = re.compile(r"(?<=[.!?…][\"”’)]) +|(?<=[.!?…]) +|(?<=[。！？])\s*|\s*[\n\u2028\u2029]\s*")
-_ABBREVIATED = re.compile(
-    r"\b(?:dr|mr|mrs|ms|st|no|vs|e\.g|i\.e|approx|dept|ext|nr|sr|sra|z\.b|[a-z])\.$", re.I
-)
+_ENDS = re.compile(r"[.!?…]+[\"”’)]*(?=\s)|[。！？]+[」』”]?|[\n\u2028\u2029]+")
 _PAUSES = re.compile(r"\s*(?:\.{2,}|…|--+|\[(?:pause|silence)\]|\s{3,})\s*")
-_OPENERS = frozenset(
-    ["so", "okay", "ok", "well", "alright", "but", "because", "and", "then", "now", "also", "um", "uh", "yeah", "yes", "no", "hi", "hello", "thanks"]
+_FILLERS = (
+    "um+|uh+|er+|ah|oh|hmm+|mhm|well|okay|ok|so|yeah|yes|no(?=[,.!])|sure|hi|hello|hey|and|right|alright"
+    "|all right|absolutely|certainly|of course|great|perfect|i see(?=[,.!])|you know(?=,)"
 )
-_LEADING = re.compile(
-    r"(?:(?:um+|uh+|er+|ah|oh|hmm+|mhm|well|okay|ok|so|yeah|yes|no|sure|hi|hello|hey|and|right|alright|all right"
-    r"|absolutely|certainly|of course|great|perfect|i see|you know)\b[ ,.!-]*)+",
-    re.I,
-)
+_LEADING = re.compile(rf"(?:(?:{_FILLERS})\b[ ,.!-]*)+", re.I)
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
 _LONGEST = 28
-_SHORTEST = 7
 
 
 class Unit(NamedTuple):
@@ -44,8 +38,9 @@ def split_units(turns: list[tuple[str, str]]) -> list[Unit]:
                 continue
             unit = Unit(sentence, label, number, words, sentence.endswith(("?", "？")))
             if units and _answers(units[-1], unit):
-                unit = units.pop()
-                unit = unit._replace(text=f"{unit.text} {sentence}", words=unit.words + words)
+                asked = units.pop()
+                reply = f"{label}: {sentence}" if label else sentence
+                unit = asked._replace(text=f"{asked.text} {reply}", words=asked.words + words)
             units.append(unit)
     return units
 
@@ -78,14 +73,17 @@ def _answers(asked: Unit, unit: Unit) -> bool:
 
 def _sentences(said: str) -> list[str]:
     parts: list[str] = []
-    for part in _ENDS.split(said):
-        if parts and _ABBREVIATED.search(parts[-1]):
-            parts[-1] = f"{parts[-1]} {part}"
-        elif part:
-            parts.append(part)
+    start = 0
+    for match in _ENDS.finditer(said):
+        part = said[start : match.end()].strip()
+        if part.endswith(".") and part[:-1].rpartition(" ")[2].lower() in cues.ABBREVIATIONS:
+            continue
+        parts.append(part)
+        start = match.end()
+    parts.append(said[start:].strip())
     sentences = []
     for part in parts:
-        text = " ".join(part.split()) if "  " in part or "\t" in part else part.strip()
+        text = " ".join(part.split()) if "  " in part or "\t" in part else part
         if text.count(" ") > _LONGEST and text[-1] not in "?!" and "," not in text[:-1]:
             sentences += _unpunctuated(part)
         elif text:
@@ -94,25 +92,34 @@ def _sentences(said: str) -> list[str]:
 
 
 def _unpunctuated(text: str) -> list[str]:
-    """Cut running speech at pauses, then before words that open a new thought, at worst by length."""
+    """Cut running speech at pauses, then where a new thought seems to open, at worst by length."""
     pieces = []
     for stretch in _PAUSES.split(text):
         words = stretch.split()
         start = 0
         for at in range(1, len(words)):
             length = at - start
-            opens = words[at].lower() in _OPENERS and length >= _SHORTEST and len(words) - at >= 3
-            subject = length >= 2 * _SHORTEST and words[at].lower() in (
-                "i",
-                "we",
-                "you",
-                "i'll",
-                "i'm",
-                "we'll",
-            )
-            if opens or subject or length >= _LONGEST:
+            if length >= _opening(words, at) and (len(words) - at >= 3 or length >= _LONGEST):
                 pieces.append(" ".join(words[start:at]))
                 start = at
         if words[start:]:
             pieces.append(" ".join(words[start:]))
     return pieces
+
+
+def _opening(words: list[str], at: int) -> int:
+    """How many words must have gone by for a cut before the word at `at`."""
+    word, before = words[at].lower(), words[at - 1].lower()
+    after = words[at + 1].lower() if at + 1 < len(words) else ""
+    if word in cues.OPENERS:
+        return 5
+    if word in cues.JOINERS and after in cues.SUBJECTS:
+        return 7
+    if (
+        word in cues.SUBJECTS
+        and before not in cues.LEADS
+        and before not in cues.SUBJECTS
+        and before not in cues.JOINERS
+    ):
+        return 12
+    return _LONGEST

@@ -1,1 +1,1 @@
-"""Bodies and answers of the model families, written apart from the kit's own so that agreement means something."""
+"""Bodies and answers of the model families, written apart from the kit's so that agreeing means something."""

@@ -3,7 +3,6 @@
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
 """
 
-import re
 import secrets
 from typing import Any
 
@@ -21,7 +20,8 @@ from bbkit.standin.engines.base import (
     ToolResult,
     Turn,
 )
-from bbkit.standin.shapes.bodies import Field, RecordError, check_model
+from bbkit.standin.shapes.anthropic_rules import check_body
+from bbkit.standin.shapes.bodies import RecordError
 from bbkit.standin.shapes.media import decode_base64, document_part
 
 _STOPS = {
@@ -31,123 +31,11 @@ _STOPS = {
     TOOL_USE: "tool_use",
     FILTERED: "refusal",
 }
-_CACHE = {"cache_control": Field("object")}
-_TEXT = {
-    "type": Field("string"),
-    "text": Field("string", required=True),
-    "citations": Field("array"),
-    **_CACHE,
-}
-_SOURCE = Field(
-    "object",
-    required=True,
-    tags={
-        "base64": {
-            "type": Field("string"),
-            "media_type": Field("string", required=True),
-            "data": Field("string", required=True),
-        },
-        "text": {
-            "type": Field("string"),
-            "media_type": Field("string", required=True),
-            "data": Field("string", required=True),
-        },
-        "content": {"type": Field("string"), "content": Field(("array", "string"), required=True)},
-    },
-)
-_BLOCKS = {
-    "text": _TEXT,
-    "image": {"type": Field("string"), "source": _SOURCE, **_CACHE},
-    "document": {
-        "type": Field("string"),
-        "source": _SOURCE,
-        "title": Field("string"),
-        "context": Field("string"),
-        "citations": Field("object"),
-        **_CACHE,
-    },
-    "tool_use": {
-        "type": Field("string"),
-        "id": Field("string", required=True),
-        "name": Field("string", required=True),
-        "input": Field("object", required=True),
-        **_CACHE,
-    },
-    "tool_result": {
-        "type": Field("string"),
-        "tool_use_id": Field("string", required=True),
-        "content": Field(("string", "array")),
-        "is_error": Field("boolean"),
-        **_CACHE,
-    },
-    "thinking": {
-        "type": Field("string"),
-        "thinking": Field("string", required=True),
-        "signature": Field("string", required=True),
-    },
-    "redacted_thinking": {"type": Field("string"), "data": Field("string", required=True)},
-}
-_BODY = Field(
-    "object",
-    fields={
-        "anthropic_version": Field("string", required=True, enum=("bedrock-2023-05-31",)),
-        "max_tokens": Field("integer", required=True, minimum=1),
-        "messages": Field(
-            "array",
-            required=True,
-            items=Field(
-                "object",
-                fields={
-                    "role": Field("string", required=True, enum=("user", "assistant")),
-                    "content": Field(("string", "array"), required=True, items=Field("object", tags=_BLOCKS)),
-                },
-            ),
-        ),
-        "system": Field(("string", "array"), items=Field("object", tags={"text": _TEXT})),
-        "temperature": Field("number", minimum=0, maximum=1),
-        "top_p": Field("number", minimum=0, maximum=1),
-        "top_k": Field("integer", minimum=0),
-        "stop_sequences": Field("array", items=Field("string", min_size=1)),
-        "tools": Field("array", items=Field("object")),
-        "tool_choice": Field(
-            "object",
-            tags={
-                kind: {"type": Field("string"), "disable_parallel_tool_use": Field("boolean"), **extra}
-                for kind, extra in (
-                    ("auto", {}),
-                    ("any", {}),
-                    ("none", {}),
-                    ("tool", {"name": Field("string", required=True)}),
-                )
-            },
-        ),
-        "thinking": Field(
-            "object",
-            tags={
-                "enabled": {
-                    "type": Field("string"),
-                    "budget_tokens": Field("integer", required=True, minimum=1024),
-                },
-                "disabled": {"type": Field("string")},
-                "adaptive": {"type": Field("string"), "display": Field("string")},
-            },
-        ),
-        "output_config": Field("object", fields={"effort": Field("string"), "format": Field("object")}),
-        "anthropic_beta": Field("array", items=Field("string")),
-        "metadata": Field("object"),
-    },
-)
-_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d)(?!\d))?")
 
 
 def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
-    check_model(body, _BODY)
-    messages = body["messages"]
-    if not messages:
-        raise RecordError(400, "messages: at least one message is required")
-    _check_messages(messages)
-    _check_rules(body, _version(model_id))
+    check_body(body, model_id)
     system = body.get("system") or ""
     choice = body.get("tool_choice") or {"type": "auto"}
     options = {name: body[name] for name in ("temperature", "top_p", "top_k") if body.get(name) is not None}
@@ -158,7 +46,7 @@ def read_body(body: Any, model_id: str) -> Request:
             "json_schema": {"name": "answer", "schema": form.get("schema", {})},
         }
     return Request(
-        turns=tuple(_read_turn(message) for message in messages),
+        turns=tuple(_read_turn(message) for message in body["messages"]),
         system=system if isinstance(system, str) else "\n".join(block["text"] for block in system),
         max_tokens=body["max_tokens"],
         stop_sequences=tuple(body.get("stop_sequences") or ()),
@@ -191,78 +79,6 @@ def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
     if reply.input_tokens is not None and reply.output_tokens is not None:
         answer["usage"] = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
     return answer
-
-
-def _check_messages(messages: list[dict[str, Any]]) -> None:
-    if messages[0]["role"] != "user":
-        raise RecordError(400, 'messages: first message must use the "user" role')
-    for number, message in enumerate(messages):
-        content = message["content"]
-        last_prefill = number == len(messages) - 1 and message["role"] == "assistant"
-        if not content and not last_prefill:
-            raise RecordError(400, f"messages.{number}: all messages must have non-empty content")
-        blocks = content if isinstance(content, list) else []
-        if any(block["type"] == "text" and not block["text"] for block in blocks):
-            raise RecordError(400, "messages: text content blocks must be non-empty")
-        used = [block["id"] for block in blocks if block["type"] == "tool_use"]
-        after = messages[number + 1]["content"] if number + 1 < len(messages) else []
-        given = {b.get("tool_use_id") for b in after if isinstance(b, dict) and b["type"] == "tool_result"}
-        lacking = [one for one in used if one not in given]
-        if lacking:
-            raise RecordError(
-                400,
-                f"messages.{number}: `tool_use` ids were found without `tool_result` blocks immediately after: "
-                f"{', '.join(lacking)}. Each `tool_use` block must have a corresponding `tool_result` block in the "
-                "next message.",
-            )
-
-
-def _version(model_id: str) -> tuple[int, int]:
-    match = _VERSION.search(model_id)
-    return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
-
-
-def _check_rules(body: dict[str, Any], version: tuple[int, int]) -> None:
-    """Rules between fields, and of single models (claude-3-7 and later know thinking, and so on)."""
-    thinking = (body.get("thinking") or {}).get("type", "disabled")
-    sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
-    prefilled = body["messages"][-1]["role"] == "assistant"
-    if thinking != "disabled":
-        if (0, 0) < version < (3, 7):
-            raise RecordError(400, "thinking: this model does not support thinking")
-        if thinking == "adaptive" and (0, 0) < version < (4, 6):
-            raise RecordError(400, "adaptive thinking is not supported on this model")
-        if thinking == "enabled" and version >= (4, 7):
-            raise RecordError(
-                400, '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".'
-            )
-        if thinking == "enabled" and body["thinking"]["budget_tokens"] >= body["max_tokens"]:
-            raise RecordError(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
-        if body.get("temperature") not in (None, 1):
-            raise RecordError(400, "`temperature` may only be set to 1 when thinking is enabled.")
-        if body.get("top_k") is not None or (body.get("top_p") or 1) < 0.95:
-            raise RecordError(
-                400, "`top_p` must be at least 0.95 and `top_k` unset when thinking is enabled."
-            )
-        if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
-            raise RecordError(400, "Thinking may not be enabled when tool_choice forces tool use.")
-        if prefilled:
-            raise RecordError(
-                400, "When thinking is enabled, the final message must not be an assistant turn."
-            )
-    if version >= (4, 7) and sampled:
-        raise RecordError(400, f"`{sampled[0]}` is deprecated for this model.")
-    if version == (4, 5) and {"temperature", "top_p"} <= set(sampled):
-        raise RecordError(
-            400, "`temperature` and `top_p` cannot both be specified for this model. Please use only one."
-        )
-    if version >= (4, 6) and prefilled:
-        raise RecordError(
-            400,
-            "This model does not support assistant message prefill. The conversation must end with a user message.",
-        )
-    if body.get("tool_choice") and not body.get("tools"):
-        raise RecordError(400, "tool_choice may only be specified while providing tools")
 
 
 def _read_turn(message: dict[str, Any]) -> Turn:

@@ -12,13 +12,49 @@ _JSON_NAMES = {
     list: "JSONArray",
     dict: "JSONObject",
 }
-_PYDANTIC_TYPES = {
+_SCHEMA_TYPES = {
+    "string": "String",
+    "integer": "Integer",
+    "number": "Number",
+    "boolean": "Boolean",
+    "array": "JSONArray",
+    "object": "JSONObject",
+}
+_MODEL_TYPES = {
     "string": "a valid string",
     "integer": "a valid integer",
     "number": "a valid number",
     "boolean": "a valid boolean",
     "array": "a valid list",
     "object": "an object",
+}
+_SCHEMA_WORDS = {
+    "required": "{at}: required key [{key}] not found",
+    "extra": "{at}: extraneous key [{key}] is not permitted",
+    "type": "{at}: expected type: {wanted}, found: {found}",
+    "enum": "{at}: {found} is not a valid enum value",
+    "tag": "{at}/type: {found} is not a valid enum value",
+    "minimum": "{at}: {found} is not greater or equal to {wanted}",
+    "maximum": "{at}: {found} is not less or equal to {wanted}",
+    "min_size": "{at}: expected minimum item count: {wanted}, found: {found}",
+    "max_size": "{at}: expected maximum item count: {wanted}, found: {found}",
+    "textmin_size": "{at}: expected minLength: {wanted}, actual: {found}",
+    "textmax_size": "{at}: expected maxLength: {wanted}, actual: {found}",
+    "one_of": "{at}: {found} subschemas matched instead of one",
+}
+_MODEL_WORDS = {
+    "required": "Field required",
+    "extra": "Extra inputs are not permitted",
+    "type": "Input should be {wanted}",
+    "enum": "Input should be {wanted}",
+    "tag": "Input tag {found!r} found using 'type' does not match any of the expected tags: {wanted}",
+    "minimum": "Input should be greater than or equal to {wanted}",
+    "maximum": "Input should be less than or equal to {wanted}",
+    "min_size": "List should have at least {wanted} item(s)",
+    "max_size": "List should have at most {wanted} item(s)",
+    "textmin_size": "String should have at least {wanted} character(s)",
+    "textmax_size": "String should have at most {wanted} character(s)",
+    "one_of": "Input should hold exactly one of {wanted}",
 }
 _CHECKS = {
     "string": lambda v: isinstance(v, str),
@@ -138,38 +174,15 @@ def _pointer(path: tuple[str | int, ...]) -> str:
 
 def _schema_words(violation: Violation) -> str:
     path, found, wanted = violation.path, violation.found, violation.wanted
-    match violation.rule:
-        case "required":
-            return f"{_pointer(path[:-1])}: required key [{path[-1]}] not found"
-        case "extra":
-            return f"{_pointer(path[:-1])}: extraneous key [{path[-1]}] is not permitted"
-        case "type":
-            expected = (
-                wanted[0].capitalize()
-                if wanted[0] not in ("array", "object")
-                else f"JSON{wanted[0].capitalize()}"
-            )
-            return (
-                f"{_pointer(path)}: expected type: {expected}, found: {_JSON_NAMES.get(type(found), 'Null')}"
-            )
-        case "enum":
-            return f"{_pointer(path)}: {found} is not a valid enum value"
-        case "minimum":
-            return f"{_pointer(path)}: {found} is not greater or equal to {wanted}"
-        case "maximum":
-            return f"{_pointer(path)}: {found} is not less or equal to {wanted}"
-        case "min_size" if isinstance(found, str):
-            return f"{_pointer(path)}: expected minLength: {wanted}, actual: {len(found)}"
-        case "min_size":
-            return f"{_pointer(path)}: expected minimum item count: {wanted}, found: {len(found)}"
-        case "max_size" if isinstance(found, str):
-            return f"{_pointer(path)}: expected maxLength: {wanted}, actual: {len(found)}"
-        case "max_size":
-            return f"{_pointer(path)}: expected maximum item count: {wanted}, found: {len(found)}"
-        case "tag":
-            return f"{_pointer(path)}/type: {found} is not a valid enum value"
-        case _:
-            return f"{_pointer(path)}: #: {len(found)} subschemas matched instead of one"
+    if violation.rule in ("required", "extra"):
+        return _SCHEMA_WORDS[violation.rule].format(at=_pointer(path[:-1]), key=path[-1])
+    kind = "text" if violation.rule.endswith("_size") and isinstance(found, str) else ""
+    if violation.rule == "type":
+        wanted = _SCHEMA_TYPES[wanted[0]]
+        found = _JSON_NAMES.get(type(found), "Null")
+    elif violation.rule.endswith("_size") or violation.rule == "one_of":
+        found = len(found)
+    return _SCHEMA_WORDS[kind + violation.rule].format(at=_pointer(path), found=found, wanted=wanted)
 
 
 def check_model(body: Any, field: Field) -> None:
@@ -180,29 +193,14 @@ def check_model(body: Any, field: Field) -> None:
 
 
 def _model_words(violation: Violation) -> str:
-    path, found, wanted = ".".join(map(str, violation.path)), violation.found, violation.wanted
-    match violation.rule:
-        case "required":
-            words = "Field required"
-        case "extra":
-            words = "Extra inputs are not permitted"
-        case "type":
-            words = f"Input should be {_PYDANTIC_TYPES[wanted[0]]}"
-        case "enum":
-            words = "Input should be " + " or ".join(repr(value) for value in wanted)
-        case "minimum":
-            words = f"Input should be greater than or equal to {wanted}"
-        case "maximum":
-            words = f"Input should be less than or equal to {wanted}"
-        case "min_size":
-            unit = "character" if isinstance(found, str) else "item"
-            words = f"{'String' if unit == 'character' else 'List'} should have at least {wanted} {unit}{'s' * (wanted > 1)}"
-        case "max_size":
-            unit = "characters" if isinstance(found, str) else "items"
-            words = f"{'String' if unit == 'characters' else 'List'} should have at most {wanted} {unit}"
-        case "tag":
-            tags = ", ".join(repr(tag) for tag in wanted)
-            words = f"Input tag {found!r} found using 'type' does not match any of the expected tags: {tags}"
-        case _:
-            words = "Input should hold exactly one of " + ", ".join(map(str, wanted))
+    found, wanted = violation.found, violation.wanted
+    kind = "text" if violation.rule.endswith("_size") and isinstance(found, str) else ""
+    if violation.rule == "type":
+        wanted = _MODEL_TYPES[wanted[0]]
+    elif violation.rule == "enum":
+        wanted = " or ".join(map(repr, wanted))
+    elif violation.rule in ("tag", "one_of"):
+        wanted = ", ".join(map(repr, wanted))
+    words = _MODEL_WORDS[kind + violation.rule].format(found=found, wanted=wanted)
+    path = ".".join(map(str, violation.path))
     return f"{path}: {words}" if path else words

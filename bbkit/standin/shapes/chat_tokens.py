@@ -37,8 +37,8 @@ def read_mistral(prompt: str) -> tuple[str, tuple[Turn, ...]]:
     for asked, answered in pairs:
         found = _SYSTEM.search(asked)
         if found:
-            system, asked = found[1].strip(), _SYSTEM.sub("", asked)
-        turns.append(Turn("user", asked.strip()))
+            system = found[1].strip()
+        turns.append(Turn("user", _SYSTEM.sub("", asked).strip()))
         text = _MARKS.sub("", answered).strip()
         if text:
             turns.append(Turn("assistant", text))

@@ -1,5 +1,6 @@
 """Content blocks of Amazon's own shape, which Converse and Nova share: reading turns, writing messages."""
 
+from itertools import pairwise
 from typing import Any
 
 from bbkit.standin.engines.base import (
@@ -35,7 +36,7 @@ def check_roles(messages: list[dict[str, Any]]) -> None:
             "A conversation must start with a user message. "
             "Try again with a conversation that starts with a user message.",
         )
-    for before, after in zip(messages, messages[1:], strict=False):
+    for before, after in pairwise(messages):
         if before["role"] == after["role"]:
             raise RecordError(
                 400,
@@ -57,8 +58,8 @@ def check_texts(messages: list[dict[str, Any]]) -> None:
             if "text" in block and not block["text"].strip():
                 raise RecordError(
                     400,
-                    f"The text field in the ContentBlock object at messages.{number}.content.{place} is blank. "
-                    "Add text to the text field, and try again.",
+                    f"The text field in the ContentBlock object at messages.{number}.content.{place} is "
+                    "blank. Add text to the text field, and try again.",
                 )
 
 

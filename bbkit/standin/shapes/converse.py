@@ -40,7 +40,7 @@ def _request_shape() -> StructureShape:
 
 
 def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
-    """Check the body as Converse would, and read it. `batch` False: an on-demand call, where tools are allowed."""
+    """Check the body as Converse would, and read it. On demand (`batch` False) tools are allowed."""
     for name in _NOT_IN_BODY & set(body if isinstance(body, dict) else ()):
         raise malformed(f"#: extraneous key [{name}] is not permitted")
     faults = list(_faults(body, _request_shape(), ""))

@@ -131,7 +131,8 @@ def answer_titan_image(body: Any) -> dict[str, Any]:
         if tokens > _TITAN_IMAGE_TOKENS:
             raise RecordError(
                 400,
-                f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, request input token count: {tokens}",
+                f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, "
+                f"request input token count: {tokens}",
             )
         vectors.append(embed_text(text, dimension))
     if image:
@@ -148,7 +149,8 @@ def answer_nova(body: Any) -> dict[str, Any]:
     given = [kind for kind in _NOVA_KINDS if params.get(kind) is not None]
     if len(given) != 1:
         raise malformed(
-            f"#/singleEmbeddingParams: exactly one of {', '.join(_NOVA_KINDS)} is required, found {len(given)}"
+            f"#/singleEmbeddingParams: exactly one of {', '.join(_NOVA_KINDS)} is required, "
+            f"found {len(given)}"
         )
     kind, dimension = given[0], params.get("embeddingDimension") or 3072
     value = params[kind]

@@ -1,4 +1,4 @@
-"""OpenAI-shaped chat bodies and answers: gpt-oss, Qwen, DeepSeek V3, Gemma, MiniMax, Kimi, GLM, Nemotron, newer Mistral.
+"""OpenAI-shaped chat bodies and answers: gpt-oss, Qwen, DeepSeek V3, Gemma, Kimi, GLM, newer Mistral, ...
 
 Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
 """

@@ -1,0 +1,257 @@
+"""The engine door: any OpenAI-compatible server (Ollama, llama.cpp, vLLM, ...) answers the records.
+
+Source: https://platform.openai.com/docs/api-reference/chat/create
+"""
+
+import base64
+import json
+import os
+import threading
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3
+
+from bbkit.standin.engines.base import (
+    CUT_OFF,
+    FILTERED,
+    STOP_SEQUENCE,
+    STOPPED,
+    TOOL_USE,
+    EngineError,
+    Media,
+    Reply,
+    Request,
+    ToolCall,
+    Turn,
+)
+
+_RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
+_STOPS = {"stop": STOPPED, "length": CUT_OFF, "tool_calls": TOOL_USE, "function_call": TOOL_USE}
+_LONGEST_WAIT = 30.0
+
+
+class OpenAIEngine:
+    """Answers through the chat completions of an OpenAI-compatible server.
+
+    Parameters
+    ----------
+    base_url : str
+        Where the API begins, `http://localhost:11434/v1` for Ollama.
+    model : str
+        The server's name of the model; every record is answered by it, whatever model the job names.
+    api_key : str
+        Sent as a bearer token; empty: the environment's OPENAI_API_KEY, if any.
+    concurrency : int
+        Requests under way at once, per process.
+    timeout : float
+        Seconds one request may take.
+    attempts : int
+        How often a request is sent in all when the server is busy, failing or away.
+    backoff : float
+        Seconds before the second attempt; doubled each time, at most 30; a Retry-After header wins.
+    """
+
+    name = "openai"
+
+    def __init__(
+        self,
+        base_url: str = "http://localhost:11434/v1",
+        model: str = "",
+        api_key: str = "",
+        concurrency: int = 4,
+        timeout: float = 300.0,
+        attempts: int = 5,
+        backoff: float = 0.5,
+    ) -> None:
+        address = urlsplit(base_url)
+        if address.scheme not in ("http", "https") or not address.netloc:
+            raise ValueError(
+                f"The engine's base URL is {base_url!r}; it takes an http(s) URL such as http://localhost:11434/v1."
+            )
+        if not model:
+            raise ValueError("The openai engine needs the server's name of a model, such as llama3.2.")
+        if concurrency < 1 or attempts < 1:
+            raise ValueError(f"concurrency and attempts start at 1; found {concurrency} and {attempts}.")
+        self.base_url = base_url.rstrip("/")
+        self.model = model
+        self.concurrency = concurrency
+        self._attempts = attempts
+        self._backoff = backoff
+        self._slots = threading.BoundedSemaphore(concurrency)
+        key = api_key or os.environ.get("OPENAI_API_KEY", "")
+        self._headers = {"Content-Type": "application/json"} | (
+            {"Authorization": f"Bearer {key}"} if key else {}
+        )
+        self._pool = urllib3.PoolManager(
+            maxsize=concurrency,
+            timeout=urllib3.Timeout(connect=min(10.0, timeout), read=timeout),
+            retries=False,
+        )
+
+    def answer(self, request: Request) -> Reply:
+        """Send one request, again when it is worth it, and read the completion."""
+        body = json.dumps(self._body(request)).encode()
+        with self._slots:
+            return self._read(self._send("POST", "/chat/completions", body))
+
+    def check(self) -> None:
+        """Ask the server for its models once; `EngineError` says what is wrong with the address."""
+        self._send("GET", "/models", None, attempts=1)
+
+    def _body(self, request: Request) -> dict[str, Any]:
+        messages: list[dict[str, Any]] = (
+            [{"role": "system", "content": request.system}] if request.system else []
+        )
+        for turn in request.turns:
+            messages += _messages(turn)
+        body: dict[str, Any] = {"model": self.model, "messages": messages, "stream": False, **request.options}
+        if request.max_tokens is not None:
+            body["max_tokens"] = request.max_tokens
+        if request.stop_sequences:
+            body["stop"] = list(request.stop_sequences)
+        if request.tools:
+            body["tools"] = [
+                {
+                    "type": "function",
+                    "function": {
+                        "name": tool.name,
+                        "description": tool.description,
+                        "parameters": tool.schema,
+                    },
+                }
+                for tool in request.tools
+            ]
+            plain = {"auto": "auto", "none": "none", "any": "required"}
+            named = {"type": "function", "function": {"name": request.tool_choice}}
+            body["tool_choice"] = plain.get(request.tool_choice, named)
+        return body
+
+    def _send(
+        self, method: str, path: str, body: bytes | None, attempts: int | None = None
+    ) -> dict[str, Any]:
+        attempts = attempts or self._attempts
+        for attempt in range(1, attempts + 1):
+            wait = min(self._backoff * 2 ** (attempt - 1), _LONGEST_WAIT)
+            try:
+                response = self._pool.request(method, self.base_url + path, body=body, headers=self._headers)
+            except urllib3.exceptions.HTTPError as error:
+                failure = _connection_failure(error, self.base_url)
+            else:
+                if response.status == 200:
+                    return _decode(response.data)
+                failure = _status_failure(response.status, response.data)
+                if response.status not in _RETRIED:
+                    raise failure
+                wait = _retry_after(response.headers.get("Retry-After"), wait)
+            if attempt < attempts:
+                time.sleep(wait)
+        raise failure
+
+    def _read(self, completion: dict[str, Any]) -> Reply:
+        try:
+            choice = completion["choices"][0]
+            message = choice["message"]
+            calls = tuple(_read_call(call) for call in message.get("tool_calls") or ())
+            usage = completion.get("usage") or {}
+        except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+            raise EngineError(
+                424, f"The engine's server gave a completion that cannot be read: {error!r}."
+            ) from error
+        finish = choice.get("finish_reason")
+        stop = _STOPS.get(finish or "stop", FILTERED)
+        matched = choice.get("stop_reason") if isinstance(choice.get("stop_reason"), str) else None
+        if stop == STOPPED and calls:
+            stop = TOOL_USE
+        if stop == STOPPED and matched:
+            stop = STOP_SEQUENCE
+        return Reply(
+            text=message.get("content") or "",
+            input_tokens=usage.get("prompt_tokens"),
+            output_tokens=usage.get("completion_tokens"),
+            stop=stop,
+            model=str(completion.get("model") or self.model),
+            stop_sequence=matched if stop == STOP_SEQUENCE else None,
+            reasoning=message.get("reasoning_content") or message.get("reasoning") or "",
+            tool_calls=calls,
+        )
+
+
+def _messages(turn: Turn) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [
+        {"role": "tool", "tool_call_id": result.id, "content": result.text} for result in turn.tool_results
+    ]
+    message: dict[str, Any] = {"role": turn.role, "content": turn.text}
+    if turn.media:
+        parts = [{"type": "text", "text": turn.text}] if turn.text else []
+        message["content"] = [*parts, *map(_media_part, turn.media)]
+    if turn.tool_calls:
+        message["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
+            }
+            for call in turn.tool_calls
+        ]
+    return messages if messages and not turn.text and not turn.media else [*messages, message]
+
+
+def _media_part(media: Media) -> dict[str, Any]:
+    if media.data is not None and media.kind in ("image", "audio"):
+        data = base64.b64encode(media.data).decode()
+        if media.kind == "image":
+            return {
+                "type": "image_url",
+                "image_url": {"url": f"data:image/{media.format or 'png'};base64,{data}"},
+            }
+        return {"type": "input_audio", "input_audio": {"data": data, "format": media.format}}
+    where = "" if media.data is not None else " that lies in S3"
+    raise EngineError(
+        400,
+        f"The engine behind this stand-in cannot read {media.kind} of format {media.format!r}{where}; "
+        "it takes text, images and audio.",
+    )
+
+
+def _read_call(call: dict[str, Any]) -> ToolCall:
+    function = call["function"]
+    arguments = function.get("arguments") or {}
+    if isinstance(arguments, str):
+        arguments = json.loads(arguments)
+    return ToolCall(str(call.get("id") or f"call_{function['name']}"), function["name"], arguments)
+
+
+def _connection_failure(error: Exception, base_url: str) -> EngineError:
+    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
+        return EngineError(408, "The engine's server took longer than the timeout to answer.")
+    return EngineError(503, f"No engine answers at {base_url}: {type(error).__name__}.")
+
+
+def _status_failure(status: int, data: bytes) -> EngineError:
+    code = {429: 429, 401: 403, 403: 403, 404: 404, 408: 408}.get(status, 400 if status < 500 else 503)
+    try:
+        said = json.loads(data)
+        said = said.get("error", said)
+        text = said.get("message", said) if isinstance(said, dict) else said
+    except (ValueError, AttributeError):
+        text = data[:200].decode("utf-8", "replace")
+    return EngineError(code, f"The engine's server answered {status}: {str(text)[:500]}")
+
+
+def _retry_after(header: str | None, otherwise: float) -> float:
+    try:
+        return min(max(float(header or ""), 0.0), _LONGEST_WAIT)
+    except ValueError:
+        return otherwise
+
+
+def _decode(data: bytes) -> dict[str, Any]:
+    try:
+        completion = json.loads(data)
+    except ValueError as error:
+        raise EngineError(424, "The engine's server answered 200 with something that is not JSON.") from error
+    if not isinstance(completion, dict):
+        raise EngineError(424, "The engine's server answered 200 with something that is not a JSON object.")
+    return completion
