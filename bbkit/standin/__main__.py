@@ -1,0 +1,167 @@
+"""``python -m bbkit.standin DIR`` starts a stand-in and answers until it is stopped."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+
+def build_parser(prog: str = "python -m bbkit.standin") -> argparse.ArgumentParser:
+    """Describe the command line."""
+    from bbkit.standin.faults import HELP
+
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, bedrock-runtime, s3, "
+        "service-quotas and sts:GetCallerIdentity behind one endpoint for boto3 and the AWS CLI.",
+        epilog=HELP
+        + "\n\nThen, in another shell:  set -a; . DIR/standin.env; aws bedrock list-model-invocation-jobs",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "folder", metavar="DIR", type=Path, help="where everything is kept; made if it is not there"
+    )
+    parser.add_argument("--port", type=int, default=0, help="default: the one of last time, or a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another Host to answer to"
+    )
+    parser.add_argument("--region", default="us-east-1", help="region in standin.env (default %(default)s)")
+    parser.add_argument(
+        "--speed", choices=("instant", "fast", "realistic"), default="fast", help="the clock of statuses"
+    )
+    parser.add_argument(
+        "--ordered", action="store_true", help="keep the order of the input (default: shuffled)"
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress on the console")
+    parser.add_argument(
+        "--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated"
+    )
+    parser.add_argument(
+        "--strict-tokens", action="store_true", help="a token with other parameters is a conflict"
+    )
+    parser.add_argument(
+        "--refuse-few-records", action="store_true", help="Create refuses a job below the minimum"
+    )
+    parser.add_argument(
+        "--profile",
+        action="append",
+        default=[],
+        metavar="NAME=MODEL",
+        help="an application inference profile",
+    )
+    _add_quotas(parser)
+    _add_engine(parser)
+    return parser
+
+
+def _add_quotas(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("quotas (the defaults are AWS's)")
+    group.add_argument("--min-records", type=int, default=100)
+    group.add_argument("--max-records-per-job", type=int, default=100_000)
+    group.add_argument("--max-records-per-file", type=int, default=100_000)
+    group.add_argument("--max-file-gb", type=float, default=1.0)
+    group.add_argument(
+        "--max-job-gb", type=float, default=None, help="default 5, or 100 for three Nova models"
+    )
+    group.add_argument("--max-jobs", type=int, default=100, help="open jobs per model")
+    group.add_argument("--max-custom-jobs", type=int, default=3, help="open jobs per custom model")
+
+
+def _add_engine(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("engine")
+    group.add_argument("--engine", choices=("extractive", "openai"), default="extractive")
+    group.add_argument("--base-url", help="of an OpenAI-compatible server, such as http://localhost:11434/v1")
+    group.add_argument("--model", help="the model that server is asked for")
+    group.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds its key")
+    group.add_argument(
+        "--concurrency", type=int, default=4, help="requests to it at once (default %(default)s)"
+    )
+    group.add_argument(
+        "--workers", type=int, default=0, help="engine processes (default: one per core, at most 4)"
+    )
+
+
+def main(argv: list[str] | None = None, prog: str = "python -m bbkit.standin") -> int:
+    """Run a stand-in.
+
+    Returns
+    -------
+    int
+        0 after SIGTERM or SIGINT, 2 when it cannot start.
+    """
+    arguments = build_parser(prog).parse_args(argv)
+    from bbkit.standin.faults import read_faults
+
+    try:
+        read_faults(arguments.fault)
+        profiles = dict(_read_profile(text) for text in arguments.profile)
+        options = _engine_options(arguments)
+    except ValueError as error:
+        return _refuse(str(error))
+    return _run(arguments, profiles, options)
+
+
+def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[str, object]) -> int:
+    import asyncio
+
+    from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
+    from bbkit.standin.settings import Limits, Settings, load_identity
+
+    folder: Path = arguments.folder.expanduser().resolve()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = lock_folder(folder)
+        identity = load_identity(folder)
+        listener = bind(arguments.host, arguments.port, identity.port)
+    except (FolderInUse, OSError) as error:
+        return _refuse(str(error))
+    limits = Limits(**{name: getattr(arguments, name) for name in Limits.__dataclass_fields__})
+    settings = Settings(
+        folder=folder,
+        account=identity.account,
+        region=arguments.region,
+        speed=arguments.speed,
+        limits=limits,
+        faults=tuple(arguments.fault),
+        ordered=arguments.ordered,
+        strict_tokens=arguments.strict_tokens,
+        refuse_few_records=arguments.refuse_few_records,
+        application_profiles=profiles,
+        engine=arguments.engine,
+        engine_options=options,
+        workers=arguments.workers,
+    )
+    with lock:
+        asyncio.run(
+            serve(settings, identity, listener, arguments.host, arguments.allow_host, arguments.quiet)
+        )
+    return 0
+
+
+def _read_profile(text: str) -> tuple[str, str]:
+    name, _, model = text.partition("=")
+    if not name or not model:
+        raise ValueError(f"--profile takes NAME=MODEL, such as team-a=amazon.nova-lite-v1:0, not '{text}'.")
+    return name, model
+
+
+def _engine_options(arguments: argparse.Namespace) -> dict[str, object]:
+    if arguments.engine != "openai":
+        return {}
+    if not arguments.base_url or not arguments.model:
+        raise ValueError("--engine openai needs --base-url and --model.")
+    key = os.environ.get(arguments.api_key_env, "") if arguments.api_key_env else ""
+    if arguments.api_key_env and not key:
+        raise ValueError(f"--api-key-env names {arguments.api_key_env}, which is not set.")
+    options = {"base_url": arguments.base_url, "model": arguments.model, "concurrency": arguments.concurrency}
+    return options | ({"api_key": key} if key else {})
+
+
+def _refuse(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,327 @@
+"""The control plane: create, get, list and stop model-invocation jobs, and their tags.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html and the pages beside
+it; what boto3 leaves unchecked is checked in ``operations``.
+"""
+
+import base64
+import json
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bbkit.standin import faults as fault
+from bbkit.standin import inputs
+from bbkit.standin.catalog import Model, partition_of, resolve_model
+from bbkit.standin.logs import Traces
+from bbkit.standin.operations import JOB_ARN
+from bbkit.standin.settings import Settings
+from bbkit.standin.store import ENDED, NO_COUNTS, OPEN, Job, Store
+from bbkit.standin.wires import ServiceError, iso_time
+
+ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+PAGE = 100
+MAX_TAGS = 200
+HANDLERS = {
+    "CreateModelInvocationJob": "create",
+    "GetModelInvocationJob": "get",
+    "ListModelInvocationJobs": "list",
+    "StopModelInvocationJob": "stop",
+    "TagResource": "tag",
+    "UntagResource": "untag",
+    "ListTagsForResource": "list_tags",
+}
+
+
+class LostAnswer(Exception):
+    """The call was carried out, but its answer is to be lost on the way."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The control plane of one stand-in.
+
+    ``wake`` tells the worker process that there is something to do.
+    """
+
+    settings: Settings
+    store: Store
+    traces: Traces
+    wake: Callable[[], None]
+
+    def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Carry out one operation.
+
+        Raises
+        ------
+        ServiceError
+            As the service would refuse.
+        LostAnswer
+            When a fault asks for it.
+        """
+        handler = getattr(self, HANDLERS[operation])
+        for name, code, times in fault.read_faults(self.settings.faults).fail_calls:
+            if name == operation and self.store.count_call(f"fail {name} {code}", times):
+                raise ServiceError(
+                    code, f"{operation} was answered with {code} because a fault asked for it."
+                )
+        answer: dict[str, Any] = handler(given, region)
+        return answer
+
+    def serves(self, operation: str) -> bool:
+        """Whether an operation is served."""
+        return operation in HANDLERS
+
+    def create(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Create a job, or give the one its token already created."""
+        account = self.settings.account
+        asked = self._faults_of(given)
+        token = given.get("clientRequestToken") or str(uuid.uuid4())
+        self._fail_on_request(asked, given, region, token)
+        known = self.store.by_token(region, token)
+        if known is not None:
+            return self._answer_known(known, given, asked)
+        self._check_role(given["roleArn"], asked)
+        model = resolve_model(given["modelId"], region, account, self.settings.application_profiles)
+        if self.settings.refuse_few_records:
+            self._check_record_count(given)
+        job = self._new_job(given, region, token, model)
+        limits = self.settings.limits
+        outcome = self.store.create(job, limits.max_custom_jobs if model.custom else limits.max_jobs)
+        if outcome == "known":
+            known = self.store.by_token(region, token)
+            assert known is not None
+            return self._answer_known(known, given, asked)
+        if outcome == "quota":
+            quota = limits.max_custom_jobs if model.custom else limits.max_jobs
+            raise ServiceError(
+                "ServiceQuotaExceededException",
+                f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota 'Sum of "
+                f"in-progress and submitted batch inference jobs' is {quota}. Wait for one to end.",
+            )
+        self.traces.log(did="create", job=job["job_id"], name=job["name"], token=token, model=model.model_id)
+        self.traces.event(job, account)
+        self.traces.say(f"{job['job_id']}  {job['name']}  Submitted  ({model.model_id})")
+        self.wake()
+        self._maybe_lose(asked, region, token)
+        return {"jobArn": job["job_arn"]}
+
+    def get(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Describe a job."""
+        return describe_job(self._find(given["jobIdentifier"], region))
+
+    def list(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """List jobs, newest first unless asked otherwise, a page at a time."""
+        size = given.get("maxResults", PAGE)
+        jobs = self.store.page(
+            region,
+            size=size + 1,
+            newest_first=given.get("sortOrder", "Descending") == "Descending",
+            after=_read_page_token(given.get("nextToken")),
+            status=given.get("statusEquals"),
+            name_contains=given.get("nameContains"),
+            since=_seconds(given.get("submitTimeAfter")),
+            until=_seconds(given.get("submitTimeBefore")),
+        )
+        answer: dict[str, Any] = {"invocationJobSummaries": [describe_job(job) for job in jobs[:size]]}
+        if len(jobs) > size:
+            answer["nextToken"] = _page_token(jobs[size - 1])
+        return answer
+
+    def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Ask a job that has not ended to stop."""
+        job = self._find(given["jobIdentifier"], region)
+        moved = self.store.move(job["job_id"], tuple(s for s in OPEN if s != "Stopping"), "Stopping")
+        if moved is not None:
+            self.traces.log(did="stop", job=job["job_id"])
+            self.traces.event(moved, self.settings.account)
+            self.traces.say(f"{job['job_id']}  {job['name']}  Stopping")
+            self.wake()
+            return {}
+        now = self.store.get(job["job_id"])
+        if now is not None and now["status"] in ENDED:
+            raise ServiceError(
+                "ValidationException",
+                f"The job {job['job_arn']} cannot be stopped because it has ended. State was: {now['status']}",
+            )
+        return {}
+
+    def tag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Add tags to a job."""
+        job = self._find_resource(given["resourceARN"], region)
+        tags = (job["tags"] or {}) | {tag["key"]: tag["value"] for tag in given["tags"]}
+        if len(tags) > MAX_TAGS:
+            raise ServiceError(
+                "TooManyTagsException", f"{len(tags)} tags on one resource; at most {MAX_TAGS} are taken."
+            )
+        self.store.set_tags(job["job_id"], tags)
+        return {}
+
+    def untag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Remove tags from a job."""
+        job = self._find_resource(given["resourceARN"], region)
+        gone = set(given["tagKeys"])
+        self.store.set_tags(job["job_id"], {k: v for k, v in (job["tags"] or {}).items() if k not in gone})
+        return {}
+
+    def list_tags(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """List the tags of a job."""
+        job = self._find_resource(given["resourceARN"], region)
+        return {"tags": [{"key": key, "value": value} for key, value in (job["tags"] or {}).items()]}
+
+    def _find(self, identifier: str, region: str) -> Job:
+        job = self.store.get(identifier.rpartition("/")[2])
+        whole = identifier.startswith("arn:")
+        if job is None or job["region"] != region or (whole and job["job_arn"] != identifier):
+            raise ServiceError(
+                "ResourceNotFoundException", f"The model invocation job {identifier} was not found."
+            )
+        return job
+
+    def _find_resource(self, arn: str, region: str) -> Job:
+        if not re.fullmatch(JOB_ARN, arn):
+            raise ServiceError(
+                "ResourceNotFoundException", f"{arn} is no model invocation job; nothing else has tags here."
+            )
+        return self._find(arn, region)
+
+    def _faults_of(self, given: dict[str, Any]) -> fault.Faults:
+        tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
+        try:
+            return fault.read_faults([*self.settings.faults, tags.get(fault.TAG, "")])
+        except ValueError as error:
+            raise ServiceError("ValidationException", str(error)) from None
+
+    def _fail_on_request(self, asked: fault.Faults, given: dict[str, Any], region: str, token: str) -> None:
+        by_tag = any(tag["key"] == fault.TAG for tag in given.get("tags", []))
+        key = f"throttle {region} {token}" if by_tag else "throttle"
+        if asked.throttle_create and self.store.count_call(key, asked.throttle_create):
+            raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
+        if by_tag:
+            for name, code, times in asked.fail_calls:
+                if name == "CreateModelInvocationJob" and self.store.count_call(
+                    f"fail {token} {code}", times
+                ):
+                    raise ServiceError(code, f"Create was answered with {code} because a fault asked for it.")
+
+    def _maybe_lose(self, asked: fault.Faults, region: str, token: str) -> None:
+        if asked.lose_create_answer and self.store.count_call(
+            f"lose {region} {token}", asked.lose_create_answer
+        ):
+            self.traces.log(did="lose answer", token=token)
+            raise LostAnswer
+
+    def _answer_known(self, job: Job, given: dict[str, Any], asked: fault.Faults) -> dict[str, Any]:
+        if job["request"] != _json_copy(given):
+            if self.settings.strict_tokens:
+                raise ServiceError(
+                    "ConflictException",
+                    f"clientRequestToken was used with other parameters for {job['job_arn']}; a token names one request.",
+                )
+            self.traces.say(
+                f"{job['job_id']}  token used again with other parameters: the request was ignored"
+            )
+        self.traces.log(did="repeat", job=job["job_id"], token=job["token"])
+        self._maybe_lose(asked, job["region"], job["token"])
+        return {"jobArn": job["job_arn"]}
+
+    def _check_role(self, role: str, asked: fault.Faults) -> None:
+        owner = role.split(":")[4]
+        if owner != self.settings.account:
+            raise ServiceError("AccessDeniedException", f"Cross-account pass role is not allowed: {role}")
+        if "refuse-pass-role" in asked.names:
+            user = f"arn:aws:iam::{self.settings.account}:user/standin"
+            raise ServiceError(
+                "AccessDeniedException",
+                f"User: {user} is not authorized to perform: iam:PassRole on resource: {role}",
+            )
+
+    def _check_record_count(self, given: dict[str, Any]) -> None:
+        uri = given["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
+        records = inputs.count_records(self.settings.buckets, uri)
+        least = self.settings.limits.min_records
+        if records is not None and records < least:
+            raise ServiceError("ValidationException", inputs.too_few(records, least))
+
+    def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
+        job_id = "".join(secrets.choice(ID_LETTERS) for _ in range(12))
+        now = int(time.time() * 1000) / 1000
+        hours = given.get("timeoutDurationInHours", 24)
+        tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
+        return {
+            "job_id": job_id,
+            "job_arn": f"arn:{partition_of(region)}:bedrock:{region}:{self.settings.account}:model-invocation-job/{job_id}",
+            "region": region,
+            "name": given["jobName"],
+            "token": token,
+            "model": model.model_id,
+            "model_arn": model.arn,
+            "custom": int(model.custom),
+            "submitted": now,
+            "modified": now,
+            "expires": now + hours * 3600,
+            "status": "Submitted",
+            "message": None,
+            "request": _json_copy(given),
+            "tags": tags,
+            "faults": [*self.settings.faults, tags.get(fault.TAG, "")],
+            "counts": NO_COUNTS,
+        }
+
+
+def describe_job(job: Job) -> dict[str, Any]:
+    """Write a job as Get and List show it; members that are not known are left out."""
+    request, counts = job["request"], job["counts"]
+    if job["final"] and time.time() >= (job["final_at"] or 0):
+        counts = job["final"]
+    shown = {
+        "jobArn": job["job_arn"],
+        "jobName": job["name"],
+        "modelId": job["model_arn"],
+        "clientRequestToken": job["token"],
+        "roleArn": request["roleArn"],
+        "status": job["status"],
+        "message": job["message"],
+        "submitTime": iso_time(job["submitted"]),
+        "lastModifiedTime": iso_time(job["modified"]),
+        "endTime": iso_time(job["ended"]) if job["ended"] else None,
+        "inputDataConfig": request["inputDataConfig"],
+        "outputDataConfig": request["outputDataConfig"],
+        "vpcConfig": request.get("vpcConfig"),
+        "timeoutDurationInHours": request.get("timeoutDurationInHours", 24),
+        "jobExpirationTime": iso_time(job["expires"]),
+        "modelInvocationType": request.get("modelInvocationType", "InvokeModel"),
+        "totalRecordCount": counts["total"],
+        "processedRecordCount": counts["processed"],
+        "successRecordCount": counts["success"],
+        "errorRecordCount": counts["error"],
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _json_copy(given: dict[str, Any]) -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(given))
+    return copy
+
+
+def _seconds(moment: datetime | None) -> float | None:
+    return None if moment is None else moment.timestamp()
+
+
+def _page_token(job: Job) -> str:
+    return base64.urlsafe_b64encode(json.dumps([job["submitted"], job["job_id"]]).encode()).decode()
+
+
+def _read_page_token(token: str | None) -> tuple[float, str] | None:
+    if token is None:
+        return None
+    try:
+        submitted, job_id = json.loads(base64.urlsafe_b64decode(token))
+        return float(submitted), str(job_id)
+    except (ValueError, TypeError):
+        raise ServiceError("ValidationException", "The provided nextToken is invalid.") from None

@@ -1,0 +1,123 @@
+"""Which models answer here, and what becomes of the identifiers that name them.
+
+The list is bbkit's dated data file (bbkit/data/models.json), made from
+https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-supported.html.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bbkit.standin.wires import ServiceError
+
+MODELS_PATH = Path(__file__).parents[1] / "data" / "models.json"
+GEOGRAPHIES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "global")
+_REGIONS_OF_GEOGRAPHY = {
+    "us": "us-", "us-gov": "us-gov-", "eu": "eu-", "apac": "ap-", "jp": "ap-northeast-", "au": "ap-southeast-",
+    "ca": "ca-", "global": "",
+}  # fmt: skip
+INVALID = "The provided model identifier is invalid."
+
+
+@dataclass(frozen=True)
+class Model:
+    """What an identifier stands for.
+
+    Attributes
+    ----------
+    model_id : str
+        The bare id of the foundation model that answers.
+    arn : str
+        What Get and List show.
+    custom : bool
+        Whether it is a custom model (a quota of its own).
+    """
+
+    model_id: str
+    arn: str
+    custom: bool = False
+
+
+@cache
+def model_list() -> dict[str, dict[str, Any]]:
+    """Give the models of the data file by id."""
+    models = json.loads(MODELS_PATH.read_text(encoding="utf-8"))["models"]
+    return {model["model_id"]: model for model in models}
+
+
+def partition_of(region: str) -> str:
+    """Give the ARN partition of a region."""
+    return "aws-us-gov" if region.startswith("us-gov-") else "aws-cn" if region.startswith("cn-") else "aws"
+
+
+def resolve_model(identifier: str, region: str, account: str, profiles: dict[str, str]) -> Model:
+    """Resolve a model id, profile id or ARN as the service would in a region.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` for what is not known or cannot be called this way in this region.
+    """
+    head = f"arn:{partition_of(region)}:bedrock:{region}:"
+    if identifier.startswith("arn:"):
+        return _resolve_arn(identifier, head, region, account, profiles)
+    geography, bare = split_geography(identifier)
+    if geography:
+        _check_profile(geography, bare, region)
+        return Model(bare, f"{head}{account}:inference-profile/{identifier}")
+    _check_bare(identifier, region)
+    return Model(identifier, f"{head}:foundation-model/{identifier}")
+
+
+def split_geography(identifier: str) -> tuple[str, str]:
+    """Split ``us.anthropic...`` into geography and bare id; the geography is empty when there is none."""
+    for geography in GEOGRAPHIES:
+        if identifier.startswith(geography + ".") and identifier.count(".") > 1:
+            return geography, identifier[len(geography) + 1 :]
+    return "", identifier
+
+
+def _resolve_arn(arn: str, head: str, region: str, account: str, profiles: dict[str, str]) -> Model:
+    if not arn.startswith(head):
+        raise ServiceError("ValidationException", INVALID)
+    owner, _, resource = arn[len(head) :].partition(":")
+    kind, _, name = resource.partition("/")
+    if kind == "foundation-model":
+        _check_bare(name, region)
+        return Model(name, arn)
+    if owner != account:
+        raise ServiceError("AccessDeniedException", f"Account {account} has no access to {arn}.")
+    if kind == "inference-profile":
+        geography, bare = split_geography(name)
+        _check_profile(geography, bare, region)
+        return Model(bare, arn)
+    if kind == "application-inference-profile" and name in profiles:
+        return Model(split_geography(profiles[name])[1], arn)
+    if kind == "custom-model":
+        base = re.sub(r":[0-9]+k$", "", name.partition("/")[0])
+        if base in model_list():
+            return Model(base, arn, custom=True)
+    raise ServiceError("ValidationException", INVALID)
+
+
+def _check_bare(model_id: str, region: str) -> None:
+    model = model_list().get(model_id)
+    if model and region in model["single_region"]:
+        return
+    if model and region in model["profile_source_regions"]:
+        raise ServiceError(
+            "ValidationException",
+            f"Invocation of model ID {model_id} with on-demand throughput isn’t supported. Retry your request with "
+            "the ID or ARN of an inference profile that contains this model.",
+        )
+    raise ServiceError("ValidationException", INVALID)
+
+
+def _check_profile(geography: str, model_id: str, region: str) -> None:
+    model = model_list().get(model_id)
+    fits = bool(geography) and region.startswith(_REGIONS_OF_GEOGRAPHY[geography])
+    if model is None or not fits or region not in model["profile_source_regions"]:
+        raise ServiceError("ValidationException", INVALID)

@@ -1,0 +1,129 @@
+"""Faults that can be asked for, by switch for every job or by tag for one.
+
+A fault is written ``name``, ``name=value`` or, for calls, ``fail-call=Operation:Code:times``; several are separated by
+spaces. The switch ``--fault "record-errors=0.05"`` and the job tag ``bbkit:fault`` = ``record-errors=0.05`` read alike.
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+TAG = "bbkit:fault"
+
+HELP = """\
+faults, by --fault for every job or by the tag bbkit:fault of one job (several separated by spaces):
+  expire                  the job is never begun and ends Expired
+  time-out[=0.5]          time runs out after that share of the records: PartiallyCompleted
+  fail-validation         the job ends Failed while it is validated
+  fail                    the job ends Failed while it is in progress
+  throttle-create[=1]     that many Create calls are answered with ThrottlingException (429)
+  lose-create-answer[=1]  the job is created, but that many answers are lost (the connection closes)
+  refuse-pass-role        Create is refused: no iam:PassRole on the role
+  fail-call=OPERATION:CODE[:1]  that many calls of an operation are answered with an error code
+  record-errors=0.05      that share of the records gets an error, of four kinds in turn: 400 and 503 as `error`,
+                          400 (retryable false) and 429 (retryable true) inside `modelOutput`
+  missing-lines=0.02      that share of the records gets no line at all
+  slow-counters[=60]      counters move only after so many seconds, even past the end of the job
+  odd-text                U+2028 and a lone surrogate in every answer
+  missing-usage           no token counts in the answers
+503, 429 and missing lines befall a record once: a later job with the same record answers it. Which records are hit
+depends on the record ids alone."""
+
+_RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None}
+_COUNTS = {"throttle-create": 1, "lose-create-answer": 1}
+_PLAIN = ("expire", "fail-validation", "fail", "refuse-pass-role", "odd-text", "missing-usage")
+NAMES = (*_PLAIN, *_RATES, *_COUNTS, "slow-counters", "fail-call")
+
+
+@dataclass(frozen=True)
+class Faults:
+    """The faults that hold for one job or for every job."""
+
+    names: frozenset[str] = frozenset()
+    time_out: float | None = None
+    record_errors: float = 0.0
+    missing_lines: float = 0.0
+    slow_counters: float = 0.0
+    throttle_create: int = 0
+    lose_create_answer: int = 0
+    fail_calls: tuple[tuple[str, str, int], ...] = field(default=())
+
+    @property
+    def touches_records(self) -> bool:
+        """Whether single records are hit."""
+        return bool(self.record_errors or self.missing_lines)
+
+
+def read_faults(texts: list[str] | tuple[str, ...]) -> Faults:
+    """Read faults from their text.
+
+    Parameters
+    ----------
+    texts : list of str
+        Each holds one fault or several separated by spaces.
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or a value out of range; the message names what is accepted.
+    """
+    faults = Faults()
+    for word in " ".join(texts).split():
+        name, _, value = word.partition("=")
+        if name not in NAMES:
+            raise ValueError(f"Unknown fault '{name}'; known are {', '.join(NAMES)}.")
+        faults = replace(faults, names=faults.names | {name}, **_read_value(faults, name, value))
+    return faults
+
+
+def _read_value(faults: Faults, name: str, value: str) -> dict[str, object]:
+    if name in _PLAIN:
+        return {}
+    if name == "fail-call":
+        operation, _, rest = value.partition(":")
+        code, _, times = rest.partition(":")
+        if not operation or not code or not (times or "1").isdigit():
+            raise ValueError(f"Fault fail-call takes OPERATION:CODE[:times], not '{value}'.")
+        return {"fail_calls": (*faults.fail_calls, (operation, code, int(times or 1)))}
+    if name in _COUNTS:
+        if not (value or "1").isdigit():
+            raise ValueError(f"Fault {name} takes a whole number, not '{value}'.")
+        return {name.replace("-", "_"): int(value or 1)}
+    number = _read_number(name, value, 60.0 if name == "slow-counters" else _RATES[name])
+    if name in _RATES and not 0 <= number <= 1:
+        raise ValueError(f"Fault {name} takes a share from 0 to 1, not {value}.")
+    return {name.replace("-", "_"): number}
+
+
+def _read_number(name: str, value: str, default: float | None) -> float:
+    if not value and default is not None:
+        return default
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"Fault {name} takes a number, not '{value}'.") from None
+
+
+def draw(kind: str, record_id: str) -> float:
+    """Give a number in [0, 1) that depends on the record id alone."""
+    digest = hashlib.blake2b(f"{kind}\0{record_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64
+
+
+def record_error(record_id: str) -> tuple[str, int, str]:
+    """Choose the error of a record that is hit: place (``error`` or ``modelOutput``), code and message."""
+    kinds = (
+        (
+            "error",
+            400,
+            "Malformed input request, please reformat your input and try again. (fault asked for)",
+        ),
+        ("error", 503, "The service is unable to process your request. Please try again. (fault asked for)"),
+        ("modelOutput", 400, "The request was refused by the model. (fault asked for)"),
+        ("modelOutput", 429, "Too many requests, please wait before trying again. (fault asked for)"),
+    )
+    return kinds[int(draw("kind", record_id) * len(kinds))]
+
+
+def heals(code: int) -> bool:
+    """Whether an error befalls a record only once."""
+    return code >= 429

@@ -1,0 +1,195 @@
+"""The one door of a stand-in: who may speak, which service is meant, and how its answer goes out.
+
+A service is told by the SigV4 credential scope, as AWS's own endpoints do; ``bedrock`` and ``bedrock-runtime`` share
+a signing name and are told apart by path. What is not served is answered with 501, so that nothing ever leaves the
+machine by mistake.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from bbkit.standin.batch import Batch, LostAnswer
+from bbkit.standin.buckets import Guard
+from bbkit.standin.logs import Traces
+from bbkit.standin.operations import find_route, read_request
+from bbkit.standin.quotas import answer_quotas
+from bbkit.standin.runtimes import Runtime
+from bbkit.standin.settings import Settings
+from bbkit.standin.signatures import Asked, Claim, read_claim, sha256_hex, verify_claim
+from bbkit.standin.wires import Protocol, ServiceError, render_error, render_json
+
+MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
+PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json", "sts": "query"}
+_S3_CODES = {
+    "UnrecognizedClientException": "InvalidAccessKeyId",
+    "InvalidSignatureException": "SignatureDoesNotMatch",
+    "MissingAuthenticationTokenException": "AccessDenied",
+}
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The ASGI application of a stand-in.
+
+    Attributes
+    ----------
+    hosts : frozenset of str
+        Values of the Host header that are answered; any other may be a web page's trick.
+    secrets : dict of str to str
+        Secret key by access key.
+    """
+
+    settings: Settings
+    hosts: frozenset[str]
+    secrets: dict[str, str]
+    batch: Batch
+    runtime: Runtime
+    guard: Guard
+    traces: Traces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        refusal = self.refuse(headers)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        asked = Asked(
+            scope["method"],
+            scope["raw_path"].decode("latin-1").partition("?")[0],
+            scope["query_string"].decode("latin-1"),
+            headers,
+        )
+        protocol: Protocol = "rest-json"
+        try:
+            claim = read_claim(asked)
+            if claim is None:
+                protocol = "s3" if "x-amz-content-sha256" in headers else "rest-json"
+                raise ServiceError(
+                    "MissingAuthenticationTokenException", "The request is not signed (SigV4)."
+                )
+            protocol = PROTOCOLS.get(claim.service, "rest-json")
+            if claim.service == "s3":
+                await self.answer_s3(asked, claim, scope, receive, send)
+                return
+            body = await _read_body(receive)
+            verify_claim(asked, claim, self.secrets, sha256_hex(body))
+            response = await self.answer(asked, claim, body)
+        except ServiceError as error:
+            response = self.render(error, protocol, asked)
+        except LostAnswer:
+            await _lose(send)
+            return
+        await response(scope, receive, send)
+
+    def refuse(self, headers: dict[str, str]) -> Response | None:
+        """Refuse what only a browser sends: another Host, or a request from a page."""
+        if headers.get("host", "").lower() not in self.hosts:
+            return PlainTextResponse("This stand-in answers only to the host it was started for.", 421)
+        if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
+            return PlainTextResponse("This stand-in does not answer web pages.", 403)
+        return None
+
+    async def answer_s3(self, asked: Asked, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a signed S3 request on."""
+        verify_claim(asked, claim, self.secrets, asked.headers.get("x-amz-content-sha256", ""))
+        status = 0
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        await self.guard({**scope, "raw_path": asked.raw_path.encode("latin-1")}, receive, noted)
+        self.traces.log(asked=f"s3 {asked.method}", path=asked.raw_path, status=status)
+
+    async def answer(self, asked: Asked, claim: Claim, body: bytes) -> Response:
+        """Carry out a signed request to any other service."""
+        if claim.service == "bedrock":
+            return await self.answer_bedrock(asked, claim, body)
+        if claim.service == "servicequotas":
+            target = asked.headers.get("x-amz-target", "").rpartition(".")[2]
+            answer = answer_quotas(target, body, self.settings.limits)
+            self.traces.log(asked=target, status=200)
+            return render_json(answer, "application/x-amz-json-1.1")
+        if claim.service == "sts":
+            action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+            if action == "GetCallerIdentity":
+                self.traces.log(asked=action, status=200)
+                return _caller_identity(self.settings.account)
+            raise ServiceError("NotImplemented", f"sts:{action} is not part of this stand-in.")
+        raise ServiceError(
+            "NotImplemented",
+            f"The service '{claim.service}' is not part of this stand-in, which serves bedrock, bedrock-runtime, s3, "
+            "service-quotas and sts:GetCallerIdentity. The call did not leave this machine.",
+        )
+
+    async def answer_bedrock(self, asked: Asked, claim: Claim, body: bytes) -> Response:
+        """Carry out a call to bedrock or bedrock-runtime."""
+        for service, door in (("bedrock", self.batch.answer), ("bedrock-runtime", None)):
+            found = find_route(service, asked.method, asked.raw_path)
+            if found is None:
+                continue
+            route, labels = found
+            if door is None:
+                response = await self.runtime.answer(route, labels, asked, body, claim.region)
+            else:
+                if not self.batch.serves(route.name):
+                    raise _not_served(route.name)
+                given = read_request(route, labels, asked.query, body)
+                response = render_json(await asyncio.to_thread(door, route.name, given, claim.region))
+            self.traces.log(asked=route.name, status=response.status_code)
+            return response
+        raise ServiceError(
+            "NotImplemented", f"{asked.method} {asked.raw_path} is no operation of Amazon Bedrock."
+        )
+
+    def render(self, error: ServiceError, protocol: Protocol, asked: Asked) -> Response:
+        """Render and log a refusal."""
+        code = _S3_CODES.get(error.code, error.code) if protocol == "s3" else error.code
+        self.traces.log(
+            asked=f"{asked.method} {asked.raw_path}", status=error.status, error=code, message=error.message
+        )
+        return render_error(ServiceError(code, error.message, error.status), protocol)
+
+
+def _not_served(name: str) -> ServiceError:
+    return ServiceError(
+        "NotImplemented", f"{name} is not part of this stand-in; the call did not leave this machine."
+    )
+
+
+async def _read_body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY:
+            raise ServiceError(
+                "ValidationException", f"The request body is larger than {MAX_BODY} bytes.", 413
+            )
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+async def _lose(send: Send) -> None:
+    # Announcing a body and sending none makes the server close the connection on an unfinished answer.
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+
+
+def _caller_identity(account: str) -> Response:
+    arn = f"arn:aws:iam::{account}:user/standin"
+    body = (
+        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
+        f"<Arn>{arn}</Arn><UserId>STANDINUSER</UserId><Account>{account}</Account></GetCallerIdentityResult>"
+        "<ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata>"
+        "</GetCallerIdentityResponse>"
+    )
+    return Response(body, media_type="text/xml")

@@ -1,0 +1,193 @@
+"""The input of a job: which objects it names, and whether they are what a batch job takes.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html and the quotas of
+https://docs.aws.amazon.com/general/latest/gr/bedrock.html.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from bbkit.standin.settings import Limits
+
+LARGE_JOB_MODELS = (
+    "amazon.nova-lite-v1:0",
+    "amazon.nova-pro-v1:0",
+    "amazon.nova-2-multimodal-embeddings-v1:0",
+)
+GB = 10**9
+
+
+class InvalidInput(Exception):
+    """Why a job ends Failed while it is validated."""
+
+
+class Envelope(msgspec.Struct):
+    """One line of an input file; ``modelInput`` is kept as it was written."""
+
+    modelInput: msgspec.Raw
+    recordId: str | None = None
+
+
+_DECODER = msgspec.json.Decoder(Envelope)
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file: its key below the input URI's folder and its place in the bucket's folder."""
+
+    name: str
+    path: Path
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key`` into bucket and key."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
+def find_inputs(buckets: Path, uri: str) -> list[InputFile]:
+    """Find the ``.jsonl`` objects an input URI names: one object, or all below a folder.
+
+    Raises
+    ------
+    InvalidInput
+        When the bucket, the object or any ``.jsonl`` object is missing.
+    """
+    bucket, key = split_uri(uri)
+    root = buckets / bucket
+    if not root.is_dir():
+        raise InvalidInput(
+            f"The bucket {bucket} of the input data does not exist or cannot be reached by the role."
+        )
+    path = root / key
+    if key and not key.endswith("/") and path.is_file():
+        if not key.endswith(".jsonl"):
+            raise InvalidInput(f"The input file {uri} does not end in .jsonl.")
+        return [InputFile(path.name, path)]
+    files = sorted(_walk(path)) if path.is_dir() else []
+    if not files:
+        raise InvalidInput(f"No .jsonl file was found at {uri}.")
+    return [InputFile(file.relative_to(path).as_posix(), file) for file in files]
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for current, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".nanio")]
+        yield from (Path(current, name) for name in names if name.endswith(".jsonl"))
+
+
+def check_inputs(files: list[InputFile], limits: Limits, model_id: str) -> list[int]:
+    """Read every line and check form, counts and sizes against the quotas.
+
+    Returns
+    -------
+    list of int
+        Records per file.
+
+    Raises
+    ------
+    InvalidInput
+        With the first thing that does not hold.
+    """
+    sizes = [file.path.stat().st_size for file in files]
+    for file, size in zip(files, sizes, strict=True):
+        if size > limits.max_file_gb * GB:
+            raise InvalidInput(
+                f"{file.name} has {size} bytes; an input file has at most {limits.max_file_gb:g} GB."
+            )
+    most = limits.max_job_gb if limits.max_job_gb is not None else 100 if model_id in LARGE_JOB_MODELS else 5
+    if sum(sizes) > most * GB:
+        raise InvalidInput(f"The input files have {sum(sizes)} bytes; a job has at most {most:g} GB.")
+    counts = [_check_file(file, limits) for file in files]
+    records = sum(counts)
+    if records > limits.max_records_per_job:
+        raise InvalidInput(f"The job has {records} records; at most {limits.max_records_per_job} are taken.")
+    if records < limits.min_records:
+        raise InvalidInput(too_few(records, limits.min_records))
+    return counts
+
+
+def too_few(records: int, least: int) -> str:
+    """Word the refusal of a job below the minimum."""
+    return f"Batch job contains less records ({records}) than the required minimum of: {least}"
+
+
+def _check_file(file: InputFile, limits: Limits) -> int:
+    count = 0
+    with file.path.open("rb") as handle:
+        for count, line in enumerate(handle, 1):
+            if count > limits.max_records_per_file:
+                most = limits.max_records_per_file
+                raise InvalidInput(
+                    f"{file.name} has more than {most} records; at most {most} are taken per file."
+                )
+            try:
+                read_record(line)
+            except ValueError as error:
+                raise InvalidInput(f"Line {count} of {file.name} is not a record: {error}") from None
+    return count
+
+
+def read_record(line: bytes) -> tuple[str | None, bytes, dict[str, Any] | None]:
+    """Read one line.
+
+    Returns
+    -------
+    tuple
+        The recordId if there is one, ``modelInput`` as it was written (bytes), and ``modelInput`` read, if that was
+        needed because msgspec refuses what JSON allows (a lone surrogate).
+
+    Raises
+    ------
+    ValueError
+        When the line is not a JSON object with a ``modelInput`` object (and a string ``recordId``, if any).
+    """
+    try:
+        if not line.isascii():
+            line.decode()
+        envelope = _DECODER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _read_leniently(line)
+    raw = bytes(envelope.modelInput)
+    if not raw.startswith(b"{"):
+        raise ValueError("modelInput is not a JSON object")
+    return envelope.recordId, raw, None
+
+
+def _read_leniently(line: bytes) -> tuple[str | None, bytes, dict[str, Any]]:
+    try:
+        record = json.loads(line, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("it is not valid JSON") from error
+    if not isinstance(record, dict):
+        raise ValueError("it is not a JSON object")
+    if not isinstance(record.get("modelInput"), dict):
+        raise ValueError("modelInput is missing or not a JSON object")
+    record_id = record.get("recordId")
+    if record_id is not None and not isinstance(record_id, str):
+        raise ValueError("recordId is not a string")
+    model_input = record["modelInput"]
+    return record_id, json.dumps(model_input).encode(), model_input
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def count_records(buckets: Path, uri: str) -> int | None:
+    """Count the lines an input URI names, for refusing small jobs at once; None when there is nothing to read."""
+    try:
+        files = find_inputs(buckets, uri)
+    except InvalidInput:
+        return None
+    total = 0
+    for file in files:
+        with file.path.open("rb") as handle:
+            total += sum(1 for _ in handle)
+    return total

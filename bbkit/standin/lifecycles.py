@@ -1,0 +1,356 @@
+"""One job from Submitted to its end, in the worker process.
+
+Every step reads its starting point from the store and from the job's folder, so that a job that was killed anywhere
+goes on where it was.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict
+from threading import Event
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from bbkit.standin import faults as fault
+from bbkit.standin import results
+from bbkit.standin.chunks import Chunk, Report, Task, work_chunk
+from bbkit.standin.inputs import InvalidInput, check_inputs, find_inputs
+from bbkit.standin.store import Job
+
+if TYPE_CHECKING:
+    from bbkit.standin.worker import Worker
+
+MAX_CHUNK = 1 << 20  # bytes; bounds the memory of an engine process
+MAX_TRIES = 3  # of a chunk whose engine process died
+
+Pending = dict["Future[Report]", tuple[Chunk, int]]
+
+
+class Ended(Exception):
+    """The job has reached its end, or another one decided about it (Stop)."""
+
+
+class Lifecycle:
+    """Works one job off; made anew whenever the worker process starts."""
+
+    def __init__(self, worker: "Worker", job: Job) -> None:
+        self.worker = worker
+        self.settings = worker.settings
+        self.store = worker.store
+        self.job = job
+        self.job_id: str = job["job_id"]
+        self.folder = worker.settings.folder / "jobs" / self.job_id
+        self.faults = fault.read_faults(job["faults"])
+        self.signal = Event()
+        self.request: dict[str, Any] = job["request"]
+        self.has_turn = False
+        self.lag = max(worker.settings.pace.counter_lag, self.faults.slow_counters)
+
+    def run(self) -> None:
+        """Take the job to its end."""
+        try:
+            self.go()
+        except Ended:
+            self.finish_stop()
+        finally:
+            if self.has_turn:
+                self.worker.turns.release()
+
+    def go(self) -> None:
+        """Go through the statuses, from the one the job is in."""
+        pace = self.settings.pace
+        try:
+            if self.job["status"] == "Submitted":
+                self.sleep(pace.submitted)
+                self.move(("Submitted",), "Validating")
+            if self.job["status"] == "Validating":
+                self.validate()
+                self.sleep(pace.validating)
+                self.move(("Validating",), "Scheduled")
+            if self.job["status"] == "Scheduled":
+                self.schedule(pace.scheduled)
+            if self.job["status"] == "InProgress":
+                self.progress(pace.in_progress)
+            if self.job["status"] == "Stopping":
+                raise Ended
+        except (InvalidInput, results.OutputRefused) as error:
+            self.end(("Validating", "InProgress"), "Failed", message=str(error))
+
+    def validate(self) -> None:
+        """Check the input and keep it as it is now, by hard links."""
+        if "fail-validation" in self.faults.names:
+            raise InvalidInput("The input data could not be validated. (fault asked for)")
+        source = self.request["inputDataConfig"]["s3InputDataConfig"]
+        target = self.request["outputDataConfig"]["s3OutputDataConfig"]
+        for config, what in ((source, "input"), (target, "output")):
+            owner = config.get("s3BucketOwner", self.settings.account)
+            if owner != self.settings.account:
+                raise InvalidInput(f"Access denied: the {what} bucket is not owned by account {owner}.")
+        results.check_output(self.settings.buckets, target["s3Uri"])
+        files = find_inputs(self.settings.buckets, source["s3Uri"])
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "input").mkdir(parents=True)
+        plan = []
+        for number, file in enumerate(files):
+            link = self.folder / "input" / f"{number:05d}"
+            os.link(file.path, link)
+            plan.append({"name": file.name, "path": str(link.relative_to(self.folder))})
+        linked = [
+            type(file)(file.name, self.folder / item["path"]) for file, item in zip(files, plan, strict=True)
+        ]
+        counts = check_inputs(linked, self.settings.limits, self.job["model"])
+        for item, count in zip(plan, counts, strict=True):
+            item["records"] = count
+        temporary = self.folder / "plan.tmp"
+        temporary.write_text(json.dumps(plan))
+        temporary.replace(self.folder / "plan.json")
+
+    def schedule(self, seconds: float) -> None:
+        """Wait for the turn; a job that does not begin before its time is over expires."""
+        self.sleep(seconds, until=self.job["expires"])
+        asked = "expire" in self.faults.names
+        if asked or not self.take_turn():
+            message = "The job did not begin before its timeout." + " (fault asked for)" * asked
+            self.end(("Scheduled",), "Expired", message=message)
+            return
+        total = sum(item["records"] for item in self.plan())
+        counts = {"total": total, "processed": 0, "success": 0, "error": 0}
+        self.move(("Scheduled",), "InProgress", counts=counts)
+
+    def take_turn(self) -> bool:
+        """Wait until fewer than the most jobs are in progress; False when the job's time ran out before."""
+        while not self.has_turn and time.time() < self.job["expires"]:
+            self.has_turn = self.worker.turns.acquire(timeout=0.5)
+            self.check_stop()
+        return self.has_turn
+
+    def progress(self, least_seconds: float) -> None:
+        """Answer the records and put the output in place."""
+        began = time.monotonic()
+        in_time = self.take_turn() and self.answer_records()
+        if "fail" in self.faults.names:
+            self.end(
+                ("InProgress",),
+                "Failed",
+                message="The job failed while it was in progress. (fault asked for)",
+            )
+            return
+        if in_time:
+            self.sleep(least_seconds - (time.monotonic() - began), until=self.job["expires"])
+        self.put_output()
+        status = "Completed" if in_time else "PartiallyCompleted"
+        message = None if in_time else "The job reached its timeout before all records were processed."
+        self.end(("InProgress",), status, message=message)
+
+    def answer_records(self) -> bool:
+        """Send every chunk that is not done yet through the engine; False when time ran out first."""
+        task = json.dumps(asdict(self.task()))
+        counts = self.counts()
+        share = self.faults.time_out
+        limit = None if share is None else min(int(counts["total"] * share), counts["total"] - 1)
+        pending: Pending = {}
+        shown = time.monotonic()
+        try:
+            for chunk in self.chunks(limit):
+                while len(pending) > self.settings.worker_count:
+                    self.take(pending, counts, task)
+                if time.monotonic() - shown >= self.lag:
+                    shown = time.monotonic()
+                    self.show(counts)
+                self.check_stop()
+                if time.time() >= self.job["expires"]:
+                    return False
+                pending[self.worker.submit(work_chunk, task, chunk)] = chunk, 1
+            while pending:
+                self.take(pending, counts, task)
+                self.check_stop()
+        finally:
+            # What is on its way must land before anybody joins or counts the parts.
+            wait([future for future in pending if not future.cancel()])
+        self.show(counts)
+        return limit is None
+
+    def take(self, pending: Pending, counts: dict[str, int], task: str) -> None:
+        """Wait for a chunk and count it; a chunk whose engine process died is sent again."""
+        done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
+        for future in done:
+            chunk, tries = pending.pop(future)
+            try:
+                report = future.result()
+            except BrokenProcessPool:
+                if tries >= MAX_TRIES:
+                    raise
+                self.worker.traces.log(
+                    did="lose engine process", job=self.job_id, start=chunk.start, tries=tries
+                )
+                pending[self.worker.submit(work_chunk, task, chunk)] = chunk, tries + 1
+                continue
+            counts["success"] += report.part.success
+            counts["error"] += report.part.error
+            counts["processed"] = counts["success"] + counts["error"]
+            self.worker.learn(report)
+            for failure in report.failures:
+                self.worker.traces.log(did="fail on record", job=self.job_id, traceback=failure)
+
+    def chunks(self, limit: int | None) -> Iterator[Chunk]:
+        """Cut the files into stretches of whole lines, leaving out what is done; at most ``limit`` records in all."""
+        left = limit if limit is not None else sum(item["records"] for item in self.plan())
+        for number, item in enumerate(self.plan()):
+            path, parts = self.folder / item["path"], self.folder / "parts" / f"{number:05d}"
+            parts.mkdir(parents=True, exist_ok=True)
+            done = {part.start: part.end for part in results.list_parts(parts)}
+            with path.open("rb") as handle:
+                start = end = count = 0
+                while left > 0:
+                    if start == end and end in done:
+                        left -= _count_lines(handle, done[end] - end)
+                        start = end = done[end]
+                        continue
+                    line = handle.readline()
+                    end, count, left = end + len(line), count + bool(line), left - bool(line)
+                    full = end - start >= MAX_CHUNK or count >= self.worker.chunk_records
+                    if count and (not line or full or left <= 0 or end in done):
+                        yield Chunk(str(path), start, end, str(parts))
+                        start, count = end, 0
+                    if not line:
+                        break
+
+    def put_output(self) -> None:
+        """Put one object per input file and then the manifest into the output bucket."""
+        uri = self.request["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
+        counts = self.counts()
+        tokens = [0, 0]
+        for number, item in enumerate(self.plan()):
+            parts = self.folder / "parts" / f"{number:05d}"
+            found = results.list_parts(parts)
+            tokens[0] += sum(part.input_tokens for part in found)
+            tokens[1] += sum(part.output_tokens for part in found)
+            bucket, key = results.output_key(uri, self.job_id, item["name"] + ".out")
+            joined = self.folder / f"{number:05d}.out"
+            md5 = results.join_parts(parts, joined, f"{self.job_id} {number}", self.settings.ordered)
+            lines = sum(part.success + part.error for part in found)
+            results.put_file(self.settings.buckets, bucket, key, joined, md5)
+            self.worker.traces.log(did="put output", job=self.job_id, key=key, records=lines)
+        hits = {
+            line
+            for path in self.folder.glob("parts/*/*.hits")
+            for line in path.read_text().split("\n")
+            if line
+        }
+        if hits:
+            self.store.add_hits(self.job_id, hits)
+        numbers = {
+            "totalRecordCount": counts["total"],
+            "processedRecordCount": counts["processed"],
+            "successRecordCount": counts["success"],
+            "errorRecordCount": counts["error"],
+            "inputTokenCount": tokens[0],
+            "outputTokenCount": tokens[1],
+        }
+        bucket, key = results.output_key(uri, self.job_id, "manifest.json.out")
+        results.put_manifest(self.settings.buckets, bucket, key, numbers, self.folder / "manifest.tmp")
+        self.worker.traces.log(did="put manifest", job=self.job_id, key=key, **numbers)
+
+    def finish_stop(self) -> None:
+        """End a job that was asked to stop, with the output of what it had processed."""
+        job = self.store.get(self.job_id)
+        if job is None or job["status"] != "Stopping":
+            return
+        time.sleep(self.settings.pace.stopping)
+        message = None
+        if (self.folder / "parts").is_dir():
+            try:
+                self.put_output()
+            except results.OutputRefused as error:
+                message = str(error)
+        self.end(("Stopping",), "Stopped", message=message)
+
+    def task(self) -> Task:
+        """Gather what the engine processes need, with the records that passing faults befell in other jobs."""
+        hits = self.folder / "hits.txt"
+        hits.write_text("\n".join(self.store.hits_before(self.job_id)) if self.faults.touches_records else "")
+        return Task(
+            job_id=self.job_id,
+            model_id=self.job["model"],
+            invocation_type=self.request.get("modelInvocationType", "InvokeModel"),
+            faults=tuple(self.job["faults"]),
+            ordered=self.settings.ordered,
+            hits_path=str(hits),
+            engine=self.settings.engine,
+            engine_options=self.settings.engine_options_json,
+        )
+
+    def plan(self) -> list[dict[str, Any]]:
+        """Read the files of the job, as they were found when it was validated."""
+        plan: list[dict[str, Any]] = json.loads((self.folder / "plan.json").read_text())
+        return plan
+
+    def counts(self) -> dict[str, int]:
+        """Count what is done, from the parts that are there."""
+        if not (self.folder / "plan.json").exists():
+            return {"total": 0, "processed": 0, "success": 0, "error": 0}
+        plan = self.plan()
+        parts = [
+            p
+            for number in range(len(plan))
+            for p in results.list_parts(self.folder / "parts" / f"{number:05d}")
+        ]
+        success, error = sum(part.success for part in parts), sum(part.error for part in parts)
+        total = sum(item["records"] for item in plan)
+        return {"total": total, "processed": success + error, "success": success, "error": error}
+
+    def show(self, counts: dict[str, int]) -> None:
+        """Let the counters of Get move, and tell the person watching."""
+        self.worker.say(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
+        if not self.faults.slow_counters:
+            self.store.set_counts(self.job_id, counts)
+
+    def move(self, source: tuple[str, ...], target: str, **columns: Any) -> None:
+        """Move on to the next status, unless somebody asked to stop."""
+        moved = self.store.move(self.job_id, source, target, **columns)
+        if moved is None:
+            raise Ended
+        self.job = moved
+        self.worker.traces.log(did="move", job=self.job_id, status=target)
+        self.worker.traces.event(moved, self.settings.account)
+        self.worker.say(moved, target)
+
+    def end(self, source: tuple[str, ...], status: str, message: str | None = None) -> None:
+        """Reach a terminal status and forget the job's working files."""
+        now = time.time()
+        begun = (self.folder / "parts").is_dir()
+        final = self.counts() if begun else None
+        lag = self.faults.slow_counters
+        columns: dict[str, Any] = {"ended": now, "message": message}
+        if final:
+            columns |= {"final": final, "final_at": now + lag}
+        self.move(source, status, **columns)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def sleep(self, seconds: float, until: float | None = None) -> None:
+        """Wait, but wake at once when the job is asked to stop."""
+        deadline = time.monotonic() + seconds
+        if until is not None:
+            deadline = min(deadline, time.monotonic() + until - time.time())
+        while (left := deadline - time.monotonic()) > 0:
+            self.signal.wait(left)
+            self.check_stop()
+        self.check_stop()
+
+    def check_stop(self) -> None:
+        """Raise when the job has been asked to stop."""
+        if not self.signal.is_set():
+            return
+        self.signal.clear()
+        job = self.store.get(self.job_id)
+        if job is None or job["status"] not in ("Submitted", "Validating", "Scheduled", "InProgress"):
+            raise Ended
+
+
+def _count_lines(handle: BinaryIO, size: int) -> int:
+    data = handle.read(size)
+    return data.count(b"\n") + (not data.endswith(b"\n"))

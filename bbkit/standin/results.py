@@ -1,0 +1,94 @@
+"""Puts the output of a job into its bucket: one object per input file, then the manifest.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html.
+"""
+
+import hashlib
+import json
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+from nanio.storage.backend import ObjectInfo
+from nanio.storage.metadata import write_metadata
+from nanio.storage.paths import metadata_path, object_path
+
+from bbkit.standin.chunks import Part, read_part
+from bbkit.standin.inputs import split_uri
+
+_BLOCK = 1 << 20
+
+
+class OutputRefused(Exception):
+    """Why the output of a job cannot be written."""
+
+
+def list_parts(folder: Path) -> list[Part]:
+    """Give the finished parts of one file, in input order."""
+    found = [read_part(path.name) for path in folder.iterdir()] if folder.is_dir() else []
+    return sorted((part for part in found if part is not None), key=lambda part: part.start)
+
+
+def check_output(buckets: Path, uri: str) -> None:
+    """Raise unless the output URI's bucket exists."""
+    bucket, _ = split_uri(uri)
+    if not (buckets / bucket).is_dir():
+        raise OutputRefused(
+            f"The bucket {bucket} for the output data does not exist or cannot be reached by the role."
+        )
+
+
+def output_key(uri: str, job_id: str, name: str) -> tuple[str, str]:
+    """Give bucket and key of one output object."""
+    bucket, prefix = split_uri(uri)
+    prefix = prefix.strip("/")
+    return bucket, f"{prefix}/{job_id}/{name}" if prefix else f"{job_id}/{name}"
+
+
+def join_parts(folder: Path, target: Path, seed: str, ordered: bool) -> str:
+    """Write the parts of one file one after another, shuffled unless ordered, and give their MD5 in hex."""
+    parts = list_parts(folder)
+    if not ordered:
+        random.Random(seed).shuffle(parts)
+    digest = hashlib.md5(usedforsecurity=False)
+    with target.open("wb") as out:
+        for part in parts:
+            with (folder / part.name).open("rb") as source:
+                while block := source.read(_BLOCK):
+                    digest.update(block)
+                    out.write(block)
+    return digest.hexdigest()
+
+
+def put_file(buckets: Path, bucket: str, key: str, source: Path, md5: str) -> None:
+    """Move a finished file into a bucket so that it appears whole, with its metadata, or not at all.
+
+    The metadata file goes first: without its object it is invisible, whereas an object without it would for a moment
+    have no ETag.
+    """
+    check_output(buckets, f"s3://{bucket}/")
+    target = object_path(buckets, bucket, key)
+    info = ObjectInfo(
+        key=key,
+        size=source.stat().st_size,
+        etag=f'"{md5}"',
+        last_modified=datetime.now(UTC),
+        content_type="application/octet-stream",
+    )
+    side = metadata_path(buckets, bucket, key)
+    side.with_suffix(side.suffix + ".tmp").unlink(missing_ok=True)
+    try:
+        write_metadata(side, info)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    except OSError as error:
+        raise OutputRefused(
+            f"The output could not be written to s3://{bucket}/{key}: {error.strerror}."
+        ) from error
+
+
+def put_manifest(buckets: Path, bucket: str, key: str, numbers: dict[str, int], temporary: Path) -> None:
+    """Write ``manifest.json.out``, the last object of a job."""
+    data = json.dumps(numbers).encode()
+    temporary.write_bytes(data)
+    put_file(buckets, bucket, key, temporary, hashlib.md5(data, usedforsecurity=False).hexdigest())

@@ -1,0 +1,111 @@
+"""``bedrock-runtime``: one record at a time over the same engine.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html and API_runtime_Converse.
+"""
+
+import asyncio
+import json
+import threading
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+from starlette.responses import Response
+
+from bbkit.standin.catalog import resolve_model
+from bbkit.standin.chunks import count_tokens, engine_for, watch_parent
+from bbkit.standin.operations import Route, read_request
+from bbkit.standin.settings import Settings
+from bbkit.standin.signatures import Asked
+from bbkit.standin.wires import ServiceError, render_json
+
+CODE_OF_STATUS = {
+    400: "ValidationException",
+    403: "AccessDeniedException",
+    404: "ResourceNotFoundException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException",
+    500: "InternalServerException",
+    503: "ServiceUnavailableException",
+}
+
+
+class Runtime:
+    """Answers InvokeModel and Converse; its engine is made when the first call comes."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+
+    def _executor_for_engine(self) -> Executor:
+        with self._lock:
+            if self._executor is None and self.settings.engine == "extractive":
+                # It computes: a process of its own keeps the server answering.
+                self._executor = ProcessPoolExecutor(1, get_context("spawn"), initializer=watch_parent)
+            elif self._executor is None:
+                self._executor = ThreadPoolExecutor(int(self.settings.engine_options.get("concurrency", 4)))
+            return self._executor
+
+    async def answer(
+        self, route: Route, labels: dict[str, str], asked: Asked, body: bytes, region: str
+    ) -> Response:
+        """Carry out one call.
+
+        Raises
+        ------
+        ServiceError
+            As the service or the model would refuse.
+        """
+        if route.name not in ("InvokeModel", "Converse"):
+            raise ServiceError(
+                "NotImplemented",
+                f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",
+            )
+        given = read_request(route, labels, asked.query, b"" if route.name == "InvokeModel" else body)
+        model = resolve_model(
+            given["modelId"], region, self.settings.account, self.settings.application_profiles
+        )
+        model_input = _read_object(body)
+        began = time.monotonic()
+        executor = self._executor_for_engine()
+        engine = self.settings.engine, self.settings.engine_options_json
+        outcome = await asyncio.get_running_loop().run_in_executor(
+            executor, answer_one, *engine, model.model_id, route.name, model_input
+        )
+        if isinstance(outcome, tuple):
+            code, message = outcome
+            raise ServiceError(CODE_OF_STATUS.get(code, "ModelErrorException"), message)
+        response = render_json(outcome)
+        if route.name == "InvokeModel":
+            tokens = count_tokens(outcome)
+            response.headers["x-amzn-bedrock-invocation-latency"] = str(
+                round(1000 * (time.monotonic() - began))
+            )
+            response.headers["x-amzn-bedrock-input-token-count"] = str(tokens[0])
+            response.headers["x-amzn-bedrock-output-token-count"] = str(tokens[1])
+        return response
+
+
+def answer_one(
+    engine: str, options: str, model_id: str, invocation_type: str, model_input: dict[str, Any]
+) -> dict[str, Any] | tuple[int, str]:
+    """Answer one body: the model's output, or the code and message of its refusal."""
+    from bbkit.standin.answers import RecordError, answer_record
+
+    try:
+        return answer_record(model_id, invocation_type, model_input, engine_for(engine, options), batch=False)
+    except RecordError as error:
+        return error.code, error.message
+
+
+def _read_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise ServiceError("ValidationException", "The body is not a JSON object.")
+    return value

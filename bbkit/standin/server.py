@@ -1,0 +1,173 @@
+"""Starts a stand-in: its folder, its worker process, and the server that answers."""
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+import uvicorn
+
+from bbkit.standin.batch import Batch
+from bbkit.standin.buckets import Guard, recover
+from bbkit.standin.gateway import Gateway
+from bbkit.standin.logs import Traces
+from bbkit.standin.runtimes import Runtime
+from bbkit.standin.settings import (
+    BUCKET,
+    Identity,
+    Settings,
+    environment_of,
+    save_identity,
+    write_environment,
+)
+from bbkit.standin.store import Store
+
+
+class FolderInUse(Exception):
+    """Another stand-in runs on this folder."""
+
+
+class WorkerProcess:
+    """Keeps one worker process alive and wakes it."""
+
+    def __init__(self, settings: Settings, traces: Traces) -> None:
+        self.settings = settings
+        self.traces = traces
+        self._loop = asyncio.get_running_loop()
+        self._process: asyncio.subprocess.Process | None = None
+        self._stopping = False
+
+    async def keep(self) -> None:
+        """Start the worker, and start it again whenever it dies; jobs go on where they were."""
+        while not self._stopping:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "bbkit.standin.worker", stdin=asyncio.subprocess.PIPE
+            )
+            self._write(self.settings.to_json() + "\n")
+            code = await self._process.wait()
+            if not self._stopping:
+                self.traces.log(did="lose worker", code=code)
+                self.traces.say(f"the worker process ended with {code}; it is started again")
+                await asyncio.sleep(0.5)
+
+    def wake(self) -> None:
+        """Tell the worker that there is something to do; may be called from any thread."""
+        self._loop.call_soon_threadsafe(self._write, "\n")
+
+    def _write(self, text: str) -> None:
+        if self._process is not None and self._process.stdin is not None and self._process.returncode is None:
+            self._process.stdin.write(text.encode())
+
+    async def stop(self) -> None:
+        """End the worker: it ends itself when its input closes."""
+        self._stopping = True
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), 5)
+
+
+class _Server(uvicorn.Server):
+    """A uvicorn server that says when it answers and leaves signals to us."""
+
+    ready = ""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        print(f"ready {self.ready}", flush=True)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Take a folder for this process; the lock goes with the process, however it ends.
+
+    Raises
+    ------
+    FolderInUse
+        When another stand-in has it.
+    """
+    handle = (folder / "server.lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        handle.close()
+        raise FolderInUse(f"A stand-in already runs on {folder}; stop it or choose another folder.") from None
+    return handle
+
+
+def bind(host: str, port: int, kept_port: int) -> socket.socket:
+    """Bind the port asked for; when none is, the one of last time if it is free, else any free one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in [port] if port else [kept_port, 0]:
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+        except OSError:
+            listener.close()
+            if port or candidate == 0:
+                raise
+            continue
+        return listener
+    raise AssertionError
+
+
+async def serve(
+    settings: Settings,
+    identity: Identity,
+    listener: socket.socket,
+    host: str,
+    extra_hosts: list[str],
+    quiet: bool,
+) -> None:
+    """Answer until SIGTERM or SIGINT."""
+    port = listener.getsockname()[1]
+    shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
+    endpoint = f"http://{shown}:{port}"
+    identity = replace(identity, port=port)
+    save_identity(settings.folder, identity)
+    traces = Traces(settings.folder, quiet)
+    guard = Guard(settings.buckets, settings.account, settings.region)
+    recover(guard.storage)
+    if not (settings.buckets / BUCKET).is_dir():
+        guard.storage.create_bucket(BUCKET)
+    write_environment(settings.folder, environment_of(identity, settings.region, endpoint))
+    worker = WorkerProcess(settings, traces)
+    gateway = Gateway(
+        settings=settings,
+        hosts=frozenset(
+            f"{name}:{port}".lower() for name in ("127.0.0.1", "localhost", "[::1]", shown, *extra_hosts)
+        ),
+        secrets={identity.access_key: identity.secret_key},
+        batch=Batch(settings, Store(settings.folder), traces, worker.wake),
+        runtime=Runtime(settings),
+        guard=guard,
+        traces=traces,
+    )
+    config = uvicorn.Config(
+        gateway, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
+    )
+    logging.getLogger("uvicorn.error").addFilter(
+        lambda record: "without completing response" not in record.msg
+    )
+    server = _Server(config)
+    server.ready = endpoint
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    keeping = asyncio.create_task(worker.keep())
+    traces.log(did="start", endpoint=endpoint)
+    await server.serve([listener])
+    await worker.stop()
+    await keeping
+    traces.log(did="stop server")

@@ -1,0 +1,188 @@
+"""What one stand-in is: its folder, identity, clock, quotas, engine and faults."""
+
+import json
+import os
+import secrets
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Speed = Literal["instant", "fast", "realistic"]
+
+BUCKET = "bbkit-standin"
+ROLE = "BbkitStandinRole"
+UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds a job spends in each status, and how far its counters lag behind."""
+
+    submitted: float
+    validating: float
+    scheduled: float
+    in_progress: float
+    stopping: float
+    counter_lag: float
+
+
+# The realistic pace follows reports of 100-record jobs: 10 to 15 minutes, about five of them in the queue; counters
+# move at most once a minute (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-monitor.html).
+PACES: dict[str, Pace] = {
+    "instant": Pace(0, 0, 0, 0, 0, 0.5),
+    "fast": Pace(0.5, 1, 1.5, 3, 0.5, 1),
+    "realistic": Pace(10, 50, 300, 300, 20, 60),
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The batch quotas this stand-in enforces; the defaults are AWS's.
+
+    Source: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (October 2026). GB is read as 10**9 bytes.
+    """
+
+    min_records: int = 100
+    max_records_per_job: int = 100_000
+    max_records_per_file: int = 100_000
+    max_file_gb: float = 1.0
+    max_job_gb: float | None = None  # None: 5, or 100 for the models AWS lists with 100
+    max_jobs: int = 100
+    max_custom_jobs: int = 3
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of one stand-in; travels to the worker process as JSON."""
+
+    folder: Path
+    account: str
+    region: str = "us-east-1"
+    speed: Speed = "instant"
+    limits: Limits = field(default_factory=Limits)
+    faults: tuple[str, ...] = ()
+    ordered: bool = False
+    strict_tokens: bool = False
+    refuse_few_records: bool = False
+    application_profiles: dict[str, str] = field(default_factory=dict)
+    engine: str = "extractive"
+    engine_options: dict[str, Any] = field(default_factory=dict)
+    workers: int = 0
+
+    @property
+    def pace(self) -> Pace:
+        """The clock of statuses."""
+        return PACES[self.speed]
+
+    @property
+    def buckets(self) -> Path:
+        """The folder that holds one folder per bucket."""
+        return self.folder / "s3"
+
+    @property
+    def worker_count(self) -> int:
+        """How many processes answer records."""
+        return self.workers or max(1, min(4, os.cpu_count() or 1))
+
+    @property
+    def engine_options_json(self) -> str:
+        """The options of the engine, as the engine processes take them."""
+        return json.dumps(self.engine_options)
+
+    def to_json(self) -> str:
+        """Write the settings as one line of JSON."""
+        return json.dumps(asdict(self) | {"folder": str(self.folder)})
+
+    @classmethod
+    def from_json(cls, text: str) -> "Settings":
+        """Read the settings back."""
+        data = json.loads(text)
+        data |= {
+            "folder": Path(data["folder"]),
+            "limits": Limits(**data["limits"]),
+            "faults": tuple(data["faults"]),
+        }
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What stays the same when a stand-in's folder is started again."""
+
+    account: str
+    access_key: str
+    secret_key: str
+    port: int
+
+
+def load_identity(folder: Path) -> Identity:
+    """Read the identity kept in a folder, or make one (12 random digits, keys of this folder's own)."""
+    path = folder / "identity.json"
+    if path.exists():
+        return Identity(**json.loads(path.read_text()))
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    identity = Identity(
+        account=str(100_000_000_000 + secrets.randbelow(900_000_000_000)),
+        access_key="STANDIN" + "".join(secrets.choice(letters) for _ in range(13)),
+        secret_key=secrets.token_hex(20),
+        port=0,
+    )
+    save_identity(folder, identity)
+    return identity
+
+
+def save_identity(folder: Path, identity: Identity) -> None:
+    """Keep the identity, readable by its owner only."""
+    write_whole(folder / "identity.json", json.dumps(asdict(identity)), mode=0o600)
+
+
+def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, str]:
+    """Give the environment variables that lead boto3, the AWS CLI and bbkit to this stand-in.
+
+    The service-specific endpoints are named as well, because they would win over ``AWS_ENDPOINT_URL``
+    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
+    """
+    services = ("BEDROCK", "BEDROCK_RUNTIME", "S3", "SERVICE_QUOTAS", "STS")
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        **{f"AWS_ENDPOINT_URL_{service}": endpoint for service in services},
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_ACCESS_KEY_ID": identity.access_key,
+        "AWS_SECRET_ACCESS_KEY": identity.secret_key,
+        "AWS_SESSION_TOKEN": "",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "no_proxy": "127.0.0.1,localhost",
+        "BBKIT_S3_URI": f"s3://{BUCKET}/runs",
+        "BBKIT_ROLE_ARN": f"arn:aws:iam::{identity.account}:role/{ROLE}",
+    }
+
+
+def write_environment(folder: Path, environment: dict[str, str]) -> None:
+    """Write ``standin.env``, for ``set -a; . DIR/standin.env``.
+
+    Empty is not enough for some: boto3 looks for a profile without a name, and takes an empty bearer token for one,
+    which it then refuses to send over http. So the file unsets them.
+    """
+    lines = [f"unset {' '.join(UNSET)}", *(f"{k}={v}" for k, v in environment.items())]
+    write_whole(folder / "standin.env", "\n".join(lines) + "\n", mode=0o600)
+
+
+def clear_folder(folder: Path, keep: set[str]) -> None:
+    """Make sure a folder exists and holds nothing but what is to be kept."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.name not in keep:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a small file so that a reader sees all of it or the one before."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
+        handle.write(text)
+    temporary.replace(path)

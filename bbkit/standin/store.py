@@ -1,0 +1,207 @@
+"""The jobs of one stand-in, in SQLite: shared by the server and its worker process, safe against kill -9.
+
+The server creates jobs and asks them to stop; the worker moves them from status to status. Every move names the status
+it starts from, so that a Stop that came first wins.
+"""
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+OPEN = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
+ENDED = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
+NO_COUNTS = {"total": 0, "processed": 0, "success": 0, "error": 0}
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS jobs (
+  job_id TEXT PRIMARY KEY, job_arn TEXT, region TEXT, name TEXT, token TEXT, model TEXT, model_arn TEXT,
+  custom INTEGER, submitted REAL, modified REAL, ended REAL, expires REAL, status TEXT, message TEXT,
+  request TEXT, tags TEXT, faults TEXT, counts TEXT, final TEXT, final_at REAL);
+CREATE UNIQUE INDEX IF NOT EXISTS tokens ON jobs (region, token);
+CREATE INDEX IF NOT EXISTS statuses ON jobs (status);
+CREATE INDEX IF NOT EXISTS times ON jobs (region, submitted, job_id);
+CREATE TABLE IF NOT EXISTS hits (record TEXT PRIMARY KEY, job_id TEXT);
+CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, count INTEGER);
+"""
+_JSON_COLUMNS = ("request", "tags", "faults", "counts", "final")
+
+Job = dict[str, Any]
+
+
+class Store:
+    """One SQLite file; every method is one transaction and may be called from any thread."""
+
+    def __init__(self, folder: Path) -> None:
+        self._lock = threading.RLock()
+        self._connection = sqlite3.connect(
+            folder / "jobs.sqlite", timeout=30, isolation_level=None, check_same_thread=False
+        )
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    def create(self, job: Job, quota: int) -> str:
+        """Insert a job unless the open ones of its model already reach the quota.
+
+        Returns
+        -------
+        str
+            ``created``, ``known`` (the token was used before) or ``quota``.
+        """
+        with self._transaction() as connection:
+            known = connection.execute(
+                "SELECT 1 FROM jobs WHERE region = ? AND token = ?", (job["region"], job["token"])
+            )
+            if known.fetchone():
+                return "known"
+            marks = ", ".join("?" * len(OPEN))
+            (open_jobs,) = connection.execute(
+                f"SELECT count(*) FROM jobs WHERE region = ? AND model = ? AND custom = ? AND status IN ({marks})",
+                (job["region"], job["model"], job["custom"], *OPEN),
+            ).fetchone()
+            if open_jobs >= quota:
+                return "quota"
+            row = {k: json.dumps(v) if k in _JSON_COLUMNS else v for k, v in job.items()}
+            names = ", ".join(row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(f"INSERT INTO jobs ({names}) VALUES ({values})", row)
+            return "created"
+
+    def get(self, job_id: str) -> Job | None:
+        """Give one job."""
+        return self._one("SELECT * FROM jobs WHERE job_id = ?", (job_id,))
+
+    def by_token(self, region: str, token: str) -> Job | None:
+        """Give the job that was created with a token."""
+        return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", (region, token))
+
+    def open_jobs(self) -> list[Job]:
+        """Give every job that has not ended, oldest first."""
+        marks = ", ".join("?" * len(OPEN))
+        return self._all(f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY submitted, job_id", OPEN)
+
+    def ended_ids(self) -> set[str]:
+        """Give the ids of the jobs that have ended."""
+        marks = ", ".join("?" * len(ENDED))
+        with self._lock:
+            rows = self._connection.execute(f"SELECT job_id FROM jobs WHERE status IN ({marks})", ENDED)
+            return {row["job_id"] for row in rows}
+
+    def page(
+        self,
+        region: str,
+        *,
+        size: int,
+        newest_first: bool,
+        after: tuple[float, str] | None = None,
+        status: str | None = None,
+        name_contains: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+    ) -> list[Job]:
+        """Give one page of a region's jobs by time of submission (seconds since 1970)."""
+        where, values = ["region = ?"], [region]
+        sign = "<" if newest_first else ">"
+        for condition, value in (
+            ("status = ?", status),
+            ("instr(name, ?) > 0", name_contains),
+            ("submitted > ?", since),
+            ("submitted < ?", until),
+        ):
+            if value is not None:
+                where.append(condition)
+                values.append(value)  # type: ignore[arg-type]
+        if after is not None:
+            where.append(f"(submitted, job_id) {sign} (?, ?)")
+            values += list(after)  # type: ignore[arg-type]
+        order = "DESC" if newest_first else "ASC"
+        query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY submitted {order}, job_id {order} LIMIT ?"
+        return self._all(query, (*values, size))
+
+    def move(self, job_id: str, source: tuple[str, ...], target: str, **columns: Any) -> Job | None:
+        """Move a job to another status if it is in one of the source statuses.
+
+        Returns
+        -------
+        dict or None
+            The job as it is now, or None when it was in another status.
+        """
+        columns = {"status": target, "modified": time.time(), **columns}
+        columns = {
+            k: json.dumps(v) if k in _JSON_COLUMNS and v is not None else v for k, v in columns.items()
+        }
+        marks = ", ".join("?" * len(source))
+        names = ", ".join(f"{name} = ?" for name in columns)
+        with self._transaction() as connection:
+            done = connection.execute(
+                f"UPDATE jobs SET {names} WHERE job_id = ? AND status IN ({marks})",
+                (*columns.values(), job_id, *source),
+            )
+            return self.get(job_id) if done.rowcount else None
+
+    def set_counts(self, job_id: str, counts: dict[str, int]) -> None:
+        """Show new counters of a job in progress."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET counts = ?, modified = ? WHERE job_id = ? AND status = 'InProgress'",
+                (json.dumps(counts), time.time(), job_id),
+            )
+
+    def set_tags(self, job_id: str, tags: dict[str, str]) -> None:
+        """Replace the tags of a job."""
+        with self._transaction() as connection:
+            connection.execute("UPDATE jobs SET tags = ? WHERE job_id = ?", (json.dumps(tags), job_id))
+
+    def count_call(self, key: str, limit: int) -> bool:
+        """Count a call against a fault that strikes a limited number of times; True while it strikes."""
+        with self._transaction() as connection:
+            row = connection.execute("SELECT count FROM calls WHERE key = ?", (key,)).fetchone()
+            count = row["count"] if row else 0
+            if count >= limit:
+                return False
+            connection.execute("INSERT OR REPLACE INTO calls (key, count) VALUES (?, ?)", (key, count + 1))
+            return True
+
+    def add_hits(self, job_id: str, records: set[str]) -> None:
+        """Remember the records a passing fault befell, so that a later job answers them."""
+        with self._transaction() as connection:
+            connection.executemany("INSERT OR IGNORE INTO hits VALUES (?, ?)", [(r, job_id) for r in records])
+
+    def hits_before(self, job_id: str) -> list[str]:
+        """Give the records that a passing fault befell in other jobs."""
+        with self._lock:
+            rows = self._connection.execute("SELECT record FROM hits WHERE job_id != ?", (job_id,))
+            return [row["record"] for row in rows]
+
+    def _one(self, query: str, values: tuple[Any, ...]) -> Job | None:
+        return next(iter(self._all(query, values)), None)
+
+    def _all(self, query: str, values: tuple[Any, ...]) -> list[Job]:
+        with self._lock:
+            rows = self._connection.execute(query, values).fetchall()
+        return [
+            {k: json.loads(row[k]) if k in _JSON_COLUMNS and row[k] else row[k] for k in row.keys()}  # noqa: SIM118
+            for row in rows
+        ]

@@ -1,0 +1,103 @@
+"""How an answer or an error looks on the wire in each of the protocols spoken here.
+
+Sources: https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html,
+https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html,
+https://smithy.io/2.0/aws/protocols/aws-query-protocol.html and
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+from xml.sax.saxutils import escape
+
+from starlette.responses import Response
+
+Protocol = Literal["rest-json", "json", "query", "s3"]
+
+STATUS_OF_CODE = {
+    "AccessDeniedException": 403,
+    "ConflictException": 400,
+    "ExpiredTokenException": 403,
+    "IllegalArgumentException": 400,
+    "InternalServerException": 500,
+    "InvalidPaginationTokenException": 400,
+    "InvalidSignatureException": 403,
+    "MissingAuthenticationTokenException": 403,
+    "ModelErrorException": 424,
+    "ModelNotReadyException": 429,
+    "ModelTimeoutException": 408,
+    "NoSuchResourceException": 404,
+    "NotImplemented": 501,
+    "ResourceNotFoundException": 404,
+    "SerializationException": 400,
+    "ServiceException": 500,
+    "ServiceQuotaExceededException": 400,
+    "ServiceUnavailableException": 503,
+    "ThrottlingException": 429,
+    "TooManyRequestsException": 429,
+    "TooManyTagsException": 400,
+    "UnrecognizedClientException": 403,
+    "ValidationException": 400,
+}
+
+
+class ServiceError(Exception):
+    """An error the service answers with.
+
+    Parameters
+    ----------
+    code : str
+        AWS's error code, such as ``ValidationException``.
+    message : str
+        What was found and what is accepted.
+    status : int, optional
+        HTTP status; by default the one botocore's service model gives for the code.
+    """
+
+    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status if status is not None else STATUS_OF_CODE.get(code, 400)
+
+
+def render_error(error: ServiceError, protocol: Protocol) -> Response:
+    """Give the HTTP response that carries an error in one protocol."""
+    request_id = str(uuid.uuid4())
+    if protocol == "s3":
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(error.code)}</Code>'
+            f"<Message>{escape(error.message)}</Message><RequestId>{request_id}</RequestId></Error>"
+        )
+        return Response(body, error.status, {"x-amz-request-id": request_id}, media_type="application/xml")
+    if protocol == "query":
+        kind = "Sender" if error.status < 500 else "Receiver"
+        body = (
+            '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
+            f"<Type>{kind}</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+            f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return Response(body, error.status, {"x-amzn-requestid": request_id}, media_type="text/xml")
+    if protocol == "json":
+        text = json.dumps({"__type": error.code, "message": error.message})
+        headers = {"x-amzn-requestid": request_id}
+        return Response(text, error.status, headers, media_type="application/x-amz-json-1.1")
+    headers = {"x-amzn-requestid": request_id, "x-amzn-errortype": error.code}
+    return Response(
+        json.dumps({"message": error.message}), error.status, headers, media_type="application/json"
+    )
+
+
+def render_json(body: Mapping[str, Any], media_type: str = "application/json") -> Response:
+    """Give a successful JSON response."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, 200, {"x-amzn-requestid": str(uuid.uuid4())}, media_type=media_type)
+
+
+def iso_time(seconds: float) -> str:
+    """Write a time (seconds since 1970) as ISO 8601 in UTC with milliseconds, as the service does."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
