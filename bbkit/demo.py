@@ -17,7 +17,7 @@ from typing import Any
 from bbkit.errors import InputError, RunError, RunExistsError
 from bbkit.report import Report, render_report
 
-_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE")
+_PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
 _FAULTS = ("--record-error-rate", "0.03", "--missing-rate", "0.01", "--model-error-rate", "0.01")
 
 
