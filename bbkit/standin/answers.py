@@ -2,9 +2,12 @@
 
 import re
 import time
+from functools import cache
 from typing import Any
 
-from bbkit.standin.engines.base import Engine, EngineError
+from bbkit.standin.catalog import model_list
+from bbkit.standin.engines.base import Engine, EngineError, Request
+from bbkit.standin.engines.tokens import count_tokens
 from bbkit.standin.shapes import anthropic, converse, embeddings, llama, mistral, nova, openai_chat
 from bbkit.standin.shapes.bodies import RecordError
 
@@ -73,6 +76,20 @@ def family_name(model_id: str) -> str | None:
     return next((family for start, family in _FAMILIES if bare.startswith(start)), None)
 
 
+@cache
+def _context_windows() -> dict[str, int]:
+    """Tokens a model reads at most, where AWS or the vendor says so."""
+    return {name: model["context_window"] for name, model in model_list().items() if model.get("context_window")}
+
+
+def _check_length(request: Request, model_id: str) -> None:
+    window = _context_windows().get(bare_model_id(model_id))
+    texts = [request.system, *(turn.text for turn in request.turns)]
+    # A token is rarely less than two characters, so short texts need no counting.
+    if window is not None and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:
+        raise RecordError(400, "Input is too long for requested model.")
+
+
 def answer_record(
     model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
 ) -> dict[str, Any]:
@@ -108,12 +125,15 @@ def answer_record(
                     "Try again with a supported text or chat model.",
                 )
             started = time.monotonic()
-            reply = engine.answer(converse.read_body(model_input, model_id, batch))
+            asked = converse.read_body(model_input, model_id, batch)
+            _check_length(asked, model_id)
+            reply = engine.answer(asked)
             return converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
         if family in _EMBEDDERS:
             return _EMBEDDERS[family](model_input)
         read, write = _READERS[family]
         request = read(model_input, bare_model_id(model_id))
+        _check_length(request, model_id)
         if family == "openai_chat":
             return openai_chat.write_answer(engine.answer(request), model_input, model_id)
         return write(engine.answer(request), model_input)

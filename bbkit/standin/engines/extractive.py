@@ -107,16 +107,15 @@ def rank_units(units: list[Unit], roles: dict[str, str], query: str = "") -> np.
     frequency = np.bincount(term, minlength=len(vocabulary))
     rarity = np.log1p(len(units) / frequency)
     if query:
-        wanted = np.zeros(len(vocabulary))
-        wanted[[vocabulary[word] for word in words_of(query) if word in vocabulary]] = 1.0
-        centre = wanted * rarity
+        interest = np.zeros(len(vocabulary))
+        interest[[vocabulary[word] for word in words_of(query) if word in vocabulary]] = 1.0
     else:
-        centre = frequency * rarity
+        interest = frequency.astype(float)
+    centre = interest * rarity
     weight = rarity[term]
     norms = np.sqrt(np.bincount(row_of, weight**2, len(units))) + 1e-9
     centrality = np.bincount(row_of, weight * centre[term], len(units)) / norms
-    scores = centrality / (centrality.max() + 1e-9)
-    scores *= np.minimum(1.0, content / 4.0)
+    scores = centrality / (centrality.max() + 1e-9) * np.minimum(1.0, content / 4.0)
     return scores if query else scores + _cue_scores(units, roles)
 
 

@@ -8,6 +8,7 @@ import json
 import os
 import threading
 import time
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -171,7 +172,7 @@ class OpenAIEngine:
             input_tokens=usage.get("prompt_tokens"),
             output_tokens=usage.get("completion_tokens"),
             stop=stop,
-            model=str(completion.get("model") or self.model),
+            model=PurePath(str(completion.get("model") or self.model)).name,
             stop_sequence=matched if stop == STOP_SEQUENCE else None,
             reasoning=message.get("reasoning_content") or message.get("reasoning") or "",
             tool_calls=calls,
