@@ -12,8 +12,8 @@ def build_parser(prog: str = "python -m bbkit.standin") -> argparse.ArgumentPars
 
     parser = argparse.ArgumentParser(
         prog=prog,
-        description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, bedrock-runtime, s3, "
-        "service-quotas and sts:GetCallerIdentity behind one endpoint for boto3 and the AWS CLI.",
+        description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, "
+        "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity behind one endpoint, for boto3 and the AWS CLI.",
         epilog=HELP
         + "\n\nThen, in another shell:  set -a; . DIR/standin.env; aws bedrock list-model-invocation-jobs",
         formatter_class=argparse.RawDescriptionHelpFormatter,

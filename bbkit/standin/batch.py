@@ -1,28 +1,26 @@
 """The control plane: create, get, list and stop model-invocation jobs, and their tags.
 
-Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html and the pages beside
-it; what boto3 leaves unchecked is checked in ``operations``.
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html and the
+pages beside it; what boto3 leaves unchecked is checked in ``operations``.
 """
 
-import base64
-import json
 import re
 import secrets
 import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import inputs
 from bbkit.standin.catalog import Model, partition_of, resolve_model
+from bbkit.standin.descriptions import describe_job, json_copy, page_token, read_page_token, seconds
 from bbkit.standin.logs import Traces
 from bbkit.standin.operations import JOB_ARN
 from bbkit.standin.settings import Settings
 from bbkit.standin.store import ENDED, NO_COUNTS, OPEN, Job, Store
-from bbkit.standin.wires import ServiceError, iso_time
+from bbkit.standin.wires import ServiceError
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
@@ -101,8 +99,8 @@ class Batch:
             quota = limits.max_custom_jobs if model.custom else limits.max_jobs
             raise ServiceError(
                 "ServiceQuotaExceededException",
-                f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota 'Sum of "
-                f"in-progress and submitted batch inference jobs' is {quota}. Wait for one to end.",
+                f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota "
+                f"'Sum of in-progress and submitted batch inference jobs' is {quota}. Wait for one to end.",
             )
         self.traces.log(did="create", job=job["job_id"], name=job["name"], token=token, model=model.model_id)
         self.traces.event(job, account)
@@ -122,15 +120,15 @@ class Batch:
             region,
             size=size + 1,
             newest_first=given.get("sortOrder", "Descending") == "Descending",
-            after=_read_page_token(given.get("nextToken")),
+            after=read_page_token(given.get("nextToken")),
             status=given.get("statusEquals"),
             name_contains=given.get("nameContains"),
-            since=_seconds(given.get("submitTimeAfter")),
-            until=_seconds(given.get("submitTimeBefore")),
+            since=seconds(given.get("submitTimeAfter")),
+            until=seconds(given.get("submitTimeBefore")),
         )
         answer: dict[str, Any] = {"invocationJobSummaries": [describe_job(job) for job in jobs[:size]]}
         if len(jobs) > size:
-            answer["nextToken"] = _page_token(jobs[size - 1])
+            answer["nextToken"] = page_token(jobs[size - 1])
         return answer
 
     def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -147,7 +145,7 @@ class Batch:
         if now is not None and now["status"] in ENDED:
             raise ServiceError(
                 "ValidationException",
-                f"The job {job['job_arn']} cannot be stopped because it has ended. State was: {now['status']}",
+                f"The job {job['job_arn']} has ended and cannot be stopped. State was: {now['status']}",
             )
         return {}
 
@@ -217,11 +215,12 @@ class Batch:
             raise LostAnswer
 
     def _answer_known(self, job: Job, given: dict[str, Any], asked: fault.Faults) -> dict[str, Any]:
-        if job["request"] != _json_copy(given):
+        if job["request"] != json_copy(given):
             if self.settings.strict_tokens:
                 raise ServiceError(
                     "ConflictException",
-                    f"clientRequestToken was used with other parameters for {job['job_arn']}; a token names one request.",
+                    f"clientRequestToken was used with other parameters for {job['job_arn']}; "
+                    "a token names one request.",
                 )
             self.traces.say(
                 f"{job['job_id']}  token used again with other parameters: the request was ignored"
@@ -249,13 +248,14 @@ class Batch:
             raise ServiceError("ValidationException", inputs.too_few(records, least))
 
     def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
+        account = self.settings.account
         job_id = "".join(secrets.choice(ID_LETTERS) for _ in range(12))
         now = int(time.time() * 1000) / 1000
         hours = given.get("timeoutDurationInHours", 24)
         tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
         return {
             "job_id": job_id,
-            "job_arn": f"arn:{partition_of(region)}:bedrock:{region}:{self.settings.account}:model-invocation-job/{job_id}",
+            "job_arn": f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job/{job_id}",
             "region": region,
             "name": given["jobName"],
             "token": token,
@@ -267,61 +267,8 @@ class Batch:
             "expires": now + hours * 3600,
             "status": "Submitted",
             "message": None,
-            "request": _json_copy(given),
+            "request": json_copy(given),
             "tags": tags,
             "faults": [*self.settings.faults, tags.get(fault.TAG, "")],
             "counts": NO_COUNTS,
         }
-
-
-def describe_job(job: Job) -> dict[str, Any]:
-    """Write a job as Get and List show it; members that are not known are left out."""
-    request, counts = job["request"], job["counts"]
-    if job["final"] and time.time() >= (job["final_at"] or 0):
-        counts = job["final"]
-    shown = {
-        "jobArn": job["job_arn"],
-        "jobName": job["name"],
-        "modelId": job["model_arn"],
-        "clientRequestToken": job["token"],
-        "roleArn": request["roleArn"],
-        "status": job["status"],
-        "message": job["message"],
-        "submitTime": iso_time(job["submitted"]),
-        "lastModifiedTime": iso_time(job["modified"]),
-        "endTime": iso_time(job["ended"]) if job["ended"] else None,
-        "inputDataConfig": request["inputDataConfig"],
-        "outputDataConfig": request["outputDataConfig"],
-        "vpcConfig": request.get("vpcConfig"),
-        "timeoutDurationInHours": request.get("timeoutDurationInHours", 24),
-        "jobExpirationTime": iso_time(job["expires"]),
-        "modelInvocationType": request.get("modelInvocationType", "InvokeModel"),
-        "totalRecordCount": counts["total"],
-        "processedRecordCount": counts["processed"],
-        "successRecordCount": counts["success"],
-        "errorRecordCount": counts["error"],
-    }
-    return {name: value for name, value in shown.items() if value is not None}
-
-
-def _json_copy(given: dict[str, Any]) -> dict[str, Any]:
-    copy: dict[str, Any] = json.loads(json.dumps(given))
-    return copy
-
-
-def _seconds(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
-
-
-def _page_token(job: Job) -> str:
-    return base64.urlsafe_b64encode(json.dumps([job["submitted"], job["job_id"]]).encode()).decode()
-
-
-def _read_page_token(token: str | None) -> tuple[float, str] | None:
-    if token is None:
-        return None
-    try:
-        submitted, job_id = json.loads(base64.urlsafe_b64decode(token))
-        return float(submitted), str(job_id)
-    except (ValueError, TypeError):
-        raise ServiceError("ValidationException", "The provided nextToken is invalid.") from None

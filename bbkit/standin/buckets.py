@@ -1,85 +1,32 @@
 """S3: nanio behind a guard that lets pass only what it does right.
 
-Everything that is not named below is answered with 501 and a sentence, never silently done wrong. nanio ignores
-conditions, checksums other than Content-MD5, copy directives and every sub-resource it does not know.
-Source of the requests: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html.
+Everything that is not named below is answered with 501 and a sentence, never silently done wrong. nanio
+ignores conditions, checksums other than Content-MD5, copy directives and every sub-resource it does not know.
+Source of the requests:
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html.
 """
 
-import base64
-import hashlib
 import os
 import re
-import zlib
-from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 from nanio.app import build_app
 from nanio.auth.credentials import StaticCredentialResolver
 from nanio.config import Settings as NanioSettings
-from nanio.errors import BadDigest, InvalidRequest, NoSuchKey, S3Error
-from nanio.etag import StreamingMd5
+from nanio.errors import NoSuchKey, S3Error
 from nanio.keys import validate_bucket_name, validate_object_key
-from nanio.storage.backend import ObjectInfo
-from nanio.storage.metadata import write_metadata
-from nanio.storage.paths import META_DIR_NAME, metadata_path, object_path
+from nanio.storage.paths import object_path
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from bbkit.standin.listings import HIDDEN, ObjectStorage, walk_keys
+from bbkit.standin.checksums import checked
+from bbkit.standin.listings import HIDDEN, ObjectStorage
+from bbkit.standin.s3_rules import WRITES, check_headers, find_operation, not_done
 from bbkit.standin.wires import ServiceError, render_error
 
-# Query parameters each request may carry: (method, place) to alternatives.
-_LIST = {"prefix", "delimiter", "max-keys", "encoding-type"}
-_QUERIES: dict[tuple[str, str], dict[str, set[str]]] = {
-    ("GET", "service"): {"ListBuckets": {"max-buckets"}},
-    ("GET", "bucket"): {
-        "ListObjectsV2": {*_LIST, "list-type", "start-after", "continuation-token", "fetch-owner"},
-        "ListObjects": {*_LIST, "marker"},
-        "GetBucketLocation": {"location"},
-        "ListMultipartUploads": {"uploads", "encoding-type", "max-uploads"},
-    },
-    ("HEAD", "bucket"): {"HeadBucket": set()},
-    ("PUT", "bucket"): {"CreateBucket": set()},
-    ("DELETE", "bucket"): {"DeleteBucket": set()},
-    ("POST", "bucket"): {"DeleteObjects": {"delete"}},
-    ("GET", "object"): {"GetObject": set(), "ListParts": {"uploadId", "max-parts"}},
-    ("HEAD", "object"): {"HeadObject": set()},
-    ("PUT", "object"): {"PutObject": set(), "UploadPart": {"uploadId", "partNumber"}},
-    ("DELETE", "object"): {"DeleteObject": set(), "AbortMultipartUpload": {"uploadId"}},
-    ("POST", "object"): {"CreateMultipartUpload": {"uploads"}, "CompleteMultipartUpload": {"uploadId"}},
-}
-_NEEDED = {
-    "ListObjectsV2": "list-type",
-    "GetBucketLocation": "location",
-    "ListMultipartUploads": "uploads",
-    "DeleteObjects": "delete",
-    "ListParts": "uploadId",
-    "UploadPart": "uploadId",
-    "AbortMultipartUpload": "uploadId",
-    "CreateMultipartUpload": "uploads",
-    "CompleteMultipartUpload": "uploadId",
-}
-_FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
-_FREE_HEADER = re.compile(
-    r"x-amz-(date|content-sha256|security-token|user-agent|meta-.+|sdk-checksum-algorithm|checksum-mode"
-    r"|checksum-algorithm|checksum-type|mp-object-size|request-payer|checksum-(crc32|sha1|sha256|md5)|copy-source)"
-)
-# Headers that are right only with the value that is this server's way anyway.
-_FIXED_HEADERS = {
-    "x-amz-acl": ("private", "bucket-owner-full-control"),
-    "x-amz-server-side-encryption": ("AES256",),
-    "x-amz-storage-class": ("STANDARD",),
-    "x-amz-metadata-directive": ("COPY",),
-    "x-amz-tagging-directive": ("COPY",),
-    "x-amz-object-ownership": ("BucketOwnerEnforced",),
-}
-_REFUSED_HEADERS = ("expires", "content-language", "if-modified-since", "if-unmodified-since")
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-_WRITES = ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload")
 
 
 class Guard:
@@ -102,7 +49,7 @@ class Guard:
         """Answer one request."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-        bucket, _, key = unquote(scope["raw_path"].decode("latin-1")).lstrip("/").partition("/")
+        bucket, _, key = unquote(scope["raw_path"].decode("latin-1")).removeprefix("/").partition("/")
         method = scope["method"]
         try:
             operation = find_operation(method, bucket, key, query, headers)
@@ -117,12 +64,12 @@ class Guard:
         if early is not None:
             await early(scope, receive, send)
             return
-        await self._pass_on(operation, (bucket, key), scope, _checked(receive, headers, method), send)
+        await self._pass_on(operation, (bucket, key), scope, checked(receive, headers, method), send)
 
     async def _pass_on(
         self, operation: str, place: tuple[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
-        conditional = operation in _WRITES and any(name == b"if-none-match" for name, _ in scope["headers"])
+        conditional = operation in WRITES and any(name == b"if-none-match" for name, _ in scope["headers"])
         if conditional:
             self._writing.add(place)
         try:
@@ -133,21 +80,7 @@ class Guard:
 
     def check(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
         """Raise for headers and keys that nanio would not treat right, and for another account's bucket."""
-        for name, value in headers.items():
-            fixed = _FIXED_HEADERS.get(name)
-            foreign = name.startswith("x-amz-") and not _FREE_HEADER.fullmatch(name)
-            if name == "x-amz-expected-bucket-owner":
-                if value != self.account:
-                    raise ServiceError(
-                        "AccessDenied", f"Bucket {bucket} is not owned by account {value}.", 403
-                    )
-            elif fixed:
-                if value not in fixed:
-                    raise _not_done(f"{name}: {value}")
-            elif foreign or name in _REFUSED_HEADERS:
-                raise _not_done(f"Header {name}")
-        if headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
-            raise _not_done("A body in aws-chunked encoding")
+        check_headers(headers, self.account)
         if bucket:
             validate_bucket_name(bucket)
         if key:
@@ -161,18 +94,18 @@ class Guard:
         )
         hidden = any(part.startswith(HIDDEN) for part in key.split("/"))
         if odd or hidden or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
-            raise _not_done(
+            raise not_done(
                 f"The key '{key[:100]}' (an empty, dotted, hidden or very long part, or a folder marker)"
             )
         validate_object_key(key)
         if "?" in headers.get("x-amz-copy-source", ""):
-            raise _not_done("A copy of one version")
+            raise not_done("A copy of one version")
         path = object_path(self.storage.data_dir, bucket, key)
-        if operation in _WRITES:
+        if operation in WRITES:
             root = self.storage.data_dir / bucket
             parents = [parent for parent in path.parents if root in parent.parents]
             if path.is_dir() or any(parent.is_file() for parent in parents):
-                raise _not_done(
+                raise not_done(
                     f"An object '{key}' beside an object that has this key as its folder, or is its folder,"
                 )
 
@@ -189,7 +122,7 @@ class Guard:
             etag: str | None = self.storage.head_object(bucket, key).etag
         except NoSuchKey:
             etag = None
-        writes = operation in _WRITES
+        writes = operation in WRITES
         if writes and (bucket, key) in self._writing:
             raise ServiceError(
                 "ConditionalRequestConflict", "Another conditional write of this key is under way.", 409
@@ -198,11 +131,12 @@ class Guard:
             if etag is None:
                 raise NoSuchKey(resource=f"{bucket}/{key}")
             raise _precondition("If-Match")
-        if none_match is not None and etag is not None:
-            if none_match == "*" or etag in [tag.strip() for tag in none_match.split(",")]:
-                if writes:
-                    raise _precondition("If-None-Match")
-                return Response(status_code=304, headers={"ETag": etag})
+        if none_match is None or etag is None:
+            return None
+        if none_match == "*" or etag in [tag.strip() for tag in none_match.split(",")]:
+            if writes:
+                raise _precondition("If-None-Match")
+            return Response(status_code=304, headers={"ETag": etag})
         return None
 
     def _list_v1(self, bucket: str, query: dict[str, str]) -> Response:
@@ -247,113 +181,9 @@ class Guard:
         return {**scope, "headers": [*others, (b"range", f"bytes={start}-{end}".encode())]}
 
 
-def find_operation(method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> str:
-    """Name the S3 operation of a request.
-
-    Raises
-    ------
-    ServiceError
-        501 for every operation, sub-resource or parameter that is not served.
-    """
-    place = "object" if key else "bucket" if bucket else "service"
-    names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
-    for operation, allowed in _QUERIES.get((method, place), {}).items():
-        needed = _NEEDED.get(operation)
-        if names <= allowed and (needed is None or needed in names):
-            if operation == "UploadPart" and "x-amz-copy-source" in headers:
-                raise _not_done("UploadPartCopy")
-            return operation
-    parameters = f" with {', '.join(sorted(names))}" if names else ""
-    raise _not_done(f"{method} of a {place}{parameters}")
-
-
-def recover(storage: ObjectStorage) -> None:
-    """Mend what a kill may have left: uploads under way, and metadata that is not of the object beside it."""
-    for bucket in storage.list_buckets():
-        root = storage.data_dir / bucket.name
-        for folder, _, names in os.walk(root):
-            hidden = META_DIR_NAME in Path(folder).parts
-            for name in names:
-                if name.startswith(".tmp.") or (hidden and name.endswith(".json.tmp")):
-                    Path(folder, name).unlink(missing_ok=True)
-        for key in walk_keys(root):
-            _mend_metadata(storage, bucket.name, key)
-
-
-def _mend_metadata(storage: ObjectStorage, bucket: str, key: str) -> None:
-    path, side = object_path(storage.data_dir, bucket, key), metadata_path(storage.data_dir, bucket, key)
-    state = path.stat()
-    if side.exists() and side.stat().st_mtime_ns >= state.st_mtime_ns:
-        if storage.head_object(bucket, key).size == state.st_size:
-            return
-    digest = StreamingMd5()
-    with path.open("rb") as handle:
-        while block := handle.read(1 << 20):
-            digest.update(block)
-    changed = datetime.fromtimestamp(state.st_mtime, UTC)
-    info = ObjectInfo(key=key, size=state.st_size, etag=digest.quoted_etag(), last_modified=changed)
-    write_metadata(side, info)
-
-
-def _checked(receive: Receive, headers: dict[str, str], method: str) -> Receive:
-    """Compare a body with the checksums its headers announce, while it streams.
-
-    The last piece is held back until all sums agree, so that a wrong body never becomes an object.
-    """
-    if method not in ("PUT", "POST"):
-        return receive
-    sums: list[tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]] = []
-    expected = headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
-    if expected != "UNSIGNED-PAYLOAD":
-        digest = hashlib.sha256()
-        wrong = InvalidRequest("The provided 'x-amz-content-sha256' header does not match what was computed.")
-        sums.append((digest.update, digest.hexdigest, expected, wrong))
-    for name in ("sha1", "sha256", "md5"):
-        if value := headers.get(f"x-amz-checksum-{name}"):
-            sums.append(_base64_sum(hashlib.new(name, usedforsecurity=False), value))
-    if value := headers.get("x-amz-checksum-crc32"):
-        sums.append(_base64_sum(_Crc32(), value))
-
-    async def checked() -> Message:
-        message = await receive()
-        if message["type"] == "http.request":
-            for update, _, _, _ in sums:
-                update(message.get("body", b""))
-            if not message.get("more_body"):
-                for _, result, wanted, error in sums:
-                    if result() != wanted:
-                        raise error
-        return message
-
-    return checked
-
-
-class _Crc32:
-    """CRC-32 in the form of a hashlib digest."""
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def update(self, data: bytes) -> None:
-        self.value = zlib.crc32(data, self.value)
-
-    def digest(self) -> bytes:
-        return self.value.to_bytes(4)
-
-
-def _base64_sum(digest: Any, value: str) -> tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]:
-    return digest.update, lambda: base64.b64encode(digest.digest()).decode(), value, BadDigest()
-
-
 def _tag(name: str, text: str) -> str:
     return f"<{name}>{escape(text)}</{name}>"
 
 
 def _precondition(name: str) -> ServiceError:
     return ServiceError("PreconditionFailed", f"The precondition {name} you specified did not hold.", 412)
-
-
-def _not_done(what: str) -> ServiceError:
-    return ServiceError(
-        "NotImplemented", f"{what} is not part of this stand-in's S3; nothing was changed.", 501
-    )

@@ -16,8 +16,8 @@ from bbkit.standin.wires import ServiceError
 MODELS_PATH = Path(__file__).parents[1] / "data" / "models.json"
 GEOGRAPHIES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "global")
 _REGIONS_OF_GEOGRAPHY = {
-    "us": "us-", "us-gov": "us-gov-", "eu": "eu-", "apac": "ap-", "jp": "ap-northeast-", "au": "ap-southeast-",
-    "ca": "ca-", "global": "",
+    "us": "us-", "us-gov": "us-gov-", "eu": "eu-", "apac": "ap-", "jp": "ap-northeast-",
+    "au": "ap-southeast-", "ca": "ca-", "global": "",
 }  # fmt: skip
 INVALID = "The provided model identifier is invalid."
 
@@ -110,8 +110,8 @@ def _check_bare(model_id: str, region: str) -> None:
     if model and region in model["profile_source_regions"]:
         raise ServiceError(
             "ValidationException",
-            f"Invocation of model ID {model_id} with on-demand throughput isn’t supported. Retry your request with "
-            "the ID or ARN of an inference profile that contains this model.",
+            f"Invocation of model ID {model_id} with on-demand throughput isn’t supported. Retry your "
+            "request with the ID or ARN of an inference profile that contains this model.",
         )
     raise ServiceError("ValidationException", INVALID)
 

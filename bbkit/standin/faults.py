@@ -1,11 +1,13 @@
 """Faults that can be asked for, by switch for every job or by tag for one.
 
-A fault is written ``name``, ``name=value`` or, for calls, ``fail-call=Operation:Code:times``; several are separated by
-spaces. The switch ``--fault "record-errors=0.05"`` and the job tag ``bbkit:fault`` = ``record-errors=0.05`` read alike.
+A fault is written ``name``, ``name=value`` or, for calls, ``fail-call=Operation:Code:times``; several are
+separated by spaces. The switch ``--fault "record-errors=0.05"`` and the job tag ``bbkit:fault`` =
+``record-errors=0.05`` read alike.
 """
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 TAG = "bbkit:fault"
 
@@ -19,14 +21,14 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   lose-create-answer[=1]  the job is created, but that many answers are lost (the connection closes)
   refuse-pass-role        Create is refused: no iam:PassRole on the role
   fail-call=OPERATION:CODE[:1]  that many calls of an operation are answered with an error code
-  record-errors=0.05      that share of the records gets an error, of four kinds in turn: 400 and 503 as `error`,
+  record-errors=0.05      that share of the records gets an error, of four kinds: 400 and 503 as `error`,
                           400 (retryable false) and 429 (retryable true) inside `modelOutput`
   missing-lines=0.02      that share of the records gets no line at all
   slow-counters[=60]      counters move only after so many seconds, even past the end of the job
   odd-text                U+2028 and a lone surrogate in every answer
   missing-usage           no token counts in the answers
-503, 429 and missing lines befall a record once: a later job with the same record answers it. Which records are hit
-depends on the record ids alone."""
+503, 429 and missing lines befall a record once: a later job with the same record answers it. Which
+records are hit depends on the record ids alone."""
 
 _RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None}
 _COUNTS = {"throttle-create": 1, "lose-create-answer": 1}
@@ -75,7 +77,7 @@ def read_faults(texts: list[str] | tuple[str, ...]) -> Faults:
     return faults
 
 
-def _read_value(faults: Faults, name: str, value: str) -> dict[str, object]:
+def _read_value(faults: Faults, name: str, value: str) -> dict[str, Any]:
     if name in _PLAIN:
         return {}
     if name == "fail-call":

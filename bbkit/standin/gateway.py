@@ -1,8 +1,8 @@
 """The one door of a stand-in: who may speak, which service is meant, and how its answer goes out.
 
-A service is told by the SigV4 credential scope, as AWS's own endpoints do; ``bedrock`` and ``bedrock-runtime`` share
-a signing name and are told apart by path. What is not served is answered with 501, so that nothing ever leaves the
-machine by mistake.
+A service is told by the SigV4 credential scope, as AWS's own endpoints do; ``bedrock`` and
+``bedrock-runtime`` share a signing name and are told apart by path. What is not served is answered with 501,
+so that nothing ever leaves the machine by mistake.
 """
 
 import asyncio
@@ -127,8 +127,9 @@ class Gateway:
             raise ServiceError("NotImplemented", f"sts:{action} is not part of this stand-in.")
         raise ServiceError(
             "NotImplemented",
-            f"The service '{claim.service}' is not part of this stand-in, which serves bedrock, bedrock-runtime, s3, "
-            "service-quotas and sts:GetCallerIdentity. The call did not leave this machine.",
+            f"The service '{claim.service}' is not part of this stand-in, which serves bedrock, "
+            "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity. The call did not leave "
+            "this machine.",
         )
 
     async def answer_bedrock(self, asked: Asked, claim: Claim, body: bytes) -> Response:

@@ -140,8 +140,8 @@ def read_record(line: bytes) -> tuple[str | None, bytes, dict[str, Any] | None]:
     Returns
     -------
     tuple
-        The recordId if there is one, ``modelInput`` as it was written (bytes), and ``modelInput`` read, if that was
-        needed because msgspec refuses what JSON allows (a lone surrogate).
+        The recordId if there is one, ``modelInput`` as it was written (bytes), and ``modelInput`` read, if
+        that was needed because msgspec refuses what JSON allows (a lone surrogate).
 
     Raises
     ------
@@ -181,7 +181,7 @@ def _refuse_constant(name: str) -> None:
 
 
 def count_records(buckets: Path, uri: str) -> int | None:
-    """Count the lines an input URI names, for refusing small jobs at once; None when there is nothing to read."""
+    """Count the lines an input URI names, to refuse a small job at once; None when there are none to read."""
     try:
         files = find_inputs(buckets, uri)
     except InvalidInput:

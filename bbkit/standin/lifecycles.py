@@ -1,30 +1,29 @@
 """One job from Submitted to its end, in the worker process.
 
-Every step reads its starting point from the store and from the job's folder, so that a job that was killed anywhere
-goes on where it was.
+Every step reads its starting point from the store and from the job's folder, so that a job that was killed
+anywhere goes on where it was.
 """
 
 import json
-import os
 import shutil
 import time
-from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from threading import Event
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import results
-from bbkit.standin.chunks import Chunk, Report, Task, work_chunk
+from bbkit.standin.answerers import Task
+from bbkit.standin.chunks import Chunk, Report, work_chunk
 from bbkit.standin.inputs import InvalidInput, check_inputs, find_inputs
-from bbkit.standin.store import Job
+from bbkit.standin.plans import Plan
+from bbkit.standin.store import NO_COUNTS, Job
 
 if TYPE_CHECKING:
     from bbkit.standin.worker import Worker
 
-MAX_CHUNK = 1 << 20  # bytes; bounds the memory of an engine process
 MAX_TRIES = 3  # of a chunk whose engine process died
 
 Pending = dict["Future[Report]", tuple[Chunk, int]]
@@ -91,23 +90,9 @@ class Lifecycle:
             if owner != self.settings.account:
                 raise InvalidInput(f"Access denied: the {what} bucket is not owned by account {owner}.")
         results.check_output(self.settings.buckets, target["s3Uri"])
-        files = find_inputs(self.settings.buckets, source["s3Uri"])
-        shutil.rmtree(self.folder, ignore_errors=True)
-        (self.folder / "input").mkdir(parents=True)
-        plan = []
-        for number, file in enumerate(files):
-            link = self.folder / "input" / f"{number:05d}"
-            os.link(file.path, link)
-            plan.append({"name": file.name, "path": str(link.relative_to(self.folder))})
-        linked = [
-            type(file)(file.name, self.folder / item["path"]) for file, item in zip(files, plan, strict=True)
-        ]
-        counts = check_inputs(linked, self.settings.limits, self.job["model"])
-        for item, count in zip(plan, counts, strict=True):
-            item["records"] = count
-        temporary = self.folder / "plan.tmp"
-        temporary.write_text(json.dumps(plan))
-        temporary.replace(self.folder / "plan.json")
+        found = find_inputs(self.settings.buckets, source["s3Uri"])
+        limits, model = self.settings.limits, self.job["model"]
+        Plan.make(self.folder, found, lambda links: check_inputs(links, limits, model))
 
     def schedule(self, seconds: float) -> None:
         """Wait for the turn; a job that does not begin before its time is over expires."""
@@ -117,9 +102,7 @@ class Lifecycle:
             message = "The job did not begin before its timeout." + " (fault asked for)" * asked
             self.end(("Scheduled",), "Expired", message=message)
             return
-        total = sum(item["records"] for item in self.plan())
-        counts = {"total": total, "processed": 0, "success": 0, "error": 0}
-        self.move(("Scheduled",), "InProgress", counts=counts)
+        self.move(("Scheduled",), "InProgress", counts=NO_COUNTS | {"total": self.plan().total})
 
     def take_turn(self) -> bool:
         """Wait until fewer than the most jobs are in progress; False when the job's time ran out before."""
@@ -141,7 +124,7 @@ class Lifecycle:
             return
         if in_time:
             self.sleep(least_seconds - (time.monotonic() - began), until=self.job["expires"])
-        self.put_output()
+        self.put_output(self.plan())
         status = "Completed" if in_time else "PartiallyCompleted"
         message = None if in_time else "The job reached its timeout before all records were processed."
         self.end(("InProgress",), status, message=message)
@@ -149,13 +132,14 @@ class Lifecycle:
     def answer_records(self) -> bool:
         """Send every chunk that is not done yet through the engine; False when time ran out first."""
         task = json.dumps(asdict(self.task()))
-        counts = self.counts()
+        plan = self.plan()
+        counts = plan.counts()
         share = self.faults.time_out
         limit = None if share is None else min(int(counts["total"] * share), counts["total"] - 1)
         pending: Pending = {}
         shown = time.monotonic()
         try:
-            for chunk in self.chunks(limit):
+            for chunk in plan.chunks(limit, lambda: self.worker.chunk_records):
                 while len(pending) > self.settings.worker_count:
                     self.take(pending, counts, task)
                 if time.monotonic() - shown >= self.lag:
@@ -196,64 +180,13 @@ class Lifecycle:
             for failure in report.failures:
                 self.worker.traces.log(did="fail on record", job=self.job_id, traceback=failure)
 
-    def chunks(self, limit: int | None) -> Iterator[Chunk]:
-        """Cut the files into stretches of whole lines, leaving out what is done; at most ``limit`` records in all."""
-        left = limit if limit is not None else sum(item["records"] for item in self.plan())
-        for number, item in enumerate(self.plan()):
-            path, parts = self.folder / item["path"], self.folder / "parts" / f"{number:05d}"
-            parts.mkdir(parents=True, exist_ok=True)
-            done = {part.start: part.end for part in results.list_parts(parts)}
-            with path.open("rb") as handle:
-                start = end = count = 0
-                while left > 0:
-                    if start == end and end in done:
-                        left -= _count_lines(handle, done[end] - end)
-                        start = end = done[end]
-                        continue
-                    line = handle.readline()
-                    end, count, left = end + len(line), count + bool(line), left - bool(line)
-                    full = end - start >= MAX_CHUNK or count >= self.worker.chunk_records
-                    if count and (not line or full or left <= 0 or end in done):
-                        yield Chunk(str(path), start, end, str(parts))
-                        start, count = end, 0
-                    if not line:
-                        break
-
-    def put_output(self) -> None:
-        """Put one object per input file and then the manifest into the output bucket."""
+    def put_output(self, plan: Plan) -> None:
+        """Put what is done into the output bucket, and remember whom passing faults befell."""
         uri = self.request["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
-        counts = self.counts()
-        tokens = [0, 0]
-        for number, item in enumerate(self.plan()):
-            parts = self.folder / "parts" / f"{number:05d}"
-            found = results.list_parts(parts)
-            tokens[0] += sum(part.input_tokens for part in found)
-            tokens[1] += sum(part.output_tokens for part in found)
-            bucket, key = results.output_key(uri, self.job_id, item["name"] + ".out")
-            joined = self.folder / f"{number:05d}.out"
-            md5 = results.join_parts(parts, joined, f"{self.job_id} {number}", self.settings.ordered)
-            lines = sum(part.success + part.error for part in found)
-            results.put_file(self.settings.buckets, bucket, key, joined, md5)
-            self.worker.traces.log(did="put output", job=self.job_id, key=key, records=lines)
-        hits = {
-            line
-            for path in self.folder.glob("parts/*/*.hits")
-            for line in path.read_text().split("\n")
-            if line
-        }
-        if hits:
+        settings = self.settings
+        results.put_output(plan, settings.buckets, uri, self.job_id, settings.ordered, self.worker.traces)
+        if hits := plan.hits():
             self.store.add_hits(self.job_id, hits)
-        numbers = {
-            "totalRecordCount": counts["total"],
-            "processedRecordCount": counts["processed"],
-            "successRecordCount": counts["success"],
-            "errorRecordCount": counts["error"],
-            "inputTokenCount": tokens[0],
-            "outputTokenCount": tokens[1],
-        }
-        bucket, key = results.output_key(uri, self.job_id, "manifest.json.out")
-        results.put_manifest(self.settings.buckets, bucket, key, numbers, self.folder / "manifest.tmp")
-        self.worker.traces.log(did="put manifest", job=self.job_id, key=key, **numbers)
 
     def finish_stop(self) -> None:
         """End a job that was asked to stop, with the output of what it had processed."""
@@ -262,15 +195,16 @@ class Lifecycle:
             return
         time.sleep(self.settings.pace.stopping)
         message = None
-        if (self.folder / "parts").is_dir():
+        plan = Plan.load(self.folder)
+        if plan is not None and (self.folder / "parts").is_dir():
             try:
-                self.put_output()
+                self.put_output(plan)
             except results.OutputRefused as error:
                 message = str(error)
         self.end(("Stopping",), "Stopped", message=message)
 
     def task(self) -> Task:
-        """Gather what the engine processes need, with the records that passing faults befell in other jobs."""
+        """Gather what the engine processes need, with the records passing faults befell in other jobs."""
         hits = self.folder / "hits.txt"
         hits.write_text("\n".join(self.store.hits_before(self.job_id)) if self.faults.touches_records else "")
         return Task(
@@ -284,24 +218,11 @@ class Lifecycle:
             engine_options=self.settings.engine_options_json,
         )
 
-    def plan(self) -> list[dict[str, Any]]:
-        """Read the files of the job, as they were found when it was validated."""
-        plan: list[dict[str, Any]] = json.loads((self.folder / "plan.json").read_text())
+    def plan(self) -> Plan:
+        """Read the plan that validation made."""
+        plan = Plan.load(self.folder)
+        assert plan is not None, f"job {self.job_id} is {self.job['status']} without a plan"
         return plan
-
-    def counts(self) -> dict[str, int]:
-        """Count what is done, from the parts that are there."""
-        if not (self.folder / "plan.json").exists():
-            return {"total": 0, "processed": 0, "success": 0, "error": 0}
-        plan = self.plan()
-        parts = [
-            p
-            for number in range(len(plan))
-            for p in results.list_parts(self.folder / "parts" / f"{number:05d}")
-        ]
-        success, error = sum(part.success for part in parts), sum(part.error for part in parts)
-        total = sum(item["records"] for item in plan)
-        return {"total": total, "processed": success + error, "success": success, "error": error}
 
     def show(self, counts: dict[str, int]) -> None:
         """Let the counters of Get move, and tell the person watching."""
@@ -322,12 +243,10 @@ class Lifecycle:
     def end(self, source: tuple[str, ...], status: str, message: str | None = None) -> None:
         """Reach a terminal status and forget the job's working files."""
         now = time.time()
-        begun = (self.folder / "parts").is_dir()
-        final = self.counts() if begun else None
-        lag = self.faults.slow_counters
+        plan = Plan.load(self.folder)
         columns: dict[str, Any] = {"ended": now, "message": message}
-        if final:
-            columns |= {"final": final, "final_at": now + lag}
+        if plan is not None and (self.folder / "parts").is_dir():
+            columns |= {"final": plan.counts(), "final_at": now + self.faults.slow_counters}
         self.move(source, status, **columns)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -349,8 +268,3 @@ class Lifecycle:
         job = self.store.get(self.job_id)
         if job is None or job["status"] not in ("Submitted", "Validating", "Scheduled", "InProgress"):
             raise Ended
-
-
-def _count_lines(handle: BinaryIO, size: int) -> int:
-    data = handle.read(size)
-    return data.count(b"\n") + (not data.endswith(b"\n"))

@@ -1,8 +1,8 @@
 """nanio's file storage with S3's listing order, and a delete that minds keys beside folders.
 
-nanio 0.1.7 sorts within each folder, so that ``a-b`` comes after ``a/b`` and is lost between two pages; it counts no
-common prefixes as keys, repeats them on every page, and shows uploads under way. Source of the rules:
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
+nanio 0.1.7 sorts within each folder, so that ``a-b`` comes after ``a/b`` and is lost between two pages; it
+counts no common prefixes as keys, repeats them on every page, and shows uploads under way. Source of the
+rules: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
 """
 
 import base64
@@ -58,7 +58,7 @@ class ObjectStorage(FilesystemStorage):
         return ListResult(contents, common, False, None)
 
     def delete_object(self, bucket: str, key: str) -> None:
-        """Delete an object; where the key is a folder or lies below an object there is none, which is no error."""
+        """Delete an object; where the key is a folder or lies below an object there is none: no error."""
         path = object_path(self.data_dir, bucket, key)
         if not path.is_dir() and not any(parent.is_file() for parent in path.parents):
             super().delete_object(bucket, key)

@@ -15,8 +15,8 @@ from bbkit.standin.wires import iso_time
 class Traces:
     """Appends whole lines to ``log.jsonl`` and ``events.jsonl``, and speaks to the person watching.
 
-    Lines are written with one ``write`` to a file opened for appending, so that the server and its worker process can
-    share the files and a kill never leaves half a line between two others.
+    Lines are written with one ``write`` to a file opened for appending, so that the server and its worker
+    process can share the files and a kill never leaves half a line between two others.
     """
 
     def __init__(self, folder: Path, quiet: bool = False) -> None:
@@ -47,7 +47,7 @@ class Traces:
             "batchModelId": job["model_arn"],
             "status": job["status"],
             "failureMessage": job["message"] or "",
-            "creationTime": f"{created:%b} {created.day}, {created:%Y}, {created.hour % 12 or 12}:{created:%M:%S %p}",
+            "creationTime": f"{created:%b} {created.day}, {created:%Y, %I:%M:%S %p}".replace(", 0", ", "),
         }
         event = {
             "version": "0",

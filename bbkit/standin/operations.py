@@ -1,7 +1,7 @@
 """Requests read and checked by botocore's own service model.
 
-boto3 checks required members, types and minimums before it sends; maximums, patterns and enums arrive unchecked and
-are checked here, with the wording AWS's services use.
+boto3 checks required members, types and minimums before it sends; maximums, patterns and enums arrive
+unchecked and are checked here, with the wording AWS's services use.
 """
 
 import json
@@ -17,8 +17,8 @@ from botocore.utils import parse_timestamp
 
 from bbkit.standin.wires import ServiceError
 
-# The published patterns below backtrack exponentially or to a high power in Python's re; these accept the same
-# language (job names and tokens under their length limits, which are checked first).
+# The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
+# same language (job names and tokens under their length limits, which are checked first).
 LINEAR_PATTERNS = {
     r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}": r"[a-zA-Z0-9][a-zA-Z0-9+.-]*",
     r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
@@ -59,7 +59,8 @@ def _without_documentation(node: Any) -> Any:
 def routes_of(service: str) -> tuple[Route, ...]:
     """Give the REST routes of a service, most specific first.
 
-    A label takes as much of the path as it can, slashes included: some clients send an ARN percent-encoded, some not.
+    A label takes as much of the path as it can, slashes included: some clients send an ARN percent-encoded,
+    some not.
     """
     model = service_model(service)
     routes = []
@@ -90,8 +91,8 @@ def read_request(route: Route, labels: dict[str, str], query: str, body: bytes) 
     Raises
     ------
     ServiceError
-        ``SerializationException`` for JSON that cannot be read or a wrong type, ``ValidationException`` naming every
-        constraint that does not hold.
+        ``SerializationException`` for JSON that cannot be read or a wrong type, ``ValidationException``
+        naming every constraint that does not hold.
     """
     shape = route.model.input_shape
     if shape is None:

@@ -1,7 +1,7 @@
 """``service-quotas``: the batch quotas of every model, under names as untidy as AWS's.
 
-Sources: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (values and names, October 2026; the codes that page
-gives are kept, the others are made from the name) and
+Sources: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (values and names, October 2026; the codes
+that page gives are kept, the others are made from the name) and
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html.
 """
 

@@ -13,20 +13,15 @@ from nanio.storage.backend import ObjectInfo
 from nanio.storage.metadata import write_metadata
 from nanio.storage.paths import metadata_path, object_path
 
-from bbkit.standin.chunks import Part, read_part
 from bbkit.standin.inputs import split_uri
+from bbkit.standin.logs import Traces
+from bbkit.standin.plans import Plan
 
 _BLOCK = 1 << 20
 
 
 class OutputRefused(Exception):
     """Why the output of a job cannot be written."""
-
-
-def list_parts(folder: Path) -> list[Part]:
-    """Give the finished parts of one file, in input order."""
-    found = [read_part(path.name) for path in folder.iterdir()] if folder.is_dir() else []
-    return sorted((part for part in found if part is not None), key=lambda part: part.start)
 
 
 def check_output(buckets: Path, uri: str) -> None:
@@ -45,10 +40,40 @@ def output_key(uri: str, job_id: str, name: str) -> tuple[str, str]:
     return bucket, f"{prefix}/{job_id}/{name}" if prefix else f"{job_id}/{name}"
 
 
-def join_parts(folder: Path, target: Path, seed: str, ordered: bool) -> str:
-    """Write the parts of one file one after another, shuffled unless ordered, and give their MD5 in hex."""
-    parts = list_parts(folder)
-    if not ordered:
+def put_output(plan: Plan, buckets: Path, uri: str, job_id: str, ordered: bool, traces: Traces) -> None:
+    """Put one object per input file and then the manifest into the output bucket.
+
+    Done again after a kill it puts the same bytes: the order of the lines depends on the job id alone.
+
+    Raises
+    ------
+    OutputRefused
+        When the bucket is gone or the object cannot be written there.
+    """
+    for number, file in enumerate(plan.files):
+        bucket, key = output_key(uri, job_id, file.name + ".out")
+        joined = plan.folder / f"{number:05d}.out"
+        md5 = _join_parts(plan, number, joined, None if ordered else f"{job_id} {number}")
+        put_file(buckets, bucket, key, joined, md5)
+        lines = sum(part.success + part.error for part in plan.parts(number))
+        traces.log(did="put output", job=job_id, key=key, records=lines)
+    counts, tokens = plan.counts(), plan.tokens()
+    numbers = {
+        "totalRecordCount": counts["total"],
+        "processedRecordCount": counts["processed"],
+        "successRecordCount": counts["success"],
+        "errorRecordCount": counts["error"],
+        "inputTokenCount": tokens[0],
+        "outputTokenCount": tokens[1],
+    }
+    bucket, key = output_key(uri, job_id, "manifest.json.out")
+    _put_manifest(buckets, bucket, key, numbers, plan.folder / "manifest.tmp")
+    traces.log(did="put manifest", job=job_id, key=key, **numbers)
+
+
+def _join_parts(plan: Plan, number: int, target: Path, seed: str | None) -> str:
+    parts, folder = plan.parts(number), plan.parts_folder(number)
+    if seed is not None:
         random.Random(seed).shuffle(parts)
     digest = hashlib.md5(usedforsecurity=False)
     with target.open("wb") as out:
@@ -63,8 +88,8 @@ def join_parts(folder: Path, target: Path, seed: str, ordered: bool) -> str:
 def put_file(buckets: Path, bucket: str, key: str, source: Path, md5: str) -> None:
     """Move a finished file into a bucket so that it appears whole, with its metadata, or not at all.
 
-    The metadata file goes first: without its object it is invisible, whereas an object without it would for a moment
-    have no ETag.
+    The metadata file goes first: without its object it is invisible, whereas an object without it would for a
+    moment have no ETag.
     """
     check_output(buckets, f"s3://{bucket}/")
     target = object_path(buckets, bucket, key)
@@ -87,8 +112,7 @@ def put_file(buckets: Path, bucket: str, key: str, source: Path, md5: str) -> No
         ) from error
 
 
-def put_manifest(buckets: Path, bucket: str, key: str, numbers: dict[str, int], temporary: Path) -> None:
-    """Write ``manifest.json.out``, the last object of a job."""
+def _put_manifest(buckets: Path, bucket: str, key: str, numbers: dict[str, int], temporary: Path) -> None:
     data = json.dumps(numbers).encode()
     temporary.write_bytes(data)
     put_file(buckets, bucket, key, temporary, hashlib.md5(data, usedforsecurity=False).hexdigest())

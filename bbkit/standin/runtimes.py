@@ -1,6 +1,7 @@
 """``bedrock-runtime``: one record at a time over the same engine.
 
-Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html and API_runtime_Converse.
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html and
+API_runtime_Converse.
 """
 
 import asyncio
@@ -13,8 +14,9 @@ from typing import Any
 
 from starlette.responses import Response
 
+from bbkit.standin.answerers import count_tokens, engine_for
 from bbkit.standin.catalog import resolve_model
-from bbkit.standin.chunks import count_tokens, engine_for, watch_parent
+from bbkit.standin.chunks import begin_process
 from bbkit.standin.operations import Route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked
@@ -44,7 +46,7 @@ class Runtime:
         with self._lock:
             if self._executor is None and self.settings.engine == "extractive":
                 # It computes: a process of its own keeps the server answering.
-                self._executor = ProcessPoolExecutor(1, get_context("spawn"), initializer=watch_parent)
+                self._executor = ProcessPoolExecutor(1, get_context("spawn"), initializer=begin_process)
             elif self._executor is None:
                 self._executor = ThreadPoolExecutor(int(self.settings.engine_options.get("concurrency", 4)))
             return self._executor

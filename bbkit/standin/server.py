@@ -15,9 +15,10 @@ from typing import IO
 import uvicorn
 
 from bbkit.standin.batch import Batch
-from bbkit.standin.buckets import Guard, recover
+from bbkit.standin.buckets import Guard
 from bbkit.standin.gateway import Gateway
 from bbkit.standin.logs import Traces
+from bbkit.standin.recoveries import recover
 from bbkit.standin.runtimes import Runtime
 from bbkit.standin.settings import (
     BUCKET,

@@ -27,8 +27,9 @@ class Pace:
     counter_lag: float
 
 
-# The realistic pace follows reports of 100-record jobs: 10 to 15 minutes, about five of them in the queue; counters
-# move at most once a minute (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-monitor.html).
+# The realistic pace follows reports of 100-record jobs: 10 to 15 minutes, about five of them in the queue;
+# counters move at most once a minute
+# (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-monitor.html).
 PACES: dict[str, Pace] = {
     "instant": Pace(0, 0, 0, 0, 0, 0.5),
     "fast": Pace(0.5, 1, 1.5, 3, 0.5, 1),
@@ -40,7 +41,8 @@ PACES: dict[str, Pace] = {
 class Limits:
     """The batch quotas this stand-in enforces; the defaults are AWS's.
 
-    Source: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (October 2026). GB is read as 10**9 bytes.
+    Source: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (October 2026). GB is read as 10**9
+    bytes.
     """
 
     min_records: int = 100
@@ -164,8 +166,8 @@ def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, 
 def write_environment(folder: Path, environment: dict[str, str]) -> None:
     """Write ``standin.env``, for ``set -a; . DIR/standin.env``.
 
-    Empty is not enough for some: boto3 looks for a profile without a name, and takes an empty bearer token for one,
-    which it then refuses to send over http. So the file unsets them.
+    Empty is not enough for some: boto3 looks for a profile without a name, and takes an empty bearer token
+    for one, which it then refuses to send over http. So the file unsets them.
     """
     lines = [f"unset {' '.join(UNSET)}", *(f"{k}={v}" for k, v in environment.items())]
     write_whole(folder / "standin.env", "\n".join(lines) + "\n", mode=0o600)

@@ -1,7 +1,7 @@
 """The jobs of one stand-in, in SQLite: shared by the server and its worker process, safe against kill -9.
 
-The server creates jobs and asks them to stop; the worker moves them from status to status. Every move names the status
-it starts from, so that a Stop that came first wins.
+The server creates jobs and asks them to stop; the worker moves them from status to status. Every move names
+the status it starts from, so that a Stop that came first wins.
 """
 
 import json
@@ -78,7 +78,8 @@ class Store:
                 return "known"
             marks = ", ".join("?" * len(OPEN))
             (open_jobs,) = connection.execute(
-                f"SELECT count(*) FROM jobs WHERE region = ? AND model = ? AND custom = ? AND status IN ({marks})",
+                "SELECT count(*) FROM jobs "
+                f"WHERE region = ? AND model = ? AND custom = ? AND status IN ({marks})",
                 (job["region"], job["model"], job["custom"], *OPEN),
             ).fetchone()
             if open_jobs >= quota:
@@ -137,7 +138,8 @@ class Store:
             where.append(f"(submitted, job_id) {sign} (?, ?)")
             values += list(after)  # type: ignore[arg-type]
         order = "DESC" if newest_first else "ASC"
-        query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} ORDER BY submitted {order}, job_id {order} LIMIT ?"
+        query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} "
+        query += f"ORDER BY submitted {order}, job_id {order} LIMIT ?"
         return self._all(query, (*values, size))
 
     def move(self, job_id: str, source: tuple[str, ...], target: str, **columns: Any) -> Job | None:

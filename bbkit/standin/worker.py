@@ -1,7 +1,7 @@
 """The worker process: works off the jobs of the store, apart from the server that answers calls.
 
-It reads its settings and then one line per wake-up from standard input, and ends when that closes, so that it never
-outlives its server.
+It reads its settings and then one line per wake-up from standard input, and ends when that closes, so that it
+never outlives its server.
 """
 
 import fcntl
@@ -17,7 +17,7 @@ from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any
 
-from bbkit.standin.chunks import Report, warm_up, watch_parent
+from bbkit.standin.chunks import Report, begin_process, warm_up
 from bbkit.standin.lifecycles import Ended, Lifecycle
 from bbkit.standin.logs import Traces
 from bbkit.standin.settings import Settings, clear_folder
@@ -26,6 +26,7 @@ from bbkit.standin.store import Job, Store
 TURNS = 4  # jobs in progress at once; the others wait as Scheduled
 QUICK, SLOW = 0.15, 0.6  # seconds a chunk may take: long enough to be cheap, short enough to stop soon
 MOST_RECORDS = 1024
+LOCK = "worker.lock"
 
 
 class Worker:
@@ -45,7 +46,8 @@ class Worker:
 
     def _make_pool(self) -> ProcessPoolExecutor:
         count = self.settings.worker_count
-        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=watch_parent)
+        lock = (str(self.settings.folder / LOCK),)
+        pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=begin_process, initargs=lock)
         for _ in range(count):
             pool.submit(warm_up, self.settings.engine, self.settings.engine_options_json)
         return pool
@@ -104,9 +106,10 @@ def main() -> None:
     """Run until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     settings = Settings.from_json(sys.stdin.readline())
-    with (settings.folder / "worker.lock").open("w") as lock:
-        # The worker of a killed server may take a moment to notice that it is alone.
+    with (settings.folder / LOCK).open("w") as lock:
+        # The processes of a killed server may take a moment to notice that they are alone.
         fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)
         worker = Worker(settings)
         threading.Thread(target=_listen, args=(worker,), daemon=True).start()
         worker.serve()
