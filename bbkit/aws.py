@@ -215,7 +215,11 @@ def translated() -> Iterator[None]:
     except exceptions.ParamValidationError as error:
         said = " ".join(str(error).split())
         raise AwsError(f"{said} Correct the parameter.", "ParamValidation") from error
-    except (exceptions.HTTPClientError, exceptions.EndpointResolutionError) as error:
+    except (
+        exceptions.HTTPClientError,
+        exceptions.ConnectionError,
+        exceptions.EndpointResolutionError,
+    ) as error:
         raise AwsError(
             f"No answer from AWS: {error} Check the network and region; a stand-in may have been stopped.",
             "NoAnswer",

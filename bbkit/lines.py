@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -12,7 +12,9 @@ import pandas as pd
 from bbkit import aws
 from bbkit.errors import InputError, RecordsError
 
-Records = pd.DataFrame | Iterable[pd.DataFrame] | Iterable[tuple[str | None, Mapping[str, Any]]] | str | Path
+Records: TypeAlias = (
+    pd.DataFrame | Iterable[pd.DataFrame] | Iterable[tuple[str | None, Mapping[str, Any]]] | str | Path
+)
 """Whatever holds records: a frame of `build_records`, an iterator of them or of pairs, or files of lines."""
 
 _CHUNK = 1 << 20
@@ -120,7 +122,7 @@ def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]
     for name in record_files(records):
         for number, line in enumerate(file_lines(name), 1):
             if line.strip():
-                yield _read_line(line, name, number)
+                yield read_line(line, name, number)
 
 
 def iter_record_ids(path: str | Path) -> Iterator[str | None]:
@@ -148,7 +150,7 @@ def iter_record_ids(path: str | Path) -> Iterator[str | None]:
                 yield _id_text(decode(line).recordId)
             except msgspec.MsgspecError:
                 if line.strip():
-                    yield _read_line(line, name, number)[0]
+                    yield read_line(line, name, number)[0]
 
 
 class _Envelope(msgspec.Struct):
@@ -159,7 +161,28 @@ def _id_text(value: Any) -> str | None:
     return value if value is None or type(value) is str else json.dumps(value, ensure_ascii=False)
 
 
-def _read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str, Any]]:
+def read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str, Any]]:
+    """Read one line.
+
+    Parameters
+    ----------
+    line : bytes
+        The line.
+    name : str
+        Path of its file, for an error.
+    number : int
+        Its number, from 1, for an error.
+
+    Returns
+    -------
+    tuple of (str or None, dict)
+        As `read_records`.
+
+    Raises
+    ------
+    bbkit.errors.RecordsError
+        Not a record.
+    """
     try:
         try:
             record = msgspec.json.decode(line)

@@ -195,7 +195,7 @@ def _model_words(model_id: str) -> Iterator[Counter[str]]:
         yield _words(name)
     text = bare.partition(".")[2]
     text = re.sub(r"-20\d{6}", "", text)
-    text = re.sub(r":\d+$", "", text)
+    text = re.sub(r"(?:-1)?:\d+$", "", text)
     yield _words(text)
     yield _words(re.sub(r"-a\d+b|-25\d\d", "", re.sub(r"-v1$", "", text)))
 

@@ -13,11 +13,14 @@ from bbkit.families import Family, Media, Prompt, family_of, get_family, user_te
 from bbkit.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
 from bbkit.splitting import PlannedFile, plan_split, write_split
 from bbkit.templates import Template, plain_values
+from bbkit.tokens import TokenEstimate, estimate_tokens
 
 __all__ = [
     "PlannedFile",
     "Records",
+    "TokenEstimate",
     "build_records",
+    "estimate_tokens",
     "id_texts",
     "input_line",
     "iter_lines",

@@ -125,9 +125,10 @@ def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int =
     null = column.isna().to_numpy(dtype=bool)
     if null.any():
         if null_cells == "error":
-            rows = np.flatnonzero(null) + first_row
+            rows = (np.flatnonzero(null) + first_row).tolist()
+            named = ", ".join(f"{row:,}" for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
             raise InputError(
-                f"Column {column.name!r} is null in {len(rows):,} rows (row {name_some(rows.tolist())}). "
+                f"Column {column.name!r} is null in {len(rows):,} rows (row {named}). "
                 f"Leave them out with data.dropna(subset=[{column.name!r}]), or pass null_cells='empty'."
             )
         column = column.astype(object).where(~null, "")

@@ -1,0 +1,250 @@
+"""Records: what is asked is the template and the row, nothing else; ids and lines survive the round trip."""
+
+import base64
+import datetime as dt
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bbkit import build_records, read_prompt
+from bbkit.errors import FamilyError, InputError, RecordsError
+from bbkit.records import input_line, iter_lines, iter_record_ids, read_records
+
+CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
+NOVA = "amazon.nova-lite-v1:0"
+PROFILE = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc"
+
+
+def asked(records: pd.DataFrame) -> list[str]:
+    return [read_prompt(body) for body in records["model_input"]]
+
+
+def test_a_record_is_the_template_filled_from_its_row() -> None:
+    calls = pd.DataFrame({"call_id": ["007", "008"], "text": ["Hello {name}", "{{x}}"], "queue": ["a", "b"]})
+    prompt = 'As {{"topic": ""}}: {text}'
+    records = build_records(
+        calls,
+        CLAUDE,
+        prompt=prompt,
+        system="Queue {queue}",
+        record_id="call_id",
+        max_tokens=64,
+        temperature=0,
+    )
+    assert records.dtypes.astype(str).to_dict() == {"record_id": "string", "model_input": "object"}
+    assert records["record_id"].to_list() == ["007", "008"]
+    assert records["model_input"].to_list()[1] == {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 64,
+        "system": "Queue b",
+        "messages": [{"role": "user", "content": [{"type": "text", "text": 'As {"topic": ""}: {{x}}'}]}],
+        "temperature": 0,
+    }
+
+
+ANY_TEXT = st.text(st.characters(codec="utf-8") | st.sampled_from("{}"), max_size=30)
+
+
+@given(st.lists(st.tuples(ANY_TEXT, ANY_TEXT), min_size=1, max_size=8), ANY_TEXT)
+@settings(max_examples=150, deadline=None)
+def test_rendering_never_touches_the_text_of_a_cell(cells: list[tuple[str, str]], around: str) -> None:
+    frame = pd.DataFrame(cells, columns=["a", "b c"])
+    literal = around.replace("{", "{{").replace("}", "}}")
+    records = build_records(frame, NOVA, prompt=f"{literal}{{a}}-{{b c}}{literal}{{a}}")
+    got = [body["messages"][0]["content"][0]["text"] for body in records["model_input"]]
+    assert got == [f"{around}{a}-{b}{around}{a}" for a, b in cells]
+
+
+@given(st.lists(ANY_TEXT.filter(bool), min_size=1, max_size=20, unique=True))
+@settings(max_examples=80, deadline=None)
+def test_record_ids_survive_the_round_trip(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
+    records = build_records(pd.DataFrame({"id": ids}), CLAUDE, prompt="x", record_id="id")
+    path = tmp_path_factory.mktemp("round") / "records.jsonl"
+    path.write_bytes(b"".join(iter_lines(records)))
+    assert list(iter_record_ids(path)) == ids
+    assert [record_id for record_id, _ in read_records(path)] == ids
+    assert [json.loads(line)["recordId"] for line in path.read_bytes().split(b"\n")[:-1]] == ids
+
+
+@pytest.mark.parametrize("rows", [1, 3, 10])
+def test_records_do_not_depend_on_chunks(rows: int) -> None:
+    calls = pd.DataFrame({"text": [f"call {number}" for number in range(10)]})
+    chunks = (calls.iloc[start : start + rows] for start in range(0, 10, rows))
+    parts = build_records(chunks, NOVA, prompt="{text}")
+    assert not isinstance(parts, pd.DataFrame)
+    whole = build_records(calls, NOVA, prompt="{text}")
+    assert whole["record_id"].to_list()[0] == "00000000001"
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("{txt}", "names column 'txt'; the data has 'text', 'n'. Double the braces"),
+        ("{text} }", "lone '}' at character 8"),
+        ('{"a": {text}}', "lone '{' at character 1"),
+        ("{}", "lone '{}' at character 1"),
+    ],
+)
+def test_a_template_that_cannot_be_filled_is_refused(prompt: str, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build_records(pd.DataFrame({"text": ["x"], "n": [1]}), CLAUDE, prompt=prompt)
+    assert said in str(caught.value)
+
+
+def test_a_null_cell_is_a_decision() -> None:
+    calls = pd.DataFrame({"text": pd.array(["x", None, "y", None], dtype="string")})
+    with pytest.raises(InputError, match=r"null in 2 rows \(row 2, 4\).*dropna.*null_cells='empty'"):
+        build_records(calls, CLAUDE, prompt="Call: {text}")
+    records = build_records(calls, CLAUDE, prompt="Call: {text}", null_cells="empty")
+    assert asked(records)[1] == "Call: "
+    assert asked(build_records(calls, CLAUDE, prompt="No column"))[1] == "No column"
+    with pytest.raises(InputError, match="null_cells is 'drop'"):
+        build_records(calls, CLAUDE, prompt="{text}", null_cells="drop")
+
+
+def test_cells_that_are_not_text_are_written_as_json_writes_them() -> None:
+    cells = [3, 2.5, True, [1, "é"], {"a": None}, dt.date(2026, 1, 2), np.int64(7), np.array([1, 2]), "{x}"]
+    frame = pd.DataFrame({"cell": pd.Series(cells, dtype=object)})
+    got = asked(build_records(frame, CLAUDE, prompt="{cell}"))
+    assert got == ["3", "2.5", "true", '[1, "é"]', '{"a": null}', "2026-01-02", "7", "[1, 2]", "{x}"]
+    typed = pd.DataFrame(
+        {"n": pd.array([1, 2], dtype="Int64"), "at": pd.to_datetime(["2026-01-02 03:04"] * 2)}
+    )
+    assert asked(build_records(typed, CLAUDE, prompt="{n} {at}"))[0] == "1 2026-01-02T03:04:00"
+    with pytest.raises(InputError, match=r"row 1 holds bytes .*no text form"):
+        build_records(pd.DataFrame({"cell": [b"x"]}), CLAUDE, prompt="{cell}")
+
+
+@pytest.mark.parametrize(
+    ("ids", "said"),
+    [
+        (
+            ["a", "b", "a", "c", "b", "a"],
+            "record_id 'a' occurs 3 times (also 'b'). Name a column with distinct",
+        ),
+        (["a", None], "Row 2 of column 'id' holds None"),
+        (["a", ""], "Row 2 of column 'id' holds ''"),
+        ([1.5, 2.0], "Row 1 of column 'id' holds 1.5"),
+    ],
+)
+def test_ids_that_cannot_be_joined_on_are_refused(ids: list, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        build_records(pd.DataFrame({"id": ids}), CLAUDE, prompt="x", record_id="id")
+    assert said in str(caught.value)
+
+
+def test_ids_repeated_in_a_later_chunk_are_refused() -> None:
+    chunks = [pd.DataFrame({"id": [1, 2]}), pd.DataFrame({"id": [3, 1]})]
+    parts = build_records(iter(chunks), CLAUDE, prompt="x", record_id="id")
+    assert next(parts)["record_id"].to_list() == ["1", "2"]
+    with pytest.raises(InputError, match="repeats a record_id of an earlier chunk, among rows 3 to 4"):
+        next(parts)
+
+
+def test_a_column_may_override_a_parameter() -> None:
+    calls = pd.DataFrame({"text": ["a", "b"], "limit": pd.array([10, None], dtype="Int64"), "t": [0.0, 0.5]})
+    records = build_records(
+        calls, NOVA, prompt="{text}", max_tokens=99, overrides={"max_tokens": "limit", "temperature": "t"}
+    )
+    assert [body["inferenceConfig"] for body in records["model_input"]] == [
+        {"maxTokens": 10, "temperature": 0.0},
+        {"maxTokens": 99, "temperature": 0.5},
+    ]
+    assert b'"maxTokens":10,"temperature":0.0' in next(iter_lines(records))
+    with pytest.raises(InputError, match="no column 'absent'"):
+        build_records(calls, NOVA, prompt="x", overrides={"max_tokens": "absent"})
+
+
+def test_a_parameter_the_family_does_not_take_is_refused() -> None:
+    with pytest.raises(InputError, match="max_new_tokens"):
+        build_records(pd.DataFrame({"a": ["x"]}), CLAUDE, prompt="x", max_new_tokens=5)
+
+
+def test_images_come_from_paths(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"jpg")
+    (tmp_path / "b.PNG").write_bytes(b"png")
+    pages = pd.DataFrame({"page": [str(tmp_path / "a.jpg"), None], "more": [None, [tmp_path / "b.PNG"]]})
+    records = build_records(pages, CLAUDE, prompt="What is this?", media=["page", "more"])
+    blocks = [body["messages"][0]["content"] for body in records["model_input"]]
+    assert [block["type"] for block in blocks[0]] == ["image", "text"]
+    assert blocks[0][0]["source"]["media_type"] == "image/jpeg"
+    assert base64.b64decode(blocks[1][0]["source"]["data"]) == b"png"
+    with pytest.raises(InputError, match=r"Row 1 names '.*absent\.png', which cannot be read"):
+        build_records(pd.DataFrame({"p": [str(tmp_path / "absent.png")]}), CLAUDE, prompt="x", media="p")
+    with pytest.raises(InputError, match="extension tells neither"):
+        build_records(pd.DataFrame({"p": ["a.bin"]}), CLAUDE, prompt="x", media="p")
+
+
+def test_linked_video_stays_a_link() -> None:
+    clips = pd.DataFrame({"clip": ["s3://media/run/one.mp4"]})
+    body = build_records(clips, NOVA, prompt="What happens?", media="clip")["model_input"][0]
+    assert body["messages"][0]["content"][0]["video"]["source"] == {
+        "s3Location": {"uri": "s3://media/run/one.mp4"}
+    }
+
+
+def test_converse_bodies_are_asked_for_by_name() -> None:
+    body = build_records(pd.DataFrame({"a": ["x"]}), CLAUDE, prompt="{a}", family="converse")["model_input"][
+        0
+    ]
+    assert body == {
+        "messages": [{"role": "user", "content": [{"text": "x"}]}],
+        "inferenceConfig": {"maxTokens": 1024},
+    }
+
+
+def test_embeddings_have_no_maximum_of_tokens() -> None:
+    model = "amazon.titan-embed-text-v2:0"
+    body = build_records(pd.DataFrame({"a": ["x"]}), model, prompt="{a}", dimensions=256)["model_input"][0]
+    assert body == {"inputText": "x", "dimensions": 256}
+
+
+def test_an_unknown_model_is_never_guessed() -> None:
+    with pytest.raises(FamilyError, match="family="):
+        build_records(pd.DataFrame({"a": ["x"]}), PROFILE, prompt="{a}")
+    with pytest.raises(InputError, match="does not offer"):
+        build_records(pd.DataFrame({"a": ["x"]}), CLAUDE, prompt="{a}", family="cohere_command")
+
+
+def test_the_line_is_what_bedrock_reads() -> None:
+    written = input_line("r1", {"x": "é\u2028", "n": np.int64(3)})
+    assert written.decode() == '{"recordId":"r1","modelInput":{"x":"é\u2028","n":3}}\n'
+    assert input_line(None, {}) == b'{"modelInput":{}}\n'
+    with pytest.raises(InputError, match="'r1' holds half of a surrogate pair"):
+        input_line("r1", {"x": "a\ud800"})
+    with pytest.raises(InputError, match="holds object"):
+        input_line("r1", {"x": object()})
+
+
+def test_files_made_elsewhere_are_passed_on_byte_for_byte(tmp_path: Path) -> None:
+    first = b'{"modelInput": {"a":1.50},  "recordId": "x\\u00e9"}\r\n\n{"modelInput":{}}\n'
+    (tmp_path / "a.jsonl").write_bytes(first)
+    (tmp_path / "b.jsonl").write_bytes(b'{"recordId": 7, "modelInput": {"t": NaN}}')
+    (tmp_path / "c.jsonl.out").write_bytes(b"not read")
+    lines = list(iter_lines(tmp_path))
+    assert b"".join(lines) == first.replace(b"\n\n", b"\n") + b'{"recordId": 7, "modelInput": {"t": NaN}}\n'
+    assert list(iter_record_ids(tmp_path)) == ["xé", None, "7"]
+    assert [record_id for record_id, _ in read_records(tmp_path)] == ["xé", None, "7"]
+
+
+@pytest.mark.parametrize("line", [b"{", b"[]", b'{"recordId": "a"}', b'"x"', b"\xff", b"[" * 20_000])
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b'{"recordId":"a","modelInput":{}}\n' + line + b"\n")
+    with pytest.raises(RecordsError, match=r"records\.jsonl line 2 is not"):
+        list(read_records(path))
+
+
+def test_a_place_without_records_is_said(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"holds no \.jsonl file"):
+        list(iter_lines(tmp_path))
+    with pytest.raises(InputError, match="no file or folder"):
+        list(iter_lines(tmp_path / "absent.jsonl"))
+    with pytest.raises(InputError, match="no column model_input"):
+        list(iter_lines(pd.DataFrame({"record_id": ["a"]})))
