@@ -15,7 +15,6 @@ from bbkit.families._request import (
     either,
     foreign,
     free,
-    null,
     record,
     required,
     string,
@@ -164,19 +163,20 @@ _CALL = record(
 MESSAGE = record(
     {
         "role": required(string(values=("system", "developer", "user", "assistant", "tool"))),
-        "content": either(string(), array(_PART), null()),
+        "content": either(string(), array(_PART)),
         "name": string(),
-        "tool_calls": either(array(_CALL), null()),
+        "tool_calls": array(_CALL),
         "tool_call_id": string(),
-        "refusal": either(string(), null()),
-        "reasoning_content": either(string(), null()),
-        "reasoning": either(string(), null()),
+        "refusal": string(),
+        "reasoning_content": string(),
+        "reasoning": string(),
         "prefix": anything(),
         "annotations": anything(),
         "audio": anything(),
         "function_call": anything(),
     },
     mistakes={"cache_control": CACHING, **foreign("converse", "toolUse", "toolResult")},
+    null_is_absent=True,
 )
 TOOL = record(
     {

@@ -82,46 +82,38 @@ def _turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         return []
     faults: list[Fault] = []
     if mapping(messages[0]).get("role") == "assistant":
-        faults.append(
-            Fault(
-                "error",
-                "role_order",
-                "messages[0].role",
-                "The first turn is the assistant's.",
-                "Start messages with a user turn.",
-            )
-        )
+        finding = "The first turn is the assistant's."
+        faults.append(_error("role_order", "messages[0].role", finding, "Start messages with a user turn."))
     last = len(messages) - 1
+    tools = False
     for position, message in enumerate(messages):
-        content = mapping(message).get("content")
-        if (
-            type(content) is list
-            and not content
-            and not (position == last and message["role"] == "assistant")
-        ):
+        content = message.get("content") if type(message) is dict else None
+        if type(content) is not list:
+            continue
+        for block in content:
+            if type(block) is dict and ("tool_use_id" in block or "input" in block):
+                tools = True
+        if not content and not (position == last and message.get("role") == "assistant"):
+            remedy = "Give every turn at least one content block."
             faults.append(
-                Fault(
-                    "error",
-                    "empty_content",
-                    f"messages[{position}].content",
-                    "The turn is empty.",
-                    "Give every turn at least one content block.",
-                )
+                _error("empty_content", f"messages[{position}].content", "The turn is empty.", remedy)
             )
-    faults += _ending_faults(messages, body, model_id)
-    if last or type(mapping(messages[0]).get("content")) is list:
-        faults += _tool_faults(messages)
-    return faults
+    if last:
+        faults += _ending_faults(messages, body, model_id)
+    return faults + _tool_faults(messages) if tools else faults
+
+
+def _error(rule: str, path: str, finding: str, remedy: str) -> Fault:
+    return Fault("error", rule, path, finding, remedy)
 
 
 def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Fault]:
-    if len(messages) < 2 or mapping(messages[-1]).get("role") != "assistant":
+    if mapping(messages[-1]).get("role") != "assistant":
         return []
     path = f"messages[{len(messages) - 1}]"
     if traits_of(model_id).no_prefill:
         return [
-            Fault(
-                "error",
+            _error(
                 "prefill",
                 path,
                 "The last turn is the assistant's, which this model refuses.",
@@ -130,8 +122,7 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) 
         ]
     if mapping(body.get("thinking")).get("type") in ("enabled", "adaptive"):
         return [
-            Fault(
-                "error",
+            _error(
                 "thinking_conflict",
                 path,
                 "The last turn is the assistant's, with thinking on.",
@@ -142,8 +133,7 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) 
     text = content if type(content) is str else (objects(content) or [{}])[-1].get("text")
     if type(text) is str and text and text != text.rstrip():
         return [
-            Fault(
-                "error",
+            _error(
                 "prefill",
                 path,
                 "The prefilled answer at the end has trailing whitespace.",
@@ -167,8 +157,7 @@ def _tool_faults(messages: list[Any]) -> list[Fault]:
                 faults.append(_unanswered(position - 1, missing))
             if extra := [use for use in results if use not in open_ids]:
                 faults.append(
-                    Fault(
-                        "error",
+                    _error(
                         "tool_pairing",
                         f"messages[{position}].content",
                         f"A tool_result answers {extra[0]!r}, which the turn before does not use.",
@@ -184,8 +173,7 @@ def _tool_faults(messages: list[Any]) -> list[Fault]:
 
 
 def _unanswered(position: int, ids: list[Any]) -> Fault:
-    return Fault(
-        "error",
+    return _error(
         "tool_pairing",
         f"messages[{position}].content",
         f"tool_use {ids[0]!r} has no tool_result in the next user turn.",
@@ -198,8 +186,7 @@ def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     kind = thinking.get("type")
     if kind == "adaptive" and traits_of(model_id).no_adaptive:
         return [
-            Fault(
-                "error",
+            _error(
                 "thinking_conflict",
                 "thinking.type",
                 "Adaptive thinking is not for this model.",
@@ -215,8 +202,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
     budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
     if thinking.get("type") == "enabled" and "budget_tokens" not in thinking:
         return [
-            Fault(
-                "error",
+            _error(
                 "required",
                 "thinking.budget_tokens",
                 "thinking is enabled without budget_tokens.",
@@ -225,8 +211,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
         ]
     if budget is not None and traits_of(model_id).no_sampling:
         return [
-            Fault(
-                "error",
+            _error(
                 "thinking_conflict",
                 "thinking.budget_tokens",
                 "This model refuses budget_tokens.",
@@ -237,8 +222,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
     interleaved = type(beta) is list and any("interleaved-thinking" in str(name) for name in beta)
     if type(budget) is int and type(most) is int and budget >= most and not interleaved:
         return [
-            Fault(
-                "error",
+            _error(
                 "thinking_budget",
                 "thinking.budget_tokens",
                 f"budget_tokens {budget:,} is not less than max_tokens {most:,}.",
@@ -253,8 +237,7 @@ def _forced_faults(body: Mapping[str, Any]) -> list[Fault]:
     if choice not in ("any", "tool"):
         return []
     return [
-        Fault(
-            "error",
+        _error(
             "thinking_conflict",
             "tool_choice.type",
             f"tool_choice {choice!r} with thinking on.",
@@ -268,8 +251,7 @@ def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     sent = [name for name in _SAMPLING if name in body]
     if traits.no_sampling:
         return [
-            Fault(
-                "error",
+            _error(
                 "sampling_refused",
                 name,
                 f"{name} is sent to a model that refuses it.",
@@ -280,8 +262,7 @@ def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     faults: list[Fault] = []
     if traits.one_sampler and "temperature" in body and "top_p" in body:
         faults.append(
-            Fault(
-                "error",
+            _error(
                 "sampling_conflict",
                 "top_p",
                 "temperature and top_p are both given.",
@@ -298,11 +279,11 @@ def _thinking_sampling(body: Mapping[str, Any]) -> list[Fault]:
     remedy = "With thinking on, leave temperature and top_k out; top_p may be 0.95 to 1."
     if body.get("temperature", 1) != 1:
         found = f"temperature {body['temperature']} with thinking on."
-        faults.append(Fault("error", "thinking_conflict", "temperature", found, remedy))
+        faults.append(_error("thinking_conflict", "temperature", found, remedy))
     top_p = body.get("top_p")
     if isinstance(top_p, int | float) and top_p < 0.95:
         found = f"top_p {top_p} with thinking on."
-        faults.append(Fault("error", "thinking_conflict", "top_p", found, remedy))
+        faults.append(_error("thinking_conflict", "top_p", found, remedy))
     if "top_k" in body:
-        faults.append(Fault("error", "thinking_conflict", "top_k", "top_k with thinking on.", remedy))
+        faults.append(_error("thinking_conflict", "top_k", "top_k with thinking on.", remedy))
     return faults

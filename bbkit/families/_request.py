@@ -34,7 +34,7 @@ class Field:
     Attributes
     ----------
     kind : str
-        ``string``, ``integer``, ``number``, ``boolean``, ``null``, ``array``, ``object``, ``tagged`` (an
+        ``string``, ``integer``, ``number``, ``boolean``, ``array``, ``object``, ``tagged`` (an
         object whose member `tag` names its variant), ``either`` (one of `choices`, told apart by JSON type)
         or ``any``.
     required : bool
@@ -59,6 +59,8 @@ class Field:
         The alternatives of ``either``.
     open : bool
         Whether names beyond `members` are left to the model.
+    null_is_absent : bool
+        Whether a member of an object may be null as well as left out.
     prefix : tuple of str
         A string must start with one of these; `prefix_mistake` says why.
     base64 : bool
@@ -81,6 +83,7 @@ class Field:
     variants: Mapping[str, "Field"] = field(default_factory=dict)
     choices: tuple["Field", ...] = ()
     open: bool = False
+    null_is_absent: bool = False
     prefix: tuple[str, ...] = ()
     prefix_mistake: Mistake | None = None
     base64: bool = False
@@ -172,6 +175,7 @@ def record(
     exactly_one: tuple[tuple[str, ...], ...] = (),
     at_most_one: tuple[tuple[str, ...], ...] = (),
     open: bool = False,
+    null_is_absent: bool = False,
 ) -> Field:
     """An object with named members; other names are unknown, unless `open`."""
     return Field(
@@ -181,6 +185,7 @@ def record(
         exactly_one=exactly_one,
         at_most_one=at_most_one,
         open=open,
+        null_is_absent=null_is_absent,
     )
 
 
@@ -199,11 +204,6 @@ def either(*choices: Field) -> Field:
 def anything() -> Field:
     """Any value: left to the model."""
     return Field("any")
-
-
-def null() -> Field:
-    """JSON null."""
-    return Field("null")
 
 
 def free() -> Field:

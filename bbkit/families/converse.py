@@ -14,12 +14,8 @@ from bbkit.families._request import (
     Fault,
     Mistake,
     Request,
-    anything,
     array,
     foreign,
-    free,
-    integer,
-    number,
     record,
     required,
     string,
@@ -107,81 +103,24 @@ _TOOLS = Mistake(
     "Batch refuses Converse records with toolConfig (error 400): use InvokeModel bodies for tools.",
     "converse_tools",
 )
+_URL = {"url": Mistake("Send the bytes as base64, or a place in S3.", "url_media")}
+_MEDIUM = record({"source": record({}, mistakes=_URL)}, mistakes=foreign("anthropic", "media_type"))
 _BLOCK = record(
-    {
-        **{
-            name: free()
-            for name in (
-                "image",
-                "document",
-                "video",
-                "audio",
-                "toolUse",
-                "toolResult",
-                "guardContent",
-                "reasoningContent",
-                "citationsContent",
-                "searchResult",
-            )
-        },
-        "text": string(min_length=1),
-    },
+    {"text": string(min_length=1), "image": _MEDIUM, "document": _MEDIUM, "video": _MEDIUM, "audio": _MEDIUM},
     mistakes={"cachePoint": CACHING, **foreign("anthropic", "type", "source")},
-    exactly_one=(
-        (
-            "text",
-            "image",
-            "document",
-            "video",
-            "audio",
-            "toolUse",
-            "toolResult",
-            "guardContent",
-            "cachePoint",
-            "reasoningContent",
-            "citationsContent",
-            "searchResult",
-        ),
-    ),
-)
-_MESSAGE = record(
-    {
-        "role": required(
-            string(
-                values=("user", "assistant"),
-                mistakes={"system": Mistake("Move it to the top-level member system.", "role_order")},
-            )
-        ),
-        "content": required(array(_BLOCK)),
-    }
 )
 _BODY = record(
     {
-        "messages": required(array(_MESSAGE, min_length=1)),
-        "system": array(
-            record({"text": string(min_length=1), "guardContent": free()}, mistakes={"cachePoint": CACHING})
-        ),
+        "messages": required(array(record({"content": required(array(_BLOCK))}), min_length=1)),
+        "system": array(record({"text": string(min_length=1)}, mistakes={"cachePoint": CACHING})),
         "inferenceConfig": record(
-            {
-                "maxTokens": integer(1),
-                "temperature": number(0, 1),
-                "topP": number(0, 1),
-                "stopSequences": array(string(min_length=1)),
-            },
+            {},
             mistakes={
                 "topK": Mistake("Put top_k or topK into additionalModelRequestFields."),
                 "reasoningConfig": Mistake("Put reasoningConfig into additionalModelRequestFields."),
                 **foreign("anthropic", "max_tokens", "top_p", "stop_sequences"),
             },
         ),
-        "additionalModelRequestFields": anything(),
-        "additionalModelResponseFieldPaths": array(string()),
-        "guardrailConfig": free(),
-        "outputConfig": free(),
-        "performanceConfig": free(),
-        "promptVariables": free(),
-        "requestMetadata": free(),
-        "serviceTier": free(),
     },
     mistakes={
         **COMMON_MISTAKES,
@@ -191,6 +130,7 @@ _BODY = record(
         **foreign("openai_chat", "max_completion_tokens", "model"),
     },
 )
+"""What botocore's shape does not say: non-empty texts and known mistakes. The checks add one to the other."""
 
 FAMILY = Family(
     name="converse",

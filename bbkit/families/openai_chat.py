@@ -36,7 +36,6 @@ from bbkit.families._request import (
     foreign,
     free,
     integer,
-    null,
     number,
     record,
     required,
@@ -117,8 +116,8 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         )
     if "gpt-oss" in model_id:
         for position, message in enumerate(objects(body.get("messages"))):
-            kinds = {part.get("type") for part in objects(message.get("content"))}
-            if kinds & {"image_url", "input_audio", "audio_url", "video_url"}:
+            kinds = [part.get("type") for part in objects(message.get("content"))]
+            if any(kind in kinds for kind in ("image_url", "input_audio", "audio_url", "video_url")):
                 faults.append(
                     Fault(
                         "error",
@@ -131,7 +130,6 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
-_OPTIONAL_NUMBER = either(number(-2, 2), null())
 _BODY = record(
     {
         "messages": required(array(MESSAGE, min_length=1)),
@@ -142,12 +140,12 @@ _BODY = record(
         "top_p": number(0, 1),
         "top_k": anything(),
         "min_p": number(0, 1),
-        "stop": either(string(), array(string(min_length=1)), null()),
+        "stop": either(string(), array(string(min_length=1))),
         "stream": boolean(False),
         "n": integer(1),
-        "seed": either(integer(), null()),
-        "frequency_penalty": _OPTIONAL_NUMBER,
-        "presence_penalty": _OPTIONAL_NUMBER,
+        "seed": integer(),
+        "frequency_penalty": number(-2, 2),
+        "presence_penalty": number(-2, 2),
         "repetition_penalty": number(0),
         "response_format": record(
             {
@@ -159,11 +157,11 @@ _BODY = record(
         "tools": array(TOOL),
         "tool_choice": TOOL_CHOICE,
         "parallel_tool_calls": boolean(),
-        "logprobs": either(boolean(), null()),
+        "logprobs": boolean(),
         "top_logprobs": integer(0, 20),
-        "logit_bias": either(free(), null()),
+        "logit_bias": free(),
         "user": string(),
-        "metadata": either(free(), null()),
+        "metadata": free(),
         "chat_template_kwargs": free(),
         "thinking": free(),
     },
@@ -178,6 +176,7 @@ _BODY = record(
         "max_new_tokens": Mistake("Use max_tokens."),
     },
     at_most_one=(("max_tokens", "max_completion_tokens"),),
+    null_is_absent=True,
 )
 
 FAMILY = Family(

@@ -1,0 +1,10 @@
+"""Will Bedrock take these records, and the model these bodies? Asked before anything is sent or paid for.
+
+A batch job does not validate `modelInput`: one whose bodies are all wrong runs to its end and holds nothing.
+"""
+
+from bbkit.checks._names import check_arn, check_job_name, check_s3_uri
+from bbkit.checks._records import RecordCheck
+from bbkit.checks._sources import check_records
+
+__all__ = ["RecordCheck", "check_arn", "check_job_name", "check_records", "check_s3_uri"]

@@ -1,0 +1,83 @@
+"""One body against the request of its family: fast when it is right, every fault when it is not."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bbkit.checks._converse import converse_field
+from bbkit.checks._media import media_faults
+from bbkit.checks._typing import make_type
+from bbkit.checks._walking import find_faults
+from bbkit.families import FAMILIES, Family, bare_model_id
+from bbkit.families._request import Fault, Field, Request
+from bbkit.families._shapes import looks_like
+
+
+class BodyCheck:
+    """Checks bodies of one family for one model.
+
+    Parameters
+    ----------
+    family : Family
+        Whose request describes the bodies; it must have one.
+    model_id : str
+        The job's model: some rules depend on it.
+    """
+
+    def __init__(self, family: Family, model_id: str):
+        assert family.request is not None
+        self.family = family
+        self.model_id = model_id
+        self.bare_id = bare_model_id(model_id)
+        self.request: Request = family.request
+        self.field: Field = self.request.body
+        if self.request.shape:
+            self.field = converse_field(self.field)
+        self.rules = self.request.rules
+        self.type = make_type(self.field, free=True)
+
+    def faults(self, body: Any) -> list[Fault]:
+        """Report what is wrong with a body.
+
+        Parameters
+        ----------
+        body : object
+            ``modelInput`` as JSON values.
+
+        Returns
+        -------
+        list of Fault
+            Empty for a body that the family's description and the model's known rules accept.
+        """
+        if self.type is not None:
+            try:
+                msgspec.convert(body, self.type)
+                return self.rules(body, self.bare_id)
+            except (msgspec.ValidationError, RecursionError):
+                pass
+        return self._walk(body)
+
+    def _walk(self, body: Any) -> list[Fault]:
+        if type(body) is not dict:
+            return find_faults(self.field, body)
+        found = find_faults(self.field, body, self.request.source, self.request.date)
+        if found and (mismatch := self._mismatch(body)):
+            return [mismatch]
+        return (
+            found
+            + [fault for fault in self.rules(body, self.bare_id) if fault not in found]
+            + media_faults(body)
+        )
+
+    def _mismatch(self, body: Mapping[str, Any]) -> Fault | None:
+        alike = looks_like(body)
+        if not alike or self.family.name in alike:
+            return None
+        other = FAMILIES[alike[0]]
+        finding = f"The body looks like one of {other.title}; {self.model_id} takes {self.family.title}."
+        instead = f"take a model of {other.name}"
+        if "converse" in alike:
+            instead = "create the job with modelInvocationType Converse"
+        remedy = f"Build the bodies for {self.family.name}, or {instead}."
+        return Fault("error", "family_mismatch", "", finding, remedy)

@@ -1,0 +1,148 @@
+"""Files of lines, in blocks and with bounded memory: what stands on each line, and what is no line at all."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from bbkit import aws
+from bbkit.errors import InputError
+
+HELD_BYTES = 1 << 26
+"""The longest line that is held in memory and checked, in bytes."""
+
+_BLOCK = 1 << 22
+_LOOKALIKES = (".json", ".ndjson", ".jsonlines", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json.gz")
+_MAGIC = (
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"PK\x03\x04", "a zip file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"PAR1", "a Parquet file"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
+)
+
+
+class Place(NamedTuple):
+    """Where the input files of a check are.
+
+    `files` are paths or URIs of ``.jsonl`` files, `others` those that look like input and are not read,
+    `nested` those in folders of a local folder, `keys` the URIs of all other objects beside them (media),
+    `folder` the ``s3://`` folder, empty for local files.
+    """
+
+    files: list[str]
+    others: list[str]
+    nested: list[str]
+    keys: set[str]
+    folder: str
+
+
+def find_files(path: str | Path) -> Place:
+    """List what a job would read at a place.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file, a folder, an ``s3://`` object or prefix.
+
+    Returns
+    -------
+    Place
+
+    Raises
+    ------
+    InputError
+        When there is nothing.
+    """
+    text = str(path)
+    if text.startswith("s3://"):
+        return _find_objects(text)
+    local = Path(path)
+    if local.is_file():
+        return Place([text], [], [], set(), "")
+    if not local.is_dir():
+        raise InputError(
+            f"There is no file or folder {text!r}. Give a .jsonl file, a folder of them or an S3 URI."
+        )
+    names = sorted(str(item) for item in local.iterdir() if item.is_file())
+    nested = sorted(str(item) for item in local.glob("*/**/*.jsonl"))
+    return _sorted_out(names, text, "", nested)
+
+
+def _find_objects(uri: str) -> Place:
+    names = [item.uri for item in aws.list_objects(uri)]
+    if uri in names:
+        return Place([uri], [], [], set(), "")
+    inside = [name for name in names if name.startswith(uri.rstrip("/") + "/")]
+    return _sorted_out(inside, uri, uri.rstrip("/") + "/", [])
+
+
+def _sorted_out(names: list[str], place: str, folder: str, nested: list[str]) -> Place:
+    files = [name for name in names if name.endswith(".jsonl")]
+    others = [name for name in names if name.lower().endswith((*_LOOKALIKES, ".jsonl")) and name not in files]
+    if not files and not others and not nested:
+        raise InputError(f"{place!r} holds no .jsonl file; Bedrock reads no other.")
+    keys = set(names).difference(files, others) if folder else set()
+    return Place(sorted(files), others, nested, keys, folder)
+
+
+def open_file(name: str) -> BinaryIO:
+    """Open a path or ``s3://`` URI for reading in blocks."""
+    return aws.open_object(name) if name.startswith("s3://") else Path(name).open("rb", buffering=0)
+
+
+class Lines:
+    """The lines of one file, split at newlines only.
+
+    Parameters
+    ----------
+    name : str
+        A path or ``s3://`` URI.
+
+    Attributes
+    ----------
+    bytes : int
+        What has been read, in bytes.
+    bom : bool
+        Whether the file began with a byte order mark; it is taken off.
+    kind : str
+        What the file is instead of JSON lines, told from its first bytes; then it has no lines.
+    """
+
+    def __init__(self, name: str):
+        self.name = name
+        self.bytes = 0
+        self.bom = False
+        self.kind = ""
+
+    def __iter__(self) -> Iterator[list[bytes | int]]:
+        """Yield the lines of one block after another; a line too long to hold is its length in bytes."""
+        rest: list[bytes] = []
+        held = 0
+        with open_file(self.name) as file:
+            while block := file.read(_BLOCK):
+                if not self.bytes:
+                    block = self._begin(block)
+                    if self.kind:
+                        return
+                self.bytes += len(block)
+                lines: list[bytes | int] = block.split(b"\n")  # type: ignore[assignment]
+                first = lines[0]
+                held += len(first)  # type: ignore[arg-type]
+                if held <= HELD_BYTES:
+                    rest.append(first)  # type: ignore[arg-type]
+                else:
+                    rest = []
+                if len(lines) > 1:
+                    lines[0] = b"".join(rest) if held <= HELD_BYTES else held
+                    last = lines.pop()
+                    rest, held = [last], len(last)  # type: ignore[arg-type, list-item]
+                    yield lines
+        if held:
+            yield [b"".join(rest) if held <= HELD_BYTES else held]
+
+    def _begin(self, block: bytes) -> bytes:
+        self.kind = next((kind for magic, kind in _MAGIC if block.startswith(magic)), "")
+        self.bom = block.startswith(b"\xef\xbb\xbf")
+        return block[3:] if self.bom else block

@@ -1,0 +1,105 @@
+"""Findings that are alike become one, with a count and three examples, however many the records."""
+
+import re
+from typing import Any
+
+from bbkit.families._request import Fault
+from bbkit.frames import Findings, findings
+
+_INDEX = re.compile(r"\[\d+\]")
+_MOST_PLACES = 40
+_EXAMPLES = 3
+
+
+class _Group:
+    __slots__ = ("count", "examples", "fault", "line", "record_id")
+
+    def __init__(self, fault: Fault, line: int | None, record_id: str | None):
+        self.fault, self.line, self.record_id = fault, line, record_id
+        self.count = 0
+        self.examples: list[str] = []
+
+
+class Groups:
+    """Gathers faults and gives the table of findings."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, ...], _Group] = {}
+        self._places: dict[tuple[str, ...], int] = {}
+        self._whole: list[dict[str, Any]] = []
+
+    def add(
+        self, fault: Fault, *, file: str = "", line: int | None = None, record_id: str | None = None
+    ) -> None:
+        """Add a fault of one record or line.
+
+        Parameters
+        ----------
+        fault : Fault
+            What is wrong.
+        file : str
+            Where it stands, empty for records in memory.
+        line : int, optional
+            Its line (1-based), or row.
+        record_id : str, optional
+            The record.
+        """
+        kind = (fault.severity, fault.rule, file)
+        key = (*kind, _INDEX.sub("[]", fault.path), fault.remedy)
+        group = self._groups.get(key)
+        if group is None:
+            if self._places.get(kind, 0) >= _MOST_PLACES:
+                key = (*kind, "...", "")
+                group = self._groups.get(key)
+            if group is None:
+                self._places[kind] = self._places.get(kind, 0) + 1
+                group = self._groups[key] = _Group(fault, line, record_id)
+        group.count += 1
+        if len(group.examples) < _EXAMPLES:
+            group.examples.append(_example(line, record_id))
+
+    def count_more(self, fault: Fault, file: str, times: int) -> None:
+        """Count a fault of this file that was added before so many times more."""
+        key = (fault.severity, fault.rule, file, _INDEX.sub("[]", fault.path), fault.remedy)
+        self._groups[key].count += times
+
+    def add_whole(
+        self, severity: str, rule: str, finding: str, remedy: str, *, file: str = "", count: int = 1
+    ) -> None:
+        """Add a finding about a file or the whole rather than one record."""
+        row = {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy, "count": count}
+        self._whole.append(row | ({"file": file} if file else {}))
+
+    def table(self) -> Findings:
+        """The findings, those of the whole first among the equally severe."""
+        rows = list(self._whole)
+        for (severity, rule, file, *_), group in self._groups.items():
+            rows.append(
+                {
+                    "severity": severity,
+                    "rule": rule,
+                    "file": file or None,
+                    "line": group.line,
+                    "record_id": group.record_id,
+                    "count": group.count,
+                    "finding": _sentence(group),
+                    "remedy": group.fault.remedy,
+                }
+            )
+        return findings(rows)
+
+
+def _example(line: int | None, record_id: str | None) -> str:
+    where = f"line {line:,}" if line is not None else ""
+    if record_id is None:
+        return where
+    shown = record_id if len(record_id) <= 60 else f"{record_id[:57]}..."
+    return f"{shown!r} ({where})" if where else repr(shown)
+
+
+def _sentence(group: _Group) -> str:
+    examples = [example for example in group.examples if example]
+    if group.count == 1 or not examples:
+        return group.fault.finding
+    more = f" and {group.count - len(examples):,} more" if group.count > len(examples) else ""
+    return f"{group.fault.finding} So in {', '.join(examples)}{more}."

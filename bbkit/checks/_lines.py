@@ -1,0 +1,163 @@
+"""What is wrong with a line before its body is looked at: bytes, JSON, recordId, modelInput."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bbkit.checks._media import iter_objects
+from bbkit.families._request import Fault
+
+_decode = msgspec.json.Decoder().decode
+_NOT_UTF8 = "Save the file as UTF-8, without BOM."
+_NO_NUMBER = "JSON has no NaN and no infinity: give a number, or leave the name out."
+
+
+def read_line(line: bytes) -> tuple[Any, list[Fault]]:
+    """Read one line as JSON, as leniently as it takes to say what is wrong with it.
+
+    Parameters
+    ----------
+    line : bytes
+        The line without its newline.
+
+    Returns
+    -------
+    tuple of (object, list of Fault)
+        Its value (None when it has none) and what a strict reader would not take.
+    """
+    try:
+        return _decode(line), []
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_again(line)
+
+
+def _read_again(line: bytes) -> tuple[Any, list[Fault]]:
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        found = f"The line is not UTF-8: byte 0x{line[error.start]:02x} at offset {error.start:,}."
+        return None, [_fault("not_utf8", found, _NOT_UTF8)]
+    odd: list[str] = []
+    try:
+        value = json.loads(
+            text,
+            parse_constant=lambda name: _constant(name, odd),
+            parse_float=lambda digits: _number(digits, odd),
+        )
+    except RecursionError:
+        return None, [_fault("too_deep", "The line nests too deep to be read.", "Flatten the record.")]
+    except ValueError as error:
+        return None, [_not_json(text, error)]
+    faults = [_fault("nan", f"The line holds {odd[0]}, which is no JSON number.", _NO_NUMBER)] if odd else []
+    if not text.isascii() or "\\u" in text:
+        faults += _surrogate_faults(value)
+    return value, faults
+
+
+def _constant(name: str, odd: list[str]) -> float:
+    odd.append(name)
+    return float(name)
+
+
+def _number(digits: str, odd: list[str]) -> float:
+    number = float(digits)
+    if number in (float("inf"), float("-inf")):
+        odd.append(digits if len(digits) <= 24 else f"{digits[:21]}...")
+    return number
+
+
+def _not_json(text: str, error: ValueError) -> Fault:
+    if "\0" in text:
+        found = f"The line holds a NUL byte at offset {text.index(chr(0)):,}."
+        return _fault(
+            "not_json", found, "Write the file anew: NUL bytes are left by a broken copy or UTF-16."
+        )
+    if isinstance(error, json.JSONDecodeError):
+        found = f"The line is not JSON: {error.msg.lower()} at character {error.pos:,}."
+    else:
+        found = f"The line is not JSON: {error}."
+    return _fault("not_json", found, "Write one JSON object a line, such as json.dumps makes.")
+
+
+def _surrogate_faults(value: Any) -> list[Fault]:
+    remedy = "Replace it where the text was read: half of a surrogate pair is not text."
+    for text in _iter_texts(value):
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            found = f"A text holds half of a surrogate pair, {error.object[error.start]!a}."
+            return [_fault("lone_surrogate", found, remedy)]
+    return []
+
+
+def _iter_texts(value: Any) -> Any:
+    if type(value) is str:
+        yield value
+    waiting = [value] if type(value) is list else []
+    for _, held in iter_objects(value):
+        yield from held
+        yield from (item for item in held.values() if type(item) is str)
+        waiting += [item for item in held.values() if type(item) is list]
+    while waiting:
+        for item in waiting.pop():
+            if type(item) is str:
+                yield item
+            elif type(item) is list:
+                waiting.append(item)
+
+
+def record_faults(record: Any) -> list[Fault]:
+    """What is wrong with a line's value beside its body.
+
+    Parameters
+    ----------
+    record : object
+        What the line holds.
+
+    Returns
+    -------
+    list of Fault
+        Empty for ``{"recordId": string, "modelInput": object}``.
+    """
+    if type(record) is not dict:
+        kind = {list: "an array", str: "a string", type(None): "null"}.get(type(record), "a single value")
+        remedy = 'Write one object a line: {"recordId": ..., "modelInput": {...}}.'
+        return [_fault("not_object", f"The line is {kind}, not an object.", remedy)]
+    return [*_id_faults(record), *_key_faults(record)]
+
+
+def _id_faults(record: Mapping[str, Any]) -> list[Fault]:
+    if record.get("recordId") is None:
+        found = "recordId is missing." if "recordId" not in record else "recordId is null."
+        remedy = "Give every record an id of its own: Bedrock makes one up, and the answer cannot be joined."
+        return [_fault("record_id_missing", found, remedy, "recordId", "warning")]
+    record_id = record["recordId"]
+    if type(record_id) is not str:
+        found = f"recordId is {json.dumps(record_id, default=repr)[:40]}, not a string."
+        return [_fault("record_id_type", found, "Put it in quotes.", "recordId")]
+    if not record_id.strip():
+        return [_fault("record_id_missing", "recordId is blank.", "Give every record an id.", "recordId")]
+    return []
+
+
+def _key_faults(record: Mapping[str, Any]) -> list[Fault]:
+    faults = []
+    if "modelInput" not in record:
+        near = next((name for name in ("model_input", "body", "input") if name in record), "")
+        remedy = f"Rename {near} to modelInput." if near else "Put the body under modelInput."
+        faults.append(_fault("model_input_missing", "modelInput is missing.", remedy, "modelInput"))
+    elif type(record["modelInput"]) is not dict:
+        remedy = "Put the body there as an object, not as text." if type(record["modelInput"]) is str else ""
+        faults.append(_fault("model_input_type", "modelInput is not an object.", remedy, "modelInput"))
+    for name in record:
+        if name not in ("recordId", "modelInput"):
+            found = f"{name!r} stands beside recordId and modelInput."
+            remedy = "Keep it in a table of your own: Bedrock ignores it and does not return it."
+            faults.append(_fault("extra_key", found, remedy, name, "warning"))
+    return faults
+
+
+def _fault(rule: str, finding: str, remedy: str, path: str = "", severity: str = "error") -> Fault:
+    return Fault(severity, rule, path, finding, remedy)

@@ -1,0 +1,210 @@
+"""The check itself: records of any source, one after another, in bounded memory."""
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from bbkit.checks._bodies import BodyCheck
+from bbkit.checks._duplicates import Duplicates
+from bbkit.checks._groups import Groups
+from bbkit.checks._lines import read_line, record_faults
+from bbkit.checks._media import holds_nan, iter_places
+from bbkit.checks._quotas import SMALLER, check_job, file_limit
+from bbkit.checks._windows import WindowCheck
+from bbkit.errors import InputError
+from bbkit.families import Family, family_of
+from bbkit.families._request import Fault
+from bbkit.frames import Findings
+from bbkit.lines import input_line
+from bbkit.models import check_model
+from bbkit.quotas import Quotas
+
+_PLACED = ("nova", "converse", "nova_embed")
+_decode = msgspec.json.Decoder().decode
+
+
+class RecordCheck:
+    """Checks records one after another and gives the table of findings at the end.
+
+    Parameters
+    ----------
+    model_id : str
+        The job's model.
+    family : str or Family, optional
+        Whose bodies they are, where the model id does not say it.
+    invocation_type : str
+        ``InvokeModel`` or ``Converse``.
+    quotas : Quotas, optional
+        What a job takes; AWS's dated defaults when left out.
+
+    Raises
+    ------
+    FamilyError
+        When the family cannot be told.
+    InputError
+        For another invocation type.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        *,
+        family: str | Family | None = None,
+        invocation_type: str = "InvokeModel",
+        quotas: Quotas | None = None,
+    ):
+        if invocation_type not in ("InvokeModel", "Converse"):
+            raise InputError(f"invocation_type is {invocation_type!r}; it takes InvokeModel or Converse.")
+        self.model_id = model_id
+        self.quotas = quotas or Quotas.defaults(model_id)
+        self.family = family_of(model_id, invocation_type=invocation_type, family=family)
+        self.groups = Groups()
+        self.records = 0
+        self.bytes = 0
+        self._duplicates = Duplicates()
+        self._bodies = BodyCheck(self.family, model_id) if self.family.request else None
+        self._window = WindowCheck(model_id, self.family)
+        self.media: dict[str, tuple[str, int | None, str | None]] = {}
+        self._check_model()
+
+    def _check_model(self) -> None:
+        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
+        for row in check_model(self.model_id, region):
+            self.groups.add_whole(row["severity"], row["rule"], row["finding"], row["remedy"])
+        if self._bodies is None:
+            found = f"{self.family.title} is read, not written: batch inference does not offer it."
+            self.groups.add_whole(
+                "error", "family_not_offered", found, "Take a model that batch inference lists."
+            )
+
+    def check_line(self, line: bytes, number: int | None = None, file: str = "", *, body: Any = None) -> None:
+        """Check one line, without its newline.
+
+        Parameters
+        ----------
+        line : bytes
+            One record.
+        number : int, optional
+            Its line (1-based) in the file, or its row in memory.
+        file : str
+            The file it stands in.
+        body : object, optional
+            The body to look at where it is not what the line holds: JSON has no NaN.
+        """
+        self.records += 1
+        try:
+            record = _decode(line)
+            faults: list[Fault] = []
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            record, faults = read_line(line)
+            if record is None and faults:
+                return self._add(faults, file, number, None)
+        if type(record) is not dict:
+            return self._add(faults + record_faults(record), file, number, None)
+        record_id = record.get("recordId")
+        body = record.get("modelInput") if body is None else body
+        if len(record) != 2 or type(record_id) is not str or type(body) is not dict or not record_id.strip():
+            faults = faults + record_faults(record)
+        if type(record_id) is str:
+            self._duplicates.add(record_id, number or self.records, file)
+        if type(body) is dict:
+            found = self._check_body(line, body, record_id, number, file)
+            if found:
+                faults = faults + [fault for fault in found if fault.rule != "nan"]
+        if faults:
+            self._add(faults, file, number, record_id if type(record_id) is str else None)
+
+    def _check_body(
+        self, line: bytes, body: dict[str, Any], record_id: Any, number: int | None, file: str
+    ) -> list[Fault]:
+        faults = self._bodies.faults(body) if self._bodies else []
+        if self._window.bytes is not None and len(line) > self._window.bytes:
+            faults = faults + self._window.faults(body)
+        if self.family.name in _PLACED and b"s3Location" in line:
+            for _, uri in iter_places(body):
+                self.media.setdefault(uri, (file, number, record_id))
+        return faults
+
+    def _add(self, faults: Iterable[Fault], file: str, number: int | None, record_id: str | None) -> None:
+        for fault in faults:
+            self.groups.add(fault, file=file, line=number, record_id=record_id)
+
+    def check_record(self, record_id: Any, body: Any, row: int | None = None) -> None:
+        """Check a record in memory, as the line that would be written.
+
+        Parameters
+        ----------
+        record_id : object
+            Its id; None where it has none.
+        body : object
+            Its body.
+        row : int, optional
+            Its row (1-based), for the findings.
+        """
+        shown, meant = record_id if type(record_id) is str else None, None
+        try:
+            line = input_line(record_id, body)[:-1]
+        except (InputError, ValueError, OverflowError, RecursionError) as error:
+            self.records += 1
+            return self._add([_unwritable(error)], "", row, shown)
+        if b"null" in line and holds_nan(body):
+            meant = body
+            found = "The body holds NaN or infinity, which is no JSON number."
+            self._add(
+                [Fault("error", "nan", "", found, "Give a number, or leave the name out.")], "", row, shown
+            )
+        if len(line) >= self.quotas.max_file_bytes:
+            found = f"The record has {len(line):,} bytes; {file_limit(self.quotas)}."
+            self._add([Fault("error", "record_bytes", "", found, SMALLER)], "", row, shown)
+        self.bytes += len(line) + 1
+        self.check_line(line, row, body=meant)
+
+    def finish(self, *, whole: bool = False) -> Findings:
+        """Give everything found.
+
+        Parameters
+        ----------
+        whole : bool
+            Whether the records are files that would go into one job as they stand.
+
+        Returns
+        -------
+        Findings
+        """
+        self._duplicates.flush()
+        self._check_duplicates()
+        self._check_buckets()
+        check_job(self.groups, self.model_id, self.records, self.bytes, self.quotas, whole=whole)
+        return self.groups.table()
+
+    def _check_duplicates(self) -> None:
+        again = self._duplicates
+        if again.first is None:
+            return
+        record_id, line, file = again.first
+        finding = f"record_id {record_id!r} occurs {again.times[record_id]:,} times"
+        others = [repr(one) for one in again.times if one != record_id][:2]
+        if others:
+            more = again.distinct - 1 - len(others)
+            finding += f" (also {', '.join(others)}" + (f", and {more:,} more)" if more else ")")
+        remedy = "Give every record an id of its own: answers are joined by it."
+        row = Fault("error", "record_id_duplicate", "recordId", f"{finding}.", remedy)
+        self.groups.add(row, file=file, line=line, record_id=record_id)
+        self.groups.count_more(row, file, again.count - 1)
+
+    def _check_buckets(self) -> None:
+        buckets = sorted({uri.split("/")[2] for uri in self.media if uri.count("/") > 2})
+        if len(buckets) > 1:
+            found = f"Media lie in {len(buckets)} buckets, such as {buckets[0]} and {buckets[1]}."
+            remedy = "Put the input files and all media into one folder of one bucket."
+            self.groups.add_whole("error", "media_place", found, remedy)
+
+
+def _unwritable(error: Exception) -> Fault:
+    if isinstance(error.__cause__, UnicodeEncodeError):
+        return Fault("error", "lone_surrogate", "", str(error), "Half of a surrogate pair is not text.")
+    text = str(error) or type(error).__name__
+    rule = "too_deep" if isinstance(error, RecursionError) else "not_json"
+    return Fault("error", rule, "", f"The record cannot be written as JSON: {text}", "Use plain JSON values.")

@@ -1,0 +1,255 @@
+"""A body against its description, value by value, so that all its faults are reported at once."""
+
+import binascii
+import difflib
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bbkit.families._request import Fault, Field, Mistake
+
+_JSON_NAMES = {
+    str: "a string",
+    bool: "a boolean",
+    int: "a whole number",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+_KIND_NAMES = {
+    "string": "a string",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "an array",
+    "object": "an object",
+    "tagged": "an object",
+}
+
+
+def find_faults(field: Field, body: Any, source: str = "", date: str = "") -> list[Fault]:
+    """Report everything in which a body departs from its description.
+
+    Parameters
+    ----------
+    field : Field
+        The description of the whole body.
+    body : object
+        What `modelInput` holds.
+    source, date : str
+        The page described and when, for the remedies.
+
+    Returns
+    -------
+    list of Fault
+        In the order of the description; empty for a body that follows it.
+    """
+    return _Walk(source, date).walk(field, body, "")
+
+
+def show(value: Any) -> str:
+    """A value as short JSON text."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = repr(value)
+    return text if len(text) <= 48 else f"{text[:45]}..."
+
+
+class _Walk:
+    def __init__(self, source: str, date: str):
+        self.see = f"See {source} ({date})." if source else ""
+        self.page = f"AWS's page of {date}" if date else "the description"
+        self.faults: list[Fault] = []
+        self.kinds: dict[str, Callable[[Field, Any, str], None]] = {
+            "string": self._string,
+            "integer": self._number,
+            "number": self._number,
+            "boolean": self._values,
+            "array": self._array,
+            "object": self._object,
+            "tagged": self._tagged,
+        }
+
+    def walk(self, field: Field, value: Any, path: str) -> list[Fault]:
+        """Add the faults of one value and of what it holds."""
+        if field.kind == "any":
+            return self.faults
+        if field.kind == "either":
+            fitting = next((choice for choice in field.choices if _fits(choice.kind, value)), None)
+            if fitting is None:
+                accepted = " or ".join(dict.fromkeys(_KIND_NAMES[choice.kind] for choice in field.choices))
+                self._mistyped(value, path, accepted)
+            else:
+                self.walk(fitting, value, path)
+        elif not _fits(field.kind, value):
+            self._mistyped(value, path, _KIND_NAMES[field.kind])
+        else:
+            self.kinds[field.kind](field, value, path)
+        return self.faults
+
+    def _add(self, rule: str, path: str, finding: str, remedy: str = "", severity: str = "error") -> None:
+        self.faults.append(Fault(severity, rule, path, finding, remedy or self.see))
+
+    def _mistyped(self, value: Any, path: str, accepted: str) -> None:
+        found = _JSON_NAMES.get(type(value), type(value).__name__)
+        shown = "" if value is None else f" {show(value)}"
+        if type(value) is float and value.is_integer() and accepted == "a whole number":
+            found = "a number with a decimal point"
+        where = path or "modelInput"
+        self._add("type", path, f"{where} is {found}{shown}; it takes {accepted}.")
+
+    def _mistaken(self, mistake: Mistake, path: str, finding: str) -> None:
+        self._add(mistake.rule, path, finding, mistake.remedy, mistake.severity)
+
+    def _values(self, field: Field, value: Any, path: str) -> None:
+        if not field.values or value in field.values:
+            return
+        if type(value) is str and value in field.mistakes:
+            self._mistaken(field.mistakes[value], path, f"{path} is {show(value)}.")
+            return
+        accepted = ", ".join(show(one) for one in field.values)
+        self._add(
+            "value", path, f"{path} is {show(value)}; accepted: {accepted}.", _suggest(value, field.values)
+        )
+
+    def _string(self, field: Field, value: str, path: str) -> None:
+        if field.values or field.mistakes:
+            self._values(field, value, path)
+        self._length(field, value, path, "characters")
+        if field.prefix and not value.startswith(field.prefix):
+            accepted = " or ".join(field.prefix)
+            mistake = field.prefix_mistake or Mistake(f"It must begin with {accepted}.", "value")
+            self._mistaken(mistake, path, f"{path} is {show(value)}; it begins with {accepted}.")
+        if field.base64 and value:
+            self._base64(value, path)
+
+    def _base64(self, value: str, path: str) -> None:
+        if value.startswith("data:"):
+            finding = f"{path} begins with {show(value[:20])}."
+            self._add("base64", path, finding, "Send the base64 alone, without data: and what follows it.")
+            return
+        try:
+            binascii.a2b_base64(value, strict_mode=True)
+        except ValueError:
+            self._add("base64", path, f"{path} is {show(value)}, not base64.", "Encode the bytes as base64.")
+
+    def _length(self, field: Field, value: Any, path: str, unit: str) -> None:
+        length = len(value)
+        if field.min_length is not None and length < field.min_length:
+            if not length:
+                self._add("empty_content", path, f"{path} is empty.", "Give it content, or leave it out.")
+            else:
+                least = f"at least {field.min_length:,}"
+                self._add("length", path, f"{path} has {length:,} {unit}; it takes {least}.")
+        elif field.max_length is not None and length > field.max_length:
+            self._add("length", path, f"{path} has {length:,} {unit}; it takes at most {field.max_length:,}.")
+
+    def _number(self, field: Field, value: float, path: str) -> None:
+        if type(value) is float and not math.isfinite(value):
+            self._add(
+                "nan",
+                path,
+                f"{path} is {value}, which JSON does not have.",
+                "Give a number, or leave it out.",
+            )
+            return
+        if field.values:
+            self._values(field, value, path)
+        low, high = field.low, field.high
+        if (low is not None and value < low) or (high is not None and value > high):
+            if high is None:
+                accepted = f"at least {low:,}"
+            else:
+                accepted = f"{low:,} to {high:,}" if low is not None else f"at most {high:,}"
+            self._add("range", path, f"{path} is {show(value)}; it takes {accepted}.")
+
+    def _array(self, field: Field, value: list[Any], path: str) -> None:
+        self._length(field, value, path, "items")
+        if field.items is not None:
+            for position, item in enumerate(value):
+                self.walk(field.items, item, f"{path}[{position}]")
+
+    def _tagged(self, field: Field, value: Mapping[str, Any], path: str) -> None:
+        tag = value.get(field.tag)
+        where = f"{path}.{field.tag}" if path else field.tag
+        if field.tag not in value:
+            self._add(
+                "required", where, f"{where} is missing.", f"Say which it is: {', '.join(field.variants)}."
+            )
+        elif type(tag) is str and tag in field.variants:
+            self._object(field.variants[tag], value, path)
+        elif type(tag) is str and tag in field.mistakes:
+            self._mistaken(field.mistakes[tag], where, f"{where} is {show(tag)}.")
+        else:
+            accepted = ", ".join(field.variants)
+            self._add(
+                "value",
+                where,
+                f"{where} is {show(tag)}; accepted: {accepted}.",
+                _suggest(tag, field.variants),
+            )
+
+    def _object(self, field: Field, value: Mapping[str, Any], path: str) -> None:
+        prefix = f"{path}." if path else ""
+        for name, member in field.members.items():
+            if name in value:
+                if not (value[name] is None and field.null_is_absent):
+                    self.walk(member, value[name], prefix + name)
+            elif member.required:
+                self._missing(member, prefix + name)
+        if not field.open or field.mistakes:
+            for name in value:
+                if name not in field.members:
+                    self._unknown(field, name, value[name], prefix)
+        self._groups(field, value, path)
+
+    def _missing(self, member: Field, path: str) -> None:
+        remedy = f"Add {path} = {show(member.values[0])}." if len(member.values) == 1 else ""
+        self._add("required", path, f"{path} is missing.", remedy)
+
+    def _unknown(self, field: Field, name: str, value: Any, prefix: str) -> None:
+        path = f"{prefix}{name}"
+        if name in field.mistakes:
+            self._mistaken(field.mistakes[name], path, f"{path} is {show(value)}; it does not belong there.")
+        elif not field.open:
+            finding = f"{path} is a name that {self.page} does not know."
+            self._add("unknown_name", path, finding, _suggest(name, field.members), "warning")
+
+    def _groups(self, field: Field, value: Mapping[str, Any], path: str) -> None:
+        where = path or "modelInput"
+        for group in field.exactly_one:
+            found = [name for name in group if name in value]
+            if not found and not any(name in field.mistakes for name in value):
+                self._add(
+                    "exclusive", path, f"{where} has none of {', '.join(group)}.", "Give exactly one of them."
+                )
+            elif len(found) > 1:
+                self._add(
+                    "exclusive", path, f"{where} has {' and '.join(found)}.", "Give exactly one of them."
+                )
+        for group in field.at_most_one:
+            found = [name for name in group if value.get(name) is not None]
+            if len(found) > 1:
+                self._add("exclusive", path, f"{where} has {' and '.join(found)}.", "Give one of them.")
+
+
+def _fits(kind: str, value: Any) -> bool:
+    if kind == "string":
+        return type(value) is str
+    if kind == "number":
+        return type(value) is float or type(value) is int
+    if kind == "integer":
+        return type(value) is int
+    if kind == "boolean":
+        return type(value) is bool
+    if kind == "array":
+        return type(value) is list
+    return type(value) is dict or kind == "any"
+
+
+def _suggest(value: Any, accepted: Any) -> str:
+    near = difflib.get_close_matches(str(value), [str(one) for one in accepted], n=1, cutoff=0.7)
+    return f"It may be {near[0]!r} that was meant." if near else ""
