@@ -1,0 +1,233 @@
+"""Reports: a notebook run without a person, and the one HTML file that comes of it.
+
+The only room that imports papermill, nbconvert, nbclient and nbformat.
+"""
+
+import json
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bbkit.errors import InputError, ReportError
+from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles, read_gates
+from bbkit.report.parameters import Parameter, check_parameters, read_parameters
+
+__all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `render_report` made.
+
+    Attributes
+    ----------
+    path : Path
+        The HTML file.
+    json_path : Path
+        The numbers, sentences and findings of the page for machines.
+    notebook_path : Path
+        The executed notebook, unmasked: the log, not for sharing.
+    numbers : dict of str to number or None
+        Every number the notebook's results carry; None where it is not known.
+    failed_on : tuple of str
+        The conditions of `fail_on` that were met.
+    """
+
+    path: Path
+    json_path: Path
+    notebook_path: Path
+    numbers: dict[str, Any] = field(default_factory=dict)
+    failed_on: tuple[str, ...] = ()
+
+
+def render_report(
+    notebook: str | Path,
+    output: str | Path,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    with_text: bool = False,
+    title: str = "",
+    fail_on: Iterable[Sequence[object]] = (),
+    cwd: str | Path = ".",
+) -> Report:
+    """Run a notebook and render it as one HTML file that opens from disk without a network.
+
+    Beside the page are written the executed notebook and a JSON file with the same numbers, named like it.
+
+    Parameters
+    ----------
+    notebook : str or Path
+        The ``.ipynb`` to run; it is not changed.
+    output : str or Path
+        The ``.html`` to write.
+    parameters : mapping, optional
+        Values for the cell tagged ``parameters``, checked against it before anything runs.
+    with_text : bool
+        Show texts in full and unmasked. Otherwise the page holds aggregates and masked, shortened samples.
+    title : str
+        Title of the page; the notebook's first heading when empty.
+    fail_on : iterable of (name, operator, number)
+        Conditions on the report's numbers, such as ``("errored", "gt", 0)``; operators are ``gt ge lt le eq
+        ne``. A number that is not known meets its condition.
+    cwd : str or Path
+        Working directory of the notebook; the caller's, as with papermill.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        A parameter the notebook does not have or cannot take, an output that is not ``.html``, a condition
+        on a number that the report does not have (the report is written then).
+    ReportError
+        A cell failed. Page, JSON and notebook are written as far as they got, and say so.
+    """
+    source, page = Path(notebook), Path(output)
+    gates = read_gates(fail_on)
+    typed = check_parameters(source, parameters or {})
+    report = _place_report(source, page)
+    _remove_former(report)
+    from bbkit.report.running import run_notebook
+
+    failure = ""
+    warming = threading.Thread(target=_load_exporter, daemon=True)
+    warming.start()
+    try:
+        failure = run_notebook(source, report.notebook_path, typed, Path(cwd))
+    finally:
+        warming.join()
+        if report.notebook_path.is_file():
+            report = _export(report, source, typed, with_text, title, gates, failure)
+    if failure:
+        raise ReportError(
+            f"{failure}. What ran before is in {str(report.path)!r} and {str(report.notebook_path)!r}."
+        )
+    return _check(report, gates)
+
+
+def export_notebook(
+    notebook: str | Path,
+    output: str | Path,
+    *,
+    with_text: bool = False,
+    title: str = "",
+    fail_on: Iterable[Sequence[object]] = (),
+) -> Report:
+    """Render a notebook that has been executed already, anyone's, as one HTML file; nothing is run.
+
+    Parameters
+    ----------
+    notebook : str or Path
+        The executed ``.ipynb``; it is not changed. Cells that never ran are told on the page.
+    output, with_text, title, fail_on
+        As in `render_report`.
+
+    Returns
+    -------
+    Report
+
+    Raises
+    ------
+    InputError
+        As in `render_report`.
+    """
+    source, page = Path(notebook), Path(output)
+    gates = read_gates(fail_on)
+    read_parameters(source)
+    placed = _place_report(source, page)
+    placed = Report(placed.path, placed.json_path, source)
+    return _check(_export(placed, source, {}, with_text, title, gates, ""), gates)
+
+
+def _place_report(source: Path, page: Path) -> Report:
+    if page.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"A report is an .html file, not {page.name!r}.")
+    executed = page.with_suffix(".ipynb")
+    if executed.resolve() == source.resolve():
+        executed = page.with_suffix(".executed.ipynb")
+    numbers = page.with_suffix(".json")
+    if (
+        numbers.exists()
+        and '"bbkit_report"' not in numbers.read_text(encoding="utf-8", errors="replace")[:200]
+    ):
+        raise InputError(
+            f"{str(numbers)!r} exists and is not a report's; choose another name for {page.name!r}."
+        )
+    return Report(page, numbers, executed)
+
+
+def _remove_former(report: Report) -> None:
+    """Leave nothing of an earlier report that a killed run could be taken for."""
+    for path in (report.path, report.json_path, report.notebook_path):
+        path.unlink(missing_ok=True)
+
+
+def _load_exporter() -> None:
+    """Import what the page needs while the kernel works; that is about two seconds nobody waits for."""
+    from bbkit.report import exporting, figures, provenance  # noqa: F401
+
+    figures.pack_plotly()
+
+
+def _export(
+    report: Report,
+    source: Path,
+    parameters: Mapping[str, Any],
+    with_text: bool,
+    title: str,
+    gates: Sequence[Gate],
+    failure: str,
+) -> Report:
+    from bbkit.report import exporting
+    from bbkit.report.masking import Masker
+    from bbkit.report.provenance import describe_origin
+    from bbkit.report.running import read_notebook, tell_status
+
+    notebook = read_notebook(report.notebook_path)
+    bundles = gather_bundles(notebook)
+    numbers = collect_numbers(bundles)
+    status, unrun = tell_status(notebook)
+    failed_on = check_gates([gate for gate in gates if gate.name in numbers], bundles)
+    options = [*(["--with-text"] if with_text else []), *(["--title", title] if title else [])]
+    for gate in gates:
+        options += ["--fail-on", *str(gate).split()]
+    given = {**notebook.metadata.get("papermill", {}).get("parameters", {}), **parameters}
+    effective = {name: p.default for name, p in read_parameters(source).items()} | given
+    origin = describe_origin(source, report.path, given, effective, options)
+    story = exporting.Story(title, status, unrun, failure, numbers, bundles, failed_on, origin)
+    masker = Masker(enabled=not with_text)
+    page, resources = exporting.ReportExporter().from_notebook_node(
+        notebook, {"story": story, "masker": masker}
+    )
+    document = {
+        "bbkit_report": 1,
+        "title": resources["page"].title,
+        "status": status,
+        "failure": masker.text(failure),
+        "made_at": origin.made_at,
+        "stand_in": origin.is_standin,
+        "numbers": numbers,
+        "failed_on": list(failed_on),
+        "results": masker.data(bundles),
+        "parameters": masker.data(effective),
+        "provenance": {fact.name: [masker.text(value) for value in fact.values] for fact in origin.facts},
+        "with_text": with_text,
+        "masked": dict(masker.counts),
+        "active_content_left_out": dict(resources["dropped"]),
+        "figures": len(resources["figures"]),
+    }
+    exporting.write_page(page, report.path)
+    exporting.write_page(
+        json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n", report.json_path
+    )
+    return Report(report.path, report.json_path, report.notebook_path, numbers, failed_on)
+
+
+def _check(report: Report, gates: Sequence[Gate]) -> Report:
+    """Refuse conditions on numbers the finished report turned out not to have."""
+    check_gates([gate for gate in gates if gate.name not in report.numbers], [{"numbers": report.numbers}])
+    return report

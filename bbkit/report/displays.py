@@ -1,0 +1,173 @@
+"""One output of a cell as HTML: the richest form that is safe, bounded and works without a kernel."""
+
+import base64
+import html
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import mistune
+
+from bbkit.report.figures import MIME as PLOTLY
+from bbkit.report.figures import Figure, build_figure
+from bbkit.report.masking import FULL, SAMPLE, Limits, Masker, shorten
+from bbkit.report.sanitizing import MOST_HTML, clean_html, describe_dropped
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_MOST_TEXT = 200_000
+_PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
+
+
+@dataclass
+class Display:
+    """Turns the outputs of one report into HTML, gathering its figures and what was left out.
+
+    Attributes
+    ----------
+    masker : Masker
+    figures : list of Figure
+        In the order of the page.
+    dropped : collections.Counter
+        Active content left out, by kind.
+    shortened : int
+        How many texts and tables were shortened.
+    """
+
+    masker: Masker
+    figures: list[Figure] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+    shortened: int = 0
+
+    def show_outputs(self, cell: Any) -> list[dict[str, Any]]:
+        """Return what to show under a cell: a list of ``kind`` (``html`` or ``figure``) and its content."""
+        is_sample = self.masker.enabled and "text" in cell.get("metadata", {}).get("tags", [])
+        limits = SAMPLE if is_sample else FULL
+        shown = [
+            part for output in _merge_streams(cell.get("outputs", [])) for part in self._show(output, limits)
+        ]
+        if is_sample and shown:
+            shown.append({"kind": "note", "text": "Texts are masked and shortened in this file."})
+        return shown
+
+    def show_markdown(self, rendered: str) -> str:
+        """Return HTML rendered from a Markdown cell made safe, with a note of what was left out."""
+        cleaned = clean_html(rendered, self.masker)
+        self.dropped += cleaned.dropped
+        return cleaned.html + _note(describe_dropped(cleaned.dropped))
+
+    def clean_text(self, text: str, limits: Limits = FULL) -> str:
+        """Return plain text without terminal codes, masked and shortened."""
+        lines = self.masker.text(strip_codes(shorten(text, _MOST_TEXT))).split("\n")
+        kept = [shorten(line, limits.characters) for line in lines[: limits.lines]]
+        if len(lines) > limits.lines:
+            kept.append(f"… ({len(lines) - limits.lines:,} more lines)")
+        self.shortened += len(lines) > limits.lines
+        return "\n".join(kept)
+
+    def _show(self, output: Any, limits: Limits) -> list[dict[str, Any]]:
+        match output.get("output_type"):
+            case "stream":
+                return self._show_stream(output, limits)
+            case "error":
+                return [self._show_error(output, limits)]
+            case "display_data" | "execute_result":
+                return self._show_data(output.get("data", {}), limits)
+        return []
+
+    def _show_stream(self, output: Any, limits: Limits) -> list[dict[str, Any]]:
+        text = self.clean_text(_joined(output.get("text", "")), limits).strip("\n")
+        if not text.strip():
+            return []
+        label = "Warnings and log" if output.get("name") == "stderr" else ""
+        return [{"kind": "text", "text": text, "label": label}]
+
+    def _show_error(self, output: Any, limits: Limits) -> dict[str, Any]:
+        name = self.clean_text(str(output.get("ename", "Error")))
+        value = self.clean_text(str(output.get("evalue", "")), limits)
+        trace = self.clean_text("\n".join(map(str, output.get("traceback", []))), FULL)
+        return {"kind": "error", "name": name, "value": shorten(value, 2_000), "traceback": trace}
+
+    def _show_data(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
+        if isinstance(data.get(PLOTLY), dict):
+            figure = build_figure(data[PLOTLY], len(self.figures) + 1, self.masker)
+            self.figures.append(figure)
+            self.dropped += figure.dropped
+            note = describe_dropped(figure.dropped)
+            return [{"kind": "figure", "figure": figure}, *([{"kind": "note", "text": note}] if note else [])]
+        notes: list[dict[str, Any]] = []
+        if "application/javascript" in data:
+            self.dropped["script"] += 1
+            notes.append({"kind": "note", "text": describe_dropped(Counter(script=1))})
+        if "text/html" in data:
+            content, empty = self._show_html(_joined(data["text/html"]), limits)
+            if not empty:
+                return [{"kind": "html", "html": content}, *notes]
+            notes.append({"kind": "html", "html": content})
+        return [*self._show_plainer(data, limits), *notes]
+
+    def _show_plainer(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
+        for mime in _PICTURES:
+            if mime in data:
+                return [{"kind": "picture", "src": _picture(mime, _joined(data[mime]))}]
+        if "text/markdown" in data:
+            rendered = render_markdown(_joined(data["text/markdown"]))
+            return [{"kind": "html", "html": self._show_html(rendered, limits)[0]}]
+        if WIDGET in data:
+            return [{"kind": "note", "text": "A widget is here in the notebook; it needs a running kernel."}]
+        text = self.clean_text(_joined(data.get("text/latex") or data.get("text/plain") or ""), limits)
+        return [{"kind": "text", "text": text, "label": ""}] if text.strip() else []
+
+    def _show_html(self, source: str, limits: Limits) -> tuple[str, bool]:
+        if len(source) > MOST_HTML:
+            return _note(
+                f"An output of {len(source) / 1e6:,.0f} MB was left out; the executed notebook holds it. "
+                f"A report takes at most {MOST_HTML / 1e6:,.0f} MB per output."
+            ), False
+        cleaned = clean_html(source, self.masker, limits)
+        self.dropped += cleaned.dropped
+        self.shortened += cleaned.shortened
+        note = _note(describe_dropped(cleaned.dropped))
+        return cleaned.html + note, cleaned.is_empty
+
+
+def strip_codes(text: str) -> str:
+    """Return `text` as a terminal would leave it: no colour codes or controls, lines rewritten by ``\\r``."""
+    text = _ESCAPES.sub("", text.replace("\r\n", "\n"))
+    lines = (line.rstrip("\r").rsplit("\r", 1)[-1] for line in text.split("\n"))
+    return _CONTROLS.sub("", "\n".join(lines))
+
+
+def render_markdown(source: str) -> str:
+    """Return Markdown as HTML that is not yet safe; a dollar sign is a dollar sign."""
+    return str(mistune.create_markdown(escape=False, plugins=["strikethrough", "table"])(source))
+
+
+def _joined(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _note(text: str) -> str:
+    return f'<p class="page-note">{html.escape(text)}</p>' if text else ""
+
+
+def _picture(mime: str, content: str) -> str:
+    if mime != "image/svg+xml":
+        return f"data:{mime};base64,{re.sub(r'[^A-Za-z0-9+/=]', '', content)}"
+    return f"data:{mime};base64,{base64.b64encode(content.encode()).decode('ascii')}"
+
+
+def _merge_streams(outputs: list[Any]) -> list[Any]:
+    merged = []
+    for (kind, name), group in groupby(outputs, key=lambda o: (o.get("output_type"), o.get("name"))):
+        listed = list(group)
+        if kind == "stream":
+            text = "".join(_joined(output.get("text", "")) for output in listed)
+            merged.append({"output_type": "stream", "name": name, "text": text})
+        else:
+            merged += listed
+    return merged

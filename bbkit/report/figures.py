@@ -1,0 +1,278 @@
+"""Plotly figures of a notebook made ready for a page: bounded, without links, described, with their data."""
+
+import base64
+import copy
+import gzip
+import html
+import importlib.util
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import nh3
+import numpy as np
+
+from bbkit.report.masking import Masker, shorten
+
+MIME = "application/vnd.plotly.v1+json"
+
+_MOST_ROWS = 200
+_ONLINE = {"choropleth", "scattergeo", "choroplethmap", "densitymap", "scattermap"}
+_ONLINE |= {"choroplethmapbox", "densitymapbox", "scattermapbox"}
+_VECTOR = {"scattergl": "scatter", "scatterpolargl": "scatterpolar", "heatmapgl": "heatmap"}
+_WORDS = {"bar": "bar chart", "scatter": "line or point chart", "heatmap": "heat map", "box": "box plot"}
+_DATA_KEYS = (
+    "labels",
+    "x",
+    "base",
+    "y",
+    "values",
+    "lowerfence",
+    "q1",
+    "median",
+    "mean",
+    "q3",
+    "upperfence",
+)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure as the page needs it.
+
+    Attributes
+    ----------
+    number : int
+        1-based position in the page.
+    spec : str
+        JSON of ``data`` and ``layout``, safe inside a script element.
+    title, subtitle : str
+        HTML taken out of the figure, so that it wraps and can be searched.
+    alt : str
+        What the figure shows, in words.
+    table : str
+        HTML table of the values drawn.
+    height : int
+        Pixels.
+    needs_network : bool
+        Whether plotly would fetch a map for it; such a figure is shown as its table only.
+    dropped : collections.Counter
+        Links and outside images that were left out.
+    """
+
+    number: int
+    spec: str
+    title: str
+    subtitle: str
+    alt: str
+    table: str
+    height: int
+    needs_network: bool
+    dropped: Counter[str]
+
+
+def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
+    """Make a figure of plotly's JSON.
+
+    Parameters
+    ----------
+    bundle : dict
+        The value of the MIME type ``application/vnd.plotly.v1+json``.
+    number : int
+        1-based position in the page.
+    masker : Masker
+
+    Returns
+    -------
+    Figure
+    """
+    dropped: Counter[str] = Counter()
+    data = [trace for trace in bundle.get("data") or [] if isinstance(trace, dict)]
+    layout = copy.deepcopy(bundle.get("layout") or {})
+    layout["images"] = _keep_own_images(layout.get("images") or [], dropped)
+    layout["template"] = _bound_template(layout.get("template"))
+    data, layout = masker.data(_drop_links([data, layout], dropped))
+    for trace in data:
+        trace["type"] = _VECTOR.get(trace.get("type", "scatter"), trace.get("type", "scatter"))
+    alt = _alt(data, layout)
+    table = _table(data, layout)
+    title, subtitle, height = _take_title(layout)
+    spec = json.dumps({"data": data, "layout": layout}, separators=(",", ":"), ensure_ascii=False)
+    needs_network = any(trace["type"] in _ONLINE for trace in data)
+    return Figure(number, _script_safe(spec), title, subtitle, alt, table, height, needs_network, dropped)
+
+
+@cache
+def pack_plotly() -> str:
+    """Return plotly.js as it comes with the installed plotly, as base64 of gzip."""
+    spec = importlib.util.find_spec("plotly")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("plotly is not installed, so a report has nothing to draw its figures with")
+    script = Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
+    return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
+
+
+def _script_safe(text: str) -> str:
+    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def _drop_links(value: Any, dropped: Counter[str]) -> Any:
+    if isinstance(value, str):
+        if "<" not in value:
+            return value
+        kept, count = re.subn(r"(?i)</?a\b[^>]*>?", "", value)
+        dropped["link in a figure"] += (count + 1) // 2
+        return kept
+    if isinstance(value, list):
+        return [_drop_links(item, dropped) for item in value]
+    if isinstance(value, dict):
+        return {key: _drop_links(item, dropped) for key, item in value.items()}
+    return value
+
+
+def _keep_own_images(images: list[Any], dropped: Counter[str]) -> list[Any]:
+    own = [i for i in images if isinstance(i, dict) and str(i.get("source", "")).startswith("data:image/")]
+    dropped["image from elsewhere"] += len(images) - len(own)
+    return own
+
+
+def _bound_template(template: Any) -> dict[str, Any]:
+    """Drop plotly's own default template (6.5 kB in every figure); the page has one of its own."""
+    if not isinstance(template, dict) or not isinstance(template.get("layout"), dict):
+        return {}
+    is_default = (template["layout"].get("colorway") or [""])[0] == "#636efa"
+    return {} if is_default else template
+
+
+def _take_title(layout: dict[str, Any]) -> tuple[str, str, int]:
+    title = layout.pop("title", None)
+    title = {"text": title} if isinstance(title, str) else title or {}
+    first, *rest = re.split(r"(?i)<br\s*/?>", str(title.get("text") or ""), maxsplit=1)
+    subtitle = title.get("subtitle") or {}
+    rest.append(str(subtitle.get("text") or ""))
+    margin = layout.setdefault("margin", {})
+    margin["t"] = max(16, int(margin.get("t", 60)) - 50) if first else margin.get("t", 24)
+    for key in ("width", "autosize"):
+        layout.pop(key, None)
+    height = layout.get("height")
+    height = int(height) if isinstance(height, int | float) and 80 <= height <= 3000 else 400
+    layout["height"] = height = max(160, height - 50) if first else height
+    return _inline(first), _inline(" ".join(filter(None, rest))), height
+
+
+def _inline(text: str) -> str:
+    return nh3.clean(text, tags={"b", "i", "em", "strong", "br"}, attributes={}).strip()
+
+
+def _plain(text: Any) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", str(text or ""))).split())
+
+
+def _axis_title(layout: dict[str, Any], axis: str) -> str:
+    title = (layout.get(axis) or {}).get("title") or ""
+    return _plain(title.get("text") if isinstance(title, dict) else title)
+
+
+def _alt(data: list[dict[str, Any]], layout: dict[str, Any]) -> str:
+    given = layout.get("meta")
+    if isinstance(given, dict) and given.get("alt"):
+        return _plain(given["alt"])
+    title = layout.get("title") or ""
+    title = _plain(title.get("text") if isinstance(title, dict) else title) or "untitled"
+    kinds = Counter(_WORDS.get(trace["type"], trace["type"]) for trace in data)
+    kind = " and ".join(kinds) or "empty chart"
+    names = [_plain(trace["name"]) for trace in data if trace.get("name")]
+    parts = [f"{kind.capitalize()}: {title}."]
+    axes = [f"{axis}: {name}" for axis in ("x", "y") if (name := _axis_title(layout, f"{axis}axis"))]
+    parts += [f"Axes: {', '.join(axes)}."] if axes else []
+    parts += [f"Series: {', '.join(names[:8])}{' and more' if len(names) > 8 else ''}."] if names else []
+    marks = [_plain(a.get("text")) for a in layout.get("annotations") or [] if isinstance(a, dict)]
+    marks = [mark for mark in marks if mark]
+    parts += [f"Marked: {'; '.join(marks[:6])}."] if marks else []
+    return shorten(" ".join(parts), 600)
+
+
+def _values(value: Any) -> list[Any]:
+    """Return a list of plain values from a list or from plotly's encoded array."""
+    if isinstance(value, dict) and "bdata" in value:
+        try:
+            flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=np.dtype(f"<{value['dtype']}"))
+            shape = [int(part) for part in str(value.get("shape", flat.size)).split(",")]
+            return flat.reshape(shape).tolist()
+        except (KeyError, TypeError, ValueError):
+            return []
+    return value if isinstance(value, list) else []
+
+
+def _table(data: list[dict[str, Any]], layout: dict[str, Any]) -> str:
+    names = {"x": _axis_title(layout, "xaxis") or "x", "y": _axis_title(layout, "yaxis") or "y"}
+    grids = [trace for trace in data if _values(trace.get("z"))]
+    columns, rows = _grid_rows(grids[0], names) if grids else _series_rows(data, names)
+    if not rows:
+        return "<p>This figure holds no values.</p>"
+    more = ""
+    if len(rows) > _MOST_ROWS:
+        more = f'<p class="page-note">The first {_MOST_ROWS:,} of {len(rows):,} rows.</p>'
+    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in columns)
+    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:_MOST_ROWS])
+    return (
+        '<div class="page-table" tabindex="0" role="group" aria-label="Data of the chart">'
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}"
+    )
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and not np.isfinite(value)):
+        return "<td data-number>–</td>"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"<td>{html.escape(shorten(_plain(value), 300))}</td>"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return f"<td data-number>{f'{int(value):,}' if whole else f'{value:,.4g}'}</td>"
+
+
+def _grid_rows(trace: dict[str, Any], names: dict[str, str]) -> tuple[list[str], list[list[Any]]]:
+    grid = _values(trace.get("z"))
+    x, y = _values(trace.get("x")), _values(trace.get("y"))
+    rows = []
+    for i, line in enumerate(grid):
+        for j, value in enumerate(line if isinstance(line, list) else [line]):
+            if value not in (None, 0):
+                rows.append([x[j] if j < len(x) else j, y[i] if i < len(y) else i, value])
+    title = (trace.get("colorbar") or {}).get("title") or ""
+    title = _plain(title.get("text") if isinstance(title, dict) else title)
+    return [names["x"], names["y"], title or "value"], rows
+
+
+def _series_rows(data: list[dict[str, Any]], names: dict[str, str]) -> tuple[list[str], list[list[Any]]]:
+    series = []
+    for number, trace in enumerate(data, start=1):
+        columns = {key: values for key in _DATA_KEYS if (values := _values(trace.get(key)))}
+        if columns:
+            series.append((_plain(trace.get("name")) or f"series {number}", trace, columns))
+    keys = [key for key in _DATA_KEYS if any(key in columns for _, _, columns in series)]
+    if keys == ["x", "y"] and (pivot := _pivot(series, names)):
+        return pivot
+    rows = []
+    for name, _, columns in series:
+        length = max(map(len, columns.values()))
+        filled = [columns.get(key, []) + [None] * (length - len(columns.get(key, []))) for key in keys]
+        rows += [[name, *values] for values in zip(*filled, strict=True)]
+    return ["series", *(names.get(key, key) for key in keys)], rows
+
+
+def _pivot(series: list[Any], names: dict[str, str]) -> tuple[list[str], list[list[Any]]] | None:
+    """Put series that share their positions side by side, one column each."""
+    key, value = ("y", "x") if series[0][1].get("orientation") == "h" else ("x", "y")
+    positions = series[0][2].get(key, [])
+    if any(
+        columns.get(key) != positions or len(columns.get(value, [])) != len(positions)
+        for *_, columns in series
+    ):
+        return None
+    heads = [name for name, *_ in series] if len(series) > 1 else [names[value]]
+    listed = zip(positions, *(columns[value] for *_, columns in series), strict=True)
+    return [names[key], *heads], [list(row) for row in listed]

@@ -1,0 +1,73 @@
+"""What a shared report shows of people's words: masks with their counts, and how much of a text or table."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from bbkit.masks import mask_text
+
+STATEMENT = (
+    "Masks find patterns (e-mail addresses, phone and card numbers, account ids, keys). "
+    "Masking is not anonymisation: names, addresses and what people tell are still there."
+)
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{4,}(Z|[+-][0-9:]{5})?)?")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of one output is shown: characters per text, rows per table, lines of plain text."""
+
+    characters: int
+    rows: int
+    lines: int
+
+
+FULL = Limits(characters=20_000, rows=500, lines=2_000)
+"""Bounds for every output, so that one cell cannot make the file too large to open."""
+
+SAMPLE = Limits(characters=240, rows=5, lines=8)
+"""Bounds for cells tagged `text` in a report that is safe to share."""
+
+
+class Masker:
+    """Masks texts of one report and counts what it masked; switched off it returns them as they are.
+
+    Attributes
+    ----------
+    enabled : bool
+    counts : collections.Counter
+        Kind of thing (as `bbkit.masks.mask_text` names it) to how often it was masked.
+    """
+
+    def __init__(self, enabled: bool):
+        self.enabled = enabled
+        self.counts: Counter[str] = Counter()
+
+    def text(self, text: str) -> str:
+        """Return `text` masked."""
+        if not self.enabled or not text:
+            return text
+        masked, counts = mask_text(text)
+        self.counts.update(counts)
+        return masked
+
+    def data(self, value: Any) -> Any:
+        """Return JSON data with every string masked, except times and encoded arrays."""
+        if not self.enabled:
+            return value
+        if isinstance(value, str):
+            return value if _TIME.fullmatch(value) else self.text(value)
+        if isinstance(value, list):
+            return [self.data(item) for item in value]
+        if isinstance(value, dict):
+            return {key: item if key == "bdata" else self.data(item) for key, item in value.items()}
+        return value
+
+
+def shorten(text: str, most: int) -> str:
+    """Return `text`, or its first `most` characters and how many were left out."""
+    if len(text) <= most:
+        return text
+    return f"{text[:most].rstrip()}… ({len(text) - most:,} more characters)"

@@ -1,0 +1,145 @@
+"""The numbers a notebook's results carry, and the gate of `--fail-on`."""
+
+import difflib
+import operator
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bbkit.errors import InputError, name_some
+
+OPERATORS: dict[str, Callable[[float, float], bool]] = {
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "lt": operator.lt,
+    "le": operator.le,
+    "eq": operator.eq,
+    "ne": operator.ne,
+}
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition on a number of the report, such as ``errored gt 0``."""
+
+    name: str
+    operator: str
+    bound: float
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.operator} {self.bound:g}"
+
+
+def read_gates(fail_on: Iterable[Sequence[object]]) -> tuple[Gate, ...]:
+    """Read conditions before anything runs.
+
+    Parameters
+    ----------
+    fail_on : iterable of (name, operator, number)
+        ``operator`` is one of ``gt ge lt le eq ne``.
+
+    Returns
+    -------
+    tuple of Gate
+
+    Raises
+    ------
+    InputError
+        A condition that is not three parts, an operator that does not exist, a bound that is no number.
+    """
+    gates = []
+    for condition in fail_on:
+        parts = condition.split() if isinstance(condition, str) else list(condition)
+        if len(parts) != 3:
+            raise InputError(f"A condition is NAME OPERATOR NUMBER, such as errored gt 0, not {condition!r}.")
+        name, word, bound = str(parts[0]), str(parts[1]), str(parts[2])
+        if word not in OPERATORS:
+            raise InputError(f"There is no operator {word!r}; it is one of {', '.join(OPERATORS)}.")
+        try:
+            gates.append(Gate(name, word, float(bound)))
+        except ValueError:
+            raise InputError(f"{bound!r} is not a number to compare {name!r} with.") from None
+    return tuple(gates)
+
+
+def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
+    """List the results that outputs of a notebook carry for machines, in the notebook's order.
+
+    Parameters
+    ----------
+    notebook : nbformat.NotebookNode
+        An executed notebook.
+
+    Returns
+    -------
+    list of dict
+        What `bbkit.frames.bundle` made: ``kind``, ``sentence``, ``numbers``, ``rows``.
+    """
+    from bbkit.frames import BUNDLE
+
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    found = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
+    return [
+        bundle for bundle in found if isinstance(bundle, dict) and isinstance(bundle.get("numbers"), dict)
+    ]
+
+
+def collect_numbers(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """Name every number of the bundles; where several carry the same name, the last known one stands.
+
+    Parameters
+    ----------
+    bundles : iterable of dict
+        As `gather_bundles` lists them.
+
+    Returns
+    -------
+    dict of str to number or None
+        None where no bundle knows the number.
+    """
+    numbers: dict[str, Any] = {}
+    for bundle in bundles:
+        for name, value in bundle["numbers"].items():
+            if value is not None or name not in numbers:
+                numbers[name] = value
+    return numbers
+
+
+def check_gates(gates: Iterable[Gate], bundles: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    """Say which conditions are met, comparing with every value of that name in the notebook.
+
+    A number that is not known (None) meets its condition: a gate cannot be passed for want of a value.
+
+    Parameters
+    ----------
+    gates : iterable of Gate
+    bundles : sequence of dict
+        As `gather_bundles` lists them.
+
+    Returns
+    -------
+    tuple of str
+        One sentence fragment per condition met, such as ``errored gt 0 (errored is 2)``.
+
+    Raises
+    ------
+    InputError
+        No result of the notebook has a number of that name.
+    """
+    known = collect_numbers(bundles)
+    met = []
+    for gate in gates:
+        if gate.name not in known:
+            near = difflib.get_close_matches(gate.name, list(known), n=1)
+            guess = f" Did you mean {near[0]!r}?" if near else ""
+            has = f"it has {name_some(known, most=12)}" if known else "it has none"
+            raise InputError(f"The report has no number {gate.name!r}; {has}.{guess}")
+        values = [bundle["numbers"][gate.name] for bundle in bundles if gate.name in bundle["numbers"]]
+        for value in values:
+            if value is None:
+                met.append(f"{gate} ({gate.name} is not known)")
+                break
+            if OPERATORS[gate.operator](value, gate.bound):
+                met.append(f"{gate} ({gate.name} is {value:,})")
+                break
+    return tuple(met)

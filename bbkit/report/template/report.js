@@ -1,0 +1,195 @@
+(() => {
+  "use strict";
+  const PRINT_WIDTH = 680;
+  const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C8C8C"];
+  const LOOKS = {
+    light: { ink: "#1b1f24", muted: "#59616b", line: "#e2e2dc", strong: "#9a9a92", paper: "#fdfdfb" },
+    dark: { ink: "#e9e7e2", muted: "#a4abb4", line: "#2b3036", strong: "#6a727c", paper: "#131619" },
+  };
+  const CONFIG = {
+    responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", showLink: false,
+    modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"], topojsonURL: "", displayModeBar: "hover",
+  };
+  const FONT = getComputedStyle(document.body).fontFamily;
+  const darkness = matchMedia("(prefers-color-scheme: dark)");
+  const plots = [...document.querySelectorAll(".page-plot[data-figure]")];
+  const specs = new Map();
+
+  const chrome = (look) => {
+    const axis = {
+      gridcolor: look.line, zerolinecolor: look.line, linecolor: look.strong, tickcolor: look.strong,
+      automargin: true, tickfont: { color: look.muted }, title: { font: { color: look.muted }, standoff: 12 },
+    };
+    return {
+      paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+      font: { family: FONT, size: 13, color: look.ink }, colorway: PALETTE,
+      xaxis: axis, yaxis: axis, legend: { bgcolor: "rgba(0,0,0,0)" },
+      hoverlabel: { font: { family: FONT } }, separators: ".,",
+      annotationdefaults: { font: { color: look.ink }, arrowcolor: look.muted },
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: look.muted, activecolor: look.ink },
+    };
+  };
+  const isDark = (color) => /^(black|#000|#000000|#111|#222|#333|#444|rgb\(0, ?0, ?0\))$/i.test(color);
+  const isLight = (color) => /^(white|#fff|#ffffff|rgb\(255, ?255, ?255\))$/i.test(color);
+  const veil = /^rgba\(255, ?255, ?255, ?([0-9.]+)\)$/i;
+  const recolour = (value, look, key) => {
+    if (typeof value === "string" && /color$/.test(key)) {
+      const clear = key === "bgcolor" && veil.exec(value);
+      if (clear) return look.paper + Math.round(255 * Math.min(1, clear[1])).toString(16).padStart(2, "0");
+      return isDark(value) ? look.ink : isLight(value) ? look.paper : value;
+    }
+    if (Array.isArray(value)) return value.length < 200 ? value.map((item) => recolour(item, look, key)) : value;
+    if (value && typeof value === "object") {
+      if (key === "insidetextfont" || key === "textfont") return value;
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, recolour(item, look, name)]));
+    }
+    return value;
+  };
+  const brightness = (color) => {
+    const parts = /^#[0-9a-f]{6}$/i.test(color)
+      ? [1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16))
+      : (String(color).match(/[0-9.]+/g) ?? []).slice(0, 3).map(Number);
+    return parts.length === 3 ? 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2] : NaN;
+  };
+  // On dark paper the most must be the brightest, as on light paper it is the darkest.
+  const turnScale = (trace, look) => {
+    const scale = trace.colorscale;
+    if (look !== LOOKS.dark || !Array.isArray(scale) || scale.length < 2) return trace;
+    const falls = brightness(scale[0][1]) > brightness(scale.at(-1)[1]);
+    return falls ? { ...trace, reversescale: !trace.reversescale } : trace;
+  };
+  const themed = (spec, look, width, room) => {
+    const layout = recolour(spec.layout, look, "");
+    const own = layout.template?.layout ?? {};
+    const page = chrome(look);
+    layout.template = { ...layout.template, layout: { ...own, ...page, colorway: own.colorway ?? page.colorway } };
+    layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
+    if (layout.font) layout.font = { size: layout.font.size };
+    if (room < 520) {
+      layout.font = { size: 11 };
+      layout.annotations?.forEach((note) => { note.font = { ...note.font, size: 10 }; });
+    }
+    if (width) layout.width = width;
+    const data = recolour(spec.data, look, "").map((trace) => turnScale(trace, look));
+    return [data, layout, { ...CONFIG, responsive: !width }];
+  };
+  const say = (plot, text) => {
+    plot.dataset.drawn = "no";
+    plot.innerHTML = "";
+    const note = document.createElement("p");
+    note.className = "page-note";
+    note.textContent = text;
+    plot.append(note);
+    plot.closest("figure").querySelector(".page-data").open = true;
+  };
+  const unpack = async () => {
+    const packed = document.getElementById("plotly-js").textContent;
+    const text = atob(packed);
+    const bytes = new Uint8Array(text.length);
+    for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    const url = URL.createObjectURL(new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" }));
+    await new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.onload = resolve;
+      script.onerror = () => reject(new Error("plotly.js did not load"));
+      script.src = url;
+      document.head.append(script);
+    });
+    URL.revokeObjectURL(url);
+  };
+  const copyOf = (plot) => {
+    const number = plot.dataset.figure;
+    if (!specs.has(number)) {
+      specs.set(number, document.querySelector(`script[data-figure-of="${number}"]`).textContent);
+    }
+    return JSON.parse(specs.get(number));
+  };
+  const draw = async (plot, look, width) => {
+    try {
+      await window.Plotly.react(plot, ...themed(copyOf(plot), look, width, width ?? plot.clientWidth));
+      plot.dataset.drawn = "yes";
+    } catch (error) {
+      say(plot, `This chart could not be drawn (${error.message}). Its values are below.`);
+    }
+  };
+  const screenLook = () => (darkness.matches ? LOOKS.dark : LOOKS.light);
+  const drawAll = async () => {
+    if (!plots.length) return;
+    try {
+      await unpack();
+    } catch (error) {
+      plots.forEach((plot) => say(plot, "Charts need a browser of 2023 or later. The values are below."));
+      return;
+    }
+    for (const plot of plots) {
+      await draw(plot, screenLook());
+      await new Promise((resolve) => setTimeout(resolve));
+    }
+    darkness.addEventListener("change", () => plots.forEach((plot) => draw(plot, screenLook())));
+    addEventListener("beforeprint", () => plots.forEach((plot) => draw(plot, LOOKS.light, PRINT_WIDTH)));
+    addEventListener("afterprint", () => plots.forEach((plot) => draw(plot, screenLook())));
+  };
+
+  const addTools = () => {
+    const codes = [...document.querySelectorAll(".page-code")];
+    const contents = document.querySelector(".page-contents details");
+    if (codes.length) {
+      const tools = document.createElement("p");
+      const button = document.createElement("button");
+      tools.className = "page-tools";
+      button.type = "button";
+      button.textContent = "Show all code";
+      button.setAttribute("aria-pressed", "false");
+      button.addEventListener("click", () => {
+        const open = button.getAttribute("aria-pressed") !== "true";
+        codes.forEach((code) => { code.open = open; });
+        button.setAttribute("aria-pressed", String(open));
+      });
+      tools.append(button);
+      contents.append(tools);
+    }
+    const narrow = matchMedia("(max-width: 60rem)");
+    const fold = () => { contents.open = !narrow.matches; };
+    narrow.addEventListener("change", fold);
+    fold();
+    for (const code of document.querySelectorAll("code[data-copy]")) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.className = "page-copy";
+      button.textContent = "Copy";
+      button.setAttribute("aria-label", `Copy ${code.textContent}`);
+      button.addEventListener("click", async () => {
+        try {
+          await navigator.clipboard.writeText(code.textContent);
+          button.textContent = "Copied";
+        } catch {
+          getSelection().selectAllChildren(code);
+          button.textContent = "Selected";
+        }
+        setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      });
+      code.after(button);
+    }
+  };
+  const followReading = () => {
+    const links = new Map([...document.querySelectorAll(".page-contents a")].map((a) => [a.getAttribute("href").slice(1), a]));
+    const headings = [...document.querySelectorAll("main h2[id], main h3[id]")].filter((h) => links.has(h.id));
+    const mark = () => {
+      const passed = headings.filter((heading) => heading.getBoundingClientRect().top < innerHeight * 0.3);
+      links.forEach((link) => link.removeAttribute("aria-current"));
+      if (passed.length) links.get(passed.at(-1).id).setAttribute("aria-current", "location");
+    };
+    let waiting = false;
+    addEventListener("scroll", () => {
+      if (waiting) return;
+      waiting = true;
+      requestAnimationFrame(() => { waiting = false; mark(); });
+    }, { passive: true });
+    mark();
+  };
+
+  addTools();
+  followReading();
+  drawAll().finally(() => { document.documentElement.dataset.figures = "ready"; });
+})();
