@@ -79,7 +79,8 @@ def family_name(model_id: str) -> str | None:
 @cache
 def _context_windows() -> dict[str, int]:
     """Tokens a model reads at most, where AWS or the vendor says so."""
-    return {name: model["context_window"] for name, model in model_list().items() if model.get("context_window")}
+    windows = {name: model.get("context_window") for name, model in model_list().items()}
+    return {name: window for name, window in windows.items() if window}
 
 
 def _check_length(request: Request, model_id: str) -> None:
