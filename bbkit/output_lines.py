@@ -4,12 +4,14 @@ Layout: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-res
 """
 
 import json
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -48,24 +50,26 @@ STRAY_SCHEMA = pa.schema(
 """Lines that never become a row; ``file`` is the number of the file among those being read."""
 
 HEAD_BYTES = 200
-BATCH_LINES = 16_384
-BATCH_BYTES = 16 << 20
+BATCH_BYTES = 8 << 20
 _BLOCK = 1 << 20
 _MEMO_MOST = 10_000
+_Error = tuple[str | None, str | None]
 
 
 def _model_input_type() -> type:
     """Make the struct that holds only the fields `max_tokens_of` may read, so that the rest is skipped."""
     paths = {family.max_tokens_path for family in FAMILIES.values() if family.max_tokens_path}
     paths |= {("max_completion_tokens",), ("inferenceConfig", "max_new_tokens"), ("max_tokens",)}
-    number = int | None
+    number = int | None | msgspec.UnsetType
     inner: dict[str, list[tuple[str, Any, Any]]] = {}
     for path in sorted(paths):
-        inner.setdefault(path[0], []).extend((name, number, None) for name in path[1:2])
+        inner.setdefault(path[0], []).extend((name, number, msgspec.UNSET) for name in path[1:2])
     fields = []
     for name, below in inner.items():
-        kind = msgspec.defstruct(name, below, frozen=True) | None if below else number
-        fields.append((name, kind, None))
+        kind = number
+        if below:
+            kind = msgspec.defstruct(name, below, frozen=True) | None | msgspec.UnsetType
+        fields.append((name, kind, msgspec.UNSET))
     return msgspec.defstruct("ModelInput", fields, frozen=True)
 
 
@@ -86,12 +90,22 @@ class _WholeLine(msgspec.Struct, gc=False):
     error: Any = None
 
 
+class _Found(NamedTuple):
+    """A line read with care: `sides` are the JSON texts of modelInput and modelOutput."""
+
+    recordId: Any
+    modelInput: Any
+    modelOutput: Any
+    error: Any
+    sides: tuple[str, str | None]
+
+
 class _IdLine(msgspec.Struct, gc=False):
     recordId: msgspec.Raw = msgspec.Raw(b"null")
 
 
 _decode = msgspec.json.Decoder(_Line).decode
-_decode_whole = msgspec.json.Decoder(_WholeLine).decode
+_decode_raw = msgspec.json.Decoder(_WholeLine).decode
 _decode_id = msgspec.json.Decoder(_IdLine).decode
 _decode_input = msgspec.json.Decoder(_ModelInput | None).decode
 _decode_any = msgspec.json.Decoder().decode
@@ -115,10 +129,6 @@ class LinesRead:
         """No lines, with the columns of a reader and ``file``."""
         wanted = LINE_COLUMNS | {name: EXTRA_COLUMNS[name] for name in extras} | {"file": pa.int32()}
         return pa.schema(wanted).empty_table()
-
-
-class _NotARecord(ValueError):
-    """A line that is no record; the text says why."""
 
 
 def read_lines(
@@ -156,14 +166,10 @@ def read_lines(
         if start:
             stream.seek(start - 1)
             offset = start - 1 + len(stream.readline())
-        for line in stream:
-            if end is not None and offset >= end:
-                break
-            batch.add(line, offset)
-            offset += len(line)
-            if batch.is_full:
-                yield batch.take()
-    yield batch.take()
+        last = sys.maxsize if end is None else end
+        while not batch.is_last:
+            offset = batch.fill(stream, offset, last)
+            yield batch.take()
 
 
 def read_head(path: str | Path, offset: int) -> str:
@@ -177,146 +183,159 @@ def _head(line: bytes) -> str:
     return line[:HEAD_BYTES].rstrip(b"\r\n").decode("utf-8", "replace")
 
 
+_FILLED = ("record_id", "offset", "max_tokens", "family", *Answer._fields[:7])
+
+
 class _Batch:
     """Columns being filled, line by line."""
 
     def __init__(self, extras: tuple[str, ...], heads: bool):
-        self.extras = extras
-        self.heads = heads
-        self.read = self._read_whole if {"model_input", "model_output"} & set(extras) else self._read
-        self.memo: dict[Any, int | None] = {}
+        self.extras, self.heads = extras, heads
+        self.whole = bool({"model_input", "model_output"} & set(extras))
+        self.keeps_more = bool(extras) or heads
+        self.limit_of: dict[Any, int | None] = {}
+        self.is_last = False
         self._clear()
 
     def _clear(self) -> None:
-        self.bytes = 0
-        self.ids: list[str | None] = []
-        self.offsets: list[int] = []
-        self.limits: list[int | None] = []
-        self.families: list[str | None] = []
-        self.answers: list[Answer] = []
-        self.errors: list[tuple[str | None, str | None] | None] = []
+        self.columns: dict[str, list[Any]] = {name: [] for name in _FILLED}
+        self.errors: dict[int, _Error] = {}
+        self.more: list[Answer] = []
         self.sides: list[tuple[str, str | None]] = []
-        self.head_texts: list[str] = []
+        self.heads_read: list[str] = []
         self.strays: list[tuple[int, str, str]] = []
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.offsets) >= BATCH_LINES or self.bytes >= BATCH_BYTES
-
-    def add(self, line: bytes, offset: int) -> None:
-        self.bytes += len(line)
-        try:
+    def fill(self, stream: BinaryIO, offset: int, last: int) -> int:
+        """Read lines until the batch is full or none is left; the offset of the next line is returned."""
+        # Ten lists and no container per line: what stays alive would set off the garbage collector.
+        adds = [self.columns[name].append for name in _FILLED]
+        add_id, add_offset, add_limit, add_family, add_text, add_stop, *add_counts, add_model = adds
+        add_input, add_output, add_cache_read, add_cache_write = add_counts
+        decode: Any = _decode_whole if self.whole else _decode
+        limit_of, ids = self.limit_of, self.columns["record_id"]
+        full = offset + BATCH_BYTES
+        for line in stream:
+            if offset >= last:
+                break
+            begin, offset = offset, offset + len(line)
             try:
-                self.read(line)
+                found = decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                if not line.strip():
-                    return
-                self._read_slowly(line)
-        except _NotARecord as error:
-            self.strays.append((offset, f"unreadable: {error}", _head(line)))
-            return
-        self.offsets.append(offset)
-        if self.heads:
-            self.head_texts.append(_head(line))
+                found = self._read_slowly(line, begin)
+                if found is None:
+                    continue
+            output, error, model_input = found.modelOutput, found.error, found.modelInput
+            family, answer = answer_of(output)
+            if not family or error is not None or "errorCode" in output:
+                verdict = _judge(output, error)
+                if isinstance(verdict, str):
+                    self.strays.append((begin, f"unreadable: {verdict}", _head(line)))
+                    continue
+                if verdict is not None:
+                    self.errors[len(ids)] = verdict
+                    answer = NO_ANSWER
+                family = family if verdict is None and family else None
+            try:
+                limit = limit_of[model_input]
+            except (KeyError, TypeError):
+                limit = self._limit(model_input)
+            record_id = found.recordId
+            if type(record_id) is not str and record_id is not None:
+                record_id = _id_text(line)
+            add_id(record_id)
+            add_offset(begin)
+            add_limit(limit)
+            add_family(family)
+            add_text(answer[0])
+            add_stop(answer[1])
+            add_input(answer[2])
+            add_output(answer[3])
+            add_cache_read(answer[4])
+            add_cache_write(answer[5])
+            add_model(answer[6])
+            if self.keeps_more:
+                self._keep_more(line, answer, found)
+            if offset >= full:
+                return offset
+        self.is_last = True
+        return offset
 
-    def _read(self, line: bytes) -> None:
-        found = _decode(line)
-        self._append(line, found.recordId, found.modelInput, found.modelOutput, found.error)
-
-    def _read_whole(self, line: bytes) -> None:
-        found = _decode_whole(line)
-        output = _decode_any(found.modelOutput)
-        model_input = _decode_input(found.modelInput)
-        output_text = None if output is None else bytes(found.modelOutput).decode("utf-8")
-        input_text = bytes(found.modelInput).decode("utf-8", "replace")
-        self._append(line, found.recordId, model_input, output, found.error)
-        self.sides.append((input_text, output_text))
-
-    def _read_slowly(self, line: bytes) -> None:
+    def _read_slowly(self, line: bytes, offset: int) -> "_Found | None":
+        """Read a line that msgspec refuses, or name it as a stray one."""
+        if not line.strip():
+            return None
         try:
             found = _whole_characters(json.loads(line))
         except (ValueError, RecursionError):
-            raise _NotARecord("not JSON") from None
+            self.strays.append((offset, "unreadable: not JSON", _head(line)))
+            return None
         if not isinstance(found, dict):
-            raise _NotARecord("not a JSON object")
-        model_input, output = found.get("modelInput"), found.get("modelOutput")
-        self._append(b"", found.get("recordId"), model_input, output, found.get("error"))
-        if self.read == self._read_whole:
-            self.sides.append((_json_text(model_input), None if output is None else _json_text(output)))
+            self.strays.append((offset, "unreadable: not a JSON object", _head(line)))
+            return None
+        record_id, output = found.get("recordId"), found.get("modelOutput")
+        sides = (_json_text(found.get("modelInput")), None if output is None else _json_text(output))
+        return _Found(_text_of(record_id), found.get("modelInput"), output, found.get("error"), sides)
 
-    def _append(self, line: bytes, record_id: Any, model_input: Any, output: Any, error: Any) -> None:
-        limit = self._limit(model_input)
-        if type(record_id) is not str and record_id is not None:
-            record_id = bytes(_decode_id(line).recordId).decode() if line else _json_text(record_id)
-        if error is None and type(output) is dict and "errorCode" not in output:
-            family, answer = answer_of(output)
-            self.errors.append(None)
-            self.families.append(family or None)
-            self.answers.append(answer)
-        else:
-            self.errors.append(_error_of(output, error))
-            self.families.append(None)
-            self.answers.append(NO_ANSWER)
-        self.ids.append(record_id)
-        self.limits.append(limit)
+    def _keep_more(self, line: bytes, answer: Answer, found: Any) -> None:
+        self.more.append(answer)
+        if self.whole:
+            self.sides.append(found.sides)
+        if self.heads:
+            self.heads_read.append(_head(line))
 
     def _limit(self, model_input: Any) -> int | None:
-        if model_input is None:
-            return None
-        if isinstance(model_input, dict):
-            return max_tokens_of(model_input)
         if not isinstance(model_input, _ModelInput):
-            return None
-        try:
-            return self.memo[model_input]
-        except KeyError:
-            if len(self.memo) >= _MEMO_MOST:
-                self.memo.clear()
-            fields = msgspec.to_builtins(model_input)
-            limit = self.memo[model_input] = max_tokens_of(_without_none(fields))
-            return limit
+            return max_tokens_of(model_input)
+        if len(self.limit_of) >= _MEMO_MOST:
+            self.limit_of.clear()
+        limit = self.limit_of[model_input] = max_tokens_of(msgspec.to_builtins(model_input))
+        return limit
 
     def take(self) -> LinesRead:
         """Hand over what was read so far and begin anew."""
-        columns: dict[str, Any] = dict(zip(Answer._fields, _columns(self.answers), strict=True))
-        codes, messages = _columns([error or (None, None) for error in self.errors], 2)
-        columns |= {
-            "record_id": self.ids,
-            "succeeded": [error is None for error in self.errors],
-            "max_tokens": self.limits,
-            "family": self.families,
-            "error_code": codes,
-            "error_message": messages,
-            "offset": self.offsets,
-        }
-        if self.sides:
+        columns: dict[str, Any] = dict(self.columns)
+        rows = len(columns["record_id"])
+        columns["succeeded"] = np.ones(rows, bool)
+        columns["succeeded"][list(self.errors)] = False
+        errors = [self.errors.get(row, (None, None)) for row in range(rows)] if self.errors else []
+        columns["error_code"], columns["error_message"] = (
+            _columns(errors, 2) if errors else [[None] * rows] * 2
+        )
+        for name in set(self.extras) & set(Answer._fields):
+            columns[name] = [getattr(answer, name) for answer in self.more]
+        if self.whole:
             columns["model_input"], columns["model_output"] = _columns(self.sides, 2)
         wanted = LINE_COLUMNS | {name: EXTRA_COLUMNS[name] for name in self.extras}
-        arrays = {name: _array(columns.get(name, []), kind) for name, kind in wanted.items()}
+        arrays = {name: _array(columns[name], kind) for name, kind in wanted.items()}
         if self.heads:
-            arrays["head"] = pa.array(self.head_texts, pa.large_string())
-        strays = pa.table(
-            [
-                pa.nulls(len(self.strays), pa.int32()),
-                *(
-                    pa.array(column, kind)
-                    for column, kind in zip(
-                        _columns(self.strays, 3), list(STRAY_SCHEMA.types)[1:], strict=True
-                    )
-                ),
-            ],
-            schema=STRAY_SCHEMA,
-        )
+            arrays["head"] = pa.array(self.heads_read, pa.large_string())
+        offsets, reasons, heads = _columns(self.strays, 3)
+        strays = {"file": [None] * len(offsets), "offset": offsets, "reason": reasons, "head": heads}
         self._clear()
-        return LinesRead(pa.table(arrays), strays)
+        return LinesRead(pa.table(arrays), pa.table(strays, schema=STRAY_SCHEMA))
 
 
-def _error_of(output: Any, error: Any) -> tuple[str | None, str | None]:
+def _decode_whole(line: bytes) -> "_Found":
+    found = _decode_raw(line)
+    output = _decode_any(found.modelOutput)
+    output_text = None if output is None else bytes(found.modelOutput).decode("utf-8")
+    sides = (bytes(found.modelInput).decode("utf-8", "replace"), output_text)
+    return _Found(found.recordId, _decode_input(found.modelInput), output, found.error, sides)
+
+
+def _id_text(line: bytes) -> str:
+    return bytes(_decode_id(line).recordId).decode()
+
+
+def _judge(output: Any, error: Any) -> _Error | str | None:
+    """The code and message of an errored record; None when it succeeded, a reason when it is no record."""
     if error is None:
         if output is None:
-            raise _NotARecord("no modelOutput and no error")
+            return "no modelOutput and no error"
         if not isinstance(output, dict):
-            raise _NotARecord("modelOutput is not an object")
+            return "modelOutput is not an object"
+        if "errorCode" not in output:
+            return None
         error = output
     if not isinstance(error, dict):
         return None, _text_of(error)
@@ -347,13 +366,7 @@ def _whole_characters(value: Any) -> Any:
     return value
 
 
-def _without_none(fields: Any) -> Any:
-    if not isinstance(fields, dict):
-        return fields
-    return {name: _without_none(value) for name, value in fields.items() if value is not None}
-
-
-def _columns(rows: list[Any], width: int = len(Answer._fields)) -> list[Any]:
+def _columns(rows: list[Any], width: int) -> list[Any]:
     return list(zip(*rows, strict=True)) if rows else [[] for _ in range(width)]
 
 

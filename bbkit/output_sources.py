@@ -12,17 +12,13 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.errors import InputError
+from bbkit.journal import TERMINAL, JobState
 from bbkit.records import iter_record_ids
-from bbkit.run import Run
+from bbkit.run import RecordFile, Run
 from bbkit.settlements import Facts, Segment
 
 SUFFIX = ".jsonl.out"
 MANIFEST = "manifest.json.out"
-ENDED = frozenset({"Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired"})
-"""Statuses that a job never leaves.
-
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html
-"""
 _JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
 _LISTING = "objects.json"
 _PLACES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
@@ -191,50 +187,51 @@ def _job_prefix(job: Mapping[str, Any]) -> str:
 def _job_group(job_arn: str, model_id: str) -> Group:
     job = aws.get_job(job_arn)
     facts = Facts(model_id=model_id or job.get("modelId"), job_arn=job["jobArn"])
-    absent = "missing" if job.get("status") in ENDED else "pending"
+    absent = "missing" if job.get("status") in TERMINAL else "pending"
     sent = job["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
     segment = Segment(partial(iter_record_ids, sent), facts, absent)
     return Group(_s3_files(_job_prefix(job), facts), [segment])
 
 
 def _run_group(run: Run) -> Group:
-    jobs = run.jobs()
-    if not jobs["status"].isin(list(ENDED)).all():
-        jobs = run.refresh_jobs()
-    rows = jobs.astype(object).where(jobs.notna(), None).to_dict("records")
+    run.refresh_jobs()
+    states = [state for state in run.journal.states() if not state.withdrawn]
     files: list[OutputFile] = []
-    for job in rows:
-        if job["status"] in ENDED and job["job_arn"]:
-            facts = _job_facts(run, job)
-            files += _run_files(run, fetch_outputs(run, job["job_arn"]), facts)
+    for state in states:
+        if state.ended and state.job_arn:
+            files += _run_files(run, fetch_outputs(run, state.job_arn), _job_facts(run, state))
+    latest = {state.job: state for state in sorted(states, key=lambda state: state.submission)}
     segments = []
     for file in run.record_files():
-        folder = run.folder / "outputs" / f"on-demand-{file.attempt}"
-        own = [job for job in rows if job["attempt"] == file.attempt and job["file"] in _file_names(file)]
-        if folder.is_dir() and not own:
-            facts, absent = Facts(run.model_id, "on_demand", file.attempt), "missing"
-        elif own:
-            job = max(own, key=lambda job: job["submission"] or 0)
-            facts, absent = _job_facts(run, job), "missing" if job["status"] in ENDED else "pending"
-        else:
-            facts, absent = Facts(run.model_id, attempt=file.attempt), "pending"
+        facts, absent = _expected(run, file, latest.get(file.job))
         segments.append(Segment(partial(iter_record_ids, file.path), facts, absent))
     for attempt in dict.fromkeys(segment.facts.attempt for segment in segments):
-        folder = run.folder / "outputs" / f"on-demand-{attempt}"
+        folder = _on_demand_folder(run, attempt)
         if folder.is_dir():
             files += _run_files(run, folder, Facts(run.model_id, "on_demand", attempt))
-    return Group(files, segments, run)
+    # A run adopted after its inputs were deleted cannot know what was sent.
+    return Group(files, None if run.adopted and not segments else segments, run)
 
 
-def _file_names(file: Any) -> set[str]:
-    path = Path(file.path)
-    names = (path.name, path.stem, f"records/{path.name}", getattr(file, "job", ""))
-    return {str(name) for name in names if name}
+def _expected(run: Run, file: RecordFile, state: JobState | None) -> tuple[Facts, str]:
+    """What is known of records of which no line came: their job, and whether one may still come."""
+    if state is not None:
+        return _job_facts(run, state), "missing" if state.ended else "pending"
+    if _on_demand_folder(run, file.attempt).is_dir():
+        return Facts(run.model_id, "on_demand", file.attempt), "missing"
+    return Facts(run.model_id, attempt=file.attempt), "pending"
 
 
-def _job_facts(run: Run, job: Mapping[str, Any]) -> Facts:
+def _on_demand_folder(run: Run, attempt: int | None) -> Path:
+    return run.folder / "outputs" / f"on-demand-{attempt}"
+
+
+def _job_facts(run: Run, state: JobState) -> Facts:
     return Facts(
-        model_id=run.model_id, attempt=job["attempt"], submission=job["submission"], job_arn=job["job_arn"]
+        model_id=run.model_id,
+        attempt=state.attempt,
+        submission=state.submission,
+        job_arn=state.job_arn or None,
     )
 
 
@@ -265,7 +262,7 @@ def fetch_outputs(run: Run, job_arn: str) -> Path:
     if _is_fetched(folder):
         return folder
     run.check_place()
-    prefix = _job_prefix(aws.get_job(job_arn))
+    prefix = run.output_uri(job_arn)
     wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
     wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))
     sizes: dict[str, int] = {}
