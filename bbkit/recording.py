@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bbkit.aws import write_text
+from bbkit.checks import check_records
 from bbkit.errors import AwsError, CredentialsError, RecordsError, RunExistsError
 from bbkit.frames import Findings, as_frame
 from bbkit.lines import iter_lines
@@ -171,8 +172,6 @@ def _write(
     allow: Sequence[str],
     quotas: Quotas | None,
 ) -> pd.DataFrame:
-    from bbkit.checks import check_records
-
     quotas = quotas or read_quotas(run)
     with _scratch_folder(run.folder) as scratch:
         again = isinstance(records, str | Path | pd.DataFrame)

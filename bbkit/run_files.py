@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit.aws import write_text
+from bbkit.checks import check_arn, check_s3_uri
 from bbkit.errors import InputError, RunExistsError
 from bbkit.families import family_of, get_family
 from bbkit.records import ID_DIGITS
@@ -252,8 +253,6 @@ def refuse_values(run: "Run") -> None:
     -----
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
     """
-    from bbkit.checks import check_arn, check_s3_uri
-
     options = run.job_options
     wrong = [*check_s3_uri(run.s3_prefix), *check_arn("role", run.role_arn)]
     if wrong:
