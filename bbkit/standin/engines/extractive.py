@@ -67,8 +67,22 @@ def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None)
         return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
     if wants_summary or bare:
         return _summarize(units, source, lower, max_tokens)
-    chosen = select_units(units, rank_units(units, {}, query=instruction), _budget(units, max_tokens), 5)
-    return "This engine only quotes. Nearest to the request: " + _join(units, chosen)
+    return _quote(units, instruction, max_tokens)
+
+
+def _quote(units: list[Unit], instruction: str, max_tokens: int | None) -> str:
+    """The sentences nearest to a request that is not for a summary, said to be no more than that."""
+    scores = rank_units(units, {}, query=instruction)
+    best = float(scores.max())
+    opening = "This engine only quotes. Nearest to the request: "
+    if best <= 0:
+        scores, opening = (
+            rank_units(units, {}),
+            "This engine only quotes, and no sentence is near the request: ",
+        )
+    near = [unit for unit, score in zip(units, scores, strict=True) if score >= best / 2]
+    kept = scores[scores >= best / 2]
+    return opening + _join(near, select_units(near, kept, _budget(units, max_tokens), 4))
 
 
 def _summarize(units: list[Unit], source: Source, instruction: str, max_tokens: int | None) -> str:
