@@ -14,6 +14,7 @@ from bbkit.errors import AwsError, InputError, RunError
 from bbkit.frames import as_frame
 from bbkit.job_rows import event_of
 from bbkit.journal import PATIENT, TERMINAL, JobState
+from bbkit.recording import on_demand_attempts
 from bbkit.run import Run
 from bbkit.submissions import Progress, name_job, submit_queue
 
@@ -59,8 +60,14 @@ def submit_jobs(run: Run, *, again: Sequence[str] = (), progress: Progress | Non
             f"again= names {wrong[0]!r}. It takes {', '.join(_AGAIN)}; single records of a completed job are "
             "sent again with retry_records."
         )
-    if not run.record_files():
+    files = run.record_files()
+    if not files:
         raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
+    if {file.attempt for file in files} <= on_demand_attempts(run.folder):
+        raise RunError(
+            f"The {sum(file.records for file in files):,} records of {run.name!r} are too few for a job. "
+            "Send them with send_on_demand(run)."
+        )
     run.check_place()
     if statuses:
         run.refresh_jobs()
@@ -76,7 +83,10 @@ def _queue(run: Run, again: Sequence[str]) -> None:
     for state in run.journal.states():
         latest[state.job] = state
     events = []
+    on_demand = on_demand_attempts(run.folder)
     for job, attempt in {file.job: file.attempt for file in run.record_files()}.items():
+        if attempt in on_demand:
+            continue
         known = latest.get(job)
         if known is None or (known.ended and known.status in again):
             state = JobState(job, attempt, known.submission + 1 if known else 1)

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,7 +113,8 @@ def write_records(
     run : Run
         A run that has no records yet.
     allow : sequence of str
-        Rules of `check_records` whose errors do not stop it; warnings never do.
+        Rules of `check_records` whose errors do not stop it; warnings never do. With
+        ``min_records_per_job``, too few for a batch job are written to be sent by `send_on_demand`.
     quotas : Quotas, optional
         By default the account's own, and AWS's defaults where those may not be read.
 
@@ -131,7 +132,7 @@ def write_records(
     bbkit.errors.RunExistsError
         The run has records already.
     """
-    if run.record_files():
+    if run.record_files(1):
         raise RunExistsError(
             f"Run {run.name!r} already has {sum(file.records for file in run.record_files(1)):,} records. "
             "Make another run, or send some again with retry_records."
@@ -151,17 +152,72 @@ def write_attempt(
     run : Run
         The run.
     lineage : mapping
-        What they were chosen by; JSON.
+        What they were chosen by; JSON. Its ``tier`` becomes ``on_demand`` when they are too few for a job.
     allow : sequence of str
         Rules that may be broken.
 
     Returns
     -------
     pandas.DataFrame
-        As `write_records`.
+        As `write_records`. An attempt that was written but never sent is replaced.
     """
-    attempt = max((file.attempt for file in run.record_files()), default=0) + 1
+    attempts = {file.attempt for file in run.record_files()} or {0}
+    latest = max(attempts)
+    attempt = latest if latest > 1 and not is_sent(run, latest) else latest + 1
     return _write(records, run, attempt, lineage, allow, None)
+
+
+def is_sent(run: "Run", attempt: int) -> bool:
+    """Tell whether an attempt was submitted or sent on demand.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    attempt : int
+        The attempt.
+
+    Returns
+    -------
+    bool
+        True as soon as it was queued, or one record of it was sent.
+    """
+    queued = any(state.attempt == attempt and not state.withdrawn for state in run.journal.states())
+    return queued or on_demand_folder(run.folder, attempt).is_dir()
+
+
+def on_demand_folder(folder: Path, attempt: int) -> Path:
+    """Name the folder that takes what comes back on demand.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+    attempt : int
+        The attempt.
+
+    Returns
+    -------
+    pathlib.Path
+        It need not exist.
+    """
+    return folder / "outputs" / f"on-demand-{attempt}"
+
+
+def on_demand_attempts(folder: Path) -> set[int]:
+    """List the attempts that are too small for a batch job.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+
+    Returns
+    -------
+    set of int
+        Attempts to be sent by `send_on_demand`.
+    """
+    return {attempt for attempt, chosen in read_lineage(folder).items() if chosen.get("tier") == "on_demand"}
 
 
 def _write(
@@ -180,9 +236,13 @@ def _write(
             source, run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
         )
         _stop_for_errors(found, allow)
+        kept = {**lineage, "allow": list(allow), "tier": "batch"}
+        if "min_records_per_job" in set(found["rule"]):
+            quotas = replace(quotas, min_records_per_job=1)
+            kept["tier"] = "on_demand"
         made = scratch / "records"
         planned = write_split(iter_lines(source), made, quotas, attempt=attempt)
-        _move_in(planned, made, run.folder, attempt, lineage)
+        _move_in(planned, made, run.folder, attempt, kept)
     written = [file for file in read_index(run.folder) if file.attempt == attempt]
     return as_frame(({**vars(file), "file": file.path.name} for file in written), FILE_COLUMNS)
 
@@ -239,6 +299,7 @@ def _move_in(
     target = folder / "records"
     target.mkdir(exist_ok=True)
     index = _read_index(folder)
+    index["files"] = [file for file in index["files"] if file["attempt"] != attempt]
     for file in planned:
         place = target / file.path.relative_to(made)
         place.parent.mkdir(exist_ok=True)

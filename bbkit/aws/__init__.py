@@ -1,0 +1,53 @@
+"""The only room that talks to AWS: clients, places, objects in S3, model-invocation jobs.
+
+Endpoint, region, profile and retries are boto3's own configuration
+(https://docs.aws.amazon.com/boto3/latest/guide/configuration.html). AWS's camelCase stays at this border.
+"""
+
+from bbkit.aws._accounts import get_products, iter_quotas
+from bbkit.aws._batches import create_job, get_job, list_jobs, stop_job
+from bbkit.aws._clients import Place, client, find_place, patience, read_refusal, translated
+from bbkit.aws._objects import (
+    S3Object,
+    delete_objects,
+    download_file,
+    file_sha256,
+    list_objects,
+    object_exists,
+    open_object,
+    read_object,
+    split_s3_uri,
+    upload_file,
+    write_text,
+)
+from bbkit.aws._runtimes import converse, converse_input_shape, invoke_model, validate_shape
+
+__all__ = [
+    "Place",
+    "S3Object",
+    "client",
+    "converse",
+    "converse_input_shape",
+    "create_job",
+    "delete_objects",
+    "download_file",
+    "file_sha256",
+    "find_place",
+    "get_job",
+    "get_products",
+    "invoke_model",
+    "iter_quotas",
+    "list_jobs",
+    "list_objects",
+    "object_exists",
+    "open_object",
+    "patience",
+    "read_object",
+    "read_refusal",
+    "split_s3_uri",
+    "stop_job",
+    "translated",
+    "upload_file",
+    "validate_shape",
+    "write_text",
+]

@@ -1,0 +1,274 @@
+"""Clients and the places they talk to; botocore's errors turned into ours."""
+
+import contextlib
+import functools
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+from botocore import exceptions
+from botocore.config import Config
+
+from bbkit.errors import AwsError, BbkitError, CredentialsError
+
+_AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
+
+
+_HOW = (
+    "Configure them as for boto3 (such as `aws configure sso` or AWS_PROFILE), "
+    "or use a stand-in: `set -a; . DIR/standin.env`."
+)
+
+
+_OPENING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a client talks to.
+
+    Attributes
+    ----------
+    endpoint : str
+        Endpoint URL of the ``bedrock`` client.
+    account : str
+        The account's 12 digits.
+    region : str
+        The region's name.
+    """
+
+    endpoint: str
+    account: str
+    region: str
+
+    @property
+    def is_standin(self) -> bool:
+        """Whether the endpoint is not one of AWS."""
+        host = urlsplit(self.endpoint).hostname or ""
+        return not any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS)
+
+    def same_as(self, other: "Place") -> bool:
+        """Tell whether both mean the same place; a stand-in's port may change, its account is its own.
+
+        Parameters
+        ----------
+        other : Place
+            The place to compare with.
+
+        Returns
+        -------
+        bool
+            Equal in endpoint, account and region; for two stand-ins in account and region.
+        """
+        if self.is_standin and other.is_standin:
+            return (self.account, self.region) == (other.account, other.region)
+        return self == other
+
+    def __str__(self) -> str:
+        if self.is_standin:
+            return f"the stand-in at {urlsplit(self.endpoint).netloc} (account {self.account}, {self.region})"
+        return f"AWS account {self.account} in {self.region} ({urlsplit(self.endpoint).netloc})"
+
+
+def client(service: str, region: str | None = None, **options: Any) -> Any:
+    """Make a boto3 client, or take the one made before in the same environment.
+
+    Parameters
+    ----------
+    service : str
+        boto3's name of the service, such as ``bedrock``.
+    region : str, optional
+        Another region than the configured one.
+    **options
+        For `botocore.config.Config`, such as ``read_timeout`` in seconds.
+
+    Returns
+    -------
+    botocore.client.BaseClient
+        Safe to share between threads.
+
+    Raises
+    ------
+    bbkit.errors.CredentialsError
+        There are no credentials.
+    bbkit.errors.AwsError
+        There is no region.
+    """
+    with translated(), _OPENING:
+        return _client(service, region, tuple(sorted(options.items())), _environment())
+
+
+# The keys of both caches are all that boto3 reads its configuration from, so a cached client is always the
+# one that would be made now; making one afresh costs 0.1 s, and a poll of a hundred jobs needs a hundred.
+@functools.lru_cache(maxsize=64)
+def _client(service: str, region: str | None, options: tuple, environment: tuple) -> Any:
+    session = _session(environment)
+    if session.get_credentials() is None:
+        raise exceptions.NoCredentialsError
+    return session.client(service, region_name=region, config=Config(**dict(options)))
+
+
+@functools.lru_cache(maxsize=4)
+def _session(environment: tuple) -> Any:
+    return boto3.Session()
+
+
+def _environment() -> tuple:
+    paths = (
+        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
+        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+    )
+    names = sorted(name for name in os.environ if name.startswith(("AWS_", "BOTO_")) or name == "HOME")
+    return (os.getpid(), *((name, os.environ[name]) for name in names), *map(_changed_at, paths))
+
+
+def _changed_at(path: str) -> int:
+    try:
+        return Path(path).expanduser().stat().st_mtime_ns
+    except (OSError, RuntimeError):
+        return 0
+
+
+def find_place() -> Place:
+    """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission).
+
+    Returns
+    -------
+    Place
+        Endpoint, account and region of the present configuration.
+
+    Raises
+    ------
+    bbkit.errors.CredentialsError
+        There are no credentials, or they are refused.
+    bbkit.errors.AwsError
+        There is no region, or nothing answers within 5 s.
+    """
+    bedrock = client("bedrock")
+    sts = client("sts", connect_timeout=2, read_timeout=3, retries=_once())
+    with translated():
+        account = sts.get_caller_identity()["Account"]
+    return Place(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
+
+
+class _Options(dict):
+    # Hashable, to be part of a cache key.
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(sorted(self.items())))
+
+
+def _once() -> _Options:
+    return _Options(total_max_attempts=1)
+
+
+def patience() -> dict[str, Any]:
+    """Options for `client` that ride out throttling, unless the user has chosen retries already.
+
+    Returns
+    -------
+    dict
+        Empty when AWS_RETRY_MODE or AWS_MAX_ATTEMPTS is set.
+    """
+    if os.environ.get("AWS_RETRY_MODE") or os.environ.get("AWS_MAX_ATTEMPTS"):
+        return {}
+    return {"retries": _Options(mode="standard", total_max_attempts=6)}
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """Turn botocore's errors into ours, with what to do about them, for the length of a ``with``.
+
+    Raises
+    ------
+    bbkit.errors.CredentialsError
+        Credentials are missing, incomplete, expired or refused.
+    bbkit.errors.AwsError
+        AWS refused the call (its code is ``.code``) or did not answer.
+    """
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise _refused(error) from error
+    except (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.ProfileNotFound,
+        exceptions.SSOError,
+        exceptions.TokenRetrievalError,
+        exceptions.NoAuthTokenError,
+    ) as error:
+        missing = isinstance(error, exceptions.NoCredentialsError)
+        found = "There are no AWS credentials" if missing else f"AWS credentials cannot be used: {error}"
+        raise CredentialsError(f"{found.rstrip('.')}. {_HOW}") from error
+    except exceptions.NoRegionError as error:
+        raise AwsError("No AWS region is configured. Set AWS_DEFAULT_REGION, such as us-east-1.") from error
+    except exceptions.InvalidEndpointConfigurationError as error:
+        raise AwsError(f"{error} Unset AWS_BEARER_TOKEN_BEDROCK to talk to a stand-in.") from error
+    except exceptions.ParamValidationError as error:
+        said = " ".join(str(error).split())
+        raise AwsError(f"{said} Correct the parameter.", "ParamValidation") from error
+    except (
+        exceptions.HTTPClientError,
+        exceptions.ConnectionError,
+        exceptions.EndpointResolutionError,
+    ) as error:
+        raise AwsError(
+            f"No answer from AWS: {error} Check the network and region; a stand-in may have been stopped.",
+            "NoAnswer",
+        ) from error
+
+
+_REMEDIES = {
+    "AccessDenied": "Grant the permission; `bbkit doctor RUN --policies` prints what a run needs.",
+    "403": "Grant the permission; `bbkit doctor RUN --policies` prints what a run needs.",
+    "NoSuchBucket": "Make the bucket in the job's region, or name another with s3_uri=.",
+    "NoSuchKey": "Look whether the object was deleted or is in another place.",
+    "404": "Look whether the object or bucket was deleted or is in another place.",
+    "ResourceNotFound": "Look whether it belongs to another account or region.",
+    "ServiceQuotaExceeded": "Wait for jobs to end, or ask for a higher quota.",
+    "Throttling": "Try again in a minute, or set AWS_RETRY_MODE and AWS_MAX_ATTEMPTS for more patience.",
+    "PermanentRedirect": "The bucket is in another region; use one in the region of the job.",
+    "301": "The bucket is in another region; use one in the region of the job.",
+    "Validation": "Correct what it names.",
+}
+
+
+_BAD_CREDENTIALS = (
+    "ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch",
+    "InvalidAccessKeyId", "RequestExpired", "AuthFailure", "IncompleteSignature",
+    "MissingAuthenticationToken",
+)  # fmt: skip
+
+
+def _refused(error: Any) -> BbkitError:
+    code = str(error.response.get("Error", {}).get("Code", ""))
+    said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+    short = code.removesuffix("Exception")
+    if short in _BAD_CREDENTIALS:
+        return CredentialsError(f"AWS does not accept the credentials ({code}: {said}). {_HOW}")
+    text = f"AWS refused {error.operation_name}: {code}{f', {said}' if said else ''}."
+    return AwsError(f"{text} {_REMEDIES.get(short, '')}".rstrip(), code)
+
+
+def read_refusal(error: AwsError) -> tuple[int, str]:
+    """Tell what the service itself said when it refused a call.
+
+    Parameters
+    ----------
+    error : AwsError
+        As `translated` raised it.
+
+    Returns
+    -------
+    tuple of (int, str)
+        The HTTP status, 0 when there was no answer, and the service's message.
+    """
+    answer = getattr(error.__cause__, "response", None) or {}
+    status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return int(status), str(answer.get("Error", {}).get("Message", "")) or str(error)

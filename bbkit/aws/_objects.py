@@ -1,0 +1,330 @@
+"""Objects in S3: listed, read, uploaded and downloaded whole, deleted."""
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import boto3
+from botocore import exceptions
+
+from bbkit.aws._clients import client, translated
+from bbkit.errors import AwsError, InputError
+
+_SHA256 = "bbkit-sha256"
+
+
+class S3Object(NamedTuple):
+    """One object of a listing: its URI, its size in bytes, its ETag without quotes."""
+
+    uri: str
+    size: int
+    etag: str
+
+
+def split_s3_uri(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key`` into bucket and key; the key may be empty.
+
+    Parameters
+    ----------
+    uri : str
+        The URI.
+
+    Returns
+    -------
+    tuple of str
+        Bucket and key.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        It is not an S3 URI.
+    """
+    scheme, separator, rest = str(uri).partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not separator or not bucket:
+        raise InputError(f"{uri!r} is not an S3 URI. Write it as s3://bucket/prefix.")
+    return bucket, key
+
+
+def list_objects(uri: str) -> Iterator[S3Object]:
+    """List every object whose key begins with the URI's, over all pages.
+
+    Parameters
+    ----------
+    uri : str
+        Such as ``s3://bucket/prefix/``.
+
+    Yields
+    ------
+    S3Object
+        In the order of S3, by key.
+    """
+    bucket, prefix = split_s3_uri(uri)
+    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    with translated():
+        for page in pages:
+            for item in page.get("Contents", ()):
+                yield S3Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
+
+
+def open_object(uri: str) -> BinaryIO:
+    """Open an object for reading in chunks, without downloading it first.
+
+    Parameters
+    ----------
+    uri : str
+        The object.
+
+    Returns
+    -------
+    file object
+        With ``read(size)`` and ``close()``; not seekable.
+    """
+    bucket, key = split_s3_uri(uri)
+    with translated():
+        return client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+
+
+def read_object(uri: str) -> bytes:
+    """Read a whole, small object.
+
+    Parameters
+    ----------
+    uri : str
+        The object.
+
+    Returns
+    -------
+    bytes
+        Its content.
+    """
+    with translated(), open_object(uri) as body:
+        return body.read()
+
+
+def object_exists(uri: str) -> bool:
+    """Tell whether an object is there.
+
+    Parameters
+    ----------
+    uri : str
+        The object.
+
+    Returns
+    -------
+    bool
+        False when S3 says it is not; a refusal is an error.
+    """
+    return _head(uri) is not None
+
+
+def _head(uri: str) -> dict[str, Any] | None:
+    bucket, key = split_s3_uri(uri)
+    try:
+        with translated():
+            return client("s3").head_object(Bucket=bucket, Key=key)
+    except AwsError as error:
+        if error.code in ("404", "NoSuchKey", "NotFound"):
+            return None
+        raise
+
+
+def upload_file(
+    path: str | Path,
+    uri: str,
+    *,
+    progress: Callable[[int], None] | None = None,
+    kms_key_id: str = "",
+    sha256: str = "",
+) -> bool:
+    """Upload a file, in parts when it is large; what is already complete is left alone.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+    uri : str
+        The object to make. Its sha256 is kept in its metadata, because the ETag of an object uploaded in
+        parts or encrypted with KMS is no checksum of its content
+        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
+    progress : callable, optional
+        Called with the number of bytes just sent, possibly from several threads.
+    kms_key_id : str
+        Encrypt with this KMS key.
+    sha256 : str
+        The file's checksum, where it is known already.
+
+    Returns
+    -------
+    bool
+        False when the object was there with this size and checksum.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        The object is there with other content (code ``ObjectDiffers``), or AWS refused.
+    """
+    path = Path(path)
+    size, checksum = path.stat().st_size, sha256 or file_sha256(path)
+    present = _head(uri)
+    if present is not None:
+        if present["ContentLength"] == size and present.get("Metadata", {}).get(_SHA256) == checksum:
+            return False
+        raise AwsError(
+            f"{uri} already exists with other content ({present['ContentLength']:,} bytes). "
+            "Delete it, or use another prefix; nothing is overwritten.",
+            "ObjectDiffers",
+        )
+    bucket, key = split_s3_uri(uri)
+    extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}}
+    if kms_key_id:
+        extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
+    with translated(), _transfer_errors():
+        client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
+    return True
+
+
+def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None] | None = None) -> bool:
+    """Download an object beside its final name, then rename; what is already complete is left alone.
+
+    Parameters
+    ----------
+    uri : str
+        The object.
+    path : str or pathlib.Path
+        The file to make. A small hidden file beside it keeps the object's ETag and the file's sha256, by
+        which a complete download is known again.
+    progress : callable, optional
+        Called with the number of bytes just received, possibly from several threads.
+
+    Returns
+    -------
+    bool
+        False when the file was there, of this size and unchanged, and the object is still the same.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        The object is not there, or AWS refused.
+    """
+    path = Path(path)
+    bucket, key = split_s3_uri(uri)
+    with translated():
+        present = client("s3").head_object(Bucket=bucket, Key=key)
+    etag = present["ETag"].strip('"')
+    note = path.with_name(f".{path.name}.etag")
+    if _is_complete(path, note, present["ContentLength"], etag):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        with translated(), _transfer_errors():
+            client("s3").download_file(bucket, key, str(partial), Callback=progress)
+        write_text(note, json.dumps({"etag": etag, "sha256": file_sha256(partial)}))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return True
+
+
+def _is_complete(path: Path, note: Path, size: int, etag: str) -> bool:
+    try:
+        if path.stat().st_size != size:
+            return False
+        known = json.loads(note.read_text())
+        return known["etag"] == etag and known["sha256"] == file_sha256(path)
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+@contextlib.contextmanager
+def _transfer_errors() -> Iterator[None]:
+    # s3transfer wraps the service's error, whose code decides what to do, into one of its own.
+    try:
+        yield
+    except boto3.exceptions.Boto3Error as error:
+        cause = error.__context__ or error.__cause__
+        if isinstance(cause, exceptions.ClientError | exceptions.BotoCoreError):
+            raise cause from error
+        raise AwsError(f"{error} Try again.") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all: beside its name, to disk, then renamed.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    text : str
+        Its content.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    with partial.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    partial.replace(path)
+
+
+def file_sha256(path: str | Path) -> str:
+    """Compute the checksum of a file.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file.
+
+    Returns
+    -------
+    str
+        sha256 as 64 hexadecimal digits.
+    """
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def delete_objects(uris: Iterable[str]) -> int:
+    """Delete objects, a thousand a call.
+
+    Parameters
+    ----------
+    uris : iterable of str
+        The objects; all in one bucket or in several.
+
+    Returns
+    -------
+    int
+        How many were deleted.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        S3 refused one; those before it are gone.
+    """
+    keys: dict[str, list[str]] = {}
+    for uri in uris:
+        bucket, key = split_s3_uri(uri)
+        keys.setdefault(bucket, []).append(key)
+    deleted = 0
+    for bucket, names in keys.items():
+        for start in range(0, len(names), 1000):
+            some = names[start : start + 1000]
+            with translated():
+                answer = client("s3").delete_objects(
+                    Bucket=bucket, Delete={"Objects": [{"Key": name} for name in some], "Quiet": True}
+                )
+            if errors := answer.get("Errors"):
+                first = errors[0]
+                raise AwsError(
+                    f"S3 did not delete s3://{bucket}/{first.get('Key')} ({first.get('Code')}: "
+                    f"{first.get('Message')}). Grant s3:DeleteObject.",
+                    str(first.get("Code", "")),
+                )
+            deleted += len(some)
+    return deleted
