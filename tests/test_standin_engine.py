@@ -151,7 +151,7 @@ def test_length_grows_with_the_call_and_slower_than_it() -> None:
         "claim",
     ]
     lines = [
-        f"{'Agent' if n % 2 else 'Customer'}: The {topics[n % 10]} {n} was {topics[n // 10 % 10]} late by {n} days."
+        f"{'Agent' if n % 2 else 'Customer'}: {topics[n % 10]} {n} was {topics[n // 10 % 10]} by {n} days."
         for n in range(300)
     ]
     lengths = [len(words(summarize(ASK + "\n".join(lines[:count])).text)) for count in (6, 60, 300)]

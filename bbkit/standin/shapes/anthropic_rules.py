@@ -167,7 +167,8 @@ def _thinking_faults(body: dict[str, Any], version: tuple[int, int]) -> Iterator
         yield "adaptive thinking is not supported on this model"
     if kind == "enabled" and version >= (4, 7):
         yield '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".'
-    if kind == "enabled" and body["thinking"]["budget_tokens"] >= body["max_tokens"]:
+    interleaved = any("interleaved-thinking" in beta for beta in body.get("anthropic_beta") or ())
+    if kind == "enabled" and body["thinking"]["budget_tokens"] >= body["max_tokens"] and not interleaved:
         yield "`max_tokens` must be greater than `thinking.budget_tokens`."
     if body.get("temperature") not in (None, 1):
         yield "`temperature` may only be set to 1 when thinking is enabled."
