@@ -64,9 +64,9 @@ def _model_input_type() -> type:
     inner: dict[str, list[tuple[str, Any, Any]]] = {}
     for path in sorted(paths):
         inner.setdefault(path[0], []).extend((name, number, msgspec.UNSET) for name in path[1:2])
-    fields = []
+    fields: list[tuple[str, Any, Any]] = []
     for name, below in inner.items():
-        kind = number
+        kind: Any = number
         if below:
             kind = msgspec.defstruct(name, below, frozen=True) | None | msgspec.UnsetType
         fields.append((name, kind, msgspec.UNSET))
@@ -225,6 +225,7 @@ class _Batch:
                 if found is None:
                     continue
             output, error, model_input = found.modelOutput, found.error, found.modelInput
+            family: str | None
             family, answer = answer_of(output)
             if not family or error is not None or "errorCode" in output:
                 verdict = _judge(output, error)

@@ -1,7 +1,7 @@
 """Reading outputs: `collect_outputs` beside the plain ways, on the same bytes, each in a fresh process.
 
-    python tests/benchmarks/bench_outputs.py            one file of 228 MB, eight of them, 5,000,000 small lines
-    python tests/benchmarks/bench_outputs.py --only one
+    python tests/benchmarks/bench_outputs.py               all of it
+    python tests/benchmarks/bench_outputs.py --only one    one (a file of 228 MB), eight of them, or small
 
 ``BBKIT_BENCH_DATA`` names a folder to keep the generated files in; otherwise they are made anew and removed.
 """
@@ -22,10 +22,11 @@ from pathlib import Path
 from typing import Any
 
 LINES, LINE_BYTES, SMALL_LINES = 50_000, 4_500, 5_000_000
-WORDS = (
-    "the customer called about a bill that was higher than last month and asked for the charge to be explained "
-    "agent checked account found roaming fee offered credit naïve café señor “quoted” refund delayed parcel"
-).split()
+SENTENCE = (
+    "the customer called about a bill that was higher than last month and asked for the charge to be "
+    "explained agent checked account found roaming fee offered credit naïve café señor “quoted” refund"
+)
+WORDS = SENTENCE.split()
 
 
 def write_lines(path: Path, number: int) -> None:

@@ -1,0 +1,111 @@
+"""Exports: any selection of rows as a file for people and programs without Python."""
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from bbkit.errors import InputError
+
+_ROWS = 10_000
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
+    """Write rows to a file that appears whole: CSV, Parquet or JSON lines, by its name.
+
+    In CSV, a text that a spreadsheet would run as a formula gets an apostrophe in front
+    (https://owasp.org/www-community/attacks/CSV_Injection); Parquet and JSON lines keep every text as it is.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame
+        What `collect_outputs` returned, or any selection of it; the index is not written.
+    path : str or Path
+        A name ending in ``.csv`` (UTF-8 with a byte order mark, which spreadsheets need), ``.parquet`` or
+        ``.jsonl``; what is there is replaced.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    InputError
+        If the name has another ending.
+    """
+    path = Path(path)
+    write = _WRITERS.get(path.suffix.lower())
+    if write is None:
+        raise InputError(f"Cannot tell the format of {path.name!r}. End it in {', '.join(_WRITERS)}.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        write(outputs, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _write_csv(outputs: pd.DataFrame, path: Path) -> None:
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        for low in range(0, max(len(outputs), 1), _ROWS):
+            part = outputs.iloc[low : low + _ROWS]
+            guarded = pd.DataFrame({_guard(str(name)): _guard_column(part[name]) for name in part.columns})
+            # csv quotes what holds a character of the line end; a lone \r inside a text needs that.
+            guarded.to_csv(file, index=False, header=not low, lineterminator="\r\n")
+
+
+def _guard_column(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    return column.astype(object).map(lambda cell: _guard(_text(cell)), na_action="ignore")
+
+
+def _guard(text: str) -> str:
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell
+    return msgspec.json.encode(cell, enc_hook=_plain).decode() if isinstance(cell, _NESTED) else str(cell)
+
+
+_NESTED = (list, tuple, dict, np.ndarray)
+
+
+def _write_parquet(outputs: pd.DataFrame, path: Path) -> None:
+    outputs.to_parquet(path, index=False)
+
+
+def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
+    encoder = msgspec.json.Encoder(enc_hook=_plain)
+    with path.open("wb") as file:
+        for low in range(0, len(outputs), _ROWS):
+            part = outputs.iloc[low : low + _ROWS].astype(object)
+            for row in part.to_dict("records"):
+                file.write(encoder.encode({str(name): _known(cell) for name, cell in row.items()}) + b"\n")
+
+
+def _known(cell: Any) -> Any:
+    return None if not isinstance(cell, _NESTED) and pd.isna(cell) else cell
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return str(value)
+
+
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+    ".csv": _write_csv,
+    ".parquet": _write_parquet,
+    ".jsonl": _write_jsonl,
+}
