@@ -91,8 +91,15 @@ def _turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         if type(content) is not list:
             continue
         for block in content:
-            if type(block) is dict and ("tool_use_id" in block or "input" in block):
+            if type(block) is not dict:
+                continue
+            if "tool_use_id" in block or "input" in block:
                 tools = True
+            text = block.get("text")
+            if type(text) is str and text.isspace():
+                remedy = "Give the block some text, or leave it out."
+                finding = "A text block holds white space only, which Claude refuses."
+                faults.append(_error("empty_content", f"messages[{position}].content", finding, remedy))
         if not content and not (position == last and message.get("role") == "assistant"):
             remedy = "Give every turn at least one content block."
             faults.append(
