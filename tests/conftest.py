@@ -5,9 +5,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "AWS_CONFIG_FILE")
@@ -20,6 +22,18 @@ class Standin:
     folder: Path
     process: subprocess.Popen[str]
     env: dict[str, str]
+    _clients: dict[str, Any] = field(default_factory=dict)
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this stand-in, made once."""
+        if service not in self._clients:
+            session = boto3.Session(
+                self.env["AWS_ACCESS_KEY_ID"],
+                self.env["AWS_SECRET_ACCESS_KEY"],
+                region_name=self.env["AWS_REGION"],
+            )
+            self._clients[service] = session.client(service, endpoint_url=self.endpoint)
+        return self._clients[service]
 
     @property
     def endpoint(self) -> str:
@@ -37,6 +51,8 @@ class Standin:
             monkeypatch.setenv(name, value)
         for name in UNSET:
             monkeypatch.delenv(name, raising=False)
+        # boto3's default session keeps the credentials it found first.
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
         return self
 
     def stop(self, how: int = signal.SIGTERM) -> int:

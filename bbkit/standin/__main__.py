@@ -13,7 +13,7 @@ def build_parser(prog: str = "python -m bbkit.standin") -> argparse.ArgumentPars
     parser = argparse.ArgumentParser(
         prog=prog,
         description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, "
-        "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity behind one endpoint, for boto3 and the AWS CLI.",
+        "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity behind one endpoint.",
         epilog=HELP
         + "\n\nThen, in another shell:  set -a; . DIR/standin.env; aws bedrock list-model-invocation-jobs",
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -28,7 +28,9 @@ def build_parser(prog: str = "python -m bbkit.standin") -> argparse.ArgumentPars
     )
     parser.add_argument("--region", default="us-east-1", help="region in standin.env (default %(default)s)")
     parser.add_argument(
-        "--speed", choices=("instant", "fast", "realistic"), default="fast", help="the clock of statuses"
+        "--speed",
+        default="fast",
+        help="the clock of statuses: instant, fast (default), realistic, or how many times faster than that",
     )
     parser.add_argument(
         "--ordered", action="store_true", help="keep the order of the input (default: shuffled)"
@@ -92,8 +94,10 @@ def main(argv: list[str] | None = None, prog: str = "python -m bbkit.standin") -
     """
     arguments = build_parser(prog).parse_args(argv)
     from bbkit.standin.faults import read_faults
+    from bbkit.standin.settings import read_pace
 
     try:
+        read_pace(arguments.speed)
         read_faults(arguments.fault)
         profiles = dict(_read_profile(text) for text in arguments.profile)
         options = _engine_options(arguments)

@@ -4,11 +4,9 @@ import json
 import os
 import secrets
 import shutil
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-Speed = Literal["instant", "fast", "realistic"]
+from typing import Any
 
 BUCKET = "bbkit-standin"
 ROLE = "BbkitStandinRole"
@@ -37,6 +35,25 @@ PACES: dict[str, Pace] = {
 }
 
 
+def read_pace(speed: str) -> Pace:
+    """Read a speed: a name, or a number that says how many times faster than realistic.
+
+    Raises
+    ------
+    ValueError
+        For anything else.
+    """
+    if speed in PACES:
+        return PACES[speed]
+    try:
+        factor = float(speed)
+    except ValueError:
+        factor = 0
+    if not factor > 0:
+        raise ValueError(f"Speed '{speed}' is none of {', '.join(PACES)}, nor a number above 0.")
+    return Pace(*(seconds / factor for seconds in astuple(PACES["realistic"])))
+
+
 @dataclass(frozen=True)
 class Limits:
     """The batch quotas this stand-in enforces; the defaults are AWS's.
@@ -61,7 +78,7 @@ class Settings:
     folder: Path
     account: str
     region: str = "us-east-1"
-    speed: Speed = "instant"
+    speed: str = "instant"
     limits: Limits = field(default_factory=Limits)
     faults: tuple[str, ...] = ()
     ordered: bool = False
@@ -75,7 +92,7 @@ class Settings:
     @property
     def pace(self) -> Pace:
         """The clock of statuses."""
-        return PACES[self.speed]
+        return read_pace(self.speed)
 
     @property
     def buckets(self) -> Path:
