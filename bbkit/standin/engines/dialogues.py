@@ -105,6 +105,11 @@ def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:
     counts = Counter(m["label"].lower() for m in matches if m and m["text"].strip())
     accepted = {label for label, count in counts.items() if count > 1 or role_of(label)}
     spoken = [i for i, m in enumerate(matches) if m and m["label"].lower() in accepted]
+    if spoken:
+        # Somebody who speaks only once is known by speaking among, or right after, the others.
+        end = spoken[-1] if len(spoken) > 1 else spoken[0] + 1
+        inside, sure = range(spoken[0], min(end + 1, len(lines))), set(spoken)
+        spoken = [i for i in inside if i in sure or _speaks(matches[i])]
     if len(spoken) < 2:
         return [], text
     turns: list[tuple[str, str]] = []
@@ -121,6 +126,12 @@ def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:
             label, said = turns[-1]
             turns[-1] = (label, f"{said}\n{line.strip()}")
     return turns, "\n".join(outside).strip()
+
+
+def _speaks(match: re.Match[str] | None) -> bool:
+    if match is None or not match["text"].strip():
+        return False
+    return match["label"][0].isupper() and len(match["label"].split()) <= 2
 
 
 def _labelled_inline(text: str) -> tuple[list[tuple[str, str]], str]:

@@ -145,7 +145,8 @@ def _cue_scores(units: list[Unit], roles: dict[str, str]) -> np.ndarray:
         issue = min(len(words & cues.ISSUE_WORDS), 3) * {"customer": 1.0, "": 0.6}.get(role, 0.15)
         resolution = min(len(words & cues.RESOLUTION_WORDS), 3) * {"agent": 1.0, "": 0.6}.get(role, 0.15)
         bonus[row] = 0.12 * issue * (1.3 - place) + 0.12 * resolution * (0.5 + 0.5 * place)
-        if len(words & cues.PROCEDURE_WORDS) or (unit.asks and role == "agent"):
+        spelled = 2 * sum(map(str.isdigit, unit.words)) > len(unit.words)
+        if spelled or words & cues.PROCEDURE_WORDS or (unit.asks and role == "agent"):
             bonus[row] -= 0.25
         bonus[row] -= 0.4 * len(words & cues.COURTESY_WORDS) / len(words)
         if _COURTESY.search(unit.text.lower()):
