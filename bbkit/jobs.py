@@ -1,5 +1,6 @@
 """Batch jobs of a run: submitted exactly once, queued, waited for, stopped, cleaned up after."""
 
+import math
 import os
 import subprocess
 import sys
@@ -240,11 +241,10 @@ def wait_for_jobs(
 
 
 def _look_again(run: Run, pace: Pace) -> Iterator[tuple[pd.DataFrame, bool, float]]:
-    before: dict[str, str] = {}
-    said_at, said = time.monotonic(), ""
+    before, said_at, said = _statuses(run.jobs()), -math.inf, ""
     while True:
         jobs, ended, trouble = advance_jobs(run)
-        now = dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
+        now = _statuses(jobs)
         changed = [name for name, status in now.items() if before.get(name) != status]
         for row in jobs[jobs["job_name"].isin(changed)].to_dict("records"):
             _say(describe_job(row))
@@ -257,6 +257,10 @@ def _look_again(run: Run, pace: Pace) -> Iterator[tuple[pd.DataFrame, bool, floa
             said_at, said = time.monotonic(), trouble
         before = now
         yield jobs, ended, pace.step(news=bool(changed))
+
+
+def _statuses(jobs: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
 
 
 def _say(text: str) -> None:

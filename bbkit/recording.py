@@ -159,12 +159,30 @@ def write_attempt(
     Returns
     -------
     pandas.DataFrame
-        As `write_records`. An attempt that was written but never sent is replaced.
+        As `write_records`.
     """
-    attempts = {file.attempt for file in run.record_files()} or {0}
-    latest = max(attempts)
-    attempt = latest if latest > 1 and not is_sent(run, latest) else latest + 1
+    attempt = max((file.attempt for file in run.record_files()), default=0) + 1
     return _write(records, run, attempt, lineage, allow, None)
+
+
+def drop_unsent(run: "Run") -> None:
+    """Take back the latest attempt, unless it is the first or something of it was sent.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
+    latest = max((file.attempt for file in run.record_files()), default=0)
+    if latest < 2 or is_sent(run, latest):
+        return
+    index = _read_index(run.folder)
+    index["files"] = [file for file in index["files"] if file["attempt"] != latest]
+    index["lineage"].pop(str(latest), None)
+    gone = [file.path for file in run.record_files(latest)]
+    write_text(run.folder / "records" / "index.json", json.dumps(index, indent=1))
+    for path in gone:
+        path.unlink(missing_ok=True)
 
 
 def is_sent(run: "Run", attempt: int) -> bool:
