@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -11,10 +10,8 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.errors import AwsError, InputError
+from bbkit.model_names import model_keys, name_keys, plain_id
 
-_GEO = re.compile(r"^(?:us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9-]+\.)")
-_PROVIDERS = "amazon|anthropic|deepseek|google|meta|minimax|moonshot|moonshotai|nvidia|openai|zai"
-_OPTIONAL = frozenset(["instruct", "it", *_PROVIDERS.split("|")])
 _GB = 10**9
 
 
@@ -91,7 +88,7 @@ class Quotas:
             With a note that names their date.
         """
         values = dict(_data()["defaults"])
-        values |= _data()["models"].get(_bare(model_id), {})
+        values |= _data()["models"].get(plain_id(model_id), {})
         if ":custom-model/" in model_id:
             values |= _data()["custom_model"]
         return cls(**values, model_id=model_id)
@@ -157,11 +154,11 @@ def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str
         Field of `Quotas` to its value (sizes in bytes); only what the listing names for this model.
     """
     custom = ":custom-model/" in model_id
-    wanted = {tuple(sorted(words.elements())) for words in _model_words(model_id)}
+    wanted = model_keys(model_id)
     found: dict[str, int] = {}
     for quota in quotas:
         for name, model in _split_name(str(quota.get("QuotaName", ""))):
-            if tuple(sorted(_words(model).elements())) not in wanted:
+            if not name_keys(model) & wanted:
                 continue
             value = float(quota["Value"])
             if name.endswith("_bytes"):
@@ -175,33 +172,8 @@ def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str
 
 def _split_name(quota_name: str) -> Iterator[tuple[str, str]]:
     """The field a quota's name speaks of and the words left over, which name the model."""
-    text = " ".join(quota_name.lower().replace("(in gb)", " ").split())
+    text = " ".join(re.sub(r"\(in gb\)", " ", quota_name, flags=re.IGNORECASE).split())
     for name, phrase in sorted(_data()["names"].items(), key=lambda item: -len(item[1])):
-        if text.startswith(phrase):
+        if text.lower().startswith(phrase):
             yield name, text[len(phrase) :].strip().removeprefix("for ")
             return
-
-
-def _words(name: str) -> Counter[str]:
-    """The words of a model's name without those that AWS leaves out at times."""
-    text = re.sub(r"\bv\s?1(?:[.:]0)?\s*\.?$", "", name.lower().strip())
-    words = [word for word in re.findall(r"[a-z]+|\d+", text) if word not in _OPTIONAL]
-    return Counter("embed" if word == "embeddings" else word for word in words)
-
-
-def _model_words(model_id: str) -> Iterator[Counter[str]]:
-    bare = _bare(model_id)
-    for name in _data()["also_named"].get(bare, []):
-        yield _words(name)
-    text = bare.partition(".")[2]
-    text = re.sub(r"-20\d{6}", "", text)
-    text = re.sub(r"(?:-1)?:\d+$", "", text)
-    yield _words(text)
-    yield _words(re.sub(r"-a\d+b|-25\d\d", "", re.sub(r"-v1$", "", text)))
-
-
-def _bare(model_id: str) -> str:
-    """The foundation model's id within a profile id or an ARN, else the text as it is."""
-    if ":custom-model/" in model_id:
-        return re.sub(r":\d+k$", "", model_id.partition("/")[2].partition("/")[0])
-    return _GEO.sub("", model_id.rpartition("/")[2] if model_id.startswith("arn:") else model_id)

@@ -1,0 +1,92 @@
+"""Model ids told from the marketing names that AWS's quotas and price lists use instead."""
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from importlib.resources import files
+from typing import Any
+
+_GEO = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9-]+\.)")
+_LEFT_OUT = frozenset(
+    ["amazon", "anthropic", "deepseek", "google", "meta", "minimax", "moonshot", "moonshotai", "nvidia",
+     "openai", "zai", "ai", "instruct", "it", "dense"]
+)  # fmt: skip
+"""Words of a name that AWS leaves out in one place and not in another."""
+
+Key = tuple[str, ...]
+
+
+@cache
+def _also_named() -> dict[str, Any]:
+    return json.loads(files("bbkit").joinpath("data/model_names.json").read_text("utf-8"))["names"]
+
+
+@lru_cache(maxsize=8192)
+def name_keys(name: str) -> frozenset[Key]:
+    """What a marketing name comes down to, however it is written.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``Claude Sonnet 4.5.``, ``NovaMicro`` or ``OpenAI GPT OSS 120b``.
+
+    Returns
+    -------
+    frozenset of tuple of str
+        Its words in order of the alphabet, split at capitals and not: two names are the same model's when
+        they share one.
+    """
+    text = re.sub(r"[\s_-]+v\s?1(?:[.:]0)?\s*\.?$", "", name.strip(), flags=re.IGNORECASE)
+    text = re.sub(r"(\d)\.0(?!\d)", r"\1", text)
+    parts = (re.findall(r"[a-z]+|\d+", text.lower()), re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", text))
+    return frozenset(_key(words) for words in parts)
+
+
+def _key(words: list[str]) -> Key:
+    kept = [word.lower() for word in words if word.lower() not in _LEFT_OUT]
+    return tuple(sorted("embed" if word in ("embeddings", "embedding") else word for word in kept))
+
+
+@lru_cache(maxsize=1024)
+def model_keys(model_id: str) -> frozenset[Key]:
+    """The names a model may go by.
+
+    Parameters
+    ----------
+    model_id : str
+        A model id, profile id or ARN.
+
+    Returns
+    -------
+    frozenset of tuple of str
+        To compare with `name_keys`.
+    """
+    bare = plain_id(model_id)
+    return frozenset(key for name in _names_of(bare) for key in name_keys(name))
+
+
+def _names_of(bare: str) -> Iterator[str]:
+    yield from _also_named().get(bare, [])
+    text = re.sub(r"-20\d{6}", "", bare.partition(".")[2])
+    text = re.sub(r"(?:-1)?:\d+$", "", text)
+    yield text
+    yield re.sub(r"-a\d+b|-25\d\d", "", re.sub(r"-v1$", "", text))
+
+
+def plain_id(model_id: str) -> str:
+    """The foundation model's id within a profile id or an ARN, else the text as it is.
+
+    Parameters
+    ----------
+    model_id : str
+        A model id, profile id or ARN; of a custom model the id of its base.
+
+    Returns
+    -------
+    str
+        Such as ``amazon.nova-lite-v1:0``.
+    """
+    if ":custom-model/" in model_id:
+        return re.sub(r":\d+k$", "", model_id.partition("/")[2].partition("/")[0])
+    return _GEO.sub("", model_id.rpartition("/")[2] if model_id.startswith("arn:") else model_id)
