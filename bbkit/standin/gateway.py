@@ -75,7 +75,7 @@ class Gateway:
                 raise ServiceError(
                     "MissingAuthenticationTokenException", "The request is not signed (SigV4)."
                 )
-            protocol = PROTOCOLS.get(claim.service, "rest-json")
+            protocol = PROTOCOLS.get(claim.service) or guess_protocol(headers)
             if claim.service == "s3":
                 await self.answer_s3(asked, claim, scope, receive, send)
                 return
@@ -161,6 +161,13 @@ class Gateway:
         return render_error(ServiceError(code, error.message, error.status), protocol)
 
 
+def guess_protocol(headers: dict[str, str]) -> Protocol:
+    """Tell from its request how a service not served speaks, so that its client can read the refusal."""
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return "query"
+    return "json" if "x-amz-target" in headers else "rest-json"
+
+
 def _not_served(name: str) -> ServiceError:
     return ServiceError(
         "NotImplemented", f"{name} is not part of this stand-in; the call did not leave this machine."
@@ -181,8 +188,10 @@ async def _read_body(receive: Receive) -> bytes:
 
 
 async def _lose(send: Send) -> None:
-    # Announcing a body and sending none makes the server close the connection on an unfinished answer.
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
+    # A chunked body that breaks off: the server closes the connection, and the client knows that something is
+    # missing.
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
 def _caller_identity(account: str) -> Response:

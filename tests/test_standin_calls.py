@@ -1,0 +1,415 @@
+"""Single calls: what is refused and how, paging, tokens, tags; every answer against botocore's own shapes."""
+
+import http.client
+import json
+import re
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError, ConnectionClosedError
+from botocore.model import Shape
+from conftest import Standin
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from standin_cases import (
+    BUCKET,
+    create,
+    create_request,
+    get,
+    input_lines,
+    log,
+    put,
+    record_ids,
+    run_job,
+    wait_for,
+)
+
+Start = Callable[..., Standin]
+NOWHERE = f"s3://{BUCKET}/nowhere/in.jsonl"
+JOB = "arn:aws:bedrock:us-east-1:{account}:model-invocation-job/{job_id}"
+
+
+def refusal(standin: Standin, operation: str, **given: Any) -> tuple[str, int, str]:
+    """Give the exception class, status and message of a call that must be refused."""
+    client = standin.client("bedrock")
+    with pytest.raises(ClientError) as caught:
+        getattr(client, operation)(**given)
+    error = caught.value
+    modelled = getattr(client.exceptions, error.response["Error"]["Code"], None)
+    assert modelled is None or isinstance(error, modelled)
+    status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+    return error.response["Error"]["Code"], status, error.response["Error"]["Message"]
+
+
+def refused_create(standin: Standin, **more: Any) -> tuple[str, int, str]:
+    """Give how a Create is refused."""
+    return refusal(standin, "create_model_invocation_job", **create_request(standin, NOWHERE, **more))
+
+
+def input_at(uri: str, **more: Any) -> dict[str, Any]:
+    return {"s3InputDataConfig": {"s3Uri": uri, **more}}
+
+
+def output_at(uri: str, **more: Any) -> dict[str, Any]:
+    return {"s3OutputDataConfig": {"s3Uri": uri, **more}}
+
+
+@pytest.mark.parametrize(
+    ("given", "where"),
+    [
+        ({"jobName": "a" * 64}, "jobName"),
+        ({"jobName": "under_score"}, "jobName"),
+        ({"jobName": "-start"}, "jobName"),
+        ({"jobName": "a:b"}, "jobName"),
+        ({"jobName": "-" * 24 + "_"}, "jobName"),
+        ({"jobName": "a" + "-" * 60 + "_"}, "jobName"),
+        ({"roleArn": "arn:aws:iam::12:role/x"}, "roleArn"),
+        ({"modelId": "bad model"}, "modelId"),
+        ({"clientRequestToken": "a" * 257}, "clientRequestToken"),
+        ({"clientRequestToken": "a_b"}, "clientRequestToken"),
+        ({"timeoutDurationInHours": 169}, "timeoutDurationInHours"),
+        ({"modelInvocationType": "Chat"}, "modelInvocationType"),
+        ({"inputDataConfig": input_at("s3://Upper/in.jsonl")}, "s3Uri"),
+        ({"inputDataConfig": input_at("s3://bucket/dt=2026-01-01/")}, "s3Uri"),
+        ({"inputDataConfig": input_at("s3://bucket/a//b")}, "s3Uri"),
+        ({"inputDataConfig": input_at(NOWHERE, s3InputFormat="CSV")}, "s3InputFormat"),
+        ({"inputDataConfig": input_at(NOWHERE, s3BucketOwner="12")}, "s3BucketOwner"),
+        ({"outputDataConfig": output_at("s3://bucket/out", s3EncryptionKeyId="key")}, "s3EncryptionKeyId"),
+        ({"vpcConfig": {"subnetIds": ["s"] * 17, "securityGroupIds": ["g"]}}, "subnetIds"),
+        ({"vpcConfig": {"subnetIds": ["s"], "securityGroupIds": ["g"] * 6}}, "securityGroupIds"),
+        ({"tags": [{"key": "a" * 129, "value": ""}]}, "tags.1.member.key"),
+        ({"tags": [{"key": "a", "value": "é"}]}, "tags.1.member.value"),
+        ({"tags": [{"key": str(n), "value": ""} for n in range(201)]}, "tags"),
+    ],
+)
+def test_what_boto3_does_not_check_is_checked(standin: Standin, given: dict[str, Any], where: str) -> None:
+    began = time.monotonic()
+    code, status, message = refused_create(standin, **given)
+    assert (code, status) == ("ValidationException", 400)
+    assert "1 validation error detected" in message and where in message
+    assert time.monotonic() - began < 2
+
+
+def test_all_faults_are_named_at_once(standin: Standin) -> None:
+    _, _, message = refused_create(
+        standin, jobName="a_b", timeoutDurationInHours=200, modelInvocationType="x"
+    )
+    assert "3 validation errors" in message
+
+
+@given(name=st.text(alphabet="aZ9+.-_: ", min_size=1, max_size=70))
+@settings(max_examples=60, deadline=None)
+def test_job_names_are_those_of_the_published_pattern(name: str) -> None:
+    from bbkit.standin.operations import _compiled, service_model
+
+    shape = service_model("bedrock").shape_for("ModelInvocationJobName")
+    published = re.compile(r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}")
+    linear = _compiled(shape.metadata["pattern"])
+    # The published pattern takes exponential time on long runs of dashes before a character it refuses.
+    if len(name) <= 63 and "-" * 8 not in name:
+        assert bool(linear.fullmatch(name)) == bool(published.fullmatch(name))
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ("acme.model-v1:0", "identifier is invalid"),
+        ("amazon.titan-text-express-v1", "identifier is invalid"),
+        ("anthropic.claude-haiku-4-5-20251001-v1:0", "on-demand throughput isn’t supported"),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-2-lite-v1:0", "inference profile"),
+        ("arn:aws:bedrock:eu-west-1::foundation-model/amazon.nova-lite-v1:0", "identifier is invalid"),
+        ("eu.anthropic.claude-haiku-4-5-20251001-v1:0", "identifier is invalid"),
+        ("us.openai.gpt-oss-20b-1:0", "identifier is invalid"),
+    ],
+)
+def test_models_that_cannot_be_called_so_are_refused_in_create(
+    standin: Standin, model: str, words: str
+) -> None:
+    code, status, message = refused_create(standin, modelId=model)
+    assert (code, status) == ("ValidationException", 400) and words in message
+
+
+def test_every_way_to_name_a_model(start_standin: Start) -> None:
+    standin = start_standin("--profile", "team-a=us.amazon.nova-lite-v1:0")
+    head = f"arn:aws:bedrock:us-east-1:{standin.account}"
+    for model in (
+        "us.amazon.nova-lite-v1:0",
+        "global.anthropic.claude-sonnet-4-5-20250929-v1:0",
+        "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0",
+        f"{head}:inference-profile/us.amazon.nova-lite-v1:0",
+        f"{head}:application-inference-profile/team-a",
+        f"{head}:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl",
+    ):
+        shown = get(standin, create(standin, NOWHERE, modelId=model))["modelId"]
+        assert shown.startswith("arn:aws:bedrock:us-east-1:") and shown.endswith(model.rpartition("/")[2])
+    code, _, _ = refused_create(standin, modelId=f"{head}:application-inference-profile/team-b")
+    assert code == "ValidationException"
+
+
+def test_a_role_of_another_account_is_refused(standin: Standin) -> None:
+    code, status, message = refused_create(standin, roleArn="arn:aws:iam::111122223333:role/Other")
+    assert (code, status) == ("AccessDeniedException", 403) and "Cross-account pass role" in message
+
+
+def test_the_same_token_gives_the_same_job_and_no_second(standin: Standin) -> None:
+    first = create(standin, NOWHERE, clientRequestToken="token-1", jobName="token-job")
+    assert create(standin, NOWHERE, clientRequestToken="token-1", jobName="token-job") == first
+    assert create(standin, NOWHERE, clientRequestToken="token-1", jobName="token-job-other") == first
+    found = standin.client("bedrock").list_model_invocation_jobs(nameContains="token-job")
+    assert [job["jobArn"] for job in found["invocationJobSummaries"]] == [first]
+    assert len(log(standin, did="create", token="token-1")) == 1
+
+
+def test_a_token_with_other_parameters_is_a_conflict_on_request(start_standin: Start) -> None:
+    standin = start_standin("--strict-tokens")
+    first = create(standin, NOWHERE, clientRequestToken="token-1")
+    assert create(standin, NOWHERE, clientRequestToken="token-1") == first
+    code, status, _ = refused_create(standin, clientRequestToken="token-1", jobName="other")
+    assert (code, status) == ("ConflictException", 400)
+
+
+def test_unknown_jobs_are_not_found(standin: Standin) -> None:
+    account = standin.account
+    for job in ("abcdefghijkl", JOB.format(account=account, job_id="abcdefghijkl")):
+        assert refusal(standin, "get_model_invocation_job", jobIdentifier=job)[:2] == (
+            "ResourceNotFoundException",
+            404,
+        )
+        assert refusal(standin, "stop_model_invocation_job", jobIdentifier=job)[:2] == (
+            "ResourceNotFoundException",
+            404,
+        )
+    real = create(standin, NOWHERE)
+    foreign = JOB.format(account="111122223333", job_id=real[-12:])
+    assert (
+        refusal(standin, "get_model_invocation_job", jobIdentifier=foreign)[0] == "ResourceNotFoundException"
+    )
+    assert refusal(standin, "get_model_invocation_job", jobIdentifier="not an id")[0] == "ValidationException"
+
+
+def test_stopping_a_job_that_has_ended_names_its_state(standin: Standin) -> None:
+    arn = wait_for(standin, create(standin, NOWHERE))["jobArn"]
+    code, status, message = refusal(standin, "stop_model_invocation_job", jobIdentifier=arn)
+    assert (code, status) == ("ValidationException", 400) and "State was: Failed" in message
+
+
+def test_the_quota_of_open_jobs_is_per_model(start_standin: Start) -> None:
+    standin = start_standin("--max-jobs", "2", "--speed", "realistic")
+    first, _ = create(standin, NOWHERE), create(standin, NOWHERE)
+    code, status, message = refused_create(standin)
+    assert (code, status) == ("ServiceQuotaExceededException", 400) and "is 2" in message
+    create(standin, NOWHERE, modelId="amazon.nova-micro-v1:0")
+    token = get(standin, first)["clientRequestToken"]
+    assert create(standin, NOWHERE, clientRequestToken=token) == first
+
+
+def test_few_records_can_be_refused_in_create(start_standin: Start) -> None:
+    standin = start_standin("--refuse-few-records")
+    uri = put(standin, "few/in.jsonl", input_lines(record_ids(99)))
+    code, _, message = refusal(standin, "create_model_invocation_job", **create_request(standin, uri))
+    assert code == "ValidationException" and "required minimum of: 100" in message
+
+
+def test_list_pages_filters_and_sorts(start_standin: Start) -> None:
+    standin = start_standin()
+    client = standin.client("bedrock")
+    arns = [create(standin, NOWHERE, jobName=f"list-{n}-{'even' if n % 2 == 0 else 'odd'}") for n in range(7)]
+    for arn in arns:
+        wait_for(standin, arn)
+    pages = list(
+        client.get_paginator("list_model_invocation_jobs").paginate(PaginationConfig={"PageSize": 3})
+    )
+    assert [len(page["invocationJobSummaries"]) for page in pages] == [3, 3, 1]
+    newest_first = [job["jobArn"] for page in pages for job in page["invocationJobSummaries"]]
+    assert newest_first == arns[::-1]
+
+    def listed(**given: Any) -> list[str]:
+        found = client.list_model_invocation_jobs(**given)["invocationJobSummaries"]
+        return [job["jobArn"] for job in found]
+
+    assert listed(sortBy="CreationTime", sortOrder="Ascending") == arns
+    assert listed(nameContains="even", sortOrder="Ascending") == arns[::2]
+    assert listed(nameContains="list-2-odd") == [] and listed(statusEquals="Completed") == []
+    assert len(listed(statusEquals="Failed")) == 7
+    third = get(standin, arns[2])["submitTime"]
+    assert listed(submitTimeAfter=third, sortOrder="Ascending") == arns[3:]
+    assert listed(submitTimeBefore=third, sortOrder="Ascending") == arns[:2]
+    assert listed(submitTimeAfter=datetime.now(UTC) + timedelta(hours=1)) == []
+    for wrong in (
+        {"maxResults": 1001},
+        {"statusEquals": "COMPLETED"},
+        {"nextToken": "nonsense"},
+        {"sortBy": "Name"},
+    ):
+        assert refusal(standin, "list_model_invocation_jobs", **wrong)[0] == "ValidationException"
+
+
+def test_tags_come_and_go(standin: Standin) -> None:
+    client = standin.client("bedrock")
+    arn = create(standin, NOWHERE, tags=[{"key": "team", "value": "a"}, {"key": "cost", "value": "1"}])
+
+    def tags() -> dict[str, str]:
+        return {tag["key"]: tag["value"] for tag in client.list_tags_for_resource(resourceARN=arn)["tags"]}
+
+    assert tags() == {"team": "a", "cost": "1"}
+    client.tag_resource(resourceARN=arn, tags=[{"key": "team", "value": "b"}, {"key": "x", "value": ""}])
+    client.untag_resource(resourceARN=arn, tagKeys=["cost", "never"])
+    assert tags() == {"team": "b", "x": ""}
+    many = [{"key": str(n), "value": ""} for n in range(199)]
+    assert refusal(standin, "tag_resource", resourceARN=arn, tags=many)[:2] == ("TooManyTagsException", 400)
+    other = JOB.format(account=standin.account, job_id="abcdefghijkl")
+    assert refusal(standin, "list_tags_for_resource", resourceARN=other)[0] == "ResourceNotFoundException"
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDeniedException", 403),
+        ("ConflictException", 400),
+        ("InternalServerException", 500),
+        ("ResourceNotFoundException", 404),
+        ("ServiceQuotaExceededException", 400),
+        ("ThrottlingException", 429),
+        ("ValidationException", 400),
+    ],
+)
+def test_every_documented_error_arrives_as_its_exception(standin: Standin, code: str, status: int) -> None:
+    # boto3 tries three times where it retries at all.
+    fault = f"fail-call=CreateModelInvocationJob:{code}:3"
+    found = refused_create(standin, fault=fault, clientRequestToken=f"token-{code}")
+    assert found[:2] == (code, status)
+
+
+def test_throttling_ends_after_n_calls(start_standin: Start) -> None:
+    standin = start_standin("--fault", "throttle-create=4")
+    assert refused_create(standin)[:2] == ("ThrottlingException", 429)
+    assert create(standin, NOWHERE).startswith("arn:")
+
+
+def test_a_lost_answer_leaves_one_job(standin: Standin) -> None:
+    request = create_request(
+        standin, NOWHERE, fault="lose-create-answer=3", clientRequestToken="lost-token", jobName="lost"
+    )
+    client = standin.client("bedrock")
+    with pytest.raises(ConnectionClosedError):
+        client.create_model_invocation_job(**request)
+    arn = client.create_model_invocation_job(**request)["jobArn"]
+    found = client.list_model_invocation_jobs(nameContains="lost")["invocationJobSummaries"]
+    assert [job["jobArn"] for job in found] == [arn]
+
+
+def raw_call(
+    standin: Standin, method: str, path: str, body: bytes = b"", service: str = "bedrock", **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """Sign a request by hand and give status, headers and body as they came."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    request = AWSRequest(method=method, url=standin.endpoint + path, data=body, headers=headers)
+    SigV4Auth(Credentials(*(standin.env[name] for name in names)), service, "us-east-1").add_auth(request)
+    connection = http.client.HTTPConnection(standin.endpoint.removeprefix("http://"), timeout=20)
+    connection.request(method, path, body, dict(request.headers))
+    answer = connection.getresponse()
+    return answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read()
+
+
+def test_errors_on_the_wire_have_header_and_body(standin: Standin) -> None:
+    status, headers, body = raw_call(standin, "GET", "/model-invocation-job/abcdefghijkl")
+    assert status == 404 and headers["x-amzn-errortype"] == "ResourceNotFoundException"
+    assert "message" in json.loads(body) and headers["x-amzn-requestid"]
+
+
+def test_an_arn_is_found_encoded_or_not(standin: Standin) -> None:
+    arn = create(standin, NOWHERE)
+    encoded = arn.replace(":", "%3A").replace("/", "%2F")
+    for path in (arn, encoded, encoded.lower(), arn[-12:]):
+        status, _, body = raw_call(standin, "GET", f"/model-invocation-job/{path}")
+        assert status == 200 and json.loads(body)["jobArn"] == arn
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"{", "SerializationException"),
+        (b"[]", "SerializationException"),
+        (b'{"jobName": 7}', "SerializationException"),
+        (b"{}", "ValidationException"),
+        (b'{"inputDataConfig": {}}', "ValidationException"),
+        (b"[" * 100_000, "SerializationException"),
+    ],
+)
+def test_bodies_boto3_would_not_send(standin: Standin, body: bytes, code: str) -> None:
+    status, headers, _ = raw_call(standin, "POST", "/model-invocation-job", body)
+    assert status == 400 and headers["x-amzn-errortype"] == code
+
+
+def test_what_is_not_served_is_501(standin: Standin) -> None:
+    assert refusal(standin, "list_foundation_models")[:2] == ("NotImplemented", 501)
+    for service, call in (("iam", "list_roles"), ("dynamodb", "list_tables"), ("cloudwatch", "list_metrics")):
+        with pytest.raises(ClientError) as caught:
+            getattr(standin.client(service), call)()
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert raw_call(standin, "GET", "/no-such-thing")[0] == 501
+
+
+def unknown_members(value: Any, shape: Shape, path: str = "") -> list[str]:
+    """Name what an answer holds that the output shape does not, and what is required and missing."""
+    if shape.type_name == "structure":
+        members = {m.serialization.get("name", name): m for name, m in shape.members.items()}
+        found = [f"{path}.{name} is unknown" for name in value if name not in members]
+        found += [f"{path}.{name} is missing" for name in shape.required_members if value.get(name) is None]
+        return found + [
+            fault
+            for name, item in value.items()
+            if name in members
+            for fault in unknown_members(item, members[name], f"{path}.{name}")
+        ]
+    if shape.type_name == "list":
+        return [fault for item in value for fault in unknown_members(item, shape.member, f"{path}[]")]
+    kinds = {"string": str, "integer": int, "timestamp": str, "boolean": bool}
+    if shape.type_name == "timestamp" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", value):
+        return [f"{path} is no time: {value}"]
+    return (
+        [] if isinstance(value, kinds.get(shape.type_name, object)) else [f"{path} is no {shape.type_name}"]
+    )
+
+
+def test_answers_hold_exactly_what_the_output_shapes_know(standin: Standin) -> None:
+    job = run_job(standin, input_lines(record_ids(100)), "shape/in.jsonl", tags=[{"key": "a", "value": "b"}])
+    arn = job["jobArn"].replace(":", "%3A").replace("/", "%2F")
+    resource = json.dumps({"resourceARN": job["jobArn"]}).encode()
+    calls = {
+        "GetModelInvocationJob": ("GET", f"/model-invocation-job/{arn}", b""),
+        "ListModelInvocationJobs": ("GET", "/model-invocation-jobs?maxResults=2", b""),
+        "ListTagsForResource": ("POST", "/listTagsForResource", resource),
+    }
+    model = standin.client("bedrock").meta.service_model
+    for operation, call in calls.items():
+        status, _, body = raw_call(standin, *call)
+        assert status == 200
+        assert unknown_members(json.loads(body), model.operation_model(operation).output_shape) == []
+
+
+def test_who_am_i(standin: Standin) -> None:
+    identity = standin.client("sts").get_caller_identity()
+    assert identity["Account"] == standin.account and standin.account in identity["Arn"]
+
+
+def test_regions_are_apart(standin: Standin) -> None:
+    import boto3
+
+    elsewhere = boto3.Session(
+        standin.env["AWS_ACCESS_KEY_ID"], standin.env["AWS_SECRET_ACCESS_KEY"], region_name="eu-central-1"
+    ).client("bedrock", endpoint_url=standin.endpoint)
+    arn = elsewhere.create_model_invocation_job(
+        **create_request(standin, NOWHERE, modelId="eu.amazon.nova-lite-v1:0", jobName="elsewhere")
+    )["jobArn"]
+    assert arn.startswith("arn:aws:bedrock:eu-central-1:")
+    assert refusal(standin, "get_model_invocation_job", jobIdentifier=arn)[0] == "ResourceNotFoundException"
+    here = standin.client("bedrock").list_model_invocation_jobs(nameContains="elsewhere")
+    assert here["invocationJobSummaries"] == []
+    assert len(elsewhere.list_model_invocation_jobs()["invocationJobSummaries"]) == 1
