@@ -50,7 +50,10 @@ def _field(shape: Any) -> Field:
             "array", items=_field(shape.member), max_length=limits.get("max"), min_length=limits.get("min")
         )
     if kind == "map":
-        return Field("object", open=True)
+        held = _field(shape.value)
+        return Field(
+            "object", open=True, items=held, min_length=limits.get("min"), max_length=limits.get("max")
+        )
     if kind == "blob":
         return Field("string", base64=True, min_length=1)
     if kind in _SIMPLE:

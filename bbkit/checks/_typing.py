@@ -93,7 +93,10 @@ def _union(made: list[Any]) -> Any:
 
 def _struct(field: Field, free: bool, tag: str = "", name: str = "") -> Any:
     if not field.members and field.open and not field.mistakes:
-        return dict[str, Any] if free else None
+        held: Any = Any if field.items is None else _make(field.items, free)
+        if held is None or not (free or field.items):
+            return None
+        return Annotated[dict[str, held], _meta(min_length=field.min_length, max_length=field.max_length)]
     if field.open:
         return None
     alone = {member for group in field.exactly_one for member in group[:1]}

@@ -204,6 +204,10 @@ class _Walk:
             for name in value:
                 if name not in field.members:
                     self._unknown(field, name, value[name], prefix)
+        if field.items is not None:
+            self._length(field, value, path, "names")
+            for name, item in value.items():
+                self.walk(field.items, item, prefix + name)
         self._groups(field, value, path)
 
     def _missing(self, member: Field, path: str) -> None:

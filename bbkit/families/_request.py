@@ -46,7 +46,7 @@ class Field:
     values : tuple
         The accepted values; empty for all. `mistakes` explains some of the others.
     items : Field or None
-        What an array holds.
+        What an array holds, or an object under any name.
     members : mapping of str to Field
         What an object holds. Other names are unknown, unless `open`.
     mistakes : mapping of str to Mistake

@@ -65,7 +65,7 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
             if name in config:
                 faults.append(
                     Fault(
-                        "error",
+                        "warning",
                         "reasoning_conflict",
                         f"inferenceConfig.{name}",
                         f"{name} is given with maxReasoningEffort high.",

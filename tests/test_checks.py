@@ -1,0 +1,351 @@
+"""Bodies: every rule fires on what breaks it and keeps silent beside it; correct bodies are left in peace."""
+
+import json
+import math
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+import pytest
+from broken_bodies import CASES, Case, claude
+from documented_bodies import BODIES, HAIKU_3, LITE, Documented
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bbkit import aws
+from bbkit.checks import RULES, check_arn, check_job_name, check_records, check_s3_uri
+from bbkit.errors import FamilyError, InputError
+from bbkit.families import FAMILIES
+from bbkit.quotas import Quotas
+
+ONE = Quotas(min_records_per_job=1)
+ABOUT_BODIES = set(list(RULES)[list(RULES).index("required") : list(RULES).index("no_records")])
+
+
+@pytest.fixture(autouse=True)
+def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+
+
+def check_body(body: Any, model_id: str, invocation_type: str = "InvokeModel") -> pd.DataFrame:
+    return check_records([("r1", body)], model_id, invocation_type=invocation_type, quotas=ONE)
+
+
+@pytest.mark.parametrize("one", BODIES, ids=lambda one: f"{one.family}: {one.variety}")
+def test_a_correct_body_has_no_finding(one: Documented) -> None:
+    found = check_body(one.body, one.model_id, one.invocation_type)
+    assert found.empty, found[["rule", "finding"]].to_dict("records")
+    assert one.url.startswith(("https://docs.aws.amazon.com/", "https://platform.claude.com/")) and one.date
+
+
+def test_every_written_family_has_ten_correct_bodies() -> None:
+    counts = Counter(one.family for one in BODIES)
+    assert {name for name, family in FAMILIES.items() if family.writable} == set(counts)
+    assert min(counts.values()) >= 10
+    assert len({(one.family, one.variety) for one in BODIES}) == len(BODIES)
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in BODIES if one.family == "converse"], ids=lambda one: one.variety
+)
+def test_converse_bodies_pass_botocores_own_validator(one: Documented) -> None:
+    assert aws.validate_shape({"modelId": one.model_id, **one.body}, aws.converse_input_shape()) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule} {case.model_id}")
+def test_a_rule_fires_and_its_near_miss_does_not(case: Case) -> None:
+    broken = check_body(case.broken, case.model_id, case.invocation_type)
+    assert case.rule in set(broken["rule"]), broken.to_dict("records")
+    assert broken["finding"].str.len().min() > 10 and broken["remedy"].str.len().min() > 5
+    near = check_body(case.near, case.model_id, case.invocation_type)
+    assert near.empty, near[["rule", "finding"]].to_dict("records")
+
+
+def test_every_rule_about_bodies_is_tested() -> None:
+    assert ABOUT_BODIES - {case.rule for case in CASES} == {"context_window", "media_place"}
+
+
+def test_all_faults_of_a_record_are_reported_at_once() -> None:
+    body = {"max_tokens": 0, "temperature": 3, "messages": [{"role": "user"}], "modelId": "x", "sytem": "y"}
+    found = check_body({"anthropic_version": "bedrock-2023-05-31", **body}, HAIKU_3)
+    assert Counter(found["rule"]) == Counter(["range", "range", "required", "known_mistake", "unknown_name"])
+    assert found.loc[found["rule"] == "unknown_name", "severity"].tolist() == ["warning"]
+    assert "'system'" in found.loc[found["rule"] == "unknown_name", "remedy"].item()
+
+
+def test_the_wrong_family_is_one_finding_that_names_both() -> None:
+    found = check_body(claude(), LITE)
+    assert len(found) == 1
+    assert "Anthropic Messages" in found["finding"][0] and "Amazon Nova" in found["finding"][0]
+
+
+def test_alike_findings_are_one_row_with_a_count_and_three_examples() -> None:
+    records = [(f"r{number}", claude(temperature=2 + number)) for number in range(5000)]
+    found = check_records(records, HAIKU_3)
+    assert len(found) == 1
+    row = found.iloc[0]
+    assert (row["count"], row["line"], row["record_id"]) == (5000, 1, "r0")
+    assert "'r0' (line 1), 'r1' (line 2), 'r2' (line 3) and 4,997 more" in row["finding"]
+
+
+def test_findings_do_not_grow_with_the_records() -> None:
+    records = [(f"r{number}", claude(**{f"name{number}": 1})) for number in range(3000)]
+    found = check_records(records, HAIKU_3)
+    assert len(found) < 100 and found["count"].sum() == 3000
+
+
+# --- frames, iterators, ids --------------------------------------------------------------------------------
+
+
+def test_frames_iterators_of_frames_and_pairs_are_checked_alike() -> None:
+    rows = [(f"r{number}", claude(temperature=2) if number == 150 else claude()) for number in range(200)]
+    frame = pd.DataFrame(rows, columns=["record_id", "model_input"])
+    whole = check_records(frame, HAIKU_3)
+    assert (whole["line"].item(), whole["record_id"].item()) == (151, "r150")
+    for other in (rows, iter(rows), [frame[:90], frame[90:]]):
+        pd.testing.assert_frame_equal(pd.DataFrame(check_records(other, HAIKU_3)), pd.DataFrame(whole))
+
+
+def test_no_records_and_too_few() -> None:
+    assert check_records([], LITE)["rule"].tolist() == ["no_records"]
+    found = check_records([("r1", {"messages": [{"role": "user", "content": [{"text": "x"}]}]})], LITE)
+    assert found["rule"].tolist() == ["min_records_per_job"]
+    assert (
+        "1 record for amazon.nova-lite-v1:0; a batch job takes at least 100 (AWS default quota"
+        in found["finding"][0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("record_id", "rule", "severity"),
+    [
+        (None, "record_id_missing", "warning"),
+        (pd.NA, "record_id_missing", "warning"),
+        (float("nan"), "record_id_missing", "warning"),
+        ("  ", "record_id_missing", "error"),
+        (7, "record_id_type", "error"),
+        (True, "record_id_type", "error"),
+    ],
+)
+def test_record_ids_are_strings(record_id: Any, rule: str, severity: str) -> None:
+    frame = pd.DataFrame({"record_id": pd.Series([record_id], dtype=object), "model_input": [claude()]})
+    found = check_records(frame, HAIKU_3, quotas=ONE)
+    assert found[["rule", "severity"]].to_numpy().tolist() == [[rule, severity]]
+    frame["record_id"] = ["0"]
+    assert check_records(frame, HAIKU_3, quotas=ONE).empty
+
+
+def test_duplicate_ids_are_named_with_how_often() -> None:
+    ids = ["a", "b", "a", "c", "a", "b", "d"]
+    found = check_records([(one, claude()) for one in ids], HAIKU_3, quotas=ONE)
+    assert found["rule"].tolist() == ["record_id_duplicate"]
+    assert "'a' occurs 3 times (also 'b')" in found["finding"][0]
+    assert (found["line"][0], found["count"][0]) == (3, 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 400), max_size=300), st.integers(1, 50))
+def test_duplicates_are_counted_whatever_the_chunks(numbers: list[int], chunk: int) -> None:
+    from bbkit.checks import _duplicates
+
+    before, _duplicates._CHUNK = _duplicates._CHUNK, chunk
+    try:
+        seen = _duplicates.Duplicates()
+        for line, number in enumerate(numbers, 1):
+            seen.add(f"id {number}", line)
+        seen.flush()
+    finally:
+        _duplicates._CHUNK = before
+    expected = {f"id {number}": times for number, times in Counter(numbers).items() if times > 1}
+    assert seen.times == expected
+    assert seen.count == sum(expected.values()) - len(expected)
+
+
+def test_what_json_cannot_hold_is_found_in_memory() -> None:
+    for odd, rule in (("\ud800", "lone_surrogate"), (object(), "not_json"), (b"\xff", None)):
+        body = {
+            "anthropic_version": "bedrock-2023-05-31",
+            "max_tokens": 5,
+            "messages": [{"role": "user", "content": odd}],
+        }
+        if rule:
+            assert rule in check_body(body, HAIKU_3)["rule"].tolist()
+    deep: Any = []
+    for _ in range(10_000):
+        deep = [deep]
+    assert check_body(claude(metadata={"x": deep}), HAIKU_3)["rule"].tolist() == ["too_deep"]
+
+
+def test_a_body_that_is_no_object() -> None:
+    for body in ("text", [1], None, 5):
+        assert check_body(body, HAIKU_3)["rule"].tolist() == ["model_input_type"]
+
+
+def test_a_record_larger_than_a_file_is_an_error_and_many_records_are_not() -> None:
+    small = Quotas(min_records_per_job=1, max_records_per_job=2, max_records_per_file=2, max_file_bytes=400)
+    records = [(f"r{number}", claude()) for number in range(5)]
+    assert check_records(records, HAIKU_3, quotas=small).empty
+    found = check_records([*records, ("big", claude(system="x" * 400))], HAIKU_3, quotas=small)
+    assert found[["rule", "record_id"]].to_numpy().tolist() == [["record_bytes", "big"]]
+
+
+def test_a_family_that_batch_does_not_offer() -> None:
+    found = check_records([("r1", {"inputText": "x"})], "amazon.titan-text-express-v1", quotas=ONE)
+    assert set(found["rule"]) == {"family_not_offered", "model_not_listed"}
+
+
+def test_bad_use_is_an_error_not_a_finding() -> None:
+    with pytest.raises(FamilyError, match="Pass family="):
+        check_records([], "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abcdefghijkl")
+    with pytest.raises(InputError, match="Converse"):
+        check_records([], LITE, invocation_type="converse")
+    with pytest.raises(InputError, match="model_input"):
+        check_records(pd.DataFrame({"record_id": ["a"]}), LITE)
+    with pytest.raises(InputError, match="int"):
+        check_records([1], LITE)
+
+
+def test_the_model_is_checked_in_the_region_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = [("r1", {"messages": [{"role": "user", "content": [{"text": "x"}]}]})]
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert check_records(record, "amazon.nova-2-lite-v1:0", quotas=ONE)["rule"].tolist() == ["model_profile"]
+    assert check_records(record, "us.amazon.nova-2-lite-v1:0", quotas=ONE).empty
+
+
+def test_an_input_longer_than_the_window_is_estimated() -> None:
+    small = "mistral.mistral-small-2402-v1:0"
+    word = "conversation "
+    found = check_body({"prompt": word * 60_000}, small)
+    assert found[["rule", "severity"]].to_numpy().tolist() == [["context_window", "error"]]
+    assert "an estimate" in found["finding"][0] and "32,000" in found["finding"][0]
+    assert check_body({"prompt": word * 10_000}, small).empty
+    long = claude(messages=[{"role": "user", "content": word * 300_000}])
+    assert check_body(long, HAIKU_3)["rule"].tolist() == ["context_window"]
+    assert check_body({**long, "anthropic_beta": ["context-1m-2025-08-07"]}, HAIKU_3).empty
+
+
+# --- what decides speed never decides a finding ------------------------------------------------------------
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 2000) | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+def list_places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    found = [path] if path else []
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        found += list_places(item, (*path, name))
+    return found
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(BODIES), st.integers(0, 200), st.one_of(st.just(...), JSON_VALUES))
+def test_the_fast_way_finds_what_the_slow_way_finds(one: Documented, position: int, value: Any) -> None:
+    from bbkit.checks._bodies import BodyCheck
+    from bbkit.families import family_of
+
+    body = json.loads(json.dumps(one.body))
+    places = list_places(body)
+    path = places[position % len(places)]
+    holder = body
+    for part in path[:-1]:
+        holder = holder[part]
+    if value is ...:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = value
+    check = BodyCheck(family_of(one.model_id, invocation_type=one.invocation_type), one.model_id)
+    fast = check.faults(body)
+    check.type = None
+    slow = check.faults(body)
+    assert sorted(fast) == sorted(slow)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(BODIES), JSON_VALUES)
+def test_no_body_is_too_odd_to_be_checked(one: Documented, body: Any) -> None:
+    found = check_body(body, one.model_id, one.invocation_type)
+    assert set(found["rule"]) <= set(RULES)
+
+
+# --- names and places --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a", "nightly-1", "A.b+c", "x" * 63, "1", "a--b..c"])
+def test_job_names_that_fit(name: str) -> None:
+    assert check_job_name(name) == []
+
+
+@pytest.mark.parametrize("name", ["", "x" * 64, "a_b", "a b", "a:b", "-a", ".a", "é", "-" * 30 + "_", "a\n"])
+def test_job_names_that_do_not(name: str) -> None:
+    (found,) = check_job_name(name)
+    assert found["rule"] == "job_name" and found["severity"] == "error"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["s3://bkt", "s3://bkt/", "s3://bkt/in/run-1/", "s3://a.b-c/x_(1)!*'.jsonl", "s3://bkt/" + "k" * 1000],
+)
+def test_places_that_fit(uri: str) -> None:
+    assert check_s3_uri(uri) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "named"),
+    [
+        ("s3://bkt/dt=2026-01-01/", "'='"),
+        ("s3://bkt/a b/", "' '"),
+        ("s3://bkt/a+b", "'+'"),
+        ("s3://bkt/a@b:c", "'@', ':'"),
+        ("s3://bkt/a//b", "//"),
+        ("s3://bkt/é", "'é'"),
+        ("s3://Bkt/a", "Bkt"),
+        ("s3://b/a", "'b'"),
+        ("https://bkt/a", "s3://"),
+        ("s3://bkt/" + "k" * 1100, "1,024"),
+        ("", "s3://"),
+    ],
+)
+def test_places_that_do_not(uri: str, named: str) -> None:
+    (found,) = check_s3_uri(uri)
+    assert found["rule"] == "s3_uri" and named in found["finding"] + found["remedy"]
+
+
+ARNS = {
+    "role": "arn:aws:iam::111122223333:role/service/Batch",
+    "kms_key": "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555",
+    "job": "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijk1",
+    "model": "arn:aws:bedrock:us-east-1:111122223333:inference-profile/us.deepseek.v3.2",
+}
+MORE = [
+    ("kms_key", "alias/batch"),
+    ("model", "arn:aws:bedrock:us-east-1::foundation-model/deepseek.v3.2"),
+    ("kms_key", "11111111-2222-3333-4444-555555555555"),
+    ("model", "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/a1"),
+    ("model", "arn:aws:bedrock:us-east-1:111122223333:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl"),
+    ("role", "arn:aws-us-gov:iam::111122223333:role/x"),
+]
+
+
+@pytest.mark.parametrize(("kind", "arn"), [*ARNS.items(), *MORE])
+def test_arns_that_fit(kind: str, arn: str) -> None:
+    assert check_arn(kind, arn) == []
+    for other, wrong in ARNS.items():
+        if other != kind:
+            assert [row["rule"] for row in check_arn(kind, wrong)] == [f"{kind}_arn"]
+
+
+def test_patterns_are_answered_at_once() -> None:
+    # The published pattern of job names backtracks exponentially on these.
+    for length in (24, 60):
+        assert check_job_name("a" + "-" * length + "_")
+    assert check_s3_uri("s3://bkt/" + "a/" * 400 + "=")
+
+
+def test_a_number_that_is_not_finite_is_shown_as_such() -> None:
+    found = check_body(claude(temperature=math.inf), HAIKU_3)
+    assert found["rule"].tolist() == ["nan"]
