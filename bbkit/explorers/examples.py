@@ -33,13 +33,12 @@ class Examples:
     def _html(self) -> str:
         articles = []
         for row in self.records.to_dict("records"):
-            texts = [views.show_text(name.removeprefix("source."), row[name]) for name in self._columns]
-            answer = row["error_message"] if row["outcome"] == "errored" else row["text"]
-            heading = "error" if row["outcome"] == "errored" else "answer"
-            texts.insert(1, views.show_text(heading, answer))
+            errored = row["outcome"] == "errored"
+            texts = [(name.removeprefix("source."), row[name]) for name in self._columns]
+            texts.insert(1, ("error", row["error_message"]) if errored else ("answer", row["text"]))
             articles.append(
-                f"<article><code>{views.escape(row['record_id'])}</code>{views.show_facts(row)}"
-                f'<div class="bbkit-columns">{"".join(texts)}</div></article>'
+                f"<article><p><code>{views.escape(row['record_id'])}</code></p>{views.show_facts(row)}"
+                f"{views.show_side_by_side(texts)}</article>"
             )
         return views.wrap(f"<p>{self._sentence()}</p>", *articles)
 

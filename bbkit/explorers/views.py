@@ -13,8 +13,7 @@ STYLE = """<style>
 .bbkit-view .bbkit-text{white-space:pre-wrap;unicode-bidi:plaintext;max-height:26em;overflow:auto;margin:0;
  padding:.5em .7em;border:1px solid rgba(128,128,128,.35);border-radius:4px;font:inherit}
 .bbkit-view code{user-select:all}
-.bbkit-view .bbkit-columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(240px,1fr));gap:.8em}
-.bbkit-view .bbkit-facts{display:flex;flex-wrap:wrap;gap:.2em 1.2em;margin:.2em 0}
+.bbkit-view .bbkit-facts{display:flex;flex-wrap:wrap;gap:.2em .6em;margin:.2em 0}
 .bbkit-view .bbkit-facts b{font-weight:600;opacity:.75}
 .bbkit-view article{margin:0 0 1.2em;padding:.6em .9em;border:1px solid rgba(128,128,128,.35);
  border-radius:6px}
@@ -73,6 +72,27 @@ def show_text(heading: str, value: Any) -> str:
     )
 
 
+def show_side_by_side(texts: Sequence[tuple[str, Any]]) -> str:
+    """Lay out texts beside each other, as a table so that it holds wherever HTML is shown.
+
+    Parameters
+    ----------
+    texts : sequence of (str, object)
+        Heading and text.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    width = f"width: {100 // max(1, len(texts))}%"
+    heads = "".join(f'<th scope="col" style="{width}">{html.escape(name)}</th>' for name, _ in texts)
+    cells = "".join(
+        f'<td style="{width}; white-space: pre-wrap" dir="auto">{escape(text)}</td>' for _, text in texts
+    )
+    return f"<table><thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>"
+
+
 def show_facts(row: Mapping[Hashable, Any], names: Sequence[str] = FACTS) -> str:
     """Lay out small values of a record in a line.
 
@@ -93,7 +113,7 @@ def show_facts(row: Mapping[Hashable, Any], names: Sequence[str] = FACTS) -> str
         for name in names
         if name in row and not pd.isna(row[name])
     ]
-    return f'<div class="bbkit-facts">{"".join(parts)}</div>'
+    return f'<div class="bbkit-facts">{" &#183; ".join(parts)}</div>'
 
 
 def _number(value: Any) -> Any:
