@@ -90,11 +90,20 @@ def _row(severity: str, rule: str, count: int, finding: str, remedy: str, record
     }
 
 
-def _of(count: int, total: int, noun: str) -> str:
-    """``12 of 160 records (7.5 %)``."""
+_SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
+
+
+def _of(count: int, total: int, noun: str, verb: str = "") -> str:
+    """``12 of 160 records (7.5 %) are``."""
     share = count / total
     percent = f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
-    return f"{count:,} of {total:,} {noun if total != 1 else noun.removesuffix('s')} ({percent} %)"
+    return f"{count:,} of {total:,} {noun if total != 1 else noun.removesuffix('s')} ({percent} %)" + _verb(
+        count, verb
+    )
+
+
+def _verb(count: int, verb: str) -> str:
+    return f" {_SINGULAR[verb] if count == 1 else verb}" if verb else ""
 
 
 def _first(frame: pd.DataFrame) -> Any:
@@ -107,7 +116,7 @@ def _absent(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(missing):
         yield _row(
             "error", "missing", len(missing),
-            f"{_of(len(missing), len(outputs), 'records')} are missing (accepted: 0): their job ended "
+            f"{_of(len(missing), len(outputs), 'records', 'are')} missing (accepted: 0): their job ended "
             "and no line came.",
             _RETRY, _first(missing),
         )  # fmt: skip
@@ -115,8 +124,8 @@ def _absent(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(pending):
         yield _row(
             "info", "pending", len(pending),
-            f"{_of(len(pending), len(outputs), 'records')} are pending: their job has not ended or was not "
-            "submitted.",
+            f"{_of(len(pending), len(outputs), 'records', 'are')} pending: their job has not ended "
+            "or was not submitted.",
             "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
             _first(pending),
         )  # fmt: skip
@@ -149,7 +158,7 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
         yield _row(
             "error", "errored", len(group),
             f"{_of(len(group), len(outputs), 'records')} errored {code_text} (accepted: 0"
-            f"{', worth sending again' if retryable else ''}): {text}",
+            f"{', worth sending again' if retryable else ''}): {text!r}.",
             remedy, _first(group),
         )  # fmt: skip
     rest = sum(len(group) for _, group in groups[MOST_ERRORS:])
@@ -170,7 +179,7 @@ def _stopped(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(filtered):
         yield _row(
             "warning", "content_filter", len(filtered),
-            f"{_of(len(filtered), len(answers), 'answers')} were refused or filtered (threshold: 1).",
+            f"{_of(len(filtered), len(answers), 'answers', 'were')} refused or filtered (threshold: 1).",
             "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
             _first(filtered),
         )  # fmt: skip
@@ -203,7 +212,7 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Row]:
     share = len(cut) / len(answers)
     yield _row(
         "warning" if share >= CUT_OFF_SHARE else "info", "cut_off", len(cut),
-        f"{_of(len(cut), len(answers), 'answers')} were cut off{at} "
+        f"{_of(len(cut), len(answers), 'answers', 'were')} cut off{at} "
         f"(threshold: {100 * CUT_OFF_SHARE:.0f} %){compared}.",
         "Raise max_tokens and send them again: retry_records(run, cut_off=True, max_tokens=...), 04-retry; "
         "charts.max_tokens_what_if(outputs) shows how far.",
@@ -219,7 +228,7 @@ def _contents(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(unread):
         yield _row(
             "warning", "unknown_shape", len(unread),
-            f"{_of(len(unread), len(answers), 'answers')} have a shape that no family has (threshold: 1); "
+            f"{_of(len(unread), len(answers), 'answers', 'have')} a shape that no family has (threshold: 1); "
             "their text is not read.",
             "See them whole: collect_outputs(..., with_columns=['model_output']).", _first(unread),
         )  # fmt: skip
@@ -241,7 +250,7 @@ def _empty(answers: pd.DataFrame) -> Iterator[Row]:
     if len(reasoned):
         yield _row(
             "warning", "reasoning_only", len(reasoned),
-            f"{_of(len(reasoned), len(answers), 'answers')} hold no text though tokens were spent "
+            f"{_of(len(reasoned), len(answers), 'answers', 'hold')} no text though tokens were spent "
             "(threshold: 1): reasoning used up the budget.",
             "Raise max_tokens or lower the effort of reasoning, and send them again: notebook 04-retry.",
             _first(reasoned),
@@ -249,7 +258,7 @@ def _empty(answers: pd.DataFrame) -> Iterator[Row]:
     if len(empty):
         yield _row(
             "warning", "empty", len(empty),
-            f"{_of(len(empty), len(answers), 'answers')} are empty though the model stopped by itself "
+            f"{_of(len(empty), len(answers), 'answers', 'are')} empty though the model stopped by itself "
             "(threshold: 1).",
             "Look at their inputs; send them again with another prompt.", _first(empty),
         )  # fmt: skip
@@ -266,7 +275,7 @@ def _alike(answers: pd.DataFrame) -> Iterator[Row]:
     text = text if len(text) <= 80 else f"{text[:79]}…"
     yield _row(
         "info" if short else "warning", "same_answer", len(same),
-        f"{_of(len(same), len(answers), 'answers')} are word for word the same "
+        f"{_of(len(same), len(answers), 'answers', 'are')} word for word the same "
         f"(threshold: {SAME_SHARE * 100:.0f} %): {text!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
         _first(same),
@@ -286,7 +295,7 @@ def _lengths(answers: pd.DataFrame) -> Iterator[Row]:
         if found.any():
             yield _row(
                 "info", f"unusually_{word}", int(found.sum()),
-                f"{_of(int(found.sum()), len(whole), 'answers')} are unusually {word}: {side} "
+                f"{_of(int(found.sum()), len(whole), 'answers', 'are')} unusually {word}: {side} "
                 f"{np.exp(edge):,.0f} output tokens where the median is {np.exp(middle):,.0f} "
                 f"(threshold: {LENGTH_DEVIATIONS:.0f} robust deviations of the logarithm).",
                 f"Read some: outputs.query('output_tokens {sign} {np.exp(edge):.0f}').",
@@ -300,8 +309,8 @@ def _reported(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(silent):
         yield _row(
             "info", "no_usage", len(silent),
-            f"{_of(len(silent), len(answers), 'answers')} do not say how many tokens they read; nothing is "
-            "counted for them.",
+            f"{_of(len(silent), len(answers), 'answers')} came without a count of input tokens "
+            "(threshold: 1).",
             "Take the cost of these from the manifest or the bill.", _first(silent),
         )  # fmt: skip
     for column, what in (
@@ -322,18 +331,19 @@ def _collected(state: Mapping[str, Any]) -> Iterator[Row]:
     """What the accounting knows beyond the rows."""
     numbers = state.get("numbers", {})
     told = {
-        "unreadable": ("error", "lines are unreadable", "The files may be damaged: fetch them again."),
-        "duplicate": ("warning", "lines answer a record that has its row", "The tokens of each were billed."),
+        "unreadable": ("error", ("are", "unreadable"), "The files may be damaged: fetch them again."),
+        "duplicate": ("warning", ("answer", "a record that has its row"), "The tokens of each were billed."),
         "unexpected": (
             "warning",
-            "lines have ids that nobody sent",
+            ("have", "an id that nobody sent"),
             "Old files may have lain in the input folder.",
         ),
     }
-    for rule, (severity, what, hint) in told.items():
+    for rule, (severity, (verb, what), hint) in told.items():
         if count := numbers.get(rule, 0):
+            line = "line" if count == 1 else "lines"
             yield _row(
-                severity, rule, count, f"{count:,} {what} (accepted: 0).",
+                severity, rule, count, f"{count:,} {line}{_verb(count, verb)} {what} (accepted: 0).",
                 f"{hint} accounting(outputs).lines names each by file and offset.",
             )  # fmt: skip
     for manifest in state.get("manifests", ()):

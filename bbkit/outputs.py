@@ -29,7 +29,7 @@ EXECUTOR_BYTES = 1_000_000_000
 _TASK_BYTES = 128_000_000
 _WAITING_TASKS = 8
 _PART_BYTES = 96_000_000
-_PART_ROWS = 262_144
+_LEAST_ROWS, _PART_ROWS = 1_000, 262_144
 _MOST_PARTS = 512
 
 
@@ -344,7 +344,7 @@ def _part_rows(group: Group, distinct: int) -> int:
     if not distinct:
         return 1
     line_bytes = max(sum(file.size for file in group.files) // distinct, 1)
-    rows = min(max(_PART_BYTES // line_bytes, 1_000), _PART_ROWS)
+    rows = min(max(_PART_BYTES // line_bytes, _LEAST_ROWS), _PART_ROWS)
     return max(rows, -(-distinct // _MOST_PARTS))
 
 
@@ -355,12 +355,16 @@ def _sent_ids(group: Group, tally: _Tally, *, hashed: bool) -> SentIds | None:
     sent = SentIds(group.segments, hashed=hashed)
     if sent.unnamed:
         tally.known = False
-        tally.notes.append(f"{sent.unnamed:,} records were sent without a recordId")
+        tally.notes.append(f"{_records(sent.unnamed)} sent without a recordId")
         return None
     if sent.repeated:
-        tally.notes.append(f"{sent.repeated:,} records were sent under an id that was sent before")
+        tally.notes.append(f"{_records(sent.repeated)} sent under an id that was sent before")
     tally.numbers["sent"] += sent.distinct
     return sent
+
+
+def _records(count: int) -> str:
+    return f"{count:,} record was" if count == 1 else f"{count:,} records were"
 
 
 _MANIFEST_NAMES = {

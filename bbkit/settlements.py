@@ -94,7 +94,7 @@ class SentIds:
         self._drop_repeats()
 
     def _place_ids(self, ids: pa.ChunkedArray) -> None:
-        encoded = ids.combine_chunks().dictionary_encode()
+        encoded = ids.combine_chunks().fill_null("").dictionary_encode()
         self._ids = encoded.dictionary
         self._position = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         self.distinct = len(self._ids)

@@ -1,0 +1,429 @@
+"""Outputs: files become the tidy frame, whatever lines they hold."""
+
+import json
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from output_files import error_line, nova_line, write_manifest, write_outputs
+
+import bbkit as bb
+from bbkit import outputs as room
+from bbkit.errors import InputError
+from bbkit.frames import OUTPUT_COLUMNS
+
+
+def dtypes(frame: pd.DataFrame) -> dict[str, str]:
+    return {name: str(kind) for name, kind in frame.dtypes.items()}
+
+
+def test_columns_and_dtypes_are_the_same_for_no_rows_and_for_some(tmp_path: Path):
+    nothing = bb.collect_outputs(write_outputs(tmp_path / "none.jsonl.out", [], end=b""))
+    some = bb.collect_outputs(write_outputs(tmp_path / "some.jsonl.out", [nova_line("a"), error_line("b")]))
+    none_sent = bb.collect_outputs(tmp_path / "none.jsonl.out", sent=[])
+    assert dtypes(nothing) == dtypes(some) == dtypes(none_sent) == OUTPUT_COLUMNS
+    assert len(nothing) == len(none_sent) == 0
+    assert some["record_id"].isna().sum() == 0
+    assert some.loc[1, "input_tokens"] is pd.NA
+    assert some.loc[1, "text"] is pd.NA
+
+
+def test_both_error_shapes_are_errored_with_code_and_message(tmp_path: Path):
+    lines = [error_line("a", 400, "Malformed"), error_line("b", 429, "Slow down", inside=True)]
+    lines.append({"recordId": "c", "modelInput": {}, "modelOutput": None, "error": "plain words"})
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines))
+    assert frame["outcome"].tolist() == ["errored"] * 3
+    assert frame["error_code"].tolist() == ["400", "429", pd.NA]
+    assert frame["error_message"].tolist() == ["Malformed", "Slow down", "plain words"]
+    assert frame["max_tokens"].tolist() == [7, 7, pd.NA]
+    answers = ["text", "stop_reason", "input_tokens", "output_tokens", "model", "family"]
+    assert frame[answers].isna().all(axis=None)
+
+
+def test_lines_split_at_newlines_only(tmp_path: Path):
+    text = "one\u2028two\u2029three\u0085four\x0bfive"
+    frame = bb.collect_outputs(
+        write_outputs(tmp_path / "x.jsonl.out", [nova_line("a", text), nova_line("b")])
+    )
+    assert frame["text"].tolist() == [text, "Fine."]
+
+
+def test_carriage_returns_blank_lines_and_a_missing_last_newline_are_no_strays(tmp_path: Path):
+    line = json.dumps(nova_line("a")).encode()
+    path = write_outputs(
+        tmp_path / "x.jsonl.out", [line + b"\r", b"", b"  ", json.dumps(nova_line("b"))], end=b""
+    )
+    frame = bb.collect_outputs(path)
+    assert frame["record_id"].tolist() == ["a", "b"]
+    assert bb.accounting(frame).lines.empty
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("7", "7"), ("1.50", "1.50"), ("true", "true"), ('{"a": 1}', '{"a": 1}'), ('["x"]', '["x"]')],
+)
+def test_a_record_id_that_is_no_string_is_kept_as_its_json_text(tmp_path: Path, written: str, read: str):
+    text = json.dumps(nova_line("ID")).replace('"ID"', written)
+    assert bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", [text]))["record_id"].tolist() == [read]
+
+
+def test_a_missing_record_id_is_na_and_zeros_stay(tmp_path: Path):
+    without = nova_line(None)
+    del without["recordId"]
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("00000000001"), without, nova_line(None)])
+    frame = bb.collect_outputs(path)
+    assert frame["record_id"].tolist() == ["00000000001", pd.NA, pd.NA]
+
+
+def test_what_msgspec_refuses_is_read_once_more(tmp_path: Path):
+    nan = json.dumps(nova_line("nan")).replace('"totalTokens": 13', '"totalTokens": NaN')
+    lone = json.dumps(nova_line("lone", "half \ud800 gone")).replace('"lone"', '"lo\\udc00ne"')
+    pair = json.dumps(nova_line("pair")).replace('"Fine."', '"\\ud83d\\ude00 ok"')
+    big = json.dumps(nova_line("big")).replace('"outputTokens": 4', '"outputTokens": 1e999')
+    huge = json.dumps(nova_line("huge")).replace('"outputTokens": 4', f'"outputTokens": {10**30}')
+    odd = json.dumps(nova_line("odd") | {"modelInput": [1, 2]})
+    assert "NaN" in nan and "\\ud800" in lone
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", [nan, lone, pair, big, huge, odd]))
+    assert frame["record_id"].tolist() == ["nan", "lo\ufffdne", "pair", "big", "huge", "odd"]
+    assert frame["text"].tolist()[1:3] == ["half \ufffd gone", "\U0001f600 ok"]
+    assert frame["output_tokens"].tolist() == [4, 4, 4, pd.NA, pd.NA, 4]
+    assert frame["max_tokens"].tolist() == [100] * 5 + [pd.NA]
+    assert bb.accounting(frame).lines.empty
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b'{"recordId": "cut", "modelOu', "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (b'{"recordId": "\xff", "modelOutput": {"generation": "x"}}', "not JSON"),
+        (b'{"recordId": "a", "modelOutput": ' + b"[" * 100_000, "not JSON"),
+        (b"[1, 2]", "not a JSON object"),
+        (b"null", "not a JSON object"),
+        (b'{"recordId": "a", "modelInput": {}}', "no modelOutput and no error"),
+        (b'{"recordId": "a", "modelOutput": "text"}', "modelOutput is not an object"),
+    ],
+)
+def test_lines_that_are_no_records_are_named_by_place_and_reason(tmp_path: Path, line: bytes, reason: str):
+    first = json.dumps(nova_line("good")).encode()
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", [first, line, nova_line("last")]))
+    assert frame["record_id"].tolist() == ["good", "last"]
+    told = bb.accounting(frame)
+    assert told.lines[["file", "offset", "reason"]].to_dict("records") == [
+        {"file": "x.jsonl.out", "offset": len(first) + 1, "reason": f"unreadable: {reason}"}
+    ]
+    assert told.lines.loc[0, "head"] == line[:200].decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"max_tokens": 5},
+        {"max_tokens": 5, "max_completion_tokens": 6},
+        {"max_tokens": None, "max_completion_tokens": 6},
+        {"max_completion_tokens": 6},
+        {"max_gen_len": 7},
+        {"max_gen_len": "7"},
+        {"max_tokens": True},
+        {"max_tokens": 5.0},
+        {"inferenceConfig": {"maxTokens": 8}},
+        {"inferenceConfig": {"max_new_tokens": 9}},
+        {"inferenceConfig": None},
+        {"inferenceConfig": [8]},
+        {"textGenerationConfig": {"maxTokenCount": 10}},
+        {"prompt": "none"},
+        {},
+    ],
+)
+def test_max_tokens_is_the_same_as_of_the_whole_body(tmp_path: Path, body: dict[str, Any]):
+    from bbkit.families import max_tokens_of
+
+    line = nova_line("a") | {"modelInput": {"messages": [{"inferenceConfig": {"maxTokens": 1}}], **body}}
+    path = write_outputs(tmp_path / "x.jsonl.out", [line, line])
+    for more in ([], ["model_input"]):
+        found = bb.collect_outputs(path, with_columns=more)["max_tokens"]
+        assert found.tolist() == [pd.NA if (told := max_tokens_of(body)) is None else told] * 2
+
+
+def test_with_columns_hold_the_json_as_it_came(tmp_path: Path):
+    line = {
+        "recordId": "a",
+        "modelInput": {"max_tokens": 9, "messages": [{"role": "user", "content": "Hé"}]},
+        "modelOutput": {
+            "model": "m",
+            "content": [
+                {"type": "thinking", "thinking": "hm", "signature": "s"},
+                {"type": "text", "text": "Yes"},
+                {"type": "tool_use", "id": "t", "name": "look", "input": {"q": 1}},
+            ],
+            "stop_reason": "tool_use",
+            "usage": {"input_tokens": 3, "output_tokens": 2},
+        },
+    }
+    embedding = {
+        "recordId": "e",
+        "modelInput": {},
+        "modelOutput": {"embedding": [0.5, -1], "inputTextTokenCount": 2},
+    }
+    names = ["embedding", "reasoning", "tool_calls", "model_input", "model_output"]
+    path = write_outputs(tmp_path / "x.jsonl.out", [line, error_line("b"), embedding])
+    frame = bb.collect_outputs(path, with_columns=names)
+    assert list(frame.columns) == [*OUTPUT_COLUMNS, *names]
+    first = frame.loc[0]
+    assert (first["text"], first["reasoning"]) == ("Yes", "hm")
+    assert json.loads(first["tool_calls"])[0]["name"] == "look"
+    assert json.loads(first["model_input"]) == line["modelInput"]
+    assert json.loads(first["model_output"]) == line["modelOutput"]
+    assert frame.loc[1, ["reasoning", "tool_calls", "model_output"]].isna().all()
+    assert list(frame.loc[2, "embedding"]) == [0.5, -1.0]
+    assert frame.loc[2, "text"] is pd.NA
+    assert frame.loc[0, "embedding"] is None
+    again = tmp_path / "again.parquet"
+    frame.to_parquet(again)
+    assert list(pd.read_parquet(again).loc[2, "embedding"]) == [0.5, -1.0]
+    bare = bb.collect_outputs(path)
+    pd.testing.assert_frame_equal(bare, frame[list(OUTPUT_COLUMNS)])
+
+
+def test_recorded_lines_of_every_family_are_recognised_and_read():
+    samples = sorted((Path(__file__).parents[1] / "data/samples/outputs").glob("*.jsonl.out"))
+    assert samples
+    for sample in samples:
+        frame = bb.collect_outputs(sample)
+        assert len(frame) == sample.read_bytes().count(b"\n")
+        assert bb.accounting(frame).lines.empty
+        succeeded = frame[frame["outcome"] == "succeeded"]
+        assert len(succeeded), sample.name
+        name = sample.name.removesuffix(".jsonl.out")
+        assert set(succeeded["family"]) == {name}, sample.name
+        assert succeeded["text"].notna().all() or "embed" in name
+
+
+def test_sent_ids_give_one_row_each_in_their_order(tmp_path: Path):
+    lines = [nova_line("c"), error_line("a"), nova_line("x"), nova_line("c", "again"), nova_line(None)]
+    path = write_outputs(tmp_path / "x.jsonl.out", lines)
+    frame = bb.collect_outputs(path, sent=["a", "b", "c"], model_id="amazon.nova-lite-v1:0")
+    assert frame["record_id"].tolist() == ["a", "b", "c"]
+    assert frame["outcome"].tolist() == ["errored", "missing", "succeeded"]
+    assert frame["model_id"].tolist() == ["amazon.nova-lite-v1:0"] * 3
+    assert frame["source_file"].tolist() == ["x.jsonl.out", pd.NA, "x.jsonl.out"]
+    told = bb.accounting(frame)
+    assert told.sentence == (
+        "3 sent = 1 succeeded + 1 errored + 1 missing; 1 duplicate line, 2 unexpected ids"
+    )
+    assert told.lines["reason"].tolist() == [
+        "unexpected: record_id was not sent",
+        "duplicate: another line answers this record",
+        "unexpected: no recordId",
+    ]
+    assert [head[:40] for head in told.lines["head"]] == [json.dumps(lines[n])[:40] for n in (2, 3, 4)]
+
+
+def test_a_duplicate_resolves_succeeded_before_errored_before_first(tmp_path: Path):
+    lines = [
+        error_line("a"),
+        nova_line("a", "first"),
+        nova_line("a", "second"),
+        error_line("b", 400),
+        error_line("b", 500),
+    ]
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines), sent=["a", "b"])
+    assert frame["text"].tolist() == ["first", pd.NA]
+    assert frame["error_code"].tolist() == [pd.NA, "400"]
+    assert bb.accounting(frame).numbers["duplicate"] == 3
+
+
+def test_sent_may_be_a_file_a_folder_a_frame_or_a_column(tmp_path: Path):
+    path = write_outputs(tmp_path / "out" / "x.jsonl.out", [nova_line("2"), nova_line("1")])
+    sent = write_outputs(
+        tmp_path / "in" / "x.jsonl", [{"recordId": "1", "modelInput": {}}, {"recordId": 2, "modelInput": {}}]
+    )
+    frame = pd.DataFrame({"record_id": ["1", "2"]})
+    for given in (
+        sent,
+        str(sent),
+        sent.parent,
+        frame,
+        frame["record_id"],
+        [1, 2],
+        ("1", "2"),
+        iter(["1", "2"]),
+    ):
+        outputs = bb.collect_outputs(path, sent=given)
+        assert bb.accounting(outputs).sentence == "2 sent = 2 succeeded"
+        assert outputs["record_id"].tolist() == ["1", "2"]
+
+
+def test_a_folder_is_read_to_its_depth_each_part_with_its_manifest(tmp_path: Path):
+    write_outputs(tmp_path / "jobs/b/2.jsonl.out", [nova_line("b2")])
+    write_outputs(tmp_path / "jobs/a/1.jsonl.out", [nova_line("a1"), nova_line("a2")])
+    write_outputs(tmp_path / "jobs/a/notes.jsonl", [nova_line("no output")])
+    write_manifest(tmp_path / "jobs/a", 2, 0)
+    write_manifest(tmp_path / "jobs/b", 1, 0)
+    frame = bb.collect_outputs(tmp_path / "jobs")
+    assert frame["record_id"].tolist() == ["a1", "a2", "b2"]
+    assert frame["source_file"].unique().tolist() == ["a/1.jsonl.out", "b/2.jsonl.out"]
+    assert bb.accounting(frame).sentence == "3 read = 3 succeeded; which were sent is not known"
+    both = bb.collect_outputs(
+        [tmp_path / "jobs/b", str(tmp_path / "jobs/a/1.jsonl.out")], sent=["a1", "a2", "b2"]
+    )
+    assert bb.accounting(both).complete
+
+
+def test_a_manifest_that_counts_otherwise_is_told(tmp_path: Path):
+    write_outputs(tmp_path / "job1/x.jsonl.out", [nova_line("a"), error_line("b")])
+    write_manifest(tmp_path / "job1", 2, 0, inputTokenCount=9, outputTokenCount=5)
+    frame = bb.collect_outputs(tmp_path)
+    told = bb.accounting(frame)
+    assert (
+        "the manifest in job1 counts 2 succeeded (its files hold 1) and 0 errored (its files hold 1)"
+        in told.sentence
+    )
+    assert told.manifests.loc[0, ["manifest_output_tokens", "output_tokens"]].tolist() == [5, 4]
+    (tmp_path / "job1/manifest.json.out").write_text("{cut")
+    assert "the manifest in job1 is not a JSON object" in bb.accounting(bb.collect_outputs(tmp_path)).sentence
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda folder: bb.collect_outputs(folder / "nowhere"), "no file or folder"),
+        (bb.collect_outputs, "no file whose name ends in .jsonl.out"),
+        (lambda folder: bb.collect_outputs([]), "is empty"),
+        (lambda folder: bb.collect_outputs(7), "int"),
+        (lambda folder: bb.collect_outputs(folder, attempts="last"), "'best' or 'all'"),
+        (lambda folder: bb.collect_outputs(folder, with_columns=["nope"]), "model_output"),
+        (lambda folder: bb.collect_outputs(folder, sent=folder / "nope.jsonl"), "nope.jsonl"),
+        (lambda folder: bb.collect_outputs(folder, sent=pd.DataFrame({"id": []})), "record_id"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence_that_says_what_to_do(tmp_path: Path, call: Any, words: str):
+    with pytest.raises(InputError, match=words):
+        call(tmp_path)
+
+
+def test_into_writes_parts_that_equal_the_frame(tmp_path: Path):
+    ids = [f"{number:05}" for number in range(500)]
+    lines = [nova_line(name, f"text {name}") for name in reversed(ids[:-3])]
+    write_outputs(tmp_path / "out/x.jsonl.out", [*lines, b"{cut", lines[0], nova_line("odd")])
+    frame = bb.collect_outputs(tmp_path / "out", sent=ids, with_columns=["model_output"])
+    told = bb.collect_outputs(
+        tmp_path / "out", sent=ids, with_columns=["model_output"], into=tmp_path / "parts"
+    )
+    assert told.sentence == bb.accounting(frame).sentence
+    assert told.sentence.startswith(
+        "500 sent = 497 succeeded + 3 missing; 1 unreadable line, 1 duplicate line, 1 une"
+    )
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), frame, check_flags=False)
+    assert told.dataset.count_rows() == 500
+    assert told.dataset.to_table(columns=["record_id"])["record_id"].to_pylist() == ids
+    pd.testing.assert_frame_equal(
+        told.lines.sort_values("offset", ignore_index=True),
+        bb.accounting(frame).lines.sort_values("offset", ignore_index=True),
+    )
+
+
+def test_into_many_small_parts_keeps_the_order_even_when_hashes_collide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    import numpy as np
+
+    from bbkit import settlements
+
+    monkeypatch.setattr(room, "_PART_BYTES", 1)
+    monkeypatch.setattr(room, "_LEAST_ROWS", 7)
+    ids = [f"{number:05}" for number in range(100)]
+    lines = [nova_line(name) for name in reversed(ids)] + [nova_line("99"), nova_line("unsent")]
+    path = write_outputs(tmp_path / "x.jsonl.out", lines)
+    whole = bb.collect_outputs(path, sent=ids)
+
+    def collide(names: Any) -> Any:
+        return np.array([len(name) * 5 + int(name[-1], 36) % 3 for name in names.to_pylist()], np.uint64)
+
+    monkeypatch.setattr(settlements, "hash_ids", collide)
+    told = bb.collect_outputs(path, sent=[*ids, "00003"], into=tmp_path / "parts")
+    assert len(list((tmp_path / "parts").iterdir())) == 15
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), whole, check_flags=False)
+    assert told.numbers["unexpected"] == bb.accounting(whole).numbers["unexpected"] == 2
+    assert "1 record was sent under an id that was sent before" in told.sentence
+
+
+def test_into_refuses_a_folder_that_holds_something_else(tmp_path: Path):
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("a")])
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/diary.txt").write_text("dear")
+    with pytest.raises(InputError, match="empty folder"):
+        bb.collect_outputs(path, into=tmp_path / "mine")
+    assert [item.name for item in (tmp_path / "mine").iterdir()] == ["diary.txt"]
+    for _ in range(2):
+        bb.collect_outputs(path, into=tmp_path / "parts")
+    assert [item.name for item in (tmp_path / "parts").iterdir()] == ["part-00000.parquet"]
+
+
+class Immediate(Executor):
+    """Runs at once, and counts."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+
+    def submit(self, call: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.calls.append(args)
+        future: Future[Any] = Future()
+        future.set_result(call(*args, **kwargs))
+        return future
+
+
+def test_an_executor_reads_ranges_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    lines: list[Any] = [nova_line(f"{number}", "x" * (number % 50)) for number in range(400)]
+    lines[100:100] = [b"{cut", b"", lines[3]]
+    write_outputs(tmp_path / "a.jsonl.out", lines)
+    write_outputs(tmp_path / "b.jsonl.out", [nova_line("last")], end=b"")
+    ids = [f"{number}" for number in range(400)] + ["last", "never"]
+    plain = bb.collect_outputs(tmp_path, sent=ids)
+    idle = Immediate()
+    pd.testing.assert_frame_equal(bb.collect_outputs(tmp_path, sent=ids, executor=idle), plain)
+    assert not idle.calls, "a small job is not worth an executor"
+    monkeypatch.setattr(room, "EXECUTOR_BYTES", 0)
+    for task_bytes in (997, 5_000, 10**9):
+        monkeypatch.setattr(room, "_TASK_BYTES", task_bytes)
+        for executor in (Immediate(), ProcessPoolExecutor(2)):
+            with executor:
+                spread = bb.collect_outputs(tmp_path, sent=ids, executor=executor)
+            pd.testing.assert_frame_equal(spread, plain)
+            assert bb.accounting(spread).sentence == bb.accounting(plain).sentence
+            pd.testing.assert_frame_equal(bb.accounting(spread).lines, bb.accounting(plain).lines)
+
+
+@pytest.mark.long
+def test_a_dask_cluster_gives_the_identical_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(room, "EXECUTOR_BYTES", 0)
+    monkeypatch.setattr(room, "_TASK_BYTES", 50_000)
+    for part in range(3):
+        write_outputs(
+            tmp_path / f"{part}.jsonl.out", [nova_line(f"{part}-{n}") for n in range(1000)] + [b"{cut"]
+        )
+    ids = [f"{part}-{n}" for part in range(3) for n in range(1001)]
+    plain = bb.collect_outputs(tmp_path, sent=ids)
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster) as client,
+        client.get_executor() as executor,
+    ):
+        spread = bb.collect_outputs(tmp_path, sent=ids, executor=executor)
+    pd.testing.assert_frame_equal(spread, plain)
+    assert bb.accounting(spread).sentence == bb.accounting(plain).sentence
+
+
+def test_records_sent_without_ids_leave_it_unknown_what_was_sent(tmp_path: Path):
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("bFBEdQuy3Gp"), nova_line("a")])
+    sent = write_outputs(tmp_path / "in.jsonl", [{"modelInput": {}}, {"recordId": "a", "modelInput": {}}])
+    frame = bb.collect_outputs(path, sent=sent)
+    assert frame["record_id"].tolist() == ["bFBEdQuy3Gp", "a"]
+    told = bb.accounting(frame)
+    assert told.sentence == (
+        "2 read = 2 succeeded; 1 record was sent without a recordId; which were sent is not known"
+    )
+    assert not told.complete
