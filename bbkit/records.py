@@ -55,6 +55,7 @@ def build_records(
     record_id: str = "",
     max_tokens: int = 1024,
     family: str | None = None,
+    invocation_type: str = "InvokeModel",
     overrides: Mapping[str, str] | None = None,
     media: str | Sequence[str] = (),
     null_cells: str = "error",
@@ -79,7 +80,9 @@ def build_records(
     max_tokens : int
         Maximum of output tokens; embeddings have none.
     family : str, optional
-        The family, such as ``"converse"`` for a job of Converse bodies, or where the id does not tell it.
+        The family, where the id does not tell it.
+    invocation_type : {"InvokeModel", "Converse"}
+        Bodies of the model's own shape, or of the Converse API.
     overrides : mapping of str to str, optional
         Inference parameter to the column with its value for each row, such as ``{"max_tokens": "limit"}``. A
         null cell leaves the parameter as it is for all.
@@ -103,7 +106,7 @@ def build_records(
     bbkit.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
-    found = get_family(family) if family else family_of(model_id)
+    found = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
     if found.body is None:
         raise InputError(
             f"Batch inference does not offer the {found.title} family ({found.source}); it can be read, not "
