@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bbkit.repair import probe_records as probe_records
     from bbkit.repair import retry_records as retry_records
     from bbkit.repair import send_on_demand as send_on_demand
+    from bbkit.repair import send_retry as send_retry
     from bbkit.run import Run as Run
     from bbkit.run import write_records as write_records
     from bbkit.sources import read_source as read_source
@@ -54,6 +55,7 @@ _ROOMS = {
     "read_source": "sources",
     "retry_records": "repair",
     "send_on_demand": "repair",
+    "send_retry": "repair",
     "stop_jobs": "jobs",
     "submit_jobs": "jobs",
     "wait_for_jobs": "jobs",
@@ -82,6 +84,7 @@ __all__ = [
     "read_source",
     "retry_records",
     "send_on_demand",
+    "send_retry",
     "stop_jobs",
     "submit_jobs",
     "wait_for_jobs",

@@ -18,7 +18,7 @@ from bbkit.errors import InputError, RunError, RunExistsError
 from bbkit.report import Report, render_report
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
-_FAULTS = ("--record-error-rate", "0.03", "--missing-rate", "0.01", "--model-error-rate", "0.01")
+_FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
 
 
 def run_demo(folder: str = "", *, faults: bool = False) -> int:
@@ -206,7 +206,8 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
         **run,
         "source_uri": str(samples / "call_transcripts.csv"),
         "demo": True,
-        **({"max_tokens": 64} if faults else {}),
+        # Low enough that a few of the sample calls' answers are cut off, so that there is something to see.
+        "max_tokens": 64 if faults else 110,
     }
     explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
     steps = [("01-prepare", prepare), ("02-launch", {**run, "wait_minutes": 10.0}), ("03-explore", explore)]
