@@ -1,0 +1,131 @@
+"""Launches killed at every point: afterwards one job per file, one output per record, a clean journal."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import bbkit as bb
+
+FILES, RECORDS = 2, 10
+MODEL = "amazon.nova-micro-v1:0"
+DRIVER = Path(__file__).with_name("kill_driver.py")
+
+
+@pytest.fixture
+def driver(start_standin: Callable[..., Any]) -> Iterator[Callable[..., int]]:
+    """Give orders to a process that launches and kills."""
+    standin = start_standin("--min-records", "5")
+    process = subprocess.Popen(
+        [sys.executable, str(DRIVER)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **standin.env},
+    )
+    assert process.stdin and process.stdout
+
+    def order(run: bb.Run, **what: Any) -> int:
+        errors = run.folder / "errors.txt"
+        told = {"run": str(run.folder), "errors": str(errors), **what}
+        print(json.dumps(told), file=process.stdin, flush=True)
+        status = json.loads(process.stdout.readline())["status"]
+        assert status in (0, signal.SIGKILL), errors.read_text()
+        return status
+
+    order.standin = standin  # type: ignore[attr-defined]
+    yield order
+    process.stdin.close()
+    process.wait(10)
+    process.stdout.close()
+
+
+def make_run(folder: Path) -> bb.Run:
+    run = bb.Run.create(folder, model_id=MODEL)
+    body = {"messages": [{"role": "user", "content": [{"text": "Customer: where is my parcel?"}]}]}
+    quotas = replace(bb.Quotas.defaults(MODEL), min_records_per_job=5, max_records_per_job=5)
+    bb.write_records([(f"call-{number}", body) for number in range(RECORDS)], run, quotas=quotas)
+    assert len(run.record_files()) == FILES
+    return run
+
+
+def check_run(run: bb.Run, standin: Any) -> None:
+    """What must hold after any kill and a launch that was let finish."""
+    assert (run.folder / "jobs.jsonl").read_bytes().endswith(b"\n")
+    run.journal.read()
+    log = [json.loads(line) for line in (standin.folder / "log.jsonl").read_text().splitlines()]
+    created = [entry for entry in log if entry.get("did") == "create" and run.run_id[:8] in entry["name"]]
+    assert Counter(entry["name"] for entry in created) == {
+        f"{run.name}-{run.run_id[:8]}-1-000{number}-1": 1 for number in (1, 2)
+    }
+    assert {entry["job"] for entry in created} == {arn.rpartition("/")[2] for arn in run.jobs()["job_arn"]}
+    written = [
+        entry["records"]
+        for entry in log
+        if entry.get("did") == "put output" and run.run_id[:8] in entry["key"]
+    ]
+    assert sum(written) == RECORDS
+    told = bb.accounting(bb.collect_outputs(run))
+    assert str(told) == f"{RECORDS} sent = {RECORDS} succeeded"
+    assert told.complete
+
+
+def count_points(driver: Callable[..., int], folder: Path) -> list[str]:
+    run = make_run(folder / "counted")
+    assert driver(run, trace=str(folder / "counted.txt")) == 0
+    check_run(run, driver.standin)  # type: ignore[attr-defined]
+    return (folder / "counted.txt").read_text().splitlines()
+
+
+def kill_and_finish(driver: Callable[..., int], folder: Path, number: int, **how: Any) -> str:
+    """Launch, kill, launch again, check; give the last point that was passed."""
+    run = make_run(folder / f"run{number}")
+    trace = folder / f"trace{number}.txt"
+    status = driver(run, trace=str(trace), **how)
+    assert driver(run) == 0
+    check_run(run, driver.standin)  # type: ignore[attr-defined]
+    passed = trace.read_text().splitlines() if trace.exists() else []
+    return (passed[-1] if passed else "before the first point") if status else "not killed"
+
+
+def test_killed_at_each_kind_of_point_it_loses_and_doubles_nothing(
+    driver: Callable[..., int], tmp_path: Path
+) -> None:
+    points = count_points(driver, tmp_path)
+    firsts = {label: number for number, label in reversed(list(enumerate(points, 1)))}
+    assert {"within journal intent", "after POST model-invocation-job", "before PUT s3"} <= set(firsts)
+    hit = [kill_and_finish(driver, tmp_path, number, kill_at=number) for number in sorted(firsts.values())]
+    assert len(set(hit) - {"not killed"}) >= len(firsts) - 3
+
+
+@pytest.mark.long
+def test_killed_at_every_point_it_loses_and_doubles_nothing(
+    driver: Callable[..., int], tmp_path: Path
+) -> None:
+    points = count_points(driver, tmp_path)
+    hit = [kill_and_finish(driver, tmp_path, number, kill_at=number) for number in range(1, len(points) + 1)]
+    print(Counter(hit))
+    assert hit.count("not killed") <= len(points) // 10
+
+
+@pytest.mark.long
+def test_killed_at_random_it_loses_and_doubles_nothing(driver: Callable[..., int], tmp_path: Path) -> None:
+    started = time.monotonic()
+    count_points(driver, tmp_path)
+    usual = time.monotonic() - started
+    chance = random.Random(20261101)
+    hit = [
+        kill_and_finish(driver, tmp_path, number, kill_after=chance.uniform(0, usual)) for number in range(50)
+    ]
+    print(Counter(hit))
+    assert len(set(hit)) > 5
