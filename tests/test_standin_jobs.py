@@ -183,7 +183,14 @@ def test_input_that_is_not_records_fails_in_validation(
 
 
 @pytest.mark.parametrize(
-    "uri", ["s3://no-such-bucket/in.jsonl", f"s3://{BUCKET}/nothing/", f"s3://{BUCKET}/no.jsonl"]
+    "uri",
+    [
+        "s3://no-such-bucket/in.jsonl",
+        f"s3://{BUCKET}/nothing/",
+        f"s3://{BUCKET}/no.jsonl",
+        f"s3://{BUCKET}/../../log.jsonl",
+        f"s3://{BUCKET}/..",
+    ],
 )
 def test_missing_input_fails_in_validation_not_in_create(standin: Standin, uri: str) -> None:
     assert wait_for(standin, create(standin, uri))["status"] == "Failed"
@@ -192,8 +199,10 @@ def test_missing_input_fails_in_validation_not_in_create(standin: Standin, uri: 
 def test_a_missing_output_bucket_and_a_foreign_owner_fail(standin: Standin) -> None:
     uri = put(standin, "owner/in.jsonl", input_lines(record_ids(100)))
     nowhere = {"s3OutputDataConfig": {"s3Uri": "s3://no-such-bucket/out/"}}
+    outside = {"s3OutputDataConfig": {"s3Uri": f"s3://{BUCKET}/../../out/"}}
     foreign = {"s3InputDataConfig": {"s3Uri": uri, "s3BucketOwner": "111122223333"}}
-    assert wait_for(standin, create(standin, uri, outputDataConfig=nowhere))["status"] == "Failed"
+    for output in (nowhere, outside):
+        assert wait_for(standin, create(standin, uri, outputDataConfig=output))["status"] == "Failed"
     assert "111122223333" in wait_for(standin, create(standin, uri, inputDataConfig=foreign))["message"]
 
 

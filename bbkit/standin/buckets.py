@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from bbkit.standin.checksums import checked
-from bbkit.standin.listings import HIDDEN, ObjectStorage
+from bbkit.standin.listings import ObjectStorage, is_plain
 from bbkit.standin.s3_rules import WRITES, check_headers, find_operation, not_done
 from bbkit.standin.wires import ServiceError, render_error
 
@@ -87,13 +87,7 @@ class Guard:
             self._check_key(operation, bucket, key, headers)
 
     def _check_key(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
-        odd = (
-            key.startswith("/")
-            or key.endswith("/")
-            or any(part in ("", ".", "..") for part in key.split("/"))
-        )
-        hidden = any(part.startswith(HIDDEN) for part in key.split("/"))
-        if odd or hidden or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
+        if not is_plain(key) or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
             raise not_done(
                 f"The key '{key[:100]}' (an empty, dotted, hidden or very long part, or a folder marker)"
             )

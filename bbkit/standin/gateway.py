@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.batch import Batch, LostAnswer
 from bbkit.standin.buckets import Guard
@@ -54,8 +54,10 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "http":
+            await self._answer_http(scope, *_closing_early(scope, receive, send))
+
+    async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         refusal = self.refuse(headers)
         if refusal is not None:
@@ -172,6 +174,28 @@ def _not_served(name: str) -> ServiceError:
     return ServiceError(
         "NotImplemented", f"{name} is not part of this stand-in; the call did not leave this machine."
     )
+
+
+def _closing_early(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
+    """Close the connection after an answer that came before the whole body.
+
+    A client that waits for ``100 Continue`` never sends that body; its next request would be taken for it.
+    """
+    names = {name for name, _ in scope["headers"]}
+    waiting = bool(names & {b"content-length", b"transfer-encoding"})
+
+    async def noted_receive() -> Message:
+        nonlocal waiting
+        message = await receive()
+        waiting = waiting and bool(message.get("more_body"))
+        return message
+
+    async def closing_send(message: Message) -> None:
+        if message["type"] == "http.response.start" and waiting:
+            message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
+        await send(message)
+
+    return noted_receive, closing_send
 
 
 async def _read_body(receive: Receive) -> bytes:

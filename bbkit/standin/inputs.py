@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from bbkit.standin.listings import is_plain
 from bbkit.standin.settings import Limits
 
 LARGE_JOB_MODELS = (
@@ -65,6 +66,8 @@ def find_inputs(buckets: Path, uri: str) -> list[InputFile]:
         raise InvalidInput(
             f"The bucket {bucket} of the input data does not exist or cannot be reached by the role."
         )
+    if key and not is_plain(key.removesuffix("/")):
+        raise InvalidInput(f"{uri} is no place in a bucket of this stand-in.")
     path = root / key
     if key and not key.endswith("/") and path.is_file():
         if not key.endswith(".jsonl"):

@@ -64,6 +64,11 @@ class ObjectStorage(FilesystemStorage):
             super().delete_object(bucket, key)
 
 
+def is_plain(key: str) -> bool:
+    """Whether a key is a path below its bucket's folder and nothing else: no empty, dotted or hidden part."""
+    return not any(part in ("", ".", "..") or part.startswith(HIDDEN) for part in key.split("/"))
+
+
 def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
     """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order.
 
@@ -71,7 +76,7 @@ def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
     """
     base = prefix.rpartition("/")[0]
     start = f"{base}/" if base else ""
-    if any(part.startswith(HIDDEN) or part in ("..", ".") for part in base.split("/")):
+    if base and not is_plain(base):
         return
     yield from _walk(root / base, start, prefix, after)
 

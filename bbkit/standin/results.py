@@ -14,6 +14,7 @@ from nanio.storage.metadata import write_metadata
 from nanio.storage.paths import metadata_path, object_path
 
 from bbkit.standin.inputs import split_uri
+from bbkit.standin.listings import is_plain
 from bbkit.standin.logs import Traces
 from bbkit.standin.plans import Plan
 
@@ -26,7 +27,9 @@ class OutputRefused(Exception):
 
 def check_output(buckets: Path, uri: str) -> None:
     """Raise unless the output URI's bucket exists."""
-    bucket, _ = split_uri(uri)
+    bucket, key = split_uri(uri)
+    if key.strip("/") and not is_plain(key.strip("/")):
+        raise OutputRefused(f"{uri} is no place in a bucket of this stand-in.")
     if not (buckets / bucket).is_dir():
         raise OutputRefused(
             f"The bucket {bucket} for the output data does not exist or cannot be reached by the role."

@@ -1,0 +1,316 @@
+"""S3: the same cases on the stand-in and on moto, an independent referee; and what is refused with 501."""
+
+import hashlib
+import os
+import random
+import string
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from conftest import Standin
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+
+@pytest.fixture(params=["standin", "moto"])
+def s3(request: pytest.FixtureRequest, standin_process: Standin) -> Iterator[Any]:
+    """An S3 client of either world."""
+    if request.param == "standin":
+        yield standin_process.client("s3")
+        return
+    with mock_aws():
+        yield boto3.Session("key", "secret", region_name="us-east-1").client("s3")
+
+
+@pytest.fixture
+def bucket(s3: Any) -> str:
+    """A fresh bucket."""
+    name = "case-" + "".join(random.choices(string.ascii_lowercase, k=12))
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def refused(call: Callable[..., Any], **given: Any) -> tuple[str, int]:
+    """Give code and status of a call that must fail."""
+    with pytest.raises(ClientError) as caught:
+        call(**given)
+    response = caught.value.response
+    return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def keys_of(s3: Any, bucket: str, size: int, **given: Any) -> tuple[list[str], list[str]]:
+    """List all pages: keys and common prefixes."""
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, PaginationConfig={"PageSize": size}, **given
+    )
+    found = list(pages)
+    return (
+        [item["Key"] for page in found for item in page.get("Contents", [])],
+        [item["Prefix"] for page in found for item in page.get("CommonPrefixes", [])],
+    )
+
+
+def test_an_object_comes_back_as_it_went(s3: Any, bucket: str) -> None:
+    body = os.urandom(300_000)
+    tag = s3.put_object(Bucket=bucket, Key="a/b c+ä.bin", Body=body, ContentType="x/y", Metadata={"k": "v"})[
+        "ETag"
+    ]
+    head = s3.head_object(Bucket=bucket, Key="a/b c+ä.bin")
+    got = s3.get_object(Bucket=bucket, Key="a/b c+ä.bin")
+    assert tag == head["ETag"] == got["ETag"] == f'"{hashlib.md5(body).hexdigest()}"'
+    assert (head["ContentLength"], head["ContentType"], head["Metadata"]) == (len(body), "x/y", {"k": "v"})
+    assert got["Body"].read() == body
+    s3.delete_object(Bucket=bucket, Key="a/b c+ä.bin")
+    s3.delete_object(Bucket=bucket, Key="never there")
+    assert refused(s3.head_object, Bucket=bucket, Key="a/b c+ä.bin") == ("404", 404)
+    assert refused(s3.get_object, Bucket=bucket, Key="a/b c+ä.bin") == ("NoSuchKey", 404)
+
+
+def test_what_is_missing(s3: Any, bucket: str) -> None:
+    assert refused(s3.get_object, Bucket="no-such-bucket-here", Key="x") == ("NoSuchBucket", 404)
+    assert refused(s3.put_object, Bucket="no-such-bucket-here", Key="x", Body=b"") == ("NoSuchBucket", 404)
+    assert refused(s3.list_objects_v2, Bucket="no-such-bucket-here") == ("NoSuchBucket", 404)
+    assert refused(s3.head_bucket, Bucket="no-such-bucket-here") == ("404", 404)
+    s3.put_object(Bucket=bucket, Key="x", Body=b"")
+    assert refused(s3.delete_bucket, Bucket=bucket) == ("BucketNotEmpty", 409)
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [("bytes=0-4", b"01234"), ("bytes=7-", b"789"), ("bytes=-3", b"789"), ("bytes=5-99", b"56789")],
+)
+def test_ranges(s3: Any, bucket: str, asked: str, expected: bytes) -> None:
+    s3.put_object(Bucket=bucket, Key="digits", Body=b"0123456789")
+    got = s3.get_object(Bucket=bucket, Key="digits", Range=asked)
+    assert got["Body"].read() == expected and got["ResponseMetadata"]["HTTPStatusCode"] == 206
+    assert got["ContentLength"] == len(expected)
+    assert refused(s3.get_object, Bucket=bucket, Key="digits", Range="bytes=10-") == ("InvalidRange", 416)
+
+
+def test_conditions_of_reading(s3: Any, bucket: str) -> None:
+    tag = s3.put_object(Bucket=bucket, Key="x", Body=b"1")["ETag"]
+    assert s3.get_object(Bucket=bucket, Key="x", IfMatch=tag)["Body"].read() == b"1"
+    assert refused(s3.get_object, Bucket=bucket, Key="x", IfMatch='"0"') == ("PreconditionFailed", 412)
+    assert refused(s3.get_object, Bucket=bucket, Key="x", IfNoneMatch=tag) == ("304", 304)
+    assert s3.get_object(Bucket=bucket, Key="x", IfNoneMatch='"0"')["Body"].read() == b"1"
+
+
+def test_a_conditional_write_never_overwrites(s3: Any, bucket: str) -> None:
+    s3.put_object(Bucket=bucket, Key="once", Body=b"first", IfNoneMatch="*")
+    assert refused(s3.put_object, Bucket=bucket, Key="once", Body=b"second", IfNoneMatch="*") == (
+        "PreconditionFailed",
+        412,
+    )
+    assert s3.get_object(Bucket=bucket, Key="once")["Body"].read() == b"first"
+
+
+def test_both_listings_are_in_order_whatever_the_page(s3: Any, bucket: str) -> None:
+    keys = ["a", "a-b/x", "a.b", "a0", "b/c", "b-c", "b/c/d" + "e", "b.c", "ä/1", "z/1", "z/2", "z/3/4"]
+    keys = sorted({key for key in keys if not any(other.startswith(key + "/") for other in keys)})
+    for key in keys:
+        s3.put_object(Bucket=bucket, Key=key, Body=b"")
+    for size in (1, 2, 5, 1000):
+        assert keys_of(s3, bucket, size) == (keys, [])
+        old = s3.get_paginator("list_objects").paginate(Bucket=bucket, PaginationConfig={"PageSize": size})
+        assert [item["Key"] for page in old for item in page.get("Contents", [])] == keys
+        flat, groups = keys_of(s3, bucket, size, Delimiter="/")
+        assert flat == [key for key in keys if "/" not in key]
+        assert groups == sorted({key.partition("/")[0] + "/" for key in keys if "/" in key})
+    assert keys_of(s3, bucket, 2, Prefix="b")[0] == [key for key in keys if key.startswith("b")]
+    assert keys_of(s3, bucket, 2, Prefix="z/", Delimiter="/") == (["z/1", "z/2"], ["z/3/"])
+    assert keys_of(s3, bucket, 3, StartAfter="b-c")[0] == [key for key in keys if key > "b-c"]
+    assert s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["KeyCount"] == 1
+    assert keys_of(s3, bucket, 5, Prefix="nothing") == ([], [])
+
+
+def test_the_resource_interface_lists_and_deletes(s3: Any, bucket: str) -> None:
+    for number in range(7):
+        s3.put_object(Bucket=bucket, Key=f"many/{number}", Body=b"")
+    found = s3.delete_objects(
+        Bucket=bucket, Delete={"Objects": [{"Key": f"many/{n}"} for n in range(5)] + [{"Key": "not there"}]}
+    )
+    assert len(found["Deleted"]) == 6 and "Errors" not in found
+    assert keys_of(s3, bucket, 10)[0] == ["many/5", "many/6"]
+
+
+def test_multipart_upload_and_copy(s3: Any, bucket: str) -> None:
+    parts = [os.urandom(5 * 1024 * 1024), os.urandom(1000)]
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="large")["UploadId"]
+    tags = [
+        s3.upload_part(Bucket=bucket, Key="large", UploadId=upload, PartNumber=n, Body=part)["ETag"]
+        for n, part in enumerate(parts, 1)
+    ]
+    assert [p["PartNumber"] for p in s3.list_parts(Bucket=bucket, Key="large", UploadId=upload)["Parts"]] == [
+        1,
+        2,
+    ]
+    assert keys_of(s3, bucket, 10) == ([], [])
+    listed = {"Parts": [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(tags, 1)]}
+    done = s3.complete_multipart_upload(Bucket=bucket, Key="large", UploadId=upload, MultipartUpload=listed)
+    digest = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
+    assert done["ETag"] == f'"{digest}-2"'
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "large"})
+    assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"".join(parts)
+    gone = s3.create_multipart_upload(Bucket=bucket, Key="gone")["UploadId"]
+    assert [found["UploadId"] for found in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [gone]
+    s3.abort_multipart_upload(Bucket=bucket, Key="gone", UploadId=gone)
+    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
+
+
+def test_the_transfer_manager_both_ways(s3: Any, bucket: str, tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(os.urandom(20_000_000))
+    s3.upload_file(str(source), bucket, "file.jsonl")
+    s3.download_file(bucket, "file.jsonl", str(target))
+    assert target.read_bytes() == source.read_bytes()
+
+
+def test_a_body_that_is_not_what_its_checksum_says(standin_process: Standin) -> None:
+    s3, bucket = standin_process.client("s3"), "bbkit-standin"
+    for sums in ({"ContentMD5": "AAAAAAAAAAAAAAAAAAAAAA=="}, {"ChecksumCRC32": "AAAAAA=="}):
+        found = refused(s3.put_object, Bucket=bucket, Key="bad/digest", Body=b"data", **sums)
+        assert found == ("BadDigest", 400)
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="bad/part")["UploadId"]
+    s3.abort_multipart_upload(Bucket=bucket, Key="bad/part", UploadId=upload)
+    code = refused(s3.upload_part, Bucket=bucket, Key="bad/part", UploadId=upload, PartNumber=1, Body=b"")
+    assert code == ("NoSuchUpload", 404)
+    assert keys_of(s3, bucket, 10, Prefix="bad/") == ([], [])
+
+
+def test_a_presigned_url(standin_process: Standin) -> None:
+    s3, bucket = standin_process.client("s3"), "bbkit-standin"
+    s3.put_object(Bucket=bucket, Key="x y", Body=b"seen")
+    keys = (standin_process.env[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    config = Config(signature_version="s3v4")  # boto3 still presigns with version 2 unless told
+    signer = boto3.Session(*keys, region_name="us-east-1").client(
+        "s3", endpoint_url=standin_process.endpoint, config=config
+    )
+    url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "x y"}, ExpiresIn=60)
+    with urllib.request.urlopen(url) as answer:
+        assert answer.read() == b"seen"
+
+
+KEYS = st.lists(
+    st.lists(
+        st.text("ab-.0~é", min_size=1, max_size=3).filter(lambda s: s.strip(".")), min_size=1, max_size=3
+    ).map("/".join),
+    max_size=12,
+    unique=True,
+)
+
+
+@given(keys=KEYS, prefix=st.text("ab-./", max_size=3), size=st.integers(1, 4), delimited=st.booleans())
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+def test_pages_of_any_bucket_join_to_its_sorted_keys(
+    tmp_path_factory: pytest.TempPathFactory, keys: list[str], prefix: str, size: int, delimited: bool
+) -> None:
+    from bbkit.standin.listings import ObjectStorage
+
+    keys = [key for key in keys if not any(other.startswith(key + "/") for other in keys)]
+    storage = ObjectStorage(tmp_path_factory.mktemp("listing"))
+    storage.create_bucket("bucket")
+    for key in keys:
+        path = storage.data_dir / "bucket" / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    wanted = sorted((key for key in keys if key.startswith(prefix)), key=str.encode)
+    groups = []
+    if delimited:
+        cut = {key: key.find("/", len(prefix)) for key in wanted}
+        groups = sorted({key[: at + 1] for key, at in cut.items() if at >= 0})
+        wanted = [key for key in wanted if cut[key] < 0]
+    found, seen, token = [], [], None
+    while True:
+        page = storage.list_objects(
+            "bucket",
+            prefix=prefix,
+            delimiter="/" if delimited else None,
+            max_keys=size,
+            continuation_token=token,
+        )
+        assert len(page.contents) + len(page.common_prefixes) <= size
+        found += [info.key for info in page.contents]
+        seen += page.common_prefixes
+        if not page.is_truncated:
+            break
+        token = page.next_continuation_token
+    assert (found, seen) == (wanted, groups)
+
+
+NOT_DONE: list[tuple[str, dict[str, Any]]] = [
+    ("put_object_tagging", {"Key": "x", "Tagging": {"TagSet": [{"Key": "a", "Value": "b"}]}}),
+    ("get_object_tagging", {"Key": "x"}),
+    ("put_object_acl", {"Key": "x", "ACL": "public-read"}),
+    ("get_object_acl", {"Key": "x"}),
+    ("get_object_attributes", {"Key": "x", "ObjectAttributes": ["ETag"]}),
+    ("put_object_retention", {"Key": "x", "Retention": {"Mode": "GOVERNANCE"}}),
+    ("restore_object", {"Key": "x", "RestoreRequest": {"Days": 1}}),
+    ("get_bucket_acl", {}),
+    ("put_bucket_policy", {"Policy": "{}"}),
+    ("get_bucket_policy", {}),
+    ("put_bucket_versioning", {"VersioningConfiguration": {"Status": "Enabled"}}),
+    ("get_bucket_versioning", {}),
+    ("list_object_versions", {}),
+    ("get_bucket_encryption", {}),
+    ("put_bucket_lifecycle_configuration", {"LifecycleConfiguration": {"Rules": []}}),
+    ("get_bucket_notification_configuration", {}),
+    ("get_bucket_cors", {}),
+    ("put_object", {"Key": "x", "Body": b"new", "Tagging": "a=b"}),
+    ("put_object", {"Key": "x", "Body": b"new", "ACL": "public-read"}),
+    ("put_object", {"Key": "x", "Body": b"new", "ServerSideEncryption": "aws:kms"}),
+    ("put_object", {"Key": "x", "Body": b"new", "StorageClass": "GLACIER"}),
+    ("put_object", {"Key": "x", "Body": b"new", "Expires": 0}),
+    ("put_object", {"Key": "x/below", "Body": b"new"}),
+    ("put_object", {"Key": "folder", "Body": b"new"}),
+    ("put_object", {"Key": "marker/", "Body": b""}),
+    ("put_object", {"Key": "a/../../escape", "Body": b""}),
+    ("put_object", {"Key": ".nanio-meta/x.json", "Body": b""}),
+    ("put_object", {"Key": "a/.tmp.b", "Body": b""}),
+    ("put_object", {"Key": "a//b", "Body": b""}),
+    ("put_object", {"Key": "x" * 251, "Body": b""}),
+    ("create_multipart_upload", {"Key": "x/below"}),
+    ("create_multipart_upload", {"Key": "../escape"}),
+    ("get_object", {"Key": "x", "VersionId": "1"}),
+    ("get_object", {"Key": "x", "PartNumber": 1}),
+    ("get_object", {"Key": "x", "ResponseContentType": "text/html"}),
+    ("copy_object", {"Key": "y", "CopySource": "bbkit-standin/guarded/x", "MetadataDirective": "REPLACE"}),
+    ("copy_object", {"Key": "y", "CopySource": "bbkit-standin/guarded/x", "CopySourceIfMatch": "1"}),
+    ("upload_part_copy", {"Key": "y", "CopySource": "bbkit-standin/x", "UploadId": "u", "PartNumber": 1}),
+    ("select_object_content", {
+        "Key": "x", "Expression": "SELECT 1", "ExpressionType": "SQL",
+        "InputSerialization": {"JSON": {"Type": "LINES"}}, "OutputSerialization": {"JSON": {}},
+    }),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("operation", "given"), NOT_DONE)
+def test_what_is_not_done_right_is_refused_and_changes_nothing(
+    standin_process: Standin, operation: str, given: dict[str, Any]
+) -> None:
+    client = standin_process.client("s3")
+    bucket = "guarded-bucket"
+    if bucket not in [found["Name"] for found in client.list_buckets()["Buckets"]]:
+        client.create_bucket(Bucket=bucket)
+        client.put_object(Bucket=bucket, Key="x", Body=b"kept")
+        client.put_object(Bucket=bucket, Key="folder/below", Body=b"kept")
+    code, status = refused(getattr(client, operation), Bucket=bucket, **given)
+    assert (code, status) == ("NotImplemented", 501)
+    assert keys_of(client, bucket, 10)[0] == ["folder/below", "x"]
+    assert client.get_object(Bucket=bucket, Key="x")["Body"].read() == b"kept"
+
+
+def test_another_accounts_bucket(standin_process: Standin) -> None:
+    client = standin_process.client("s3")
+    owner = {"Bucket": "bbkit-standin", "Prefix": "no/"}
+    assert refused(client.list_objects_v2, ExpectedBucketOwner="111122223333", **owner) == (
+        "AccessDenied",
+        403,
+    )
+    assert client.list_objects_v2(ExpectedBucketOwner=standin_process.account, **owner)["KeyCount"] == 0
