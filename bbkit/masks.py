@@ -6,6 +6,7 @@ Masking is not anonymisation: names, addresses and whatever has no pattern stay.
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 
 EMAIL, PHONE, CARD, IBAN, ACCOUNT, AWS_KEY = "e-mail", "phone", "card", "IBAN", "account id", "AWS key"
 
@@ -29,6 +30,7 @@ _PHONE = re.compile(
     r")(?![\w-])"
 )
 _GROUP = re.compile(r"[A-Za-z0-9]+")
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _DATE = re.compile(r"(?<![0-9])[0-3]?[0-9]([.\-/ ])[0-3]?[0-9]\1(?:19|20)[0-9]{2}(?![0-9])")
 
 
@@ -55,70 +57,89 @@ def mask_text(text: str) -> tuple[str, Counter[str]]:
     if "@" in text:
         text = _replace(_EMAIL, text, EMAIL, counts)
     text = _replace(_ACCESS_KEY, text, AWS_KEY, counts)
-    text = _replace(_SECRET_KEY, text, AWS_KEY, counts, _is_secret_key)
+    text = _SECRET_KEY.sub(lambda match: _put_secret(match[0], counts), text)
     if _SEVEN_DIGITS.search(text):
-        text = _replace(_IBAN, text, IBAN, counts, _is_iban)
-        text = _replace(_CARD, text, CARD, counts, _is_card)
+        text = _replace(_IBAN, text, IBAN, counts, _IBAN_CHECK)
+        text = _replace(_CARD, text, CARD, counts, _CARD_CHECK)
         text = _replace(_ACCOUNT, text, ACCOUNT, counts)
         text = _PHONE.sub(lambda match: _put_phone(match[0], counts), text)
     return text, counts
 
 
+def _put_secret(text: str, counts: Counter[str]) -> str:
+    if not _is_secret_key(text):
+        return text
+    counts[AWS_KEY] += 1
+    return f"[{AWS_KEY}]"
+
+
 def _put_phone(text: str, counts: Counter[str]) -> str:
-    if _DATE.search(text) or not 7 <= len(_digits(text)) <= 15:
+    if _DATE.search(text) or not 7 <= sum(map(str.isdigit, text)) <= 15:
         return text
     counts[PHONE] += 1
     return f"[{PHONE}]"
 
 
+@dataclass(frozen=True)
+class _Check:
+    """What a stretch of a match must pass: so many letters and digits, and a test of them."""
+
+    least: int
+    most: int
+    accept: Callable[[str], bool]
+
+
 def _replace(
-    pattern: re.Pattern[str],
-    text: str,
-    name: str,
-    counts: Counter[str],
-    accept: Callable[[str], bool] | None = None,
+    pattern: re.Pattern[str], text: str, name: str, counts: Counter[str], check: _Check | None = None
 ) -> str:
     def put(match: re.Match[str]) -> str:
         found = match[0]
-        start, end = (0, len(found)) if accept is None else _longest(found, accept)
+        start, end = (0, len(found)) if check is None else _longest(found, check)
         if start == end:
             return found
         counts[name] += 1
         rest = found[end:]
-        return f"{found[:start]}[{name}]{_replace(pattern, rest, name, counts, accept) if rest else ''}"
+        return f"{found[:start]}[{name}]{_replace(pattern, rest, name, counts, check) if rest else ''}"
 
     return pattern.sub(put, text)
 
 
-def _longest(text: str, accept: Callable[[str], bool]) -> tuple[int, int]:
-    """The longest stretch of whole groups that is accepted: ``4111 1111 1111 1111 12/27`` holds a card."""
-    groups = [match.span() for match in _GROUP.finditer(text)]
-    spans = [(start, end) for start, _ in groups for _, end in groups if start < end]
-    for start, end in sorted(spans, key=lambda span: span[0] - span[1]):
-        if accept(text[start:end]):
-            return start, end
-    return (0, len(text)) if accept(text) else (0, 0)
+def _longest(text: str, check: _Check) -> tuple[int, int]:
+    """The longest stretch of whole groups that passes: ``4111 1111 1111 1111 12/27`` holds a card."""
+    groups = _GROUP.findall(text)
+    spans = []
+    for first in range(len(groups)):
+        length = 0
+        for last in range(first, len(groups)):
+            length += len(groups[last])
+            if length > check.most:
+                break
+            if length >= check.least:
+                spans.append((-length, first, last))
+    for _, first, last in sorted(spans):
+        if check.accept("".join(groups[first : last + 1])):
+            places = [match.span() for match in _GROUP.finditer(text)]
+            return places[first][0], places[last][1]
+    return 0, 0
 
 
-def _digits(text: str) -> list[int]:
-    return [int(sign) for sign in text if sign.isdigit()]
-
-
-def _is_card(text: str) -> bool:
-    digits = _digits(text)
-    if not 13 <= len(digits) <= 19 or len(set(digits)) == 1:
+def _is_card(digits: str) -> bool:
+    if len(set(digits)) == 1:
         return False
-    doubled = [sum(divmod(2 * digit, 10)) for digit in digits[-2::-2]]
-    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+    signs = digits.encode()
+    return (sum(signs[-1::-2]) + sum(signs[-2::-2].translate(_DOUBLED)) - 48 * len(signs)) % 10 == 0
 
 
-def _is_iban(text: str) -> bool:
-    letters = "".join(_GROUP.findall(text)).upper()
-    if not 15 <= len(letters) <= 34 or not letters[:2].isalpha() or not letters[2:4].isdigit():
+def _is_iban(signs: str) -> bool:
+    signs = signs.upper()
+    if not signs[:2].isalpha() or not signs[2:4].isdigit():
         return False
-    return int("".join(str(int(sign, 36)) for sign in letters[4:] + letters[:4])) % 97 == 1
+    return int("".join(str(int(sign, 36)) for sign in signs[4:] + signs[:4])) % 97 == 1
 
 
 def _is_secret_key(text: str) -> bool:
-    kinds = (str.isupper, str.islower, str.isdigit)
-    return len(text) == 40 and all(any(kind(sign) for sign in text) for kind in kinds)
+    return all(any(kind(sign) for sign in text) for kind in (str.isupper, str.islower, str.isdigit))
+
+
+_CARD_CHECK = _Check(13, 19, _is_card)
+_IBAN_CHECK = _Check(15, 34, _is_iban)

@@ -1,0 +1,92 @@
+"""Exports: every format holds every row, and no cell of a CSV is a formula."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from output_files import error_line, nova_line, write_outputs
+
+import bbkit as bb
+from bbkit.errors import InputError
+from bbkit.exports import export_records
+
+ATTACKS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x","y")']
+PLAIN = ["a,b", 'say "hi"', "line\nbreak", "lone\rreturn", "  lead", "", "שלום 🙂", "1 - 2", "$5 and $10"]
+
+
+@pytest.fixture
+def outputs(tmp_path: Path) -> pd.DataFrame:
+    lines = [nova_line(f"{n}", text) for n, text in enumerate(ATTACKS + PLAIN)]
+    return bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", [*lines, error_line("-1")]))
+
+
+def test_csv_guards_formulas_and_keeps_everything_else(outputs: pd.DataFrame, tmp_path: Path):
+    path = export_records(outputs, tmp_path / "new" / "calls.csv")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["text"] for row in rows] == [f"'{text}" for text in ATTACKS] + PLAIN + [""]
+    assert rows[-1]["record_id"] == "'-1"
+    assert rows[0]["input_tokens"] == "9"
+    assert rows[-1]["input_tokens"] == ""
+    assert list(rows[0]) == list(outputs.columns)
+    assert not [
+        cell
+        for row in rows
+        for cell in row.values()
+        if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    ]
+
+
+def test_negative_numbers_are_no_formulas_but_hostile_headers_are(tmp_path: Path):
+    path = export_records(
+        pd.DataFrame({"=x": [-1.5, None], "y": [{"a": np.array([1, 2])}, None]}), tmp_path / "x.csv"
+    )
+    assert path.read_text("utf-8-sig").splitlines() == ["'=x,y", '-1.5,"{""a"":[1,2]}"', ","]
+
+
+def test_parquet_and_jsonl_hold_the_same_rows(outputs: pd.DataFrame, tmp_path: Path):
+    some = outputs[outputs["text"] != "+1"]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(export_records(some, tmp_path / "x.parquet")),
+        some.reset_index(drop=True),
+        check_flags=False,
+    )
+    lines = export_records(some, tmp_path / "x.jsonl").read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    rows = [json.loads(line) for line in lines]
+    expected = [
+        {name: None if pd.isna(cell) else cell for name, cell in row.items()}
+        for row in some.astype(object).to_dict("records")
+    ]
+    assert rows == expected
+
+
+def test_embeddings_are_lists_in_jsonl_and_json_in_csv(tmp_path: Path):
+    frame = pd.DataFrame({"embedding": [np.array([0.5, -1.0]), None]})
+    assert (
+        export_records(frame, tmp_path / "x.jsonl").read_text()
+        == '{"embedding":[0.5,-1.0]}\n{"embedding":null}\n'
+    )
+    assert "[0.5,-1.0]" in export_records(frame, tmp_path / "x.csv").read_text()
+
+
+def test_no_rows_are_a_header(outputs: pd.DataFrame, tmp_path: Path):
+    assert export_records(outputs.iloc[:0], tmp_path / "x.csv").read_text("utf-8-sig").count("\n") == 1
+    assert export_records(outputs.iloc[:0], tmp_path / "x.jsonl").read_bytes() == b""
+    assert list(pd.read_parquet(export_records(outputs.iloc[:0], tmp_path / "x.parquet")).columns) == list(
+        outputs.columns
+    )
+
+
+def test_a_failed_export_leaves_what_was_there(outputs: pd.DataFrame, tmp_path: Path):
+    path = tmp_path / "x.parquet"
+    path.write_text("before")
+    with pytest.raises(Exception, match=r"mixed|convert|Expected"):
+        export_records(pd.DataFrame({"mixed": [1, "a", {"b": object()}]}), path)
+    assert path.read_text() == "before"
+    assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".x")] == []
+    with pytest.raises(InputError, match=r"\.csv, \.parquet, \.jsonl"):
+        export_records(outputs, tmp_path / "x.xlsx")
