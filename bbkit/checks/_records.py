@@ -17,9 +17,9 @@ from bbkit.errors import InputError
 from bbkit.families import Family, family_of
 from bbkit.families._request import Fault
 from bbkit.frames import Findings
-from bbkit.lines import input_line
 from bbkit.models import check_model
 from bbkit.quotas import Quotas
+from bbkit.records import input_line
 
 _PLACED = ("nova", "converse", "nova_embed")
 _decode = msgspec.json.Decoder().decode

@@ -113,6 +113,10 @@ def _check_file(check: RecordCheck, name: str) -> None:
     before = check.records
     check_line = check.check_line
     for block in lines:
+        if blank >= 3 and not any(block):
+            number += len(block)
+            blank += len(block)
+            continue
         for line in block:
             number += 1
             if type(line) is int:
