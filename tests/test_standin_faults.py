@@ -1,0 +1,173 @@
+"""Faults asked for by a job's tag or by a switch."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from conftest import Standin
+from standin_cases import (
+    create,
+    create_request,
+    events,
+    get,
+    input_lines,
+    log,
+    manifest,
+    output_files,
+    output_records,
+    put,
+    record_ids,
+    run_job,
+    wait_for,
+)
+
+IDS = record_ids(400)
+HALF = 200
+
+
+@pytest.fixture
+def uri(standin: Standin) -> str:
+    """Input of 400 records."""
+    return put(standin, "faults/in.jsonl", input_lines(IDS))
+
+
+def outcome(standin: Standin, uri: str, fault: str) -> dict[str, Any]:
+    """Run a job with a fault to its end."""
+    return wait_for(standin, create(standin, uri, fault=fault))
+
+
+def test_expire(standin: Standin, uri: str) -> None:
+    job = outcome(standin, uri, "expire")
+    assert job["status"] == "Expired" and job["message"] and output_files(standin, job) == {}
+    statuses = [event["detail"]["status"] for event in events(standin, job["jobArn"])]
+    assert statuses == ["Submitted", "Validating", "Scheduled", "Expired"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "count"), [("time-out", HALF), ("time-out=0.25", 100), ("time-out=1", 399)]
+)
+def test_time_out_with_partial_completion(standin: Standin, uri: str, fault: str, count: int) -> None:
+    job = outcome(standin, uri, fault)
+    ids = [record["recordId"] for record in output_records(standin, job)]
+    assert job["status"] == "PartiallyCompleted"
+    assert (
+        len(ids)
+        == len(set(ids))
+        == job["processedRecordCount"]
+        == manifest(standin, job)["processedRecordCount"]
+    )
+    assert (len(ids), job["totalRecordCount"]) == (count, 400)
+
+
+@pytest.mark.parametrize("fault", ["fail-validation", "fail"])
+def test_failures(standin: Standin, uri: str, fault: str) -> None:
+    job = outcome(standin, uri, fault)
+    assert job["status"] == "Failed" and job["message"] and job["endTime"]
+    assert output_files(standin, job) == {}
+    assert events(standin, job["jobArn"])[-1]["detail"]["failureMessage"] == job["message"]
+
+
+def shapes(records: list[dict[str, Any]]) -> dict[str, tuple[str, int]]:
+    """Give place and code of each record's error."""
+    found = {}
+    for record in records:
+        if "error" in record:
+            found[record["recordId"]] = "error", record["error"]["errorCode"]
+        elif "errorCode" in record["modelOutput"]:
+            content = record["modelOutput"]
+            assert set(content) == {"errorCode", "errorMessage", "expired", "retryable"}
+            assert content["retryable"] == (content["errorCode"] == 429)
+            found[record["recordId"]] = "modelOutput", content["errorCode"]
+    return found
+
+
+def test_record_errors_of_both_shapes_of_which_the_passing_ones_heal(standin: Standin) -> None:
+    ids = record_ids(400, "heal")
+    uri = put(standin, "faults/heal.jsonl", input_lines(ids))
+    first = outcome(standin, uri, "record-errors=0.2")
+    errors = shapes(output_records(standin, first))
+    assert first["status"] == "Completed"
+    assert 40 <= len(errors) == first["errorRecordCount"] <= 130
+    assert set(errors.values()) == {
+        ("error", 400),
+        ("error", 503),
+        ("modelOutput", 400),
+        ("modelOutput", 429),
+    }
+    again = shapes(output_records(standin, outcome(standin, uri, "record-errors=0.2")))
+    assert again == {i: found for i, found in errors.items() if found[1] == 400}
+
+
+def test_missing_lines_are_in_no_count_and_heal(standin: Standin) -> None:
+    ids = record_ids(400, "miss")
+    uri = put(standin, "faults/miss.jsonl", input_lines(ids))
+    first = outcome(standin, uri, "missing-lines=0.1")
+    found = {record["recordId"] for record in output_records(standin, first)}
+    assert first["status"] == "Completed" and 15 <= 400 - len(found) <= 75
+    whole = manifest(standin, first)
+    assert (whole["totalRecordCount"], whole["processedRecordCount"]) == (400, len(found))
+    again = outcome(standin, uri, "missing-lines=0.1")
+    assert {record["recordId"] for record in output_records(standin, again)} == set(ids)
+
+
+def test_which_records_are_hit_depends_on_their_ids_alone(start_standin: Callable[..., Standin]) -> None:
+    hit = []
+    for _ in range(2):
+        standin = start_standin()
+        job = run_job(standin, input_lines(IDS), "same/in.jsonl", fault="record-errors=0.1")
+        hit.append(shapes(output_records(standin, job)))
+    assert hit[0] == hit[1] and hit[0]
+
+
+def test_slow_counters_move_late(standin: Standin, uri: str) -> None:
+    job = outcome(standin, uri, "slow-counters=600")
+    assert job["status"] == "Completed"
+    assert (get(standin, job["jobArn"])["processedRecordCount"], job["totalRecordCount"]) == (0, 400)
+    assert manifest(standin, job)["processedRecordCount"] == 400
+
+
+def test_odd_text_is_valid_json_on_one_line(standin: Standin, uri: str) -> None:
+    job = outcome(standin, uri, "odd-text missing-usage")
+    raw = output_files(standin, job)["in.jsonl.out"]
+    assert b"\\ud83d" in raw and "\u2028".encode() in raw
+    records = output_records(standin, job)
+    assert len(records) == raw.count(b"\n") == 400
+    for record in records:
+        assert record["modelOutput"]["output"]["message"]["content"][0]["text"].endswith("\u2028\ud83d")
+        assert "usage" not in record["modelOutput"]
+
+
+def test_pass_role_can_be_refused(standin: Standin, uri: str) -> None:
+    with pytest.raises(ClientError, match="iam:PassRole") as caught:
+        create(standin, uri, fault="refuse-pass-role")
+    assert caught.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_throttling_by_tag_counts_per_token(standin: Standin, uri: str) -> None:
+    request = create_request(standin, uri, fault="throttle-create=2", clientRequestToken="throttle-tag")
+    assert (
+        standin.client("bedrock").create_model_invocation_job(**request)["ResponseMetadata"]["RetryAttempts"]
+        == 2
+    )
+    assert len(log(standin, did="create", token="throttle-tag")) == 1
+
+
+def test_a_switch_holds_for_every_job_and_a_tag_adds_to_it(start_standin: Callable[..., Standin]) -> None:
+    standin = start_standin("--fault", "missing-usage", "--fault", "time-out=0.5")
+    uri = put(standin, "switch/in.jsonl", input_lines(IDS))
+    job = outcome(standin, uri, "odd-text")
+    records = output_records(standin, job)
+    assert job["status"] == "PartiallyCompleted" and len(records) == HALF
+    content = records[0]["modelOutput"]
+    assert "usage" not in content and content["output"]["message"]["content"][0]["text"].endswith("\ud83d")
+
+
+@pytest.mark.parametrize(
+    "fault", ["explode", "record-errors=2", "record-errors=x", "time-out=-1", "fail-call=X"]
+)
+def test_a_fault_nobody_knows_is_refused(standin: Standin, uri: str, fault: str) -> None:
+    with pytest.raises(ClientError, match=r"(?i)fault") as caught:
+        create(standin, uri, fault=fault)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"

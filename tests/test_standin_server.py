@@ -1,0 +1,212 @@
+"""The process: who may speak to it, what it keeps, how it starts again."""
+
+import http.client
+import json
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from conftest import Standin
+from standin_cases import create, get, input_lines, output_records, put, record_ids, run_job, wait_for
+
+Start = Callable[..., Standin]
+
+
+def client_of(standin: Standin, service: str, key: str | None = None, secret: str | None = None) -> Any:
+    session = boto3.Session(
+        key or standin.env["AWS_ACCESS_KEY_ID"],
+        secret or standin.env["AWS_SECRET_ACCESS_KEY"],
+        region_name="us-east-1",
+    )
+    return session.client(service, endpoint_url=standin.endpoint)
+
+
+CALLS = {
+    "bedrock": ("list_model_invocation_jobs", {}, "UnrecognizedClientException", "InvalidSignatureException"),
+    "bedrock-runtime": (
+        "invoke_model",
+        {"modelId": "amazon.nova-lite-v1:0", "body": b"{}"},
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+    ),
+    "s3": ("list_buckets", {}, "InvalidAccessKeyId", "SignatureDoesNotMatch"),
+    "service-quotas": (
+        "list_service_quotas",
+        {"ServiceCode": "bedrock"},
+        "UnrecognizedClientException",
+        "InvalidSignatureException",
+    ),
+    "sts": ("get_caller_identity", {}, "UnrecognizedClientException", "InvalidSignatureException"),
+}
+
+
+@pytest.mark.parametrize("service", CALLS)
+def test_wrong_keys_are_refused_by_every_service(standin_process: Standin, service: str) -> None:
+    call, given, unknown, wrong = CALLS[service]
+    for key, secret, expected in (("AKIDNOBODY", None, unknown), (None, "wrong", wrong)):
+        with pytest.raises(ClientError) as caught:
+            getattr(client_of(standin_process, service, key, secret), call)(**given)
+        assert caught.value.response["Error"]["Code"] == expected
+        assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_a_wrongly_signed_upload_leaves_nothing(standin_process: Standin) -> None:
+    with pytest.raises(ClientError):
+        client_of(standin_process, "s3", secret="wrong").put_object(
+            Bucket="bbkit-standin", Key="w/x", Body=b"1" * 9
+        )
+    assert standin_process.client("s3").list_objects_v2(Bucket="bbkit-standin", Prefix="w/")["KeyCount"] == 0
+
+
+def plain_request(
+    standin: Standin, path: str, method: str = "GET", **headers: str
+) -> tuple[int, str, dict[str, str]]:
+    """Send a request that is not signed."""
+    connection = http.client.HTTPConnection(standin.endpoint.removeprefix("http://"), timeout=20)
+    connection.request(
+        method, path, headers={name.replace("_", "-"): value for name, value in headers.items()}
+    )
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(), dict(answer.getheaders())
+
+
+def test_unsigned_requests_are_refused(standin_process: Standin) -> None:
+    for path in ("/", "/model-invocation-jobs", "/bbkit-standin/x", "/bbkit-standin?list-type=2"):
+        assert plain_request(standin_process, path)[0] == 403
+
+
+def test_other_hosts_and_web_pages_are_refused(standin_process: Standin) -> None:
+    assert plain_request(standin_process, "/", Host="evil.example:80")[0] == 421
+    for method in ("GET", "OPTIONS"):
+        status, _, headers = plain_request(standin_process, "/", method, Origin="http://evil.example")
+        assert status == 403
+        assert not any(name.lower().startswith("access-control") for name in headers)
+
+
+def test_a_signature_grows_old(standin_process: Standin) -> None:
+    old = {
+        "X-Amz-Date": "20200101T000000Z",
+        "Authorization": "AWS4-HMAC-SHA256 Credential="
+        + standin_process.env["AWS_ACCESS_KEY_ID"]
+        + "/20200101/us-east-1/bedrock/aws4_request, SignedHeaders=host;x-amz-date, Signature=00",
+    }
+    assert plain_request(standin_process, "/model-invocation-jobs", **old)[0] == 403
+    url = standin_process.client("s3").generate_presigned_url(
+        "get_object", Params={"Bucket": "bbkit-standin", "Key": "x"}, ExpiresIn=60
+    )
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(url.replace("Expires=", "Expires=9"))
+    assert caught.value.code == 403
+
+
+def test_the_environment_file_works_in_a_shell_and_is_private(standin_process: Standin) -> None:
+    path = standin_process.folder / "standin.env"
+    code = "import boto3; print(boto3.client('sts').get_caller_identity()['Account'])"
+    shell = f'set -a; . {path}; {sys.executable} -c "{code}"'
+    env = {"PATH": os.environ["PATH"], "AWS_PROFILE": "nobody", "AWS_BEARER_TOKEN_BEDROCK": "token"}
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.strip() == standin_process.account
+    for name in ("standin.env", "identity.json"):
+        assert stat.S_IMODE((standin_process.folder / name).stat().st_mode) == 0o600
+
+
+def test_one_folder_one_standin(standin_process: Standin) -> None:
+    command = [sys.executable, "-m", "bbkit.standin", str(standin_process.folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2 and "already runs" in done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize(
+    "switches",
+    [
+        ["--fault", "explode"],
+        ["--speed", "slow"],
+        ["--profile", "x"],
+        ["--engine", "openai"],
+        ["--engine", "openai", "--base-url", "http://x", "--model", "m", "--api-key-env", "NOT_SET_ANYWHERE"],
+    ],
+)
+def test_bad_switches_exit_2_with_a_sentence(tmp_path: Path, switches: list[str]) -> None:
+    command = [sys.executable, "-m", "bbkit.standin", str(tmp_path), *switches]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_the_wing_stands_apart() -> None:
+    code = (
+        "import sys, bbkit.standin.server, bbkit.standin.worker, bbkit.standin.answers; print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    rooms = {name for name in done.stdout.split() if name.startswith("bbkit.")}
+    assert {name for name in rooms if not name.startswith("bbkit.standin")} == set()
+    assert "boto3" not in done.stdout.split() and "pandas" not in done.stdout.split()
+
+
+def test_identity_port_objects_and_jobs_survive_a_restart(start_standin: Start) -> None:
+    first = start_standin()
+    job = run_job(first, input_lines(record_ids(100)), "kept/in.jsonl")
+    assert first.stop() == 0
+    second = start_standin(folder=first.folder)
+    assert second.env == first.env
+    assert get(second, job["jobArn"])["status"] == "Completed"
+    assert len(output_records(second, job)) == 100
+
+
+def test_another_port_when_the_old_one_is_taken(start_standin: Start, tmp_path: Path) -> None:
+    first = start_standin()
+    first.stop()
+    shutil.copytree(first.folder, tmp_path / "copy")
+    again = start_standin(folder=first.folder)
+    copy = start_standin(folder=tmp_path / "copy")
+    assert again.endpoint == first.endpoint != copy.endpoint
+    assert copy.account == first.account
+
+
+def test_a_killed_worker_is_replaced_and_the_job_goes_on(start_standin: Start) -> None:
+    standin = start_standin()
+    ids = record_ids(3000)
+    arn = create(standin, put(standin, "worker/in.jsonl", input_lines(ids)))
+    deadline = time.monotonic() + 30
+    while not list(standin.folder.glob("jobs/*/parts/*/*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    table = subprocess.run(
+        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    rows = [line.split(None, 2) for line in table.splitlines()]
+    [worker] = [
+        int(pid)
+        for pid, parent, args in rows
+        if int(parent) == standin.process.pid and "standin.worker" in args
+    ]
+    os.kill(worker, signal.SIGKILL)
+    job = wait_for(standin, arn)
+    found = [record["recordId"] for record in output_records(standin, job)]
+    assert job["status"] == "Completed" and sorted(found) == ids
+
+
+def test_the_log_and_console_tell_what_happened(start_standin: Start) -> None:
+    standin = start_standin()
+    run_job(standin, input_lines(record_ids(100)), "tell/in.jsonl", jobName="told")
+    standin.stop()
+    console = (standin.folder / "console.txt").read_text()
+    assert all(
+        f"told  {status}" in console for status in ("Submitted", "Validating", "Scheduled", "Completed")
+    )
+    asked = [
+        json.loads(line).get("asked", "") for line in (standin.folder / "log.jsonl").read_text().splitlines()
+    ]
+    assert {"CreateModelInvocationJob", "GetModelInvocationJob", "s3 PUT"} <= set(asked)
+    assert standin.env["AWS_SECRET_ACCESS_KEY"] not in console + (standin.folder / "log.jsonl").read_text()
