@@ -8,6 +8,7 @@ import botocore.session
 import pytest
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
+from documented_bodies import BODIES, Documented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standin_bodies import (
@@ -154,6 +155,11 @@ def test_prompts_longer_than_the_model_reads_are_refused() -> None:
     window = model_list()[HAIKU]["context_window"]
     with pytest.raises(RecordError, match="Input is too long for requested model"):
         answer(HAIKU, changed(ANTHROPIC_BODY, messages__0__content="word " * (window + 1)))
+
+
+@pytest.mark.parametrize("documented", BODIES, ids=lambda one: f"{one.family}: {one.variety}")
+def test_what_a_page_documents_is_answered(documented: Documented) -> None:
+    assert answer(documented.model_id, documented.body, documented.invocation_type)
 
 
 def test_every_model_of_the_list_has_a_family_and_answers() -> None:

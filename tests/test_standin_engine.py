@@ -78,6 +78,29 @@ def test_a_call_written_in_one_line_is_read_like_one_in_lines() -> None:
     assert summarize(ASK + BILL.replace("\n", " ")).text == summarize(ASK + BILL).text
 
 
+def test_a_call_in_the_system_prompt_is_found() -> None:
+    assert "charged twice" in summarize("Summarize the call above.", system=f"<call>\n{BILL}\n</call>").text
+
+
+def test_somebody_who_speaks_once_is_a_speaker() -> None:
+    call = "Customer: How much data have I used?\nPriya: 18.4 of 20 gigabytes.\nCustomer: Cheers, bye."
+    assert "Priya: 18.4 of 20 gigabytes." in summarize(ASK + call).text
+
+
+@pytest.mark.parametrize("stamp", ["[00:01:02] {}: ", "00:12 {}: ", "**{}:** ", "[{}]: ", "{} (01:02): "])
+def test_transcripts_with_times_and_marks(stamp: str) -> None:
+    lines = [line.split(": ", 1) for line in BILL.split("\n")]
+    marked = "\n".join(stamp.format(who) + said for who, said in lines)
+    assert summarize(ASK + marked).text == summarize(ASK + BILL).text
+
+
+def test_masked_names_are_kept_and_noises_are_not() -> None:
+    call = "Customer: *sighs* My card {CARD} was declined on [DATE] [crosstalk].\nAgent: I will replace it."
+    text = summarize(ASK + call).text
+    assert "{CARD} was declined on [DATE]" in text
+    assert "sighs" not in text and "crosstalk" not in text
+
+
 def test_a_short_answer_stays_with_its_question() -> None:
     call = "Nurse: Any allergies to medicine?\nPatient: Yes, penicillin.\nNurse: Any surgery?\nPatient: None."
     assert "Any allergies to medicine? Patient: Yes, penicillin." in summarize(ASK + call).text

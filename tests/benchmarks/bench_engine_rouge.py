@@ -2,8 +2,8 @@
 
     BBKIT_BENCH_DATA=calls.jsonl python tests/benchmarks/bench_engine_rouge.py [--limit N]
 
-A row has `text` (or `transcript`) and `summary` (or `reference_summary`); JSONL or CSV, several paths joined by
-the path separator. Lead-3 is measured both as the first three turns and as the first three sentences. The
+A row has `text` (or `transcript`) and `summary` (or `reference_summary`); JSONL or CSV, several paths joined
+by the path separator. Lead-3 is measured both as the first three turns and as the first three sentences. The
 interval is that of a paired bootstrap over conversations (10,000 resamples, seeded).
 """
 

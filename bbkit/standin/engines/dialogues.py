@@ -12,8 +12,9 @@ _LINE = re.compile(
     r"[ \t]*(?:[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?[ \t]*)?[:：][*_]{0,2}[ \t]*(?P<text>.*)"
 )
 _INLINE = re.compile(r"(?:(?<=\s)|^)([^\W\d_][\w-]{1,20}(?: \w{1,12})?)[ ]?[:：](?=\s)")
-_TAGGED = re.compile(r"<([A-Za-z][\w-]{0,40})(?: [^<>]*)?>(.*?)</\1>", re.S)
+_CLOSED = re.compile(r"</([A-Za-z][\w-]{0,40})>[ \t]*$", re.M)
 _FENCED = re.compile(r"(```|\"\"\"|'''|~~~)[a-z]*\n?(.*?)\1", re.S)
+_MOST_BLOCKS = 20
 _BLANK = re.compile(r"\n\s*\n")
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 # Capitals in brackets are what a masked name or date looks like, so only lower-case ones are noises.
@@ -87,16 +88,28 @@ def is_instruction(text: str) -> bool:
 
 
 def _enclosed(prompt: str) -> tuple[str | None, str]:
-    best = None
-    for match in (*_TAGGED.finditer(prompt), *_FENCED.finditer(prompt)):
-        if best is None or len(match[2]) > len(best[2]):
-            best = match
-    if best is None:
+    """The largest tagged or fenced block and what stands around it; (None, prompt) where none is large."""
+    blocks = [(match.start(), *match.span(2), match.end()) for match in _FENCED.finditer(prompt)]
+    blocks += _tagged(prompt) if "</" in prompt else []
+    if not blocks:
         return None, prompt
-    large = len(best[2]) >= 0.4 * len(prompt) or "\n" in best[2].strip()
-    if not large or len(best[2].split()) < 5:
+    start, inner, inner_end, end = max(blocks, key=lambda block: block[2] - block[1])
+    inside = prompt[inner:inner_end].strip()
+    if (len(inside) < 0.4 * len(prompt) and "\n" not in inside) or len(inside.split()) < 5:
         return None, prompt
-    return best[2].strip(), (prompt[: best.start()] + "\n" + prompt[best.end() :]).strip()
+    return inside, f"{prompt[:start]}\n{prompt[end:]}".strip()
+
+
+def _tagged(prompt: str) -> list[tuple[int, int, int, int]]:
+    """Blocks between a tag that opens a line and one that closes a line, for tags that occur once."""
+    closings = list(_CLOSED.finditer(prompt))
+    counts = Counter(closing[1] for closing in closings)
+    blocks = []
+    for closing in [closing for closing in closings if counts[closing[1]] == 1][:_MOST_BLOCKS]:
+        opening = re.search(rf"^[ \t]*<{closing[1]}(?: [^<>\n]*)?>", prompt, re.M)
+        if opening and opening.end() <= closing.start():
+            blocks.append((opening.start(), opening.end(), closing.start(), closing.end()))
+    return blocks
 
 
 def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:

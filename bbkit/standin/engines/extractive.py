@@ -17,6 +17,7 @@ from bbkit.standin.engines.units import Unit, split_units, trim_leading, words_o
 
 MODEL = "bbkit-extractive-1"
 _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
+_MOST_WORDS = 500
 _COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)) + ")")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _ASKED_LENGTH = re.compile(
@@ -57,13 +58,16 @@ class ExtractiveEngine:
 def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None) -> str:
     """The whole answer to a prompt, before `max_tokens` cuts it."""
     source = find_source(prompt)
+    if not source.turns and system:
+        source = Source(prompt, find_source(system).turns)
     instruction = f"{system}\n{source.instruction}"
     units = split_units(source.turns)
     lower = instruction.lower()
     wants_summary = any(stem in lower for stem in cues.SUMMARY_STEMS)
     bare = not words_of(source.instruction)
     if not units or (bare and not wants_summary and len(units) < 4 and not source.turns[0][0]):
-        quoted = " ".join(prompt.split())
+        said = prompt.split()
+        quoted = " ".join(said[:40]) + " ..." * (len(said) > 40)
         return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
     if wants_summary or bare:
         return _summarize(units, source, lower, max_tokens)
@@ -171,7 +175,7 @@ def _required(units: list[Unit], scores: np.ndarray, roles: dict[str, str]) -> l
 def _budget(units: list[Unit], max_tokens: int | None) -> int:
     """Words an answer may have: grows with the call, slower than it; smaller where few tokens are allowed."""
     spoken = sum(len(unit.words) for unit in units)
-    words = 8 + round(0.9 * spoken**0.68)
+    words = min(8 + round(0.9 * spoken**0.68), _MOST_WORDS)
     return words if max_tokens is None else max(min(words, round(0.6 * max_tokens)), 25)
 
 

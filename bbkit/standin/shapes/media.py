@@ -2,14 +2,32 @@
 
 import base64
 import binascii
-import html
-import re
+from html.parser import HTMLParser
 from typing import Any
 
 from bbkit.standin.engines.base import Media
 
 _TEXT_FORMATS = frozenset(("txt", "md", "csv", "html", "plain", "text", "markdown", "json", "xml"))
-_TAGS = re.compile(r"<(?:script|style)\b.*?</(?:script|style)>|<[^>]+>", re.S | re.I)
+
+
+class _Page(HTMLParser):
+    """Gathers the text of a page, without its scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style")
+        self.parts.append("\n" if tag in ("p", "br", "div", "li", "tr") else " ")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= self._hidden > 0 and tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
 
 
 def decode_base64(value: Any) -> bytes | None:
@@ -32,7 +50,12 @@ def read_document(data: bytes, form: str) -> str | None:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         return None
-    return html.unescape(_TAGS.sub(" ", text)) if form.lower() == "html" else text
+    if form.lower() != "html":
+        return text
+    page = _Page()
+    page.feed(text)
+    page.close()
+    return "".join(page.parts)
 
 
 def document_part(data: bytes | None, form: str, name: str = "") -> tuple[str, Media | None]:
