@@ -20,6 +20,10 @@ LENGTH_DEVIATIONS, LENGTH_LEAST = 6.0, 30
 """Robust standard deviations of the logarithm of output tokens beyond which a length is unusual, and how many
 answers it takes to say so."""
 
+RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
+"""Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
+(https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html)."""
+
 MOST_ERRORS = 5
 """Kinds of errors named; the others are counted."""
 
@@ -29,7 +33,6 @@ _REMEDIES = {
     "403": "The role or account may not use the model: preflight(run) says what is missing; then send again.",
     "404": "The model or version is not there for this account and region: preflight(run) says which are.",
 }
-_RETRYABLE = {"408", "424", "429", "500", "502", "503", "504"}
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
 
 Row = Mapping[str, Any]
@@ -146,7 +149,7 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
         errored.groupby([errored["error_code"].fillna("no code"), kinds]), key=lambda one: -len(one[1])
     )
     for (code, _), group in groups[:MOST_ERRORS]:
-        retryable = code in _RETRYABLE
+        retryable = code in RETRYABLE
         remedy = (
             _RETRY
             if retryable

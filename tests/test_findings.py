@@ -1,0 +1,175 @@
+"""Findings: each says how many, of how many, beyond which threshold, and what to do about it."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from output_files import error_line, nova_line, write_manifest, write_outputs
+
+import bbkit as bb
+from bbkit.errors import InputError
+from bbkit.frames import FINDING_COLUMNS, Findings
+
+
+def diagnose(folder: Path, lines: list[Any], **options: Any) -> Findings:
+    return bb.diagnose_outputs(bb.collect_outputs(write_outputs(folder / "x.jsonl.out", lines), **options))
+
+
+def good(count: int, start: int = 0) -> list[dict[str, Any]]:
+    return [
+        nova_line(f"{n:03}", f"Call {n} went well.", tokens=(100 + n, 20 + n % 7))
+        for n in range(start, start + count)
+    ]
+
+
+def one(found: Findings, rule: str) -> Any:
+    rows = found[found["rule"] == rule]
+    assert len(rows) == 1, found["rule"].tolist()
+    return rows.iloc[0]
+
+
+def test_nothing_to_say_is_said(tmp_path: Path):
+    found = diagnose(tmp_path, good(40), sent=[f"{n:03}" for n in range(40)])
+    assert found.empty
+    assert list(found.columns) == list(FINDING_COLUMNS)
+    assert found.sentence == "Nothing to say: no finding."
+    assert "no finding" in found._repr_mimebundle_()["text/html"]
+
+
+def test_missing_and_errored_records_come_first_with_counts_and_an_example(tmp_path: Path):
+    errors = [error_line("100", 429, "Too many requests 17"), error_line("101", 429, "Too many requests 18")]
+    lines = [*good(40), *errors, error_line("102", 400, "Malformed input"), error_line("103", 418, "teapot")]
+    found = diagnose(
+        tmp_path, lines, sent=[f"{n:03}" for n in range(40)] + ["100", "101", "102", "103", "200"]
+    )
+    assert found["severity"].tolist()[:4] == ["error"] * 4
+    missing = one(found, "missing")
+    assert missing["finding"].startswith("1 of 45 records (2.2 %) is missing (accepted: 0)")
+    assert (missing["record_id"], missing["count"]) == ("200", 1)
+    assert "retry_records" in missing["remedy"]
+    errored = found[found["rule"] == "errored"]
+    assert errored["count"].tolist() == [2, 1, 1]
+    assert (
+        "worth sending again" in errored["finding"].iloc[0]
+        and "Too many requests 17" in errored["finding"].iloc[0]
+    )
+    assert "retry_records" in errored["remedy"].iloc[0]
+    refused = errored[errored["finding"].str.contains("400")].iloc[0]
+    assert "check_records" in refused["remedy"]
+
+
+def test_many_kinds_of_errors_are_counted_not_listed(tmp_path: Path):
+    lines = [error_line(f"{n}", 400, f"fault {'abcdefghij'[n]}" * 100) for n in range(10)]
+    found = diagnose(tmp_path, [*lines, *good(1, 50)])
+    errored = found[found["rule"] == "errored"]
+    assert len(errored) == 6
+    assert errored["count"].sum() == 10
+    assert "errored in 5 other ways" in errored["finding"].iloc[-1]
+    assert errored["finding"].str.len().max() < 400
+
+
+def test_all_errored_says_so(tmp_path: Path):
+    found = diagnose(tmp_path, [error_line("a"), error_line("b")], sent=["a", "b"])
+    assert one(found, "all_errored")["finding"].startswith("Every record errored (2)")
+
+
+def test_cut_off_answers_name_the_limit_and_their_inputs(tmp_path: Path):
+    cut = [nova_line(f"9{n}", "Half", stop="max_tokens", tokens=(3210, 100)) for n in range(3)]
+    found = diagnose(tmp_path, [*good(97), *cut])
+    row = one(found, "cut_off")
+    assert row["severity"] == "warning"
+    assert row["finding"] == (
+        "3 of 100 answers (3.0 %) were cut off at max_tokens = 100 (threshold: 1 %); "
+        "their median input is 3,210 tokens, that of the others 148."
+    )
+    assert "cut_off=True" in row["remedy"]
+    few = one(diagnose(tmp_path, [*good(300), cut[0]]), "cut_off")
+    assert few["severity"] == "info"
+
+
+def test_refused_and_odd_stops_are_warnings(tmp_path: Path):
+    lines = [*good(10), nova_line("r", "", stop="content_filtered"), nova_line("o", "Hm", stop="pause_turn")]
+    found = diagnose(tmp_path, lines)
+    assert one(found, "content_filter")["record_id"] == "r"
+    assert "'pause_turn'" in one(found, "stop_reason")["finding"]
+    assert not (found["rule"] == "empty").any()
+
+
+def test_empty_answers_and_answers_that_are_only_reasoning(tmp_path: Path):
+    thinking = nova_line("t")
+    thinking["modelOutput"]["output"]["message"]["content"] = [
+        {"reasoningContent": {"reasoningText": {"text": "hm"}}}
+    ]
+    tool = nova_line("u", stop="tool_use")
+    tool["modelOutput"]["output"]["message"]["content"] = [
+        {"toolUse": {"toolUseId": "1", "name": "n", "input": {}}}
+    ]
+    lines = [*good(10), nova_line("e", " "), nova_line("l", "", stop="max_tokens"), thinking, tool]
+    found = diagnose(tmp_path, lines, with_columns=["reasoning"])
+    assert (one(found, "empty")["record_id"], one(found, "empty")["count"]) == ("e", 1)
+    assert one(found, "reasoning_only")["count"] == 2
+
+
+def test_unusual_lengths_and_same_answers(tmp_path: Path):
+    lines = [
+        *good(60),
+        nova_line("long", "x " * 900, tokens=(10, 4000)),
+        nova_line("short", "x", tokens=(10, 1)),
+    ]
+    found = diagnose(tmp_path, lines)
+    assert one(found, "unusually_long")["record_id"] == "long"
+    assert one(found, "unusually_short")["record_id"] == "short"
+    assert "median is 23" in one(found, "unusually_long")["finding"]
+    same = [
+        nova_line(f"s{n}", "I cannot see any transcript in your message, send it again.") for n in range(8)
+    ]
+    row = one(diagnose(tmp_path, [*good(60), *same]), "same_answer")
+    assert row["finding"].startswith("8 of 68 answers (11.8 %) are word for word the same (threshold: 5 %)")
+
+
+def test_stray_lines_manifests_and_unknown_sent_come_from_the_accounting(tmp_path: Path):
+    write_outputs(tmp_path / "job/x.jsonl.out", [*good(5), b"{cut", nova_line("000"), nova_line("odd")])
+    write_manifest(tmp_path / "job", 5, 0, inputTokenCount=1, outputTokenCount=1)
+    outputs = bb.collect_outputs(tmp_path, sent=[f"{n:03}" for n in range(5)])
+    found = bb.diagnose_outputs(outputs)
+    assert one(found, "unreadable")["finding"] == "1 line is unreadable (accepted: 0)."
+    assert one(found, "duplicate")["count"] == one(found, "unexpected")["count"] == 1
+    assert "counts 5 succeeded (its files hold 7)" in one(found, "manifest")["finding"]
+    assert (found["rule"] == "manifest_tokens").sum() == 2
+    assert bb.diagnose_outputs(outputs.head(3)).empty
+    assert one(bb.diagnose_outputs(bb.collect_outputs(tmp_path)), "sent_not_known")["severity"] == "info"
+
+
+def test_silent_and_mixed_models_are_noted(tmp_path: Path):
+    silent = {
+        "recordId": "m",
+        "modelInput": {},
+        "modelOutput": {"outputs": [{"text": "Yes.", "stop_reason": "stop"}]},
+    }
+    odd = {"recordId": "z", "modelInput": {}, "modelOutput": {"something": 1}}
+    found = diagnose(tmp_path, [*good(5), silent, odd])
+    assert one(found, "no_usage")["count"] == 1
+    assert "'nova', 'mistral_text'" in one(found, "mixed_models")["finding"]
+    assert one(found, "unknown_shape")["record_id"] == "z"
+
+
+def test_embeddings_are_not_empty_answers(tmp_path: Path):
+    lines = [
+        {"recordId": f"{n}", "modelInput": {}, "modelOutput": {"embedding": [1.0], "inputTextTokenCount": 3}}
+        for n in range(50)
+    ]
+    assert diagnose(tmp_path, lines, sent=[f"{n}" for n in range(50)]).empty
+
+
+def test_no_rows_and_wrong_frames(tmp_path: Path):
+    assert one(diagnose(tmp_path, []), "no_records")["severity"] == "info"
+    with pytest.raises(InputError, match="record_id"):
+        bb.diagnose_outputs(pd.DataFrame({"a": [1]}))
+
+
+def test_what_a_model_wrote_is_escaped(tmp_path: Path):
+    attack = "<script>alert(1)</script> $5 and $10"
+    shown = diagnose(tmp_path, [error_line("<img onerror=x>", 400, attack)])._repr_mimebundle_()
+    assert "<script" not in shown["text/html"] and "<img" not in shown["text/html"]
+    assert "mathjax_ignore" in shown["text/html"]

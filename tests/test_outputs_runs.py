@@ -1,0 +1,214 @@
+"""Outputs of runs: attempts and submissions, what is pending, S3 places, archived folders."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from output_files import error_line, nova_line, write_manifest, write_outputs
+
+import bbkit as bb
+from bbkit import aws
+from bbkit.errors import InputError
+from bbkit.frames import OUTPUT_COLUMNS
+
+MODEL = "amazon.nova-micro-v1:0"
+BODY = {
+    "messages": [{"role": "user", "content": [{"text": "Customer: late parcel. Agent: it comes today."}]}]
+}
+IDS = ["00001", "00002", "00003", "00004"]
+
+
+@pytest.fixture
+def run(standin: Any, tmp_path: Path) -> bb.Run:
+    """A run of four records, nothing submitted."""
+    source = pd.DataFrame({"queue": ["bill", "bill", "tech", None], "wait": [1, 2, 3, 4]}, index=IDS)
+    made = bb.Run.create(tmp_path / "calls", model_id=MODEL, source=source.rename_axis("record_id"))
+    bb.write_records([(name, BODY) for name in IDS], made, allow=["min_records_per_job"])
+    return made
+
+
+def end_job(run: bb.Run, job_id: str, lines: list[Any] | None, *, submission: int = 1, attempt: int = 1,
+            status: str = "Completed") -> str:  # fmt: skip
+    """Journal a job of an attempt as ended, and put its outputs where a download would."""
+    arn = f"arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/{job_id}"
+    job = run.record_files(attempt)[0].job
+    about = {"job": job, "attempt": attempt, "submission": submission}
+    run.journal.append(
+        {"event": "queued", **about, "job_name": f"calls-{attempt}-{submission}"},
+        {"event": "submitted", **about, "job_arn": arn},
+        {"event": "ended", **about, "seen": {"status": status}},
+    )
+    write_outputs(run.output_folder(arn) / f"{run.record_files(attempt)[0].path.name}.out", lines or [])
+    (run.output_folder(arn) / "objects.json").write_text("{}")
+    return arn
+
+
+def write_retry(run: bb.Run, ids: list[str]) -> None:
+    run.write_attempt([(name, BODY) for name in ids], lineage={}, allow=["min_records_per_job"])
+
+
+def test_nothing_submitted_is_pending(run: bb.Run):
+    outputs = bb.collect_outputs(run)
+    assert outputs["record_id"].tolist() == IDS
+    assert set(outputs["outcome"]) == {"pending"}
+    assert outputs["attempt"].tolist() == [1] * 4
+    assert outputs["model_id"].tolist() == [MODEL] * 4
+    assert outputs["job_arn"].isna().all()
+    told = bb.accounting(outputs)
+    assert (told.sentence, told.complete) == ("4 sent = 4 pending", False)
+    assert dict(outputs.dtypes.astype(str)) == OUTPUT_COLUMNS
+
+
+def test_source_columns_come_from_the_run_in_order(run: bb.Run, tmp_path: Path):
+    end_job(run, "aaaaaaaaaaaa", [nova_line(name) for name in reversed(IDS)])
+    names = ["wait", "queue"]
+    outputs = bb.collect_outputs(run, source_columns=names)
+    assert list(outputs.columns)[-2:] == ["source.wait", "source.queue"]
+    assert outputs["source.wait"].tolist() == [1, 2, 3, 4]
+    assert outputs["source.queue"].isna().tolist() == [False, False, False, True]
+    bb.collect_outputs(run.folder, source_columns=names, into=tmp_path / "parts")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), outputs, check_flags=False)
+    with pytest.raises(InputError, match=r"'team'.*queue, wait"):
+        bb.collect_outputs(run, source_columns=["team"])
+    with pytest.raises(InputError, match="source_columns"):
+        bb.collect_outputs(run.folder / "outputs", source_columns=["queue"])
+    with pytest.raises(InputError, match="sent="):
+        bb.collect_outputs(run, sent=IDS)
+
+
+def test_the_best_attempt_is_shown_and_all_are_kept(run: bb.Run, tmp_path: Path):
+    lines = [nova_line("00001"), nova_line("00002", "Ha", stop="max_tokens"), error_line("00003")]
+    end_job(run, "aaaaaaaaaaaa", lines)
+    assert bb.accounting(bb.collect_outputs(run)).sentence == "4 sent = 2 succeeded + 1 errored + 1 missing"
+    write_retry(run, IDS[1:])
+    waiting = bb.collect_outputs(run)
+    assert waiting["outcome"].tolist() == ["succeeded", "succeeded", "errored", "pending"]
+    assert bb.accounting(waiting).numbers["pending"] == 1
+    end_job(
+        run, "bbbbbbbbbbbb", [error_line("00002"), nova_line("00003", "Now"), nova_line("00001")], attempt=2
+    )
+    best = bb.collect_outputs(run)
+    assert best["text"].tolist() == ["Fine.", "Ha", "Now", pd.NA]
+    assert best["attempt"].tolist() == [1, 1, 2, 2]
+    told = bb.accounting(best)
+    assert told.sentence == "4 sent = 3 succeeded + 1 missing; 1 unexpected id"
+    assert told.lines["reason"].tolist() == ["unexpected: record_id was not sent in this attempt"]
+    assert told.lines["file"].str.startswith("outputs/bbbbbbbbbbbb/").all()
+
+    every = bb.collect_outputs(run, attempts="all")
+    assert every["record_id"].tolist() == ["00001", "00002", "00002", "00003", "00003", "00004", "00004"]
+    assert every["attempt"].tolist() == [1, 1, 2, 1, 2, 1, 2]
+    assert bb.accounting(every).sentence == told.sentence
+    kept = pd.read_parquet(run.folder / "outputs.parquet")
+    assert list(kept.columns) == [*OUTPUT_COLUMNS, "is_best"]
+    pd.testing.assert_frame_equal(kept.drop(columns="is_best"), every, check_flags=False)
+    pd.testing.assert_frame_equal(
+        kept[kept["is_best"]].drop(columns="is_best").reset_index(drop=True), best, check_flags=False
+    )
+    for attempts, whole in (("best", best), ("all", every)):
+        bb.collect_outputs(run, attempts=attempts, into=tmp_path / attempts)
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / attempts), whole, check_flags=False)
+
+
+RANKED = [
+    nova_line("x", "stop"),
+    nova_line("x", stop="tool_use"),
+    nova_line("x", stop="pause_turn"),
+    nova_line("x", stop="max_tokens"),
+    nova_line("x", stop="content_filtered"),
+    error_line("x"),
+    None,
+]
+
+
+def test_of_two_attempts_the_better_one_wins_whichever_is_later(standin: Any, tmp_path: Path):
+    pairs = {f"{better}-{later}": (better, later) for better in range(6) for later in (1, 2)}
+    run = bb.Run.create(tmp_path / "calls", model_id=MODEL)
+    bb.write_records([(name, BODY) for name in pairs], run, allow=["min_records_per_job"])
+    write_retry(run, list(pairs))
+    for attempt in (1, 2):
+        ranks = {name: better if attempt == later else better + 1 for name, (better, later) in pairs.items()}
+        lines = [{**line, "recordId": name} for name, rank in ranks.items() if (line := RANKED[rank])]
+        end_job(run, f"aaaaaaaaaaa{attempt}", lines, attempt=attempt)
+    outputs = bb.collect_outputs(run)
+    assert outputs["attempt"].tolist() == [later for _, later in pairs.values()]
+
+
+def test_equal_attempts_show_the_latest(run: bb.Run):
+    end_job(run, "aaaaaaaaaaaa", [nova_line(name, "first") for name in IDS])
+    write_retry(run, IDS)
+    end_job(run, "bbbbbbbbbbbb", [nova_line(name, "second") for name in IDS], attempt=2)
+    assert set(bb.collect_outputs(run)["text"]) == {"second"}
+
+
+def test_a_file_submitted_again_keeps_what_both_jobs_brought(run: bb.Run):
+    end_job(run, "aaaaaaaaaaaa", [nova_line("00001"), nova_line("00002")], status="Stopped")
+    end_job(run, "bbbbbbbbbbbb", [nova_line(name, "again") for name in IDS[1:3]], submission=2)
+    best = bb.collect_outputs(run)
+    assert best["text"].tolist() == ["Fine.", "again", "again", pd.NA]
+    assert best["submission"].tolist() == [1, 2, 2, 2]
+    assert bb.accounting(best).sentence == "4 sent = 3 succeeded + 1 missing"
+    every = bb.collect_outputs(run, attempts="all")
+    assert every["record_id"].tolist() == ["00001", "00002", "00002", "00003", "00004"]
+
+
+def test_on_demand_lines_are_their_tier(run: bb.Run):
+    end_job(run, "aaaaaaaaaaaa", [nova_line(name) for name in IDS[:2]])
+    write_retry(run, IDS[2:])
+    assert bb.collect_outputs(run)["outcome"].tolist() == ["succeeded", "succeeded", "pending", "pending"]
+    folder = run.folder / "outputs/on-demand-2"
+    write_outputs(folder / "2-0001.jsonl.out", [nova_line("00003")])
+    write_manifest(folder, 1, 0)
+    outputs = bb.collect_outputs(run)
+    assert outputs["tier"].tolist() == ["batch", "batch", "on_demand", "on_demand"]
+    assert outputs["outcome"].tolist() == ["succeeded", "succeeded", "succeeded", "missing"]
+    assert outputs["source_file"].tolist()[2] == "outputs/on-demand-2/2-0001.jsonl.out"
+
+
+def test_an_archived_run_is_read_anywhere(run: bb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    end_job(run, "aaaaaaaaaaaa", [nova_line(name) for name in IDS])
+    there = bb.collect_outputs(run)
+    shutil.make_archive(str(tmp_path / "kept"), "zip", run.folder)
+    shutil.unpack_archive(tmp_path / "kept.zip", tmp_path / "elsewhere")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
+    here = bb.collect_outputs(str(tmp_path / "elsewhere"))
+    pd.testing.assert_frame_equal(here, there)
+    assert bb.accounting(here).complete
+
+
+def test_a_real_job_is_read_by_run_arn_prefix_and_object(start_standin: Callable[..., Any], tmp_path: Path):
+    start_standin("--min-records", "5")
+    run = bb.Run.create(tmp_path / "calls", model_id=MODEL)
+    ids = [f"c{number}" for number in range(6)]
+    bb.write_records([(name, BODY) for name in ids], run, allow=["min_records_per_job"])
+    jobs = bb.submit_jobs(run)
+    if jobs.empty:
+        pytest.fail("the records went to no job")
+    jobs = bb.wait_for_jobs(run, every=0.2, timeout=60)
+    arn = jobs.loc[0, "job_arn"]
+    outputs = bb.collect_outputs(run)
+    assert bb.accounting(outputs).sentence == "6 sent = 6 succeeded"
+    assert outputs["job_arn"].unique().tolist() == [arn]
+    assert outputs["family"].unique().tolist() == ["nova"]
+    by_arn = bb.collect_outputs(arn)
+    assert bb.accounting(by_arn).sentence == "6 sent = 6 succeeded"
+    same = ["record_id", "outcome", "text", "stop_reason", "input_tokens", "output_tokens", "max_tokens"]
+    pd.testing.assert_frame_equal(by_arn[same], outputs[same], check_flags=False)
+    assert by_arn["model_id"].str.endswith(MODEL).all()
+    uri = run.output_uri(arn)
+    for place in (
+        uri,
+        [uri],
+        next(item.uri for item in aws.list_objects(uri) if item.uri.endswith(".jsonl.out")),
+    ):
+        found = bb.collect_outputs(place, sent=[*ids[:5], "never"])
+        told = bb.accounting(found)
+        assert told.sentence == "6 sent = 5 succeeded + 1 missing; 1 unexpected id"
+        assert told.lines.loc[0, "file"].startswith("s3://")
+        assert told.lines.loc[0, "head"].startswith('{"')
+    told = bb.collect_outputs(uri, sent=ids, into=tmp_path / "parts")
+    assert told.complete
