@@ -223,14 +223,14 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
 
 
 def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> Report:
-    # Rendered beside the run and moved in: 01-prepare makes the folder and refuses one that is there.
-    run_folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=run_folder.parent, prefix=f".{run_folder.name}-") as folder:
-        report = render_report(notebook, Path(folder) / f"{page}.html", parameters=parameters, with_text=True)
-        reports = run_folder / "reports"
-        reports.mkdir(exist_ok=True)
-        for path in Path(folder).iterdir():
-            path.replace(reports / path.name)
+    reports = run_folder / "reports"
+    if run_folder.exists():
+        return render_report(notebook, reports / f"{page}.html", parameters=parameters, with_text=True)
+    # 01-prepare makes the run's folder and refuses one that is there: its report moves in afterwards.
+    waiting = run_folder.with_name(f"{run_folder.name}-reports")
+    shutil.rmtree(waiting, ignore_errors=True)
+    report = render_report(notebook, waiting / f"{page}.html", parameters=parameters, with_text=True)
+    waiting.rename(reports)
     moved = {name: reports / getattr(report, name).name for name in ("path", "json_path", "notebook_path")}
     return replace(report, **moved)
 
