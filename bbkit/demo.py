@@ -207,7 +207,7 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
         "source_uri": str(samples / "call_transcripts.csv"),
         "demo": True,
         # Low enough that a few of the sample calls' answers are cut off, so that there is something to see.
-        "max_tokens": 64 if faults else 110,
+        "max_tokens": 64 if faults else 72,
     }
     explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
     steps = [("01-prepare", prepare), ("02-launch", {**run, "wait_minutes": 10.0}), ("03-explore", explore)]
