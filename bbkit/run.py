@@ -147,7 +147,7 @@ class Run:
         tags : mapping of str to str, optional
             Tags of the jobs.
         kms_key_id : str
-            KMS key for inputs and outputs.
+            KMS key for the outputs; inputs are encrypted as the bucket does by default.
         vpc_config : mapping, optional
             ``subnetIds`` and ``securityGroupIds``.
         timeout_hours : int

@@ -189,8 +189,6 @@ def _upload(run: Run, files: Sequence[RecordFile], progress: Progress | None) ->
             raise RunError(
                 f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
             )
-        key = run.job_options.get("kms_key_id", "")
-        if not aws.upload_file(
-            file.path, input_uri(run, files, file), progress=count, kms_key_id=key, sha256=file.sha256
-        ):
+        target = input_uri(run, files, file)
+        if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256):
             count(file.bytes)

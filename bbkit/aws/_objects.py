@@ -139,7 +139,6 @@ def upload_file(
     uri: str,
     *,
     progress: Callable[[int], None] | None = None,
-    kms_key_id: str = "",
     sha256: str = "",
 ) -> bool:
     """Upload a file, in parts when it is large; what is already complete is left alone.
@@ -154,8 +153,6 @@ def upload_file(
         (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
     progress : callable, optional
         Called with the number of bytes just sent, possibly from several threads.
-    kms_key_id : str
-        Encrypt with this KMS key.
     sha256 : str
         The file's checksum, where it is known already.
 
@@ -182,8 +179,6 @@ def upload_file(
         )
     bucket, key = split_s3_uri(uri)
     extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}}
-    if kms_key_id:
-        extra |= {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id}
     with translated(), _transfer_errors():
         client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
     return True

@@ -1,0 +1,425 @@
+"""Submitting, waiting, stopping and cleaning up, over the stand-in; its own log is the witness."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import Standin, launch_standin
+
+import bbkit as bb
+from bbkit import aws
+from bbkit.accounts import Accounting
+from bbkit.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
+from bbkit.frames import JOB_COLUMNS
+from bbkit.jobs import clean_run
+from bbkit.journal import TERMINAL
+
+MODEL = "amazon.nova-micro-v1:0"
+BODY = {
+    "messages": [
+        {"role": "user", "content": [{"text": "Customer: my parcel is late. Agent: it comes today."}]}
+    ]
+}
+
+
+def make_run(folder: Path, *, files: int = 1, records: int = 5, **options: Any) -> bb.Run:
+    """A run of `files` files of `records` records; its stand-in must take so few."""
+    run = bb.Run.create(folder, model_id=MODEL, **options)
+    quotas = replace(bb.Quotas.defaults(MODEL), min_records_per_job=records, max_records_per_job=records)
+    bb.write_records([(f"c{number:04d}", BODY) for number in range(files * records)], run, quotas=quotas)
+    assert len(run.record_files()) == files
+    return run
+
+
+def read_log(standin: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (standin.folder / "log.jsonl").read_text().splitlines()]
+
+
+def created(standin: Any, run: bb.Run) -> Counter[str]:
+    """How often the stand-in made a job of each name, of one run."""
+    names = [entry["name"] for entry in read_log(standin) if entry.get("did") == "create"]
+    return Counter(name for name in names if run.run_id[:8] in name)
+
+
+def most_in_flight(standin: Any) -> int:
+    """The most jobs that were between Create and their end at once, by the stand-in's log."""
+    open_jobs: set[str] = set()
+    most = 0
+    for entry in read_log(standin):
+        if entry.get("did") == "create":
+            open_jobs.add(entry["job"])
+        elif entry.get("did") == "move" and entry["status"] in TERMINAL:
+            open_jobs.discard(entry["job"])
+        most = max(most, len(open_jobs))
+    return most
+
+
+def check_counts(run: bb.Run, records: int) -> Accounting:
+    told = bb.accounting(bb.collect_outputs(run))
+    numbers = told.numbers
+    assert numbers["sent"] == records
+    assert sum(numbers[name] for name in ("succeeded", "errored", "missing", "pending")) == records
+    return told
+
+
+@pytest.fixture(scope="module")
+def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    running = launch_standin(tmp_path_factory.mktemp("small"), "--speed", "instant", "--min-records", "5")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def small(small_process: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    """A stand-in that takes jobs of five records."""
+    return small_process.use(monkeypatch)
+
+
+def test_submitting_again_and_again_makes_one_job(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", files=2)
+    for _ in range(3):
+        jobs = bb.submit_jobs(run)
+    assert {name: str(dtype) for name, dtype in jobs.dtypes.items()} == JOB_COLUMNS
+    jobs = bb.wait_for_jobs(run)
+    assert bb.submit_jobs(run).equals(jobs.assign(seen_at=bb.submit_jobs(run)["seen_at"]))
+    assert list(jobs["status"]) == ["Completed", "Completed"]
+    assert list(jobs["records"]) == [5, 5]
+    assert created(small, run) == {f"calls-{run.run_id[:8]}-1-000{number}-1": 1 for number in (1, 2)}
+    assert (jobs["ended_at"] >= jobs["submitted_at"]).all()
+
+
+def test_what_create_is_asked_with_is_what_the_run_says(small: Any, tmp_path: Path) -> None:
+    options = {
+        "tags": {"team": "calls"},
+        "timeout_hours": 48,
+        "kms_key_id": f"arn:aws:kms:us-east-1:{small.account}:key/11111111-2222-3333-4444-555555555555",
+        "vpc_config": {"subnetIds": ["subnet-1"], "securityGroupIds": ["sg-1"]},
+        "bucket_owner": small.account,
+    }
+    run = make_run(tmp_path / "calls", **options)
+    arn = bb.submit_jobs(run)["job_arn"].iloc[0]
+    job = aws.get_job(arn)
+    assert job["timeoutDurationInHours"] == 48
+    assert job["vpcConfig"] == options["vpc_config"]
+    assert job["outputDataConfig"]["s3OutputDataConfig"]["s3EncryptionKeyId"] == options["kms_key_id"]
+    assert job["inputDataConfig"]["s3InputDataConfig"]["s3BucketOwner"] == small.account
+    tags = aws.client("bedrock").list_tags_for_resource(resourceARN=arn)["tags"]
+    assert tags == [{"key": "team", "value": "calls"}]
+    intended = next(event for event in run.journal.read() if event["event"] == "intent")["request"]
+    assert intended["clientRequestToken"] == job["clientRequestToken"]
+
+
+def test_the_token_depends_on_every_parameter_and_on_the_records(small: Any, tmp_path: Path) -> None:
+    from bbkit.journal import JobState
+    from bbkit.submissions import make_request
+
+    run = make_run(tmp_path / "calls")
+    files, state = run.record_files(), JobState("1-0001", 1, 1)
+
+    def token(run: bb.Run, state: JobState, files: list[Any]) -> str:
+        return make_request(run, state, files)["clientRequestToken"]
+
+    tokens = [
+        token(run, state, files),
+        token(run, JobState("1-0001", 1, 2), files),
+        token(run.change(timeout_hours=25), state, files),
+        token(run.change(role_arn=run.role_arn + "2"), state, files),
+        token(run.change(tags={"a": "b"}), state, files),
+        token(run, state, [replace(files[0], sha256="0" * 64)]),
+        token(replace(run, run_id="f" * 32), state, files),
+    ]
+    assert len(set(tokens)) == len(tokens)
+    assert tokens[0] == token(
+        bb.Run.open(run.folder).change(timeout_hours=24, role_arn=run.role_arn, tags={}), state, files
+    )
+
+
+def test_an_answer_that_was_lost_makes_no_second_job(small: Any, tmp_path: Path) -> None:
+    # boto3 repeats a request whose connection broke three times in all; four losses outlast it.
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "lose-create-answer=4"})
+    with pytest.raises(AwsError, match="No answer from AWS"):
+        bb.submit_jobs(run)
+    assert run.jobs()["job_arn"].isna().all()
+    assert list(bb.wait_for_jobs(bb.Run.open(run.folder))["status"]) == ["Completed"]
+    assert set(created(small, run).values()) == {1}
+    found = [event["found_by"] for event in run.journal.read() if event["event"] == "submitted"]
+    assert found == ["list"]
+
+
+def test_throttling_leaves_the_job_queued_for_whoever_waits(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", files=2, tags={"bbkit:fault": "throttle-create=4"})
+    jobs = bb.submit_jobs(run)
+    assert jobs["status"].isna().any()
+    assert "ThrottlingException" in jobs["message"].dropna().iloc[0]
+    assert list(bb.wait_for_jobs(run)["status"]) == ["Completed", "Completed"]
+    assert set(created(small, run).values()) == {1}
+
+
+def test_a_refusal_is_told_and_tried_again_only_on_request(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "refuse-pass-role"})
+    with pytest.raises(AwsError, match=r"AccessDeniedException.*--policies"):
+        bb.submit_jobs(run)
+    jobs = bb.wait_for_jobs(run, timeout=10)
+    assert jobs["status"].isna().all()
+    assert "AccessDenied" in jobs["message"].iloc[0]
+    repaired = run.change(tags={})
+    assert bb.submit_jobs(repaired)["job_arn"].notna().all()
+    assert list(bb.wait_for_jobs(repaired)["status"]) == ["Completed"]
+
+
+def test_a_foreign_role_is_refused(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", role_arn="arn:aws:iam::444455556666:role/Theirs")
+    with pytest.raises(AwsError, match="Cross-account pass role is not allowed"):
+        bb.submit_jobs(run)
+
+
+def test_a_failed_job_is_submitted_again_only_when_asked(small: Any, tmp_path: Path) -> None:
+    wrong = f"arn:aws:iam::{small.account}:role/MayNotRead"
+    run = make_run(tmp_path / "calls", role_arn=wrong, tags={"bbkit:fault": "fail-validation"})
+    bb.submit_jobs(run)
+    assert list(bb.wait_for_jobs(run)["status"]) == ["Failed"]
+    run = run.change(role_arn=os.environ["BBKIT_ROLE_ARN"], tags={})
+    assert len(bb.submit_jobs(run)) == 1
+    assert len(bb.submit_jobs(run, again=["Expired"])) == 1
+    jobs = bb.submit_jobs(run, again=["Failed"])
+    assert list(jobs["submission"]) == [1, 2]
+    jobs = bb.wait_for_jobs(run)
+    assert list(jobs["status"]) == ["Failed", "Completed"]
+    assert jobs["job_arn"].nunique() == 2
+    assert len(bb.submit_jobs(run, again=["Failed"])) == 2
+    assert str(check_counts(run, 5)) == "5 sent = 5 succeeded"
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        ("", "Completed"),
+        ("record-errors=0.4", "Completed"),
+        ("missing-lines=0.4", "Completed"),
+        ("slow-counters=60", "Completed"),
+        ("odd-text", "Completed"),
+        ("missing-usage", "Completed"),
+        ("expire", "Expired"),
+        ("time-out=0.5", "PartiallyCompleted"),
+        ("fail-validation", "Failed"),
+        ("fail", "Failed"),
+    ],
+)
+def test_every_end_is_a_table_whose_counts_add_up(
+    small: Any, tmp_path: Path, fault: str, status: str
+) -> None:
+    run = make_run(tmp_path / "calls", records=20, tags={"bbkit:fault": fault} if fault else {})
+    bb.submit_jobs(run)
+    jobs = bb.wait_for_jobs(run, timeout=60)
+    assert list(jobs["status"]) == [status]
+    told = check_counts(run, 20)
+    assert told.numbers["pending"] == 0
+    found = bb.diagnose_outputs(bb.collect_outputs(run))
+    if not told.complete or told.numbers["errored"]:
+        assert (found["remedy"].str.len() > 0).any()
+
+
+@pytest.mark.parametrize(("files", "restarts"), [(6, (2,)), pytest.param(12, (3, 6), marks=pytest.mark.long)])
+def test_a_quota_of_three_is_never_exceeded(
+    start_standin: Callable[..., Any], tmp_path: Path, files: int, restarts: tuple[int, ...]
+) -> None:
+    standin = start_standin("--min-records", "5", "--max-jobs", "3", "--speed", "fast")
+    run = make_run(tmp_path / "calls", files=files)
+    jobs = bb.submit_jobs(run)
+    assert (jobs["job_arn"].notna().sum(), jobs["status"].isna().sum()) == (3, files - 3)
+    script = "import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
+    waiting = [sys.executable, "-c", script, str(run.folder)]
+    for least in restarts:
+        with subprocess.Popen(waiting, stderr=subprocess.DEVNULL) as first:
+            wait_until(lambda least=least: count_ended(standin) >= least)
+            first.send_signal(signal.SIGKILL)
+    with subprocess.Popen(waiting, stderr=subprocess.DEVNULL) as second:
+        jobs = bb.wait_for_jobs(run, every=0.2, timeout=120)
+        assert second.wait(60) == 0
+    assert list(jobs["status"]) == ["Completed"] * files
+    assert most_in_flight(standin) == 3
+    assert set(created(standin, run).values()) == {1}
+    assert str(check_counts(run, 5 * files)) == f"{5 * files} sent = {5 * files} succeeded"
+
+
+def count_ended(standin: Any) -> int:
+    return sum(entry.get("did") == "move" and entry["status"] in TERMINAL for entry in read_log(standin))
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
+    """Poll with a deadline."""
+    ticker = threading.Event()
+    for _ in range(int(seconds / 0.1)):
+        if holds():
+            return
+        ticker.wait(0.1)
+    raise AssertionError("it did not come to pass in time")
+
+
+def test_waiting_says_what_changed_and_runs_what_was_asked(
+    small: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    seen: list[pd.DataFrame] = []
+    bb.wait_for_jobs(run, on_end=seen.append)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "1 of 1 job ended" in said.err or "Completed" in said.err
+    assert list(seen[0]["status"]) == ["Completed"]
+    bb.wait_for_jobs(run, on_end='printf "%s" "$BBKIT_RUN" > "$BBKIT_RUN/told.txt"')
+    assert (run.folder / "told.txt").read_text() == str(run.folder)
+    with pytest.raises(RunError, match="exit status 3"):
+        bb.wait_for_jobs(run, on_end="exit 3")
+
+
+def test_a_timeout_gives_the_table_and_loses_nothing(
+    start_standin: Callable[..., Any], tmp_path: Path
+) -> None:
+    start_standin("--min-records", "5", "--speed", "realistic")
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    called: list[Any] = []
+    jobs = bb.wait_for_jobs(run, timeout=0, on_end=called.append)
+    assert not set(jobs["status"]) & set(TERMINAL)
+    assert not called
+    assert check_counts(run, 5).numbers["pending"] == 5
+
+
+def test_jobs_are_stopped_and_the_queue_is_emptied(start_standin: Callable[..., Any], tmp_path: Path) -> None:
+    standin = start_standin("--min-records", "5", "--max-jobs", "1", "--speed", "fast")
+    run = make_run(tmp_path / "calls", files=2)
+    bb.submit_jobs(run)
+    jobs = bb.stop_jobs(run)
+    assert set(jobs["status"]) <= {"Stopping", "Stopped"}
+    jobs = bb.stop_jobs(run, jobs["job_arn"].to_list())
+    with pytest.raises(InputError, match="is no job of run 'calls'"):
+        bb.stop_jobs(run, ["arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"])
+    assert sum(created(standin, run).values()) == 1
+    assert list(bb.wait_for_jobs(run, timeout=40)["status"]) == ["Stopped"]
+    assert list(bb.stop_jobs(run)["status"]) == ["Stopped"]
+    told = check_counts(run, 10)
+    assert (told.numbers["missing"], told.numbers["pending"]) == (5, 5)
+
+
+def test_a_job_that_ends_while_it_is_stopped_is_no_error(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    known = run.journal.path.read_bytes()
+    bb.wait_for_jobs(run)
+    # As if this process had last looked before the end.
+    run.journal.path.write_bytes(known)
+    assert list(bb.stop_jobs(run)["status"]) == ["Completed"]
+
+
+def test_cleaning_lists_then_deletes_what_the_run_left(small: Any, tmp_path: Path) -> None:
+    run, other = make_run(tmp_path / "calls"), make_run(tmp_path / "calls2")
+    for each in (run, other):
+        bb.submit_jobs(each)
+        bb.wait_for_jobs(each)
+    left = clean_run(run)
+    assert left["uri"].str.startswith(run.s3_prefix).all()
+    assert sorted(uri.rpartition("/")[2] for uri in left["uri"]) == [
+        "1-0001.jsonl",
+        "1-0001.jsonl.out",
+        "manifest.json.out",
+    ]
+    kept = len(clean_run(other))
+    assert clean_run(run, delete=True).equals(left)
+    assert clean_run(run).empty
+    assert len(clean_run(other)) == kept
+
+
+def test_nothing_is_overwritten_in_s3(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    bucket, key = aws.split_s3_uri(f"{run.s3_prefix}input/1-0001.jsonl")
+    aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"another's")
+    with pytest.raises(AwsError, match="already exists with other content"):
+        bb.submit_jobs(run)
+    assert aws.read_object(f"s3://{bucket}/{key}") == b"another's"
+    assert created(small, run) == {}
+
+
+def test_a_file_changed_after_it_was_written_is_refused(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    run.record_files()[0].path.write_text("{}\n")
+    with pytest.raises(RunError, match="is not the file that write_records wrote"):
+        bb.submit_jobs(run)
+    assert created(small, run) == {}
+
+
+def test_uploads_are_told_and_not_repeated(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "refuse-pass-role"})
+    told: list[tuple[int, int]] = []
+    for _ in range(2):
+        with pytest.raises(AwsError):
+            bb.submit_jobs(run, progress=lambda sent, total: told.append((sent, total)))
+        size = run.record_files()[0].bytes
+        assert told[-1] == (size, size)
+    puts = [
+        entry
+        for entry in read_log(small)
+        if entry.get("asked") == "s3 PUT" and run.run_id[:8] in entry["path"]
+    ]
+    assert len(puts) == 1
+
+
+def test_another_place_is_refused_naming_both(start_standin: Callable[..., Any], tmp_path: Path) -> None:
+    first = start_standin("--min-records", "5")
+    run = make_run(tmp_path / "calls")
+    before = sorted(run.folder.rglob("*"))
+    second = start_standin("--min-records", "5")
+    for call in (bb.submit_jobs, bb.stop_jobs, clean_run):
+        with pytest.raises(PlaceError) as caught:
+            call(run)
+        assert first.account in str(caught.value)
+        assert second.account in str(caught.value)
+    assert sorted(run.folder.rglob("*")) == before
+    assert created(second, run) == {}
+
+
+def test_without_credentials_it_ends_within_five_seconds(small: Any, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    before = {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")}
+    bare = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+    script = "import sys, bbkit as bb; bb.submit_jobs(bb.Run.open(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(run.folder)],
+        env=bare, capture_output=True, text=True, timeout=20, check=False,
+    )  # fmt: skip
+    assert "CredentialsError: There are no AWS credentials." in done.stderr
+    assert {path: path.stat().st_mtime_ns for path in run.folder.rglob("*")} == before
+    assert created(small, run) == {}
+
+
+def test_bad_use_is_one_sentence(small: Any, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "empty", model_id=MODEL)
+    with pytest.raises(RunError, match="has no records"):
+        bb.submit_jobs(run)
+    with pytest.raises(RunError, match="No job of run 'empty' was submitted"):
+        bb.wait_for_jobs(run)
+    with pytest.raises(InputError, match="again= names 'Completed'"):
+        bb.submit_jobs(run, again=["Completed"])
+    full = make_run(tmp_path / "calls")
+    bb.submit_jobs(full)
+    with pytest.raises(InputError, match="every is 0"):
+        bb.wait_for_jobs(full, every=0)
+
+
+def test_expired_credentials_are_told_as_such(small: Any, tmp_path: Path) -> None:
+    bad = make_run(
+        tmp_path / "calls", tags={"bbkit:fault": "fail-call=CreateModelInvocationJob:ExpiredTokenException:1"}
+    )
+    with pytest.raises((CredentialsError, AwsError)):
+        bb.submit_jobs(bad)
+    assert list(bb.wait_for_jobs(bad)["status"]) == ["Completed"]
