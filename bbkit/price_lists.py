@@ -158,7 +158,9 @@ def read_products(
 
 def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, str]) -> str:
     service = str(attributes.get("servicename", "")).removesuffix(_EDITION)
-    for name in (usage.name, str(attributes.get("model") or ""), service):
+    # An id within the usage type has its provider in front, which the name of a model has not.
+    plain = re.sub(r"^[a-z0-9]+\.(?=[a-z])", "", usage.name)
+    for name in (usage.name, plain, str(attributes.get("model") or ""), service):
         for key in name_keys(name) if name else ():
             if key in models:
                 return models[key]

@@ -1,0 +1,348 @@
+"""What a run may cost, before: part of the room `costs`."""
+
+import math
+import os
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bbkit.cost_views import STANDIN_NOTE, say_usd, show_cost
+from bbkit.errors import BudgetError, FamilyError, InputError
+from bbkit.families import family_of, get_family
+from bbkit.frames import as_frame
+from bbkit.prices import Price, load_prices
+from bbkit.records import TokenEstimate, estimate_tokens
+
+ESTIMATE_COLUMNS = {
+    "job": "string",
+    "attempt": "Int64",
+    "records": "Int64",
+    "input_tokens": "Int64",
+    "output_tokens_low": "Int64",
+    "output_tokens": "Int64",
+    "output_tokens_high": "Int64",
+    "cost_low_usd": "Float64",
+    "cost_usd": "Float64",
+    "cost_high_usd": "Float64",
+    "on_demand_usd": "Float64",
+}
+"""One row per job; USD of the batch price, and of the expected tokens on demand."""
+
+_STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
+_REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """What records may cost in batch.
+
+    Attributes
+    ----------
+    table : pandas.DataFrame
+        One row per job, columns `ESTIMATE_COLUMNS`.
+    model_id, region : str
+        The model and where it is called.
+    price, on_demand : bbkit.prices.Price
+        Prices in batch and on demand.
+    notes : tuple of str
+        How tokens were estimated, where the prices are from.
+    is_standin : bool
+        Whether a stand-in would answer, which bills nothing.
+    """
+
+    table: pd.DataFrame = field(repr=False)
+    model_id: str
+    region: str
+    price: Price = field(repr=False)
+    on_demand: Price = field(repr=False)
+    notes: tuple[str, ...] = ()
+    is_standin: bool = False
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Totals by name; an amount that is not known for every job is None."""
+        return {
+            name: _whole_sum(self.table[name]) for name in ESTIMATE_COLUMNS if name not in ("job", "attempt")
+        }
+
+    @property
+    def cost_usd(self) -> float | None:
+        """Expected USD in batch; None when not known."""
+        return self.numbers["cost_usd"]
+
+    @property
+    def cost_low_usd(self) -> float | None:
+        """Low end of the range in USD; None when not known."""
+        return self.numbers["cost_low_usd"]
+
+    @property
+    def cost_high_usd(self) -> float | None:
+        """High end of the range in USD; None when not known."""
+        return self.numbers["cost_high_usd"]
+
+    @property
+    def sentence(self) -> str:
+        """The expected cost with its range, and what it would be on demand."""
+        total = self.numbers
+        head = f"{total['records'] or 0:,} records for {self.model_id}"
+        if not self.price.is_known:
+            return f"{head}: the cost is not known, because {self.price.reason}."
+        amount = "at least " if total["cost_usd"] is None else "about "
+        known = total["cost_low_usd"] if total["cost_usd"] is None else total["cost_usd"]
+        span = f"{say_usd(total['cost_low_usd'])} to {say_usd(total['cost_high_usd'])}"
+        beside = say_usd(total["on_demand_usd"])
+        return f"{head}: {amount}{say_usd(known)} in batch ({span}); on demand {beside}."
+
+    def __str__(self) -> str:
+        return "\n".join([self.sentence, *self.notes])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        numbers = {**self.numbers, "estimate_usd": self.cost_usd, "at_least": int(self.cost_high_usd is None)}
+        return show_cost(self.sentence, [("", self.table)], self.notes, numbers)
+
+
+def _whole_sum(column: pd.Series) -> Any:
+    if not len(column) or column.isna().any():
+        return 0 if not len(column) and str(column.dtype) == "Int64" else None
+    total = column.sum()
+    return total.item() if hasattr(total, "item") else total
+
+
+def estimate_cost(
+    records_or_run: Any,
+    model_id: str | None = None,
+    *,
+    max_tokens: int | None = None,
+    probe: pd.DataFrame | None = None,
+    family: str | None = None,
+    region: str = "",
+    prices: str | Path = "",
+    attempt: int | None = None,
+) -> CostEstimate:
+    """Estimate what records will cost in batch, with a range, before anything is sent.
+
+    Input tokens are counted in pieces (`bbkit.records.estimate_tokens`), or scaled from a probe. Output
+    tokens are those of the probe, with a range of about 95 %; without one they lie between none and
+    ``max_tokens``, and the middle is taken as expected.
+
+    Parameters
+    ----------
+    records_or_run : Run, DataFrame, iterable or path
+        A run with records, or what `bbkit.records.iter_lines` takes.
+    model_id : str, optional
+        The model; a run has its own.
+    max_tokens : int, optional
+        Maximum of output tokens of every record; by default what each body says.
+    probe : pandas.DataFrame, optional
+        Real answers to go by: of `probe_records`, or the outputs of an earlier run.
+    family : str, optional
+        The family, where the model id does not tell it.
+    region : str
+        Where the model is called; by default the run's, the environment's, else us-east-1.
+    prices : str or Path
+        A price file of one's own (`bbkit.prices.load_prices`); a run names its own.
+    attempt : int, optional
+        Only this attempt of a run; all by default.
+
+    Returns
+    -------
+    CostEstimate
+        ``.table`` has one row per job; shows its sentence first. An unknown price gives NA with the reason.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        Records without a `model_id`.
+    """
+    is_run = hasattr(records_or_run, "record_files")
+    model = model_id or (records_or_run.model_id if is_run else "")
+    if not model:
+        raise InputError("estimate_cost takes a model_id beside records; only a run knows its own.")
+    name = family or (records_or_run.family if is_run else None)
+    where = region or (records_or_run.place.region if is_run else _region())
+    table_of_prices = load_prices(prices or (getattr(records_or_run, "prices", "") if is_run else ""))
+    if is_run:
+        parts = _parts_of_run(records_or_run, attempt, model, name)
+    else:
+        parts = [("", None, estimate_tokens(records_or_run, model, family=name), 0)]
+    batch, on_demand = table_of_prices.find(model, where), table_of_prices.find(model, where, "on_demand")
+    outlook = _Outlook(parts, max_tokens, probe, _has_output(model, name))
+    rows = [_row(outlook, part, batch, on_demand) for part in parts]
+    standin = bool(is_run and records_or_run.place.is_standin)
+    return CostEstimate(
+        table=as_frame(rows, ESTIMATE_COLUMNS),
+        model_id=model,
+        region=where,
+        price=batch,
+        on_demand=on_demand,
+        notes=(*outlook.notes, batch.note, *([STANDIN_NOTE] if standin else [])),
+        is_standin=standin,
+    )
+
+
+Part = tuple[str, int | None, TokenEstimate, int]
+
+
+def _region() -> str:
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _REGION
+
+
+def _has_output(model_id: str, family: str | None) -> bool:
+    try:
+        return (get_family(family) if family else family_of(model_id)).kind == "text"
+    except FamilyError:
+        return True
+
+
+def _parts_of_run(run: Any, attempt: int | None, model_id: str, family: str | None) -> list[Part]:
+    """The jobs of a run, each with its tokens and bytes; the files of one job are one part."""
+    jobs: dict[tuple[str, int], list[tuple[TokenEstimate, int]]] = {}
+    for file in run.record_files(attempt):
+        tokens = estimate_tokens(file.path, model_id, family=family)
+        jobs.setdefault((file.job, file.attempt), []).append((tokens, file.bytes))
+    if not jobs:
+        raise InputError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
+    return [
+        (job, number, _join([tokens for tokens, _ in files]), sum(size for _, size in files))
+        for (job, number), files in jobs.items()
+    ]
+
+
+def _join(parts: list[TokenEstimate]) -> TokenEstimate:
+    limits = [part.max_output_tokens for part in parts if part.max_output_tokens is not None]
+    return replace(
+        parts[0],
+        records=sum(part.records for part in parts),
+        input_tokens=sum(part.input_tokens for part in parts),
+        max_output_tokens=sum(limits) if len(limits) == len(parts) else None,
+    )
+
+
+class _Outlook:
+    """How many tokens to expect a record, from the bodies and, where there is one, a probe."""
+
+    def __init__(self, parts: list[Part], max_tokens: int | None, probe: pd.DataFrame | None, text: bool):
+        self.max_tokens, self.text = max_tokens, text
+        self.scale, self.spread = 1.0, parts[0][2].error if parts else 0.0
+        self.per_record: tuple[float, float, float] | None = None
+        self.notes: list[str] = [parts[0][2].note] if parts else []
+        if probe is not None and text:
+            self._learn_output(probe)
+        if probe is not None:
+            self._learn_input(probe, parts)
+        if text and self.per_record is None:
+            self.notes.append(
+                "Output tokens are not known before: from none to max_tokens, the middle taken as expected; "
+                "a probe narrows it."
+            )
+
+    def _learn_output(self, probe: pd.DataFrame) -> None:
+        tokens = _known(probe["output_tokens"])
+        if not len(tokens):
+            return
+        mean = float(tokens.mean())
+        wide = math.inf
+        if len(tokens) > 1:
+            factor = _STUDENT.get(len(tokens), 2.2 if len(tokens) < 30 else 2.0)
+            wide = factor * float(tokens.std(ddof=1)) / math.sqrt(len(tokens))
+        self.per_record = (max(0.0, mean - wide), mean, mean + wide)
+        self.notes.append(
+            f"Output tokens are those of {len(tokens):,} answers, {mean:,.0f} a record on average."
+        )
+
+    def _learn_input(self, probe: pd.DataFrame, parts: list[Part]) -> None:
+        """Scale the estimate so that a probe's bytes come to the tokens the model counted for them."""
+        if "input_bytes" not in probe.columns or not sum(size for *_, size in parts):
+            return
+        measured = probe[["input_tokens", "input_bytes"]].dropna().astype(float)
+        tokens, sizes = measured["input_tokens"], measured["input_bytes"]
+        estimated = sum(part.input_tokens for _, _, part, _ in parts)
+        if not len(tokens) or not estimated or not sizes.sum():
+            return
+        total = sum(size for *_, size in parts)
+        self.scale = float(tokens.sum() / sizes.sum()) * total / estimated
+        ratios = tokens / sizes / (tokens.sum() / sizes.sum())
+        self.spread = max(0.02, float(ratios.std(ddof=0))) if len(ratios) > 1 else self.spread
+        self.notes[0] = f"Input tokens are scaled from what the model counted in {len(tokens):,} records."
+
+    def output(self, part: TokenEstimate) -> tuple[float | None, float | None, float | None]:
+        """Output tokens of a part: low, expected, high."""
+        if not self.text:
+            return 0.0, 0.0, 0.0
+        limit = self.max_tokens * part.records if self.max_tokens else part.max_output_tokens
+        if self.per_record is None:
+            return 0.0, None if limit is None else limit / 2, limit
+        low, mean, high = (tokens * part.records for tokens in self.per_record)
+        if limit is not None:
+            return min(low, limit), min(mean, limit), min(high, limit)
+        return low, mean, high if math.isfinite(high) else None
+
+
+def _known(column: pd.Series) -> np.ndarray:
+    return column.dropna().to_numpy(dtype=float)
+
+
+def _row(outlook: _Outlook, part: Part, batch: Price, on_demand: Price) -> dict[str, Any]:
+    job, attempt, tokens, _ = part
+    expected = tokens.input_tokens * outlook.scale
+    inputs = (expected * (1 - outlook.spread), expected, expected * (1 + outlook.spread))
+    outputs = outlook.output(tokens)
+    costs = [_amount(batch, *pair) for pair in zip(inputs, outputs, strict=True)]
+    return {
+        "job": job,
+        "attempt": attempt,
+        "records": tokens.records,
+        "input_tokens": round(expected),
+        **dict(zip(
+            ("output_tokens_low", "output_tokens", "output_tokens_high"),
+            (None if value is None else round(value) for value in outputs), strict=True,
+        )),
+        **dict(zip(("cost_low_usd", "cost_usd", "cost_high_usd"), costs, strict=True)),
+        "on_demand_usd": _amount(on_demand, expected, outputs[1]),
+    }  # fmt: skip
+
+
+def _amount(price: Price, input_tokens: float, output_tokens: float | None) -> float | None:
+    if price.input is None or output_tokens is None or (price.output is None and output_tokens):
+        return None
+    return (input_tokens * price.input + output_tokens * (price.output or 0.0)) / 1e6
+
+
+def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstimate:
+    """Refuse an estimate whose high end is above the budget, or not known.
+
+    Parameters
+    ----------
+    estimate : CostEstimate
+        What `estimate_cost` gave.
+    budget_usd : float or None
+        USD; None or a negative number is no budget, and then nothing is refused.
+
+    Returns
+    -------
+    CostEstimate
+        The estimate, to look at.
+
+    Raises
+    ------
+    bbkit.errors.BudgetError
+        The high end is above `budget_usd`, or cannot be told.
+    """
+    if budget_usd is None or budget_usd < 0:
+        return estimate
+    high = estimate.cost_high_usd
+    if high is None:
+        why = estimate.price.reason or "a record sets no maximum of output tokens"
+        raise BudgetError(
+            f"The cost is not known, because {why}; a budget of {say_usd(budget_usd)} cannot be kept. Name "
+            "the price in a file of your own and the maximum in max_tokens, or set no budget."
+        )
+    if high > budget_usd:
+        raise BudgetError(
+            f"The high estimate is {say_usd(high)}, above the budget of {say_usd(budget_usd)}. Send fewer "
+            "records, lower max_tokens, narrow the range with a probe, or raise the budget."
+        )
+    return estimate

@@ -1,0 +1,381 @@
+"""Costs: every amount against arithmetic written out by hand; what is not known is never 0."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import bbkit as bb
+from bbkit.cost_views import say_usd
+from bbkit.costs import check_budget, cost_of, estimate_cost
+from bbkit.errors import BudgetError, InputError
+from bbkit.frames import BUNDLE, OUTPUT_COLUMNS, as_frame
+
+JOB = "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"
+
+
+def answer(record_id: str = "r1", **values: object) -> dict:
+    given = {
+        "record_id": record_id, "outcome": "succeeded", "text": "x", "stop_reason": "stop", "tier": "batch",
+        "attempt": 1, "submission": 1, "job_arn": JOB, "model_id": "amazon.nova-lite-v1:0", "family": "nova",
+    }  # fmt: skip
+    return given | values
+
+
+def frame(*rows: dict) -> pd.DataFrame:
+    return as_frame(rows, OUTPUT_COLUMNS)
+
+
+def own_prices(folder: Path, **models: dict) -> Path:
+    rows = [{"model_id": name, **tiers} for name, tiers in models.items()]
+    path = folder / "prices.json"
+    path.write_text(json.dumps({"date": "2026-11-01", "prices": rows}))
+    return path
+
+
+def one(family: str, prices: Path, **values: object) -> pd.Series:
+    rows = cost_of(frame(answer(family=family, model_id="m", **values)), prices=prices).rows
+    return rows.iloc[0]
+
+
+FULL = {
+    "on_demand": {"input": 4.0, "output": 20.0, "cache_read": 0.4, "cache_write": 5.0},
+    "batch": {"input": 2.0, "output": 10.0, "cache_read": 0.2, "cache_write": 2.5},
+}
+
+
+@pytest.mark.parametrize("family", ["anthropic", "nova", "converse"])
+def test_families_that_leave_cached_tokens_out_of_the_input(tmp_path: Path, family: str) -> None:
+    """Batch, USD per million: input 2, output 10, cache read 0.2, cache write 2.5.
+
+    1,000 x 2 + 100 x 10 + 5,000 x 0.2 + 400 x 2.5 = 2,000 + 1,000 + 1,000 + 1,000 = 5,000; per million 0.005.
+    On demand, twice each price: 0.010.
+    """
+    row = one(
+        family, own_prices(tmp_path, m=FULL), input_tokens=1000, output_tokens=100, cache_read_tokens=5000,
+        cache_write_tokens=400,
+    )  # fmt: skip
+    assert (row["input_usd"], row["output_usd"], row["cache_usd"]) == pytest.approx((0.002, 0.001, 0.002))
+    assert (row["cost_usd"], row["on_demand_usd"]) == pytest.approx((0.005, 0.010))
+
+
+@pytest.mark.parametrize("family", ["openai_chat", "ai21"])
+def test_families_whose_input_holds_the_cached_tokens(tmp_path: Path, family: str) -> None:
+    """6,000 prompt tokens, 5,000 of them cached: 1,000 x 2 + 5,000 x 0.2 + 100 x 10 = 4,000 -> 0.004."""
+    row = one(
+        family, own_prices(tmp_path, m=FULL), input_tokens=6000, output_tokens=100, cache_read_tokens=5000
+    )
+    assert (row["input_usd"], row["cache_usd"], row["cost_usd"]) == pytest.approx((0.002, 0.001, 0.004))
+
+
+@pytest.mark.parametrize("family", ["llama", "titan_text"])
+def test_families_without_a_cache(tmp_path: Path, family: str) -> None:
+    """Batch: 1,000 x 2 + 100 x 10 = 3,000 -> 0.003; on demand: 1,000 x 4 + 100 x 20 = 6,000 -> 0.006."""
+    prices = own_prices(tmp_path, m=FULL)
+    assert one(family, prices, input_tokens=1000, output_tokens=100)["cost_usd"] == pytest.approx(0.003)
+    row = one(family, prices, input_tokens=1000, output_tokens=100, tier="on_demand")
+    assert row["cost_usd"] == pytest.approx(0.006)
+
+
+@pytest.mark.parametrize("family", ["titan_embed_text", "titan_embed_image"])
+def test_embeddings_cost_their_input_alone(tmp_path: Path, family: str) -> None:
+    """1,000 x 2 = 2,000 -> 0.002; there is no output, and none is missed."""
+    row = one(family, own_prices(tmp_path, m={"batch": {"input": 2.0}}), input_tokens=1000)
+    assert (row["state"], row["cost_usd"], row["output_usd"]) == ("priced", pytest.approx(0.002), 0)
+
+
+@pytest.mark.parametrize(
+    "family", ["mistral_text", "mistral_chat", "deepseek_r1", "cohere_command", "nova_embed", "cohere_embed"]
+)
+def test_families_that_report_no_tokens_have_no_cost(tmp_path: Path, family: str) -> None:
+    row = one(family, own_prices(tmp_path, m=FULL))
+    assert (row["state"], row["reason"]) == ("unpriced", "the model reports no token counts")
+    assert row[["input_usd", "output_usd", "cache_usd", "cost_usd", "on_demand_usd"]].isna().all()
+
+
+def test_listed_prices_give_the_bill_of_a_job() -> None:
+    """Nova Lite in us-east-1: 2,000,000 x 0.03 + 500,000 x 0.12 = 60,000 + 60,000 -> 0.12 USD."""
+    rows = [answer(f"r{number}", input_tokens=200_000, output_tokens=50_000) for number in range(10)]
+    cost = cost_of(frame(*rows))
+    assert cost.cost_usd == pytest.approx(0.12)
+    assert cost.sentence == "$0.120 for 10 answers ($0.060 input, $0.060 output)."
+    assert cost.numbers["on_demand_usd"] == pytest.approx(0.24)
+    assert any("us-east-1, as listed" in note for note in cost.notes)
+
+
+def test_all_attempts_and_tiers_count(tmp_path: Path) -> None:
+    """Batch 0.003 each, the retry on demand 0.006: attempt 1 0.006, attempt 2 0.006, in all 0.012."""
+    same = {"model_id": "m", "family": "llama", "input_tokens": 1000, "output_tokens": 100}
+    rows = frame(
+        answer("a", **same),
+        answer("b", **same),
+        answer("b", **same, attempt=2, tier="on_demand"),
+        answer("c", outcome="errored", error_code="400"),
+        answer("d", outcome="missing"),
+    )  # fmt: skip
+    cost = cost_of(rows, prices=own_prices(tmp_path, m=FULL))
+    table = cost.by("attempt", "tier").set_index(["attempt", "tier"])
+    assert table.loc[(1, "batch"), "cost_usd"] == pytest.approx(0.006)
+    assert table.loc[(2, "on_demand"), "cost_usd"] == pytest.approx(0.006)
+    assert table.loc[(1, "batch"), ["records", "answered", "unpriced"]].to_list() == [4, 2, 0]
+    assert cost.cost_usd == pytest.approx(0.012)
+    assert cost.numbers["at_least"] == 0
+    assert set(cost.rows["state"][3:]) == {"no answer"}
+    assert cost.rows["cost_usd"][3:].isna().all()
+
+
+def test_groups_and_the_dearest(tmp_path: Path) -> None:
+    rows = frame(
+        *(answer(f"r{n}", model_id="m", input_tokens=1000 * n, output_tokens=0) for n in range(1, 5))
+    )
+    rows["source.queue"] = pd.array(["x", "y", "x", None], dtype="string")
+    cost = cost_of(rows, by="source.queue", prices=own_prices(tmp_path, m=FULL))
+    assert cost.table["cost_usd"].to_list() == pytest.approx([0.008, 0.008, 0.004])
+    assert cost.dearest(2)["record_id"].to_list() == ["r4", "r3"]
+    with pytest.raises(InputError, match="no column 'queue'"):
+        cost.by("queue")
+
+
+UNKNOWN = {
+    "no price of cohere.command-r-v1:0 is known": {"model_id": "cohere.command-r-v1:0"},
+    "for me-central-1 is known": {"job_arn": JOB.replace("us-east-1", "me-central-1")},
+    "application inference profile": {
+        "model_id": "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc123"
+    },
+    "custom model": {
+        "model_id": "arn:aws:bedrock:us-east-1:111122223333:custom-model/amazon.nova-lite-v1:0:300k/abc123"
+    },
+}
+
+
+@pytest.mark.parametrize("reason", UNKNOWN)
+def test_an_unknown_price_is_na_with_its_reason_everywhere(reason: str) -> None:
+    known = answer("a", input_tokens=1_000_000, output_tokens=0)
+    odd = answer("b", input_tokens=1_000_000, output_tokens=10) | UNKNOWN[reason]
+    cost = cost_of(frame(known, odd))
+    assert cost.rows["cost_usd"].isna().to_list() == [False, True]
+    assert reason in cost.rows["reason"].iloc[1]
+    assert reason in cost.unpriced["reason"].iloc[0]
+    assert cost.sentence.startswith("At least $0.030 for 2 answers; the cost of 1 is not known: ")
+    shown = cost._repr_mimebundle_()
+    assert reason in shown["text/html"] and reason in shown["text/plain"]
+    numbers = shown[BUNDLE]["numbers"]
+    assert (numbers["at_least"], numbers["unpriced"], numbers["cost_usd"]) == (1, 1, pytest.approx(0.03))
+    alone = cost_of(frame(odd))
+    assert alone.cost_usd is None
+    assert alone.sentence.startswith("The cost of 1 answer is not known: ")
+    assert alone._repr_mimebundle_()[BUNDLE]["numbers"]["cost_usd"] is None
+    assert pd.isna(alone.table["cost_usd"].iloc[0])
+    assert "$0.00" not in alone._repr_mimebundle_()["text/plain"]
+
+
+def test_a_cache_or_output_without_a_price_is_said(tmp_path: Path) -> None:
+    prices = own_prices(tmp_path, m={"batch": {"input": 1.0}})
+    rows = frame(
+        answer("a", model_id="m", input_tokens=10, output_tokens=5),
+        answer("b", model_id="m", input_tokens=10, output_tokens=0, cache_write_tokens=3),
+        answer("c", model_id="m", input_tokens=10, output_tokens=0, cache_read_tokens=0),
+    )
+    cost = cost_of(rows, prices=prices)
+    assert cost.rows["reason"].to_list()[:2] == [
+        "no price of output tokens is known", "no price of cached tokens is known",
+    ]  # fmt: skip
+    assert cost.rows["state"].to_list() == ["unpriced", "unpriced", "priced"]
+
+
+def test_half_of_on_demand_is_said_to_be_an_estimate() -> None:
+    cost = cost_of(frame(answer(model_id="apac.amazon.nova-lite-v1:0", input_tokens=10, output_tokens=1)))
+    assert any("taken as half of on demand, an estimate" in note for note in cost.notes)
+
+
+def test_nothing_answered_costs_nothing_to_say() -> None:
+    cost = cost_of(frame())
+    assert cost.sentence == "No answers yet, so nothing to cost."
+    assert list(cost_of(frame()).table.columns)[:2] == ["attempt", "tier"]
+    assert cost_of(frame(answer(outcome="missing"))).numbers["cost_usd"] is None
+
+
+def test_what_is_not_outputs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no column 'outcome'"):
+        cost_of(pd.DataFrame({"a": [1]}))
+    with pytest.raises(InputError, match="takes a Run or the frame"):
+        cost_of(tmp_path)
+
+
+def records(count: int = 100, max_tokens: int = 200) -> pd.DataFrame:
+    rows = pd.DataFrame({"text": [f"Customer: my order {number} is late." for number in range(count)]})
+    return bb.build_records(rows, "amazon.nova-lite-v1:0", prompt="{text}", max_tokens=max_tokens)
+
+
+def test_an_estimate_without_a_probe_spans_none_to_max_tokens() -> None:
+    """100 records, at most 200 tokens each: output none to 20,000 at 0.12, that is up to 0.0024 USD."""
+    estimate = estimate_cost(records(), "amazon.nova-lite-v1:0", region="us-east-1")
+    row = estimate.table.iloc[0]
+    assert row[["output_tokens_low", "output_tokens", "output_tokens_high"]].to_list() == [0, 10_000, 20_000]
+    tokens = row["input_tokens"]
+    assert 700 < tokens < 1100
+    assert estimate.cost_low_usd == pytest.approx(tokens * 0.85 * 0.03 / 1e6)
+    assert estimate.cost_usd == pytest.approx((tokens * 0.03 + 10_000 * 0.12) / 1e6)
+    assert estimate.cost_high_usd == pytest.approx((tokens * 1.15 * 0.03 + 20_000 * 0.12) / 1e6)
+    assert estimate.numbers["on_demand_usd"] == pytest.approx(2 * estimate.cost_usd)
+    assert "the middle taken as expected" in str(estimate)
+    other = estimate_cost(records(), "amazon.nova-lite-v1:0", max_tokens=50, region="us-east-1")
+    assert other.table["output_tokens_high"].to_list() == [5_000]
+
+
+def test_a_probe_narrows_the_output() -> None:
+    """Answers of 90 to 110 tokens: mean 100, s = 7.9057, 2.78 s / sqrt(5) = 9.83; times 100 records."""
+    rows = [
+        answer(f"r{n}", input_tokens=10, output_tokens=tokens)
+        for n, tokens in enumerate((90, 95, 100, 105, 110))
+    ]
+    estimate = estimate_cost(records(), "amazon.nova-lite-v1:0", probe=frame(*rows), region="us-east-1")
+    row = estimate.table.iloc[0]
+    assert row[["output_tokens_low", "output_tokens", "output_tokens_high"]].to_list() == [
+        9_017,
+        10_000,
+        10_983,
+    ]
+    one_answer = estimate_cost(records(), "amazon.nova-lite-v1:0", probe=frame(rows[0]), region="us-east-1")
+    assert one_answer.table["output_tokens_high"].to_list() == [20_000]
+
+
+def test_embeddings_are_estimated_without_output() -> None:
+    rows = pd.DataFrame({"text": ["a short text"] * 10})
+    made = bb.build_records(rows, "amazon.titan-embed-text-v2:0", prompt="{text}")
+    estimate = estimate_cost(made, "amazon.titan-embed-text-v2:0", region="us-east-1")
+    assert estimate.numbers["output_tokens_high"] == 0
+    assert estimate.cost_usd == pytest.approx(30 * 0.01 / 1e6)
+
+
+def test_an_estimate_whose_price_is_unknown_says_why() -> None:
+    estimate = estimate_cost(records(), "amazon.nova-lite-v1:0", region="me-central-1")
+    assert estimate.cost_high_usd is None
+    assert "the cost is not known, because no price of amazon.nova-lite-v1:0 for me-central-1" in str(
+        estimate
+    )
+    shown = estimate._repr_mimebundle_()
+    assert shown[BUNDLE]["numbers"]["cost_usd"] is None
+    assert "not known" in shown["text/html"]
+
+
+def test_a_budget_is_kept() -> None:
+    known = estimate_cost(records(), "amazon.nova-lite-v1:0", region="us-east-1")
+    unknown = estimate_cost(records(), "amazon.nova-lite-v1:0", region="me-central-1")
+    assert check_budget(known, 1.0) is known
+    assert check_budget(known, None) is known and check_budget(unknown, -1.0) is unknown
+    with pytest.raises(BudgetError, match=r"high estimate is \$0\.0024, above the budget of \$0\.0010"):
+        check_budget(known, 0.001)
+    with pytest.raises(BudgetError, match="The cost is not known, because no price"):
+        check_budget(unknown, 1000)
+    with pytest.raises(BudgetError):
+        check_budget(known, 0.0)
+    free = [("1", {"messages": [{"role": "user", "content": [{"text": "hi"}]}]})]
+    with pytest.raises(BudgetError, match="sets no maximum of output tokens"):
+        check_budget(estimate_cost(free, "amazon.nova-lite-v1:0", region="us-east-1"), 1000)
+
+
+def test_records_need_a_model() -> None:
+    with pytest.raises(InputError, match="takes a model_id"):
+        estimate_cost(records())
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [(None, "not known"), (0.0, "$0.00"), (1234.5, "$1,234.50"), (0.5, "$0.500"), (0.0042, "$0.0042"),
+     (0.00000012, "$0.00000012"), (-0.02, "-$0.020"), (float("nan"), "not known")],
+)  # fmt: skip
+def test_amounts_are_written_for_people(amount: float | None, said: str) -> None:
+    assert say_usd(amount) == said
+
+
+@pytest.fixture
+def collected(start_standin: Callable[..., object], tmp_path: Path) -> bb.Run:
+    start_standin("--min-records", "5")
+    words = "Agent: How can I help? Customer: My card was charged twice. "
+    calls = pd.DataFrame({"record_id": [f"{n:03d}" for n in range(40)], "queue": ["a", "b"] * 20,
+                          "text": [words * (3 + n % 5) for n in range(40)]})  # fmt: skip
+    model = "amazon.nova-lite-v1:0"
+    made = bb.build_records(calls, model, prompt="Sum up:\n{text}", record_id="record_id", max_tokens=200)
+    run = bb.Run.create(tmp_path / "run", model_id=model, prompt="{text}", source=calls)
+    bb.write_records(made, run)
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run, timeout=60)
+    bb.collect_outputs(run)
+    return run
+
+
+def test_a_run_is_costed_against_its_estimate_and_manifest(collected: bb.Run) -> None:
+    cost = cost_of(collected, by="queue")
+    assert cost.is_standin and "nothing was billed" in str(cost)
+    assert cost.table["source.queue"].sort_values().to_list() == ["a", "b"]
+    total = cost.numbers
+    spent = (total["input_tokens"] * 0.03 + total["output_tokens"] * 0.12) / 1e6
+    assert total["cost_usd"] == pytest.approx(spent)
+    assert total["estimate_usd"] == pytest.approx(estimate_cost(collected).cost_usd)
+    told = cost.manifests.iloc[0]
+    assert (told["input_tokens"], told["output_tokens"]) == (
+        told["manifest_input_tokens"], told["manifest_output_tokens"],
+    )  # fmt: skip
+    parts = cost.comparison.set_index("what")["difference_usd"]
+    assert parts[:-1].sum() == pytest.approx(parts["cost in USD"])
+    assert parts["cost in USD"] == pytest.approx(total["cost_usd"] - total["estimate_usd"])
+    shown = cost._repr_mimebundle_()
+    assert "Against the estimate" in shown["text/html"]
+    assert "nothing was billed" in shown["text/html"]
+    frame_cost = cost_of(bb.collect_outputs(collected))
+    assert frame_cost.cost_usd == pytest.approx(total["cost_usd"])
+    with pytest.raises(InputError, match="have a column 'absent'"):
+        cost_of(collected, by="absent")
+
+
+def test_a_job_whose_lines_report_no_tokens_is_costed_by_its_manifest(collected: bb.Run) -> None:
+    """Its manifest says 1,000,000 and 100,000: 1,000,000 x 0.03 + 100,000 x 0.12 = 42,000 -> 0.042 USD."""
+    parts = collected.folder / "outputs.parquet"
+    silent = pd.read_parquet(parts)
+    silent[["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"]] = pd.NA
+    for path in parts.iterdir():
+        path.unlink()
+    silent.to_parquet(parts / "part-0.parquet")
+    manifest = next((collected.folder / "outputs").rglob("manifest.json.out"))
+    manifest.write_text(json.dumps({"inputTokenCount": 10**6, "outputTokenCount": 10**5}))
+    cost = cost_of(collected)
+    assert cost.cost_usd == pytest.approx(0.042)
+    assert cost.numbers["at_least"] == 0 and cost.numbers["unpriced"] == 0
+    assert any("from the counts of the manifest" in note for note in cost.notes)
+
+
+def test_a_manifest_that_disagrees_is_said(collected: bb.Run) -> None:
+    manifest = next((collected.folder / "outputs").rglob("manifest.json.out"))
+    manifest.write_text(json.dumps({"inputTokenCount": 1, "outputTokenCount": 1}))
+    assert any("manifest counts other tokens" in note for note in cost_of(collected).notes)
+
+
+def test_a_million_rows_are_costed_fast() -> None:
+    import time
+
+    count = 1_000_000
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({
+        "record_id": pd.array([f"{n:011d}" for n in range(count)], dtype="string"),
+        "outcome": pd.array(["succeeded"] * count, dtype="string"),
+        "model_id": pd.array(["amazon.nova-lite-v1:0"] * count, dtype="string"),
+        "family": pd.array(["nova"] * count, dtype="string"),
+        "tier": pd.array(["batch"] * count, dtype="string"),
+        "attempt": pd.array([1] * count, dtype="Int64"),
+        "job_arn": pd.array([JOB] * count, dtype="string"),
+        "input_tokens": pd.array(rng.integers(100, 5000, count), dtype="Int64"),
+        "output_tokens": pd.array(rng.integers(1, 500, count), dtype="Int64"),
+        "cache_read_tokens": pd.array([pd.NA] * count, dtype="Int64"),
+        "cache_write_tokens": pd.array([pd.NA] * count, dtype="Int64"),
+    })  # fmt: skip
+    started = time.perf_counter()
+    cost = cost_of(rows)
+    total = cost.cost_usd
+    spent = time.perf_counter() - started
+    expected = (rows["input_tokens"].sum() * 0.03 + rows["output_tokens"].sum() * 0.12) / 1e6
+    assert total == pytest.approx(expected)
+    assert spent < 10, "the benchmark holds the 2 s; this only catches a loop over rows"
