@@ -1,13 +1,15 @@
 """Charts of a batch: a frame in, a `plotly.graph_objects.Figure` out.
 
-Every figure is binned before plotly sees it, so its size does not grow with the rows and no text of a record
-is in it. Colours have one meaning in all of them, names and shares stand beside the marks, and an empty frame
-gives a figure that says so.
+A figure's size does not grow with the rows (above 1,000 records everything is binned before plotly sees it),
+and no text of a record is in it. Colours have one meaning in all of them, the title says what was found, the
+subtitle of how many, and an empty frame gives a figure that says so.
 """
 
-from bbkit.charts.answers import cut_off_by_input, errors, outcomes, stop_reasons
+from bbkit.charts.answers import errors, outcomes, stop_reasons
+from bbkit.charts.cut_offs import cut_off_by_input, max_tokens_what_if
+from bbkit.charts.lengths import output_lengths
 from bbkit.charts.timelines import job_timeline
-from bbkit.charts.tokens import input_output, max_tokens_what_if, output_lengths, token_usage
+from bbkit.charts.tokens import input_output, token_usage
 
 __all__ = [
     "cut_off_by_input",

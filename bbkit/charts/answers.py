@@ -1,10 +1,16 @@
-"""What became of the records: outcomes, stop reasons, errors, and which answers were cut off."""
+"""What became of the records: outcomes, stop reasons, errors."""
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import look
+from bbkit.charts.bars import share_figure
+from bbkit.charts.groups import find_column, split_groups
+
+_MOST_KINDS = 12
+_MOST_WORDS = 200
+_DIGITS = r"[0-9a-fA-F-]{12,}|\d+"
 
 
 def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -17,29 +23,43 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
     by : str, optional
         Column to compare by; a column of the source goes by its own name.
     title : str, optional
-        In place of the chart's own.
+        In place of the chart's own, which says how many succeeded.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        Shares in percent, labelled with counts.
+        Shares in percent; the counts are in the subtitle and the hover.
 
     Raises
     ------
     bbkit.errors.InputError
         There is no column `by`.
     """
-    title = title or "Outcomes of the records"
-    column = look.find_column(outputs, by)
+    column = find_column(outputs, by)
     if outputs.empty:
-        return look.empty_figure(title, "No record was sent yet.")
-    table, names = _count(outputs, outputs["outcome"], list(look.OUTCOMES), column)
-    figure = _stacked(look.share_bars(table, look.OUTCOMES, names=names), title, len(outputs), len(names))
-    if column is None:
-        counts = table.iloc[0]
-        parts = [f"{int(counts[name]):,} {name}" for name in table.columns if counts[name]]
-        figure.update_layout(meta={"alt": f"{title}: {', '.join(parts)} of {len(outputs):,}"})
-    return figure
+        return look.empty_figure(title or "Outcomes of the records", "No record was sent yet.")
+    parts, codes = _code(outputs["outcome"], list(look.OUTCOMES))
+    counts, names = _cross(outputs, column, codes, len(parts))
+    sums = dict(zip(parts, counts.sum(axis=0).tolist(), strict=True))
+    total = len(outputs)
+    said = [f"{count:,} {part} ({look.percent(count, total)})" for part, count in sums.items() if count]
+    return share_figure(
+        counts,
+        parts,
+        look.OUTCOMES,
+        names,
+        title=title or _say_outcomes(sums.get("succeeded", 0), total),
+        subtitle=f"Outcomes, n = {look.count_noun(total, 'record')}: {', '.join(said)}",
+        noun="records",
+    )
+
+
+def _say_outcomes(succeeded: int, total: int) -> str:
+    if succeeded == total:
+        return "The record succeeded" if total == 1 else f"All {total:,} records succeeded"
+    if not succeeded:
+        return f"None of {look.count_noun(total, 'record')} succeeded"
+    return f"{succeeded:,} of {total:,} records succeeded ({look.percent(succeeded, total)})"
 
 
 def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -52,7 +72,7 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     by : str, optional
         Column to compare by, as one 100 % bar for each group.
     title : str, optional
-        In place of the chart's own.
+        In place of the chart's own, which says how many were cut off.
 
     Returns
     -------
@@ -64,128 +84,80 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     bbkit.errors.InputError
         There is no column `by`.
     """
-    title = title or "Why the answers ended"
-    column = look.find_column(outputs, by)
-    answered = outputs[(outputs["outcome"] == "succeeded").fillna(False)]
-    if answered.empty:
-        return look.empty_figure(title, f"No answers among {len(outputs):,} records.")
-    reasons = answered["stop_reason"].fillna("not reported")
+    column = find_column(outputs, by)
+    rows = np.flatnonzero(outputs["outcome"].eq("succeeded").fillna(False).to_numpy(dtype=bool))
+    if not len(rows):
+        reason = f"No answers among {look.count_noun(len(outputs), 'record')}."
+        return look.empty_figure(title or "Why the answers ended", reason)
+    parts, codes = _code(outputs["stop_reason"].iloc[rows], list(look.STOP_REASONS), absent="not reported")
+    words = _raw_words(outputs["stop_reason_raw"].iloc[rows], codes, parts)
+    sums = dict(zip(parts, np.bincount(codes, minlength=len(parts)).tolist(), strict=True))
+    title = title or _say_reasons(sums, len(rows))
+    subtitle = f"Why the answers ended, n = {look.count_noun(len(rows), 'answer')}"
     if column is None:
-        return _reason_bars(reasons, answered["stop_reason_raw"], title)
-    table, names = _count(answered, reasons, list(look.STOP_REASONS), column)
-    bars = look.share_bars(table, look.STOP_REASONS, names=names)
-    return _stacked(bars, title, len(answered), len(names), noun="answers")
+        return _reason_bars(sums, words, title, subtitle)
+    groups = split_groups(outputs, column).take(rows)
+    counts = _table(groups.codes, codes, len(groups.names), len(parts))
+    kept = np.flatnonzero(counts.sum(axis=1))
+    return share_figure(
+        counts[kept],
+        parts,
+        look.STOP_REASONS,
+        [groups.label(place) for place in kept.tolist()],
+        title=title,
+        subtitle=subtitle,
+        noun="answers",
+        words=words,
+    )
 
 
-def _reason_bars(reasons: pd.Series, raw: pd.Series, title: str) -> go.Figure:
-    counts = reasons.value_counts()
-    said = raw.fillna("nothing").groupby(reasons).agg(lambda words: ", ".join(sorted(set(words))[:6]))
-    total = int(counts.sum())
+def _say_reasons(sums: dict[str, int], total: int) -> str:
+    cut = sums.get("length", 0)
+    if sums.get("not reported", 0) == total:
+        return "The model does not report why its answers ended"
+    if cut == total:
+        return "The answer was cut off at max_tokens" if total == 1 else f"All {total:,} answers were cut off"
+    if cut:
+        verb = "was" if cut == 1 else "were"
+        return f"{cut:,} of {total:,} answers {verb} cut off at max_tokens ({look.percent(cut, total)})"
+    return "No answer was cut off"
+
+
+def _raw_words(raw: pd.Series, codes: np.ndarray, parts: list[str]) -> dict[str, str]:
+    places, values = pd.factorize(raw)
+    words = [*map(str, values[:_MOST_WORDS]), "nothing"]
+    places = np.where((places < 0) | (places >= _MOST_WORDS), len(words) - 1, places)
+    said: dict[str, list[str]] = {}
+    for code, word in np.argwhere(_table(codes, places, len(parts), len(words))).tolist():
+        said.setdefault(parts[code], []).append(words[word])
+    listed = {part: look.shorten(", ".join(sorted(words)[:6])) for part, words in said.items()}
+    return {part: f"the model's word: {words}" for part, words in listed.items()}
+
+
+def _reason_bars(sums: dict[str, int], words: dict[str, str], title: str, subtitle: str) -> look.Chart:
+    counts = dict(sorted(((part, count) for part, count in sums.items() if count), key=lambda one: -one[1]))
+    total = sum(counts.values())
     bar = go.Bar(
-        y=list(counts.index),
-        x=counts.tolist(),
+        y=[look.shorten(part) for part in counts],
+        x=list(counts.values()),
         orientation="h",
-        marker={
-            "color": [look.STOP_REASONS.get(name, look.LIGHT) for name in counts.index],
-            "pattern": {
-                "shape": [look.PATTERNS.get(name, "") for name in counts.index],
-                "fillmode": "overlay",
-                "fgcolor": "rgba(255,255,255,0.55)",
-            },
-        },
-        text=[f"{count:,}  ({look.percent(count, total)})" for count in counts],
+        marker=look.mark_bar(list(counts), look.STOP_REASONS),
+        text=[f"{count:,}  ({look.percent(count, total)})" for count in counts.values()],
         textposition="outside",
         cliponaxis=False,
-        customdata=[look.shorten(said[name]) for name in counts.index],
-        hovertemplate="<b>%{y}</b>: %{text}<br>the model's word: %{customdata}<extra></extra>",
+        customdata=[words[part] for part in counts],
+        hovertemplate="<b>%{y}</b>: %{text}<br>%{customdata}<extra></extra>",
     )
     figure = look.make_figure(
         [bar],
         title=title,
-        subtitle=f"n = {total:,} answers",
+        subtitle=subtitle,
         x="answers",
-        height=150 + 38 * len(counts),
-        alt=f"{title}: " + ", ".join(f"{name} {count:,}" for name, count in counts.items()),
+        height=150 + 36 * len(counts),
+        alt=f"{title}. {subtitle}: " + ", ".join(f"{part} {count:,}" for part, count in counts.items()),
     )
-    return figure.update_layout(
-        yaxis={"autorange": "reversed", "showgrid": False}, xaxis={"range": [0, float(counts.max()) * 1.22]}
-    )
-
-
-def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
-    """Draw the share of answers cut off, by how long the input was, with a 95 % Wilson interval.
-
-    Parameters
-    ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
-    by : str, optional
-        Draw one line for each value of this column.
-    title : str, optional
-        In place of the chart's own.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Up to ten parts of the inputs, alike in number.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        There is no column `by`.
-    """
-    title = title or "Cut off, by length of the input"
-    column = look.find_column(outputs, by)
-    known = outputs[(outputs["outcome"] == "succeeded").fillna(False) & outputs["input_tokens"].notna()]
-    if known.empty:
-        return look.empty_figure(title, "No answer reports its input tokens.")
-    if column is None:
-        traces = [_share_line(known, "all", look.ORANGE)]
-    else:
-        labels, order = look.split_groups(known, column)
-        traces = [_share_line(known[labels == name], str(name), None) for name in order]
-    cut = int((known["stop_reason"] == "length").sum())
-    subtitle = f"n = {len(known):,} answers, {cut:,} cut off; bars are 95 % intervals"
-    figure = look.make_figure(
-        traces, title=title, subtitle=subtitle, x="input tokens (median of each part)", y="cut off (%)"
-    )
-    return figure.update_layout(yaxis={"rangemode": "tozero"}, showlegend=column is not None)
-
-
-def _share_line(rows: pd.DataFrame, name: str, colour: str | None) -> go.Scatter:
-    lengths = rows["input_tokens"].to_numpy(dtype=float)
-    cut = (rows["stop_reason"] == "length").fillna(False).to_numpy(dtype=float)
-    parts = min(10, max(1, len(lengths) // 20))
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)))
-    place = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, max(len(edges) - 2, 0))
-    numbers = np.unique(place)
-    middle = [float(np.median(lengths[place == number])) for number in numbers]
-    count = np.array([(place == number).sum() for number in numbers], dtype=float)
-    share = np.array([cut[place == number].mean() for number in numbers])
-    low, high = _wilson(share, count)
-    return go.Scatter(
-        name=look.escape_text(name),
-        x=middle,
-        y=(100 * share).round(3).tolist(),
-        mode="lines+markers",
-        marker={"size": 8, "color": colour},
-        line={"color": colour},
-        error_y={
-            "type": "data",
-            "array": (100 * (high - share)).tolist(),
-            "arrayminus": (100 * (share - low)).tolist(),
-        },
-        customdata=count.astype(int).tolist(),
-        hovertemplate="%{x:,.0f} input tokens: %{y:.1f} % cut off, n = %{customdata:,}"
-        "<extra>%{fullData.name}</extra>",
-    )
-
-
-def _wilson(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
-    middle = share + z**2 / (2 * count)
-    spread = z * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
-    scale = 1 + z**2 / count
-    return np.minimum((middle - spread) / scale, share), np.maximum((middle + spread) / scale, share)
+    figure.update_xaxes(**look.count_axis(max(counts.values()) * 1.2))
+    return figure.update_yaxes(**look.CATEGORIES)
 
 
 def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -203,89 +175,126 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     Returns
     -------
     plotly.graph_objects.Figure
-        The twelve most frequent, the rest as one bar.
+        The eleven most frequent kinds, the rest as one bar; each kind stands above its bar.
 
     Raises
     ------
     bbkit.errors.InputError
         There is no column `by`.
     """
-    title = title or "Errors"
-    column = look.find_column(outputs, by)
-    wrong = outputs[(outputs["outcome"] == "errored").fillna(False)]
-    if wrong.empty:
-        return look.empty_figure(title, f"No errors in {len(outputs):,} records.")
-    message = wrong["error_message"].fillna("no message").str.replace(r"\d+", "#", regex=True)
-    label = wrong["error_code"].fillna("no code") + ": " + message
-    kinds, order = look.split_groups(pd.DataFrame({"kind": label}), "kind")
-    if column is None:
-        groups, colours = {"errors": kinds}, [look.VERMILLION]
-    else:
-        split, names = look.split_groups(wrong, column)
-        groups = {str(name): kinds[(split == name).to_numpy()] for name in names}
-        colours = [*look.STOP_REASONS.values(), *look.TOKENS.values()]
-    traces = [
-        go.Bar(
-            name=look.escape_text(name),
-            y=[look.shorten(kind) for kind in order],
-            x=[int((values == kind).sum()) for kind in order],
-            orientation="h",
-            marker={"color": colours[number % len(colours)]},
-            hovertemplate="%{x:,} records<extra>%{y}</extra>",
-        )
-        for number, (name, values) in enumerate(groups.items())
-    ]
-    if column is None:
-        traces[0].update(
-            text=[f"{value:,}" for value in traces[0].x], textposition="outside", cliponaxis=False
-        )
+    column = find_column(outputs, by)
+    rows = np.flatnonzero(outputs["outcome"].eq("errored").fillna(False).to_numpy(dtype=bool))
+    if not len(rows):
+        reason = f"No errors in {look.count_noun(len(outputs), 'record')}."
+        return look.empty_figure(title or "Errors", reason)
+    kinds = split_groups(
+        _error_kinds(outputs[["error_code", "error_message"]].iloc[rows]), "kind", _MOST_KINDS
+    )
+    labels = _distinct([look.shorten(name, 110) for name in kinds.names])
+    counts = kinds.count()
+    traces = [_error_bar("errors", labels, counts, look.VERMILLION)]
+    if column is not None:
+        groups = split_groups(outputs, column).take(rows)
+        table = _table(groups.codes, kinds.codes, len(groups.names), len(labels))
+        traces = [
+            _error_bar(look.shorten(name, 28), labels, table[place], groups.colours[place])
+            for place, name in enumerate(groups.names)
+            if table[place].any()
+        ]
+    share = look.percent(len(rows), len(outputs))
+    subtitle = f"n = {look.count_noun(len(rows), 'error')} in {len(outputs):,} records ({share})"
+    said = ", ".join(f"{name} ({count:,})" for name, count in zip(kinds.names[:5], counts, strict=False))
+    title = title or _say_errors(len(rows), len(labels))
     figure = look.make_figure(
         traces,
         title=title,
-        subtitle=f"n = {len(wrong):,} of {len(outputs):,} records",
+        subtitle=subtitle,
         x="records",
-        height=170 + 34 * len(order),
+        height=150 + 48 * len(labels),
         barmode="stack",
+        bargap=0.55,
         showlegend=column is not None,
+        legend=look.ABOVE,
+        alt=f"{title}. {subtitle}: {look.shorten(said, 300)}",
     )
-    return figure.update_layout(yaxis={"autorange": "reversed", "showgrid": False})
+    figure.update_xaxes(**look.count_axis(counts.max() * 1.12))
+    figure.update_yaxes(**look.CATEGORIES, showticklabels=False)
+    return _label_bars(figure, labels, counts)
 
 
-def _count(
-    frame: pd.DataFrame, values: pd.Series, columns: list[str], by: str | None
-) -> tuple[pd.DataFrame, list[str]]:
-    values = values.astype("string")
-    known = [*columns, *sorted(set(values.dropna().unique()) - set(columns))]
-    if by is None:
-        table = values.value_counts().reindex(known, fill_value=0).to_frame().T
-        return table, ["all"]
-    labels, order = look.split_groups(frame, by)
-    table = pd.crosstab(labels.to_numpy(dtype=object), values.to_numpy(dtype=object)).reindex(
-        index=order, columns=known, fill_value=0
-    )
-    totals = table.sum(axis=1)
-    return table, [f"{look.shorten(name, 28)}  (n = {totals[name]:,})" for name in order]
+def _say_errors(count: int, kinds: int) -> str:
+    if count == 1:
+        return "One record failed"
+    return f"{count:,} records failed, {'all in the same way' if kinds == 1 else f'in {kinds} ways'}"
 
 
-def _stacked(bars: list[go.Bar], title: str, total: int, groups: int, noun: str = "records") -> go.Figure:
-    figure = look.make_figure(
-        bars,
-        title=title,
-        subtitle=f"n = {total:,} {noun}",
-        x=f"share of {noun} (%)",
-        height=190 + 34 * groups,
-        barmode="stack",
+def _error_kinds(wrong: pd.DataFrame) -> pd.DataFrame:
+    """Name the kind of each error; the pattern runs once per distinct message only."""
+    codes, code_values = pd.factorize(wrong["error_code"])
+    texts, text_values = pd.factorize(wrong["error_message"])
+    same = pd.Series(text_values, dtype="string").str.slice(0, 400).str.replace(_DIGITS, "#", regex=True)
+    folded, messages = pd.factorize(same)
+    folded = np.append(folded, -1)[texts]
+    joint, inverse = np.unique(np.column_stack([codes, folded]), axis=0, return_inverse=True)
+    names = [
+        f"{'no code' if code < 0 else code_values[code]}: {'no message' if text < 0 else messages[text]}"
+        for code, text in joint.tolist()
+    ]
+    distinct, values = pd.factorize(np.array(names, dtype=object))
+    return pd.DataFrame({"kind": pd.Categorical.from_codes(distinct[inverse.ravel()], values)})
+
+
+def _distinct(labels: list[str]) -> list[str]:
+    """Keep bars apart whose names are the same after they were cut."""
+    seen: dict[str, int] = {}
+    told = []
+    for label in labels:
+        seen[label] = seen.get(label, 0) + 1
+        told.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return told
+
+
+def _error_bar(name: str, labels: list[str], counts: np.ndarray, colour: str) -> go.Bar:
+    return go.Bar(
+        name=name,
+        y=labels,
+        x=counts.tolist(),
+        orientation="h",
+        marker={"color": colour, "line": {"width": 0}},
+        hovertemplate="%{x:,} records<br>%{y}<extra>%{fullData.name}</extra>",
     )
-    return figure.update_layout(
-        xaxis={"range": [0, 100]},
-        yaxis={"autorange": "reversed", "showgrid": False},
-        legend={
-            "orientation": "h",
-            "y": 1.0,
-            "yanchor": "bottom",
-            "x": 1,
-            "xanchor": "right",
-            "traceorder": "normal",
-        },
-        showlegend=True,
-    )
+
+
+def _label_bars(figure: look.Chart, labels: list[str], counts: np.ndarray) -> look.Chart:
+    for label, count in zip(labels, counts.tolist(), strict=True):
+        at = {"y": label, "yref": "y", "showarrow": False, "xanchor": "left"}
+        figure.add_annotation(
+            **at, text=label, x=0, xref="paper", yanchor="bottom", yshift=12, font={"size": 12}
+        )
+        figure.add_annotation(**at, text=f"{count:,}", x=count, xref="x", xshift=4)
+    return figure
+
+
+def _code(values: pd.Series, known: list[str], absent: str = "") -> tuple[list[str], np.ndarray]:
+    """Number the values: the known ones in their order, then whatever else occurs."""
+    codes, found = pd.factorize(values)
+    names = [str(value) for value in found]
+    if absent or (codes < 0).any():
+        names.append(absent or "not known")
+    parts = [*known, *sorted(set(names) - set(known))]
+    place = np.array([parts.index(name) for name in names], dtype=np.int64)
+    return parts, place[codes]
+
+
+def _cross(
+    frame: pd.DataFrame, column: str | None, codes: np.ndarray, width: int
+) -> tuple[np.ndarray, list[str]]:
+    if column is None:
+        return np.bincount(codes, minlength=width)[None, :], [""]
+    groups = split_groups(frame, column)
+    table = _table(groups.codes, codes, len(groups.names), width)
+    return table, [groups.label(place) for place in range(len(groups.names))]
+
+
+def _table(rows: np.ndarray, columns: np.ndarray, height: int, width: int) -> np.ndarray:
+    return np.bincount(rows * width + columns, minlength=height * width).reshape(height, width)

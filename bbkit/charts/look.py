@@ -1,13 +1,9 @@
 """The one look of all charts: colours by meaning, layout, number formats, empty states."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import plotly.graph_objects as go
-
-from bbkit.errors import InputError
 
 # Okabe and Ito's palette, told apart in all three colour-vision deficiencies: https://jfly.uni-koeln.de/color/
 GREEN, VERMILLION, ORANGE, PURPLE = "#009E73", "#D55E00", "#E69F00", "#CC79A7"
@@ -42,8 +38,48 @@ STATUSES = {
     "InProgress": BLUE,
 }
 
-MOST_GROUPS = 12
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+# plotly.js 4 offers a button that uploads the figure and its data: https://github.com/plotly/plotly.js/pull/7909
+_CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
+
+ABOVE = {
+    "orientation": "h",
+    "y": 1.0,
+    "yanchor": "bottom",
+    "x": 1,
+    "xanchor": "right",
+    "traceorder": "normal",
+}
+"""A legend in a line above the plot, at its right end."""
+
+
+class Chart(go.Figure):
+    """A figure that, wherever it is shown or saved, has no button to upload its data."""
+
+    def show(self, *args: Any, **options: Any) -> None:
+        """Show it as plotly does, without the upload button."""
+        super().show(*args, **_configured(options))
+
+    def to_html(self, *args: Any, **options: Any) -> str:
+        """Give it as HTML as plotly does, without the upload button."""
+        return super().to_html(*args, **_configured(options))
+
+    def write_html(self, *args: Any, **options: Any) -> None:
+        """Save it as HTML as plotly does, without the upload button."""
+        super().write_html(*args, **_configured(options))
+
+    def _ipython_display_(self) -> None:
+        import plotly.io as pio
+
+        if pio.renderers.render_on_display and pio.renderers.default:
+            self.show()
+        else:
+            print(repr(self))
+
+
+def _configured(options: dict[str, Any]) -> dict[str, Any]:
+    return {**options, "config": {**_CONFIG, **(options.get("config") or {})}}
 
 
 def make_figure(
@@ -56,7 +92,7 @@ def make_figure(
     height: int = 360,
     alt: str = "",
     **layout: Any,
-) -> go.Figure:
+) -> Chart:
     """Put traces into a figure of the house's look.
 
     Parameters
@@ -77,19 +113,12 @@ def make_figure(
     Returns
     -------
     plotly.graph_objects.Figure
-        With transparent colours left to the page: only marks carry colour.
+        As wide as its place; a report that re-themes it changes ink and paper, never a mark.
     """
     text = escape_text(title)
     if subtitle:
         text += f"<br><span style='font-size:12px;color:{GREY}'>{escape_text(subtitle)}</span>"
-    axis = {
-        "gridcolor": "rgba(128,128,128,0.22)",
-        "zeroline": False,
-        "automargin": True,
-        "separatethousands": True,
-        "title": {"standoff": 8},
-    }
-    figure = go.Figure(list(traces))
+    figure = Chart(list(traces))
     figure.update_layout(
         template="none",
         title={
@@ -105,19 +134,54 @@ def make_figure(
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
         height=height,
-        margin={"l": 12, "r": 24, "t": 76, "b": 56, "autoexpand": True},
-        xaxis={**axis, "title": {"text": escape_text(x), "standoff": 8}},
-        yaxis={**axis, "title": {"text": escape_text(y), "standoff": 8}},
+        margin={"l": 12, "r": 24, "t": 76, "b": 52, "autoexpand": True},
+        xaxis=style_axis(x),
+        yaxis=style_axis(y),
         hoverlabel={"align": "left"},
         separators=".,",
         bargap=0.28,
+        showlegend=False,
         meta={"alt": alt or f"{title}. {subtitle}".strip()},
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
     )
     return figure.update_layout(**layout)
 
 
-def empty_figure(title: str, reason: str) -> go.Figure:
+def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
+    """Give the house's look of an axis.
+
+    Parameters
+    ----------
+    title : str
+        Its title with the unit; plain text.
+    **more
+        More of plotly's axis.
+
+    Returns
+    -------
+    dict
+        An axis of plotly's layout.
+    """
+    axis = {
+        "gridcolor": "rgba(128,128,128,0.22)",
+        "zeroline": False,
+        "automargin": True,
+        "separatethousands": True,
+        "title": {"text": escape_text(title), "standoff": 8, "font": {"size": 12}},
+        "tickfont": {"size": 12},
+        "ticks": "",
+    }
+    return {**axis, **more}
+
+
+BELOW = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+"""A legend in a line at the foot of the figure, under panels whose names stand above them."""
+
+CATEGORIES = {"autorange": "reversed", "showgrid": False, "ticks": "", "title": {"text": ""}}
+"""What an axis of names adds: the first on top, no grid."""
+
+
+def empty_figure(title: str, reason: str) -> Chart:
     """Make a figure that says why there is nothing to draw.
 
     Parameters
@@ -138,12 +202,14 @@ def empty_figure(title: str, reason: str) -> go.Figure:
         "xref": "paper",
         "yref": "paper",
         "x": 0,
-        "y": 0.6,
+        "y": 1,
         "xanchor": "left",
-        "font": {"size": 14, "color": GREY},
+        "yanchor": "top",
+        "font": {"size": 14},
     }
     hidden = {"visible": False}
-    return make_figure([], title=title, height=160, alt=f"{title}: {reason}").update_layout(
+    margin = {"l": 12, "r": 24, "t": 52, "b": 12}
+    return make_figure([], title=title, height=112, alt=f"{title}: {reason}", margin=margin).update_layout(
         annotations=[note], xaxis=hidden, yaxis=hidden
     )
 
@@ -205,130 +271,67 @@ def percent(part: float, whole: float) -> str:
         return "<0.1 %"
     if part != whole and share > 99.9:
         return ">99.9 %"
-    return f"{share:.1f} %" if part != whole else "100 %"
+    if share in (0, 100):
+        return f"{share:.0f} %"
+    return f"{share:.1f} %"
 
 
-def find_column(frame: pd.DataFrame, by: str | None) -> str | None:
-    """Find the column to group by: its own name, or that of a source column.
+def count_axis(most: float) -> dict[str, Any]:
+    """Give an axis of counts that begins at 0 and has ticks at whole numbers only.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        The tidy frame.
-    by : str, optional
-        ``queue`` also finds ``source.queue``; empty or None is no grouping.
+    most : float
+        What it must hold, in its own unit.
 
     Returns
     -------
-    str or None
-        The column's name in the frame.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        The frame has no such column.
+    dict
+        ``range`` and ticks of a plotly axis.
     """
-    if not by:
-        return None
-    for name in (by, f"source.{by}"):
-        if name in frame.columns:
-            return name
-    known = ", ".join(str(name).removeprefix("source.") for name in frame.columns)
-    raise InputError(
-        f"No column {by!r} to group by; there are {known}. "
-        "Pass source_columns= to collect_outputs to bring columns of the source along."
-    )
+    return {"range": [0, most], "tickformat": ",.12~g", **({"dtick": 1} if most < 8 else {})}
 
 
-def split_groups(frame: pd.DataFrame, column: str) -> tuple[pd.Series, list[Hashable]]:
-    """Name the group of each row, the largest groups by themselves and the rest as one.
+def count_noun(count: int, noun: str) -> str:
+    """Write a count with its noun: ``1 answer``, ``1,204 answers``.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        The tidy frame.
-    column : str
-        The column to group by.
+    count : int
+        How many.
+    noun : str
+        In the singular, with a regular plural.
 
     Returns
     -------
-    labels : pandas.Series of str
-        The group's name, one per row; an absent value is ``not known``.
-    order : list of str
-        The names, the largest group first.
+    str
+        For titles.
     """
-    values = frame[column].astype("string").fillna("not known")
-    counts = values.value_counts()
-    if len(counts) <= MOST_GROUPS:
-        return values, list(counts.index)
-    kept = list(counts.index[: MOST_GROUPS - 1])
-    rest = f"{len(counts) - len(kept):,} others"
-    return values.where(values.isin(kept), rest), [*kept, rest]
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def share_bars(
-    table: pd.DataFrame,
-    colours: Mapping[str, str],
-    *,
-    names: Sequence[Hashable],
-    words: pd.DataFrame | None = None,
-) -> list[go.Bar]:
-    """Draw one 100 % bar per row of a table of counts, one colour per column.
+def mark_bar(names: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
+    """Give bars the colour and the pattern of their meaning.
 
     Parameters
     ----------
-    table : pandas.DataFrame
-        Counts; rows are groups, columns the parts.
+    names : sequence of str
+        One name per bar.
     colours : mapping of str to str
-        Column name to colour.
-    names : sequence
-        Labels of the rows, in the order from top to bottom.
-    words : pandas.DataFrame, optional
-        More text for the hover, of the same shape.
+        Colour of each name.
 
     Returns
     -------
-    list of plotly.graph_objects.Bar
-        One trace per column that holds anything.
+    dict
+        A ``marker`` of plotly's bars; print and grey-scale screens tell the patterns apart.
     """
-    totals = table.sum(axis=1).to_numpy(dtype=float)
-    bars = []
-    for column in table.columns:
-        counts = table[column].to_numpy(dtype=float)
-        if not counts.sum():
-            continue
-        shares = np.divide(100 * counts, totals, out=np.zeros_like(counts), where=totals > 0)
-        labels = [
-            percent(count, total) if share >= 6 else ""
-            for count, total, share in zip(counts, totals, shares, strict=True)
-        ]
-        more = words[column].tolist() if words is not None else [""] * len(table)
-        hover = [
-            f"{int(count):,} of {int(total):,} ({percent(count, total)}){text}"
-            for count, total, text in zip(counts, totals, more, strict=True)
-        ]
-        bars.append(
-            go.Bar(
-                name=escape_text(column),
-                y=list(names),
-                x=shares.round(4).tolist(),
-                orientation="h",
-                marker={
-                    "color": colours.get(str(column), LIGHT),
-                    "pattern": {
-                        "shape": PATTERNS.get(str(column), ""),
-                        "fillmode": "overlay",
-                        "fgcolor": "rgba(255,255,255,0.55)",
-                        "size": 6,
-                    },
-                    "line": {"width": 0},
-                },
-                text=labels,
-                textposition="inside",
-                insidetextanchor="middle",
-                textangle=0,
-                hovertext=hover,
-                hovertemplate="<b>%{fullData.name}</b>, %{y}<br>%{hovertext}<extra></extra>",
-            )
-        )
-    return bars
+    return {
+        "color": [colours.get(name, LIGHT) for name in names],
+        "pattern": {
+            "shape": [PATTERNS.get(name, "") for name in names],
+            "fillmode": "overlay",
+            "fgcolor": "rgba(255,255,255,0.55)",
+            "size": 6,
+        },
+        "line": {"width": 0},
+    }

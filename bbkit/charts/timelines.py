@@ -4,6 +4,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import look
+from bbkit.charts.groups import find_column
 
 
 def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -28,11 +29,13 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
     bbkit.errors.InputError
         There is no column `by`.
     """
-    title = title or "Jobs over time"
-    column = look.find_column(jobs, by) or "job_name"
+    column = find_column(jobs, by) or "job_name"
     started = jobs.dropna(subset=["submitted_at"]).sort_values("submitted_at").tail(60)
     if started.empty:
-        return look.empty_figure(title, f"None of {len(jobs):,} jobs was submitted yet.")
+        reason = (
+            f"None of {len(jobs):,} jobs was submitted yet." if len(jobs) else "No job was submitted yet."
+        )
+        return look.empty_figure(title or "Jobs over time", reason)
     ends = started["ended_at"].fillna(started["seen_at"]).fillna(started["submitted_at"])
     seconds = (ends - started["submitted_at"]).dt.total_seconds()
     names = started[column].astype("string").fillna("not known")
@@ -57,18 +60,25 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
     subtitle = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     figure = look.make_figure(
         traces,
-        title=title,
-        subtitle=f"n = {len(jobs):,} jobs: {subtitle}",
+        title=title or _say_ended(jobs),
+        subtitle=f"Jobs over time, n = {look.count_noun(len(jobs), 'job')}: {subtitle}",
         x="time (UTC)",
         height=180 + 32 * len(started),
     )
     return figure.update_layout(
         xaxis={"type": "date"},
-        yaxis={"autorange": "reversed", "showgrid": False},
+        yaxis=look.CATEGORIES,
         showlegend=True,
         barmode="overlay",
-        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 1, "xanchor": "right"},
+        legend=look.ABOVE,
     )
+
+
+def _say_ended(jobs: pd.DataFrame) -> str:
+    ended = int(jobs["ended_at"].notna().sum())
+    if ended == len(jobs):
+        return "The job has ended" if ended == 1 else f"All {ended:,} jobs have ended"
+    return f"{ended:,} of {look.count_noun(len(jobs), 'job')} {'has' if ended == 1 else 'have'} ended"
 
 
 def _duration(seconds: float) -> str:

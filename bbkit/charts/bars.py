@@ -1,0 +1,94 @@
+"""Bars of shares: one 100 % bar for each group, with its number of rows."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bbkit.charts import look
+
+
+def share_figure(
+    counts: np.ndarray,
+    parts: Sequence[str],
+    colours: Mapping[str, str],
+    names: Sequence[str],
+    *,
+    title: str,
+    subtitle: str,
+    noun: str,
+    words: Mapping[str, str] | None = None,
+) -> look.Chart:
+    """Draw one 100 % bar per group, one colour per part.
+
+    Parameters
+    ----------
+    counts : numpy.ndarray of int
+        Rows are groups, columns parts.
+    parts : sequence of str
+        Names of the columns, in the order from left to right.
+    colours : mapping of str to str
+        Colour of each part.
+    names : sequence of str
+        Labels of the rows from top to bottom; a single empty one for no grouping.
+    title, subtitle : str
+        Of the figure.
+    noun : str
+        What is counted, in the plural.
+    words : mapping of str to str, optional
+        More to say of a part, in the hover.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Shares in percent; parts that nobody has are left out.
+    """
+    drawn = [place for place in range(len(parts)) if counts[:, place].sum()]
+    bars = [
+        _share_bar(counts[:, place], counts.sum(axis=1), parts[place], colours, names, words or {})
+        for place in drawn
+    ]
+    figure = look.make_figure(
+        bars,
+        title=title,
+        subtitle=subtitle,
+        x=f"share of the {noun} (%)",
+        height=172 + 34 * len(names),
+        barmode="stack",
+        showlegend=True,
+        legend=look.ABOVE,
+    )
+    figure.update_xaxes(range=[0, 100])
+    return figure.update_yaxes(**look.CATEGORIES, showticklabels=any(names))
+
+
+def _share_bar(
+    counts: np.ndarray,
+    totals: np.ndarray,
+    part: str,
+    colours: Mapping[str, str],
+    names: Sequence[str],
+    words: Mapping[str, str],
+) -> dict:
+    shares = np.divide(100.0 * counts, totals, out=np.zeros(len(counts)), where=totals > 0)
+    said = [look.percent(count, total) for count, total in zip(counts, totals, strict=True)]
+    more = f"<br>{words[part]}" if words.get(part) else ""
+    marker = look.mark_bar([part], colours)
+    marker["color"] = marker["color"][0]
+    marker["pattern"]["shape"] = marker["pattern"]["shape"][0]
+    return {
+        "type": "bar",
+        "name": look.escape_text(part),
+        "y": list(names),
+        "x": shares.round(4).tolist(),
+        "orientation": "h",
+        "marker": marker,
+        "text": [label if share >= 6 else "" for label, share in zip(said, shares, strict=True)],
+        "textposition": "inside",
+        "insidetextanchor": "middle",
+        "textangle": 0,
+        "hovertext": [
+            f"{int(count):,} of {int(total):,} ({label}){more}"
+            for count, total, label in zip(counts, totals, said, strict=True)
+        ],
+        "hovertemplate": "<b>%{fullData.name}</b> %{y}<br>%{hovertext}<extra></extra>",
+    }

@@ -1,0 +1,128 @@
+"""Groups to compare by: which row is in which, in an order and colours that all charts of a frame share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from bbkit.charts import look
+from bbkit.errors import InputError
+
+MOST_GROUPS = 12
+MOST_LINES = 7
+"""More lines, or more panels, than this cannot be told apart."""
+
+UNKNOWN = "not known"
+_COLOURS = (
+    look.BLUE,
+    look.ORANGE,
+    look.GREEN,
+    look.PURPLE,
+    look.SKY,
+    look.VERMILLION,
+    "#8A6D00",
+    "#004B76",
+    "#6B4C9A",
+    "#444444",
+    look.YELLOW,
+)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The groups of a frame.
+
+    Attributes
+    ----------
+    codes : numpy.ndarray of int
+        One per row of the frame: the place of its group in `names`.
+    names : list of str
+        The largest group first, the sum of the small ones last.
+    colours : list of str
+        One per group.
+    """
+
+    codes: np.ndarray
+    names: list[str]
+    colours: list[str]
+
+    def take(self, rows: np.ndarray) -> "Groups":
+        """Give the groups of some rows, chosen by a mask or by position."""
+        return Groups(self.codes[rows], self.names, self.colours)
+
+    def count(self) -> np.ndarray:
+        """Count the rows of each group."""
+        return np.bincount(self.codes, minlength=len(self.names))
+
+    def label(self, place: int, most: int = 28) -> str:
+        """Name a group with its number of rows, such as ``bank  (n = 60)``."""
+        return f"{look.shorten(self.names[place], most)}  (n = {int(self.count()[place]):,})"
+
+
+def find_column(frame: pd.DataFrame, by: str | None) -> str | None:
+    """Find the column to group by: its own name, or that of a source column.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The tidy frame.
+    by : str, optional
+        ``queue`` also finds ``source.queue``; empty or None is no grouping.
+
+    Returns
+    -------
+    str or None
+        The column's name in the frame.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        The frame has no such column.
+    """
+    if not by:
+        return None
+    for name in (by, f"source.{by}"):
+        if name in frame.columns:
+            return name
+    known = ", ".join(str(name).removeprefix("source.") for name in frame.columns)
+    raise InputError(
+        f"No column {by!r} to group by; there are {known}. "
+        "Pass source_columns= to collect_outputs to bring columns of the source along."
+    )
+
+
+def split_groups(frame: pd.DataFrame, column: str, most: int = MOST_GROUPS) -> Groups:
+    """Name the group of each row, the largest groups by themselves and the rest as one.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The whole frame, so that a group keeps its colour whichever of its rows a chart draws.
+    column : str
+        The column to group by; an absent value is ``not known``.
+    most : int
+        Groups to keep.
+
+    Returns
+    -------
+    Groups
+        Codes, names and colours.
+    """
+    codes, values = pd.factorize(frame[column])
+    codes = np.where(codes < 0, len(values), codes)
+    counts = np.bincount(codes, minlength=len(values))
+    order = np.argsort(-counts, kind="stable")
+    rank = np.empty(len(order), dtype=np.int64)
+    rank[order] = np.arange(len(order))
+    names = [str(values[place]) if place < len(values) else UNKNOWN for place in order[: most + 1]]
+    codes = rank[codes]
+    if len(order) <= most:
+        return Groups(codes, names, [_colour(place, name) for place, name in enumerate(names)])
+    kept = most - 1
+    colours = [_colour(place, name) for place, name in enumerate(names[:kept])]
+    rest = f"{len(order) - kept:,} others"
+    return Groups(np.minimum(codes, kept), [*names[:kept], rest], [*colours, look.GREY])
+
+
+def _colour(place: int, name: str) -> str:
+    return look.LIGHT if name == UNKNOWN else _COLOURS[place % len(_COLOURS)]
