@@ -104,7 +104,8 @@ def render_report(
             report = _export(report, source, typed, with_text, title, gates, failure)
     if failure:
         raise ReportError(
-            f"{failure.rstrip(chr(46))}. What ran before is in {str(report.path)!r} and {str(report.notebook_path)!r}."
+            f"{failure.rstrip('.')}. What ran before is in {str(report.path)!r} and "
+            f"{str(report.notebook_path)!r}."
         )
     return _check(report, gates)
 

@@ -12,6 +12,7 @@ STATEMENT = (
     "Masking is not anonymisation: names, addresses and what people tell are still there."
 )
 
+_MARGIN = 200
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{4,}(Z|[+-][0-9:]{5})?)?")
 
 
@@ -71,3 +72,11 @@ def shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most].rstrip()}… ({len(text) - most:,} more characters)"
+
+
+def bound_text(text: str, masker: Masker, most: int) -> str:
+    """Mask and shorten; what will not be shown is not searched, but for a margin a pattern may reach into."""
+    if len(text) <= most + _MARGIN:
+        return shorten(masker.text(text), most)
+    shown = masker.text(text[: most + _MARGIN])[:most].rstrip()
+    return f"{shown}… ({len(text) - most:,} more characters)"

@@ -78,8 +78,21 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
 
 
 def read_notebook(path: Path) -> Any:
-    """Read a notebook of any format nbformat knows as version 4."""
-    return nbformat.read(path, as_version=4)
+    """Read a notebook as version 4; lone surrogates, which no file can hold, become U+FFFD."""
+    return _mend(nbformat.read(path, as_version=4))
+
+
+def _mend(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    elif isinstance(value, list):
+        value[:] = [_mend(item) for item in value]
+    elif isinstance(value, dict):
+        value.update({key: _mend(item) for key, item in value.items()})
+    return value
 
 
 def tell_status(notebook: Any) -> tuple[str, int]:

@@ -3,8 +3,8 @@
 import html
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import unquote
 
@@ -91,6 +91,20 @@ _PROPERTIES = {
 _SHEET_PROPERTIES = _PROPERTIES | {"background", "border-bottom", "border-top", "opacity"}
 
 
+# Each pattern stops at the next bracket, so that no text can make it start over and over.
+_TAG = re.compile(r"<([A-Za-z][A-Za-z0-9]*)([^<>]*)")
+_HANDLER = re.compile(r"(?i)[\s\"'/]on[a-z]+\s*=")
+_ADDRESS = re.compile(r"(?i)[\s\"'/](?:href|src|action|data|formaction)\s*=\s*([^\s>]{1,40})")
+_NESTING = re.compile(
+    r"(?i)<(/?)(?:div|span|section|article|table|ul|ol|dl|blockquote|details|b|i|em|font|a)\b"
+)
+_RUNS = re.compile(r"(<[A-Za-z/!?][^<>]*>)|((?:[^<]++|<(?![A-Za-z/!?]))++)")
+_STYLE_START = re.compile(r"(?i)<style\b[^<>]*>")
+_STYLE_END = re.compile(r"(?i)</style")
+_ROOM_FOR_NOTE = 60
+_MOST_SHEETS, _MOST_STYLE, _MOST_DEPTH = 20, 500_000, 1_000
+
+
 @dataclass
 class Cleaned:
     """Safe HTML, what was dropped from it by kind, and how much was shortened."""
@@ -127,8 +141,12 @@ def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
     -------
     Cleaned
     """
+    if _depth(source) > _MOST_DEPTH:
+        told = f"An output nested more than {_MOST_DEPTH:,} deep was left out."
+        return Cleaned(f'<p class="page-note">{told}</p>', Counter({"nested output": 1}))
     dropped = _count_active(source)
     styles = _clean_styles(source)
+    source = _bound_runs(source)
     safe = nh3.clean(
         source,
         tags=_TEXT_TAGS | _BLOCK_TAGS | _TABLE_TAGS,
@@ -167,39 +185,51 @@ def _filter_attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-class _Inspector(HTMLParser):
-    """Counts what `nh3` will drop; it is only the note, never the guard."""
+def _depth(source: str) -> int:
+    """Return how deep tags that need an end are nested; the time `nh3` takes grows with its square."""
+    depth = deepest = 0
+    for tag in _NESTING.finditer(source):
+        depth = max(0, depth - 1) if tag[1] else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: Counter[str] = Counter()
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _ACTIVE:
-            self.found[_ACTIVE[tag]] += 1
-        for name, value in attrs:
-            address = re.sub(r"[\x00-\x20]", "", value or "").lower()
-            if name.startswith("on"):
-                self.found["event handler"] += 1
-            elif address.startswith(("javascript:", "vbscript:", "data:text")):
-                self.found["script link"] += 1
-            elif tag == "img" and name == "src" and not address.startswith("data:image/"):
-                self.found["image from elsewhere"] += 1
+def _bound_runs(source: str) -> str:
+    """Shorten very long texts before they are parsed; `nh3` takes the square of the entities in one of them."""
+
+    def bound(run: re.Match[str]) -> str:
+        text = run[2]
+        if text is None or len(text) <= 2 * FULL.characters:
+            return run[0]
+        kept = text[: FULL.characters - _ROOM_FOR_NOTE]
+        # Cut between words: half an address or number is not masked.
+        kept = kept[: kept.rfind(" ", -300)] if " " in kept[-300:] else kept
+        return f"{kept}… ({len(text) - len(kept):,} more characters)"
+
+    return _RUNS.sub(bound, source)
 
 
 def _count_active(source: str) -> Counter[str]:
-    inspector = _Inspector()
-    try:
-        inspector.feed(source)
-        inspector.close()
-    except AssertionError:
-        inspector.found["malformed tag"] += 1
-    return inspector.found
+    """Count what `nh3` will drop; this is only the note, never the guard."""
+    found: Counter[str] = Counter()
+    for tag, attributes in _TAG.findall(source):
+        if tag.lower() in _ACTIVE:
+            found[_ACTIVE[tag.lower()]] += 1
+        found["event handler"] += len(_HANDLER.findall(attributes))
+        addresses = [
+            re.sub(r"[\x00-\x20\"']", "", a).lower() for a in _ADDRESS.findall(html.unescape(attributes))
+        ]
+        found["script link"] += sum(
+            a.startswith(("javascript:", "vbscript:", "data:text")) for a in addresses
+        )
+        if tag.lower() == "img":
+            found["image from elsewhere"] += sum(a.startswith(("http", "//")) for a in addresses)
+    return +found
 
 
 def _clean_styles(source: str) -> str:
     rules = []
-    for block in re.findall(r"(?is)<style\b[^>]*>(.*?)</style", source)[:20]:
+    for block in _style_blocks(source):
         for rule in tinycss2.parse_stylesheet(block, skip_comments=True, skip_whitespace=True):
             if rule.type != "qualified-rule":
                 continue
@@ -209,6 +239,18 @@ def _clean_styles(source: str) -> str:
             if body := _clean_declarations(rule.content):
                 rules.append(f"{','.join(selectors)}{{{body}}}")
     return "".join(rules)
+
+
+def _style_blocks(source: str) -> Iterator[str]:
+    end = 0
+    for _ in range(_MOST_SHEETS):
+        start = _STYLE_START.search(source, end)
+        stop = _STYLE_END.search(source, start.end()) if start else None
+        if start is None or stop is None:
+            return
+        end = stop.end()
+        if stop.start() - start.end() < _MOST_STYLE:
+            yield source[start.end() : stop.start()]
 
 
 def _clean_declarations(content: list[Any]) -> str:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from bbkit.report.masking import Limits, Masker, shorten
+from bbkit.report.masking import Limits, Masker, bound_text
 
 _VOID = {"br", "hr", "img", "col", "wbr"}
 _LONG_CELL = 40
@@ -115,7 +115,7 @@ class HtmlWriter(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._skipping:
             return
-        text = shorten(self.masker.text(data), self.limits.characters)
+        text = bound_text(data, self.masker, self.limits.characters)
         self.shortened += text.endswith(" more characters)")
         if self._cell:
             self._cell[1].append(text)

@@ -1,0 +1,60 @@
+"""Texts that try to run, to reach out or to break the page, as a model or a caller could write them."""
+
+MARK = "attacked"
+"""What a payload sets on `window` when it runs: ``window.attacked`` is then true."""
+
+RUN = f"window.{MARK}=true"
+
+SCRIPTS = [
+    f"<script>{RUN}</script>",
+    f"</script><script>{RUN}</script>",
+    f'"><script>{RUN}</script>',
+    f"</textarea></title></style></pre></details><script>{RUN}</script>",
+    f"<!--><script>{RUN}</script>-->",
+    f"<scr<script>ipt>{RUN}</script>",
+    f"]]></script><script>{RUN}</script>",
+]
+HANDLERS = [
+    f'<img src=x onerror="{RUN}">',
+    f'" onmouseover="{RUN}" autofocus onfocus="{RUN}" x="',
+    f"<svg onload={RUN}>",
+    f"<svg><script>{RUN}</script></svg>",
+    f"<details open ontoggle={RUN}><summary>x</summary></details>",
+    f"<body onload={RUN}>",
+    f"<input autofocus onfocus={RUN}>",
+    f"<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src onerror={RUN}&gt;'>",
+    f"<iframe srcdoc='<script>parent.{MARK}=true</script>'></iframe>",
+    f"<video><source onerror={RUN}></video>",
+]
+LINKS = [
+    f'<a href="javascript:{RUN}" autofocus>x</a>',
+    f'<a href="&#106;ava&Tab;script:{RUN}">x</a>',
+    f"[x](javascript:{RUN})",
+    f'<form action="javascript:{RUN}"><button>x</button></form>',
+    f'<meta http-equiv="refresh" content="0;url=javascript:{RUN}">',
+    f'<object data="javascript:{RUN}"></object>',
+    f'<base href="javascript:{RUN}//">',
+]
+STYLES = [
+    "</style><style>body{display:none}</style>",
+    "<style>*{background:url(http://attack.invalid/leak)}</style>",
+    '<div style="position:fixed;inset:0;background:red url(http://attack.invalid/x)">over all</div>',
+    "}*{display:none !important}",
+    '<link rel="stylesheet" href="http://attack.invalid/x.css">',
+    '<img src="http://attack.invalid/pixel.png">',
+]
+TERMINALS = [
+    "\x1b[31mred\x1b[0m \x1b]8;;http://attack.invalid\x07link\x1b]8;;\x07",
+    "\x1b[2J\x1b]0;title\x07\x00\x08\x07",
+]
+FORMULAS = ['=HYPERLINK("http://attack.invalid","x")', "+1+1", "-1+1", "@SUM(A1)", "\t=1+1"]
+SPOOFS = [
+    "\u202egnp.exe",
+    "{{ 7*7 }}{% raw %}",
+    "${7*7} $5 and $10 $x$",
+    "\ud7ff\u2028\u2029\ufeff",
+    "a\u0000b",
+]
+
+TEXTS = [*SCRIPTS, *HANDLERS, *LINKS, *STYLES, *TERMINALS, *FORMULAS, *SPOOFS]
+"""All of them."""

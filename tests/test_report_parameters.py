@@ -1,0 +1,121 @@
+"""The parameters cell as a signature: names, types, defaults and help, strictly."""
+
+import ast
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report_notebooks import PARAMETERS, code, markdown, write
+
+from bbkit.errors import BbkitError, InputError
+from bbkit.report import Parameter, read_parameters, render_report
+
+
+@pytest.fixture
+def notebook(tmp_path: Path) -> Path:
+    return write(tmp_path / "n.ipynb", markdown("# A"), code(PARAMETERS, "parameters"))
+
+
+def test_the_cell_is_read_without_running_it(notebook: Path) -> None:
+    known = read_parameters(notebook)
+    assert list(known) == ["run_folder", "account_id", "limit", "share", "strict", "by", "tags", "uri"]
+    assert known["account_id"] == Parameter("account_id", "str", "012345678901", "twelve digits")
+    assert known["uri"].default == "s3://bucket/key#fragment"
+    assert known["uri"].help == "a hash inside the text"
+    assert known["by"].type == "str | None"
+    assert known["share"].help == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("account_id", "012345678901", "012345678901"),
+        ("run_folder", Path("runs/x"), "runs/x"),
+        ("limit", "25", 25),
+        ("limit", 25, 25),
+        ("share", "1e-3", 0.001),
+        ("share", 1, 1.0),
+        ("strict", "true", True),
+        ("strict", "no", False),
+        ("by", "None", None),
+        ("by", None, None),
+        ("by", "queue", "queue"),
+        ("tags", '["x"]', ["x"]),
+    ],
+)
+def test_text_becomes_what_the_type_says(notebook: Path, name: str, value: Any, expected: Any) -> None:
+    converted = read_parameters(notebook)[name].convert(value)
+    assert converted == expected
+    assert type(converted) is type(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("limit", "012345678901", "leading zero"),
+        ("limit", "1.5", "a whole number"),
+        ("limit", True, "a whole number"),
+        ("share", "nan", "a number"),
+        ("strict", "maybe", "true or false"),
+        ("account_id", 12345678901, "write it as text"),
+        ("tags", "x", "a JSON list"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(notebook: Path, name: str, value: Any, said: str) -> None:
+    with pytest.raises(InputError, match=said) as caught:
+        read_parameters(notebook)[name].convert(value)
+    assert repr(name) in str(caught.value)
+
+
+def test_a_literal_type_takes_its_values_only() -> None:
+    parameter = Parameter("size", 'Literal["small", "large", 3]', "small", "")
+    assert parameter.convert("large") == "large"
+    assert parameter.convert("3") == 3
+    with pytest.raises(InputError, match="'small' or 'large' or 3"):
+        parameter.convert("huge")
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"), [("acount_id", "account_id"), ("runfolder", "run_folder"), ("LIMIT", "limit")]
+)
+def test_an_unknown_name_is_refused_with_a_guess_and_nothing_is_written(
+    notebook: Path, name: str, guess: str
+) -> None:
+    before = sorted(notebook.parent.iterdir())
+    with pytest.raises(InputError, match=f"Did you mean {guess!r}"):
+        render_report(notebook, notebook.parent / "out.html", parameters={name: "x"})
+    assert sorted(notebook.parent.iterdir()) == before
+
+
+def test_a_computed_name_cannot_be_set(notebook: Path) -> None:
+    with pytest.raises(BbkitError, match="has no parameter 'made_of'"):
+        render_report(notebook, notebook.parent / "out.html", parameters={"made_of": "x"})
+
+
+def test_a_notebook_without_the_cell_takes_nothing(tmp_path: Path) -> None:
+    notebook = write(tmp_path / "n.ipynb", code("x = 1"))
+    assert read_parameters(notebook) == {}
+    with pytest.raises(InputError, match="takes no parameters"):
+        render_report(notebook, tmp_path / "out.html", parameters={"x": 1})
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"nbformat": 3}', "\x00"])
+def test_a_file_that_is_no_notebook_is_named(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "n.ipynb"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"n\.ipynb' is not a notebook"):
+        read_parameters(path)
+    with pytest.raises(InputError, match="There is no notebook"):
+        read_parameters(tmp_path / "absent.ipynb")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
+def test_what_a_command_line_can_say_survives(text: str, whole: int, real: float, truth: bool) -> None:
+    assert Parameter("p", "str", "", "").convert(text) == text
+    assert Parameter("p", "int", 0, "").convert(str(whole)) == whole
+    assert Parameter("p", "float", 0.0, "").convert(str(real)) == real
+    assert Parameter("p", "bool", False, "").convert(str(truth)) is truth
+    assert ast.literal_eval(repr(Parameter("p", "int | None", None, "").convert("None"))) is None
