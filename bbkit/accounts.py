@@ -14,7 +14,7 @@ from bbkit.frames import BUNDLE, as_frame, bundle
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
 STRAYS = ("unreadable", "duplicate", "unexpected")
 NUMBERS = ("sent", *OUTCOMES, "cut_off", *STRAYS)
-LINE_COLUMNS = {"file": "string", "offset": "Int64", "reason": "string", "head": "string"}
+STRAY_COLUMNS = {"file": "string", "offset": "Int64", "reason": "string", "head": "string"}
 _STRAY_WORDS = {
     "unreadable": ("unreadable line", "unreadable lines"),
     "duplicate": ("duplicate line", "duplicate lines"),
@@ -34,7 +34,7 @@ class AccountState(dict[str, Any]):
 
     def __init__(self, items: Mapping[str, Any], lines: pd.DataFrame | None = None):
         super().__init__(items)
-        self.lines = as_frame([], LINE_COLUMNS) if lines is None else lines
+        self.lines = as_frame([], STRAY_COLUMNS) if lines is None else lines
 
     def __copy__(self) -> "AccountState":
         return self
@@ -206,7 +206,7 @@ def account(state: Mapping[str, Any], parts: Path | None = None) -> Accounting:
         sentence="; ".join(clause for clause in clauses if clause),
         numbers=dict(numbers),
         complete=known and not loose,
-        lines=getattr(state, "lines", as_frame([], LINE_COLUMNS)),
+        lines=getattr(state, "lines", as_frame([], STRAY_COLUMNS)),
         manifests=pd.DataFrame(manifests),
         parts=parts,
     )
@@ -247,6 +247,6 @@ def _account_selection(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Accou
         sentence=f"{sentence}; a selection does not tell whether everything came back",
         numbers=numbers,
         complete=False,
-        lines=as_frame([], LINE_COLUMNS),
+        lines=as_frame([], STRAY_COLUMNS),
         manifests=pd.DataFrame(),
     )

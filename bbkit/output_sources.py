@@ -15,7 +15,7 @@ from bbkit.errors import InputError
 from bbkit.journal import TERMINAL, JobState
 from bbkit.records import iter_record_ids
 from bbkit.run import RecordFile, Run
-from bbkit.settlements import Facts, Segment
+from bbkit.sent_ids import Facts, Segment
 
 SUFFIX = ".jsonl.out"
 MANIFEST = "manifest.json.out"

@@ -1,9 +1,8 @@
 """Outputs: files of a batch job become one tidy frame with one row per record sent, and an accounting."""
 
-import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -13,21 +12,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit import aws
-from bbkit.accounts import STRAYS, AccountState, account, attach_state, make_state
+from bbkit.accounts import STRAY_COLUMNS, STRAYS, AccountState, account, attach_state, make_state
 from bbkit.accounts import accounting as accounting  # noqa: PLC0414
 from bbkit.errors import InputError, name_some
-from bbkit.frames import OUTPUT_COLUMNS
-from bbkit.output_lines import EXTRA_COLUMNS, LinesRead, count_lines, read_head, read_lines
-from bbkit.output_sources import Group, OutputFile, Sent, Source, find_groups, iter_manifests, read_manifest
+from bbkit.frames import OUTPUT_COLUMNS, as_frame
+from bbkit.line_readers import LinesRead
+from bbkit.output_lines import EXTRA_COLUMNS
+from bbkit.output_sources import Group, Sent, Source, find_groups
 from bbkit.parts import PartsWriter, SpilledLines, frame_of
-from bbkit.settlements import Facts, SentIds, label_lines, settle
+from bbkit.readings import Reader
+from bbkit.sent_ids import Facts, SentIds
+from bbkit.settlements import label_lines, settle
 
 EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""
 
-_TASK_BYTES = 128_000_000
-_WAITING_TASKS = 8
 _PART_BYTES = 96_000_000
 _LEAST_ROWS, _PART_ROWS = 1_000, 262_144
 _MOST_PARTS = 512
@@ -148,16 +147,14 @@ class _Tally:
         self.rows.update(_outcomes(table if every_attempt else best))
 
     def state(self) -> AccountState:
-        lines = pd.concat(self.strays, ignore_index=True) if self.strays else None
+        lines = pd.concat([as_frame([], STRAY_COLUMNS), *self.strays])
+        lines = lines.sort_values(["file", "offset"], kind="stable", ignore_index=True)
         numbers: dict[str, int | None] = dict(self.numbers)
         for kind in STRAYS:
-            numbers[kind] = 0 if lines is None else int(lines["reason"].str.startswith(kind).sum())
+            numbers[kind] = int(lines["reason"].str.startswith(kind).sum())
         if not self.known:
             numbers["sent"] = None
-        return make_state(
-            numbers, rows=self.rows, notes=self.notes, manifests=self.manifests,
-            lines=_stray_frame([], []) if lines is None else lines,
-        )  # fmt: skip
+        return make_state(numbers, rows=self.rows, notes=self.notes, manifests=self.manifests, lines=lines)
 
 
 def _outcomes(table: pa.Table) -> dict[str, int]:
@@ -189,7 +186,7 @@ def _collect(
     total = sum(file.size for group in groups for file in group.files)
     tally = _Tally()
     for group in groups:
-        reader = _Reader(group, plan.extras, executor if total > EXECUTOR_BYTES else None, tally)
+        reader = Reader(group, plan.extras, executor if total > EXECUTOR_BYTES else None)
         settled = _settle_parts(group, reader, tally) if bounded else [_settle(group, reader, tally)]
         keep = None if group.run is None else group.run.folder / "outputs.parquet"
         with PartsWriter(keep, _kept_schema(), replace=True) as kept:
@@ -197,7 +194,8 @@ def _collect(
                 tally.add_rows(table, every_attempt=plan.every_attempt)
                 kept.write(frame_of(table, [*OUTPUT_COLUMNS, "is_best"]))
                 write(plan.frame(table))
-        reader.reconcile()
+        tally.strays += reader.strays
+        tally.manifests += reader.compare_manifests()
     return tally.state()
 
 
@@ -209,92 +207,7 @@ def _no_rows(extras: tuple[str, ...]) -> pa.Table:
     return label_lines(LinesRead.empty(extras), [Facts()])
 
 
-class _Reader:
-    """Reads the files of a group in order, counting per file; strays go to the tally."""
-
-    def __init__(self, group: Group, extras: tuple[str, ...], executor: Executor | None, tally: _Tally):
-        self.group, self.extras, self.executor, self.tally = group, extras, executor, tally
-        self.counts: list[Counter[str]] = [Counter() for _ in group.files]
-        self.facts = [file.facts for file in group.files]
-        self.remote = not all(file.is_local for file in group.files)
-
-    def tables(self) -> Iterator[pa.Table]:
-        """Record lines of all files in order, with the number of their file."""
-        for number, read in self._parts():
-            counted = count_lines(read)
-            self.counts[number].update({name: count for name, count in counted.items() if count is not None})
-            self.counts[number]["silent"] += None in counted.values()
-            self.add_strays(_numbered(read.strays, number))
-            table = read.table.append_column("file", pa.array(np.full(len(read.table), number, np.int32)))
-            if self.remote and "head" not in table.column_names:
-                table = table.append_column("head", pa.nulls(len(table), pa.large_string()))
-            yield table.select(sorted(table.column_names))
-
-    def _parts(self) -> Iterator[tuple[int, LinesRead]]:
-        if self.executor is None:
-            for number, file in enumerate(self.group.files):
-                for read in _read_file(file, 0, None, self.extras):
-                    yield number, read
-            return
-        waiting: deque[tuple[int, Future[LinesRead]]] = deque()
-        for number, file in enumerate(self.group.files):
-            for start, end in _ranges(file):
-                if len(waiting) >= _WAITING_TASKS:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-                waiting.append((number, self.executor.submit(_read_part, file, start, end, self.extras)))
-        for number, future in waiting:
-            yield number, future.result()
-
-    def add_strays(self, strays: pa.Table) -> None:
-        if len(strays):
-            self.tally.strays.append(_stray_frame(strays.to_pylist(), self.group.files))
-
-    def reconcile(self) -> None:
-        """Lay what the manifests say beside what the files hold."""
-        for place, numbers in iter_manifests(self.group.files):
-            counts = sum((self.counts[number] for number in numbers), Counter())
-            folder = place.rsplit("/", 2)[-2]
-            self.tally.manifests.append(_compare(folder, read_manifest(place), counts))
-
-
-def _numbered(strays: pa.Table, number: int) -> pa.Table:
-    return strays.set_column(0, "file", pa.array(np.full(len(strays), number, np.int32)))
-
-
-def _ranges(file: OutputFile) -> list[tuple[int, int | None]]:
-    if not file.is_local or file.size <= _TASK_BYTES * 3 // 2:
-        return [(0, None)]
-    edges = np.linspace(0, file.size, -(-file.size // _TASK_BYTES) + 1).astype(int).tolist()
-    return list(zip(edges[:-1], [*edges[1:-1], None], strict=True))
-
-
-def _read_part(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> LinesRead:
-    """Read a range of one file: what an executor's worker does."""
-    return LinesRead.join(list(_read_file(file, start, end, extras)))
-
-
-def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> Iterator[LinesRead]:
-    if file.is_local:
-        yield from read_lines(file.place, start=start, end=end, extras=extras)
-        return
-    with tempfile.TemporaryDirectory(prefix="bbkit-") as folder:
-        path = Path(folder) / "lines"
-        aws.download_file(file.place, path)
-        yield from read_lines(path, extras=extras, heads=True)
-
-
-def _stray_frame(strays: list[dict[str, Any]], files: Sequence[OutputFile]) -> pd.DataFrame:
-    for stray in strays:
-        file = files[stray["file"]]
-        if stray["head"] is None:
-            stray["head"] = read_head(file.place, stray["offset"])
-        stray["file"] = file.facts.source_file or file.place
-    kinds = {"file": "string", "offset": "Int64", "reason": "string", "head": "string"}
-    return pd.DataFrame(strays, columns=list(kinds)).astype(kinds)
-
-
-def _settle(group: Group, reader: _Reader, tally: _Tally) -> pa.Table:
+def _settle(group: Group, reader: Reader, tally: _Tally) -> pa.Table:
     """Read everything, then give every record its row."""
     sent = _sent_ids(group, tally, hashed=False)
     tables = list(reader.tables())
@@ -314,7 +227,7 @@ def _settle(group: Group, reader: _Reader, tally: _Tally) -> pa.Table:
     return settled.table
 
 
-def _settle_parts(group: Group, reader: _Reader, tally: _Tally) -> Iterator[pa.Table]:
+def _settle_parts(group: Group, reader: Reader, tally: _Tally) -> Iterator[pa.Table]:
     """Do the same for a part of the ids at a time: lines wait on disk, sorted by the part they belong to."""
     sent = _sent_ids(group, tally, hashed=True)
     if sent is None:
@@ -365,29 +278,3 @@ def _sent_ids(group: Group, tally: _Tally, *, hashed: bool) -> SentIds | None:
 
 def _records(count: int) -> str:
     return f"{count:,} record was" if count == 1 else f"{count:,} records were"
-
-
-_MANIFEST_NAMES = {
-    "succeeded": "successRecordCount",
-    "errored": "errorRecordCount",
-    "input_tokens": "inputTokenCount",
-    "output_tokens": "outputTokenCount",
-}
-
-
-def _compare(folder: str, manifest: dict[str, Any] | None, counts: Counter[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"folder": folder, "disagreement": ""}
-    if manifest is None:
-        return found | {"disagreement": f"the manifest in {folder} is not a JSON object"}
-    for name, key in _MANIFEST_NAMES.items():
-        value = manifest.get(key)
-        found[f"manifest_{name}"] = value if isinstance(value, int) else None
-        found[name] = None if name.endswith("tokens") and counts["silent"] else counts[name]
-    differing = [
-        f"{found[f'manifest_{name}']:,} {name} (its files hold {found[name]:,})"
-        for name in ("succeeded", "errored")
-        if found[f"manifest_{name}"] is not None and found[f"manifest_{name}"] != found[name]
-    ]
-    if differing:
-        found["disagreement"] = f"the manifest in {folder} counts {' and '.join(differing)}"
-    return found

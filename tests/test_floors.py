@@ -52,8 +52,20 @@ HELPERS = {
     **dict.fromkeys(["adopting", "job_rows", "journal", "recording", "run_files"], "run"),
     **dict.fromkeys(["submissions", "watches"], "jobs"),
     **dict.fromkeys(
-        ["accounts", "exports", "output_lines", "output_sources", "parts", "settlements"], "outputs"
+        [
+            "accounts",
+            "exports",
+            "line_readers",
+            "output_lines",
+            "output_sources",
+            "parts",
+            "readings",
+            "sent_ids",
+            "settlements",
+        ],
+        "outputs",
     ),
+    **dict.fromkeys(["answer_findings"], "findings"),
     **dict.fromkeys(["identities", "policies", "trusts"], "preflight"),
     **dict.fromkeys(["on_demand"], "repair"),
 }

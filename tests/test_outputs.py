@@ -11,6 +11,7 @@ from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit import outputs as room
+from bbkit import readings, sent_ids
 from bbkit.errors import InputError
 from bbkit.frames import OUTPUT_COLUMNS
 
@@ -330,8 +331,6 @@ def test_into_many_small_parts_keeps_the_order_even_when_hashes_collide(
 ):
     import numpy as np
 
-    from bbkit import settlements
-
     monkeypatch.setattr(room, "_PART_BYTES", 1)
     monkeypatch.setattr(room, "_LEAST_ROWS", 7)
     ids = [f"{number:05}" for number in range(100)]
@@ -342,7 +341,7 @@ def test_into_many_small_parts_keeps_the_order_even_when_hashes_collide(
     def collide(names: Any) -> Any:
         return np.array([len(name) * 5 + int(name[-1], 36) % 3 for name in names.to_pylist()], np.uint64)
 
-    monkeypatch.setattr(settlements, "hash_ids", collide)
+    monkeypatch.setattr(sent_ids, "hash_ids", collide)
     told = bb.collect_outputs(path, sent=[*ids, "00003"], into=tmp_path / "parts")
     assert len(list((tmp_path / "parts").iterdir())) == 15
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), whole, check_flags=False)
@@ -387,7 +386,7 @@ def test_an_executor_reads_ranges_and_changes_nothing(tmp_path: Path, monkeypatc
     assert not idle.calls, "a small job is not worth an executor"
     monkeypatch.setattr(room, "EXECUTOR_BYTES", 0)
     for task_bytes in (997, 5_000, 10**9):
-        monkeypatch.setattr(room, "_TASK_BYTES", task_bytes)
+        monkeypatch.setattr(readings, "TASK_BYTES", task_bytes)
         for executor in (Immediate(), ProcessPoolExecutor(2)):
             with executor:
                 spread = bb.collect_outputs(tmp_path, sent=ids, executor=executor)
@@ -400,7 +399,7 @@ def test_an_executor_reads_ranges_and_changes_nothing(tmp_path: Path, monkeypatc
 def test_a_dask_cluster_gives_the_identical_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(room, "EXECUTOR_BYTES", 0)
-    monkeypatch.setattr(room, "_TASK_BYTES", 50_000)
+    monkeypatch.setattr(readings, "TASK_BYTES", 50_000)
     for part in range(3):
         write_outputs(
             tmp_path / f"{part}.jsonl.out", [nova_line(f"{part}-{n}") for n in range(1000)] + [b"{cut"]

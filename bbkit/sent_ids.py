@@ -1,0 +1,185 @@
+"""The ids that were sent, by position: kept whole, or as 64-bit hashes where there are millions."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+_CHUNK = 65_536
+FACTS = ("model_id", "tier", "attempt", "submission", "job_arn", "source_file")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of every line of one output file, or of every record of one record file."""
+
+    model_id: str | None = None
+    tier: str | None = "batch"
+    attempt: int | None = None
+    submission: int | None = None
+    job_arn: str | None = None
+    source_file: str | None = None
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Ids that were sent together, in sent order, and what became of those that no line answers.
+
+    `ids` gives a fresh iterator each time; None stands for a record sent without an id.
+    """
+
+    ids: Callable[[], Iterator[str | None]]
+    facts: Facts = Facts()
+    absent: str = "missing"
+
+
+def hash_ids(ids: pa.Array) -> np.ndarray:
+    """Hash ids to 64 bits each."""
+    return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
+
+
+class SentIds:
+    """The ids of some segments by position: distinct ids counted in the order in which they first occur.
+
+    Parameters
+    ----------
+    segments : sequence of Segment
+        Where the ids come from.
+    hashed : bool
+        Keep 64-bit hashes instead of the ids, and read the ids again where they are needed.
+
+    Attributes
+    ----------
+    distinct, repeated, unnamed : int
+        How many ids there are; how many were sent more than once within one attempt; how many records were
+        sent without an id.
+    """
+
+    def __init__(self, segments: Sequence[Segment], *, hashed: bool = False):
+        self.segments = segments
+        self.hashed = hashed
+        chunks: list[Any] = []
+        lengths = []
+        self.unnamed = 0
+        for segment in segments:
+            length = 0
+            for chunk in _chunks(segment.ids()):
+                length += len(chunk)
+                self.unnamed += chunk.null_count
+                chunks.append(hash_ids(chunk.fill_null("")) if hashed else chunk)
+            lengths.append(length)
+        self._segment = np.repeat(np.arange(len(segments), dtype=np.int32), lengths)
+        if hashed:
+            self._place_hashes(np.concatenate(chunks) if chunks else np.empty(0, np.uint64))
+        else:
+            self._place_ids(pa.chunked_array(chunks, pa.large_string()))
+        self._drop_repeats()
+
+    def _place_ids(self, ids: pa.ChunkedArray) -> None:
+        encoded = ids.combine_chunks().fill_null("").dictionary_encode()
+        self._ids = encoded.dictionary
+        self._position = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
+        self.distinct = len(self._ids)
+
+    def _place_hashes(self, hashes: np.ndarray) -> None:
+        sorter = np.argsort(hashes, kind="stable")
+        ordered = hashes[sorter]
+        same = ordered[1:] == ordered[:-1]
+        twice = np.zeros(len(hashes), bool)
+        twice[sorter[1:][same]] = True
+        twice[sorter[:-1][same]] = True
+        owner = np.arange(len(hashes))
+        entries = np.flatnonzero(twice)
+        ids = self._read_entries(entries).dictionary_encode()
+        code = ids.indices.to_numpy(zero_copy_only=False)
+        _, first = np.unique(code, return_index=True)
+        owner[entries] = entries[first[code]]
+        is_first = owner == np.arange(len(hashes))
+        self.distinct = int(is_first.sum())
+        self._position = (np.cumsum(is_first) - 1)[owner]
+        values, counts = np.unique(hashes[entries[first]], return_counts=True)
+        self._collided = values[counts > 1]
+        collided = np.flatnonzero(np.isin(hashes[entries[first]], self._collided))
+        self._exact = {
+            ids.dictionary[int(index)].as_py(): int(self._position[entries[first[index]]])
+            for index in collided
+        }
+        self._hashes, self._sorter = ordered, sorter
+
+    def _read_entries(self, entries: np.ndarray) -> pa.Array:
+        """Read the ids at these ordered places of all that were sent."""
+        done = 0
+        found = [pa.array([], pa.large_string())]
+        for chunk in self._all_chunks() if len(entries) else ():
+            low, high = np.searchsorted(entries, [done, done + len(chunk)])
+            found.append(chunk.take(pa.array(entries[low:high] - done)))
+            done += len(chunk)
+        return pa.concat_arrays(found)
+
+    def _all_chunks(self) -> Iterator[pa.Array]:
+        for segment in self.segments:
+            for chunk in _chunks(segment.ids()):
+                yield chunk.fill_null("")
+
+    def _drop_repeats(self) -> None:
+        """Keep one entry per id and attempt, in the order of positions."""
+        codes = number_known([segment.facts.attempt for segment in self.segments])
+        key = self._position * (int(codes.max(initial=0)) + 1) + codes[self._segment]
+        _, entries = np.unique(key, return_index=True)
+        self.repeated = len(key) - len(entries)
+        self.member_position = self._position[entries]
+        self.member_segment = self._segment[entries]
+
+    def locate(self, record_ids: pa.Array) -> np.ndarray:
+        """Find the position of each id by its hash, -1 where none was sent; `settle` confirms it."""
+        found = np.full(len(record_ids), -1, np.int64)
+        if not len(self._hashes) or not len(record_ids):
+            return found
+        hashes = hash_ids(record_ids.fill_null(""))
+        at = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
+        hit = (self._hashes[at] == hashes) & ~record_ids.is_null().to_numpy(zero_copy_only=False)
+        found[hit] = self._position[self._sorter[at[hit]]]
+        for index in np.flatnonzero(hit & np.isin(hashes, self._collided)):
+            found[index] = self._exact.get(record_ids[int(index)].as_py(), -1)
+        return found
+
+    def slices(self, rows: int) -> Iterator[tuple[int, pa.Array]]:
+        """Read the distinct ids again, `rows` positions at a time: first position, ids (none at all once)."""
+        if not self.distinct:
+            yield 0, pa.array([], pa.large_string())
+            return
+        if not self.hashed:
+            for low in range(0, self.distinct, rows):
+                yield low, self._ids[low : low + rows]
+            return
+        waiting: list[pa.Array] = []
+        done = low = 0
+        newest = -1
+        for chunk in self._all_chunks():
+            positions = self._position[done : done + len(chunk)]
+            done += len(chunk)
+            before = np.maximum.accumulate(np.concatenate([[newest], positions]))
+            newest = int(before[-1])
+            waiting.append(chunk.filter(pa.array(positions > before[:-1])))
+            while newest + 1 - low >= rows:
+                ids = pa.concat_arrays(waiting)
+                yield low, ids[:rows]
+                waiting = [ids[rows:]]
+                low += rows
+        if newest + 1 > low:
+            yield low, pa.concat_arrays(waiting)
+
+
+def _chunks(ids: Iterator[str | None]) -> Iterator[pa.Array]:
+    while listed := list(islice(ids, _CHUNK)):
+        yield pa.array(listed, pa.large_string())
+
+
+def number_known(values: Sequence[int | None]) -> np.ndarray:
+    """Number attempts (or submissions) in order, unknown ones before all."""
+    known = sorted({-1 if value is None else value for value in values})
+    return np.array([known.index(-1 if value is None else value) for value in values], np.int64)
