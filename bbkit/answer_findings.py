@@ -117,8 +117,8 @@ def iter_contents(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(unread):
         yield make_row(
             "warning", "unknown_shape", len(unread),
-            f"{share_of(len(unread), len(answers), 'answers', 'have')} a shape that no family has (threshold: 1); "
-            "their text is not read.",
+            f"{share_of(len(unread), len(answers), 'answers', 'have')} a shape that no family has "
+            "(threshold: 1); their text is not read.",
             "See them whole: collect_outputs(..., with_columns=['model_output']).", first_id(unread),
         )  # fmt: skip
     known = answers[answers["family"].notna()]
@@ -147,8 +147,8 @@ def _empty(answers: pd.DataFrame) -> Iterator[Row]:
     if len(empty):
         yield make_row(
             "warning", "empty", len(empty),
-            f"{share_of(len(empty), len(answers), 'answers', 'are')} empty though the model stopped by itself "
-            "(threshold: 1).",
+            f"{share_of(len(empty), len(answers), 'answers', 'are')} empty though the model stopped "
+            "by itself (threshold: 1).",
             "Look at their inputs; send them again with another prompt.", first_id(empty),
         )  # fmt: skip
 

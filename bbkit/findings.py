@@ -74,8 +74,8 @@ def _absent(outputs: pd.DataFrame) -> Iterator[Row]:
     if len(missing):
         yield make_row(
             "error", "missing", len(missing),
-            f"{share_of(len(missing), len(outputs), 'records', 'are')} missing (accepted: 0): their job ended "
-            "and no line came.",
+            f"{share_of(len(missing), len(outputs), 'records', 'are')} missing (accepted: 0): their job "
+            "ended and no line came.",
             _RETRY, first_id(missing),
         )  # fmt: skip
     pending = outputs[outputs["outcome"] == "pending"]
