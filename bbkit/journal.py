@@ -226,6 +226,7 @@ def _follow(state: JobState, event: Mapping[str, Any]) -> None:
             state.withdrawn = False
         case "status" | "ended":
             # A slower process may write what it saw before the end after another wrote the end.
+            state.job_arn = state.job_arn or event.get("job_arn", "")
             if not state.ended:
                 state.seen = {
                     name: datetime.fromisoformat(value) if name in _TIMES and value else value

@@ -1,5 +1,6 @@
 """Repair: what failed, never came or was cut off is sent again; a few records are tried before the rest."""
 
+import html
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbkit.costs import estimate_cost
 from bbkit.errors import InputError, RunError
 from bbkit.families import get_family, max_tokens_of, with_max_tokens
 from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
@@ -56,8 +58,9 @@ def retry_records(
     Returns
     -------
     pandas.DataFrame
-        One row per input file written, with its tier: ``batch``, or ``on_demand`` where the records are
-        fewer than a batch job takes. Empty when there is nothing to send again.
+        One row per input file written, with its tier (``batch``, or ``on_demand`` where the records are fewer
+        than a batch job takes) and what it may cost either way, in USD, judged by the outputs so far; NA
+        where a price is not known. Empty when there is nothing to send again.
 
     Raises
     ------
@@ -88,10 +91,22 @@ def retry_records(
     records = _bodies(run, dict(zip(wanted["record_id"], wanted["attempt"], strict=True)), cut, max_tokens)
     allowed = [*read_lineage(run.folder).get(1, {}).get("allow", ()), "min_records_per_job"]
     written = run.write_attempt(records, lineage=lineage, allow=allowed)
-    small = on_demand_attempts(run.folder)
-    tiers = ["on_demand" if attempt in small else "batch" for attempt in written["attempt"]]
-    rows = [{**row, "tier": tier} for row, tier in zip(written.to_dict("records"), tiers, strict=True)]
-    return as_frame(rows, RETRY_COLUMNS)
+    return _price_files(run, written, outputs)
+
+
+def _price_files(run: Run, written: pd.DataFrame, outputs: pd.DataFrame) -> pd.DataFrame:
+    """Add what each file will cost either way; the cost of a job of several files is shared by their
+    bytes."""
+    attempt = int(written["attempt"].iloc[0])
+    tier = "on_demand" if attempt in on_demand_attempts(run.folder) else "batch"
+    estimate = estimate_cost(run, probe=outputs, attempt=attempt).table.set_index("job")
+    share = (written["bytes"] / written.groupby("job")["bytes"].transform("sum")).astype("Float64")
+    priced = written.assign(
+        tier=tier,
+        batch_usd=written["job"].map(estimate["cost_usd"]).astype("Float64") * share,
+        on_demand_usd=written["job"].map(estimate["on_demand_usd"]).astype("Float64") * share,
+    )
+    return as_frame(priced.to_dict("records"), RETRY_COLUMNS)
 
 
 def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> pd.Series:
@@ -183,7 +198,26 @@ def send_retry(
     return jobs[jobs["attempt"] == attempt].reset_index(drop=True)
 
 
-def probe_records(run: Run, n: int = 5) -> pd.DataFrame:
+class Probe(pd.DataFrame):
+    """Real answers to a few records: columns `OUTPUT_COLUMNS` and ``input_bytes``, and what they say of the
+    whole."""
+
+    @property
+    def _constructor(self) -> type["Probe"]:
+        return Probe
+
+    @property
+    def sentence(self) -> str:
+        """What came back, what was cut off, and the cost of the whole extrapolated from it with its range."""
+        return str(self.attrs.get("sentence", ""))
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self).to_html(escape=True, max_rows=50)
+        said = html.escape(self.sentence)
+        return f'<div class="bbkit-probe tex2jax_ignore mathjax_ignore"><p>{said}</p>{table}</div>'
+
+
+def probe_records(run: Run, n: int = 5) -> Probe:
     """Send a few records on demand, with exactly the body of the batch, before the rest.
 
     Parameters
@@ -196,9 +230,10 @@ def probe_records(run: Run, n: int = 5) -> pd.DataFrame:
 
     Returns
     -------
-    pandas.DataFrame
-        One row per record tried: columns `OUTPUT_COLUMNS` and ``input_bytes`` (Int64). ``estimate_cost(run,
-        probe=...)`` extrapolates from it.
+    Probe
+        A DataFrame with one row per record tried: columns `OUTPUT_COLUMNS` and ``input_bytes`` (Int64). Its
+        ``.sentence`` says what came back and what the whole may cost; ``estimate_cost(run, probe=...)``
+        takes it.
 
     Raises
     ------
@@ -232,4 +267,19 @@ def probe_records(run: Run, n: int = 5) -> pd.DataFrame:
     frame["tier"] = pd.array(["on_demand"] * len(frame), dtype="string")
     lengths = dict(zip((name for name, _ in records), sizes[sorted(chosen)].tolist(), strict=True))
     frame["input_bytes"] = pd.array([lengths[name] for name in frame["record_id"]], dtype="Int64")
-    return frame[[*OUTPUT_COLUMNS, "input_bytes"]]
+    probe = Probe(frame[[*OUTPUT_COLUMNS, "input_bytes"]])
+    probe.attrs = {
+        "sentence": _say_probe(probe, len(sizes), estimate_cost(run, probe=probe, attempt=1).sentence)
+    }
+    return probe
+
+
+def _say_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
+    counts = probe["outcome"].value_counts()
+    told = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    cut = int(_is_cut_off(probe).sum())
+    cut_off = f", {cut} of them cut off ({cut / len(probe):.0%})" if cut else ", none cut off"
+    tokens = f"{probe['input_tokens'].sum():,} input and {probe['output_tokens'].sum():,} output tokens"
+    return (
+        f"{len(probe)} of {records:,} records sent on demand = {told}{cut_off}; {tokens}. The whole: {cost}"
+    )

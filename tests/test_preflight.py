@@ -9,7 +9,7 @@ import boto3
 import pandas as pd
 import pytest
 from botocore.awsrequest import AWSResponse
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
@@ -249,6 +249,7 @@ def test_answers_of_the_policy_simulator_become_findings(
     assert [row["severity"] for row in judge_simulation("permissions", "the role", shaped)] == [severity]
 
 
+@settings(deadline=None, max_examples=50)
 @given(
     region=st.sampled_from(["us-east-1", "eu-west-1", "us-gov-west-1", "cn-north-1"]),
     account=st.from_regex(r"[0-9]{12}", fullmatch=True),

@@ -1,0 +1,281 @@
+"""Probing, retrying and sending on demand, over the stand-in."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from conftest import Standin, launch_standin
+
+import bbkit as bb
+from bbkit import aws
+from bbkit.errors import AwsError, InputError, RunError
+from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS
+from bbkit.recording import read_lineage
+from bbkit.records import read_records
+from bbkit.repair import RETRY_COLUMNS, RETRYABLE
+
+MODEL = "amazon.nova-micro-v1:0"
+TALK = "Customer: my parcel {0} is late and I am cross about it. Agent: I am sorry, it comes today. "
+
+
+@pytest.fixture(scope="module")
+def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    running = launch_standin(tmp_path_factory.mktemp("small"), "--speed", "instant", "--min-records", "10")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def small(small_process: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    """A stand-in that takes jobs of ten records."""
+    return small_process.use(monkeypatch)
+
+
+def body(number: int, max_tokens: int = 400) -> dict[str, Any]:
+    text = TALK.format(number) * (number % 7 + 1)
+    return {
+        "messages": [{"role": "user", "content": [{"text": f"Summarize: {text}"}]}],
+        "inferenceConfig": {"maxTokens": max_tokens},
+    }
+
+
+def make_run(
+    folder: Path, *, records: int = 60, max_tokens: int = 400, fault: str = "", **options: Any
+) -> bb.Run:
+    tags = {"bbkit:fault": fault} if fault else {}
+    run = bb.Run.create(folder, model_id=MODEL, tags=tags, **options)
+    # Ids of this run alone: the stand-in's passing faults befall an id once.
+    name = folder.parent.name
+    pairs = [(f"{name}-{number:04d}", body(number, max_tokens)) for number in range(records)]
+    bb.write_records(pairs, run, quotas=replace(bb.Quotas.defaults(MODEL), min_records_per_job=10))
+    return run
+
+
+def run_jobs(run: bb.Run) -> pd.DataFrame:
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run, timeout=60)
+    return bb.collect_outputs(run)
+
+
+def test_errored_and_missing_records_come_back_in_the_next_attempt(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", fault="record-errors=0.4 missing-lines=0.2")
+    before = run_jobs(run)
+    bad = set(before.loc[before["outcome"] != "succeeded", "record_id"])
+    retry = bb.retry_records(run)
+    assert {name: str(dtype) for name, dtype in retry.dtypes.items()} == RETRY_COLUMNS
+    assert set(run.read_ids(2)) == bad
+    assert set(retry["tier"]) == {"batch"}
+    assert (retry["on_demand_usd"] > retry["batch_usd"]).all()
+    jobs = bb.send_retry(run, retry, timeout=60)
+    assert list(jobs["attempt"]) == [2]
+    after = bb.collect_outputs(run)
+    assert list(after["record_id"]) == list(before["record_id"])
+    # The stand-in refuses malformed records again and lets everything else through the second time.
+    still = after[after["outcome"] != "succeeded"]
+    assert set(still["error_code"]) <= {"400"}
+    assert set(before.loc[before["error_code"] == "400", "record_id"]) <= set(still["record_id"]) <= bad
+    every = bb.collect_outputs(run, attempts="all")
+    assert set(every["attempt"]) == {1, 2}
+    lineage = read_lineage(run.folder)[2]
+    assert (lineage["outcomes"], lineage["records"]) == (["errored", "missing"], len(bad))
+
+
+def test_only_what_may_succeed_is_retried_when_asked(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", records=120, fault="record-errors=0.5")
+    before = run_jobs(run)
+    bb.retry_records(run, outcomes=["retryable"])
+    expected = before[before["error_code"].isin(RETRYABLE)]
+    assert 0 < len(expected) < (before["outcome"] == "errored").sum()
+    assert set(run.read_ids(2)) == set(expected["record_id"])
+
+
+def test_cut_off_answers_are_sent_with_a_higher_maximum(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", max_tokens=8)
+    before = run_jobs(run)
+    cut = before[before["stop_reason"] == "length"]
+    assert len(cut) > 10
+    with pytest.raises(InputError, match=r"max_tokens is 8; record .* was cut off at 8"):
+        bb.retry_records(run, outcomes=[], cut_off=True, max_tokens=8)
+    retry = bb.retry_records(run, outcomes=[], cut_off=True)
+    lines = [json.loads(line) for line in run.record_files(2)[0].path.read_text().splitlines()]
+    assert {line["modelInput"]["inferenceConfig"]["maxTokens"] for line in lines} == {16}
+    retry = bb.retry_records(run, outcomes=[], cut_off=True, max_tokens=500)
+    assert set(retry["attempt"]) == {2}
+    bb.send_retry(run, retry, timeout=60)
+    after = bb.collect_outputs(run)
+    assert not (after["stop_reason"] == "length").any()
+    assert set(after.loc[after["record_id"].isin(cut["record_id"]), "max_tokens"]) == {500}
+
+
+def test_nothing_to_retry_writes_nothing(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    run_jobs(run)
+    retry = bb.retry_records(run, cut_off=False)
+    assert retry.empty
+    assert list(retry.columns) == list(RETRY_COLUMNS)
+    sent = bb.send_retry(run, retry)
+    assert sent.empty
+    assert list(sent.columns) == list(JOB_COLUMNS)
+    assert {file.attempt for file in run.record_files()} == {1}
+
+
+def test_too_few_for_a_batch_job_go_on_demand_only_when_asked(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", fault="missing-lines=0.1")
+    before = run_jobs(run)
+    lacking = int((before["outcome"] == "missing").sum())
+    assert 0 < lacking < 10
+    retry = bb.retry_records(run)
+    assert set(retry["tier"]) == {"on_demand"}
+    unsent = bb.send_retry(run, retry)
+    assert unsent["status"].isna().all()
+    assert "on_demand=True" in unsent["message"].iloc[0]
+    assert len(bb.submit_jobs(run)) == 1
+    sent = bb.send_retry(run, retry, on_demand=True)
+    assert {name: str(dtype) for name, dtype in sent.dtypes.items()} == JOB_COLUMNS
+    assert list(sent[["records", "succeeded", "errored"]].iloc[0]) == [lacking, lacking, 0]
+    after = bb.collect_outputs(run)
+    assert str(bb.accounting(after)) == "60 sent = 60 succeeded"
+    assert dict(after["tier"].value_counts()) == {"batch": 60 - lacking, "on_demand": lacking}
+    with pytest.raises(RunError, match="went to a batch job"):
+        bb.send_on_demand(run, attempt=1)
+
+
+def test_fewer_records_than_a_job_takes_can_be_a_run_of_their_own(small: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "few", model_id=MODEL)
+    few = [(f"c{number}", body(number)) for number in range(3)]
+    bb.write_records(few, run, allow=["min_records_per_job"])
+    with pytest.raises(RunError, match="too few for a job"):
+        bb.submit_jobs(run)
+    bb.send_on_demand(run)
+    assert str(bb.accounting(bb.collect_outputs(run))) == "3 sent = 3 succeeded"
+
+
+@pytest.mark.parametrize("invocation_type", ["InvokeModel", "Converse"])
+def test_what_comes_back_on_demand_is_what_a_batch_job_writes(
+    small: Standin, tmp_path: Path, invocation_type: str
+) -> None:
+    batch = make_run(tmp_path / "batch", records=12, invocation_type=invocation_type)
+    by_job = run_jobs(batch)
+    few = bb.Run.create(tmp_path / "few", model_id=MODEL, invocation_type=invocation_type)
+    some = list(read_records(batch.record_files()[0].path))[:9]
+    bb.write_records(some, few, allow=["min_records_per_job"])
+    bb.send_on_demand(few, concurrency=3)
+    by_call = bb.collect_outputs(few)
+    same = [
+        "record_id",
+        "outcome",
+        "text",
+        "stop_reason",
+        "input_tokens",
+        "output_tokens",
+        "max_tokens",
+        "family",
+    ]
+    pd.testing.assert_frame_equal(by_call[same], by_job[same].head(9))
+
+
+def test_interrupted_on_demand_goes_on_where_it_stopped(
+    start_standin: Callable[..., Standin], tmp_path: Path
+) -> None:
+    standin = start_standin()
+    run = bb.Run.create(tmp_path / "few", model_id=MODEL)
+    bb.write_records(
+        [(f"c{number:02d}", body(number)) for number in range(20)], run, allow=["min_records_per_job"]
+    )
+
+    def interrupt(done: int, total: int) -> None:
+        if done == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        bb.send_on_demand(run, concurrency=1, progress=interrupt)
+    output = run.folder / "outputs" / "on-demand-1" / "1-0001.jsonl.out"
+    with output.open("ab") as stream:
+        stream.write(b'{"recordId": "c19", "modelOut')
+    told: list[int] = []
+    bb.send_on_demand(run, progress=lambda done, total: told.append(done))
+    assert told == list(range(1, 21))
+    assert str(bb.accounting(bb.collect_outputs(run))) == "20 sent = 20 succeeded"
+    asked = [
+        json.loads(line).get("asked") for line in (standin.folder / "log.jsonl").read_text().splitlines()
+    ]
+    assert 20 <= asked.count("InvokeModel") <= 22
+    manifest = json.loads((output.parent / "manifest.json.out").read_text())
+    assert (manifest["totalRecordCount"], manifest["successRecordCount"]) == (20, 20)
+
+
+def test_a_record_the_model_refuses_is_a_line_and_not_an_error(small: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "few", model_id=MODEL)
+    bad = {"messages": [{"role": "robot", "content": [{"text": "hello"}]}]}
+    rules = set(bb.check_records([("bad", bad)], MODEL)["rule"])
+    bb.write_records([("good", body(1)), ("bad", bad)], run, allow=[*rules, "min_records_per_job"])
+    sent = bb.send_on_demand(run)
+    assert list(sent[["succeeded", "errored"]].iloc[0]) == [1, 1]
+    outputs = bb.collect_outputs(run).set_index("record_id")
+    assert outputs.loc["bad", "outcome"] == "errored"
+    assert outputs.loc["bad", "error_code"] == "400"
+
+
+def test_a_service_that_is_gone_stops_at_once_and_keeps_the_answers(
+    start_standin: Callable[..., Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = start_standin()
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    run = bb.Run.create(tmp_path / "few", model_id=MODEL)
+    bb.write_records(
+        [(f"c{number:02d}", body(number)) for number in range(20)], run, allow=["min_records_per_job"]
+    )
+    with pytest.raises(AwsError, match="No answer from AWS"):
+        bb.send_on_demand(run, concurrency=2, progress=lambda done, total: done == 5 and standin.stop())
+    kept = (run.folder / "outputs" / "on-demand-1" / "1-0001.jsonl.out").read_bytes().splitlines()
+    assert 5 <= len(kept) <= 7
+    start_standin(folder=standin.folder)
+    bb.send_on_demand(run)
+    assert str(bb.accounting(bb.collect_outputs(run))) == "20 sent = 20 succeeded"
+
+
+def test_a_probe_tries_short_and_long_records_and_extrapolates(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", records=35, max_tokens=10)
+    probe = bb.probe_records(run, n=4)
+    assert list(probe.columns) == [*OUTPUT_COLUMNS, "input_bytes"]
+    assert list(probe["outcome"]) == ["succeeded"] * 4
+    assert set(probe["tier"]) == {"on_demand"}
+    lengths = [len(line) for line in run.record_files()[0].path.read_bytes().splitlines(keepends=True)]
+    assert (probe["input_bytes"].min(), probe["input_bytes"].max()) == (min(lengths), max(lengths))
+    assert probe.sentence.startswith("4 of 35 records sent on demand = 4 succeeded, ")
+    estimate = bb.estimate_cost(run, probe=probe)
+    assert estimate.cost_low_usd <= estimate.cost_usd <= estimate.cost_high_usd
+    assert estimate.sentence in probe.sentence
+    assert not (run.folder / "outputs").exists()
+    with pytest.raises(InputError, match="n is 0"):
+        bb.probe_records(run, n=0)
+
+
+def test_bad_use_is_one_sentence(start_standin: Callable[..., Standin], tmp_path: Path) -> None:
+    start_standin("--min-records", "10", "--speed", "realistic")
+    run = make_run(tmp_path / "calls", records=10)
+    with pytest.raises(InputError, match="outcomes= names 'pending'"):
+        bb.retry_records(run, outcomes=["pending"])
+    bb.submit_jobs(run)
+    with pytest.raises(RunError, match="have not ended"):
+        bb.retry_records(run)
+    with pytest.raises(InputError, match="concurrency is 0"):
+        bb.send_on_demand(run, concurrency=0)
+    with pytest.raises(RunError, match="has no records of attempt 5"):
+        bb.send_on_demand(run, attempt=5)
+
+
+def test_blobs_of_converse_bodies_travel_as_base64(small: Standin) -> None:
+    picture = (
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+    content = [{"text": "What is this?"}, {"image": {"format": "png", "source": {"bytes": picture}}}]
+    answer = aws.converse("amazon.nova-lite-v1:0", {"messages": [{"role": "user", "content": content}]})
+    assert json.loads(json.dumps(answer)) == answer
+    assert answer["output"]["message"]["content"]
+    assert threading.active_count() < 50
