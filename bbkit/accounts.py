@@ -241,7 +241,7 @@ def _account_selection(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Accou
         numbers["cut_off"] = int((outputs["stop_reason"] == "length").sum())
     of = sum(state["rows"].values()) if "rows" in state else None
     terms = [f"{numbers[outcome]:,} {outcome}" for outcome in OUTCOMES if numbers[outcome]]
-    head = f"{len(outputs):,} rows selected" + (f" of {of:,}" if of is not None else "")
+    head = f"{len(outputs):,} rows selected" + (f" of {of:,}" if of is not None and of > len(outputs) else "")
     sentence = " = ".join([head, *([" + ".join(terms)] if terms else [])])
     return Accounting(
         sentence=f"{sentence}; a selection does not tell whether everything came back",
