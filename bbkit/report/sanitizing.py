@@ -195,7 +195,7 @@ def _depth(source: str) -> int:
 
 
 def _bound_runs(source: str) -> str:
-    """Shorten very long texts before they are parsed; `nh3` takes the square of the entities in one of them."""
+    """Shorten very long texts before they are parsed; `nh3` takes the square of the entities in one."""
 
     def bound(run: re.Match[str]) -> str:
         text = run[2]
