@@ -7,7 +7,8 @@ import msgspec
 
 from bbkit.checks._converse import converse_field
 from bbkit.checks._media import media_faults
-from bbkit.checks._typing import make_type
+from bbkit.checks._plain import make_plain
+from bbkit.checks._typing import body_type
 from bbkit.checks._walking import find_faults
 from bbkit.families import FAMILIES, Family, bare_model_id
 from bbkit.families._request import Fault, Field, Request
@@ -35,7 +36,8 @@ class BodyCheck:
         if self.request.shape:
             self.field = converse_field(self.field)
         self.rules = self.request.rules
-        self.type = make_type(self.field, free=True)
+        self.type = body_type(family.name, self.field)
+        self.plain = make_plain(family, self.field, self.bare_id)
 
     def faults(self, body: Any) -> list[Fault]:
         """Report what is wrong with a body.

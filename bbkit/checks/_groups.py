@@ -45,7 +45,7 @@ class Groups:
             The record.
         """
         kind = (fault.severity, fault.rule, file)
-        key = (*kind, _INDEX.sub("[]", fault.path), fault.remedy)
+        key = (*kind, _general(fault.path), fault.remedy)
         group = self._groups.get(key)
         if group is None:
             if self._places.get(kind, 0) >= _MOST_PLACES:
@@ -60,7 +60,7 @@ class Groups:
 
     def count_more(self, fault: Fault, file: str, times: int) -> None:
         """Count a fault of this file that was added before so many times more."""
-        key = (fault.severity, fault.rule, file, _INDEX.sub("[]", fault.path), fault.remedy)
+        key = (fault.severity, fault.rule, file, _general(fault.path), fault.remedy)
         self._groups[key].count += times
 
     def add_whole(
@@ -87,6 +87,10 @@ class Groups:
                 }
             )
         return findings(rows)
+
+
+def _general(path: str) -> str:
+    return _INDEX.sub("[]", path) if "[" in path else path
 
 
 def _example(line: int | None, record_id: str | None) -> str:

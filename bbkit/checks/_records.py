@@ -8,6 +8,7 @@ import msgspec
 
 from bbkit.checks._bodies import BodyCheck
 from bbkit.checks._duplicates import Duplicates
+from bbkit.checks._files import HELD_BYTES
 from bbkit.checks._groups import Groups
 from bbkit.checks._lines import read_line, record_faults
 from bbkit.checks._media import holds_nan, iter_places
@@ -66,6 +67,8 @@ class RecordCheck:
         self._duplicates = Duplicates()
         self._bodies = BodyCheck(self.family, model_id) if self.family.request else None
         self._window = WindowCheck(model_id, self.family)
+        self._longest = self._window.bytes or HELD_BYTES
+        self._plain = self._bodies.plain if self._bodies else None
         self.media: dict[str, tuple[str, int | None, str | None]] = {}
         self._check_model()
 
@@ -94,6 +97,13 @@ class RecordCheck:
             The body to look at where it is not what the line holds: JSON has no NaN.
         """
         self.records += 1
+        plain = self._plain
+        if plain is not None and body is None and len(line) <= self._longest:
+            taken = plain.take(line)
+            if taken is not None:
+                return self._duplicates.add(taken, number or self.records, file)
+            if not plain.is_worth_trying:
+                self._plain = None
         try:
             record = _decode(line)
             faults: list[Fault] = []

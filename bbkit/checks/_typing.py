@@ -4,7 +4,8 @@ The type is narrower than the description where that is cheaper (media, exclusiv
 what it refuses is walked value by value, so it decides speed and never a finding.
 """
 
-from functools import reduce
+from collections.abc import Callable
+from functools import reduce, wraps
 from operator import or_
 from typing import Annotated, Any, Literal
 
@@ -12,23 +13,45 @@ import msgspec
 
 from bbkit.families._request import Field
 
+# msgspec 0.22 crashes when the garbage collector takes a union of struct types; these are made once a family,
+# so that keeping them costs little.
+_KEPT: list[type] = []
+_NEVER = Literal["\0 a name that is known to be wrong"]
 
-def make_type(field: Field, *, free: bool) -> Any:
+
+def keep_by_name(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Remember what `make` gave for the name of a family, whose description does not change.
+
+    The wrapped function takes the name first, then the description, then hashable values.
+    """
+    made: dict[tuple[Any, ...], Any] = {}
+
+    @wraps(make)
+    def kept(name: str, field: Field, *rest: Any) -> Any:
+        if (name, *rest) not in made:
+            made[name, *rest] = make(field, *rest)
+        return made[name, *rest]
+
+    return kept
+
+
+def make_type(field: Field, *, skipping: bool) -> Any:
     """Make the type of the bodies that follow a description.
 
     Parameters
     ----------
     field : Field
         The description of the whole body.
-    free : bool
-        Whether values left to the model are let through; not where they may hold what JSON cannot.
+    skipping : bool
+        Whether names beyond those described may be skipped where they are left to the model: a decoder would
+        not look at what stands there.
 
     Returns
     -------
     type or None
         For `msgspec.convert`; None where no type can tell.
     """
-    made = _make(field, free)
+    made = _make(field, skipping)
     if made is None:
         return None
     try:
@@ -40,47 +63,54 @@ def make_type(field: Field, *, free: bool) -> Any:
     return made
 
 
-def _make(field: Field, free: bool) -> Any:
+@keep_by_name
+def body_type(field: Field) -> Any:
+    """The type of the bodies of a family, made once."""
+    return make_type(field, skipping=True)
+
+
+def _make(field: Field, skipping: bool) -> Any:
     if field.kind == "any":
-        return Any if free else None
-    return _MAKERS[field.kind](field, free)
+        return Any
+    return _MAKERS[field.kind](field, skipping)
 
 
-def _number(field: Field, free: bool) -> Any:
+def _number(field: Field, skipping: bool) -> Any:
     if field.values:
         return Literal[field.values]
     plain: Any = int if field.kind == "integer" else float
     return Annotated[plain, _meta(ge=field.low, le=field.high)]
 
 
-def _boolean(field: Field, free: bool) -> Any:
+def _boolean(field: Field, skipping: bool) -> Any:
     return None if field.values else bool
 
 
-def _tagged(field: Field, free: bool) -> Any:
-    return _union([_struct(variant, free, field.tag, name) for name, variant in field.variants.items()])
+def _tagged(field: Field, skipping: bool) -> Any:
+    return _union([_struct(variant, skipping, field.tag, name) for name, variant in field.variants.items()])
 
 
-def _either(field: Field, free: bool) -> Any:
-    return _union([_make(choice, free) for choice in field.choices])
+def _either(field: Field, skipping: bool) -> Any:
+    return _union([_make(choice, skipping) for choice in field.choices])
 
 
 def _meta(**limits: Any) -> Any:
     return msgspec.Meta(**{name: limit for name, limit in limits.items() if limit is not None})
 
 
-def _string(field: Field, free: bool) -> Any:
+def _string(field: Field, skipping: bool) -> Any:
     if field.prefix or field.base64:
         return None
     if field.values:
         return Literal[field.values]
     if field.mistakes:
         return None
-    return Annotated[str, _meta(min_length=field.min_length, max_length=field.max_length)]
+    pattern = r"\S" if field.not_blank else None
+    return Annotated[str, _meta(min_length=field.min_length, max_length=field.max_length, pattern=pattern)]
 
 
-def _array(field: Field, free: bool) -> Any:
-    items: Any = _make(field.items, free) if field.items is not None else None
+def _array(field: Field, skipping: bool) -> Any:
+    items: Any = _make(field.items, skipping) if field.items is not None else None
     if items is None:
         return None
     return Annotated[list[items], _meta(min_length=field.min_length, max_length=field.max_length)]
@@ -91,13 +121,13 @@ def _union(made: list[Any]) -> Any:
     return reduce(or_, kept) if kept else None
 
 
-def _struct(field: Field, free: bool, tag: str = "", name: str = "") -> Any:
+def _struct(field: Field, skipping: bool, tag: str = "", name: str = "") -> Any:
     if not field.members and field.open and not field.mistakes:
-        held: Any = Any if field.items is None else _make(field.items, free)
-        if held is None or not (free or field.items):
+        held: Any = Any if field.items is None else _make(field.items, skipping)
+        if held is None:
             return None
         return Annotated[dict[str, held], _meta(min_length=field.min_length, max_length=field.max_length)]
-    if field.open:
+    if field.open and not skipping:
         return None
     alone = {member for group in field.exactly_one for member in group[:1]}
     left_out = {member for group in (*field.exactly_one, *field.at_most_one) for member in group[1:]}
@@ -105,15 +135,21 @@ def _struct(field: Field, free: bool, tag: str = "", name: str = "") -> Any:
     for member, described in field.members.items():
         if member == tag or member in left_out:
             continue
-        made = _make(described, free)
+        kind = _make(described, skipping)
         must = described.required or member in alone
-        if made is None and must:
+        if kind is None and must:
             return None
-        if made is not None:
-            members.append((member, made, msgspec.field(default=msgspec.NODEFAULT if must else None)))
+        if kind is not None:
+            members.append((member, kind, msgspec.field(default=msgspec.NODEFAULT if must else None)))
+    if field.open:
+        members += [(mistake, _NEVER, msgspec.field(default=None)) for mistake in field.mistakes]
     members.sort(key=lambda one: one[2].default is None)
-    options = {"tag_field": tag, "tag": name} if tag else {}
-    return msgspec.defstruct(name or "Body", members, forbid_unknown_fields=True, gc=False, **options)  # type: ignore[arg-type]
+    options: dict[str, Any] = {"tag_field": tag, "tag": name} if tag else {}
+    made = msgspec.defstruct(
+        name or "Body", members, forbid_unknown_fields=not field.open, gc=False, **options
+    )
+    _KEPT.append(made)
+    return made
 
 
 _MAKERS = {

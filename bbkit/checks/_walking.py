@@ -1,10 +1,10 @@
 """A body against its description, value by value, so that all its faults are reported at once."""
 
-import binascii
 import difflib
 import json
 import math
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from bbkit.families._request import Fault, Field, Mistake
@@ -18,6 +18,7 @@ _JSON_NAMES = {
     dict: "an object",
     type(None): "null",
 }
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _KIND_NAMES = {
     "string": "a string",
     "integer": "a whole number",
@@ -52,7 +53,7 @@ def find_faults(field: Field, body: Any, source: str = "", date: str = "") -> li
 def show(value: Any) -> str:
     """A value as short JSON text."""
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = json.dumps(value[:48] if isinstance(value, str | list) else value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):
         text = repr(value)
     return text if len(text) <= 48 else f"{text[:45]}..."
@@ -119,6 +120,10 @@ class _Walk:
         if field.values or field.mistakes:
             self._values(field, value, path)
         self._length(field, value, path, "characters")
+        if field.not_blank and value and value.isspace():
+            self._add(
+                "empty_content", path, f"{path} holds white space only.", "Give it text, or leave it out."
+            )
         if field.prefix and not value.startswith(field.prefix):
             accepted = " or ".join(field.prefix)
             mistake = field.prefix_mistake or Mistake(f"It must begin with {accepted}.", "value")
@@ -131,9 +136,9 @@ class _Walk:
             finding = f"{path} begins with {show(value[:20])}."
             self._add("base64", path, finding, "Send the base64 alone, without data: and what follows it.")
             return
-        try:
-            binascii.a2b_base64(value, strict_mode=True)
-        except ValueError:
+        # What is left without the alphabet tells in C, several times faster than decoding.
+        rest = value.encode("utf-8", "replace").translate(None, _BASE64)
+        if len(value) % 4 or rest not in (b"", b"=", b"==") or not value.endswith("=" * len(rest)):
             self._add("base64", path, f"{path} is {show(value)}, not base64.", "Encode the bytes as base64.")
 
     def _length(self, field: Field, value: Any, path: str, unit: str) -> None:
@@ -255,5 +260,10 @@ def _fits(kind: str, value: Any) -> bool:
 
 
 def _suggest(value: Any, accepted: Any) -> str:
-    near = difflib.get_close_matches(str(value), [str(one) for one in accepted], n=1, cutoff=0.7)
+    return _nearest(str(value)[:64], tuple(map(str, accepted)))
+
+
+@lru_cache(maxsize=1024)
+def _nearest(value: str, accepted: tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(value, accepted, n=1, cutoff=0.7)
     return f"It may be {near[0]!r} that was meant." if near else ""

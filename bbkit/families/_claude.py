@@ -56,6 +56,13 @@ def traits_of(model_id: str) -> Traits:
     )
 
 
+def claude_silent(model_id: str) -> frozenset[str]:
+    """Members without which `claude_faults` has nothing to say of one user turn of text."""
+    traits = traits_of(model_id)
+    sampling = _SAMPLING if traits.no_sampling else ("top_p",) if traits.one_sampler else ()
+    return frozenset({"thinking", "tool_choice", *sampling})
+
+
 def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
     faults = _turn_faults(body, model_id)
@@ -95,11 +102,6 @@ def _turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
                 continue
             if "tool_use_id" in block or "input" in block:
                 tools = True
-            text = block.get("text")
-            if type(text) is str and text.isspace():
-                remedy = "Give the block some text, or leave it out."
-                finding = "A text block holds white space only, which Claude refuses."
-                faults.append(_error("empty_content", f"messages[{position}].content", finding, remedy))
         if not content and not (position == last and message.get("role") == "assistant"):
             remedy = "Give every turn at least one content block."
             faults.append(

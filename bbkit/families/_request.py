@@ -63,6 +63,8 @@ class Field:
         Whether a member of an object may be null as well as left out.
     prefix : tuple of str
         A string must start with one of these; `prefix_mistake` says why.
+    not_blank : bool
+        A string must hold more than white space.
     base64 : bool
         A string must be base64 (no ``data:`` prefix).
     """
@@ -86,10 +88,17 @@ class Field:
     null_is_absent: bool = False
     prefix: tuple[str, ...] = ()
     prefix_mistake: Mistake | None = None
+    not_blank: bool = False
     base64: bool = False
 
 
 Rules = Callable[[Mapping[str, Any], str], list[Fault]]
+Silent = Callable[[str], frozenset[str]]
+
+
+def always_silent(model_id: str) -> frozenset[str]:
+    """No member makes the rules speak."""
+    return frozenset()
 
 
 def _no_rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
@@ -111,6 +120,9 @@ class Request:
         The page described and the month in which it was read.
     shape : str
         Name of a botocore shape that describes the body, where there is one (Converse).
+    silent : callable or None
+        ``silent(bare_model_id) -> names``: members, a dot for one inside another, without which `rules` have
+        nothing to say of a body of one user turn of text (and a system turn before it); None where they may.
     """
 
     body: Field
@@ -118,6 +130,7 @@ class Request:
     date: str
     rules: Rules = _no_rules
     shape: str = ""
+    silent: Silent | None = None
 
 
 def required(value: Field) -> Field:
@@ -133,6 +146,7 @@ def string(
     mistakes: Mapping[str, Mistake] | None = None,
     prefix: tuple[str, ...] = (),
     prefix_mistake: Mistake | None = None,
+    not_blank: bool = False,
     base64: bool = False,
 ) -> Field:
     """A text; lengths in characters."""
@@ -144,6 +158,7 @@ def string(
         mistakes=mistakes or {},
         prefix=prefix,
         prefix_mistake=prefix_mistake,
+        not_blank=not_blank,
         base64=base64,
     )
 

@@ -20,7 +20,7 @@ from bbkit.families._base import (
     whole,
     word,
 )
-from bbkit.families._claude import claude_faults
+from bbkit.families._claude import claude_faults, claude_silent
 from bbkit.families._request import (
     CACHING,
     COMMON_MISTAKES,
@@ -161,7 +161,7 @@ def _named(members: dict[str, Field]) -> Field:
     return record({"type": required(string()), **members}, mistakes=_CACHED)
 
 
-_TEXT = _named({"text": required(string(min_length=1)), "citations": anything()})
+_TEXT = _named({"text": required(string(min_length=1, not_blank=True)), "citations": anything()})
 _IMAGE = _named({"source": required(_IMAGE_SOURCE)})
 _DOCUMENT = _named(
     {"source": required(_DOCUMENT_SOURCE), "title": string(), "context": string(), "citations": free()}
@@ -218,7 +218,7 @@ _MESSAGE = record(
                 },
             )
         ),
-        "content": required(either(string(min_length=1), array(_BLOCK))),
+        "content": required(either(string(min_length=1, not_blank=True), array(_BLOCK))),
     }
 )
 _TOOL = record(
@@ -287,7 +287,7 @@ FAMILY = Family(
     kind="text",
     body=body,
     answer=answer,
-    request=Request(body=_BODY, rules=claude_faults, source=SOURCE, date="2026-10"),
+    request=Request(body=_BODY, rules=claude_faults, silent=claude_silent, source=SOURCE, date="2026-10"),
     max_tokens_path=("max_tokens",),
     source=SOURCE,
 )

@@ -14,6 +14,7 @@ from bbkit.families._request import (
     Fault,
     Mistake,
     Request,
+    always_silent,
     array,
     foreign,
     record,
@@ -139,7 +140,9 @@ FAMILY = Family(
     kind="text",
     body=body,
     answer=answer,
-    request=Request(body=_BODY, rules=_rules, source=SOURCE, date="2026-10", shape="ConverseRequest"),
+    request=Request(
+        body=_BODY, rules=_rules, silent=always_silent, source=SOURCE, date="2026-10", shape="ConverseRequest"
+    ),
     max_tokens_path=("inferenceConfig", "maxTokens"),
     source=SOURCE,
 )

@@ -28,6 +28,7 @@ from bbkit.families._request import (
     Field,
     Mistake,
     Request,
+    always_silent,
     array,
     boolean,
     foreign,
@@ -256,7 +257,7 @@ TITAN_TEXT = _family(
     "Amazon Titan Text Embeddings",
     body=titan_text_body,
     answer=titan_answer,
-    request=Request(body=_TITAN_TEXT, source=TEXT_SOURCE, date="2026-10"),
+    request=Request(body=_TITAN_TEXT, silent=always_silent, source=TEXT_SOURCE, date="2026-10"),
     source=TEXT_SOURCE,
 )
 TITAN_IMAGE = _family(
@@ -272,6 +273,6 @@ NOVA = _family(
     "Amazon Nova Multimodal Embeddings",
     body=nova_body,
     answer=nova_answer,
-    request=Request(body=_NOVA, source=NOVA_SOURCE, date="2026-10"),
+    request=Request(body=_NOVA, silent=always_silent, source=NOVA_SOURCE, date="2026-10"),
     source=NOVA_SOURCE,
 )

@@ -14,6 +14,7 @@ from bbkit.families._request import (
     COMMON_MISTAKES,
     Mistake,
     Request,
+    always_silent,
     array,
     foreign,
     integer,
@@ -110,7 +111,7 @@ TEXT = Family(
     kind="text",
     body=text_body,
     answer=text_answer,
-    request=Request(body=_TEXT_BODY, source=TEXT_SOURCE, date="2026-10"),
+    request=Request(body=_TEXT_BODY, silent=always_silent, source=TEXT_SOURCE, date="2026-10"),
     max_tokens_path=("max_tokens",),
     source=TEXT_SOURCE,
 )
@@ -121,7 +122,9 @@ CHAT = Family(
     kind="text",
     body=chat_body,
     answer=chat_answer,
-    request=Request(body=_CHAT_BODY, rules=chat_faults, source=CHAT_SOURCE, date="2026-10"),
+    request=Request(
+        body=_CHAT_BODY, rules=chat_faults, silent=always_silent, source=CHAT_SOURCE, date="2026-10"
+    ),
     max_tokens_path=("max_tokens",),
     source=CHAT_SOURCE,
 )

@@ -75,6 +75,10 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
+def _silent(model_id: str) -> frozenset[str]:
+    return frozenset({"inferenceConfig.reasoningConfig"})
+
+
 def _micro_faults(body: Mapping[str, Any]) -> list[Fault]:
     for position, message in enumerate(objects(body.get("messages"))):
         for kind in ("image", "video", "audio"):
@@ -229,7 +233,7 @@ FAMILY = Family(
     kind="text",
     body=body,
     answer=answer,
-    request=Request(body=_BODY, rules=_rules, source=SOURCE, date="2026-10"),
+    request=Request(body=_BODY, rules=_rules, silent=_silent, source=SOURCE, date="2026-10"),
     max_tokens_path=("inferenceConfig", "maxTokens"),
     source=SOURCE,
 )

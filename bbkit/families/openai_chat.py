@@ -130,6 +130,10 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
+def _silent(model_id: str) -> frozenset[str]:
+    return frozenset({"model"})
+
+
 _BODY = record(
     {
         "messages": required(array(MESSAGE, min_length=1)),
@@ -186,7 +190,7 @@ FAMILY = Family(
     kind="text",
     body=body,
     answer=answer,
-    request=Request(body=_BODY, rules=_rules, source=SOURCE, date="2026-10"),
+    request=Request(body=_BODY, rules=_rules, silent=_silent, source=SOURCE, date="2026-10"),
     max_tokens_path=("max_tokens",),
     source=SOURCE,
 )
