@@ -6,12 +6,18 @@ subtitle of how many, and an empty frame gives a figure that says so.
 """
 
 from bbkit.charts.answers import errors, outcomes, stop_reasons
-from bbkit.charts.cut_offs import cut_off_by_input, max_tokens_what_if
+from bbkit.charts.cost_estimates import cost_estimate
+from bbkit.charts.costs import cost, cost_per_record
+from bbkit.charts.cut_offs import cut_off_by_input
 from bbkit.charts.lengths import output_lengths
 from bbkit.charts.timelines import job_timeline
 from bbkit.charts.tokens import input_output, token_usage
+from bbkit.charts.what_ifs import max_tokens_what_if
 
 __all__ = [
+    "cost",
+    "cost_estimate",
+    "cost_per_record",
     "cut_off_by_input",
     "errors",
     "input_output",

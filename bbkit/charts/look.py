@@ -1,5 +1,6 @@
 """The one look of all charts: colours by meaning, layout, number formats, empty states."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 
 # plotly.js 4 offers a button that uploads the figure and its data: https://github.com/plotly/plotly.js/pull/7909
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
+
+_LINE = 120
 
 ABOVE = {
     "orientation": "h",
@@ -116,8 +119,12 @@ def make_figure(
         As wide as its place; a report that re-themes it changes ink and paper, never a mark.
     """
     text = escape_text(title)
-    if subtitle:
-        text += f"<br><span style='font-size:12px;color:{GREY}'>{escape_text(subtitle)}</span>"
+    lines = textwrap.wrap(subtitle, _LINE)
+    if lines:
+        small = "<br>".join(map(escape_text, lines))
+        text += f"<br><span style='font-size:12px;color:{GREY}'>{small}</span>"
+    margin = {"l": 12, "r": 24, "t": 76, "b": 52, **layout.pop("margin", {})}
+    more = 16 * max(0, len(lines) - 1)
     figure = Chart(list(traces))
     figure.update_layout(
         template="none",
@@ -133,8 +140,8 @@ def make_figure(
         font={"family": FONT, "size": 13, "color": "#222222"},
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
-        height=height,
-        margin={"l": 12, "r": 24, "t": 76, "b": 52, "autoexpand": True},
+        height=height + more,
+        margin={**margin, "t": margin["t"] + more},
         xaxis=style_axis(x),
         yaxis=style_axis(y),
         hoverlabel={"align": "left"},
@@ -208,7 +215,7 @@ def empty_figure(title: str, reason: str) -> Chart:
         "font": {"size": 14},
     }
     hidden = {"visible": False}
-    margin = {"l": 12, "r": 24, "t": 52, "b": 12}
+    margin = {"t": 52, "b": 12}
     return make_figure([], title=title, height=112, alt=f"{title}: {reason}", margin=margin).update_layout(
         annotations=[note], xaxis=hidden, yaxis=hidden
     )

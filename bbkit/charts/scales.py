@@ -137,13 +137,14 @@ def mark_value(figure: go.Figure, scale: Scale, label: str, value: float, **how:
         Where; a value out of view is named at the edge with an arrow.
     **how
         ``panel`` (int, 1-based), ``row`` (int: names in different rows cannot overlap), ``top`` (share of the
-        panel's height at which row 0 begins), ``solid`` (bool), ``axis`` (``x`` or ``y``).
+        panel's height at which row 0 begins), ``solid`` (bool), ``axis`` (``x`` or ``y``),
+        ``text`` (str: in place of label and value).
     """
     panel = how.get("panel", 1)
     suffix = "" if panel == 1 else str(panel)
     upright = how.get("axis", "x") == "x"
     inside = scale.low <= value <= scale.high
-    text = f"{label} {value:,.0f}"
+    text = how.get("text", f"{label} {value:,.0f}")
     along, across = (f"x{suffix}", f"y{suffix} domain") if upright else (f"y{suffix}", f"x{suffix} domain")
     if inside:
         line = {"dash": "solid" if how.get("solid") else "dot", "width": 1.5, "color": look.GREY}
@@ -156,12 +157,13 @@ def mark_value(figure: go.Figure, scale: Scale, label: str, value: float, **how:
             "y": how.get("top", 1.0),
             "yshift": -16 * how.get("row", 0),
         }
-        note["text"] = text if inside else f"{text} →"
+        note["text"] = text if inside or not text else f"{text} →"
     else:
         note |= {"x": 1, "xref": across, "xanchor": "right", "yanchor": "bottom" if inside else "top"}
         note |= {"y": scale.place(value), "yref": along} if inside else {"y": 1, "yref": f"y{suffix} domain"}
         note["text"] = text if inside else f"{text} ↑"
-    figure.add_annotation(note)
+    if note["text"]:
+        figure.add_annotation(note)
 
 
 def _upright_note(scale: Scale, value: float, inside: bool, along: str, across: str) -> dict[str, Any]:

@@ -152,7 +152,6 @@ def _draw_boxes(figure: look.Chart, panel: int, name: str, values: np.ndarray, g
 
 
 _MOST_DOTS = 1_000
-_FOOT = {"l": 12, "r": 24, "t": 76, "b": 84}
 _CELLS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
 
 
@@ -204,7 +203,7 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
         gap=0.05,
     )
     if len(rows) <= _MOST_DOTS:
-        figure.update_layout(showlegend=True, legend=look.BELOW, margin=_FOOT)
+        figure.update_layout(showlegend=True, legend=look.BELOW, margin={"b": 84})
         _draw_dots(figure, panels, x, y, known["stop_reason"])
     else:
         _draw_cells(figure, panels, x, y, scales)
