@@ -1,0 +1,202 @@
+"""Places, errors in a sentence, and objects that are transferred whole."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Standin
+
+from bbkit import aws
+from bbkit.aws import Place
+from bbkit.errors import AwsError, CredentialsError, InputError
+
+BUCKET = "bbkit-standin"
+
+
+def uri(tmp_path: Path, name: str) -> str:
+    return f"s3://{BUCKET}/test-aws/{hashlib.sha256(str(tmp_path).encode()).hexdigest()[:12]}/{name}"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "standin"),
+    [
+        ("https://bedrock.us-east-1.amazonaws.com", False),
+        ("https://vpce-1.bedrock.us-east-1.vpce.amazonaws.com", False),
+        ("https://bedrock.cn-north-1.amazonaws.com.cn", False),
+        ("https://bedrock.us-east-1.api.aws", False),
+        ("http://127.0.0.1:4599", True),
+        ("https://amazonaws.com.example.org", True),
+        ("https://notamazonaws.com", True),
+    ],
+)
+def test_a_place_is_a_stand_in_unless_its_host_is_of_aws(endpoint: str, standin: bool) -> None:
+    assert Place(endpoint, "111122223333", "us-east-1").is_standin is standin
+
+
+def test_a_stand_in_may_move_to_another_port_and_aws_may_not_change() -> None:
+    here = Place("http://127.0.0.1:1", "111122223333", "us-east-1")
+    assert here.same_as(Place("http://127.0.0.1:2", "111122223333", "us-east-1"))
+    assert not here.same_as(Place("http://127.0.0.1:1", "444455556666", "us-east-1"))
+    there = Place("https://bedrock.us-east-1.amazonaws.com", "111122223333", "us-east-1")
+    assert there.same_as(Place("https://bedrock.us-east-1.amazonaws.com", "111122223333", "us-east-1"))
+    assert not there.same_as(here)
+    assert not here.same_as(there)
+
+
+def test_the_place_is_where_calls_go(standin: Standin) -> None:
+    assert aws.find_place() == Place(standin.endpoint, standin.account, "us-east-1")
+
+
+def test_a_client_follows_the_environment(start_standin: Callable[..., Standin]) -> None:
+    first = start_standin()
+    assert aws.find_place().account == first.account
+    second = start_standin()
+    assert aws.find_place().account == second.account
+    assert aws.client("s3") is aws.client("s3")
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({}, "CredentialsError: There are no AWS credentials."),
+        ({"AWS_PROFILE": "nobody"}, "CredentialsError: AWS credentials cannot be used"),
+        (
+            {"AWS_ACCESS_KEY_ID": "A" * 16, "AWS_SECRET_ACCESS_KEY": "b"},
+            "AwsError: No AWS region is configured.",
+        ),
+        (
+            {
+                "AWS_ACCESS_KEY_ID": "A" * 16,
+                "AWS_SECRET_ACCESS_KEY": "b",
+                "AWS_DEFAULT_REGION": "us-east-1",
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+            },
+            "AwsError: No answer from AWS",
+        ),
+    ],
+)
+def test_a_missing_configuration_is_one_sentence_within_five_seconds(
+    tmp_path: Path, environment: dict[str, str], words: str
+) -> None:
+    script = (
+        "import time; from bbkit import aws; start = time.monotonic()\n"
+        "try: aws.find_place()\nfinally: print(time.monotonic() - start)"
+    )
+    bare = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        **environment,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=bare, capture_output=True, text=True, check=False
+    )
+    assert words in done.stderr
+    assert float(done.stdout) < 5
+
+
+def test_refusals_carry_their_code_and_what_to_do(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(AwsError, match="GetModelInvocationJob") as caught:
+        aws.get_job(f"arn:aws:bedrock:us-east-1:{standin.account}:model-invocation-job/abcdefghijkl")
+    assert caught.value.code == "ResourceNotFoundException"
+    assert aws.read_refusal(caught.value)[0] == 404
+    with pytest.raises(AwsError) as caught:
+        list(aws.list_objects("s3://no-such-bucket-here/"))
+    assert caught.value.code == "NoSuchBucket"
+    assert "Make the bucket" in str(caught.value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "WRONGKEY12345678")
+    with pytest.raises(CredentialsError, match="AWS does not accept the credentials"):
+        list(aws.list_objects(f"s3://{BUCKET}/"))
+
+
+@pytest.mark.parametrize("text", ["", "bucket/key", "http://bucket/key", "s3:/bucket", "s3://", "s3:///key"])
+def test_what_is_no_s3_uri_is_refused(text: str) -> None:
+    with pytest.raises(InputError, match="is not an S3 URI"):
+        aws.split_s3_uri(text)
+
+
+def test_uploads_are_complete_once_and_never_overwrite(standin: Standin, tmp_path: Path) -> None:
+    path, target = tmp_path / "a.jsonl", uri(tmp_path, "a.jsonl")
+    path.write_bytes(b"one\n" * 1000)
+    sent: list[int] = []
+    assert not aws.object_exists(target)
+    assert aws.upload_file(path, target, progress=sent.append)
+    assert sum(sent) == path.stat().st_size
+    assert not aws.upload_file(path, target)
+    assert aws.read_object(target) == path.read_bytes()
+    path.write_bytes(b"two\n" * 1000)
+    with pytest.raises(AwsError, match="already exists with other content") as caught:
+        aws.upload_file(path, target)
+    assert caught.value.code == "ObjectDiffers"
+    assert aws.read_object(target) == b"one\n" * 1000
+
+
+def test_a_large_file_goes_up_in_parts_and_comes_down_whole(standin: Standin, tmp_path: Path) -> None:
+    path, target = tmp_path / "large.jsonl", uri(tmp_path, "large.jsonl")
+    path.write_bytes(os.urandom(1 << 20) * 20)
+    assert aws.upload_file(path, target)
+    listed = next(item for item in aws.list_objects(target) if item.uri == target)
+    assert listed.size == 20 << 20
+    assert "-" in listed.etag
+    assert not aws.upload_file(path, target)
+    copy, got = tmp_path / "copy.jsonl", []
+    assert aws.download_file(target, copy, progress=got.append)
+    assert sum(got) == 20 << 20
+    assert aws.file_sha256(copy) == aws.file_sha256(path)
+    assert not aws.download_file(target, copy)
+    body = aws.open_object(target)
+    digest = hashlib.sha256()
+    while block := body.read(1 << 20):
+        digest.update(block)
+    assert digest.hexdigest() == aws.file_sha256(path)
+
+
+def test_a_spoiled_download_is_fetched_again(standin: Standin, tmp_path: Path) -> None:
+    path, target = tmp_path / "a.txt", uri(tmp_path, "b.txt")
+    path.write_bytes(b"right")
+    aws.upload_file(path, target)
+    copy = tmp_path / "deep" / "copy.txt"
+    assert aws.download_file(target, copy)
+    copy.write_bytes(b"wrong")
+    assert aws.download_file(target, copy)
+    assert copy.read_bytes() == b"right"
+    with pytest.raises(AwsError):
+        aws.download_file(uri(tmp_path, "none.txt"), copy)
+    assert copy.read_bytes() == b"right"
+    assert not [item for item in copy.parent.iterdir() if item.name.endswith(".part")]
+
+
+@pytest.mark.long
+def test_objects_are_listed_over_pages_and_deleted_by_the_thousand(standin: Standin, tmp_path: Path) -> None:
+    s3 = aws.client("s3")
+    bucket, prefix = aws.split_s3_uri(uri(tmp_path, "many/"))
+    for number in range(1050):
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{number:04d}", Body=b"x")
+    found = [item.uri for item in aws.list_objects(uri(tmp_path, "many/"))]
+    assert len(found) == 1050
+    assert aws.delete_objects(found) == 1050
+    assert list(aws.list_objects(uri(tmp_path, "many/"))) == []
+
+
+def test_text_is_replaced_whole(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    aws.write_text(path, "one")
+    aws.write_text(path, "two ü")
+    assert path.read_text(encoding="utf-8") == "two ü"
+    assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_shape_names_every_fault_of_a_request() -> None:
+    request: dict[str, Any] = {
+        "modelId": "m",
+        "messages": [{"role": 1, "content": [{"text": "hi"}]}],
+        "topK": 3,
+    }
+    faults = aws.validate_shape(request, aws.converse_input_shape())
+    assert len(faults) == 2
+    assert aws.validate_shape({"modelId": "m"}, aws.converse_input_shape()) == []
