@@ -51,8 +51,7 @@ def run_demo(folder: str = "", *, faults: bool = False) -> int:
     with start_standin(state, *switches) as environment, _environment(environment):
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         report = _run_notebooks(run_folder, faults=faults)
-    summary = json.loads(report.json_path.read_text())
-    told = next(part for part in summary["results"] if part["kind"] == "accounting")
+    told = _read_accounting(report)
     print(told["sentence"])
     print(report.path)
     return 0 if not told["numbers"]["missing"] and not told["numbers"]["pending"] else 1
@@ -219,7 +218,14 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
         superseded = any(later == name for later, _ in steps[place + 1 :])
         page = f"{name}-before" if superseded else name
         report = _render(notebooks / f"{name}.ipynb", run_folder, page, parameters)
+        if superseded:
+            print(f"{_read_accounting(report)['sentence']}\n{report.path}", flush=True)
     return report
+
+
+def _read_accounting(report: Report) -> dict[str, Any]:
+    results = json.loads(report.json_path.read_text())["results"]
+    return next(result for result in results if result["kind"] == "accounting")
 
 
 def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> Report:
