@@ -18,6 +18,8 @@ if _is_hidden:
 
 MARKER_TAG = "papermill-error-cell-tag"
 
+# A kernel is interrupted before it is shut down and logs that as an error.
+_KERNEL_LOG = "--IPKernelApp.log_level=50"
 _KERNEL_START = (
     "--IPKernelApp.exec_lines=__import__('os').environ.update("
     "BBKIT_HEADLESS='1', PLOTLY_RENDERER='plotly_mimetype');"
@@ -61,7 +63,7 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
             progress_bar=False,
             cwd=str(cwd),
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-            extra_arguments=[_KERNEL_START],
+            extra_arguments=[_KERNEL_LOG, _KERNEL_START],
         )
     except PapermillExecutionError as error:
         _mark(executed, "failed")
