@@ -1,5 +1,6 @@
 """One body against the request of its family: fast when it is right, every fault when it is not."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ import msgspec
 
 from bbkit.checks._converse import converse_field
 from bbkit.checks._media import media_faults
-from bbkit.checks._plain import make_plain
+from bbkit.checks._plain import kept_name, make_plain
 from bbkit.checks._typing import body_type
 from bbkit.checks._walking import find_faults
 from bbkit.families import FAMILIES, Family, bare_model_id
@@ -35,8 +36,9 @@ class BodyCheck:
         self.field: Field = self.request.body
         if self.request.shape:
             self.field = converse_field(self.field)
+        self.field = _prefer(self.field, family.max_tokens_path)
         self.rules = self.request.rules
-        self.type = body_type(family.name, self.field)
+        self.type = body_type(kept_name(family), self.field)
         self.plain = make_plain(family, self.field, self.bare_id)
 
     def faults(self, body: Any) -> list[Fault]:
@@ -83,3 +85,11 @@ class BodyCheck:
             instead = "create the job with modelInvocationType Converse"
         remedy = f"Build the bodies for {self.family.name}, or {instead}."
         return Fault("error", "family_mismatch", "", finding, remedy)
+
+
+def _prefer(field: Field, path: tuple[str, ...]) -> Field:
+    # Of members that exclude each other a type knows the first: the one that the model's bodies use.
+    if len(path) != 1 or not field.at_most_one:
+        return field
+    groups = tuple(tuple(sorted(group, key=lambda name: name != path[0])) for group in field.at_most_one)
+    return dataclasses.replace(field, at_most_one=groups)

@@ -69,8 +69,13 @@ def make_plain(family: Family, field: Field, model_id: str) -> PlainLines | None
     if family.request is None or family.request.silent is None:
         return None
     chat = "messages" in field.members and _is_chat(field.members["messages"])
-    decode = _decoder(family.name, field, family.request.silent(model_id), chat)
+    decode = _decoder(kept_name(family), field, family.request.silent(model_id), chat)
     return PlainLines(decode, chat=chat) if decode else None
+
+
+def kept_name(family: Family) -> str:
+    """The name under which types of a family are kept, one for each variant of it."""
+    return ".".join((family.name, *family.max_tokens_path))
 
 
 @keep_by_name
