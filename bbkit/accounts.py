@@ -27,7 +27,8 @@ class AccountState(dict[str, Any]):
     """What `collect_outputs` counted, as it travels in ``outputs.attrs["bbkit"]``.
 
     The items are plain JSON, so that ``outputs.to_parquet()`` works. pandas copies `attrs` deeply on every
-    operation; this one is never changed, so a copy is itself. The stray lines ride along as `lines`.
+    operation; this one is never changed, so a copy is itself. The stray lines ride along as `lines`, and, out
+    of what is saved, where this machine keeps the files: `places` by source file, `sent_places` of records.
     """
 
     lines: pd.DataFrame
@@ -35,6 +36,8 @@ class AccountState(dict[str, Any]):
     def __init__(self, items: Mapping[str, Any], lines: pd.DataFrame | None = None):
         super().__init__(items)
         self.lines = as_frame([], STRAY_COLUMNS) if lines is None else lines
+        self.places: dict[str, str] = {}
+        self.sent_places: list[str] = []
 
     def __copy__(self) -> "AccountState":
         return self

@@ -95,6 +95,10 @@ def collect_outputs(
     frames: list[pd.DataFrame] = []
     state = _collect(groups, plan, frames.append, executor, bounded=False)
     frame = frames[0] if len(frames) == 1 else pd.concat(frames or [plan.empty_frame()], ignore_index=True)
+    files = [file for group in groups for file in group.files]
+    state.places = {file.facts.source_file: file.place for file in files if file.facts.source_file}
+    runs = [group.run for group in groups if group.run is not None]
+    state.sent_places = [str(file.path) for run in runs for file in run.record_files()]
     return attach_state(frame, state)
 
 

@@ -60,6 +60,7 @@ HELPERS = {
             "output_sources",
             "parts",
             "readings",
+            "record_lookups",
             "sent_ids",
             "settlements",
         ],

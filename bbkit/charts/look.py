@@ -124,7 +124,7 @@ def make_figure(
         small = "<br>".join(map(escape_text, lines))
         text += f"<br><span style='font-size:12px;color:{GREY}'>{small}</span>"
     margin = {"l": 12, "r": 24, "t": 76, "b": 52, **layout.pop("margin", {})}
-    more = 16 * max(0, len(lines) - 1)
+    more = 22 * max(0, len(lines) - 1)
     figure = Chart(list(traces))
     figure.update_layout(
         template="none",
