@@ -17,7 +17,7 @@ from bbkit.job_rows import event_of
 from bbkit.journal import PATIENT, TERMINAL, JobState
 from bbkit.recording import on_demand_attempts
 from bbkit.run import Run
-from bbkit.submissions import Progress, name_job, submit_queue
+from bbkit.submissions import Progress, list_media_inputs, name_job, submit_queue
 
 _SECONDS_OF_A_LINE = 60
 _AGAIN = tuple(status for status in TERMINAL if status != "Completed")
@@ -37,7 +37,8 @@ def submit_jobs(run: Run, *, again: Sequence[str] = (), progress: Progress | Non
         Statuses (``Failed``, ``Expired``, ``Stopped``, ``PartiallyCompleted``) whose ended jobs are
         submitted once more, as new jobs over the same records.
     progress : callable, optional
-        Called with the bytes uploaded so far and the bytes to upload, of each job.
+        Called with the bytes uploaded so far and the bytes to upload, of each job; by default an upload that
+        takes long writes a line every ten seconds to standard error.
 
     Returns
     -------
@@ -399,7 +400,7 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     prefix = run.output_uri(run.adopted["job_arn"]) if run.adopted else run.s3_prefix
     if delete and any(state.open and state.job_arn for state in _refreshed(run)):
         raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them, or stop them, then clean.")
-    found = list(aws.list_objects(prefix))
+    found = [*aws.list_objects(prefix), *list_media_inputs(run)]
     if delete:
         aws.delete_objects(item.uri for item in found)
     return as_frame(

@@ -21,7 +21,12 @@ TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html
 """
 
-PATIENT = ("ServiceQuotaExceededException", "ThrottlingException", "TooManyRequestsException")
+PATIENT = (
+    "ServiceQuotaExceededException",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "MediaFolderBusy",
+)
 """Codes of a refusal that time cures: the job stays queued and whoever waits tries again."""
 
 _TIMES = ("submitted_at", "ended_at", "expires_at")

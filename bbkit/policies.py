@@ -121,6 +121,12 @@ def bucket_arns(run: Run) -> tuple[str, str, str]:
     return base, f"{base}/{key}input/*", f"{base}/{key}output/*"
 
 
+def _media_arns(run: Run) -> list[str]:
+    folders = sorted({file.media for file in run.record_files() if file.media})
+    partition = partition_of(run.place.region)
+    return [f"arn:{partition}:s3:::{folder.removeprefix('s3://')}*" for folder in folders]
+
+
 def model_arns(run: Run) -> list[str]:
     """Name everything a job of this run invokes: the profile, and the model in every region it routes to.
 
@@ -187,7 +193,7 @@ def _role(run: Run) -> dict[str, Any]:
     key = options.get("kms_key_id", "")
     return _document(
         {"Sid": "ListBucket", "Action": "s3:ListBucket", "Resource": bucket, **owned},
-        {"Sid": "ReadInputs", "Action": "s3:GetObject", "Resource": inputs, **owned},
+        {"Sid": "ReadInputs", "Action": "s3:GetObject", "Resource": [inputs, *_media_arns(run)], **owned},
         {"Sid": "WriteOutputs", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": outputs, **owned},
         {"Sid": "InvokeProfile", "Action": "bedrock:InvokeModel", "Resource": model_arns(run)}
         if needs_invoke(run)
@@ -305,7 +311,7 @@ def _caller(run: Run) -> dict[str, Any]:
         {
             "Sid": "Objects",
             "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            "Resource": [inputs, outputs],
+            "Resource": [inputs, outputs, *_media_arns(run)],
         },
         {
             "Sid": "UseKey",

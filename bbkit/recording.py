@@ -1,6 +1,8 @@
 """The input files of a run: checked, split, written whole or not at all. Part of the room `run`."""
 
 import json
+import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,9 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bbkit.aws import write_text
+from bbkit.aws import split_s3_uri, write_text
 from bbkit.checks import check_records
-from bbkit.errors import AwsError, CredentialsError, RecordsError, RunExistsError
+from bbkit.errors import (
+    AwsError,
+    CredentialsError,
+    InputError,
+    RecordsError,
+    RunExistsError,
+    name_some,
+)
 from bbkit.frames import Findings, as_frame
 from bbkit.lines import iter_lines
 from bbkit.quotas import Quotas
@@ -49,6 +58,9 @@ class RecordFile:
         Its checksum.
     job : str
         Files with the same label go into one job.
+    media : str
+        Folder in S3, ending in ``/``, of the media its records point to; empty for none. Such a job reads the
+        whole folder: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html.
     """
 
     path: Path
@@ -58,6 +70,41 @@ class RecordFile:
     bytes: int
     sha256: str
     job: str
+    media: str = ""
+
+
+_MEDIA = re.compile(rb'"s3Location"\s*:\s*\{[^{}]*"uri"\s*:\s*"(s3://[^"\\]+/)[^"/\\]*"')
+
+
+def find_media_folder(path: Path) -> str:
+    """Find the folder in S3 that holds all media an input file points to.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The input file.
+
+    Returns
+    -------
+    str
+        URI ending in ``/``; empty when it points to none.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        They lie in several buckets.
+    """
+    folders: set[str] = set()
+    with path.open("rb") as stream:
+        for line in stream:
+            if b'"s3Location"' in line:
+                folders.update(found.decode() for found in _MEDIA.findall(line))
+    if not folders:
+        return ""
+    if len({split_s3_uri(folder)[0] for folder in folders}) > 1:
+        raise InputError(f"Media lie in several buckets ({name_some(sorted(folders))}). Put them into one.")
+    common = os.path.commonpath([folder.removeprefix("s3://") for folder in folders])
+    return f"s3://{common}/"
 
 
 def read_index(folder: Path) -> list[RecordFile]:
@@ -321,7 +368,6 @@ def _move_in(
     for file in planned:
         place = target / file.path.relative_to(made)
         place.parent.mkdir(exist_ok=True)
-        file.path.replace(place)
         index["files"].append(
             {
                 "path": str(file.path.relative_to(made)),
@@ -331,7 +377,9 @@ def _move_in(
                 "bytes": file.bytes,
                 "sha256": file.sha256,
                 "job": file.job,
+                "media": find_media_folder(file.path),
             }
         )
+        file.path.replace(place)
     index["lineage"][str(attempt)] = dict(lineage)
     write_text(target / "index.json", json.dumps(index, indent=1))

@@ -374,6 +374,40 @@ def test_uploads_are_told_and_not_repeated(small: Any, tmp_path: Path) -> None:
     assert len(puts) == 1
 
 
+def test_records_with_media_are_read_from_the_folder_of_the_media(small: Standin, tmp_path: Path) -> None:
+    media = f"s3://bbkit-standin/media/{tmp_path.name}/"
+    s3 = aws.client("s3")
+    bucket, prefix = aws.split_s3_uri(media)
+    s3.put_object(Bucket=bucket, Key=f"{prefix}a/call.mp4", Body=b"video")
+    source = {"s3Location": {"uri": f"{media}a/call.mp4"}}
+    seen = {
+        "messages": [
+            {"role": "user", "content": [{"video": {"format": "mp4", "source": source}}, {"text": "?"}]}
+        ]
+    }
+    run = bb.Run.create(tmp_path / "calls", model_id="amazon.nova-lite-v1:0")
+    quotas = replace(bb.Quotas.defaults(MODEL), min_records_per_job=5, max_records_per_job=5)
+    bb.write_records([(f"{tmp_path.name}-{number}", seen) for number in range(10)], run, quotas=quotas)
+    folder = f"{media}a/"
+    assert {file.media for file in run.record_files()} == {folder}
+    s3.put_object(Bucket=bucket, Key=f"{prefix}a/old.jsonl", Body=b"{}")
+    with pytest.raises(AwsError, match=r"holds other input files .*old\.jsonl"):
+        bb.submit_jobs(run)
+    assert created(small, run) == {}
+    s3.delete_object(Bucket=bucket, Key=f"{prefix}a/old.jsonl")
+    bb.submit_jobs(run)
+    jobs = bb.wait_for_jobs(run, timeout=60)
+    assert list(jobs["status"]) == ["Completed", "Completed"]
+    assert list(jobs["processed"]) == [5, 5]
+    assert aws.get_job(jobs["job_arn"].iloc[0])["inputDataConfig"]["s3InputDataConfig"]["s3Uri"] == folder
+    # The second job waited for the first, whose input file was then taken away.
+    left = [uri.rpartition("-")[2] for uri in clean_run(run)["uri"] if uri.startswith(media)]
+    assert left == ["0002.jsonl"]
+    assert check_counts(run, 10).numbers["missing"] == 0
+    clean_run(run, delete=True)
+    assert [item.uri for item in aws.list_objects(media)] == [f"{folder}call.mp4"]
+
+
 def test_another_place_is_refused_naming_both(start_standin: Callable[..., Any], tmp_path: Path) -> None:
     first = start_standin("--min-records", "5")
     run = make_run(tmp_path / "calls")

@@ -220,7 +220,11 @@ def test_policies_name_only_this_run(standin: Any, tmp_path: Path) -> None:
     run = bb.Run.create(tmp_path / "run", model_id=MODEL)
     role = policies_for(run)["role"]["Statement"]
     objects = [item["Resource"] for item in role if "s3:GetObject" in item["Action"]]
-    assert all(run.run_id[:8] in resource for resource in objects)
+    assert all(
+        run.run_id[:8] in text
+        for resource in objects
+        for text in ([resource] if isinstance(resource, str) else resource)
+    )
     assert not any("bedrock:InvokeModel" in item["Action"] for item in role)
 
 
