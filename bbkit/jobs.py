@@ -142,8 +142,10 @@ def advance_jobs(run: Run) -> tuple[pd.DataFrame, bool, str]:
         if not _is_passing(error):
             raise
         jobs, trouble = run.jobs(), str(error)
-    states = run.journal.states()
-    return jobs, not any(state.open for state in states), trouble
+    if any(state.open for state in run.journal.states()):
+        return jobs, False, trouble
+    # Another process may have journalled the last end since this one asked.
+    return run.jobs(), True, trouble
 
 
 def _is_passing(error: AwsError) -> bool:
@@ -398,7 +400,7 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     if delete and run.adopted:
         raise RunError(f"Run {run.name!r} was adopted; what its job read and wrote is for others to delete.")
     prefix = run.output_uri(run.adopted["job_arn"]) if run.adopted else run.s3_prefix
-    if delete and any(state.open and state.job_arn for state in _refreshed(run)):
+    if delete and any(state.open for state in _refreshed(run)):
         raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them, or stop them, then clean.")
     found = [*aws.list_objects(prefix), *list_media_inputs(run)]
     if delete:
