@@ -1,7 +1,7 @@
 """Interactive views in JupyterLab; where no browser answers they show themselves as plain HTML."""
 
-from bbkit.explorers.examples import Examples, show_examples
+from bbkit.explorers.examples import show_examples
 from bbkit.explorers.progress import JobProgress
 from bbkit.explorers.records import RecordExplorer
 
-__all__ = ["Examples", "JobProgress", "RecordExplorer", "show_examples"]
+__all__ = ["JobProgress", "RecordExplorer", "show_examples"]
