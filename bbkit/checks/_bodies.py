@@ -25,6 +25,13 @@ class BodyCheck:
         Whose request describes the bodies; it must have one.
     model_id : str
         The job's model: some rules depend on it.
+
+    Attributes
+    ----------
+    plain : PlainLines or None
+        Takes lines that need no further look.
+    walked : bool
+        Whether the last body was walked value by value: only then may it hold media.
     """
 
     def __init__(self, family: Family, model_id: str):
@@ -39,6 +46,7 @@ class BodyCheck:
         self.field = _prefer(self.field, family.max_tokens_path)
         self.rules = self.request.rules
         self.type = body_type(kept_name(family), self.field)
+        self.walked = False
         self.plain = make_plain(family, self.field, self.bare_id)
 
     def faults(self, body: Any) -> list[Fault]:
@@ -54,6 +62,7 @@ class BodyCheck:
         list of Fault
             Empty for a body that the family's description and the model's known rules accept.
         """
+        self.walked = False
         if self.type is not None:
             try:
                 msgspec.convert(body, self.type)
@@ -63,6 +72,7 @@ class BodyCheck:
         return self._walk(body)
 
     def _walk(self, body: Any) -> list[Fault]:
+        self.walked = True
         if type(body) is not dict:
             return find_faults(self.field, body)
         found = find_faults(self.field, body, self.request.source, self.request.date)

@@ -85,7 +85,7 @@ def _decoder(field: Field, left_out: frozenset[str], chat: bool) -> Callable[[by
         body = _one_turn(body, chat=chat)
     record_id = required(string(min_length=1, not_blank=True))
     line = Field("object", members={"recordId": record_id, "modelInput": required(body)})
-    made = make_type(line, skipping=False)
+    made = make_type(line, free=False)
     return msgspec.json.Decoder(made).decode if made is not None else None
 
 

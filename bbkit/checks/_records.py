@@ -82,7 +82,7 @@ class RecordCheck:
                 "error", "family_not_offered", found, "Take a model that batch inference lists."
             )
 
-    def check_line(self, line: bytes, number: int | None = None, file: str = "", *, body: Any = None) -> None:
+    def check_line(self, line: bytes, number: int | None = None, file: str = "") -> None:
         """Check one line, without its newline.
 
         Parameters
@@ -93,17 +93,25 @@ class RecordCheck:
             Its line (1-based) in the file, or its row in memory.
         file : str
             The file it stands in.
-        body : object, optional
-            The body to look at where it is not what the line holds: JSON has no NaN.
         """
-        self.records += 1
+        if not self._take_plain(line, number, file):
+            self._check_unusual(line, number, file, None)
+
+    def _take_plain(self, line: bytes, number: int | None, file: str) -> bool:
         plain = self._plain
-        if plain is not None and body is None and len(line) <= self._longest:
-            taken = plain.take(line)
-            if taken is not None:
-                return self._duplicates.add(taken, number or self.records, file)
+        if plain is None or len(line) > self._longest:
+            return False
+        taken = plain.take(line)
+        if taken is None:
             if not plain.is_worth_trying:
                 self._plain = None
+            return False
+        self.records += 1
+        self._duplicates.add(taken, number or self.records, file)
+        return True
+
+    def _check_unusual(self, line: bytes, number: int | None, file: str, body: Any) -> None:
+        self.records += 1
         try:
             record = _decode(line)
             faults: list[Fault] = []
@@ -132,7 +140,7 @@ class RecordCheck:
         faults = self._bodies.faults(body) if self._bodies else []
         if self._window.bytes is not None and len(line) > self._window.bytes:
             faults = faults + self._window.faults(body)
-        if self.family.name in _PLACED and b"s3Location" in line:
+        if self._bodies and self._bodies.walked and self.family.name in _PLACED:
             for _, uri in iter_places(body):
                 self.media.setdefault(uri, (file, number, record_id))
         return faults
@@ -153,23 +161,25 @@ class RecordCheck:
         row : int, optional
             Its row (1-based), for the findings.
         """
-        shown, meant = record_id if type(record_id) is str else None, None
+        shown = record_id if type(record_id) is str else None
         try:
-            line = input_line(record_id, body)[:-1]
+            line = input_line(record_id, body)
         except (InputError, ValueError, OverflowError, RecursionError) as error:
             self.records += 1
             return self._add([_unwritable(error)], "", row, shown)
-        if b"null" in line and holds_nan(body):
-            meant = body
-            found = "The body holds NaN or infinity, which is no JSON number."
-            self._add(
-                [Fault("error", "nan", "", found, "Give a number, or leave the name out.")], "", row, shown
-            )
-        if len(line) >= self.quotas.max_file_bytes:
+        self.bytes += len(line)
+        if len(line) > self.quotas.max_file_bytes:
             found = f"The record has {len(line):,} bytes; {file_limit(self.quotas)}."
             self._add([Fault("error", "record_bytes", "", found, SMALLER)], "", row, shown)
-        self.bytes += len(line) + 1
-        self.check_line(line, row, body=meant)
+        # NaN is written as null, which no plain line holds.
+        if self._take_plain(line, row, ""):
+            return None
+        meant = None
+        if holds_nan(body):
+            meant, found = body, "The body holds NaN or infinity, which is no JSON number."
+            remedy = "Give a number, or leave the name out."
+            self._add([Fault("error", "nan", "", found, remedy)], "", row, shown)
+        return self._check_unusual(line, row, "", meant)
 
     def finish(self, *, whole: bool = False) -> Findings:
         """Give everything found.

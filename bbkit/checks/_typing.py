@@ -35,23 +35,23 @@ def keep_by_name(make: Callable[..., Any]) -> Callable[..., Any]:
     return kept
 
 
-def make_type(field: Field, *, skipping: bool) -> Any:
+def make_type(field: Field, *, free: bool) -> Any:
     """Make the type of the bodies that follow a description.
 
     Parameters
     ----------
     field : Field
         The description of the whole body.
-    skipping : bool
-        Whether names beyond those described may be skipped where they are left to the model: a decoder would
-        not look at what stands there.
+    free : bool
+        Whether values left to the model are let through; a decoder would skip some and could not tell NaN
+        written as null from null.
 
     Returns
     -------
     type or None
         For `msgspec.convert`; None where no type can tell.
     """
-    made = _make(field, skipping)
+    made = _make(field, free)
     if made is None:
         return None
     try:
@@ -66,39 +66,39 @@ def make_type(field: Field, *, skipping: bool) -> Any:
 @keep_by_name
 def body_type(field: Field) -> Any:
     """The type of the bodies of a family, made once."""
-    return make_type(field, skipping=True)
+    return make_type(field, free=True)
 
 
-def _make(field: Field, skipping: bool) -> Any:
+def _make(field: Field, free: bool) -> Any:
     if field.kind == "any":
-        return Any
-    return _MAKERS[field.kind](field, skipping)
+        return Any if free else None
+    return _MAKERS[field.kind](field, free)
 
 
-def _number(field: Field, skipping: bool) -> Any:
+def _number(field: Field, free: bool) -> Any:
     if field.values:
         return Literal[field.values]
     plain: Any = int if field.kind == "integer" else float
     return Annotated[plain, _meta(ge=field.low, le=field.high)]
 
 
-def _boolean(field: Field, skipping: bool) -> Any:
+def _boolean(field: Field, free: bool) -> Any:
     return None if field.values else bool
 
 
-def _tagged(field: Field, skipping: bool) -> Any:
-    return _union([_struct(variant, skipping, field.tag, name) for name, variant in field.variants.items()])
+def _tagged(field: Field, free: bool) -> Any:
+    return _union([_struct(variant, free, field.tag, name) for name, variant in field.variants.items()])
 
 
-def _either(field: Field, skipping: bool) -> Any:
-    return _union([_make(choice, skipping) for choice in field.choices])
+def _either(field: Field, free: bool) -> Any:
+    return _union([_make(choice, free) for choice in field.choices])
 
 
 def _meta(**limits: Any) -> Any:
     return msgspec.Meta(**{name: limit for name, limit in limits.items() if limit is not None})
 
 
-def _string(field: Field, skipping: bool) -> Any:
+def _string(field: Field, free: bool) -> Any:
     if field.prefix or field.base64:
         return None
     if field.values:
@@ -109,8 +109,8 @@ def _string(field: Field, skipping: bool) -> Any:
     return Annotated[str, _meta(min_length=field.min_length, max_length=field.max_length, pattern=pattern)]
 
 
-def _array(field: Field, skipping: bool) -> Any:
-    items: Any = _make(field.items, skipping) if field.items is not None else None
+def _array(field: Field, free: bool) -> Any:
+    items: Any = _make(field.items, free) if field.items is not None else None
     if items is None:
         return None
     return Annotated[list[items], _meta(min_length=field.min_length, max_length=field.max_length)]
@@ -121,21 +121,21 @@ def _union(made: list[Any]) -> Any:
     return reduce(or_, kept) if kept else None
 
 
-def _struct(field: Field, skipping: bool, tag: str = "", name: str = "") -> Any:
+def _struct(field: Field, free: bool, tag: str = "", name: str = "") -> Any:
+    if field.open and not free:
+        return None
     if not field.members and field.open and not field.mistakes:
-        held: Any = Any if field.items is None else _make(field.items, skipping)
+        held: Any = Any if field.items is None else _make(field.items, free)
         if held is None:
             return None
         return Annotated[dict[str, held], _meta(min_length=field.min_length, max_length=field.max_length)]
-    if field.open and not skipping:
-        return None
     alone = {member for group in field.exactly_one for member in group[:1]}
     left_out = {member for group in (*field.exactly_one, *field.at_most_one) for member in group[1:]}
     members: list[tuple[str, Any, Any]] = []
     for member, described in field.members.items():
         if member == tag or member in left_out:
             continue
-        kind = _make(described, skipping)
+        kind = _make(described, free)
         must = described.required or member in alone
         if kind is None and must:
             return None
