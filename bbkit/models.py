@@ -13,8 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.errors import name_some
-from bbkit.families import FAMILIES, bare_model_id, split_model_id
-from bbkit.families._identify import family_name
+from bbkit.families import FAMILIES, bare_model_id, family_name, split_model_id
 from bbkit.frames import as_frame
 
 __all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]

@@ -34,6 +34,7 @@ __all__ = [
     "Prompt",
     "answer_of",
     "bare_model_id",
+    "family_name",
     "family_of",
     "get_family",
     "max_tokens_of",

@@ -13,6 +13,7 @@ from bbkit.families._request import (
     anything,
     array,
     either,
+    error_at,
     foreign,
     free,
     record,
@@ -85,10 +86,9 @@ def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
             called |= {str(call.get("id")) for call in objects(message["tool_calls"])}
         elif role == "tool" and str(message.get("tool_call_id")) not in called:
             faults.append(
-                Fault(
-                    "error",
-                    "tool_pairing",
+                error_at(
                     f"messages[{position}].tool_call_id",
+                    "tool_pairing",
                     f"A tool message answers {message.get('tool_call_id')!r}, which no earlier turn calls.",
                     "Answer the id of a tool call of an assistant turn before.",
                 )
@@ -96,17 +96,16 @@ def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         content = message.get("content")
         if role in ("user", "system", "developer") and content in ("", []):
             faults.append(
-                Fault(
-                    "error",
-                    "empty_content",
+                error_at(
                     f"messages[{position}].content",
+                    "empty_content",
                     f"The {role} turn is empty.",
                     "Give the turn some text, or leave it out.",
                 )
             )
     if not asked:
         faults.append(
-            Fault("error", "role_order", "messages", "No turn is the user's.", "Add a user turn to answer.")
+            error_at("messages", "role_order", "No turn is the user's.", "Add a user turn to answer.")
         )
     return faults
 

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bbkit.families._base import mapping, objects
-from bbkit.families._request import Fault
+from bbkit.families._request import Fault, error_at
 
 _VERSION = re.compile(
     r"claude-(?:(\d)(?:-(\d))?-)?(haiku|sonnet|opus)(?:-(\d)(?!\d)(?:-(\d)(?!\d))?)?(?![a-z])"
@@ -72,10 +72,9 @@ def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         faults += _sampling_faults(body, model_id)
     if "tool_choice" in body and "tools" not in body:
         faults.append(
-            Fault(
-                "error",
-                "required",
+            error_at(
                 "tools",
+                "required",
                 "tool_choice stands without tools.",
                 "Add tools or leave it out.",
             )
@@ -90,7 +89,7 @@ def _turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     faults: list[Fault] = []
     if mapping(messages[0]).get("role") == "assistant":
         finding = "The first turn is the assistant's."
-        faults.append(_error("role_order", "messages[0].role", finding, "Start messages with a user turn."))
+        faults.append(error_at("messages[0].role", "role_order", finding, "Start messages with a user turn."))
     last = len(messages) - 1
     tools = False
     for position, message in enumerate(messages):
@@ -105,15 +104,11 @@ def _turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         if not content and not (position == last and message.get("role") == "assistant"):
             remedy = "Give every turn at least one content block."
             faults.append(
-                _error("empty_content", f"messages[{position}].content", "The turn is empty.", remedy)
+                error_at(f"messages[{position}].content", "empty_content", "The turn is empty.", remedy)
             )
     if last:
         faults += _ending_faults(messages, body, model_id)
     return faults + _tool_faults(messages) if tools else faults
-
-
-def _error(rule: str, path: str, finding: str, remedy: str) -> Fault:
-    return Fault("error", rule, path, finding, remedy)
 
 
 def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Fault]:
@@ -122,18 +117,18 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) 
     path = f"messages[{len(messages) - 1}]"
     if traits_of(model_id).no_prefill:
         return [
-            _error(
-                "prefill",
+            error_at(
                 path,
+                "prefill",
                 "The last turn is the assistant's, which this model refuses.",
                 "End messages with a user turn: Claude 4.6 and later take no prefilled answer.",
             )
         ]
     if mapping(body.get("thinking")).get("type") in ("enabled", "adaptive"):
         return [
-            _error(
-                "thinking_conflict",
+            error_at(
                 path,
+                "thinking_conflict",
                 "The last turn is the assistant's, with thinking on.",
                 "End messages with a user turn, or leave thinking out.",
             )
@@ -142,9 +137,9 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) 
     text = content if type(content) is str else (objects(content) or [{}])[-1].get("text")
     if type(text) is str and text and text != text.rstrip():
         return [
-            _error(
-                "prefill",
+            error_at(
                 path,
+                "prefill",
                 "The prefilled answer at the end has trailing whitespace.",
                 "Strip the end of the last assistant turn; Claude refuses it otherwise.",
             )
@@ -166,9 +161,9 @@ def _tool_faults(messages: list[Any]) -> list[Fault]:
                 faults.append(_unanswered(position - 1, missing))
             if extra := [use for use in results if use not in open_ids]:
                 faults.append(
-                    _error(
-                        "tool_pairing",
+                    error_at(
                         f"messages[{position}].content",
+                        "tool_pairing",
                         f"A tool_result answers {extra[0]!r}, which the turn before does not use.",
                         "Answer the tool_use ids of the assistant turn just before.",
                     )
@@ -182,9 +177,9 @@ def _tool_faults(messages: list[Any]) -> list[Fault]:
 
 
 def _unanswered(position: int, ids: list[Any]) -> Fault:
-    return _error(
-        "tool_pairing",
+    return error_at(
         f"messages[{position}].content",
+        "tool_pairing",
         f"tool_use {ids[0]!r} has no tool_result in the next user turn.",
         "Answer every tool_use in the user turn that follows it.",
     )
@@ -195,9 +190,9 @@ def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     kind = thinking.get("type")
     if kind == "adaptive" and traits_of(model_id).no_adaptive:
         return [
-            _error(
-                "thinking_conflict",
+            error_at(
                 "thinking.type",
+                "thinking_conflict",
                 "Adaptive thinking is not for this model.",
                 "Use type enabled with budget_tokens; adaptive thinking starts with Claude 4.6.",
             )
@@ -211,18 +206,18 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
     budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
     if thinking.get("type") == "enabled" and "budget_tokens" not in thinking:
         return [
-            _error(
-                "required",
+            error_at(
                 "thinking.budget_tokens",
+                "required",
                 "thinking is enabled without budget_tokens.",
                 "Give budget_tokens, at least 1,024 and less than max_tokens.",
             )
         ]
     if budget is not None and traits_of(model_id).no_sampling:
         return [
-            _error(
-                "thinking_conflict",
+            error_at(
                 "thinking.budget_tokens",
+                "thinking_conflict",
                 "This model refuses budget_tokens.",
                 "Use thinking type adaptive, with output_config.effort.",
             )
@@ -231,9 +226,9 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
     interleaved = type(beta) is list and any("interleaved-thinking" in str(name) for name in beta)
     if type(budget) is int and type(most) is int and budget >= most and not interleaved:
         return [
-            _error(
-                "thinking_budget",
+            error_at(
                 "thinking.budget_tokens",
+                "thinking_budget",
                 f"budget_tokens {budget:,} is not less than max_tokens {most:,}.",
                 "Raise max_tokens above budget_tokens: thinking counts towards max_tokens.",
             )
@@ -246,9 +241,9 @@ def _forced_faults(body: Mapping[str, Any]) -> list[Fault]:
     if choice not in ("any", "tool"):
         return []
     return [
-        _error(
-            "thinking_conflict",
+        error_at(
             "tool_choice.type",
+            "thinking_conflict",
             f"tool_choice {choice!r} with thinking on.",
             "Thinking allows tool_choice auto or none only.",
         )
@@ -260,9 +255,9 @@ def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     sent = [name for name in _SAMPLING if name in body]
     if traits.no_sampling:
         return [
-            _error(
-                "sampling_refused",
+            error_at(
                 name,
+                "sampling_refused",
                 f"{name} is sent to a model that refuses it.",
                 "Leave temperature, top_p and top_k out: Claude Opus 4.7 and later take none.",
             )
@@ -271,9 +266,9 @@ def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     faults: list[Fault] = []
     if traits.one_sampler and "temperature" in body and "top_p" in body:
         faults.append(
-            _error(
-                "sampling_conflict",
+            error_at(
                 "top_p",
+                "sampling_conflict",
                 "temperature and top_p are both given.",
                 "Give one of them: Claude Sonnet 4.5 and Haiku 4.5 refuse both together.",
             )
@@ -288,11 +283,11 @@ def _thinking_sampling(body: Mapping[str, Any]) -> list[Fault]:
     remedy = "With thinking on, leave temperature and top_k out; top_p may be 0.95 to 1."
     if body.get("temperature", 1) != 1:
         found = f"temperature {body['temperature']} with thinking on."
-        faults.append(_error("thinking_conflict", "temperature", found, remedy))
+        faults.append(error_at("temperature", "thinking_conflict", found, remedy))
     top_p = body.get("top_p")
     if isinstance(top_p, int | float) and top_p < 0.95:
         found = f"top_p {top_p} with thinking on."
-        faults.append(_error("thinking_conflict", "top_p", found, remedy))
+        faults.append(error_at("top_p", "thinking_conflict", found, remedy))
     if "top_k" in body:
-        faults.append(_error("thinking_conflict", "top_k", "top_k with thinking on.", remedy))
+        faults.append(error_at("top_k", "thinking_conflict", "top_k with thinking on.", remedy))
     return faults

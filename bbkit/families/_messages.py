@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Media, Prompt, encode, mapping, objects, whole, word
-from bbkit.families._request import Fault
+from bbkit.families._request import Fault, error_at
 
 _FORMATS = {"jpg": "jpeg", "3gp": "three_gp"}
 
@@ -78,20 +78,18 @@ def turn_faults(body: Mapping[str, Any]) -> list[Fault]:
             if not position:
                 found = "The first turn is the assistant's."
             faults.append(
-                Fault(
-                    "error",
-                    "role_order",
+                error_at(
                     f"messages[{position}].role",
+                    "role_order",
                     found,
                     "Turns alternate, beginning with the user.",
                 )
             )
         if message.get("content") == []:
             faults.append(
-                Fault(
-                    "error",
-                    "empty_content",
+                error_at(
                     f"messages[{position}].content",
+                    "empty_content",
                     "The turn is empty.",
                     "Give every turn at least one content block.",
                 )

@@ -19,6 +19,11 @@ class Fault(NamedTuple):
     remedy: str
 
 
+def error_at(path: str, rule: str, finding: str, remedy: str) -> Fault:
+    """A fault that is an error."""
+    return Fault("error", rule, path, finding, remedy)
+
+
 class Mistake(NamedTuple):
     """A name or value that is known to be wrong, and what to do about it."""
 
@@ -242,6 +247,11 @@ COMMON_MISTAKES = {
 def foreign(family: str, *names: str) -> dict[str, Mistake]:
     """Names that belong to another family's body, as mistakes."""
     return {name: Mistake(f"{name} is a name of {family} bodies; use this family's own.") for name in names}
+
+
+def renamed(**names: str) -> dict[str, Mistake]:
+    """Names of other families whose meaning this family keeps under another name, as mistakes."""
+    return {name: Mistake(f"Use {own}: that is this family's name for it.") for name, own in names.items()}
 
 
 CACHING = Mistake(

@@ -36,6 +36,7 @@ from bbkit.families._request import (
     integer,
     number,
     record,
+    renamed,
     required,
     string,
     tagged,
@@ -114,6 +115,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
 
 
 _URL = Mistake("Send the bytes as base64: the service fetches no URLs.", "url_media")
+_FILE = Mistake("Send the bytes as base64: Bedrock has no Files API.", "url_media")
 _IMAGE_SOURCE = tagged(
     "type",
     {
@@ -127,7 +129,7 @@ _IMAGE_SOURCE = tagged(
     },
     mistakes={
         "url": _URL,
-        "file": Mistake("Send the bytes as base64: Bedrock has no Files API.", "url_media"),
+        "file": _FILE,
     },
 )
 _DOCUMENT_SOURCE = tagged(
@@ -151,7 +153,7 @@ _DOCUMENT_SOURCE = tagged(
     },
     mistakes={
         "url": _URL,
-        "file": Mistake("Send the bytes as base64: Bedrock has no Files API.", "url_media"),
+        "file": _FILE,
     },
 )
 _CACHED = {"cache_control": CACHING}
@@ -274,9 +276,16 @@ _BODY = record(
             "Use max_tokens: this is the name of the older Text Completions API."
         ),
         **foreign("converse", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
-        **foreign("nova or converse", "maxTokens", "topP", "topK", "stopSequences"),
-        **foreign("openai_chat", "max_completion_tokens", "stop", "response_format", "reasoning_effort"),
-        **foreign("llama", "max_gen_len"),
+        **foreign("openai_chat", "response_format", "reasoning_effort"),
+        **renamed(
+            maxTokens="max_tokens",
+            max_completion_tokens="max_tokens",
+            max_gen_len="max_tokens",
+            topP="top_p",
+            topK="top_k",
+            stopSequences="stop_sequences",
+            stop="stop_sequences",
+        ),
     },
 )
 

@@ -16,8 +16,10 @@ from bbkit.families._request import (
     Request,
     always_silent,
     array,
+    error_at,
     foreign,
     record,
+    renamed,
     required,
     string,
 )
@@ -69,30 +71,27 @@ def _content_faults(path: str, message: Mapping[str, Any]) -> list[Fault]:
             has_text = True
             if block["text"] == "":
                 faults.append(
-                    Fault(
-                        "error",
-                        "empty_content",
+                    error_at(
                         f"{path}.content",
+                        "empty_content",
                         "A text block is empty.",
                         "Give the text block some text, or leave it out.",
                     )
                 )
     if not has_text and any("document" in block for block in blocks):
         faults.append(
-            Fault(
-                "error",
-                "document_alone",
+            error_at(
                 f"{path}.content",
+                "document_alone",
                 "A document stands without a text block.",
                 "Add a text block beside the document that says what to do with it.",
             )
         )
     if message.get("role") == "assistant" and any("image" in block for block in blocks):
         faults.append(
-            Fault(
-                "error",
-                "role_order",
+            error_at(
                 f"{path}.content",
+                "role_order",
                 "An image comes from the assistant.",
                 "Images belong to user turns.",
             )
@@ -119,16 +118,24 @@ _BODY = record(
             mistakes={
                 "topK": Mistake("Put top_k or topK into additionalModelRequestFields."),
                 "reasoningConfig": Mistake("Put reasoningConfig into additionalModelRequestFields."),
-                **foreign("anthropic", "max_tokens", "top_p", "stop_sequences"),
+                **renamed(max_tokens="maxTokens", top_p="topP", stop_sequences="stopSequences"),
             },
         ),
     },
     mistakes={
         **COMMON_MISTAKES,
         "toolConfig": _TOOLS,
-        **foreign("anthropic", "anthropic_version", "max_tokens", "stop_sequences", "temperature", "top_p"),
+        **foreign("anthropic", "anthropic_version"),
+        **renamed(
+            max_tokens="inferenceConfig.maxTokens",
+            max_completion_tokens="inferenceConfig.maxTokens",
+            maxTokens="inferenceConfig.maxTokens",
+            temperature="inferenceConfig.temperature",
+            top_p="inferenceConfig.topP",
+            stop_sequences="inferenceConfig.stopSequences",
+        ),
         **foreign("nova", "schemaVersion"),
-        **foreign("openai_chat", "max_completion_tokens", "model"),
+        **foreign("openai_chat", "model"),
     },
 )
 """What botocore's shape does not say: non-empty texts and known mistakes. The checks add one to the other."""

@@ -31,6 +31,7 @@ from bbkit.families._request import (
     always_silent,
     array,
     boolean,
+    error_at,
     foreign,
     integer,
     record,
@@ -152,10 +153,9 @@ def _image_rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     if "inputText" in body or "inputImage" in body:
         return []
     return [
-        Fault(
-            "error",
-            "required",
+        error_at(
             "inputText",
+            "required",
             "Neither inputText nor inputImage is there.",
             "Give a text, an image or both.",
         )

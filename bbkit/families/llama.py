@@ -19,6 +19,7 @@ from bbkit.families._request import (
     integer,
     number,
     record,
+    renamed,
     required,
     string,
 )
@@ -102,14 +103,14 @@ _BODY = record(
     },
     mistakes={
         **COMMON_MISTAKES,
-        "max_tokens": Mistake("Use max_gen_len."),
+        **renamed(max_tokens="max_gen_len", max_completion_tokens="max_gen_len"),
         "inputs": Mistake("Use prompt: inputs and parameters are the shape of SageMaker endpoints."),
         "parameters": Mistake(
             "Put max_gen_len, temperature and top_p at the top: parameters is SageMaker's."
         ),
         "messages": Mistake("Write a prompt with the model's chat tokens, or make it a Converse job."),
         "system": Mistake("Write the system text into the prompt with the model's chat tokens."),
-        **foreign("openai_chat", "max_completion_tokens", "model", "stop"),
+        **foreign("openai_chat", "model", "stop"),
         **foreign("anthropic", "anthropic_version", "stop_sequences", "top_k"),
         **foreign("converse", "inferenceConfig"),
     },

@@ -20,6 +20,7 @@ from bbkit.families._request import (
     integer,
     number,
     record,
+    renamed,
     required,
     string,
 )
@@ -70,10 +71,9 @@ def chat_answer(output: Mapping[str, Any]) -> Answer:
 
 _FOREIGN = {
     **COMMON_MISTAKES,
-    **foreign("anthropic", "anthropic_version", "stop_sequences", "system"),
+    **foreign("anthropic", "anthropic_version", "system"),
     **foreign("converse", "inferenceConfig"),
-    **foreign("llama", "max_gen_len"),
-    **foreign("openai_chat", "max_completion_tokens"),
+    **renamed(stop_sequences="stop", max_gen_len="max_tokens", max_completion_tokens="max_tokens"),
 }
 _TEXT_BODY = record(
     {

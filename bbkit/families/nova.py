@@ -18,11 +18,13 @@ from bbkit.families._request import (
     Request,
     array,
     boolean,
+    error_at,
     foreign,
     free,
     integer,
     number,
     record,
+    renamed,
     required,
     string,
 )
@@ -84,10 +86,9 @@ def _micro_faults(body: Mapping[str, Any]) -> list[Fault]:
         for kind in ("image", "video", "audio"):
             if any(kind in block for block in objects(message.get("content"))):
                 return [
-                    Fault(
-                        "error",
-                        "media_refused",
+                    error_at(
                         f"messages[{position}].content",
+                        "media_refused",
                         f"Nova Micro is sent a block of {kind}.",
                         "Nova Micro takes text only.",
                     )
@@ -178,7 +179,7 @@ _CONFIG = record(
             }
         ),
     },
-    mistakes=foreign("anthropic", "max_tokens", "stop_sequences"),
+    mistakes=renamed(max_tokens="maxTokens", stop_sequences="stopSequences"),
     at_most_one=(("maxTokens", "max_new_tokens"), ("topP", "top_p"), ("topK", "top_k")),
 )
 _TOOL_CONFIG = record(
@@ -219,8 +220,16 @@ _BODY = record(
             "Put topK and reasoningConfig into inferenceConfig directly."
         ),
         "guardrailConfig": Mistake("InvokeModel bodies take no guardrail: make it a Converse job."),
-        **foreign("anthropic", "anthropic_version", "max_tokens", "stop_sequences", "temperature", "top_p"),
-        **foreign("openai_chat", "max_completion_tokens", "model"),
+        **foreign("anthropic", "anthropic_version"),
+        **renamed(
+            max_tokens="inferenceConfig.maxTokens",
+            max_completion_tokens="inferenceConfig.maxTokens",
+            maxTokens="inferenceConfig.maxTokens",
+            temperature="inferenceConfig.temperature",
+            top_p="inferenceConfig.topP",
+            stop_sequences="inferenceConfig.stopSequences",
+        ),
+        **foreign("openai_chat", "model"),
         **foreign("titan_text", "inputText", "textGenerationConfig"),
         "prompt": Mistake("Put the text into messages."),
     },

@@ -33,11 +33,13 @@ from bbkit.families._request import (
     array,
     boolean,
     either,
+    error_at,
     foreign,
     free,
     integer,
     number,
     record,
+    renamed,
     required,
     string,
 )
@@ -106,10 +108,9 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     model = body.get("model")
     if type(model) is str and model_id and model_id not in model:
         faults.append(
-            Fault(
-                "error",
-                "model_mismatch",
+            error_at(
                 "model",
+                "model_mismatch",
                 f"model is {model!r}, the job's is {model_id!r}.",
                 "Leave model out of the body: the job names the model.",
             )
@@ -119,10 +120,9 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
             kinds = [part.get("type") for part in objects(message.get("content"))]
             if any(kind in kinds for kind in ("image_url", "input_audio", "audio_url", "video_url")):
                 faults.append(
-                    Fault(
-                        "error",
-                        "media_refused",
+                    error_at(
                         f"messages[{position}].content",
+                        "media_refused",
                         "gpt-oss is sent media.",
                         "gpt-oss takes text only.",
                     )
@@ -174,10 +174,9 @@ _BODY = record(
         "stream_options": Mistake("Leave stream_options out: batch inference does not stream."),
         "prompt": Mistake("Put the text into messages."),
         "system": Mistake("Send the system text as a message of role system."),
-        **foreign("anthropic", "anthropic_version", "stop_sequences", "output_config"),
+        **foreign("anthropic", "anthropic_version", "output_config"),
+        **renamed(stop_sequences="stop", max_gen_len="max_tokens", max_new_tokens="max_tokens"),
         **foreign("converse", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
-        **foreign("llama", "max_gen_len"),
-        "max_new_tokens": Mistake("Use max_tokens."),
     },
     at_most_one=(("max_tokens", "max_completion_tokens"),),
     null_is_absent=True,
