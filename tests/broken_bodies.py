@@ -116,6 +116,7 @@ CASES = [
     Case("required", TITAN_MM, {"embeddingConfig": {}}, {"inputText": "x", "embeddingConfig": {}}),
     Case("required", NOVA_MM, embed(embeddingPurpose=...), embed()),
     Case("required", LITE, {"system": []}, {"system": [], **nova()}, "Converse"),
+    Case("required", HAIKU_3, claude(messages=[blocks({"text": "x"})]), claude(messages=[blocks(TEXT)])),
     # type
     Case("type", HAIKU_3, claude(max_tokens="64"), claude(max_tokens=64)),
     Case("type", HAIKU_3, claude(max_tokens=64.0), claude(temperature=1)),
@@ -152,6 +153,13 @@ CASES = [
         LITE,
         nova([{"image": {"format": "bmp", "source": {"bytes": PNG}}}]),
         nova([{"image": {"format": "png", "source": {"bytes": PNG}}}]),
+        "Converse",
+    ),
+    Case(
+        "value",
+        LITE,
+        nova([{"document": {**_DOCUMENT["document"], "name": "call.txt"}}, {"text": "Read."}]),
+        nova([{"document": {**_DOCUMENT["document"], "name": "call (1) [a]-b"}}, {"text": "Read."}]),
         "Converse",
     ),
     # range and length

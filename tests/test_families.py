@@ -101,7 +101,7 @@ def test_images_go_where_a_family_takes_them(name: str) -> None:
 
 
 def test_documents_and_places_in_s3() -> None:
-    pdf = Media("document", "pdf", b"%PDF-1.4 x", name="policy")
+    pdf = Media("document", "pdf", b"%PDF-1.4 x", name="policy_2.pdf")
     assert check_bodies(
         get_family("anthropic"), [write_body(get_family("anthropic"), Prompt("Read.", media=(pdf,)))]
     ).empty

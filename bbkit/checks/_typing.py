@@ -4,6 +4,7 @@ The type is narrower than the description where that is cheaper (media, exclusiv
 what it refuses is walked value by value, so it decides speed and never a finding.
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import reduce, wraps
 from operator import or_
@@ -87,7 +88,15 @@ def _boolean(field: Field, free: bool) -> Any:
 
 
 def _tagged(field: Field, free: bool) -> Any:
-    return _union([_struct(variant, free, field.tag, name) for name, variant in field.variants.items()])
+    made = {name: _struct(variant, free, field.tag, name) for name, variant in field.variants.items()}
+    kept = [name for name, one in made.items() if one is not None]
+    if len(kept) == 1:
+        # msgspec takes a lone tagged struct without its tag.
+        (name,) = kept
+        tag = dataclasses.replace(field.variants[name].members[field.tag], values=(name,))
+        variant = field.variants[name]
+        return _struct(dataclasses.replace(variant, members={**variant.members, field.tag: tag}), free)
+    return _union([made[name] for name in kept])
 
 
 def _either(field: Field, free: bool) -> Any:

@@ -1,11 +1,14 @@
 """What Amazon Nova and Converse share: content blocks, turns, answers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Media, Prompt, encode, mapping, objects, whole, word
 from bbkit.families._request import Fault, error_at
 
+ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
+"""What the name of a document may not hold."""
 _FORMATS = {"jpg": "jpeg", "3gp": "three_gp"}
 
 
@@ -26,8 +29,14 @@ def _block(media: Media, number: int) -> Body:
         source = {"bytes": encode(media.data or b"")}
     block: Body = {"format": _FORMATS.get(media.format, media.format), "source": source}
     if media.kind == "document":
-        block["name"] = media.name or f"document {number}"
+        block["name"] = _document_name(media.name) or f"document {number}"
     return {media.kind: block}
+
+
+def _document_name(name: str) -> str:
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html says what it takes.
+    kept = ODD_IN_NAMES.sub(" ", name.rpartition(".")[0] or name)
+    return " ".join(kept.split())[:200]
 
 
 def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, mapping, objects, refuse_media, take
-from bbkit.families._messages import read, turn_faults, turns
+from bbkit.families._messages import ODD_IN_NAMES, read, turn_faults, turns
 from bbkit.families._request import (
     CACHING,
     COMMON_MISTAKES,
@@ -67,6 +67,11 @@ def _content_faults(path: str, message: Mapping[str, Any]) -> list[Fault]:
     blocks = objects(message["content"])
     has_text = False
     for block in blocks:
+        name = mapping(block.get("document")).get("name")
+        if type(name) is str and (odd := ODD_IN_NAMES.search(name)):
+            finding = f"The document's name {name!r} holds {odd[0]!r}."
+            remedy = "Use letters, digits, spaces, hyphens, parentheses and brackets; leave the ending out."
+            faults.append(error_at(f"{path}.content", "value", finding, remedy))
         if "text" in block:
             has_text = True
             if block["text"] == "":
