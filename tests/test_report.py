@@ -115,6 +115,14 @@ def test_a_failing_cell_leaves_page_and_notebook_and_is_named(tmp_path: Path) ->
     assert "A cell failed." in (tmp_path / "again.html").read_text(encoding="utf-8")
 
 
+def test_a_kernel_that_dies_is_told(tmp_path: Path) -> None:
+    notebook = write(tmp_path / "n.ipynb", code("print('before')"), code("import os\nos._exit(1)"), code("2"))
+    with pytest.raises(ReportError, match=r"The kernel died in cell \[2\]"):
+        render_report(notebook, tmp_path / "out.html")
+    assert json.loads((tmp_path / "out.json").read_text())["status"] == "failed"
+    assert "A cell failed." in (tmp_path / "out.html").read_text(encoding="utf-8")
+
+
 def start_render(notebook: Path, output: Path) -> subprocess.Popen[str]:
     call = f"from bbkit.report import render_report; render_report({str(notebook)!r}, {str(output)!r})"
     return subprocess.Popen([sys.executable, "-c", call], stderr=subprocess.PIPE, text=True)
@@ -201,7 +209,12 @@ def test_the_page_opens_with_the_sentence_and_its_numbers(tmp_path: Path) -> Non
     assert "<h1>Nightly</h1>" in head
     assert "1,200 sent = 1,198 succeeded + 2 errored" in head
     tiles = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", head)
-    assert tiles == [("sent", "1,200"), ("succeeded", "1,198"), ("errored", "2"), ("US$", "not known")]
+    assert tiles == [
+        ("sent", "1,200"),
+        ("succeeded", "1,198"),
+        ("errored", "2"),
+        ("cost in US$", "not known"),
+    ]
     summary = json.loads(report.json_path.read_text())
     assert summary["numbers"] == {
         "sent": 1200,
@@ -211,6 +224,23 @@ def test_the_page_opens_with_the_sentence_and_its_numbers(tmp_path: Path) -> Non
         "cost_usd": None,
     }
     assert summary["results"][0]["sentence"] == told["sentence"]
+
+
+def test_an_estimate_reads_as_one(tmp_path: Path) -> None:
+    told = bundle(
+        records=120, input_tokens=45076, cost_usd=1.5, cost_low_usd=1.25, cost_high_usd=None, at_least=0
+    )
+    cell = code("x", outputs=(display(plain="x", bundle={**told, "kind": "cost"}),), count=1)
+    page = export_notebook(write(tmp_path / "n.ipynb", cell), tmp_path / "o.html").path.read_text(
+        encoding="utf-8"
+    )
+    head = re.sub(r"\s+", " ", page.partition("</header>")[0])
+    tiles = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>(?:<dd class=\"page-share\">(.*?)</dd>)?", head)
+    assert tiles == [
+        ("records", "120", ""),
+        ("input tokens", "45,076", "estimated"),
+        ("cost in US$", "$1.50", "estimated, $1.25 to not known"),
+    ]
 
 
 def test_headings_become_the_table_of_contents(tmp_path: Path) -> None:

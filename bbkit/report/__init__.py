@@ -101,7 +101,7 @@ def render_report(
     finally:
         warming.join()
         if report.notebook_path.is_file():
-            report = _export(report, source, typed, with_text, title, gates, failure)
+            report = _export(report, source, typed, with_text, title, gates, failure, Path(cwd))
     if failure:
         raise ReportError(
             f"{failure.rstrip('.')}. What ran before is in {str(report.path)!r} and "
@@ -141,7 +141,7 @@ def export_notebook(
     read_parameters(source)
     placed = _place_report(source, page)
     placed = Report(placed.path, placed.json_path, source)
-    return _check(_export(placed, source, {}, with_text, title, gates, ""), gates)
+    return _check(_export(placed, source, {}, with_text, title, gates, "", source.parent), gates)
 
 
 def _place_report(source: Path, page: Path) -> Report:
@@ -182,6 +182,7 @@ def _export(
     title: str,
     gates: Sequence[Gate],
     failure: str,
+    cwd: Path,
 ) -> Report:
     from bbkit.report import exporting
     from bbkit.report.masking import Masker
@@ -198,7 +199,7 @@ def _export(
         options += ["--fail-on", *str(gate).split()]
     given = {**notebook.metadata.get("papermill", {}).get("parameters", {}), **parameters}
     effective = {name: p.default for name, p in read_parameters(source).items()} | given
-    origin = describe_origin(source, report.path, given, effective, options)
+    origin = describe_origin(source, report.path, given, effective, options, cwd)
     story = exporting.Story(title, status, unrun, failure, numbers, bundles, failed_on, origin)
     masker = Masker(enabled=not with_text)
     page, resources = exporting.ReportExporter().from_notebook_node(

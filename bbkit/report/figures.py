@@ -160,7 +160,7 @@ def _take_title(layout: dict[str, Any]) -> tuple[str, str, int]:
         layout.pop(key, None)
     height = layout.get("height")
     height = int(height) if isinstance(height, int | float) and 80 <= height <= 3000 else 400
-    layout["height"] = height = max(160, height - 50) if first else height
+    layout["height"] = height = max(100, height - 50) if first else height
     return _inline(first), _inline(" ".join(filter(None, rest))), height
 
 

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bbkit.masks import mask_text
@@ -35,6 +36,8 @@ SAMPLE = Limits(characters=240, rows=5, lines=8)
 class Masker:
     """Masks texts of one report and counts what it masked; switched off it returns them as they are.
 
+    Paths lose the name of the working directory and of the home folder, which are nobody else's business.
+
     Attributes
     ----------
     enabled : bool
@@ -45,11 +48,15 @@ class Masker:
     def __init__(self, enabled: bool):
         self.enabled = enabled
         self.counts: Counter[str] = Counter()
+        here, home = str(Path.cwd()), str(Path.home())
+        self._places = [(f"{place}/", name) for place, name in ((here, ""), (home, "~/")) if len(place) > 1]
 
     def text(self, text: str) -> str:
         """Return `text` masked."""
         if not self.enabled or not text:
             return text
+        for place, name in self._places:
+            text = text.replace(place, name)
         masked, counts = mask_text(text)
         self.counts.update(counts)
         return masked

@@ -51,6 +51,7 @@ def describe_origin(
     given: Mapping[str, Any],
     effective: Mapping[str, Any],
     options: Sequence[str],
+    cwd: Path,
 ) -> Provenance:
     """Gather where a report comes from; reads the run's own files, never AWS.
 
@@ -64,12 +65,14 @@ def describe_origin(
         All parameters with their values; ``run_folder`` names the run.
     options : sequence of str
         Further words of the command, such as ``--with-text``.
+    cwd : Path
+        Working directory of the notebook, which a relative run folder starts from.
 
     Returns
     -------
     Provenance
     """
-    run = _open_run(effective.get("run_folder"))
+    run = _open_run(effective.get("run_folder"), cwd)
     made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     facts = [Fact("Made", (made_at,))]
     if notebook.is_file():
@@ -83,13 +86,13 @@ def describe_origin(
     return Provenance(tuple(facts), is_standin, run.name if run is not None else "", made_at)
 
 
-def _open_run(folder: Any) -> Any:
+def _open_run(folder: Any, cwd: Path) -> Any:
     from bbkit.run import Run
 
-    if not isinstance(folder, str) or not (Path(folder) / "run.json").is_file():
+    if not isinstance(folder, str) or not (cwd / folder / "run.json").is_file():
         return None
     try:
-        return Run.open(folder)
+        return Run.open(cwd / folder)
     except (BbkitError, OSError, ValueError, KeyError):
         return None
 

@@ -132,8 +132,11 @@ def _first_line(text: str, most: int) -> str:
 
 
 def _last_cell(executed: Path) -> str:
-    counts = [cell.get("execution_count") for cell in read_notebook(executed).cells]
-    return f"cell [{max((count for count in counts if count), default=1)}]"
+    cells = [
+        cell for cell in read_notebook(executed).cells if cell.cell_type == "code" and cell.source.strip()
+    ]
+    started = [cell for cell in cells if cell.metadata.get("papermill", {}).get("start_time")]
+    return f"cell [{max(1, len(started))}]"
 
 
 def _mark(executed: Path, status: str) -> None:

@@ -23,8 +23,8 @@ _TEXT_TAGS = {
     "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
 }
 _BLOCK_TAGS = {
-    "blockquote", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3", "h4",
-    "h5", "h6", "hr", "img", "li", "meter", "ol", "p", "pre", "progress", "summary", "ul",
+    "article", "blockquote", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3",
+    "h4", "h5", "h6", "hr", "img", "li", "meter", "ol", "p", "pre", "progress", "summary", "ul",
 }
 _TABLE_TAGS = {
     "caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 from bbkit.report.masking import Limits, Masker, bound_text
 
 _VOID = {"br", "hr", "img", "col", "wbr"}
-_LONG_CELL = 40
+_SHORT_WORD, _LONG_CELL, _TALL_CELL, _WIDE_TABLE = 24, 40, 700, 9
+_CLIP = '<div class="page-clip" tabindex="0" role="group" aria-label="Long text">'
 _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
 
 
@@ -16,9 +17,11 @@ _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
 class _Table:
     """What is known of a table while it is written: its rows and which of its columns hold numbers only."""
 
+    start: int
     rows: int = 0
     skipped: int = 0
     column: int = 0
+    columns: int = 0
     heads: list[tuple[int, int]] = field(default_factory=list)
     numeric: dict[int, bool] = field(default_factory=dict)
 
@@ -41,7 +44,7 @@ class HtmlWriter(HTMLParser):
             self._skipping += tag == "tr"
             return
         if tag == "table":
-            self._tables.append(_Table())
+            self._tables.append(_Table(len(self.out)))
             self.out.append('<div class="page-table" tabindex="0" role="group" aria-label="Table">')
         if tag == "tr" and self._is_past_limit():
             self._skipping = 1
@@ -86,8 +89,9 @@ class HtmlWriter(HTMLParser):
         self._cell = None
         text = "".join(texts).strip()
         start = self.out[position]
-        table = self._tables[-1] if self._tables else _Table()
+        table = self._tables[-1] if self._tables else _Table(0)
         table.column += 1
+        table.columns = max(table.columns, table.column)
         if tag == "th" and not text:
             self.out[position] = start.replace("<th", "<td", 1)
             return "td"
@@ -98,8 +102,13 @@ class HtmlWriter(HTMLParser):
             table.numeric.setdefault(table.column, True)
         elif text:
             table.numeric[table.column] = False
+            if len(text) <= _SHORT_WORD and " " not in text and "\n" not in text:
+                self.out[position] = start.replace(">", " data-word>", 1)
             if len(text) > _LONG_CELL:
                 self.out[position] = start.replace(">", " data-long>", 1)
+            if len(text) > _TALL_CELL:
+                self.out[position] += _CLIP
+                self.out.append("</div>")
         return tag
 
     def _end_table(self, table: _Table) -> None:
@@ -107,6 +116,10 @@ class HtmlWriter(HTMLParser):
             if table.numeric.get(column) and "colspan" not in self.out[position]:
                 self.out[position] = self.out[position].replace(">", " data-number>", 1)
         self.out.append("</div>")
+        if table.columns > _WIDE_TABLE:
+            self.out[table.start] = self.out[table.start].replace(">", " data-wide>", 1)
+        if table.rows == 1 and table.heads:
+            self.out.append('<p class="page-note">No rows.</p>')
         if table.skipped:
             self.shortened += 1
             shown = table.rows - table.skipped - 1
