@@ -90,13 +90,13 @@ def main() -> None:
         opening = time_opening(folder / "ours.html")
         figures = (folder / "plain.html").read_text(encoding="utf-8").count("plotly-graph-div")
         print(
-            f"render_report beside its cells        {ours:6.2f} s (at most 6), {size:.2f} MB (at most 2.5), 10 figures"
+            f"render_report beside its cells   {ours:6.2f} s (at most 6), 10 figures, {size:.2f} MB (at most 2.5)"
         )
         print(
-            f"papermill and nbconvert beside theirs {plain:6.2f} s, {plain / ours:.1f} x as long, {figures} figures"
+            f"papermill and nbconvert          {plain:6.2f} s, {plain / ours:.1f} x as long, {figures} figures"
         )
         if opening:
-            print(f"opens offline until drawn             {statistics.median(opening):6.2f} s (at most 2)")
+            print(f"opens offline until drawn        {statistics.median(opening):6.2f} s (at most 2)")
         else:
             print("opens offline until drawn             not measured: Chromium is not installed")
 
