@@ -77,9 +77,15 @@ def _find(outputs: pd.DataFrame, name: str) -> str:
 
 
 def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:
-    kinds = outputs["outcome"] + " " + outputs["stop_reason"].fillna("")
-    rare = outputs[kinds.isin(kinds.value_counts().index[1:])]
-    first = rare.groupby(kinds.loc[rare.index], sort=False).head(1).head(max(0, n - 1))
-    rest = outputs.drop(first.index).sort_values("input_tokens", kind="stable")
-    places = np.unique(np.linspace(0, max(0, len(rest) - 1), max(0, n - len(first))).astype(int))
-    return pd.concat([first, rest.iloc[places[: len(rest)]]])
+    """One record of every kind of ending but the most frequent, then some spread over the input lengths."""
+    outcomes, known = pd.factorize(outputs["outcome"])
+    reasons, _ = pd.factorize(outputs["stop_reason"])
+    kinds = reasons * (len(known) + 1) + outcomes
+    _, firsts, counts = np.unique(kinds, return_index=True, return_counts=True)
+    rare = np.delete(firsts, counts.argmax()) if len(counts) else firsts
+    first = np.sort(rare)[: max(0, n - 1)]
+    tokens = outputs["input_tokens"].to_numpy(dtype=float, na_value=np.inf)
+    rest = np.argsort(tokens, kind="stable")
+    rest = rest[~np.isin(rest, first)]
+    spread = np.unique(np.linspace(0, max(0, len(rest) - 1), max(0, n - len(first))).astype(int))
+    return outputs.iloc[np.concatenate([first, rest[spread[: len(rest)]]])]

@@ -1,25 +1,30 @@
 """Look at any record: filter, search, sort, open; the filter and its rows go back to code."""
 
+import html
 import os
-from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 
 from bbkit.explorers import views
+from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
 from bbkit.explorers.examples import show_examples
+from bbkit.explorers.filters import Condition, Selector, Sort, contains
+from bbkit.record_lookups import find_line
+from bbkit.records import read_prompt
 
 _PAGE = 50
-_COLUMNS = (
-    ("record_id", 20),
-    ("outcome", 10),
-    ("stop_reason", 14),
-    ("input_tokens", 9),
-    ("output_tokens", 9),
-)
-_TEXT_WIDTH = 70
+_UP, _DOWN = -1, -2
+_FIXED = ("outcome", "stop_reason", "input_tokens", "output_tokens")
+_ROW = widgets.Layout(flex_flow="row wrap", width="100%", grid_gap="4px 12px", align_items="flex-start")
+_STYLE = """<style>
+.bbkit-rows select{font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;height:auto}
+.bbkit-head{font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre;
+ overflow:hidden;padding-left:5px}
+.bbkit-detail{max-height:44em;overflow:auto}
+.bbkit-query code{user-select:all;overflow-wrap:anywhere;white-space:pre-wrap}
+</style>"""
 
 
 class RecordExplorer:
@@ -28,207 +33,192 @@ class RecordExplorer:
     Parameters
     ----------
     outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`; source columns, and those of `with_columns`, can be
-        searched and are shown with a record.
+        The tidy frame of `bbkit.collect_outputs`. What was sent and the raw answer are read from the files
+        when a record is opened, unless `with_columns` brought them.
     name : str
         What the frame is called in your code, for `query`.
 
     Notes
     -----
-    Where no browser will answer (``BBKIT_HEADLESS=1``, set by ``bbkit report``) it is a few records as HTML.
+    Arrow keys in the list go from record to record, over the ends of a page too. Where no browser will answer
+    (``BBKIT_HEADLESS=1``, set by ``bbkit report``) it is a few records as HTML.
     """
 
     def __init__(self, outputs: pd.DataFrame, *, name: str = "outputs"):
         self._outputs = outputs
         self._name = name
-        self._mask = pd.Series(True, index=outputs.index)
-        self._rows = outputs.index
+        self._selector = Selector(outputs)
+        self._busy = False
         self._build()
         self._refilter()
 
     @property
     def query(self) -> str:
-        """The filter as an expression to paste into code; it gives the rows of `selection`, unsorted."""
-        tests = [text for text, _ in self._tests()]
-        return f"{self._name}[{' & '.join(tests)}]" if tests else self._name
+        """The filter and the order as an expression to paste into code; it gives `selection`."""
+        tests = [condition.code(self._name) for condition in self._conditions()]
+        chosen = f"{self._name}[{' & '.join(tests)}]" if tests else self._name
+        return chosen + self._sorting().code
 
     @property
     def selection(self) -> pd.DataFrame:
         """The rows that pass the filter, in the order shown."""
-        return self._outputs.loc[self._rows]
+        return self._outputs.iloc[self._rows]
+
+    def clear(self) -> None:
+        """Let every record pass, in the order they were sent."""
+        self._busy = True
+        for one in (*self._filters.values(), *([self._own] if self._own else [])):
+            one.clear()
+        self._search.value, self._sort.value, self._descending.value = "", "as sent", False
+        self._busy = False
+        self._refilter()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if os.environ.get("BBKIT_HEADLESS"):
-            examples = show_examples(self._outputs)
-            return examples._repr_mimebundle_()
-        return self.widget._repr_mimebundle_() or {}
+            return show_examples(self._outputs)._repr_mimebundle_()
+        sentence = f"An explorer of {len(self._outputs):,} records; run the cell to look at them."
+        return {**(self.widget._repr_mimebundle_() or {}), "text/plain": sentence}
 
     def _build(self) -> None:
         outputs = self._outputs
-        self._outcome = _choices("outcome", outputs["outcome"])
-        self._stop = _choices("stop reason", outputs["stop_reason"])
-        self._ranges = {name: _range(name, outputs[name]) for name in ("input_tokens", "output_tokens")}
-        searched = [name for name in outputs.columns if _is_text(outputs[name])]
+        self._filters = {
+            name: ColumnFilter(outputs, name, as_range=name.endswith("tokens")) for name in _FIXED
+        }
+        self._own: ColumnFilter | None = None
+        others = [name for name in list_filterable(outputs) if name not in _FIXED]
+        self._column = widgets.Dropdown(
+            options=[("another column", ""), *((name, name) for name in others)], description="filter by"
+        )
+        self._own_box = widgets.Box()
+        searched = [str(name) for name in outputs.columns if is_text(outputs[name])]
         start = "text" if "text" in searched else searched[0]
         self._search_in = widgets.Dropdown(options=searched, value=start, description="search in")
         self._search = widgets.Textarea(
             placeholder="text to find", continuous_update=False, rows=1, description="for"
         )
-        self._sort = widgets.Dropdown(
-            options=["as sent", *map(str, outputs.columns)], value="as sent", description="sort by"
-        )
+        self._find = widgets.Button(description="Search", icon="search")
+        self._orders = list_sortable(outputs)
+        self._sort = widgets.Dropdown(options=list(self._orders), value="as sent", description="sort by")
         self._descending = widgets.Checkbox(description="descending", indent=False)
-        self._list = widgets.Select(rows=14, layout=widgets.Layout(width="100%"))
+        self._clear = widgets.Button(description="Clear filters", icon="times")
+        self._list = widgets.Select(rows=20, layout=widgets.Layout(width="100%"))
         self._list.add_class("bbkit-rows")
-        self._count, self._detail = widgets.HTML(), widgets.HTML()
+        self._count, self._detail, self._query = widgets.HTML(), widgets.HTML(), widgets.HTML()
         self._page = widgets.BoundedIntText(value=1, min=1, max=1, description="page")
-        self._previous = widgets.Button(description="Previous", icon="arrow-up")
-        self._next = widgets.Button(description="Next", icon="arrow-down")
-        self._query = widgets.Text(description="query", disabled=True, layout=widgets.Layout(width="100%"))
+        self._previous = widgets.Button(description="Previous", icon="arrow-up", tooltip="or arrow key up")
+        self._next = widgets.Button(description="Next", icon="arrow-down", tooltip="or arrow key down")
         self._observe()
         self.widget = self._lay_out()
 
     def _lay_out(self) -> widgets.Widget:
-        style = (
-            "<style>.bbkit-rows select{font:12px/1.5 ui-monospace,monospace;height:auto}"
-            ".bbkit-head{font:12px ui-monospace,monospace;white-space:pre;opacity:.75}</style>"
+        self._query.add_class("bbkit-query")
+        self._detail.add_class("bbkit-detail")
+        head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line()}</div>")
+        buttons = widgets.Box([self._previous, self._next, self._page], layout=_ROW)
+        left = widgets.VBox(
+            [self._count, head, self._list, buttons],
+            layout=widgets.Layout(flex="1 1 30em", min_width="24em", width="auto"),
         )
-        head = "\u00a0".join(_pad(name, width) for name, width in _COLUMNS) + "\u00a0text"
-        row = widgets.Layout(flex_flow="row wrap", width="100%")
-        filters = [self._outcome, self._stop, *self._ranges.values()]
-        finders = [self._search_in, self._search, self._sort, self._descending]
-        return widgets.VBox(
-            [
-                widgets.Box(filters, layout=row),
-                widgets.Box(finders, layout=row),
-                self._count,
-                widgets.HTML(f"{style}<div class='bbkit-head'>{head}</div>"),
-                self._list,
-                widgets.Box([self._page, self._previous, self._next], layout=row),
-                self._query,
-                self._detail,
-            ]
+        right = widgets.VBox(
+            [self._detail], layout=widgets.Layout(flex="1 1 30em", min_width="24em", width="auto")
         )
+        filters = [*(one.widget for one in self._filters.values()), self._own_box]
+        finders = [self._search_in, self._search, self._find, self._column]
+        orders = [self._sort, self._descending, self._clear]
+        rows = [widgets.Box(line, layout=_ROW) for line in (filters, finders, orders, [left, right])]
+        return widgets.VBox([*rows, self._query])
 
     def _observe(self) -> None:
-        for control in (self._outcome, self._stop, *self._ranges.values(), self._search_in, self._search):
-            control.observe(lambda _: self._refilter(), names="value")
-        for control in (self._sort, self._descending):
-            control.observe(lambda _: self._resort(), names="value")
+        for one in self._filters.values():
+            one.widget.observe(self._changed, names="value")
+        for control in (self._search_in, self._search, self._sort, self._descending):
+            control.observe(self._changed, names="value")
+        self._column.observe(lambda _: self._choose_column(), names="value")
         self._page.observe(lambda _: self._turn(), names="value")
-        self._list.observe(lambda _: self._open(), names="value")
+        self._list.observe(lambda _: self._move(), names="value")
         self._previous.on_click(lambda _: self._step(-1))
         self._next.on_click(lambda _: self._step(1))
+        self._clear.on_click(lambda _: self.clear())
 
-    def _tests(self) -> list[tuple[str, Callable[[], pd.Series]]]:
-        """Each condition in force, as code and as what makes its mask; both say the same."""
-        frame, tests = self._outputs, []
-        for choices, column in ((self._outcome, "outcome"), (self._stop, "stop_reason")):
-            if chosen := list(choices.value):
-                tests.append((f"[{column!r}].isin({chosen!r})", partial(frame[column].isin, chosen)))
-        for column, slider in self._ranges.items():
-            low, high = slider.value
-            if (low, high) != (slider.min, slider.max):
-                code = f"[{column!r}].between({low}, {high}).fillna(False)"
-                tests.append((code, partial(_between, frame[column], low, high)))
+    def _changed(self, _: object) -> None:
+        if not self._busy:
+            self._refilter()
+
+    def _choose_column(self) -> None:
+        self._own = ColumnFilter(self._outputs, self._column.value) if self._column.value else None
+        if self._own:
+            self._own.widget.observe(self._changed, names="value")
+        self._own_box.children = [self._own.widget] if self._own else []
+        self._refilter()
+
+    def _conditions(self) -> list[Condition]:
+        filters = [*self._filters.values(), *([self._own] if self._own else [])]
+        conditions = [condition for one in filters if (condition := one.condition())]
         if text := self._search.value:
-            column = self._search_in.value
-            code = f"[{column!r}].str.contains({text!r}, case=False, regex=False, na=False)"
-            tests.append((code, partial(_contains, frame[column], text)))
-        return [(self._name + code, make) for code, make in tests]
+            conditions.append(contains(self._outputs, self._search_in.value, text))
+        return conditions
+
+    def _sorting(self) -> Sort:
+        column, by_length = self._orders[self._sort.value]
+        return Sort(column, self._descending.value, by_length)
 
     def _refilter(self) -> None:
-        mask = pd.Series(True, index=self._outputs.index)
-        for _, make in self._tests():
-            mask &= make().astype(bool)
-        self._mask = mask
-        self._query.value = self.query
-        self._resort()
+        self._rows = self._selector.select(self._conditions(), self._sorting())
+        self._query.value = f"query <code>{html.escape(self.query)}</code>"
+        pages = max(1, -(-len(self._rows) // _PAGE))
+        self._count.value = f"<b>{len(self._rows):,}</b> of {len(self._outputs):,} records"
+        self._page.description = f"page of {pages:,}"
+        self._busy = True
+        self._page.value = 1
+        self._page.max = pages
+        self._busy = False
+        self._turn()
 
-    def _resort(self) -> None:
-        rows = self._outputs.index[self._mask.to_numpy()]
-        if self._sort.value != "as sent":
-            values = self._outputs.loc[rows, self._sort.value]
-            rows = values.sort_values(ascending=not self._descending.value, kind="stable").index
-        elif self._descending.value:
-            rows = rows[::-1]
-        self._rows = rows
-        total = len(self._outputs)
-        self._count.value = f"<b>{len(rows):,}</b> of {total:,} records"
-        self._page.max = max(1, -(-len(rows) // _PAGE))
-        if self._page.value == 1:
-            self._turn()
-        else:
-            self._page.value = 1
-
-    def _turn(self) -> None:
+    def _turn(self, last: bool = False) -> None:
+        """Show the page that is set, and open its first record, or its last one."""
+        if self._busy:
+            return
         start = (self._page.value - 1) * _PAGE
-        rows = self._rows[start : start + _PAGE]
-        shown = self._outputs.loc[rows]
-        options = [(_line(row), place) for place, row in zip(rows, shown.to_dict("records"), strict=True)]
+        places = self._rows[start : start + _PAGE].tolist()
+        shown = self._outputs.iloc[places][list(views.LINE_COLUMNS)].to_dict("records")
+        options = [(views.list_line(row), place) for row, place in zip(shown, places, strict=True)]
+        if self._page.value > 1:
+            options.insert(0, ("▲ the page before", _UP))
+        if self._page.value < self._page.max:
+            options.append(("▼ the next page", _DOWN))
+        self._busy = True
         self._list.options = options
-        self._list.value = options[0][1] if options else None
+        self._list.value = places[-1 if last else 0] if places else None
+        self._busy = False
         self._open()
 
-    def _step(self, by: int) -> None:
-        if self._list.index is None:
+    def _move(self) -> None:
+        if self._busy:
             return
-        place = self._list.index + by
-        if 0 <= place < len(self._list.options):
-            self._list.index = place
-        elif 1 <= self._page.value + by <= self._page.max:
-            self._page.value += by
-            self._list.index = 0 if by > 0 else len(self._list.options) - 1
+        if self._list.value in (_UP, _DOWN):
+            self._turn_by(-1 if self._list.value == _UP else 1)
+        else:
+            self._open()
+
+    def _turn_by(self, by: int) -> None:
+        self._busy = True
+        self._page.value += by
+        self._busy = False
+        self._turn(last=by < 0)
+
+    def _step(self, by: int) -> None:
+        index = self._list.index
+        if index is not None and 0 <= index + by < len(self._list.options):
+            self._list.index = index + by
 
     def _open(self) -> None:
-        if self._list.value is None:
+        place = self._list.value
+        if place is None:
             self._detail.value = views.wrap("<p>No record passes the filter.</p>")
             return
-        row = self._outputs.loc[[self._list.value]].to_dict("records")[0]
-        self._detail.value = views.show_record(row)
-
-
-def _between(values: pd.Series, low: int, high: int) -> pd.Series:
-    return values.between(low, high).fillna(False)
-
-
-def _contains(values: pd.Series, text: str) -> pd.Series:
-    return values.str.contains(text, case=False, regex=False, na=False)
-
-
-def _choices(description: str, values: pd.Series) -> widgets.SelectMultiple:
-    known = [str(value) for value in values.dropna().unique()]
-    return widgets.SelectMultiple(
-        options=sorted(known), rows=max(2, min(5, len(known))), description=description
-    )
-
-
-def _range(name: str, values: pd.Series) -> widgets.IntRangeSlider:
-    known = values.dropna()
-    low, high = (int(known.min()), int(known.max())) if len(known) else (0, 0)
-    return widgets.IntRangeSlider(
-        value=(low, high),
-        min=low,
-        max=high,
-        description=name.replace("_", " "),
-        continuous_update=False,
-        style={"description_width": "initial"},
-        layout=widgets.Layout(width="340px"),
-    )
-
-
-def _is_text(values: pd.Series) -> bool:
-    return pd.api.types.is_string_dtype(values.dtype)
-
-
-def _pad(value: Any, width: int) -> str:
-    text = "" if value is None or pd.isna(value) else f"{value:,}" if isinstance(value, int) else str(value)
-    text = text if len(text) <= width else text[: width - 1] + "…"
-    text = text.rjust(width) if isinstance(value, int) else text.ljust(width)
-    return text.replace(" ", "\u00a0")
-
-
-def _line(row: dict) -> str:
-    text = row["error_message"] if pd.isna(row["text"]) else row["text"]
-    snippet = "" if pd.isna(text) else " ".join(str(text)[:200].split())[:_TEXT_WIDTH]
-    return "\u00a0".join([*(_pad(row[name], width) for name, width in _COLUMNS), snippet])
+        row = self._outputs.iloc[[place]].to_dict("records")[0]
+        line = find_line(self._outputs, row)
+        if isinstance(line.model_input, dict):
+            row["prompt"] = read_prompt(line.model_input)
+        row["model_input"], row["model_output"] = line.model_input, line.model_output
+        self._detail.value = views.show_record(row, line.note)

@@ -23,6 +23,7 @@ STYLE = """<style>
 </style>"""
 
 FACTS = ("outcome", "stop_reason", "input_tokens", "output_tokens", "max_tokens", "attempt", "tier")
+NBSP = "\u00a0"
 MOST_CHARACTERS = 200_000
 """Longer texts are cut in a view and say so; a browser stalls on a megabyte in one element."""
 
@@ -136,13 +137,16 @@ def wrap(*parts: str) -> str:
     return f'{STYLE}<div class="bbkit-view tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
 
 
-def show_record(row: Mapping[Hashable, Any]) -> str:
+def show_record(row: Mapping[Hashable, Any], note: str = "") -> str:
     """Lay out one record in full.
 
     Parameters
     ----------
     row : mapping
-        A row of the tidy frame, with whatever `with_columns` and source columns it has.
+        A row of the tidy frame, with whatever `with_columns` and source columns it has; ``prompt`` is what
+        was sent as text, ``model_input`` and ``model_output`` its JSON.
+    note : str
+        Why something is not shown.
 
     Returns
     -------
@@ -150,31 +154,39 @@ def show_record(row: Mapping[Hashable, Any]) -> str:
         HTML: id, facts, error, prompt, answer, reasoning, tool calls, source row, raw JSON.
     """
     parts = [f"<h3><code>{escape(row['record_id'])}</code></h3>", show_facts(row)]
-    if not pd.isna(row.get("error_message")) or not pd.isna(row.get("error_code")):
-        parts.append(show_text(f"error {row.get('error_code')}", row.get("error_message")))
-    for name, heading in (("prompt", "prompt as sent"), ("text", "answer"), ("reasoning", "reasoning")):
-        if name in row and not pd.isna(row[name]):
-            parts.append(show_text(heading, row[name]))
-    if isinstance(row.get("tool_calls"), list | str):
-        parts.append(show_text("tool calls", row["tool_calls"]))
+    if not _absent(row.get("error_message")) or not _absent(row.get("error_code")):
+        code = "" if _absent(row.get("error_code")) else f" {row['error_code']}"
+        parts.append(show_text(f"error{code}", row.get("error_message")))
+    texts = (("text", "answer"), ("reasoning", "reasoning"), ("tool_calls", "tool calls"))
+    parts += [show_text(head, _as_json(row[name])) for name, head in texts if not _absent(row.get(name))]
+    if not _absent(row.get("prompt")):
+        parts.append(show_text("prompt as sent", row["prompt"]))
     source = {str(name): value for name, value in row.items() if str(name).startswith("source.")}
     if source:
         parts.append(_show_source(source))
     for name, heading in (("model_input", "model input, raw"), ("model_output", "model output, raw")):
-        if isinstance(row.get(name), dict | str):
+        if not _absent(row.get(name)):
             parts.append(
                 f"<details><summary>{heading}</summary>{show_text('', _as_json(row[name]))}</details>"
             )
+    if note:
+        parts.append(f"<p><i>{html.escape(note)}</i></p>")
     parts.append(show_facts(row, ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")))
     return wrap(*parts)
 
 
-def _as_json(value: dict | str) -> Any:
-    if isinstance(value, str):
+def _absent(value: Any) -> bool:
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
+def _as_json(value: Any) -> Any:
+    """Indent JSON text; other text stays as it is."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
         try:
-            return json.loads(value)
+            found = json.loads(value)
         except ValueError:
             return value
+        return found if isinstance(found, dict | list) else value
     return value
 
 
@@ -185,3 +197,63 @@ def _show_source(source: Mapping[str, Any]) -> str:
         for name, value in source.items()
     )
     return f"<details open><summary>source row</summary><table>{rows}</table></details>"
+
+
+LINE_COLUMNS = {
+    "record_id": 18,
+    "outcome": 9,
+    "stop_reason": 12,
+    "input_tokens": 7,
+    "output_tokens": 7,
+    "text": 60,
+    "error_message": 60,
+}
+"""Columns of a line in a list of records, with their width in characters; an error stands for the text."""
+
+_HEADS = {
+    "record_id": "record_id",
+    "stop_reason": "stop reason",
+    "input_tokens": "input",
+    "output_tokens": "output",
+}
+# Signs that turn the direction of a line or move its cursor would scramble a list.
+_UNSEEN = dict.fromkeys(
+    [*range(32), 127, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+)
+
+
+def head_line() -> str:
+    """Name the columns of `list_line`, each at its width."""
+    cells = [
+        _pad(_HEADS.get(name, name), width, right=name.endswith("tokens"))
+        for name, width in list(LINE_COLUMNS.items())[:-2]
+    ]
+    return NBSP.join([*cells, "text"])
+
+
+def list_line(row: Mapping[Hashable, Any]) -> str:
+    """Write a record as one line of plain text of a fixed width, to be shown by a widget that takes no HTML.
+
+    Parameters
+    ----------
+    row : mapping
+        `LINE_COLUMNS` of the tidy frame.
+
+    Returns
+    -------
+    str
+        Without signs that cannot be seen; spaces do not collapse.
+    """
+    cells = [
+        _pad(row[name], width, right=name.endswith("tokens"))
+        for name, width in list(LINE_COLUMNS.items())[:-2]
+    ]
+    text = row["error_message"] if _absent(row["text"]) else row["text"]
+    return NBSP.join([*cells, _pad(text, LINE_COLUMNS["text"]).rstrip(NBSP)])
+
+
+def _pad(value: Any, width: int, *, right: bool = False) -> str:
+    text = "" if _absent(value) else f"{value:,}" if isinstance(value, int) else str(value)[: 4 * width]
+    text = " ".join(text.split()).translate(_UNSEEN)
+    text = text if len(text) <= width else text[: width - 1] + "…"
+    return (text.rjust(width) if right else text.ljust(width)).replace(" ", NBSP)

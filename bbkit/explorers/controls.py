@@ -1,0 +1,127 @@
+"""The controls of the record explorer, made from the columns of a frame."""
+
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+
+from bbkit.explorers.filters import NONE, Condition, is_between, is_one_of
+
+_MOST_VALUES = 200
+_FEW_NUMBERS = 30
+_LONG_TEXT = 64
+_WIDE = widgets.Layout(width="auto")
+
+
+class ColumnFilter:
+    """A filter on one column: its values to choose from or, of many numbers, a range.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows.
+    column : str
+        A column of text, numbers or truth values.
+    as_range : bool
+        Whether also few numbers are a range.
+    """
+
+    def __init__(self, frame: pd.DataFrame, column: str, *, as_range: bool = False):
+        self._frame, self._column = frame, column
+        values = frame[column]
+        if as_range or (_is_number(values) and values.nunique() > _FEW_NUMBERS):
+            self.widget: Any = _make_range(column, values)
+        else:
+            self.widget = _make_choice(column, values)
+
+    def condition(self) -> Condition | None:
+        """The condition that is set; None when every row passes."""
+        if isinstance(self.widget, widgets.SelectMultiple):
+            chosen = list(self.widget.value)
+            return is_one_of(self._frame, self._column, chosen) if chosen else None
+        low, high = self.widget.value
+        if (low, high) == (self.widget.min, self.widget.max):
+            return None
+        return is_between(self._frame, self._column, low, high)
+
+    def clear(self) -> None:
+        """Let every row pass."""
+        whole = () if isinstance(self.widget, widgets.SelectMultiple) else (self.widget.min, self.widget.max)
+        self.widget.value = whole
+
+
+def _is_number(values: pd.Series) -> bool:
+    dtype = values.dtype
+    return pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_bool_dtype(dtype)
+
+
+def _make_choice(column: str, values: pd.Series) -> widgets.SelectMultiple:
+    counts = values.value_counts()
+    kept = counts.index[:_MOST_VALUES]
+    options = [(_label(value, counts[value]), _plain(value)) for value in kept]
+    if absent := int(values.isna().sum()):
+        options.append((_label("not known", absent), NONE))
+    more = f" (the {_MOST_VALUES} most frequent of {len(counts):,})" if len(counts) > len(kept) else ""
+    return widgets.SelectMultiple(
+        options=options,
+        rows=max(2, min(5, len(options))),
+        description=column.removeprefix("source.").replace("_", " ") + more,
+        style={"description_width": "initial"},
+        layout=_WIDE,
+    )
+
+
+def _label(value: Any, count: int) -> str:
+    text = " ".join(str(value).split()) or "(blank)"
+    return f"{text if len(text) <= _LONG_TEXT else text[: _LONG_TEXT - 1] + '…'}  ({count:,})"
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _make_range(column: str, values: pd.Series) -> Any:
+    known = values.dropna()
+    look: dict[str, Any] = {
+        "description": column.removeprefix("source.").replace("_", " "),
+        "continuous_update": False,
+        "style": {"description_width": "initial"},
+        "layout": widgets.Layout(width="340px"),
+    }
+    look["disabled"] = not len(known)
+    low, high = (known.min(), known.max()) if len(known) else (0, 0)
+    if pd.api.types.is_integer_dtype(values.dtype):
+        return widgets.IntRangeSlider(value=(int(low), int(high)), min=int(low), max=int(high), **look)
+    step = float(high - low) / 200 or 1.0
+    return widgets.FloatRangeSlider(value=(low, high), min=float(low), max=float(high), step=step, **look)
+
+
+def list_filterable(frame: pd.DataFrame) -> list[str]:
+    """Name the columns that a `ColumnFilter` takes."""
+    return [str(name) for name in frame.columns if _is_plain(frame[name])]
+
+
+def list_sortable(frame: pd.DataFrame) -> dict[str, tuple[str, bool]]:
+    """Name the orders on offer: label to column, and whether by the length of its texts."""
+    orders: dict[str, tuple[str, bool]] = {"as sent": ("", False)}
+    for name in frame.columns:
+        if is_text(frame[name]) and _is_long(frame[name]):
+            orders[f"{name} (length)"] = (str(name), True)
+        elif _is_plain(frame[name]) or pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
+            orders[str(name)] = (str(name), False)
+    return orders
+
+
+def is_text(values: pd.Series) -> bool:
+    """Tell whether a column is text."""
+    return pd.api.types.is_string_dtype(values.dtype) and values.dtype != object
+
+
+def _is_plain(values: pd.Series) -> bool:
+    return is_text(values) or _is_number(values) or pd.api.types.is_bool_dtype(values.dtype)
+
+
+def _is_long(values: pd.Series) -> bool:
+    known = values.iloc[np.flatnonzero(values.notna().to_numpy())[:1000]]
+    return bool(len(known)) and float(known.str.len().mean()) > _LONG_TEXT

@@ -1,0 +1,155 @@
+"""Conditions on a frame: each is code to paste and the mask that this code gives."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NONE = "\x00none"
+"""Stands for an absent value among the values of a choice."""
+
+_KEPT = 12
+_SLICE = 1 << 17
+_THREADS = 4
+
+
+class Condition(NamedTuple):
+    """A condition on rows.
+
+    Attributes
+    ----------
+    code : callable
+        Takes what the frame is called and gives the condition as code.
+    make : callable
+        Gives the mask that the code gives.
+    """
+
+    code: Callable[[str], str]
+    make: Callable[[], np.ndarray]
+
+
+def is_one_of(frame: pd.DataFrame, column: str, values: Sequence[Any]) -> Condition:
+    """Keep the rows whose value is one of some; `NONE` among them keeps those without a value."""
+    known = [value for value in values if value != NONE]
+    absent = len(known) < len(values)
+
+    def code(name: str) -> str:
+        tests = [f"{name}[{column!r}].isin({known!r})"] if known else []
+        tests += [f"{name}[{column!r}].isna()"] if absent else []
+        return f"({' | '.join(tests)})" if len(tests) > 1 else tests[0]
+
+    return Condition(code, partial(_mask_values, frame[column], known, absent))
+
+
+def is_between(frame: pd.DataFrame, column: str, low: float, high: float) -> Condition:
+    """Keep the rows whose value is known and lies between two numbers, ends included."""
+    code = f"[{column!r}].between({low!r}, {high!r}).fillna(False)"
+    return Condition(lambda name: name + code, partial(_mask_range, frame[column], low, high))
+
+
+def contains(frame: pd.DataFrame, column: str, text: str) -> Condition:
+    """Keep the rows whose text holds another, in upper or lower case, taken letter by letter."""
+    code = f"[{column!r}].str.contains({text!r}, case=False, regex=False, na=False)"
+    return Condition(lambda name: name + code, partial(_mask_text, frame[column], text))
+
+
+def _mask_values(values: pd.Series, known: list[Any], absent: bool) -> np.ndarray:
+    mask = values.isin(known).to_numpy(dtype=bool) if known else np.zeros(len(values), dtype=bool)
+    return mask | values.isna().to_numpy() if absent else mask
+
+
+def _mask_range(values: pd.Series, low: float, high: float) -> np.ndarray:
+    return values.between(low, high).fillna(False).to_numpy(dtype=bool)
+
+
+def _mask_text(values: pd.Series, text: str) -> np.ndarray:
+    array = pa.array(values) if pd.api.types.is_string_dtype(values.dtype) else None
+    if not isinstance(array, pa.Array | pa.ChunkedArray) or not _is_arrow_text(array.type):
+        return values.str.contains(text, case=False, regex=False, na=False).to_numpy(dtype=bool)
+    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+    parts = [chunk.slice(low, _SLICE) for chunk in chunks for low in range(0, len(chunk), _SLICE)]
+    # What pandas itself calls for this code; Arrow lets go of the interpreter, so slices go side by side.
+    find = partial(pc.match_substring, pattern=text, ignore_case=True)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        found = [pc.fill_null(mask, False) for mask in threads.map(find, parts)]
+    masks = [mask.to_numpy(zero_copy_only=False) for mask in found]
+    return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
+
+
+def _is_arrow_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+class Selector:
+    """Finds the rows that pass some conditions, in an order; what did not change is not made again.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        The rows.
+    """
+
+    def __init__(self, frame: pd.DataFrame):
+        self._frame = frame
+        self._masks: dict[str, np.ndarray] = {}
+        self._orders: dict[tuple[str, bool], np.ndarray] = {}
+
+    def select(self, conditions: Sequence[Condition], sort: "Sort") -> np.ndarray:
+        """Give the positions of the rows that pass, in the order of `sort`."""
+        masks = [self._mask(condition) for condition in conditions]
+        passed = np.logical_and.reduce(masks) if masks else None
+        order = self._order(sort)
+        if order is None:
+            return np.arange(len(self._frame)) if passed is None else np.flatnonzero(passed)
+        return order if passed is None else order[passed[order]]
+
+    def _mask(self, condition: Condition) -> np.ndarray:
+        code = condition.code("")
+        if code not in self._masks:
+            while len(self._masks) >= _KEPT:
+                del self._masks[next(iter(self._masks))]
+            self._masks[code] = condition.make()
+        return self._masks[code]
+
+    def _order(self, sort: "Sort") -> np.ndarray | None:
+        if not sort.column:
+            return np.arange(len(self._frame))[::-1] if sort.descending else None
+        key = (sort.column, sort.descending)
+        if key not in self._orders:
+            values = self._frame[sort.column]
+            values = values.str.len() if sort.by_length else values
+            ordered = pd.Series(values.array).sort_values(ascending=not sort.descending, kind="stable")
+            self._orders = {key: ordered.index.to_numpy()}
+        return self._orders[key]
+
+
+class Sort(NamedTuple):
+    """An order of rows.
+
+    Attributes
+    ----------
+    column : str
+        What to sort by; "" for the order in which the rows were sent.
+    descending : bool
+        Largest first.
+    by_length : bool
+        Sort texts by their number of characters.
+    """
+
+    column: str = ""
+    descending: bool = False
+    by_length: bool = False
+
+    @property
+    def code(self) -> str:
+        """What to put behind a frame to have its rows in this order."""
+        if not self.column:
+            return "[::-1]" if self.descending else ""
+        more = ", ascending=False" if self.descending else ""
+        key = ", key=lambda texts: texts.str.len()" if self.by_length else ""
+        return f".sort_values({self.column!r}{more}, kind='stable'{key})"
