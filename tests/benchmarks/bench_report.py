@@ -89,11 +89,10 @@ def main() -> None:
         size = (folder / "ours.html").stat().st_size / 1e6
         opening = time_opening(folder / "ours.html")
         figures = (folder / "plain.html").read_text(encoding="utf-8").count("plotly-graph-div")
+        print(f"render_report beside its cells   {ours:6.2f} s (at most 6)")
+        print(f"papermill and nbconvert          {plain:6.2f} s, {plain / ours:.1f} x as long")
         print(
-            f"render_report beside its cells   {ours:6.2f} s (at most 6), 10 figures, {size:.2f} MB (at most 2.5)"
-        )
-        print(
-            f"papermill and nbconvert          {plain:6.2f} s, {plain / ours:.1f} x as long, {figures} figures"
+            f"the page                         {size:6.2f} MB (at most 2.5), 10 figures; theirs has {figures}"
         )
         if opening:
             print(f"opens offline until drawn        {statistics.median(opening):6.2f} s (at most 2)")
