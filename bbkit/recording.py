@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from bbkit.errors import (
 from bbkit.frames import Findings, as_frame
 from bbkit.lines import iter_lines
 from bbkit.quotas import Quotas
-from bbkit.splitting import PlannedFile, write_split
+from bbkit.spools import PlannedFile, split_spool, spool_lines, write_split
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -296,7 +296,8 @@ def _write(
     quotas = quotas or read_quotas(run)
     with _scratch_folder(run.folder) as scratch:
         again = isinstance(records, str | Path | pd.DataFrame)
-        source = records if again else _spool(records, scratch / "spool.jsonl")
+        spool = None if again else spool_lines(iter_lines(records), scratch / "spool.jsonl")
+        source = spool.path if spool else records
         found = check_records(
             source, run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
         )
@@ -306,7 +307,10 @@ def _write(
             quotas = replace(quotas, min_records_per_job=1)
             kept["tier"] = "on_demand"
         made = scratch / "records"
-        planned = write_split(iter_lines(source), made, quotas, attempt=attempt)
+        if spool:
+            planned = split_spool(spool, made, quotas, attempt=attempt)
+        else:
+            planned = write_split(iter_lines(source), made, quotas, attempt=attempt)
         _move_in(planned, made, run.folder, attempt, kept)
     written = [file for file in read_index(run.folder) if file.attempt == attempt]
     return as_frame(({**vars(file), "file": file.path.name} for file in written), FILE_COLUMNS)
@@ -337,15 +341,9 @@ def _stop_for_errors(found: Findings, allow: Sequence[str]) -> None:
     kept = wrong[~wrong["rule"].isin(list(allow))]
     if len(kept):
         try:
-            kept.raise_for_errors()  # type: ignore[operator]
+            kept.raise_for_errors()
         except RecordsError as error:
             raise RecordsError(str(error), found) from None
-
-
-def _spool(records: Iterable[Any], path: Path) -> Path:
-    with path.open("wb") as stream:
-        stream.writelines(iter_lines(records))
-    return path
 
 
 @contextmanager

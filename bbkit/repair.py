@@ -12,6 +12,7 @@ import pandas as pd
 from bbkit.costs import estimate_cost
 from bbkit.errors import InputError, RunError
 from bbkit.families import get_family, max_tokens_of, with_max_tokens
+from bbkit.findings import RETRYABLE
 from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
 from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.lines import file_lines, read_records
@@ -21,10 +22,6 @@ from bbkit.recording import FILE_COLUMNS, drop_unsent, on_demand_attempts, read_
 from bbkit.run import Run
 
 __all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]
-
-RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
-"""Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
-(https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html)."""
 
 RETRY_COLUMNS = {**FILE_COLUMNS, "tier": "string", "batch_usd": "Float64", "on_demand_usd": "Float64"}
 """One row per input file of the new attempt."""

@@ -158,7 +158,7 @@ def _column(column: pd.Series) -> pa.Array:
 
 
 def _is_null(cell: Any) -> bool:
-    return cell is None or (np.isscalar(cell) and bool(pd.isna(cell)))  # type: ignore[call-overload]
+    return cell is None or (np.isscalar(cell) and bool(pd.isna(cell)))
 
 
 def _storable(text: str) -> str:

@@ -237,8 +237,8 @@ def _create(run: Run, state: JobState, files: Sequence[RecordFile], progress: Pr
         request = make_request(run, state, files)
     if media := media_folder(files):
         _clear_media_folder(run, files, media)
-    _upload(run, files, progress)
     if request != state.request:
+        _upload(run, files, progress)
         run.journal.append({**event_of("intent", state), "request": request})
     return aws.create_job(**request)
 

@@ -408,6 +408,22 @@ def test_records_with_media_are_read_from_the_folder_of_the_media(small: Standin
     assert [item.uri for item in aws.list_objects(media)] == [f"{folder}call.mp4"]
 
 
+def test_an_interrupted_wait_is_taken_up_again(start_standin: Callable[..., Standin], tmp_path: Path) -> None:
+    standin = start_standin("--min-records", "5", "--speed", "fast")
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    before = len(run.journal.read())
+    script = "import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
+    with subprocess.Popen([sys.executable, "-c", script, str(run.folder)], stderr=subprocess.PIPE) as waiting:
+        wait_until(lambda: len(run.journal.read()) > before)
+        waiting.send_signal(signal.SIGINT)
+        assert waiting.wait(20) != 0
+    with pytest.raises(RunError, match="have not ended"):
+        clean_run(run, delete=True)
+    assert list(bb.wait_for_jobs(run, timeout=60)["status"]) == ["Completed"]
+    assert set(created(standin, run).values()) == {1}
+
+
 def test_another_place_is_refused_naming_both(start_standin: Callable[..., Any], tmp_path: Path) -> None:
     first = start_standin("--min-records", "5")
     run = make_run(tmp_path / "calls")
