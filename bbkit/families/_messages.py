@@ -34,7 +34,7 @@ def _block(media: Media, number: int) -> Body:
 
 
 def _document_name(name: str) -> str:
-    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html says what it takes.
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html
     kept = ODD_IN_NAMES.sub(" ", name.rpartition(".")[0] or name)
     return " ".join(kept.split())[:200]
 
