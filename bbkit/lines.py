@@ -1,6 +1,7 @@
 """The input line of a record, and files of such lines, streamed: part of the room `records`."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -94,7 +95,21 @@ def iter_lines(records: Records) -> Iterator[bytes]:
                     yield line if line.endswith(b"\n") else line + b"\n"
         return
     for record_id, model_input in _iter_pairs(records):
-        yield input_line(record_id, model_input)
+        line = input_line(record_id, model_input)
+        if b"null" in line and _holds_nan(model_input):
+            raise InputError(
+                f"Record {record_id!r} holds NaN or infinity, which is no JSON number; give one."
+            )
+        yield line
+
+
+def _holds_nan(value: Any) -> bool:
+    """Whether there is a number in it that JSON has not, which would be written as null."""
+    if isinstance(value, float | np.floating):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_nan, value.values()))
+    return isinstance(value, list | tuple) and any(map(_holds_nan, value))
 
 
 def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]]:

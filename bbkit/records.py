@@ -11,13 +11,15 @@ import pandas as pd
 from bbkit.errors import InputError, name_some
 from bbkit.families import Family, Media, Prompt, family_of, get_family, user_text_of
 from bbkit.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
-from bbkit.splitting import PlannedFile, plan_split, write_split
+from bbkit.splitting import plan_split
+from bbkit.spools import PlannedFile, Spool, split_spool, spool_lines, write_split
 from bbkit.templates import Template, plain_values
 from bbkit.tokens import TokenEstimate, estimate_tokens
 
 __all__ = [
     "PlannedFile",
     "Records",
+    "Spool",
     "TokenEstimate",
     "build_records",
     "estimate_tokens",
@@ -30,6 +32,8 @@ __all__ = [
     "read_prompt",
     "read_records",
     "record_files",
+    "split_spool",
+    "spool_lines",
     "write_split",
 ]
 

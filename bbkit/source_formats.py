@@ -46,8 +46,10 @@ def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
         if chunk_rows is None:
             yield frame_of_arrow(pq.read_table(path))
             return
-        file = pq.ParquetFile(path, buffer_size=1 << 20)
-        for table in cut_batches(file.iter_batches(chunk_rows), chunk_rows, file.schema_arrow):
+        # Reading ahead and in threads would hold many row groups at once.
+        file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+        batches = file.iter_batches(chunk_rows, use_threads=False)
+        for table in cut_batches(batches, chunk_rows, file.schema_arrow):
             yield frame_of_arrow(table)
     except (pa.ArrowInvalid, OSError) as error:
         raise SourceError(f"{path.name} cannot be read as Parquet ({_first_line(error)}).") from error

@@ -222,6 +222,13 @@ def test_the_line_is_what_bedrock_reads() -> None:
         input_line("r1", {"x": object()})
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("nan"), [1.0, float("-inf")]])
+def test_a_number_that_json_has_not_never_becomes_null(value: object) -> None:
+    with pytest.raises(InputError, match="'r1' holds NaN or infinity"):
+        list(iter_lines([("r1", {"inferenceConfig": {"temperature": value}})]))
+    assert list(iter_lines([("r1", {"x": None})])) == [b'{"recordId":"r1","modelInput":{"x":null}}\n']
+
+
 def test_files_made_elsewhere_are_passed_on_byte_for_byte(tmp_path: Path) -> None:
     first = b'{"modelInput": {"a":1.50},  "recordId": "x\\u00e9"}\r\n\n{"modelInput":{}}\n'
     (tmp_path / "a.jsonl").write_bytes(first)
