@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bbkit.jobs import wait_for_jobs as wait_for_jobs
     from bbkit.outputs import accounting as accounting
     from bbkit.outputs import collect_outputs as collect_outputs
-    from bbkit.preflight import preflight as preflight
+    from bbkit.preflights import preflight as preflight
     from bbkit.quotas import Quotas as Quotas
     from bbkit.records import build_records as build_records
     from bbkit.records import read_prompt as read_prompt
@@ -49,7 +49,7 @@ _ROOMS = {
     "estimate_cost": "costs",
     "export_records": "exports",
     "list_jobs": "jobs",
-    "preflight": "preflight",
+    "preflight": "preflights",
     "probe_records": "repair",
     "read_prompt": "records",
     "read_source": "sources",

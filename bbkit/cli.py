@@ -199,7 +199,7 @@ def _prices(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from bbkit.preflight import policies_for, preflight
+    from bbkit.preflights import policies_for, preflight
     from bbkit.run import Run
 
     run = Run.open(options.run)

@@ -22,7 +22,7 @@ FLOORS = [
     ["records"],
     ["checks", "costs", "findings"],
     ["run"],
-    ["jobs", "outputs", "preflight"],
+    ["jobs", "outputs", "preflights"],
     ["charts", "explorers", "report", "repair"],
     ["demo"],
     ["cli"],
@@ -67,7 +67,7 @@ HELPERS = {
         "outputs",
     ),
     **dict.fromkeys(["answer_findings"], "findings"),
-    **dict.fromkeys(["identities", "policies", "trusts"], "preflight"),
+    **dict.fromkeys(["identities", "policies", "trusts"], "preflights"),
     **dict.fromkeys(["on_demand"], "repair"),
 }
 """Modules that are part of a room but not named after it: module to room."""
@@ -152,6 +152,10 @@ def test_the_package_lists_the_names_it_gives() -> None:
         assert getattr(bbkit, name).__doc__, name
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = bbkit.no_such_name
+
+
+def test_no_name_is_hidden_by_a_room_of_the_same_name() -> None:
+    assert not set(bbkit._ROOMS) & {room_of(path) for path in MODULES}
 
 
 def test_the_stand_in_loads_no_other_room() -> None:

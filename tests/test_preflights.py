@@ -17,7 +17,7 @@ import bbkit as bb
 from bbkit import aws
 from bbkit.errors import CredentialsError, PlaceError
 from bbkit.identities import judge_simulation
-from bbkit.preflight import policies_for, preflight
+from bbkit.preflights import policies_for, preflight
 from bbkit.trusts import judge_trust
 
 ACCOUNT = "123456789012"
