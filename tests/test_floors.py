@@ -47,7 +47,7 @@ HELPERS = {
     **dict.fromkeys(
         ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
     ),
-    **dict.fromkeys(["lines", "splitting", "templates", "tokens"], "records"),
+    **dict.fromkeys(["lines", "splitting", "spools", "templates", "tokens"], "records"),
     **dict.fromkeys(["cost_comparisons", "cost_rows", "cost_views", "estimates"], "costs"),
     **dict.fromkeys(["adopting", "job_rows", "journal", "recording", "run_files"], "run"),
     **dict.fromkeys(["submissions", "watches"], "jobs"),
