@@ -294,21 +294,21 @@ def test_stop_before_it_began_leaves_no_output(start_standin: Start, status: str
 
 
 def test_counters_are_zero_until_progress_and_total_comes_then(start_standin: Start) -> None:
-    standin = start_standin("--speed", "300")
-    arn = create(standin, put(standin, "lag/in.jsonl", input_lines(record_ids(3000))))
+    standin = start_standin("--speed", "150")
+    arn = create(standin, put(standin, "lag/in.jsonl", input_lines(record_ids(1000))))
     seen: dict[str, list[dict[str, Any]]] = {}
     deadline = time.monotonic() + 60
     while (job := get(standin, arn))["status"] != "Completed":
         assert time.monotonic() < deadline
         seen.setdefault(job["status"], []).append(job)
         time.sleep(0.05)
-    for status in ("Submitted", "Validating", "Scheduled"):
-        assert {one["totalRecordCount"] for one in seen[status]} == {0}
+    before = [one for status in ("Submitted", "Validating", "Scheduled") for one in seen.get(status, ())]
+    assert {one["totalRecordCount"] for one in before} == {0}
     progress = seen["InProgress"]
-    assert {one["totalRecordCount"] for one in progress} == {3000}
+    assert {one["totalRecordCount"] for one in progress} == {1000}
     assert progress[0]["processedRecordCount"] == 0
     assert len({one["processedRecordCount"] for one in progress}) < len(progress)
-    assert job["processedRecordCount"] == 3000
+    assert job["processedRecordCount"] == 1000
 
 
 def test_lower_quotas_by_switch(start_standin: Start) -> None:

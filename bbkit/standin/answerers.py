@@ -5,7 +5,6 @@ import json
 import random
 import string
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -64,12 +63,7 @@ class Answerer:
 
     def answer_all(self, offsets: list[int], lines: list[bytes]) -> list[bytes]:
         """Give the output lines, in order, without those that a fault swallowed."""
-        workers = min(self.engine.concurrency, len(lines))
-        if workers > 1:
-            with ThreadPoolExecutor(workers) as threads:
-                answered = list(threads.map(self.answer, offsets, lines))
-        else:
-            answered = [self.answer(offset, line) for offset, line in zip(offsets, lines, strict=True)]
+        answered = [self.answer(offset, line) for offset, line in zip(offsets, lines, strict=True)]
         for _, outcome, tokens in answered:
             self.success += outcome == "succeeded"
             self.error += outcome == "errored"

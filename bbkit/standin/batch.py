@@ -25,6 +25,7 @@ from bbkit.standin.wires import ServiceError
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
 MAX_TAGS = 200
+BEFORE_STOPPING = tuple(status for status in OPEN if status != "Stopping")
 HANDLERS = {
     "CreateModelInvocationJob": "create",
     "GetModelInvocationJob": "get",
@@ -105,6 +106,7 @@ class Batch:
         self.traces.log(did="create", job=job["job_id"], name=job["name"], token=token, model=model.model_id)
         self.traces.event(job, account)
         self.traces.say(f"{job['job_id']}  {job['name']}  Submitted  ({model.model_id})")
+        self.store.announce(job["job_id"])
         self.wake()
         self._maybe_lose(asked, region, token)
         return {"jobArn": job["job_arn"]}
@@ -134,11 +136,12 @@ class Batch:
     def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
-        moved = self.store.move(job["job_id"], tuple(s for s in OPEN if s != "Stopping"), "Stopping")
+        moved = self.store.move(job["job_id"], BEFORE_STOPPING, "Stopping", announced=0)
         if moved is not None:
             self.traces.log(did="stop", job=job["job_id"])
             self.traces.event(moved, self.settings.account)
             self.traces.say(f"{job['job_id']}  {job['name']}  Stopping")
+            self.store.announce(job["job_id"])
             self.wake()
             return {}
         now = self.store.get(job["job_id"])
@@ -271,4 +274,5 @@ class Batch:
             "tags": tags,
             "faults": [*self.settings.faults, tags.get(fault.TAG, "")],
             "counts": NO_COUNTS,
+            "announced": 0,
         }

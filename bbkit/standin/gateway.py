@@ -6,6 +6,7 @@ so that nothing ever leaves the machine by mistake.
 """
 
 import asyncio
+import traceback
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -89,6 +90,14 @@ class Gateway:
         except LostAnswer:
             await _lose(send)
             return
+        except Exception:  # a fault of ours must still arrive as an answer, and be found
+            self.traces.log(
+                asked=f"{asked.method} {asked.raw_path}", status=500, traceback=traceback.format_exc()
+            )
+            self.traces.say(
+                f"a call failed in the stand-in itself: {asked.method} {asked.raw_path}; see log.jsonl"
+            )
+            response = render_error(ServiceError("InternalServerException", "The stand-in failed."), protocol)
         await response(scope, receive, send)
 
     def refuse(self, headers: dict[str, str]) -> Response | None:

@@ -47,6 +47,7 @@ class Lifecycle:
         self.signal = Event()
         self.request: dict[str, Any] = job["request"]
         self.has_turn = False
+        self.began = time.monotonic()  # in progress
         self.lag = max(worker.settings.pace.counter_lag, self.faults.slow_counters)
 
     def run(self) -> None:
@@ -73,6 +74,7 @@ class Lifecycle:
             if self.job["status"] == "Scheduled":
                 self.schedule(pace.scheduled)
             if self.job["status"] == "InProgress":
+                self.began = time.monotonic()
                 self.progress(pace.in_progress)
             if self.job["status"] == "Stopping":
                 raise Ended
@@ -113,7 +115,6 @@ class Lifecycle:
 
     def progress(self, least_seconds: float) -> None:
         """Answer the records and put the output in place."""
-        began = time.monotonic()
         in_time = self.take_turn() and self.answer_records()
         if "fail" in self.faults.names:
             self.end(
@@ -123,11 +124,18 @@ class Lifecycle:
             )
             return
         if in_time:
-            self.sleep(least_seconds - (time.monotonic() - began), until=self.job["expires"])
+            self.linger(least_seconds)
         self.put_output(self.plan())
         status = "Completed" if in_time else "PartiallyCompleted"
         message = None if in_time else "The job reached its timeout before all records were processed."
         self.end(("InProgress",), status, message=message)
+
+    def linger(self, least_seconds: float) -> None:
+        """Stay in progress as long as the pace asks, while the counters catch up."""
+        counts = self.plan().counts()
+        while (left := self.began + least_seconds - time.monotonic()) > 0:
+            self.sleep(min(left, self.lag), until=self.job["expires"])
+            self.show(counts)
 
     def answer_records(self) -> bool:
         """Send every chunk that is not done yet through the engine; False when time ran out first."""
@@ -140,7 +148,7 @@ class Lifecycle:
         shown = time.monotonic()
         try:
             for chunk in plan.chunks(limit, lambda: self.worker.chunk_records):
-                while len(pending) > self.settings.worker_count:
+                while len(pending) > self.settings.parallel:
                     self.take(pending, counts, task)
                 if time.monotonic() - shown >= self.lag:
                     shown = time.monotonic()
@@ -193,6 +201,9 @@ class Lifecycle:
         job = self.store.get(self.job_id)
         if job is None or job["status"] != "Stopping":
             return
+        while not job["announced"]:
+            time.sleep(0.01)
+            job = self.store.get(self.job_id) or job
         time.sleep(self.settings.pace.stopping)
         message = None
         plan = Plan.load(self.folder)
@@ -225,7 +236,11 @@ class Lifecycle:
         return plan
 
     def show(self, counts: dict[str, int]) -> None:
-        """Let the counters of Get move, and tell the person watching."""
+        """Let the counters of Get move, no faster than the pace allows, and tell the person watching."""
+        least = self.settings.pace.in_progress
+        share = min(1.0, (time.monotonic() - self.began) / least) if least else 1.0
+        counts = {name: n if name == "total" else int(n * share) for name, n in counts.items()}
+        counts["processed"] = counts["success"] + counts["error"]
         self.worker.say(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
         if not self.faults.slow_counters:
             self.store.set_counts(self.job_id, counts)

@@ -44,11 +44,11 @@ class Runtime:
 
     def _executor_for_engine(self) -> Executor:
         with self._lock:
-            if self._executor is None and self.settings.engine == "extractive":
+            if self._executor is None and not self.settings.waits:
                 # It computes: a process of its own keeps the server answering.
                 self._executor = ProcessPoolExecutor(1, get_context("spawn"), initializer=begin_process)
             elif self._executor is None:
-                self._executor = ThreadPoolExecutor(int(self.settings.engine_options.get("concurrency", 4)))
+                self._executor = ThreadPoolExecutor(self.settings.parallel)
             return self._executor
 
     async def answer(

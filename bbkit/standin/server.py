@@ -144,19 +144,26 @@ async def serve(
         guard.storage.create_bucket(BUCKET)
     write_environment(settings.folder, environment_of(identity, settings.region, endpoint))
     worker = WorkerProcess(settings, traces)
+    store = Store(settings.folder)
+    store.announce()
     gateway = Gateway(
         settings=settings,
         hosts=frozenset(
             f"{name}:{port}".lower() for name in ("127.0.0.1", "localhost", "[::1]", shown, *extra_hosts)
         ),
         secrets={identity.access_key: identity.secret_key},
-        batch=Batch(settings, Store(settings.folder), traces, worker.wake),
+        batch=Batch(settings, store, traces, worker.wake),
         runtime=Runtime(settings),
         guard=guard,
         traces=traces,
     )
     config = uvicorn.Config(
-        gateway, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=3
+        gateway,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=3,
     )
     logging.getLogger("uvicorn.error").addFilter(
         lambda record: "without completing response" not in record.msg

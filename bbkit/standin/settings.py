@@ -100,8 +100,15 @@ class Settings:
         return self.folder / "s3"
 
     @property
-    def worker_count(self) -> int:
-        """How many processes answer records."""
+    def waits(self) -> bool:
+        """Whether the engine waits for another server, so that threads serve it better than processes."""
+        return self.engine != "extractive"
+
+    @property
+    def parallel(self) -> int:
+        """How many records are answered at once: one per process of the engine, or its requests under way."""
+        if self.waits:
+            return int(self.engine_options.get("concurrency", 4))
         return self.workers or max(1, min(4, os.cpu_count() or 1))
 
     @property

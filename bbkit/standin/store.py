@@ -1,7 +1,8 @@
 """The jobs of one stand-in, in SQLite: shared by the server and its worker process, safe against kill -9.
 
-The server creates jobs and asks them to stop; the worker moves them from status to status. Every move names
-the status it starts from, so that a Stop that came first wins.
+The server creates jobs and asks them to stop, and announces what it did; the worker, once it is announced,
+moves them from status to status. Every move names the status it starts from, so that a Stop that came first
+wins.
 """
 
 import json
@@ -21,7 +22,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
   job_id TEXT PRIMARY KEY, job_arn TEXT, region TEXT, name TEXT, token TEXT, model TEXT, model_arn TEXT,
   custom INTEGER, submitted REAL, modified REAL, ended REAL, expires REAL, status TEXT, message TEXT,
-  request TEXT, tags TEXT, faults TEXT, counts TEXT, final TEXT, final_at REAL);
+  request TEXT, tags TEXT, faults TEXT, counts TEXT, final TEXT, final_at REAL, announced INTEGER);
 CREATE UNIQUE INDEX IF NOT EXISTS tokens ON jobs (region, token);
 CREATE INDEX IF NOT EXISTS statuses ON jobs (status);
 CREATE INDEX IF NOT EXISTS times ON jobs (region, submitted, job_id);
@@ -98,10 +99,18 @@ class Store:
         """Give the job that was created with a token."""
         return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", (region, token))
 
-    def open_jobs(self) -> list[Job]:
-        """Give every job that has not ended, oldest first."""
+    def announced_jobs(self) -> list[Job]:
+        """Give every job that has not ended and whose event is told, oldest first."""
         marks = ", ".join("?" * len(OPEN))
-        return self._all(f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY submitted, job_id", OPEN)
+        query = f"SELECT * FROM jobs WHERE announced AND status IN ({marks}) ORDER BY submitted, job_id"
+        return self._all(query, OPEN)
+
+    def announce(self, job_id: str | None = None) -> None:
+        """Let the worker see what the server did to a job; to all jobs when none is named."""
+        with self._transaction() as connection:
+            connection.execute(
+                "UPDATE jobs SET announced = 1 WHERE job_id = ? OR ? IS NULL", (job_id, job_id)
+            )
 
     def ended_ids(self) -> set[str]:
         """Give the ids of the jobs that have ended."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
@@ -44,8 +44,10 @@ class Worker:
         self._lock = threading.Lock()
         self._pool = self._make_pool()
 
-    def _make_pool(self) -> ProcessPoolExecutor:
-        count = self.settings.worker_count
+    def _make_pool(self) -> Executor:
+        count = self.settings.parallel
+        if self.settings.waits:
+            return ThreadPoolExecutor(count)
         lock = (str(self.settings.folder / LOCK),)
         pool = ProcessPoolExecutor(count, get_context("spawn"), initializer=begin_process, initargs=lock)
         for _ in range(count):
@@ -74,11 +76,11 @@ class Worker:
 
     def serve(self) -> None:
         """Start a thread for every open job, whenever woken."""
-        open_ids = {job["job_id"] for job in self.store.open_jobs()}
+        open_ids = {job["job_id"] for job in self.store.announced_jobs()}
         clear_folder(self.settings.folder / "jobs", keep=open_ids)
         while True:
             self.woken.clear()
-            for job in self.store.open_jobs():
+            for job in self.store.announced_jobs():
                 if job["job_id"] not in self.begun:
                     self.begun.add(job["job_id"])
                     life = self.lives[job["job_id"]] = Lifecycle(self, job)
