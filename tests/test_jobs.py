@@ -1,5 +1,6 @@
 """Submitting, waiting, stopping and cleaning up, over the stand-in; its own log is the witness."""
 
+import contextlib
 import json
 import os
 import signal
@@ -237,19 +238,28 @@ def test_a_quota_of_three_is_never_exceeded(
     run = make_run(tmp_path / "calls", files=files)
     jobs = bb.submit_jobs(run)
     assert (jobs["job_arn"].notna().sum(), jobs["status"].isna().sum()) == (3, files - 3)
-    script = "import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
-    waiting = [sys.executable, "-c", script, str(run.folder)]
     for least in restarts:
-        with subprocess.Popen(waiting, stderr=subprocess.DEVNULL) as first:
+        with waiting_process(run):
             wait_until(lambda least=least: count_ended(standin) >= least)
-            first.send_signal(signal.SIGKILL)
-    with subprocess.Popen(waiting, stderr=subprocess.DEVNULL) as second:
+    with waiting_process(run) as second:
         jobs = bb.wait_for_jobs(run, every=0.2, timeout=120)
         assert second.wait(60) == 0
     assert list(jobs["status"]) == ["Completed"] * files
     assert most_in_flight(standin) == 3
     assert set(created(standin, run).values()) == {1}
     assert str(check_counts(run, 5 * files)) == f"{5 * files} sent = {5 * files} succeeded"
+
+
+@contextlib.contextmanager
+def waiting_process(run: bb.Run) -> Iterator[subprocess.Popen[bytes]]:
+    """Wait in a process of its own, which is killed when the block is left."""
+    script = "import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
+    process = subprocess.Popen([sys.executable, "-c", script, str(run.folder)], stderr=subprocess.DEVNULL)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
 
 
 def count_ended(standin: Any) -> int:
@@ -413,8 +423,7 @@ def test_an_interrupted_wait_is_taken_up_again(start_standin: Callable[..., Stan
     run = make_run(tmp_path / "calls")
     bb.submit_jobs(run)
     before = len(run.journal.read())
-    script = "import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
-    with subprocess.Popen([sys.executable, "-c", script, str(run.folder)], stderr=subprocess.PIPE) as waiting:
+    with waiting_process(run) as waiting:
         wait_until(lambda: len(run.journal.read()) > before)
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(20) != 0
