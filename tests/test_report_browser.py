@@ -17,6 +17,8 @@ from report_notebooks import bar, bundle, code, display, error, markdown, stream
 from bbkit.frames import findings
 from bbkit.report import export_notebook
 
+expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+
 pytestmark = pytest.mark.browser
 
 READY = "html[data-figures=ready]"
@@ -131,10 +133,10 @@ def test_figures_follow_the_scheme(browser: Any, report: Path) -> None:  # noqa:
     context = browser.new_context(offline=True, color_scheme="light")
     opened = context.new_page()
     open_page(opened, report)
-    ink = "getComputedStyle(document.querySelector('.page-plot .xtick text')).fill"
-    light = opened.evaluate(ink)
+    tick = opened.locator(".page-plot .xtick text").first
+    light = tick.evaluate("(text) => getComputedStyle(text).fill")
     opened.emulate_media(color_scheme="dark")
-    opened.wait_for_function(f"{ink} !== {light!r}")
+    expect(tick).not_to_have_css("fill", light)
     assert opened.evaluate("document.querySelector('.page-plot .main-svg').style.background") in (
         "rgba(0, 0, 0, 0)",
         "rgba(0, 0, 0, 0) none repeat scroll 0% 0%",
@@ -156,7 +158,7 @@ def test_the_keyboard_reaches_contents_code_and_tables(page: Any, report: Path) 
     assert page.locator(".page-code:not([open])").count() == 0
     assert page.locator(".page-table").first.get_attribute("tabindex") == "0"
     page.get_by_role("link", name="What do they say?").press("Enter")
-    page.wait_for_function("location.hash === '#s-what-do-they-say'")
+    expect(page).to_have_url(f"{report.as_uri()}#s-what-do-they-say")
 
 
 def test_print_holds_every_heading_and_figure_and_clips_no_code(browser: Any, report: Path) -> None:  # noqa: F811

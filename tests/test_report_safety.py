@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from report_notebooks import bar, bundle, code, display, error, markdown, stream, write
 
 from bbkit.report import export_notebook
+from bbkit.report.displays import Display
 from bbkit.report.masking import Masker
 from bbkit.report.sanitizing import clean_html
 
@@ -273,7 +274,7 @@ def test_a_figure_reaches_nowhere_and_offers_no_upload(tmp_path: Path) -> None:
     )
     page = export(tmp_path, code("x", outputs=(display(plotly=figure),), count=1))
     assert "attack.invalid" not in page
-    assert "1 image from elsewhere, 1 link in a figure" in page
+    assert "1 figure link, 1 outside image" in page
     assert "showSendToCloud: false" in page
 
 
@@ -282,3 +283,49 @@ def test_a_map_that_needs_the_network_is_its_table(tmp_path: Path) -> None:
     page = export(tmp_path, code("x", outputs=(display(plotly=figure),), count=1))
     assert "needs pictures from the network" in page
     assert 'id="plotly-js"' not in page
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+TRACE = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("type", "name", "x", "y", "z", "orientation", "labels", "colorbar", "bdata"), JSON),
+        "y": JSON | st.fixed_dictionaries({"bdata": st.text(max_size=6), "dtype": st.text(max_size=3)}),
+    },
+)
+LAYOUT = st.dictionaries(
+    st.sampled_from(["title", "template", "images", "margin", "height", "meta", "annotations", "xaxis"]), JSON
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(JSON | st.lists(TRACE, max_size=3), JSON | LAYOUT)
+def test_a_malformed_figure_does_not_stop_the_page(data: Any, layout: Any) -> None:
+    output = display(plotly={"data": data, "layout": layout})
+    shown = Display(Masker(enabled=True)).show_outputs({"outputs": [output]})
+    assert shown[0]["kind"] in ("figure", "note")
+    if shown[0]["kind"] == "figure":
+        assert "<" not in shown[0]["figure"].spec
+        json.loads(shown[0]["figure"].spec, parse_constant=pytest.fail)
+
+
+def test_numbers_that_are_none_are_not_known(tmp_path: Path) -> None:
+    told = bundle(sent="many", errored=float("nan"), missing=True, succeeded=[1], cut_off=3)
+    page = export(tmp_path, code("x", outputs=(display(plain="x", bundle=told),), count=1))
+    numbers = json.loads((tmp_path / "out.json").read_text())["numbers"]
+    assert numbers == {"sent": None, "errored": None, "missing": None, "succeeded": None, "cut_off": 3}
+    assert page.partition("</header>")[0].count("not known") == 4
+
+
+def test_pictures_are_shown_only_from_the_notebook_itself(tmp_path: Path) -> None:
+    dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    cell = markdown("![mine](attachment:dot.png) ![theirs](pixel.png) ![far](http://attack.invalid/x.png)")
+    cell["attachments"] = {"dot.png": {"image/png": dot}}
+    page = export(tmp_path, cell)
+    assert f'src="data:image/png;base64,{dot}" alt="mine"' in page
+    assert "2 outside images" in page
+    assert "attack.invalid" not in page

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.errors import InputError, ReportError
-from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles, read_gates
+from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles, read_gates, replace_nan
 from bbkit.report.parameters import Parameter, check_parameters, read_parameters
 
 __all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
@@ -214,7 +214,7 @@ def _export(
         "stand_in": origin.is_standin,
         "numbers": numbers,
         "failed_on": list(failed_on),
-        "results": masker.data(bundles),
+        "results": replace_nan(masker.data(bundles)),
         "parameters": masker.data(effective),
         "provenance": {fact.name: [masker.text(value) for value in fact.values] for fact in origin.facts},
         "with_text": with_text,

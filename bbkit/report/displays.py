@@ -94,7 +94,11 @@ class Display:
 
     def _show_data(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
         if isinstance(data.get(PLOTLY), dict):
-            figure = build_figure(data[PLOTLY], len(self.figures) + 1, self.masker)
+            try:
+                figure = build_figure(data[PLOTLY], len(self.figures) + 1, self.masker)
+            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+                told = f"A figure was left out: plotly would not have written it so ({type(error).__name__})."
+                return [{"kind": "note", "text": told}]
             self.figures.append(figure)
             self.dropped += figure.dropped
             note = describe_dropped(figure.dropped)

@@ -23,24 +23,8 @@ from bbkit.report.parameters import Parameter, parameters_of
 from bbkit.report.provenance import Provenance
 from bbkit.report.running import MARKER_TAG
 from bbkit.report.sanitizing import describe_dropped, slug
+from bbkit.report.tiles import make_tiles
 
-_TILES = {
-    "sent": "sent",
-    "succeeded": "succeeded",
-    "errored": "errored",
-    "missing": "missing",
-    "pending": "pending",
-    "cut_off": "cut off",
-    "unreadable": "unreadable lines",
-    "duplicate": "duplicate lines",
-    "unexpected": "unexpected ids",
-    "records": "records",
-    "input_tokens": "input tokens",
-    "output_tokens": "output tokens",
-    "cost_usd": "cost in US$",
-}
-_ALWAYS = {"sent", "records", "succeeded", "input_tokens", "output_tokens"}
-_SHARES = {"succeeded", "errored", "missing", "pending", "cut_off"}
 _HEADING = re.compile(r"<h([1-6])(?: [^>]*)?>(.*?)</h\1>", re.DOTALL)
 
 
@@ -159,7 +143,7 @@ def build_page(notebook: Any, display: Display, masker: Masker, title: str) -> P
         if MARKER_TAG in tags:
             continue
         if cell.cell_type == "markdown" and cell.source.strip():
-            content = display.show_markdown(render_markdown(cell.source))
+            content = display.show_markdown(render_markdown(_attach(cell)))
             page.blocks.append(
                 {"kind": "markdown", "html": _place_headings(content, page, taken, bool(title))}
             )
@@ -180,6 +164,15 @@ def _place_code(cell: Any, page: Page, display: Display, masker: Masker) -> None
         before["codes"].append(code)
         return
     page.blocks.append({"kind": "code", "codes": [code], "outputs": outputs})
+
+
+def _attach(cell: Any) -> str:
+    """Put the pictures a Markdown cell carries where it names them."""
+    source = str(cell.source)
+    for name, pictures in cell.get("attachments", {}).items():
+        for mime, content in pictures.items():
+            source = source.replace(f"attachment:{name}", f"data:{mime};base64,{content}")
+    return source
 
 
 def _place_headings(content: str, page: Page, taken: set[str], has_title: bool) -> str:
@@ -206,44 +199,6 @@ def _place_headings(content: str, page: Page, taken: set[str], has_title: bool) 
 def highlight_code(source: str) -> str:
     """Return Python source as HTML with classes for its tokens."""
     return str(highlight(source, PythonLexer(stripnl=True), HtmlFormatter(nowrap=True)))
-
-
-def make_tiles(numbers: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Choose the numbers that head the page: name, label, value, and a share, range or word about it."""
-    tiles = []
-    for name, label in _TILES.items():
-        value = numbers.get(name)
-        if (
-            name not in numbers
-            or (name not in _ALWAYS and value == 0)
-            or (name == "records" and "sent" in numbers)
-        ):
-            continue
-        tiles.append(
-            {"name": name, "label": label, "value": _number(name, value), "note": _note(name, numbers)}
-        )
-    return tiles
-
-
-def _note(name: str, numbers: Mapping[str, Any]) -> str:
-    value, sent = numbers[name], numbers.get("sent")
-    if name in _SHARES and value is not None and sent:
-        return f"{100 * value / sent:.1f} % of sent" if value < sent else "all of them"
-    is_estimate = "cost_high_usd" in numbers and "answered" not in numbers
-    if name == "cost_usd" and value is not None:
-        if is_estimate:
-            low, high = (_number(name, numbers.get(f"cost_{end}_usd")) for end in ("low", "high"))
-            return f"estimated, {low} to {high}"
-        return "at least; not everything has a price" if numbers.get("at_least") else ""
-    return "estimated" if is_estimate and name in ("input_tokens", "output_tokens") else ""
-
-
-def _number(name: str, value: Any) -> str:
-    if value is None:
-        return "not known"
-    if name.endswith("_usd"):
-        return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
 
 
 def _sentence(bundles: Sequence[Mapping[str, Any]]) -> str:

@@ -17,6 +17,7 @@ import nh3
 import numpy as np
 
 from bbkit.report.masking import Masker, shorten
+from bbkit.report.numbers import replace_nan
 
 MIME = "application/vnd.plotly.v1+json"
 
@@ -101,7 +102,8 @@ def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
     alt = _alt(data, layout)
     table = _table(data, layout)
     title, subtitle, height = _take_title(layout)
-    spec = json.dumps({"data": data, "layout": layout}, separators=(",", ":"), ensure_ascii=False)
+    drawn = replace_nan({"data": data, "layout": layout})
+    spec = json.dumps(drawn, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     needs_network = any(trace["type"] in _ONLINE for trace in data)
     return Figure(number, _script_safe(spec), title, subtitle, alt, table, height, needs_network, dropped)
 
@@ -125,7 +127,7 @@ def _drop_links(value: Any, dropped: Counter[str]) -> Any:
         if "<" not in value:
             return value
         kept, count = re.subn(r"(?i)</?a\b[^>]*>?", "", value)
-        dropped["link in a figure"] += (count + 1) // 2
+        dropped["figure link"] += (count + 1) // 2
         return kept
     if isinstance(value, list):
         return [_drop_links(item, dropped) for item in value]
@@ -136,7 +138,7 @@ def _drop_links(value: Any, dropped: Counter[str]) -> Any:
 
 def _keep_own_images(images: list[Any], dropped: Counter[str]) -> list[Any]:
     own = [i for i in images if isinstance(i, dict) and str(i.get("source", "")).startswith("data:image/")]
-    dropped["image from elsewhere"] += len(images) - len(own)
+    dropped["outside image"] += len(images) - len(own)
     return own
 
 

@@ -1,6 +1,7 @@
 """The numbers a notebook's results carry, and the gate of `--fail-on`."""
 
 import difflib
+import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -79,9 +80,31 @@ def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
 
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     found = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
+    bundles = (bundle for bundle in found if isinstance(bundle, dict))
     return [
-        bundle for bundle in found if isinstance(bundle, dict) and isinstance(bundle.get("numbers"), dict)
+        {**bundle, "numbers": _known_numbers(bundle["numbers"])}
+        for bundle in bundles
+        if isinstance(bundle.get("numbers"), dict)
     ]
+
+
+def _known_numbers(numbers: dict[Any, Any]) -> dict[str, Any]:
+    """Keep what can be compared; anything else of that name is not known."""
+    return {
+        str(name): value if type(value) in (int, float) and math.isfinite(value) else None
+        for name, value in numbers.items()
+    }
+
+
+def replace_nan(value: Any) -> Any:
+    """Return JSON data without NaN and infinities, which JSON does not have: they become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [replace_nan(item) for item in value]
+    if isinstance(value, dict):
+        return {key: replace_nan(item) for key, item in value.items()}
+    return value
 
 
 def collect_numbers(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -223,7 +223,7 @@ def _count_active(source: str) -> Counter[str]:
             a.startswith(("javascript:", "vbscript:", "data:text")) for a in addresses
         )
         if tag.lower() == "img":
-            found["image from elsewhere"] += sum(a.startswith(("http", "//")) for a in addresses)
+            found["outside image"] += sum(not a.startswith("data:image/") for a in addresses)
     return +found
 
 
