@@ -370,7 +370,15 @@ def unknown_members(value: Any, shape: Shape, path: str = "") -> list[str]:
         ]
     if shape.type_name == "list":
         return [fault for item in value for fault in unknown_members(item, shape.member, f"{path}[]")]
-    kinds = {"string": str, "integer": int, "timestamp": str, "boolean": bool}
+    kinds = {
+        "string": str,
+        "integer": int,
+        "long": int,
+        "timestamp": str,
+        "boolean": bool,
+        "double": (int, float),
+        "map": dict,
+    }
     if shape.type_name == "timestamp" and not re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", value):
         return [f"{path} is no time: {value}"]
     return (
@@ -392,6 +400,23 @@ def test_answers_hold_exactly_what_the_output_shapes_know(standin: Standin) -> N
         status, _, body = raw_call(standin, *call)
         assert status == 200
         assert unknown_members(json.loads(body), model.operation_model(operation).output_shape) == []
+
+
+def test_answers_of_the_other_services_hold_what_their_shapes_know(standin: Standin) -> None:
+    said = json.dumps({"messages": [{"role": "user", "content": [{"text": "Customer: It broke."}]}]}).encode()
+    status, _, body = raw_call(standin, "POST", "/model/amazon.nova-lite-v1%3A0/converse", said)
+    shape = standin.client("bedrock-runtime").meta.service_model.operation_model("Converse").output_shape
+    assert (status, unknown_members(json.loads(body), shape)) == (200, [])
+    for operation in ("ListServiceQuotas", "ListAWSDefaultServiceQuotas"):
+        target = {
+            "X-Amz-Target": f"ServiceQuotasV20190624.{operation}",
+            "Content-Type": "application/x-amz-json-1.1",
+        }
+        status, _, body = raw_call(
+            standin, "POST", "/", b'{"ServiceCode":"bedrock"}', "servicequotas", **target
+        )
+        shape = standin.client("service-quotas").meta.service_model.operation_model(operation).output_shape
+        assert (status, unknown_members(json.loads(body), shape)) == (200, [])
 
 
 def test_who_am_i(standin: Standin) -> None:

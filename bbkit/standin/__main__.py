@@ -159,7 +159,11 @@ def _engine_options(arguments: argparse.Namespace) -> dict[str, object]:
     if arguments.api_key_env and not key:
         raise ValueError(f"--api-key-env names {arguments.api_key_env}, which is not set.")
     options = {"base_url": arguments.base_url, "model": arguments.model, "concurrency": arguments.concurrency}
-    return options | ({"api_key": key} if key else {})
+    options |= {"api_key": key} if key else {}
+    from bbkit.standin.engines import make_engine
+
+    make_engine("openai", **options)  # refuses now what every job would stumble over
+    return options
 
 
 def _refuse(sentence: str) -> int:
