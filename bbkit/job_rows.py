@@ -5,7 +5,7 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.journal import TERMINAL, JobState
-from bbkit.recording import RecordFile
+from bbkit.record_files import RecordFile
 
 _COUNTS = {
     "records": "totalRecordCount",

@@ -19,7 +19,7 @@ from bbkit.errors import AwsError, InputError, RunError
 from bbkit.families import answer_of
 from bbkit.frames import JOB_COLUMNS, as_frame
 from bbkit.lines import read_records
-from bbkit.recording import RecordFile, is_sent, on_demand_folder
+from bbkit.record_files import RecordFile, is_sent, on_demand_folder
 from bbkit.run import Run
 
 Record = tuple[str | None, Mapping[str, Any]]

@@ -1,31 +1,28 @@
 """The input files of a run: checked, split, written whole or not at all. Part of the room `run`."""
 
 import json
-import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bbkit.aws import split_s3_uri, write_text
+from bbkit.aws import write_text
 from bbkit.checks import check_records
 from bbkit.errors import (
     AwsError,
     CredentialsError,
-    InputError,
     RecordsError,
     RunExistsError,
-    name_some,
 )
 from bbkit.frames import Findings, as_frame
 from bbkit.lines import iter_lines
 from bbkit.quotas import Quotas
+from bbkit.record_files import find_media_folder, is_sent, load_index, read_index
 from bbkit.spools import PlannedFile, split_spool, spool_lines, write_split
 
 if TYPE_CHECKING:
@@ -40,112 +37,6 @@ FILE_COLUMNS = {
     "sha256": "string",
 }
 """One row per input file written."""
-
-
-@dataclass(frozen=True)
-class RecordFile:
-    """One input file of a run.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The file.
-    attempt, number : int
-        Which attempt it belongs to, and its number within it, both from 1.
-    records, bytes : int
-        Its size.
-    sha256 : str
-        Its checksum.
-    job : str
-        Files with the same label go into one job.
-    media : str
-        Folder in S3, ending in ``/``, of the media its records point to; empty for none. Such a job reads the
-        whole folder: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html.
-    """
-
-    path: Path
-    attempt: int
-    number: int
-    records: int
-    bytes: int
-    sha256: str
-    job: str
-    media: str = ""
-
-
-_MEDIA = re.compile(rb'"s3Location"\s*:\s*\{[^{}]*"uri"\s*:\s*"(s3://[^"\\]+/)[^"/\\]*"')
-
-
-def find_media_folder(path: Path) -> str:
-    """Find the folder in S3 that holds all media an input file points to.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The input file.
-
-    Returns
-    -------
-    str
-        URI ending in ``/``; empty when it points to none.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        They lie in several buckets.
-    """
-    folders: set[str] = set()
-    with path.open("rb") as stream:
-        for line in stream:
-            if b'"s3Location"' in line:
-                folders.update(found.decode() for found in _MEDIA.findall(line))
-    if not folders:
-        return ""
-    if len({split_s3_uri(folder)[0] for folder in folders}) > 1:
-        raise InputError(f"Media lie in several buckets ({name_some(sorted(folders))}). Put them into one.")
-    common = os.path.commonpath([folder.removeprefix("s3://") for folder in folders])
-    return f"s3://{common}/"
-
-
-def read_index(folder: Path) -> list[RecordFile]:
-    """List the input files of a run.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    list of RecordFile
-        By attempt and number.
-    """
-    described = _read_index(folder)["files"]
-    files = [RecordFile(**{**item, "path": folder / "records" / item["path"]}) for item in described]
-    return sorted(files, key=lambda file: (file.attempt, file.number))
-
-
-def read_lineage(folder: Path) -> dict[int, dict[str, Any]]:
-    """Tell what each attempt was chosen by.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    dict of int to dict
-        Attempt to what `Run.write_attempt` was given.
-    """
-    return {int(attempt): lineage for attempt, lineage in _read_index(folder)["lineage"].items()}
-
-
-def _read_index(folder: Path) -> dict[str, Any]:
-    try:
-        return json.loads((folder / "records" / "index.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return {"files": [], "lineage": {}}
 
 
 def write_records(
@@ -223,66 +114,13 @@ def drop_unsent(run: "Run") -> None:
     latest = max((file.attempt for file in run.record_files()), default=0)
     if latest < 2 or is_sent(run, latest):
         return
-    index = _read_index(run.folder)
+    index = load_index(run.folder)
     index["files"] = [file for file in index["files"] if file["attempt"] != latest]
     index["lineage"].pop(str(latest), None)
     gone = [file.path for file in run.record_files(latest)]
     write_text(run.folder / "records" / "index.json", json.dumps(index, indent=1))
     for path in gone:
         path.unlink(missing_ok=True)
-
-
-def is_sent(run: "Run", attempt: int) -> bool:
-    """Tell whether an attempt was submitted or sent on demand.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    attempt : int
-        The attempt.
-
-    Returns
-    -------
-    bool
-        True as soon as it was queued, or one record of it was sent.
-    """
-    queued = any(state.attempt == attempt and not state.withdrawn for state in run.journal.states())
-    return queued or on_demand_folder(run.folder, attempt).is_dir()
-
-
-def on_demand_folder(folder: Path, attempt: int) -> Path:
-    """Name the folder that takes what comes back on demand.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-    attempt : int
-        The attempt.
-
-    Returns
-    -------
-    pathlib.Path
-        It need not exist.
-    """
-    return folder / "outputs" / f"on-demand-{attempt}"
-
-
-def on_demand_attempts(folder: Path) -> set[int]:
-    """List the attempts that are too small for a batch job.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    set of int
-        Attempts to be sent by `send_on_demand`.
-    """
-    return {attempt for attempt, chosen in read_lineage(folder).items() if chosen.get("tier") == "on_demand"}
 
 
 def _write(
@@ -361,7 +199,7 @@ def _move_in(
     # The index is what makes files part of the run: what a killed writer moved before it is replaced.
     target = folder / "records"
     target.mkdir(exist_ok=True)
-    index = _read_index(folder)
+    index = load_index(folder)
     index["files"] = [file for file in index["files"] if file["attempt"] != attempt]
     for file in planned:
         place = target / file.path.relative_to(made)

@@ -18,7 +18,8 @@ from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.lines import file_lines, read_records
 from bbkit.on_demand import append_line, send_on_demand, send_records
 from bbkit.outputs import collect_outputs
-from bbkit.recording import FILE_COLUMNS, drop_unsent, on_demand_attempts, read_lineage
+from bbkit.record_files import on_demand_attempts, read_lineage
+from bbkit.recording import FILE_COLUMNS, drop_unsent
 from bbkit.run import Run
 
 __all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]

@@ -1,10 +1,8 @@
 """A run: one folder for one batch of work, from its records to its reports, and the journal of its jobs."""
 
-import html
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,10 +14,12 @@ from bbkit import __version__, aws
 from bbkit.aws import Place
 from bbkit.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.frames import JOB_COLUMNS, as_frame
-from bbkit.job_rows import event_of, find_job, is_news, job_row, read_answer, seen_event
+from bbkit.job_rows import job_row
 from bbkit.journal import JobState, Journal
 from bbkit.lines import iter_record_ids
-from bbkit.recording import RecordFile, read_index, write_attempt, write_records
+from bbkit.record_files import RecordFile, read_index
+from bbkit.recording import write_attempt, write_records
+from bbkit.refreshing import refresh_states
 from bbkit.run_files import (
     given,
     name_family,
@@ -31,6 +31,7 @@ from bbkit.run_files import (
     write_description,
     write_source_rows,
 )
+from bbkit.run_views import show_html, show_text
 
 __all__ = ["RecordFile", "Run", "write_records"]
 
@@ -435,30 +436,7 @@ class Run:
         bbkit.errors.AwsError
             AWS refused or did not answer.
         """
-        journal, states = self.journal, self.journal.states()
-        open_jobs = [state for state in states if state.job_arn and not state.ended]
-        lost = [state for state in states if state.lost]
-        if not open_jobs and not lost:
-            return self._table(states)
-        self.check_place()
-        for state in lost:
-            if found := find_job(state.job_name):
-                journal.append({**event_of("submitted", state), "job_arn": found, "found_by": "list"})
-                state.job_arn, state.withdrawn = found, False
-                open_jobs.append(state)
-        with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(aws.get_job, [state.job_arn for state in open_jobs]))
-        now = datetime.now(UTC)
-        news = []
-        for state, answer in zip(open_jobs, answers, strict=True):
-            seen = read_answer(answer)
-            if is_news(state.seen, seen):
-                news.append(seen_event(state, seen))
-                state.since = now if seen["status"] != state.status else state.since
-            state.seen, state.at = seen, now
-        if news:
-            journal.append(*news)
-        return self._table(states)
+        return self._table(refresh_states(self))
 
     def _table(self, states: Sequence[JobState]) -> pd.DataFrame:
         records: dict[str, list[RecordFile]] = {}
@@ -488,42 +466,8 @@ class Run:
         """
         return write_attempt(records, self, lineage=lineage, allow=allow)
 
-    def summary(self) -> dict[str, str]:
-        """Describe the run in a few lines.
-
-        Returns
-        -------
-        dict of str to str
-            What a person wants to see first, by name.
-        """
-        files, jobs = self.record_files(), self.jobs()
-        counts = jobs["status"].fillna("queued").value_counts()
-        attempts = sorted({file.attempt for file in files})
-        return {
-            "folder": str(self.folder),
-            "model": f"{self.model_id} ({self.family or 'family not known'}, {self.invocation_type})",
-            "place": str(self.place),
-            "S3": self.s3_prefix if not self.adopted else self.adopted["output_uri"],
-            "role": self.role_arn,
-            "records": ", ".join(
-                f"{sum(file.records for file in files if file.attempt == attempt):,} in attempt {attempt}"
-                for attempt in attempts
-            )
-            or "none written yet",
-            "jobs": ", ".join(f"{number} {status}" for status, number in counts.items()) or "none submitted",
-        }
-
     def __repr__(self) -> str:
-        lines = "\n".join(f"  {name:8} {text}" for name, text in self.summary().items())
-        return f"Run {self.name!r}\n{lines}"
+        return show_text(self)
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
-            f'<td style="text-align:left">{html.escape(text)}</td></tr>'
-            for name, text in self.summary().items()
-        )
-        return (
-            '<table class="bbkit-run tex2jax_ignore mathjax_ignore">'
-            f"<caption>Run {html.escape(self.name)}</caption>{rows}</table>"
-        )
+        return show_html(self)

@@ -12,9 +12,9 @@ import pandas as pd
 
 from bbkit.errors import BbkitError, RunError
 from bbkit.frames import as_frame
-from bbkit.jobs import Pace, advance_jobs, summarize_jobs
 from bbkit.journal import TERMINAL
 from bbkit.run import Run
+from bbkit.waiting import Pace, advance_jobs, summarize_jobs
 
 PROGRESS_COLUMNS = {
     "job_name": "string",

@@ -49,8 +49,20 @@ HELPERS = {
     ),
     **dict.fromkeys(["lines", "splitting", "spools", "templates", "tokens"], "records"),
     **dict.fromkeys(["cost_comparisons", "cost_rows", "cost_views", "estimates"], "costs"),
-    **dict.fromkeys(["adopting", "job_rows", "journal", "recording", "run_files"], "run"),
-    **dict.fromkeys(["submissions", "watches"], "jobs"),
+    **dict.fromkeys(
+        [
+            "adopting",
+            "job_rows",
+            "journal",
+            "record_files",
+            "recording",
+            "refreshing",
+            "run_files",
+            "run_views",
+        ],
+        "run",
+    ),
+    **dict.fromkeys(["submissions", "waiting", "watches"], "jobs"),
     **dict.fromkeys(
         [
             "accounts",

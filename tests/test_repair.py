@@ -15,7 +15,7 @@ import bbkit as bb
 from bbkit import aws
 from bbkit.errors import AwsError, InputError, RunError
 from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS
-from bbkit.recording import read_lineage
+from bbkit.record_files import read_lineage
 from bbkit.records import read_records
 from bbkit.repair import RETRY_COLUMNS, RETRYABLE
 
