@@ -273,13 +273,22 @@ def _caller(run: Run) -> dict[str, Any]:
     bucket, inputs, outputs = bucket_arns(run)
     key = run.job_options.get("kms_key_id", "")
     here, kind = job_arns(run), split_model_id(run.model_id)[0]
-    only_create = [f"bedrock:{name}" for name in _CALLER_ACTIONS]
+    # Lists have no resource of their own; they stand below, on everything.
+    on_jobs = [
+        f"bedrock:{name}"
+        for name in _CALLER_ACTIONS
+        if name == "ListTagsForResource" or not name.startswith("List")
+    ]
     return _document(
-        {"Sid": "BatchJobs", "Action": only_create, "Resource": sorted({here, *model_arns(run)})},
+        {"Sid": "BatchJobs", "Action": on_jobs, "Resource": sorted({here, *model_arns(run)})},
         {
             "Sid": "LookUp",
             "Action": [
-                *(f"bedrock:{name}" for name in _CALLER_ACTIONS if name.startswith("List")),
+                *(
+                    f"bedrock:{name}"
+                    for name in _CALLER_ACTIONS
+                    if name.startswith("List") and "Tags" not in name
+                ),
                 "servicequotas:ListServiceQuotas",
                 "servicequotas:ListAWSDefaultServiceQuotas",
             ],

@@ -200,7 +200,7 @@ class Run:
             parameters=dict(parameters or {}),
             created_at=datetime.now(UTC),
             job_options=options,
-            prices=str(prices),
+            prices=str(Path(prices).absolute()) if prices else "",
             demo=demo,
         )
         refuse_values(run)
