@@ -17,8 +17,6 @@ from report_notebooks import bar, bundle, code, display, error, markdown, stream
 from bbkit.frames import findings
 from bbkit.report import export_notebook
 
-expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
-
 pytestmark = pytest.mark.browser
 
 READY = "html[data-figures=ready]"
@@ -133,6 +131,8 @@ def test_figures_follow_the_scheme(browser: Any, report: Path) -> None:  # noqa:
     context = browser.new_context(offline=True, color_scheme="light")
     opened = context.new_page()
     open_page(opened, report)
+    from playwright.sync_api import expect
+
     tick = opened.locator(".page-plot .xtick text").first
     light = tick.evaluate("(text) => getComputedStyle(text).fill")
     opened.emulate_media(color_scheme="dark")
@@ -146,6 +146,8 @@ def test_figures_follow_the_scheme(browser: Any, report: Path) -> None:  # noqa:
 
 
 def test_the_keyboard_reaches_contents_code_and_tables(page: Any, report: Path) -> None:  # noqa: F811
+    from playwright.sync_api import expect
+
     open_page(page, report)
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the report"
@@ -162,7 +164,8 @@ def test_the_keyboard_reaches_contents_code_and_tables(page: Any, report: Path) 
 
 
 def test_print_holds_every_heading_and_figure_and_clips_no_code(browser: Any, report: Path) -> None:  # noqa: F811
-    pypdf = pytest.importorskip("pypdf")
+    import pypdf
+
     context = browser.new_context(offline=True, color_scheme="dark")
     opened = context.new_page()
     open_page(opened, report)
