@@ -8,11 +8,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from conftest import Standin
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bbkit import read_source
+from bbkit import aws, read_source
 from bbkit.errors import InputError, SourceError
+from bbkit.records import iter_lines, iter_record_ids
 
 
 def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
@@ -241,3 +243,24 @@ def test_chunks_are_the_whole_cut_up(tmp_path: Path, rows: list[tuple[str, str]]
         assert [len(part) for part in parts[:-1]] == [chunk] * (len(parts) - 1)
         pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), whole)
         assert [str(cell) for cell in whole["a"]] == frame["a"].to_list()
+
+
+def test_s3_reads_as_local(tmp_path: Path, standin: Standin) -> None:
+    place = f"{standin.env['BBKIT_S3_URI']}/sources"
+    path = write(tmp_path / "calls.csv", "id,text\n007,hello\n")
+    aws.upload_file(path, f"{place}/in/calls.csv")
+    for name in ("b.txt", "a.txt"):
+        aws.upload_file(write(tmp_path / name, name), f"{place}/notes/{name}")
+    pd.testing.assert_frame_equal(read_source(f"{place}/in/calls.csv"), read_source(path))
+    assert read_source(f"{place}/notes")["text"].to_list() == ["a.txt", "b.txt"]
+    assert next(read_source(f"{place}/notes/", chunk_rows=5))["file"].to_list() == ["a.txt", "b.txt"]
+    with pytest.raises(InputError, match="no object"):
+        read_source(f"{place}/absent")
+
+
+def test_records_are_read_from_s3_line_by_line(tmp_path: Path, standin: Standin) -> None:
+    place = f"{standin.env['BBKIT_S3_URI']}/records"
+    content = b"".join(b'{"recordId":"%d","modelInput":{"x":"%s"}}\n' % (n, b"y" * 997) for n in range(3000))
+    aws.upload_file(write(tmp_path / "r.jsonl", content), f"{place}/r.jsonl")
+    assert b"".join(iter_lines(place)) == content
+    assert list(iter_record_ids(f"{place}/r.jsonl")) == [str(n) for n in range(3000)]
