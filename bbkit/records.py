@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.errors import InputError, name_some
-from bbkit.families import Family, Media, Prompt, family_of, get_family, user_text_of
+from bbkit.families import Family, Media, Prompt, family_of, user_text_of
 from bbkit.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
 from bbkit.splitting import plan_split
 from bbkit.spools import PlannedFile, Spool, split_spool, spool_lines, write_split
@@ -110,7 +110,7 @@ def build_records(
     bbkit.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
-    found = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
+    found = family_of(model_id, invocation_type=invocation_type, family=family)
     if found.body is None:
         raise InputError(
             f"Batch inference does not offer the {found.title} family ({found.source}); it can be read, not "

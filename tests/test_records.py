@@ -199,6 +199,12 @@ def test_converse_bodies_are_asked_for_by_name() -> None:
     }
 
 
+def test_a_converse_job_has_converse_bodies() -> None:
+    texts = pd.DataFrame({"a": ["x"]})
+    given = build_records(texts, CLAUDE, prompt="{a}", invocation_type="Converse")["model_input"][0]
+    assert given == build_records(texts, CLAUDE, prompt="{a}", family="converse")["model_input"][0]
+
+
 def test_embeddings_have_no_maximum_of_tokens() -> None:
     model = "amazon.titan-embed-text-v2:0"
     body = build_records(pd.DataFrame({"a": ["x"]}), model, prompt="{a}", dimensions=256)["model_input"][0]
