@@ -15,9 +15,8 @@ import msgspec
 from bbkit.standin import faults as fault
 from bbkit.standin.inputs import read_record
 
-_SURROGATE_MARK = (
-    "\ue0f0"  # a private-use character that stands for a lone surrogate until the line is encoded
-)
+# A private-use character stands for a lone surrogate until the line is encoded.
+_SURROGATE_MARK = "\ue0f0"
 ODD_TEXT = f"\u2028{_SURROGATE_MARK}"
 
 
@@ -90,8 +89,11 @@ class Answerer:
             if "odd-text" in self.faults.names:
                 content = _add_odd_text(content)
         outcome = "errored" if place == "error" or "errorCode" in content else "succeeded"
+        body = _encode(content)
+        if "odd-text" in self.faults.names:
+            body = body.replace(_SURROGATE_MARK.encode(), b"\\ud83d")
         head = b'{"modelInput":' + raw + b',"' + place.encode() + b'":'
-        return head + _encode(content) + b',"recordId":' + _encode(record_id) + b"}\n", outcome, tokens
+        return head + body + b',"recordId":' + _encode(record_id) + b"}\n", outcome, tokens
 
     def _strike(self, key: str) -> tuple[str, dict[str, Any]]:
         digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
@@ -176,7 +178,6 @@ def _decode(raw: bytes) -> dict[str, Any]:
 
 def _encode(value: Any) -> bytes:
     try:
-        data = msgspec.json.encode(value)
+        return msgspec.json.encode(value)
     except UnicodeEncodeError:
-        data = json.dumps(value).encode()
-    return data.replace(_SURROGATE_MARK.encode(), b"\\ud83d")
+        return json.dumps(value).encode()

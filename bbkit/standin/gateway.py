@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
@@ -56,9 +57,11 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
-            await self._answer_http(scope, *_closing_early(scope, receive, send))
+            exchange = _Exchange(scope, receive, send)
+            await self._answer_http(scope, exchange)
 
-    async def _answer_http(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer_http(self, scope: Scope, exchange: "_Exchange") -> None:
+        receive, send = exchange.receive, exchange.send
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         refusal = self.refuse(headers)
         if refusal is not None:
@@ -90,6 +93,8 @@ class Gateway:
         except LostAnswer:
             await _lose(send)
             return
+        except ClientDisconnect:
+            return
         except Exception:  # a fault of ours must still arrive as an answer, and be found
             self.traces.log(
                 asked=f"{asked.method} {asked.raw_path}", status=500, traceback=traceback.format_exc()
@@ -97,6 +102,8 @@ class Gateway:
             self.traces.say(
                 f"a call failed in the stand-in itself: {asked.method} {asked.raw_path}; see log.jsonl"
             )
+            if exchange.started:
+                return
             response = render_error(ServiceError("InternalServerException", "The stand-in failed."), protocol)
         await response(scope, receive, send)
 
@@ -185,26 +192,28 @@ def _not_served(name: str) -> ServiceError:
     )
 
 
-def _closing_early(scope: Scope, receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """Close the connection after an answer that came before the whole body.
+class _Exchange:
+    """Receives a request and sends its answer; closes the connection if that came before the whole body.
 
     A client that waits for ``100 Continue`` never sends that body; its next request would be taken for it.
     """
-    names = {name for name, _ in scope["headers"]}
-    waiting = bool(names & {b"content-length", b"transfer-encoding"})
 
-    async def noted_receive() -> Message:
-        nonlocal waiting
-        message = await receive()
-        waiting = waiting and bool(message.get("more_body"))
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        names = {name for name, _ in scope["headers"]}
+        self.body_awaited = bool(names & {b"content-length", b"transfer-encoding"})
+        self.started = False
+        self._receive, self._send = receive, send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        self.body_awaited = self.body_awaited and bool(message.get("more_body"))
         return message
 
-    async def closing_send(message: Message) -> None:
-        if message["type"] == "http.response.start" and waiting:
+    async def send(self, message: Message) -> None:
+        self.started = True
+        if message["type"] == "http.response.start" and self.body_awaited:
             message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
-        await send(message)
-
-    return noted_receive, closing_send
+        await self._send(message)
 
 
 async def _read_body(receive: Receive) -> bytes:

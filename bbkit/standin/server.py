@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 import uvicorn
+from starlette.requests import ClientDisconnect
 
 from bbkit.standin.batch import Batch
 from bbkit.standin.buckets import Guard
@@ -87,6 +88,14 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def _quieten_loggers() -> None:
+    # A lost answer is asked for, and a client that went away is no news.
+    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.msg)
+    logging.getLogger("nanio.app").addFilter(
+        lambda record: not (record.exc_info and isinstance(record.exc_info[1], ClientDisconnect))
+    )
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -165,9 +174,7 @@ async def serve(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )
-    logging.getLogger("uvicorn.error").addFilter(
-        lambda record: "without completing response" not in record.msg
-    )
+    _quieten_loggers()
     server = _Server(config)
     server.ready = endpoint
     loop = asyncio.get_running_loop()

@@ -67,7 +67,7 @@ def read_claim(asked: Asked) -> Claim | None:
             pairs.get(f"X-Amz-{k}", "") for k in ("Credential", "SignedHeaders", "Signature")
         )
         timestamp = pairs.get("X-Amz-Date", "")
-        expires = int(pairs["X-Amz-Expires"]) if pairs.get("X-Amz-Expires", "").isdigit() else -1
+        expires = int(pairs["X-Amz-Expires"]) if pairs.get("X-Amz-Expires", "").isdecimal() else -1
     else:
         return None
     scope = unquote(credential).split("/")
@@ -119,7 +119,7 @@ def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_ha
     body_hash = UNSIGNED if claim.expires is not None else payload_hash
     canonical = canonical_request(signer, request, claim, asked.raw_path, body_hash)
     expected = signer.signature(signer.string_to_sign(request, canonical), request)
-    if not hmac.compare_digest(expected, claim.signature):
+    if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
         raise ServiceError(
             "InvalidSignatureException",
             "The request signature we calculated does not match the signature you provided. "
