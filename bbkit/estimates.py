@@ -1,14 +1,13 @@
 """What a run may cost, before: part of the room `costs`."""
 
-import math
 import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from bbkit.cost_outlooks import Outlook, Part
 from bbkit.cost_views import STANDIN_NOTE, say_usd, show_cost
 from bbkit.errors import BudgetError, FamilyError, InputError
 from bbkit.families import family_of, get_family
@@ -31,7 +30,6 @@ ESTIMATE_COLUMNS = {
 }
 """One row per job; USD of the batch price, and of the expected tokens on demand."""
 
-_STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2.31, 10: 2.26}
 _REGION = "us-east-1"
 
 
@@ -169,7 +167,7 @@ def estimate_cost(
     else:
         parts = [("", None, estimate_tokens(records_or_run, model, family=name), 0)]
     batch, on_demand = table_of_prices.find(model, where), table_of_prices.find(model, where, "on_demand")
-    outlook = _Outlook(parts, max_tokens, probe, _has_output(model, name))
+    outlook = Outlook(parts, max_tokens, probe, _has_output(model, name))
     rows = [_row(outlook, part, batch, on_demand) for part in parts]
     standin = bool(is_run and records_or_run.place.is_standin)
     return CostEstimate(
@@ -181,9 +179,6 @@ def estimate_cost(
         notes=(*outlook.notes, batch.note, *([STANDIN_NOTE] if standin else [])),
         is_standin=standin,
     )
-
-
-Part = tuple[str, int | None, TokenEstimate, int]
 
 
 def _region() -> str:
@@ -217,80 +212,19 @@ def _join(parts: list[TokenEstimate]) -> TokenEstimate:
         parts[0],
         records=sum(part.records for part in parts),
         input_tokens=sum(part.input_tokens for part in parts),
+        media=sum(part.media for part in parts),
         max_output_tokens=sum(limits) if len(limits) == len(parts) else None,
     )
 
 
-class _Outlook:
-    """How many tokens to expect a record, from the bodies and, where there is one, a probe."""
-
-    def __init__(self, parts: list[Part], max_tokens: int | None, probe: pd.DataFrame | None, text: bool):
-        self.max_tokens, self.text = max_tokens, text
-        self.scale, self.spread = 1.0, parts[0][2].error if parts else 0.0
-        self.per_record: tuple[float, float, float] | None = None
-        self.notes: list[str] = [parts[0][2].note] if parts else []
-        if probe is not None and text:
-            self._learn_output(probe)
-        if probe is not None:
-            self._learn_input(probe, parts)
-        if text and self.per_record is None:
-            self.notes.append(
-                "Output tokens are not known before: from none to max_tokens, the middle taken as expected; "
-                "a probe narrows it."
-            )
-
-    def _learn_output(self, probe: pd.DataFrame) -> None:
-        tokens = _known(probe["output_tokens"])
-        if not len(tokens):
-            return
-        mean = float(tokens.mean())
-        wide = math.inf
-        if len(tokens) > 1:
-            factor = _STUDENT.get(len(tokens), 2.2 if len(tokens) < 30 else 2.0)
-            wide = factor * float(tokens.std(ddof=1)) / math.sqrt(len(tokens))
-        self.per_record = (max(0.0, mean - wide), mean, mean + wide)
-        self.notes.append(
-            f"Output tokens are those of {len(tokens):,} answers, {mean:,.0f} a record on average."
-        )
-
-    def _learn_input(self, probe: pd.DataFrame, parts: list[Part]) -> None:
-        """Scale the estimate so that a probe's bytes come to the tokens the model counted for them."""
-        if "input_bytes" not in probe.columns or not sum(size for *_, size in parts):
-            return
-        measured = probe[["input_tokens", "input_bytes"]].dropna().astype(float)
-        tokens, sizes = measured["input_tokens"], measured["input_bytes"]
-        estimated = sum(part.input_tokens for _, _, part, _ in parts)
-        if not len(tokens) or not estimated or not sizes.sum():
-            return
-        total = sum(size for *_, size in parts)
-        self.scale = float(tokens.sum() / sizes.sum()) * total / estimated
-        ratios = tokens / sizes / (tokens.sum() / sizes.sum())
-        self.spread = max(0.02, float(ratios.std(ddof=0))) if len(ratios) > 1 else self.spread
-        self.notes[0] = f"Input tokens are scaled from what the model counted in {len(tokens):,} records."
-
-    def output(self, part: TokenEstimate) -> tuple[float | None, float | None, float | None]:
-        """Output tokens of a part: low, expected, high."""
-        if not self.text:
-            return 0.0, 0.0, 0.0
-        limit = self.max_tokens * part.records if self.max_tokens else part.max_output_tokens
-        if self.per_record is None:
-            return 0.0, None if limit is None else limit / 2, limit
-        low, mean, high = (tokens * part.records for tokens in self.per_record)
-        if limit is not None:
-            return min(low, limit), min(mean, limit), min(high, limit)
-        return low, mean, high if math.isfinite(high) else None
-
-
-def _known(column: pd.Series) -> np.ndarray:
-    return column.dropna().to_numpy(dtype=float)
-
-
-def _row(outlook: _Outlook, part: Part, batch: Price, on_demand: Price) -> dict[str, Any]:
+def _row(outlook: Outlook, part: Part, batch: Price, on_demand: Price) -> dict[str, Any]:
     job, attempt, tokens, _ = part
     expected = tokens.input_tokens * outlook.scale
     inputs = (expected * (1 - outlook.spread), expected, expected * (1 + outlook.spread))
     outputs = outlook.output(tokens)
     costs = [_amount(batch, *pair) for pair in zip(inputs, outputs, strict=True)]
+    if outlook.hides_media:
+        costs[1:] = [None, None]
     return {
         "job": job,
         "attempt": attempt,
@@ -301,7 +235,7 @@ def _row(outlook: _Outlook, part: Part, batch: Price, on_demand: Price) -> dict[
             (None if value is None else round(value) for value in outputs), strict=True,
         )),
         **dict(zip(("cost_low_usd", "cost_usd", "cost_high_usd"), costs, strict=True)),
-        "on_demand_usd": _amount(on_demand, expected, outputs[1]),
+        "on_demand_usd": None if outlook.hides_media else _amount(on_demand, expected, outputs[1]),
     }  # fmt: skip
 
 
@@ -335,7 +269,7 @@ def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstima
         return estimate
     high = estimate.cost_high_usd
     if high is None:
-        why = estimate.price.reason or "a record sets no maximum of output tokens"
+        why = estimate.price.reason or "a record sets no maximum of output tokens or carries media"
         raise BudgetError(
             f"The cost is not known, because {why}; a budget of {say_usd(budget_usd)} cannot be kept. Name "
             "the price in a file of your own and the maximum in max_tokens, or set no budget."

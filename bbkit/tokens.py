@@ -38,6 +38,8 @@ class TokenEstimate:
         Relative error of a text's count, 0.05 for 5 %.
     counted : int
         Records whose pieces were counted; the others are taken to be alike per character.
+    media : int
+        How many of them hold an image, document, video or audio, whose tokens are not counted.
     note : str
         How it was made, in one sentence.
     """
@@ -49,6 +51,7 @@ class TokenEstimate:
     max_output_tokens: int | None
     error: float
     counted: int
+    media: int
     note: str
 
 
@@ -96,7 +99,7 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
     name = _family_name(model_id, family)
     known = _data()["families"].get(name) or _data()["families"][""]
     total, weight = 0, 0
-    counted, counted_weight, pieces = 0, 0, 0
+    counted, counted_weight, pieces, media = 0, 0, 0, 0
     allowed: int | None = 0
     for size, body in _weighed(records):
         total += 1
@@ -106,6 +109,7 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
         counted += 1
         counted_weight += size
         pieces += count_pieces(user_text_of(dict(body)))
+        media += _has_media(body)
         limit = max_tokens_of(dict(body))
         allowed = None if allowed is None or limit is None else allowed + limit
     scale = weight / counted_weight if counted_weight else 0.0
@@ -118,6 +122,7 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
         max_output_tokens=None if allowed is None or not counted else round(allowed * total / counted),
         error=known["error"],
         counted=counted,
+        media=media,
         note=_say_how(name, known, total, counted),
     )
 
@@ -139,6 +144,25 @@ def _say_how(name: str, known: Mapping[str, Any], total: int, counted: int) -> s
         f"Estimated from pieces of text{part}, factor {known['factor']:g} for {name or 'an unknown family'} "
         f"({how}): about {known['error']:.0%} off; chat templates and media are not counted."
     )
+
+
+_MEDIA = frozenset(["image", "document", "video", "audio", "image_url", "input_audio", "file"])
+
+
+def _has_media(body: Mapping[str, Any]) -> bool:
+    """Whether a body of any family carries more than text."""
+    if body.get("images") or body.get("inputImage"):
+        return True
+    asked = body.get("singleEmbeddingParams")
+    if isinstance(asked, Mapping):
+        return not _MEDIA.isdisjoint(asked)
+    turns = body.get("messages")
+    for turn in turns if isinstance(turns, list) else ():
+        content = turn.get("content") if isinstance(turn, Mapping) else None
+        for block in content if isinstance(content, list) else ():
+            if isinstance(block, Mapping) and (block.get("type") in _MEDIA or not _MEDIA.isdisjoint(block)):
+                return True
+    return False
 
 
 def _is_counted(position: int) -> bool:

@@ -278,6 +278,17 @@ def test_a_budget_is_kept() -> None:
         check_budget(estimate_cost(free, "amazon.nova-lite-v1:0", region="us-east-1"), 1000)
 
 
+def test_media_make_an_estimate_a_lower_bound(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"png")
+    rows = pd.DataFrame({"page": [str(tmp_path / "a.png")] * 3})
+    made = bb.build_records(rows, "amazon.nova-lite-v1:0", prompt="Read this.", media="page")
+    estimate = estimate_cost(made, "amazon.nova-lite-v1:0", region="us-east-1")
+    assert estimate.cost_low_usd is not None and estimate.cost_high_usd is None
+    assert "at least $" in estimate.sentence and "how much is not known before" in str(estimate)
+    with pytest.raises(BudgetError, match="carries media"):
+        check_budget(estimate, 100.0)
+
+
 def test_records_need_a_model() -> None:
     with pytest.raises(InputError, match="takes a model_id"):
         estimate_cost(records())

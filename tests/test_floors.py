@@ -48,7 +48,7 @@ HELPERS = {
         ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
     ),
     **dict.fromkeys(["lines", "splitting", "spools", "templates", "tokens"], "records"),
-    **dict.fromkeys(["cost_comparisons", "cost_rows", "cost_views", "estimates"], "costs"),
+    **dict.fromkeys(["cost_comparisons", "cost_outlooks", "cost_rows", "cost_views", "estimates"], "costs"),
     **dict.fromkeys(
         [
             "adopting",
