@@ -34,7 +34,7 @@ class Points:
     def __call__(self, label: str, last_act: Callable[[], object] | None = None) -> None:
         with self.lock:
             self.count += 1
-            os.write(self.trace, f"{label}\n".encode())
+            os.write(self.trace, f"{label}\t{time.monotonic()}\n".encode())
             if self.count == self.kill_at:
                 if last_act:
                     last_act()
@@ -79,7 +79,7 @@ def launch(order: dict[str, Any]) -> None:
 
 
 def obey(order: dict[str, Any]) -> int:
-    """Fork a launch, kill it after ``kill_after`` seconds if asked, and give its wait status."""
+    """Fork a launch, kill it ``kill_after`` seconds after its first point if asked, give its wait status."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -91,7 +91,11 @@ def obey(order: dict[str, Any]) -> int:
             traceback.print_exc()
         finally:
             os._exit(code)
-    deadline = time.monotonic() + order.get("kill_after", 120)
+    deadline = time.monotonic() + 120
+    if "kill_after" in order:
+        while not (Path(order["trace"]).exists() and Path(order["trace"]).stat().st_size):
+            signal.sigtimedwait([signal.SIGCHLD], 0.001)
+        deadline = time.monotonic() + order["kill_after"]
     while (left := deadline - time.monotonic()) > 0:
         signal.sigtimedwait([signal.SIGCHLD], left)
         if os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT):
