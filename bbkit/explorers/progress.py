@@ -8,13 +8,14 @@ import ipywidgets as widgets
 import pandas as pd
 
 from bbkit.explorers import views
-from bbkit.watches import JobWatch, console_url
+from bbkit.watches import JobWatch, console_url, is_ended
 
 _STYLE = """<style>
 .bbkit-jobs table{border-collapse:collapse;width:100%}
 .bbkit-jobs th,.bbkit-jobs td{padding:.25em .8em .25em 0;text-align:left;white-space:nowrap}
 .bbkit-jobs td.bbkit-number{text-align:right;font-variant-numeric:tabular-nums}
 .bbkit-jobs code{user-select:all}
+.bbkit-jobs td.bbkit-arn{padding-bottom:.7em;font-size:12px;white-space:normal}
 .bbkit-jobs progress{width:9em;vertical-align:middle}
 </style>"""
 
@@ -49,7 +50,7 @@ class JobProgress:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if os.environ.get("BBKIT_HEADLESS"):
             return {"text/plain": self._watch.sentence, "text/html": self._view.value}
-        return self.widget._repr_mimebundle_() or {}
+        return {**(self.widget._repr_mimebundle_() or {}), "text/plain": self._watch.sentence}
 
     def _leave(self) -> None:
         self._watch.stop()
@@ -87,7 +88,6 @@ def show_jobs(watch: JobWatch) -> str:
             "rate",
             "may end",
             "expires",
-            "job ARN",
         )
     )
     trouble = f"<p><b>{html.escape(watch.trouble)}</b></p>" if watch.trouble else ""
@@ -98,7 +98,7 @@ def show_jobs(watch: JobWatch) -> str:
     )
     return views.wrap(
         _STYLE,
-        '<div class="bbkit-jobs" aria-live="polite">',
+        '<div class="bbkit-jobs" aria-live="polite" style="overflow-x:auto">',
         f"<p>{html.escape(watch.sentence)}{_next(watch)}</p>{trouble}",
         f"<table><thead><tr>{head}</tr></thead><tbody>{table}</tbody></table>",
         f"<ul>{messages}</ul>" if messages else "",
@@ -129,21 +129,26 @@ def _row(row: dict[Any, Any]) -> str:
     # A total of 0 means that the service is still validating: there is no share to show yet.
     if row["records"] and not pd.isna(row["processed"]) and row["status"] == "InProgress":
         done = f'<progress max="{row["records"]}" value="{row["processed"]}"></progress> {done}'
-    rate = "" if pd.isna(row["records_per_minute"]) else f"{row['records_per_minute']:,.0f} / min"
+    ended = is_ended(row["status"])
+    rate = "" if ended or pd.isna(row["records_per_minute"]) else f"{row['records_per_minute']:,.0f} / min"
     status = "queued" if pd.isna(row["status"]) else row["status"]
     cells = [
         ("", html.escape(str(row["job_name"]))),
         ("", f"<b>{html.escape(str(status))}</b>"),
-        ("", _span(row["status_since"], now)),
+        ("", "" if ended else _span(row["status_since"], now)),
         ("bbkit-number", _count(row["records"])),
         ("bbkit-number", done),
         ("bbkit-number", _count(row["errored"])),
         ("bbkit-number", rate),
         ("", _range(row)),
-        ("", f"in {_span(now, row['expires_at'])}" if _ahead(row["expires_at"], now) else ""),
-        ("", "" if pd.isna(row["job_arn"]) else f"<code>{html.escape(str(row['job_arn']))}</code>"),
+        ("", f"in {_span(now, row['expires_at'])}" if not ended and _ahead(row["expires_at"], now) else ""),
     ]
-    return "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells) + "</tr>"
+    first = "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells) + "</tr>"
+    if pd.isna(row["job_arn"]):
+        return first
+    # A line of its own: an ARN beside nine columns is cut off, and it is there to be copied whole.
+    arn = f"<code>{html.escape(str(row['job_arn']))}</code>"
+    return f'{first}<tr><td class="bbkit-arn" colspan="{len(cells)}">{arn}</td></tr>'
 
 
 def _count(value: Any) -> str:

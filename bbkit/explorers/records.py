@@ -2,6 +2,8 @@
 
 import html
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -15,7 +17,6 @@ from bbkit.record_lookups import find_line
 from bbkit.records import read_prompt
 
 _PAGE = 50
-_UP, _DOWN = -1, -2
 _FIXED = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 _ROW = widgets.Layout(flex_flow="row wrap", width="100%", grid_gap="4px 12px", align_items="flex-start")
 _STYLE = """<style>
@@ -40,8 +41,8 @@ class RecordExplorer:
 
     Notes
     -----
-    Arrow keys in the list go from record to record, over the ends of a page too. Where no browser will answer
-    (``BBKIT_HEADLESS=1``, set by ``bbkit report``) it is a few records as HTML.
+    Arrow keys in the field ``record`` go from record to record, over the ends of a page too. Where no browser
+    will answer (``BBKIT_HEADLESS=1``, set by ``bbkit report``) it is a few records as HTML.
     """
 
     def __init__(self, outputs: pd.DataFrame, *, name: str = "outputs"):
@@ -49,6 +50,8 @@ class RecordExplorer:
         self._name = name
         self._selector = Selector(outputs)
         self._busy = False
+        ids = outputs["record_id"].head(1000).str.len().max()
+        self._id_width = 9 if pd.isna(ids) else min(max(int(ids), 9), views.LINE_COLUMNS["record_id"])
         self._build()
         self._refilter()
 
@@ -66,11 +69,10 @@ class RecordExplorer:
 
     def clear(self) -> None:
         """Let every record pass, in the order they were sent."""
-        self._busy = True
-        for one in (*self._filters.values(), *([self._own] if self._own else [])):
-            one.clear()
-        self._search.value, self._sort.value, self._descending.value = "", "as sent", False
-        self._busy = False
+        with self._quietly():
+            for one in (*self._filters.values(), *([self._own] if self._own else [])):
+                one.clear()
+            self._search.value, self._sort.value, self._descending.value = "", "as sent", False
         self._refilter()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
@@ -104,23 +106,26 @@ class RecordExplorer:
         self._list = widgets.Select(rows=20, layout=widgets.Layout(width="100%"))
         self._list.add_class("bbkit-rows")
         self._count, self._detail, self._query = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        self._page = widgets.BoundedIntText(value=1, min=1, max=1, description="page")
-        self._previous = widgets.Button(description="Previous", icon="arrow-up", tooltip="or arrow key up")
-        self._next = widgets.Button(description="Next", icon="arrow-down", tooltip="or arrow key down")
+        # A field of numbers, since JupyterLab keeps the arrow keys of a list for itself.
+        self._number = widgets.BoundedIntText(
+            value=1, min=1, max=1, description="record", tooltip="arrow keys: next and previous"
+        )
+        self._previous = widgets.Button(description="Previous", icon="arrow-up")
+        self._next = widgets.Button(description="Next", icon="arrow-down")
         self._observe()
         self.widget = self._lay_out()
 
     def _lay_out(self) -> widgets.Widget:
         self._query.add_class("bbkit-query")
         self._detail.add_class("bbkit-detail")
-        head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line()}</div>")
-        buttons = widgets.Box([self._previous, self._next, self._page], layout=_ROW)
+        head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line(self._id_width)}</div>")
+        buttons = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
         left = widgets.VBox(
             [self._count, head, self._list, buttons],
-            layout=widgets.Layout(flex="1 1 30em", min_width="24em", width="auto"),
+            layout=widgets.Layout(flex="6 1 30em", min_width="24em", width="auto"),
         )
         right = widgets.VBox(
-            [self._detail], layout=widgets.Layout(flex="1 1 30em", min_width="24em", width="auto")
+            [self._detail], layout=widgets.Layout(flex="5 1 26em", min_width="24em", width="auto")
         )
         filters = [*(one.widget for one in self._filters.values()), self._own_box]
         finders = [self._search_in, self._search, self._find, self._column]
@@ -134,15 +139,28 @@ class RecordExplorer:
         for control in (self._search_in, self._search, self._sort, self._descending):
             control.observe(self._changed, names="value")
         self._column.observe(lambda _: self._choose_column(), names="value")
-        self._page.observe(lambda _: self._turn(), names="value")
-        self._list.observe(lambda _: self._move(), names="value")
-        self._previous.on_click(lambda _: self._step(-1))
-        self._next.on_click(lambda _: self._step(1))
+        self._number.observe(lambda _: self._asked(self._number.value - 1), names="value")
+        self._list.observe(lambda _: self._asked(self._list.value), names="value")
+        self._previous.on_click(lambda _: self._go(self._at - 1))
+        self._next.on_click(lambda _: self._go(self._at + 1))
         self._clear.on_click(lambda _: self.clear())
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        """Set controls without their setting something else off."""
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
 
     def _changed(self, _: object) -> None:
         if not self._busy:
             self._refilter()
+
+    def _asked(self, at: int | None) -> None:
+        if not self._busy and at is not None:
+            self._go(at)
 
     def _choose_column(self) -> None:
         self._own = ColumnFilter(self._outputs, self._column.value) if self._column.value else None
@@ -165,58 +183,41 @@ class RecordExplorer:
     def _refilter(self) -> None:
         self._rows = self._selector.select(self._conditions(), self._sorting())
         self._query.value = f"query <code>{html.escape(self.query)}</code>"
-        pages = max(1, -(-len(self._rows) // _PAGE))
         self._count.value = f"<b>{len(self._rows):,}</b> of {len(self._outputs):,} records"
-        self._page.description = f"page of {pages:,}"
-        self._busy = True
-        self._page.value = 1
-        self._page.max = pages
-        self._busy = False
-        self._turn()
+        self._page = -1
+        with self._quietly():
+            self._number.value = 1
+            self._number.max = max(1, len(self._rows))
+        self._go(0)
 
-    def _turn(self, last: bool = False) -> None:
-        """Show the page that is set, and open its first record, or its last one."""
-        if self._busy:
-            return
-        start = (self._page.value - 1) * _PAGE
-        places = self._rows[start : start + _PAGE].tolist()
-        shown = self._outputs.iloc[places][list(views.LINE_COLUMNS)].to_dict("records")
-        options = [(views.list_line(row), place) for row, place in zip(shown, places, strict=True)]
-        if self._page.value > 1:
-            options.insert(0, ("▲ the page before", _UP))
-        if self._page.value < self._page.max:
-            options.append(("▼ the next page", _DOWN))
-        self._busy = True
-        self._list.options = options
-        self._list.value = places[-1 if last else 0] if places else None
-        self._busy = False
+    def _go(self, at: int) -> None:
+        """Open the record at a place of the selection, on the page that holds it."""
+        at = min(max(at, 0), max(len(self._rows) - 1, 0))
+        self._at = at
+        with self._quietly():
+            if at // _PAGE != self._page:
+                self._page = at // _PAGE
+                self._list.options = self._lines()
+            self._number.value = at + 1
+            self._list.value = at if len(self._rows) else None
         self._open()
 
-    def _move(self) -> None:
-        if self._busy:
-            return
-        if self._list.value in (_UP, _DOWN):
-            self._turn_by(-1 if self._list.value == _UP else 1)
-        else:
-            self._open()
-
-    def _turn_by(self, by: int) -> None:
-        self._busy = True
-        self._page.value += by
-        self._busy = False
-        self._turn(last=by < 0)
-
-    def _step(self, by: int) -> None:
-        index = self._list.index
-        if index is not None and 0 <= index + by < len(self._list.options):
-            self._list.index = index + by
+    def _lines(self) -> list[tuple[str, int]]:
+        start = self._page * _PAGE
+        rows = self._rows[start : start + _PAGE]
+        shown = self._outputs.iloc[rows][list(views.LINE_COLUMNS)].to_dict("records")
+        lines = [(views.list_line(row, self._id_width), at) for at, row in enumerate(shown, start)]
+        if start:
+            lines.insert(0, ("▲ the page before", start - 1))
+        if start + len(rows) < len(self._rows):
+            lines.append(("▼ the next page", start + len(rows)))
+        return lines
 
     def _open(self) -> None:
-        place = self._list.value
-        if place is None:
+        if not len(self._rows):
             self._detail.value = views.wrap("<p>No record passes the filter.</p>")
             return
-        row = self._outputs.iloc[[place]].to_dict("records")[0]
+        row = self._outputs.iloc[[self._rows[self._at]]].to_dict("records")[0]
         line = find_line(self._outputs, row)
         if isinstance(line.model_input, dict):
             row["prompt"] = read_prompt(line.model_input)

@@ -86,12 +86,15 @@ def show_side_by_side(texts: Sequence[tuple[str, Any]]) -> str:
     str
         HTML.
     """
-    width = f"width: {100 // max(1, len(texts))}%"
+    # JupyterLab aligns cells to the right unless the cell itself says otherwise.
+    width = f"width: {100 // max(1, len(texts))}%; text-align: start; vertical-align: top"
     heads = "".join(f'<th scope="col" style="{width}">{html.escape(name)}</th>' for name, _ in texts)
     cells = "".join(
         f'<td style="{width}; white-space: pre-wrap" dir="auto">{escape(text)}</td>' for _, text in texts
     )
-    return f"<table><thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>"
+    return (
+        f'<table style="width: 100%"><thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>'
+    )
 
 
 def show_facts(row: Mapping[Hashable, Any], names: Sequence[str] = FACTS) -> str:
@@ -200,7 +203,7 @@ def _show_source(source: Mapping[str, Any]) -> str:
 
 
 LINE_COLUMNS = {
-    "record_id": 18,
+    "record_id": 20,
     "outcome": 9,
     "stop_reason": 12,
     "input_tokens": 7,
@@ -210,11 +213,13 @@ LINE_COLUMNS = {
 }
 """Columns of a line in a list of records, with their width in characters; an error stands for the text."""
 
-_HEADS = {
+_HEADS: dict[Hashable, str] = {
     "record_id": "record_id",
+    "outcome": "outcome",
     "stop_reason": "stop reason",
     "input_tokens": "input",
     "output_tokens": "output",
+    "text": "text",
 }
 # Signs that turn the direction of a line or move its cursor would scramble a list.
 _UNSEEN = dict.fromkeys(
@@ -222,34 +227,35 @@ _UNSEEN = dict.fromkeys(
 )
 
 
-def head_line() -> str:
+def head_line(id_width: int) -> str:
     """Name the columns of `list_line`, each at its width."""
-    cells = [
-        _pad(_HEADS.get(name, name), width, right=name.endswith("tokens"))
-        for name, width in list(LINE_COLUMNS.items())[:-2]
-    ]
-    return NBSP.join([*cells, "text"])
+    return _join(_HEADS, id_width)
 
 
-def list_line(row: Mapping[Hashable, Any]) -> str:
+def list_line(row: Mapping[Hashable, Any], id_width: int) -> str:
     """Write a record as one line of plain text of a fixed width, to be shown by a widget that takes no HTML.
 
     Parameters
     ----------
     row : mapping
         `LINE_COLUMNS` of the tidy frame.
+    id_width : int
+        Characters for the record id.
 
     Returns
     -------
     str
         Without signs that cannot be seen; spaces do not collapse.
     """
-    cells = [
-        _pad(row[name], width, right=name.endswith("tokens"))
-        for name, width in list(LINE_COLUMNS.items())[:-2]
-    ]
     text = row["error_message"] if _absent(row["text"]) else row["text"]
-    return NBSP.join([*cells, _pad(text, LINE_COLUMNS["text"]).rstrip(NBSP)])
+    return _join({**row, "text": text}, id_width)
+
+
+def _join(row: Mapping[Hashable, Any], id_width: int) -> str:
+    widths = {**LINE_COLUMNS, "record_id": id_width}
+    widths.pop("error_message")
+    cells = [_pad(row[name], width, right=name.endswith("tokens")) for name, width in widths.items()]
+    return NBSP.join(cells).rstrip(NBSP)
 
 
 def _pad(value: Any, width: int, *, right: bool = False) -> str:
