@@ -112,6 +112,9 @@ def compare_costs(after: Mapping[str, Any], estimate: CostEstimate) -> pd.DataFr
     steps = [(answered - records) * sum(rate * each for rate, each in zip(rates, expected, strict=True))]
     steps += [answered * (b - a) * rate for a, b, rate in zip(expected, came, rates, strict=True)]
     total = after["cost_usd"] - before["cost_usd"]
+    rest = total - sum(steps)
+    if abs(rest) < 1e-6 * max(after["cost_usd"], before["cost_usd"]):
+        rest = 0.0  # only the rounding of floats and of tokens
     rows = [
         ("answers", records, answered, steps[0], "records without an answer cost nothing"),
         (
@@ -128,7 +131,7 @@ def compare_costs(after: Mapping[str, Any], estimate: CostEstimate) -> pd.DataFr
             steps[2],
             "answers longer or shorter than expected",
         ),
-        ("prices", None, None, total - sum(steps), "cached tokens, on-demand retries, rounding of tokens"),
+        ("prices", None, None, rest, "cached tokens, on-demand retries, rounding of tokens"),
         ("cost in USD", before["cost_usd"], after["cost_usd"], total, ""),
     ]
     return as_frame((dict(zip(COMPARISON_COLUMNS, row, strict=True)) for row in rows), COMPARISON_COLUMNS)
