@@ -28,9 +28,11 @@ def say_usd(amount: Any) -> str:
     if amount is None or pd.isna(amount):
         return "not known"
     size = abs(float(amount))
-    digits = (
-        2 if size >= 0.995 or size == 0 else min(8, 1 - math.floor(math.log10(size)) if size < 0.1 else 3)
-    )
+    if 0 < size < 5e-9:
+        return "less than $0.00000001"
+    digits = 2
+    if 0 < size < 0.995:
+        digits = 3 if size >= 0.1 else min(8, 1 - math.floor(math.log10(size)))
     sign = "-" if amount < 0 else ""
     return f"{sign}${size:,.{digits}f}"
 

@@ -297,7 +297,8 @@ def test_records_need_a_model() -> None:
 @pytest.mark.parametrize(
     ("amount", "said"),
     [(None, "not known"), (0.0, "$0.00"), (1234.5, "$1,234.50"), (0.5, "$0.500"), (0.0042, "$0.0042"),
-     (0.00000012, "$0.00000012"), (-0.02, "-$0.020"), (1e-9, "less than $0.00000001"), (float("nan"), "not known")],
+     (0.00000012, "$0.00000012"), (-0.02, "-$0.020"), (1e-9, "less than $0.00000001"),
+     (float("nan"), "not known")],
 )  # fmt: skip
 def test_amounts_are_written_for_people(amount: float | None, said: str) -> None:
     assert say_usd(amount) == said
