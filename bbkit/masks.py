@@ -21,7 +21,8 @@ _ACCESS_KEY = re.compile(
 _SECRET_KEY = re.compile(r"[A-Za-z0-9/+](?<![A-Za-z0-9/+=].)[A-Za-z0-9/+]{39}(?![A-Za-z0-9/+=])")
 _IBAN = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Z][0-9]{2}(?:[ \u00a0]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
 _CARD = re.compile(r"[0-9](?<![0-9].)(?:[ \u00a0-]?[0-9]){12,22}(?![0-9])")
-_ACCOUNT = re.compile(r"[0-9](?<![0-9].)(?:[0-9]{11}|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9])")
+# Letters beside the digits make it a part of something else, such as a hexadecimal id.
+_ACCOUNT = re.compile(r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])")
 _PHONE = re.compile(
     r"[+(0-9](?<![\w+].)(?:"
     r"(?<=\+)[1-9](?:[ \u00a0().\-/]{0,3}[0-9]){7,14}"  # international, +

@@ -87,7 +87,8 @@ def collect_outputs(
     if unknown := [name for name in with_columns if name not in EXTRA_COLUMNS]:
         raise InputError(f"with_columns has {name_some(unknown)}; it takes {', '.join(EXTRA_COLUMNS)}.")
     groups = find_groups(source, model_id=model_id, sent=sent)
-    plan = _Plan(tuple(dict.fromkeys(with_columns)), attempts == "all", _source_table(groups, source_columns))
+    columns = tuple(dict.fromkeys(source_columns))
+    plan = _Plan(tuple(dict.fromkeys(with_columns)), attempts == "all", _source_table(groups, columns))
     if into is not None:
         with PartsWriter(Path(into), plan.schema) as parts:
             state = _collect(groups, plan, parts.write, executor, bounded=True)

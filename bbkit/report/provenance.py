@@ -100,7 +100,12 @@ def _open_run(folder: Any, cwd: Path) -> Any:
 def _run_facts(run: Any) -> list[Fact]:
     where = f"{run.place.endpoint}, region {run.place.region}, account {run.place.account}"
     facts = [
-        Fact("Run", (f"{run.name}, id {run.run_id}, made {run.created_at} with bbkit {run.bbkit_version}",)),
+        Fact(
+            "Run",
+            (
+                f"{run.name}, id {run.run_id}, made {run.created_at:%Y-%m-%d %H:%M} UTC with bbkit {run.bbkit_version}",
+            ),
+        ),
         Fact("Model", (f"{run.model_id} (family {run.family})",)),
         Fact("Service", (where + ("; a stand-in, not Amazon Bedrock" if run.place.is_standin else ""),)),
     ]
