@@ -148,7 +148,8 @@ class Lifecycle:
         shown = time.monotonic()
         try:
             for chunk in plan.chunks(limit, lambda: self.worker.chunk_records):
-                while len(pending) > self.settings.parallel:
+                # Twice as many as are worked on: nobody waits for this thread to hand out the next.
+                while len(pending) > 2 * self.settings.parallel:
                     self.take(pending, counts, task)
                 if time.monotonic() - shown >= self.lag:
                     shown = time.monotonic()
