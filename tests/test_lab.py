@@ -1,172 +1,249 @@
 """JupyterLab in a real browser, as a newcomer uses it: open a notebook, run it, look around."""
 
 import json
-import os
 import re
-import shutil
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, Queue
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
+from attacks import HANDLERS, MARK, TEXTS
 from browser_fixtures import browser  # noqa: F401
-
-ROOT = Path(__file__).parent.parent
-BBKIT = Path(sys.executable).with_name("bbkit")
+from conftest import Standin
+from lab_pages import Lab, ask_kernel, lab, open_notebook, run_all, save, tab, wait_until, write_notebook  # noqa: F401
 
 pytestmark = pytest.mark.browser
 
-
-class Lab(NamedTuple):
-    folder: Path
-    url: str
-    token: str
+RECORD = ".bbkit-detail h3 code"
+COUNT = ".bbkit-explorer-count b"
 
 
-def wait_until(
-    ready: Callable[[], Any], seconds: float, what: str, step: Callable[[], Any] = lambda: None
-) -> Any:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := ready():
-            return found
-        step()
-    raise AssertionError(f"{what} did not happen within {seconds:.0f} s")
+def set_search(tab: Any, text: str) -> None:  # noqa: F811
+    tab.locator(".widget-textarea textarea").first.fill(text)
+    tab.get_by_role("button", name="Search").first.click()
 
 
-def read_lines(stream: Any) -> Queue[str]:
-    lines: Queue[str] = Queue()
-    threading.Thread(target=lambda: [lines.put(line) for line in stream], daemon=True).start()
-    return lines
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    here = tmp_path_factory.mktemp("lab")
-    for name in ("notebooks", "data/samples"):
-        shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("runs", ".ipynb_checkpoints"))
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(tmp_path_factory.mktemp("home")),
-        "LANG": "C.UTF-8",
-    }
-    process = subprocess.Popen(
-        [str(BBKIT), "lab", "--no-browser", "--port", "0"],
-        cwd=here,
-        env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-        start_new_session=True,
+def wait_for_text(tab: Any, selector: str, text: str) -> None:  # noqa: F811
+    found = tab.locator(selector).first
+    wait_until(
+        lambda: found.inner_text() == text,
+        20,
+        f"{text!r} in {selector}",
+        lambda: tab.wait_for_timeout(50),
     )
-    lines, said = read_lines(process.stderr), []
-
-    def find_address() -> re.Match[str] | None:
-        try:
-            said.append(lines.get(timeout=1))
-        except Empty:
-            return None
-        return re.search(r"(http://(?:localhost|127\.0\.0\.1):\d+)/lab\S*\?token=(\w+)", said[-1])
-
-    try:
-        address = wait_until(find_address, 60, f"JupyterLab's address: {said[-5:]}")
-        yield Lab(here, address[1], address[2])
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait(20)
 
 
-@pytest.fixture(scope="module")
-def tab(browser: Any, lab: Lab) -> Iterator[Any]:  # noqa: F811
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    page = context.new_page()
-    page.set_default_timeout(60_000)
-    yield page
-    context.close()
-
-
-def open_notebook(tab: Any, lab: Lab, name: str) -> None:
-    # A workspace of its own: resetting the default one starts a second kernel under the first clicks.
-    tab.goto(f"{lab.url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={lab.token}")
-    tab.wait_for_selector(".jp-Notebook .jp-Cell")
-    tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
-
-
-def run_all(tab: Any, lab: Lab, name: str, seconds: float = 90) -> dict[str, Any]:
-    """Run all cells, save, and give back the notebook as it is on disk."""
-    tab.locator(".jp-Notebook .jp-Cell").first.click()
-    tab.locator(".lm-MenuBar-itemLabel", has_text="Run").first.click()
-    tab.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
-    path = lab.folder / "notebooks" / f"{name}.ipynb"
-
-    def finished() -> dict[str, Any] | None:
-        tab.keyboard.press("Control+s")
-        tab.wait_for_timeout(700)
-        notebook = json.loads(path.read_text())
-        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        errors = [output for cell in code for output in cell["outputs"] if output["output_type"] == "error"]
-        assert not errors, errors[0]["evalue"]
-        return notebook if all(cell["execution_count"] for cell in code) else None
-
-    return wait_until(finished, seconds, f"the end of {name}")
-
-
-def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, tab: Any) -> None:
+def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, tab: Any) -> None:  # noqa: F811
     for name in ("01-prepare", "02-launch", "03-explore"):
         open_notebook(tab, lab, name)
-        notebook = run_all(tab, lab, name)
-    assert "120 sent = 120 succeeded" in json.dumps(notebook)
-    listed = tab.locator(".bbkit-rows select option")
+        cells = run_all(tab, lab, name)
+    assert "120 sent = 120 succeeded" in json.dumps(cells)
     tab.locator(".bbkit-rows select").scroll_into_view_if_needed()
-    assert listed.count() == 50
-    wanted = first_word_of_an_answer(lab)
-    box = tab.locator(".widget-textarea textarea").first
-    box.fill(wanted)
-    box.press("Tab")
-    count = tab.locator(".widget-html-content b", has_text=re.compile(r"^\d+$")).first
-    expected = count_answers(lab, wanted)
-    assert 0 < expected < 120
-    wait_until(
-        lambda: count.inner_text() == str(expected), 20, "the filter", lambda: tab.wait_for_timeout(100)
-    )
+    assert tab.locator(".bbkit-rows select option").count() == 51
+    answers = read_answers(lab)
+    word = next(w for w in re.findall(r"[a-z]{6,}", answers[0]) if 1 < count_in(answers, w) < 60)
+    set_search(tab, word.upper())
+    wait_for_text(tab, COUNT, str(count_in(answers, word)))
+    assert tab.locator(".bbkit-detail").inner_text().count("prompt as sent") == 1
+    assert "You summarize call-center conversations" in tab.locator(".bbkit-detail").inner_text()
 
 
-def answers_of(lab: Lab) -> list[str]:
-    lines = [
-        json.loads(line)
-        for path in (lab.folder / "runs" / "calls" / "outputs").rglob("*.jsonl.out")
-        for line in path.read_bytes().split(b"\n")
-        if line
-    ]
-    return [
-        "".join(part["text"] for part in line["modelOutput"]["output"]["message"]["content"])
-        for line in lines
-    ]
+def read_answers(lab: Lab) -> list[str]:  # noqa: F811
+    paths = (lab.folder / "runs" / "calls" / "outputs").rglob("*.jsonl.out")
+    lines = [json.loads(line) for path in paths for line in path.read_bytes().split(b"\n") if line]
+    parts = [line["modelOutput"]["output"]["message"]["content"] for line in lines]
+    return ["".join(part["text"] for part in content) for content in parts]
 
 
-def count_answers(lab: Lab, text: str) -> int:
-    return sum(text.casefold() in answer.casefold() for answer in answers_of(lab))
+def count_in(answers: list[str], text: str) -> int:
+    return sum(text.casefold() in answer.casefold() for answer in answers)
 
 
-def first_word_of_an_answer(lab: Lab) -> str:
-    words = [
-        word for word in re.findall(r"[a-z]{6,}", answers_of(lab)[0]) if 1 < count_answers(lab, word) < 60
-    ]
-    return words[0]
+HARD = "'hi' \"there\" back\\slash `tick` @home {x} $5 and $10\nnew line 🙂 end"
+
+MANY_ROWS = f"""
+from bbkit import explorers
+from bbkit.frames import OUTPUT_COLUMNS, as_frame
+rows = (
+    {{
+        "record_id": f"r{{n:06}}",
+        "outcome": "errored" if n % 2 else "succeeded",
+        "text": f"answer {{n}} " + ({HARD.upper()!r} if n % 997 == 0 else ""),
+        "input_tokens": n,
+    }}
+    for n in range(100_000)
+)
+outputs = as_frame(rows, OUTPUT_COLUMNS)
+explorer = explorers.RecordExplorer(outputs)
+explorer
+"""
+
+READ_SELECTION = """
+import json
+same = eval(explorer.query).equals(explorer.selection)
+print(json.dumps({"ids": list(explorer.selection["record_id"]), "same": same}))
+"""
 
 
-def test_the_monitor_is_live_again_in_a_reopened_tab(lab: Lab, tab: Any) -> None:
-    open_notebook(tab, lab, "02-launch")
-    run_all(tab, lab, "02-launch")
-    tab.locator(".bbkit-jobs").first.scroll_into_view_if_needed()
-    assert "Completed" in tab.locator(".bbkit-jobs").first.inner_text()
+@pytest.mark.long
+def test_the_explorer_finds_steps_and_hands_back_a_hundred_thousand_rows(lab: Lab, tab: Any) -> None:  # noqa: F811
+    write_notebook(lab, "many", MANY_ROWS, READ_SELECTION)
+    open_notebook(tab, lab, "many")
+    run_all(tab, lab, "many")
+    tab.locator(".bbkit-rows select").scroll_into_view_if_needed()
+    wait_for_text(tab, COUNT, "100,000")
+    set_search(tab, HARD)
+    expected = [f"r{n:06}" for n in range(100_000) if n % 997 == 0]
+    wait_for_text(tab, COUNT, f"{len(expected):,}")
+    tab.locator(".widget-select-multiple select").first.select_option(index=0)
+    expected = [name for name in expected if int(name[1:]) % 2 == 0]
+    wait_for_text(tab, COUNT, f"{len(expected):,}")
+    assert list_ids(tab) == expected[:50]
+    wait_for_text(tab, RECORD, expected[0])
+    tab.get_by_role("button", name="Next").click()
+    wait_for_text(tab, RECORD, expected[1])
+    tab.locator(".widget-box input[type=number]").click()
+    for place in range(2, 51):
+        tab.keyboard.press("ArrowUp")
+        wait_for_text(tab, RECORD, expected[place])
+    assert list_ids(tab)[1:] == expected[50:]
+    assert ask_kernel(tab, lab, "many") == {"ids": expected, "same": True}
+
+
+def list_ids(tab: Any) -> list[str]:  # noqa: F811
+    lines = tab.locator(".bbkit-rows select option").all_inner_texts()
+    return [line.split()[0] for line in lines if not line.startswith("▼")]
+
+
+def write_attacks(folder: Path) -> int:
+    """Write output lines in which every text is an attack: ids, prompts, answers, reasons, errors."""
+    lines = []
+    for number, text in enumerate([*TEXTS, HANDLERS[0] * (1_000_000 // len(HANDLERS[0]))]):
+        body = {"messages": [{"role": "user", "content": [{"text": text}]}], "system": [{"text": text}]}
+        output = {
+            "output": {"message": {"role": "assistant", "content": [{"text": text}]}},
+            "stopReason": text[:200],
+            "usage": {"inputTokens": 100 + number, "outputTokens": number},
+        }
+        error = {"errorCode": text[:200], "errorMessage": text}
+        name = f"{text[:200]}{number}"
+        lines.append({"recordId": name, "modelInput": body, "modelOutput": output})
+        lines.append({"recordId": f"{name} e", "modelInput": body, "error": error})
+    folder.mkdir(parents=True)
+    content = "\n".join(json.dumps(line) for line in lines)
+    (folder / "attack.jsonl.out").write_text(content + "\nno json <script>window.attacked=true</script>\n")
+    return len(lines)
+
+
+SHOW_ATTACKS = [
+    "import bbkit as bb\nfrom bbkit import charts, explorers\n"
+    "outputs = bb.collect_outputs('../attack')\n"
+    "outputs['source.call'] = outputs['text'].fillna('none')\nbb.accounting(outputs)",
+    "outputs",
+    "bb.diagnose_outputs(outputs)",
+    "charts.outcomes(outputs, by='call')",
+    "charts.stop_reasons(outputs, by='stop_reason_raw')",
+    "charts.errors(outputs)",
+    "charts.errors(outputs, by='error_code')",
+    "charts.token_usage(outputs, by='call')",
+    "charts.input_output(outputs, by='call')",
+    "charts.max_tokens_what_if(outputs, by='call')",
+    "charts.output_lengths(outputs, by='call')",
+    "explorers.show_examples(outputs, columns=['call', 'stop_reason_raw'], n=100)",
+    "explorer = explorers.RecordExplorer(outputs)\nexplorer",
+]
+
+
+@pytest.mark.long
+def test_a_run_of_attacks_executes_nothing(lab: Lab, tab: Any) -> None:  # noqa: F811
+    count = write_attacks(lab.folder / "attack")
+    asked: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    write_notebook(lab, "attacked", *SHOW_ATTACKS)
+    open_notebook(tab, lab, "attacked")
+    run_all(tab, lab, "attacked")
+    for number in range(len(SHOW_ATTACKS)):
+        tab.locator(".jp-Notebook .jp-CodeCell").nth(number).scroll_into_view_if_needed()
+        tab.wait_for_timeout(300)
+    tab.locator(".bbkit-rows select").scroll_into_view_if_needed()
+    wait_for_text(tab, COUNT, str(count))
+    step = tab.get_by_role("button", name="Next")
+    field = tab.locator(".widget-box input[type=number]")
+    for place in range(2, count + 1):
+        step.click()
+        wait_until(lambda: field.input_value() == str(place), 20, f"record {place}")  # noqa: B023
+        tab.evaluate("document.querySelectorAll('.bbkit-detail details').forEach(one => one.open = true)")
+        tab.locator(".bbkit-detail").hover(position={"x": 30, "y": 60})
+    set_search(tab, HANDLERS[0])
+    tab.wait_for_timeout(500)
+    assert tab.evaluate(f"window.{MARK}") is None
+    assert [url for url in asked if "attack.invalid" in url] == []
+    assert tab.evaluate("getComputedStyle(document.body).display") != "none"
+
+
+@pytest.mark.long
+def test_the_same_attack_works_where_nothing_guards(lab: Lab, tab: Any) -> None:  # noqa: F811
+    write_notebook(lab, "bare", f"import ipywidgets\nipywidgets.HTML({HANDLERS[0]!r})")
+    open_notebook(tab, lab, "bare")
+    run_all(tab, lab, "bare")
+    wait_until(lambda: tab.evaluate(f"window.{MARK}"), 20, "the attack", lambda: tab.wait_for_timeout(50))
+
+
+WATCH = [
+    "import os\nos.environ.update({environment!r})\nimport bbkit as bb\nfrom bbkit import explorers",
+    "run = bb.Run.open({folder!r})\nbb.submit_jobs(run)",
+    "explorers.JobProgress(bb.watch_jobs(run, every=1))",
+]
+
+
+@pytest.mark.long
+def test_the_monitor_is_live_again_in_a_reopened_tab_and_after_a_restart(
+    lab: Lab,  # noqa: F811
+    tab: Any,  # noqa: F811
+    start_standin: Callable[..., Standin],
+    tmp_path: Path,
+) -> None:
+    standin = start_standin("--speed", "12")
+    folder = make_run(tmp_path)
+    cells = [cell.format(environment=standin.env, folder=str(folder)) for cell in WATCH]
+    write_notebook(lab, "watched", *cells)
+    open_notebook(tab, lab, "watched")
+    run_all(tab, lab, "watched")
+    monitor = tab.locator(".bbkit-jobs").first
+    monitor.scroll_into_view_if_needed()
+    assert re.search(r"Submitted|Validating|Scheduled|InProgress", monitor.inner_text())
+    seen = last_look(monitor)
+    wait_until(lambda: last_look(monitor) != seen, 20, "a look", lambda: tab.wait_for_timeout(100))
+    save(tab, lab, "watched")
     tab.goto("about:blank")
-    open_notebook(tab, lab, "02-launch")
-    tab.locator(".bbkit-jobs").first.wait_for()
-    assert "Completed" in tab.locator(".bbkit-jobs").first.inner_text()
+    tab.wait_for_timeout(3_000)
+    open_notebook(tab, lab, "watched")
+    monitor.wait_for()
+    seen = last_look(monitor)
+    wait_until(
+        lambda: last_look(monitor) > seen, 20, "a look after reopening", lambda: tab.wait_for_timeout(100)
+    )
+    arn = monitor.locator("code").inner_text()
+    run_all(tab, lab, "watched", restart=True)
+    monitor.wait_for()
+    assert monitor.locator("code").inner_text() == arn
+    wait_until(lambda: "Completed" in monitor.inner_text(), 120, "the end", lambda: tab.wait_for_timeout(500))
+    assert "1 of 1 job ended; 120 of 120 records processed" in monitor.inner_text()
+    jobs = standin.client("bedrock").list_model_invocation_jobs()["invocationJobSummaries"]
+    assert [job["jobArn"] for job in jobs] == [arn]
+
+
+def last_look(monitor: Any) -> str:
+    found = re.search(r"as of (\d\d:\d\d:\d\d) UTC", monitor.inner_text())
+    return found[1] if found else ""
+
+
+def make_run(folder: Path) -> Path:
+    import bbkit as bb
+
+    model = "amazon.nova-lite-v1:0"
+    texts = bb.read_source(Path(__file__).parent.parent / "data" / "samples" / "call_transcripts.csv")
+    records = bb.build_records(texts, model, prompt="{transcript}", record_id="call_id", max_tokens=50)
+    run = bb.Run.create(folder / "watched", model_id=model, parameters={"max_tokens": 50})
+    bb.write_records(records, run)
+    return run.folder

@@ -117,6 +117,7 @@ class RecordExplorer:
 
     def _lay_out(self) -> widgets.Widget:
         self._query.add_class("bbkit-query")
+        self._count.add_class("bbkit-explorer-count")
         self._detail.add_class("bbkit-detail")
         head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line(self._id_width)}</div>")
         buttons = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
