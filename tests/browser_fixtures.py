@@ -1,6 +1,6 @@
 """Chromium for tests: pages that are offline and count their requests and errors.
 
-Use with ``from browser_fixtures import browser, page`` in a test module marked ``browser``.
+The fixtures `browser` and `page` are made known once, in ``conftest.py``: a session has one Playwright.
 """
 
 import os

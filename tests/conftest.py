@@ -11,6 +11,8 @@ from typing import Any
 
 import boto3
 import pytest
+from browser_fixtures import browser, page  # noqa: F401
+from lab_pages import lab, tab  # noqa: F401
 
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "AWS_CONFIG_FILE")
 

@@ -1,6 +1,6 @@
 """JupyterLab for tests: `bbkit lab` on a copy of the notebooks, and what a person does in its pages.
 
-Use with ``from lab_pages import lab, tab`` beside ``from browser_fixtures import browser``.
+The fixtures `lab` and `tab` are made known once, in ``conftest.py``.
 """
 
 import json

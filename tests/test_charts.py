@@ -163,6 +163,13 @@ def test_errors_that_differ_in_a_number_are_one_kind() -> None:
     assert list(trace.x) == [30]
 
 
+def test_where_nothing_errored_the_records_that_succeeded_are_drawn() -> None:
+    figure = charts.errors(make_outputs(SUCCEEDED, SUCCEEDED, {"outcome": "missing"}))
+    assert list(figure.data[0].x) == [2]
+    assert "0 errors in 3 records" in figure.layout.title.text
+    assert not charts.errors(make_outputs({"outcome": "missing"})).data
+
+
 @pytest.mark.parametrize(
     "text", ["<b>bold</b>", "<a href='https://example.com'>x</a>", "$5 and $10", "a & b"]
 )

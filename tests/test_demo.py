@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from browser_fixtures import browser, page  # noqa: F401
 
 BBKIT = Path(sys.executable).with_name("bbkit")
 
@@ -65,7 +64,7 @@ def test_the_sentence_is_true(demo: Demo) -> None:
     assert Counter(sent) == Counter(line["recordId"] for line in lines)
     succeeded = sum("modelOutput" in line and "errorCode" not in line["modelOutput"] for line in lines)
     assert demo.said[-2] == f"{len(sent)} sent = {succeeded} succeeded"
-    assert Path(demo.said[-1]).read_bytes().startswith(b"<!DOCTYPE html>")
+    assert Path(demo.said[-1]).read_bytes().startswith(b"<!doctype html>")
 
 
 def test_the_numbers_of_the_report_are_those_of_the_lines(demo: Demo) -> None:
@@ -77,7 +76,7 @@ def test_the_numbers_of_the_report_are_those_of_the_lines(demo: Demo) -> None:
 
 
 @pytest.mark.browser
-def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> None:  # noqa: F811
+def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> None:
     executed = json.loads((demo.folder / "reports" / "03-explore.ipynb").read_text())
     figures = sum(
         "application/vnd.plotly.v1+json" in output.get("data", {})
@@ -86,7 +85,7 @@ def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> No
     )
     html = demo.folder / "reports" / "03-explore.html"
     page.goto(html.as_uri())
-    page.wait_for_function(f"document.querySelectorAll('.js-plotly-plot .main-svg').length >= {figures}")
+    page.wait_for_selector("html[data-figures=ready]", state="attached")
     marks = page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].map(plot => [...plot.querySelectorAll("
         "'.trace path, .trace image, .heatmaplayer image, .point path, .boxlayer path')]"

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 from attacks import HANDLERS, MARK, TEXTS
-from browser_fixtures import browser  # noqa: F401
 from conftest import Standin
-from lab_pages import Lab, ask_kernel, lab, open_notebook, run_all, save, tab, wait_until, write_notebook  # noqa: F401
+from lab_pages import Lab, ask_kernel, open_notebook, run_all, save, wait_until, write_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -18,12 +17,12 @@ RECORD = ".bbkit-detail h3 code"
 COUNT = ".bbkit-explorer-count b"
 
 
-def set_search(tab: Any, text: str) -> None:  # noqa: F811
+def set_search(tab: Any, text: str) -> None:
     tab.locator(".widget-textarea textarea").first.fill(text)
     tab.get_by_role("button", name="Search").first.click()
 
 
-def wait_for_text(tab: Any, selector: str, text: str) -> None:  # noqa: F811
+def wait_for_text(tab: Any, selector: str, text: str) -> None:
     found = tab.locator(selector).first
     wait_until(
         lambda: found.inner_text() == text,
@@ -33,7 +32,7 @@ def wait_for_text(tab: Any, selector: str, text: str) -> None:  # noqa: F811
     )
 
 
-def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, tab: Any) -> None:  # noqa: F811
+def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, tab: Any) -> None:
     for name in ("01-prepare", "02-launch", "03-explore"):
         open_notebook(tab, lab, name)
         cells = run_all(tab, lab, name)
@@ -48,7 +47,7 @@ def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, 
     assert "You summarize call-center conversations" in tab.locator(".bbkit-detail").inner_text()
 
 
-def read_answers(lab: Lab) -> list[str]:  # noqa: F811
+def read_answers(lab: Lab) -> list[str]:
     paths = (lab.folder / "runs" / "calls" / "outputs").rglob("*.jsonl.out")
     lines = [json.loads(line) for path in paths for line in path.read_bytes().split(b"\n") if line]
     parts = [line["modelOutput"]["output"]["message"]["content"] for line in lines]
@@ -86,7 +85,7 @@ print(json.dumps({"ids": list(explorer.selection["record_id"]), "same": same}))
 
 
 @pytest.mark.long
-def test_the_explorer_finds_steps_and_hands_back_a_hundred_thousand_rows(lab: Lab, tab: Any) -> None:  # noqa: F811
+def test_the_explorer_finds_steps_and_hands_back_a_hundred_thousand_rows(lab: Lab, tab: Any) -> None:
     write_notebook(lab, "many", MANY_ROWS, READ_SELECTION)
     open_notebook(tab, lab, "many")
     run_all(tab, lab, "many")
@@ -110,7 +109,7 @@ def test_the_explorer_finds_steps_and_hands_back_a_hundred_thousand_rows(lab: La
     assert ask_kernel(tab, lab, "many") == {"ids": expected, "same": True}
 
 
-def list_ids(tab: Any) -> list[str]:  # noqa: F811
+def list_ids(tab: Any) -> list[str]:
     lines = tab.locator(".bbkit-rows select option").all_inner_texts()
     return [line.split()[0] for line in lines if not line.startswith("▼")]
 
@@ -155,7 +154,7 @@ SHOW_ATTACKS = [
 
 
 @pytest.mark.long
-def test_a_run_of_attacks_executes_nothing(lab: Lab, tab: Any) -> None:  # noqa: F811
+def test_a_run_of_attacks_executes_nothing(lab: Lab, tab: Any) -> None:
     count = write_attacks(lab.folder / "attack")
     asked: list[str] = []
     tab.on("request", lambda request: asked.append(request.url))
@@ -182,7 +181,7 @@ def test_a_run_of_attacks_executes_nothing(lab: Lab, tab: Any) -> None:  # noqa:
 
 
 @pytest.mark.long
-def test_the_same_attack_works_where_nothing_guards(lab: Lab, tab: Any) -> None:  # noqa: F811
+def test_the_same_attack_works_where_nothing_guards(lab: Lab, tab: Any) -> None:
     write_notebook(lab, "bare", f"import ipywidgets\nipywidgets.HTML({HANDLERS[0]!r})")
     open_notebook(tab, lab, "bare")
     run_all(tab, lab, "bare")
@@ -198,8 +197,8 @@ WATCH = [
 
 @pytest.mark.long
 def test_the_monitor_is_live_again_in_a_reopened_tab_and_after_a_restart(
-    lab: Lab,  # noqa: F811
-    tab: Any,  # noqa: F811
+    lab: Lab,
+    tab: Any,
     start_standin: Callable[..., Standin],
     tmp_path: Path,
 ) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 from attacks import HANDLERS, MARK, RUN, SCRIPTS, TEXTS
-from browser_fixtures import browser, list_violations, page  # noqa: F401
+from browser_fixtures import list_violations
 from report_notebooks import bar, bundle, code, display, error, markdown, stream, write
 
 from bbkit.frames import findings
@@ -75,14 +75,14 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export_notebook(write(folder / "n.ipynb", *cells), folder / "out.html").path
 
 
-def open_page(page: Any, path: Path) -> float:  # noqa: F811
+def open_page(page: Any, path: Path) -> float:
     start = time.monotonic()
     page.goto(path.as_uri(), wait_until="commit")
     page.wait_for_selector(READY, timeout=60_000)
     return time.monotonic() - start
 
 
-def test_every_figure_is_drawn_with_a_mark_and_nothing_is_fetched(page: Any, report: Path) -> None:  # noqa: F811
+def test_every_figure_is_drawn_with_a_mark_and_nothing_is_fetched(page: Any, report: Path) -> None:
     assert report.stat().st_size <= 2_500_000
     open_page(page, report)
     assert page.locator(".page-plot").count() == 10
@@ -94,7 +94,7 @@ def test_every_figure_is_drawn_with_a_mark_and_nothing_is_fetched(page: Any, rep
 
 
 @pytest.mark.long
-def test_it_opens_within_two_seconds(browser: Any, report: Path) -> None:  # noqa: F811
+def test_it_opens_within_two_seconds(browser: Any, report: Path) -> None:
     if os.getloadavg()[0] > (os.cpu_count() or 1):
         pytest.skip(f"the machine is busy (load {os.getloadavg()[0]:.1f}); this measures time")
     times = []
@@ -105,7 +105,7 @@ def test_it_opens_within_two_seconds(browser: Any, report: Path) -> None:  # noq
     assert min(times) < 2
 
 
-def test_titles_are_text_of_the_page_and_the_toolbar_uploads_nothing(page: Any, report: Path) -> None:  # noqa: F811
+def test_titles_are_text_of_the_page_and_the_toolbar_uploads_nothing(page: Any, report: Path) -> None:
     open_page(page, report)
     assert page.locator("figcaption").first.inner_text() == "Figure about 0 of $5 and $10"
     page.locator(".page-plot").first.hover()
@@ -116,7 +116,7 @@ def test_titles_are_text_of_the_page_and_the_toolbar_uploads_nothing(page: Any, 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_it_is_accessible_and_fits(browser: Any, report: Path, scheme: Any, width: int) -> None:  # noqa: F811
+def test_it_is_accessible_and_fits(browser: Any, report: Path, scheme: Any, width: int) -> None:
     size = {"width": width, "height": 900}
     context = browser.new_context(offline=True, bypass_csp=True, color_scheme=scheme, viewport=size)
     opened = context.new_page()
@@ -127,7 +127,7 @@ def test_it_is_accessible_and_fits(browser: Any, report: Path, scheme: Any, widt
     context.close()
 
 
-def test_figures_follow_the_scheme(browser: Any, report: Path) -> None:  # noqa: F811
+def test_figures_follow_the_scheme(browser: Any, report: Path) -> None:
     context = browser.new_context(offline=True, color_scheme="light")
     opened = context.new_page()
     open_page(opened, report)
@@ -145,7 +145,7 @@ def test_figures_follow_the_scheme(browser: Any, report: Path) -> None:  # noqa:
     context.close()
 
 
-def test_the_keyboard_reaches_contents_code_and_tables(page: Any, report: Path) -> None:  # noqa: F811
+def test_the_keyboard_reaches_contents_code_and_tables(page: Any, report: Path) -> None:
     from playwright.sync_api import expect
 
     open_page(page, report)
@@ -163,7 +163,7 @@ def test_the_keyboard_reaches_contents_code_and_tables(page: Any, report: Path) 
     expect(page).to_have_url(f"{report.as_uri()}#s-what-do-they-say")
 
 
-def test_print_holds_every_heading_and_figure_and_clips_no_code(browser: Any, report: Path) -> None:  # noqa: F811
+def test_print_holds_every_heading_and_figure_and_clips_no_code(browser: Any, report: Path) -> None:
     import pypdf
 
     context = browser.new_context(offline=True, color_scheme="dark")
@@ -205,7 +205,7 @@ def hostile_cells() -> list[Any]:
 
 
 @pytest.mark.parametrize("with_text", [True, False])
-def test_nothing_of_an_attack_runs(page: Any, tmp_path: Path, with_text: bool) -> None:  # noqa: F811
+def test_nothing_of_an_attack_runs(page: Any, tmp_path: Path, with_text: bool) -> None:
     notebook = write(tmp_path / "n.ipynb", *hostile_cells())
     path = export_notebook(notebook, tmp_path / "out.html", with_text=with_text).path
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
@@ -221,7 +221,7 @@ def test_nothing_of_an_attack_runs(page: Any, tmp_path: Path, with_text: bool) -
     assert "window.attacked=true" in page.locator("main").inner_text()
 
 
-def test_the_same_attacks_run_where_nothing_guards(browser: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_the_same_attacks_run_where_nothing_guards(browser: Any, tmp_path: Path) -> None:
     """Otherwise the test above would prove nothing."""
     context = browser.new_context(offline=True)
     ran = []
@@ -237,7 +237,7 @@ def test_the_same_attacks_run_where_nothing_guards(browser: Any, tmp_path: Path)
     assert sum(ran) >= 8
 
 
-def test_the_policy_stops_what_the_sanitizer_would_miss(browser: Any, report: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_policy_stops_what_the_sanitizer_would_miss(browser: Any, report: Path, tmp_path: Path) -> None:
     """The second guard by itself: the attack is written into the finished page, past the first."""
     attack = f"<script>{RUN}</script><img src=x onerror='{RUN}'><img src='http://attack.invalid/x.png'>"
     source = report.read_text(encoding="utf-8")

@@ -175,7 +175,8 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     Returns
     -------
     plotly.graph_objects.Figure
-        The eleven most frequent kinds, the rest as one bar; each kind stands above its bar.
+        The eleven most frequent kinds, the rest as one bar; each kind stands above its bar. Where nothing
+        errored, the records that succeeded are the one bar.
 
     Raises
     ------
@@ -185,8 +186,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     column = find_column(outputs, by)
     rows = np.flatnonzero(outputs["outcome"].eq("errored").fillna(False).to_numpy(dtype=bool))
     if not len(rows):
-        reason = f"No errors in {look.count_noun(len(outputs), 'record')}."
-        return look.empty_figure(title or "Errors", reason)
+        return _draw_no_errors(outputs, title)
     kinds = split_groups(
         _error_kinds(outputs[["error_code", "error_message"]].iloc[rows]), "kind", _MOST_KINDS
     )
@@ -218,6 +218,26 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
         alt=f"{title}. {subtitle}: {look.shorten(said, 300)}",
     )
     figure.update_xaxes(**look.count_axis(counts.max() * 1.12))
+    figure.update_yaxes(**look.CATEGORIES, showticklabels=False)
+    return _label_bars(figure, labels, counts)
+
+
+def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> look.Chart:
+    succeeded = int(outputs["outcome"].eq("succeeded").sum())
+    sent = look.count_noun(len(outputs), "record")
+    if not succeeded:
+        return look.empty_figure(title or "Errors", f"No errors in {sent}.")
+    labels, counts = ["succeeded"], np.array([succeeded])
+    share = look.percent(succeeded, len(outputs))
+    figure = look.make_figure(
+        [_error_bar("succeeded", labels, counts, look.OUTCOMES["succeeded"])],
+        title=title or "No record failed",
+        subtitle=f"n = 0 errors in {sent}; {succeeded:,} succeeded ({share})",
+        x="records",
+        height=198,
+        bargap=0.55,
+    )
+    figure.update_xaxes(**look.count_axis(len(outputs) * 1.12))
     figure.update_yaxes(**look.CATEGORIES, showticklabels=False)
     return _label_bars(figure, labels, counts)
 

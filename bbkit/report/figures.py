@@ -167,6 +167,8 @@ def _take_title(layout: dict[str, Any]) -> tuple[str, str, int]:
 
 
 def _inline(text: str) -> str:
+    # The space keeps plotly from reading maths; in the page it would only spoil what is copied and searched.
+    text = text.replace("$\u200b", "$")
     return nh3.clean(text, tags={"b", "i", "em", "strong", "br"}, attributes={}).strip()
 
 

@@ -103,7 +103,8 @@ def _run_facts(run: Any) -> list[Fact]:
         Fact(
             "Run",
             (
-                f"{run.name}, id {run.run_id}, made {run.created_at:%Y-%m-%d %H:%M} UTC with bbkit {run.bbkit_version}",
+                f"{run.name}, id {run.run_id}, made {run.created_at:%Y-%m-%d %H:%M} UTC "
+                f"with bbkit {run.bbkit_version}",
             ),
         ),
         Fact("Model", (f"{run.model_id} (family {run.family})",)),
