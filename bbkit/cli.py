@@ -6,7 +6,7 @@ Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an
 
 import argparse
 import json
-import subprocess
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["standin"]:
-        return subprocess.call([sys.executable, "-m", "bbkit.standin", *arguments[1:]])
+        os.execv(sys.executable, [sys.executable, "-m", "bbkit.standin", *arguments[1:]])
     options = build_parser().parse_args(arguments)
     try:
         return options.command(options)

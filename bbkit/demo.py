@@ -88,6 +88,7 @@ def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
             paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
             variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
             with subprocess.Popen(command, env=variables) as lab:
+                signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
                 return _wait_through_interrupts(lab)
 
 
@@ -128,23 +129,28 @@ def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "console.txt"
-    command = [sys.executable, "-m", "bbkit.standin", str(folder), "--port", "0", *switches]
+    # The pipe ends with this process, however it ends, and the stand-in with the pipe; Ctrl-C is for us only.
+    command = [sys.executable, "-m", "bbkit.standin", str(folder), "--port", "0", "--stop-on-eof", *switches]
     with log.open("w") as errors:
         process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            start_new_session=True,
         )
-    try:
-        _wait_until_ready(process, log)
-        yield read_environment(folder / "standin.env")
-    finally:
-        process.send_signal(signal.SIGTERM)
+    assert process.stdin
+    with process:
         try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        assert process.stdout
-        process.stdout.close()
+            _wait_until_ready(process, log)
+            yield read_environment(folder / "standin.env")
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _wait_until_ready(process: subprocess.Popen, log: Path) -> None:

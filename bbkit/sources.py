@@ -68,17 +68,27 @@ def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFra
     Raises
     ------
     bbkit.errors.SourceError
-        A file that is not what its ending says, with the number of the row at fault.
+        A file that is not what its ending says, with the number of the row at fault; a table without rows.
     bbkit.errors.InputError
         There is nothing of that name, or `chunk_rows` is not at least 1.
     """
     if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):
         raise InputError(f"chunk_rows is {chunk_rows!r}; it takes a whole number of at least 1.")
-    frames = _read_place(str(uri), chunk_rows)
+    frames = _refuse_no_rows(str(uri), _read_place(str(uri), chunk_rows))
     if chunk_rows is not None:
         return frames
     parts = list(frames)
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _refuse_no_rows(uri: str, frames: Frames) -> Frames:
+    rows = 0
+    for frame in frames:
+        rows += len(frame)
+        if len(frame):
+            yield frame
+    if not rows:
+        raise SourceError(f"{uri} holds no rows. Name a table with at least one row below its header.")
 
 
 def _read_place(uri: str, chunk_rows: int | None) -> Frames:

@@ -70,12 +70,13 @@ class Standin:
             self.process.stdout.close()
 
 
-def launch_standin(folder: Path, *switches: str) -> Standin:
+def launch_standin(folder: Path, *switches: str, stdin: int | None = None) -> Standin:
     """Start a stand-in on a folder and wait until it answers."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "console.txt").open("a") as console:
         process = subprocess.Popen(
             [sys.executable, "-m", "bbkit.standin", str(folder), *switches],
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=console,
             text=True,

@@ -99,7 +99,7 @@ def test_a_failing_cell_leaves_page_and_notebook_and_is_named(tmp_path: Path) ->
         code("print('after')"),
     )
     with pytest.raises(
-        ReportError, match=r"Cell \[2\] \(missing = {}\) failed with KeyError: 'key'"
+        ReportError, match=r"Cell \[2\], `missing = {}`, failed with KeyError: 'key'"
     ) as caught:
         render_report(notebook, tmp_path / "out.html")
     assert "out.html" in str(caught.value)

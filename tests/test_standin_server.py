@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from conftest import Standin
+from conftest import Standin, launch_standin
 from standin_cases import create, get, input_lines, output_records, put, record_ids, run_job, wait_for
 
 Start = Callable[..., Standin]
@@ -210,3 +210,16 @@ def test_the_log_and_console_tell_what_happened(start_standin: Start) -> None:
     ]
     assert {"CreateModelInvocationJob", "GetModelInvocationJob", "s3 PUT"} <= set(asked)
     assert standin.env["AWS_SECRET_ACCESS_KEY"] not in console + (standin.folder / "log.jsonl").read_text()
+
+
+def test_it_stops_with_the_program_that_holds_its_input(tmp_path: Path) -> None:
+    standin = launch_standin(tmp_path, "--stop-on-eof", stdin=subprocess.PIPE)
+    assert standin.process.stdin
+    standin.process.stdin.write("still here\n")
+    standin.process.stdin.flush()
+    assert client_of(standin, "sts").get_caller_identity()["Account"]
+    standin.process.stdin.close()
+    try:
+        assert standin.process.wait(20) == 0
+    finally:
+        standin.stop()

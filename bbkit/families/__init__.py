@@ -126,7 +126,7 @@ def family_of(
             )
         return converse.FAMILY
     if not name:
-        accepted = ", ".join(FAMILIES)
+        accepted = ", ".join(name for name, known in FAMILIES.items() if known.writable)
         raise FamilyError(f"Cannot tell the family of {model_id!r}. Pass family=, one of: {accepted}.")
     return _adapt(FAMILIES[name], model_id)
 

@@ -67,7 +67,7 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
         )
     except PapermillExecutionError as error:
         _mark(executed, "failed")
-        where = f"Cell [{error.exec_count}] ({_first_line(error.source, 60)})"
+        where = f"Cell [{error.exec_count}], `{_first_line(error.source, 60)}`,"
         return f"{where} failed with {error.ename}: {_first_line(error.evalue, 300)}"
     except DeadKernelError:
         _mark(executed, "failed")

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 
-def build_parser(prog: str = "python -m bbkit.standin") -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
     from bbkit.standin.faults import HELP
 
     parser = argparse.ArgumentParser(
-        prog=prog,
+        prog="bbkit standin",
         description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, "
         "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity behind one endpoint.",
         epilog=HELP
@@ -36,6 +36,11 @@ def build_parser(prog: str = "python -m bbkit.standin") -> argparse.ArgumentPars
         "--ordered", action="store_true", help="keep the order of the input (default: shuffled)"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress on the console")
+    parser.add_argument(
+        "--stop-on-eof",
+        action="store_true",
+        help="stop when standard input ends, and so with the program that holds its other end",
+    )
     parser.add_argument(
         "--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated"
     )
@@ -84,7 +89,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def main(argv: list[str] | None = None, prog: str = "python -m bbkit.standin") -> int:
+def main(argv: list[str] | None = None) -> int:
     """Run a stand-in.
 
     Returns
@@ -92,7 +97,7 @@ def main(argv: list[str] | None = None, prog: str = "python -m bbkit.standin") -
     int
         0 after SIGTERM or SIGINT, 2 when it cannot start.
     """
-    arguments = build_parser(prog).parse_args(argv)
+    arguments = build_parser().parse_args(argv)
     from bbkit.standin.faults import read_faults
     from bbkit.standin.settings import read_pace
 
@@ -138,7 +143,15 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
     )
     with lock:
         asyncio.run(
-            serve(settings, identity, listener, arguments.host, arguments.allow_host, arguments.quiet)
+            serve(
+                settings,
+                identity,
+                listener,
+                arguments.host,
+                arguments.allow_host,
+                quiet=arguments.quiet,
+                stop_on_eof=arguments.stop_on_eof,
+            )
         )
     return 0
 

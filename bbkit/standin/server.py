@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import logging
+import os
 import signal
 import socket
 import sys
@@ -90,6 +91,24 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _stop_when_told(server: uvicorn.Server, stop_on_eof: bool) -> None:
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+
+    def read() -> None:
+        if not os.read(0, 1 << 16):
+            loop.remove_reader(0)
+            stop()
+
+    if stop_on_eof:
+        loop.add_reader(0, read)
+
+
 def _quieten_loggers() -> None:
     # A lost answer is asked for, and a client that went away is no news.
     logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.msg)
@@ -138,9 +157,11 @@ async def serve(
     listener: socket.socket,
     host: str,
     extra_hosts: list[str],
+    *,
     quiet: bool,
+    stop_on_eof: bool,
 ) -> None:
-    """Answer until SIGTERM or SIGINT."""
+    """Answer until SIGTERM, SIGINT or, if so asked, the end of standard input."""
     port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
     endpoint = f"http://{shown}:{port}"
@@ -177,9 +198,7 @@ async def serve(
     _quieten_loggers()
     server = _Server(config)
     server.ready = endpoint
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
+    _stop_when_told(server, stop_on_eof)
     keeping = asyncio.create_task(worker.keep())
     traces.log(did="start", endpoint=endpoint)
     await server.serve([listener])
