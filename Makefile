@@ -27,14 +27,15 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy, notebooks included
 test: lint  ## lint and the tests that fit in ten minutes
 	$(PYTHON) -m pytest
 
-test-all: lint  ## everything: long kill, load, hostile-file and browser tests too
+test-all: lint  ## everything: the long kill, load and hostile-file tests too
 	$(PYTHON) -m pytest -m ""
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, each against what a user would write otherwise
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
 
-clean:  ## remove .venv, caches and the demo's run
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs/demo runs/demo-faults
+clean:  ## remove .venv, caches and what the demo made; runs of your own stay
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf runs/demo runs/demo-faults runs/demo-standin runs/demo-faults-standin
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -116,8 +116,22 @@ class Accounting:
                 '<div class="bbkit-accounting tex2jax_ignore mathjax_ignore">'
                 f"<p><b>{html.escape(self.sentence)}</b></p>{''.join(tables)}</div>"
             ),
-            BUNDLE: bundle("accounting", self.sentence, self.numbers, self.table.to_dict("records")),
+            BUNDLE: bundle(
+                "accounting",
+                self.sentence,
+                self.numbers,
+                self.table.to_dict("records"),
+                {"Manifests": [_say_manifests(self.manifests)]},
+            ),
         }
+
+
+def _say_manifests(manifests: pd.DataFrame) -> str:
+    if manifests.empty:
+        return "none was found"
+    apart = [text for text in manifests["disagreement"] if text]
+    agree = f"{len(manifests) - len(apart):,} of {len(manifests):,} agree with the lines"
+    return f"{agree}; {'; '.join(apart[:3])}" if apart else agree
 
 
 def _table_html(table: pd.DataFrame) -> str:

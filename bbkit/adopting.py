@@ -12,7 +12,6 @@ from bbkit.errors import AwsError, FamilyError, InputError
 from bbkit.families import family_of
 from bbkit.job_rows import event_of, read_answer, seen_event
 from bbkit.journal import JobState, Journal
-from bbkit.lines import iter_record_ids
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -128,8 +127,14 @@ def _fetch(uri: str, number: int, folder: Path) -> dict[str, Any]:
         "path": path.name,
         "attempt": 1,
         "number": number,
-        "records": sum(1 for _ in iter_record_ids(path)),
+        "records": _count_records(path),
         "bytes": path.stat().st_size,
         "sha256": aws.file_sha256(path),
         "job": _JOB,
     }
+
+
+def _count_records(path: Path) -> int:
+    # Every line that is not blank: a job may have failed because one of them is no record.
+    with path.open("rb") as stream:
+        return sum(1 for line in stream if line.strip())

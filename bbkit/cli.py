@@ -43,8 +43,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BbkitError as error:
         print(f"bbkit: {error}", file=sys.stderr)
         return BAD_USE
+    except OSError as error:
+        print(f"bbkit: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        return BAD_USE
     except KeyboardInterrupt:
-        print("bbkit: interrupted; the same command again goes on from here", file=sys.stderr)
+        print("bbkit: interrupted", file=sys.stderr)
         return INTERRUPTED
 
 

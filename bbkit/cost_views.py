@@ -74,7 +74,13 @@ def show_cost(
     return {
         "text/plain": "\n".join([*plain, *said]),
         "text/html": f'<div class="bbkit-cost tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>',
-        BUNDLE: bundle("cost", sentence, numbers, [{str(k): v for k, v in row.items()} for row in rows]),
+        BUNDLE: bundle(
+            "cost",
+            sentence,
+            numbers,
+            [{str(k): v for k, v in row.items()} for row in rows],
+            {"Prices and counts": said} if said else None,
+        ),
     }
 
 

@@ -202,8 +202,8 @@ def cost_of(
 
     Parameters
     ----------
-    run_or_outputs : Run, path or DataFrame
-        A run (every attempt counts) or its folder, after `collect_outputs`; or a frame of it.
+    run_or_outputs : Run or DataFrame
+        A run (every attempt counts), after `collect_outputs`; or a frame of it.
     by : str or sequence of str
         Columns to group by, of the outputs or of the run's source; attempt and tier by default.
     model_id : str

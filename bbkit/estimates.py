@@ -1,12 +1,12 @@
 """What a run may cost, before: part of the room `costs`."""
 
-import os
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bbkit import aws
 from bbkit.cost_outlooks import Outlook, Part
 from bbkit.cost_views import STANDIN_NOTE, say_usd, show_cost
 from bbkit.errors import BudgetError, FamilyError, InputError
@@ -182,7 +182,7 @@ def estimate_cost(
 
 
 def _region() -> str:
-    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or _REGION
+    return aws.find_region() or _REGION
 
 
 def _has_output(model_id: str, family: str | None) -> bool:

@@ -17,6 +17,8 @@ RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529
 MOST_ERRORS = 5
 """Kinds of errors named; the others are counted."""
 
+_VARYING = r"[0-9a-fA-F-]{12,}|\d+"
+
 _RETRY = "Send them again: retry_records(run), notebook 04-retry."
 _REMEDIES = {
     "400": "The model refuses these bodies: check_records names the fault; mend them, then send again.",
@@ -89,6 +91,24 @@ def _absent(outputs: pd.DataFrame) -> Iterator[Row]:
         )  # fmt: skip
 
 
+def fold_messages(messages: pd.Series) -> pd.Series:
+    """Take messages as the same that differ in ids and numbers only.
+
+    Parameters
+    ----------
+    messages : pandas.Series of str
+        Error messages.
+
+    Returns
+    -------
+    pandas.Series of string
+        With the same index; NA stays NA. The pattern runs once per distinct message.
+    """
+    codes, distinct = pd.factorize(messages)
+    folded = pd.Series(distinct, dtype="string").str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
+    return pd.Series(folded.reindex(codes).array, index=messages.index)
+
+
 def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
     errored = outputs[outputs["outcome"] == "errored"]
     if errored.empty:
@@ -99,7 +119,7 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
             f"Every record errored ({len(errored):,}); a job ends Completed all the same.",
             "Look at one record in full before sending any again.", first_id(errored),
         )  # fmt: skip
-    kinds = errored["error_message"].fillna("no message").str.replace(r"\d+", "#", regex=True)
+    kinds = fold_messages(errored["error_message"]).fillna("no message")
     groups = sorted(
         errored.groupby([errored["error_code"].fillna("no code"), kinds]), key=lambda one: -len(one[1])
     )

@@ -1,7 +1,7 @@
 """The tables that rooms hand to each other: columns, dtypes, and how findings show themselves."""
 
 import html
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -99,7 +99,11 @@ def _known(value: Any) -> Any:
 
 
 def bundle(
-    kind: str, sentence: str, numbers: Mapping[str, Any], rows: Iterable[Mapping[str, Any]] = ()
+    kind: str,
+    sentence: str,
+    numbers: Mapping[str, Any],
+    rows: Iterable[Mapping[str, Any]] = (),
+    facts: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Describe a result for `report.json`.
 
@@ -113,17 +117,20 @@ def bundle(
         What ``--fail-on`` can name; NA becomes null.
     rows : iterable of mapping
         The table behind the sentence, small.
+    facts : mapping of str to sequence of str, optional
+        What a report says of it under its origin, such as where the prices are from.
 
     Returns
     -------
     dict
-        JSON-ready ``{"kind", "sentence", "numbers", "rows"}``.
+        JSON-ready ``{"kind", "sentence", "numbers", "rows", "facts"}``.
     """
     return {
         "kind": kind,
         "sentence": sentence,
         "numbers": {name: _plain(value) for name, value in numbers.items()},
         "rows": [{name: _plain(value) for name, value in row.items()} for row in rows],
+        "facts": {name: list(values) for name, values in (facts or {}).items()},
     }
 
 

@@ -7,7 +7,8 @@ from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 
-_GEO = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9-]+\.)")
+from bbkit.families import bare_model_id
+
 _LEFT_OUT = frozenset(
     ["amazon", "anthropic", "deepseek", "google", "meta", "minimax", "moonshot", "moonshotai", "nvidia",
      "openai", "zai", "ai", "instruct", "it", "dense"]
@@ -62,7 +63,7 @@ def model_keys(model_id: str) -> frozenset[Key]:
     frozenset of tuple of str
         To compare with `name_keys`.
     """
-    bare = plain_id(model_id)
+    bare = bare_model_id(model_id)
     return frozenset(key for name in _names_of(bare) for key in name_keys(name))
 
 
@@ -72,21 +73,3 @@ def _names_of(bare: str) -> Iterator[str]:
     text = re.sub(r"(?:-1)?:\d+$", "", text)
     yield text
     yield re.sub(r"-a\d+b|-25\d\d", "", re.sub(r"-v1$", "", text))
-
-
-def plain_id(model_id: str) -> str:
-    """The foundation model's id within a profile id or an ARN, else the text as it is.
-
-    Parameters
-    ----------
-    model_id : str
-        A model id, profile id or ARN; of a custom model the id of its base.
-
-    Returns
-    -------
-    str
-        Such as ``amazon.nova-lite-v1:0``.
-    """
-    if ":custom-model/" in model_id:
-        return re.sub(r":\d+k$", "", model_id.partition("/")[2].partition("/")[0])
-    return _GEO.sub("", model_id.rpartition("/")[2] if model_id.startswith("arn:") else model_id)

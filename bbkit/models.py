@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.errors import name_some
-from bbkit.families import FAMILIES, bare_model_id, family_name, split_model_id
+from bbkit.families import FAMILIES, bare_model_id, family_name, geographies_of, split_model_id
 from bbkit.frames import as_frame
 
 __all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]
@@ -27,15 +27,6 @@ _COLUMNS = {
     "profile_source_regions": "object",
 }
 _PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"
-_GEOGRAPHIES = {
-    "us": "us",
-    "ca": "us",
-    "eu": "eu",
-    "ap": "apac",
-    "us-gov": "us-gov",
-    "il": "eu",
-    "me": "apac",
-}
 
 
 @dataclass(frozen=True)
@@ -96,14 +87,7 @@ def find_model(model_id: str) -> Model | None:
     Model or None
         None when the list does not have it, or the id (an application inference profile) does not say.
     """
-    bare = bare_model_id(model_id)
-    models = _models()
-    if bare in models:
-        return models[bare]
-    kind = split_model_id(model_id)[0]
-    if kind == "custom-model":
-        return next((model for name, model in models.items() if bare.startswith(name)), None)
-    return None
+    return _models().get(bare_model_id(model_id))
 
 
 def list_models() -> pd.DataFrame:
@@ -134,15 +118,13 @@ def profile_ids(model_id: str, region: str) -> list[str]:
     Returns
     -------
     list of str
-        The geographic id and the global one. AWS's list does not say which of them exist for a model; empty
+        The geographic ids and the global one. AWS's list does not say which of them exist for a model; empty
         when the model has no profile from there. ListInferenceProfiles tells which exist.
     """
     model = find_model(model_id)
     if model is None or region not in model.profile_source_regions:
         return []
-    area = "us-gov" if region.startswith("us-gov") else region.partition("-")[0]
-    named = [f"{_GEOGRAPHIES[area]}."] if area in _GEOGRAPHIES else []
-    return [f"{prefix}{model.model_id}" for prefix in dict.fromkeys([*named, "global."])]
+    return [f"{geography}.{model.model_id}" for geography in (*geographies_of(region), "global")]
 
 
 def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:

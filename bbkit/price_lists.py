@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from bbkit import aws
 from bbkit.errors import AwsError
+from bbkit.families import geographies_of
 from bbkit.model_names import Key, model_keys, name_keys
 
 SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
@@ -148,12 +149,18 @@ def read_products(
         if price is None:
             passed["in a unit that is not known, or of 0"] += 1
             continue
-        place = "global" if usage.scope == "global" else geography_of(region) if usage.scope else region
-        row = found.setdefault((model_id, place, usage.tier), {})
         mantle = "-mantle-" in str(attributes.get("usagetype"))
-        if usage.direction not in row or not mantle:
-            row[usage.direction] = price
+        for place in _places_of(usage.scope, region):
+            row = found.setdefault((model_id, place, usage.tier), {})
+            if usage.direction not in row or not mantle:
+                row[usage.direction] = price
     return found, passed
+
+
+def _places_of(scope: str, region: str) -> tuple[str, ...]:
+    if scope == "geo":
+        return geographies_of(region) or (region,)
+    return (scope or region,)
 
 
 def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, str]) -> str:
@@ -180,29 +187,6 @@ def _price_of(product: Mapping[str, Any], service: str) -> float | None:
             if factor and usd > 0:
                 return float(usd * factor)
     return None
-
-
-def geography_of(region: str) -> str:
-    """The geography whose inference profiles a region calls.
-
-    Parameters
-    ----------
-    region : str
-        Such as ``eu-west-1``.
-
-    Returns
-    -------
-    str
-        Such as ``eu``.
-
-    Notes
-    -----
-    https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html
-    """
-    if region.startswith("us-gov"):
-        return "us-gov"
-    head = region.partition("-")[0]
-    return {"ap": "apac"}.get(head, head)
 
 
 def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRefresh:

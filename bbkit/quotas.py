@@ -10,7 +10,8 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.errors import AwsError, InputError
-from bbkit.model_names import model_keys, name_keys, plain_id
+from bbkit.families import bare_model_id
+from bbkit.model_names import model_keys, name_keys
 
 _GB = 10**9
 
@@ -88,7 +89,7 @@ class Quotas:
             With a note that names their date.
         """
         values = dict(_data()["defaults"])
-        values |= _data()["models"].get(plain_id(model_id), {})
+        values |= _data()["models"].get(bare_model_id(model_id), {})
         if ":custom-model/" in model_id:
             values |= _data()["custom_model"]
         return cls(**values, model_id=model_id)

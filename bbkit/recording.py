@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bbkit.aws import write_text
-from bbkit.checks import check_records
+from bbkit.checks import RULES, check_records
 from bbkit.errors import (
     AwsError,
     CredentialsError,
+    InputError,
     RecordsError,
     RunExistsError,
+    name_some,
 )
 from bbkit.frames import Findings, as_frame
 from bbkit.lines import iter_lines
@@ -175,8 +177,14 @@ def read_quotas(run: "Run") -> Quotas:
 
 
 def _stop_for_errors(found: Findings, allow: Sequence[str]) -> None:
+    allow = [allow] if isinstance(allow, str) else list(allow)
+    if unknown := sorted(set(allow) - set(RULES)):
+        raise InputError(
+            f"allow has {name_some(unknown)}; it takes rules that check_records names, such as "
+            "'unknown_name'."
+        )
     wrong = found.errors
-    kept = wrong[~wrong["rule"].isin(list(allow))]
+    kept = wrong[~wrong["rule"].isin(allow)]
     if len(kept):
         try:
             kept.raise_for_errors()

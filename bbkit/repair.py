@@ -237,6 +237,10 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     ------
     bbkit.errors.RunError
         The run has no records.
+    bbkit.errors.InputError
+        `n` is out of range.
+    bbkit.errors.PlaceError
+        Calls go elsewhere than the run was made for.
     bbkit.errors.AwsError
         AWS refused what holds for every record.
     """
@@ -252,9 +256,12 @@ def probe_records(run: Run, n: int = 5) -> Probe:
         int(order[position])
         for position in np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)
     }
+    # A record without an id of its own, which Bedrock would name, goes by its number here.
     records = [
-        record
-        for number, record in enumerate(record for file in files for record in read_records(file.path))
+        (record_id if record_id is not None else f"record {number + 1}", body)
+        for number, (record_id, body) in enumerate(
+            record for file in files for record in read_records(file.path)
+        )
         if number in chosen
     ]
     with tempfile.TemporaryDirectory() as folder:

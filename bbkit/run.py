@@ -303,6 +303,8 @@ class Run:
         own: dict[str, Any] = {
             name: str(value) for name, value in options.items() if name not in _JOB_OPTIONS
         }
+        if own.get("prices"):
+            own["prices"] = str(Path(own["prices"]).absolute())
         run = replace(self, **own, job_options={**self.job_options, **job_options})
         refuse_values(run)
         write_description(run, self.folder)

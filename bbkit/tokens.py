@@ -172,9 +172,12 @@ def _is_counted(position: int) -> bool:
 def _weighed(records: Records) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
     """Every record's size and, of those to be counted, its body."""
     if isinstance(records, str | Path):
-        lines = ((line, name) for name in record_files(records) for line in file_lines(name) if line.strip())
-        for position, (line, name) in enumerate(lines):
-            yield len(line), read_line(line, name, position + 1)[1] if _is_counted(position) else None
+        position = 0
+        for name in record_files(records):
+            for number, line in enumerate(file_lines(name), 1):
+                if line.strip():
+                    yield len(line), read_line(line, name, number)[1] if _is_counted(position) else None
+                    position += 1
         return
     for position, (_, body) in enumerate(read_records(records)):
         yield len(user_text_of(body)), body if _is_counted(position) else None

@@ -24,7 +24,7 @@ ABOUT_BODIES = set(list(RULES)[list(RULES).index("required") : list(RULES).index
 
 @pytest.fixture(autouse=True)
 def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
 
 
@@ -223,7 +223,7 @@ def test_bad_use_is_an_error_not_a_finding() -> None:
 
 def test_the_model_is_checked_in_the_region_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     record = [("r1", {"messages": [{"role": "user", "content": [{"text": "x"}]}]})]
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     assert check_records(record, "amazon.nova-2-lite-v1:0", quotas=ONE)["rule"].tolist() == ["model_profile"]
     assert check_records(record, "us.amazon.nova-2-lite-v1:0", quotas=ONE).empty
 

@@ -23,7 +23,7 @@ ABOUT_BODIES = slice(list(RULES).index("required"), list(RULES).index("no_record
 
 @pytest.fixture(autouse=True)
 def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("AWS_REGION", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
 
 

@@ -129,7 +129,7 @@ def test_media_a_family_does_not_take_are_refused() -> None:
 
 @pytest.mark.parametrize("family", WRITTEN, ids=lambda family: family.name)
 def test_an_unknown_inference_parameter_is_named_with_those_that_are_taken(family: Family) -> None:
-    with pytest.raises(InputError, match=r"'top_q'.*takes max_tokens"):
+    with pytest.raises(InputError, match=r"has no inference parameter 'top_q'; it takes [a-z]"):
         write_body(family, Prompt("Hello"), top_q=1)
 
 
@@ -363,7 +363,7 @@ ACCOUNT = "arn:aws:bedrock:us-east-1:111122223333"
         (f"{ACCOUNT}:inference-profile/us.meta.llama4-scout-17b-instruct-v1:0", "llama",
          "meta.llama4-scout-17b-instruct-v1:0"),
         (f"{ACCOUNT}:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl", "nova",
-         "amazon.nova-lite-v1:0:300k"),
+         "amazon.nova-lite-v1:0"),
         ("amazon.titan-text-express-v1", "titan_text", "amazon.titan-text-express-v1"),
         ("cohere.command-r-v1:0", "cohere_command", "cohere.command-r-v1:0"),
         ("cohere.embed-english-v3", "cohere_embed", "cohere.embed-english-v3"),

@@ -156,6 +156,21 @@ def find_place() -> Place:
     return Place(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
 
 
+def find_region() -> str:
+    """Name the configured region, without talking to AWS.
+
+    Returns
+    -------
+    str
+        As boto3 finds it (``AWS_DEFAULT_REGION``, or the profile's); empty where there is none.
+    """
+    with _OPENING:
+        try:
+            return _session(_environment()).region_name or ""
+        except exceptions.BotoCoreError:
+            return ""
+
+
 class _Options(dict):
     # Hashable, to be part of a cache key.
     def __hash__(self) -> int:  # type: ignore[override]

@@ -7,10 +7,10 @@ import plotly.graph_objects as go
 from bbkit.charts import look
 from bbkit.charts.bars import share_figure
 from bbkit.charts.groups import find_column, split_groups
+from bbkit.findings import fold_messages
 
 _MOST_KINDS = 12
 _MOST_WORDS = 200
-_DIGITS = r"[0-9a-fA-F-]{12,}|\d+"
 
 
 def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -249,12 +249,8 @@ def _say_errors(count: int, kinds: int) -> str:
 
 
 def _error_kinds(wrong: pd.DataFrame) -> pd.DataFrame:
-    """Name the kind of each error; the pattern runs once per distinct message only."""
     codes, code_values = pd.factorize(wrong["error_code"])
-    texts, text_values = pd.factorize(wrong["error_message"])
-    same = pd.Series(text_values, dtype="string").str.slice(0, 400).str.replace(_DIGITS, "#", regex=True)
-    folded, messages = pd.factorize(same)
-    folded = np.append(folded, -1)[texts]
+    folded, messages = pd.factorize(fold_messages(wrong["error_message"]))
     joint, inverse = np.unique(np.column_stack([codes, folded]), axis=0, return_inverse=True)
     names = [
         f"{'no code' if code < 0 else code_values[code]}: {'no message' if text < 0 else messages[text]}"

@@ -1,11 +1,11 @@
 """The check itself: records of any source, one after another, in bounded memory."""
 
-import os
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
+from bbkit import aws
 from bbkit.checks._bodies import BodyCheck
 from bbkit.checks._duplicates import Duplicates
 from bbkit.checks._files import HELD_BYTES
@@ -73,8 +73,7 @@ class RecordCheck:
         self._check_model()
 
     def _check_model(self) -> None:
-        region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or ""
-        for row in check_model(self.model_id, region):
+        for row in check_model(self.model_id, aws.find_region()):
             self.groups.add_whole(row["severity"], row["rule"], row["finding"], row["remedy"])
         if self._bodies is None:
             found = f"{self.family.title} is read, not written: batch inference does not offer it."

@@ -22,7 +22,7 @@ from bbkit.families import (
     titan,
 )
 from bbkit.families._base import NO_ANSWER, Answer, Family, Media, Prompt, mapping
-from bbkit.families._identify import bare_model_id, family_name, split_model_id
+from bbkit.families._identify import bare_model_id, family_name, geographies_of, split_model_id
 from bbkit.families._reading import answer_of, max_tokens_of, normalise_stop_reason, user_text_of
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "bare_model_id",
     "family_name",
     "family_of",
+    "geographies_of",
     "get_family",
     "max_tokens_of",
     "normalise_stop_reason",

@@ -144,7 +144,7 @@ def take(inference: Mapping[str, Any], names: Mapping[str, str], family: str) ->
     """
     for name in inference:
         if name not in names:
-            accepted = ", ".join(["max_tokens", *names])
+            accepted = ", ".join(names)
             raise InputError(f"Family {family} has no inference parameter {name!r}; it takes {accepted}.")
     return {names[name]: value for name, value in inference.items() if value is not None}
 

@@ -4,10 +4,23 @@ import re
 from functools import lru_cache
 
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{0,12}:([a-z-]+)/(.+)", re.DOTALL)
+_CONTEXT = re.compile(r":\d+k$")
 _GEOGRAPHY = re.compile(r"(us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9-]+\.)")
 
-GEOGRAPHIES = ("us", "eu", "apac", "jp", "au", "ca", "us-gov", "global")
-"""Prefixes of inference-profile ids:
+_GEOGRAPHIES_OF = {
+    "us-gov": ("us-gov",),
+    "us": ("us",),
+    "ca": ("us", "ca"),
+    "eu": ("eu",),
+    "il": ("eu",),
+    "ap-northeast-1": ("apac", "jp"),
+    "ap-northeast-3": ("apac", "jp"),
+    "ap-southeast-2": ("apac", "au"),
+    "ap-southeast-4": ("apac", "au"),
+    "ap": ("apac",),
+    "me": ("apac",),
+}
+"""Geographies of the inference profiles that a region may have, by region or how its name begins:
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"""
 
 _FAMILIES = (
@@ -54,10 +67,28 @@ def split_model_id(model_id: str) -> tuple[str, str, str]:
     if found := _ARN.fullmatch(name):
         kind, name = found[1], found[2]
         if kind == "custom-model":
-            return kind, "", name.split("/")[0]
+            return kind, "", _CONTEXT.sub("", name.split("/")[0])
     if prefix := _GEOGRAPHY.match(name):
         return kind or "inference-profile", prefix[1], name[prefix.end() :]
     return kind, "", name
+
+
+def geographies_of(region: str) -> tuple[str, ...]:
+    """The geographies whose inference profiles a region may have, ``global`` aside.
+
+    Parameters
+    ----------
+    region : str
+        Such as ``ap-northeast-1``.
+
+    Returns
+    -------
+    tuple of str
+        Such as ``("apac", "jp")``; empty for a region that is not known.
+    """
+    parts = region.split("-")
+    names = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((_GEOGRAPHIES_OF[name] for name in names if name in _GEOGRAPHIES_OF), ())
 
 
 @lru_cache(maxsize=1024)

@@ -199,7 +199,7 @@ def _export(
         options += ["--fail-on", *str(gate).split()]
     given = {**notebook.metadata.get("papermill", {}).get("parameters", {}), **parameters}
     effective = {name: p.default for name, p in read_parameters(source).items()} | given
-    origin = describe_origin(source, report.path, given, effective, options, cwd)
+    origin = describe_origin(source, report.path, given, effective, options, bundles, cwd)
     story = exporting.Story(title, status, unrun, failure, numbers, bundles, failed_on, origin)
     masker = Masker(enabled=not with_text)
     page, resources = exporting.ReportExporter().from_notebook_node(

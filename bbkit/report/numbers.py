@@ -74,7 +74,7 @@ def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        What `bbkit.frames.bundle` made: ``kind``, ``sentence``, ``numbers``, ``rows``.
+        What `bbkit.frames.bundle` made: ``kind``, ``sentence``, ``numbers``, ``rows``, ``facts``.
     """
     from bbkit.frames import BUNDLE
 
@@ -82,7 +82,7 @@ def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
     found = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
     bundles = (bundle for bundle in found if isinstance(bundle, dict))
     return [
-        {**bundle, "numbers": _known_numbers(bundle["numbers"])}
+        {**bundle, "numbers": _known_numbers(bundle["numbers"]), "facts": _told_facts(bundle.get("facts"))}
         for bundle in bundles
         if isinstance(bundle.get("numbers"), dict)
     ]
@@ -94,6 +94,11 @@ def _known_numbers(numbers: dict[Any, Any]) -> dict[str, Any]:
         str(name): value if type(value) in (int, float) and math.isfinite(value) else None
         for name, value in numbers.items()
     }
+
+
+def _told_facts(facts: Any) -> dict[str, tuple[str, ...]]:
+    listed = facts.items() if isinstance(facts, dict) else ()
+    return {str(name): tuple(map(str, values)) for name, values in listed if isinstance(values, list)}
 
 
 def replace_nan(value: Any) -> Any:

@@ -51,6 +51,7 @@ def describe_origin(
     given: Mapping[str, Any],
     effective: Mapping[str, Any],
     options: Sequence[str],
+    bundles: Sequence[Mapping[str, Any]],
     cwd: Path,
 ) -> Provenance:
     """Gather where a report comes from; reads the run's own files, never AWS.
@@ -65,6 +66,8 @@ def describe_origin(
         All parameters with their values; ``run_folder`` names the run.
     options : sequence of str
         Further words of the command, such as ``--with-text``.
+    bundles : sequence of mapping
+        What the notebook's results carry (`bbkit.frames.bundle`); the last ``facts`` of a name are told.
     cwd : Path
         Working directory of the notebook, which a relative run folder starts from.
 
@@ -79,6 +82,8 @@ def describe_origin(
         digest = hashlib.sha256(notebook.read_bytes()).hexdigest()
         facts.append(Fact("Notebook", (f"{notebook.name}, sha256 {digest[:16]}",)))
     facts += _run_facts(run) if run is not None else []
+    told = {name: values for bundle in bundles for name, values in bundle["facts"].items()}
+    facts += [Fact(name, values) for name, values in told.items()]
     versions = [f"Python {platform.python_version()}", *filter(None, map(_version, _PACKAGES))]
     facts.append(Fact("Versions", (", ".join(versions),)))
     facts.append(Fact("Make it again", (_command(notebook, output, given, options),), is_code=True))
@@ -115,9 +120,14 @@ def _run_facts(run: Any) -> list[Fact]:
     if arns:
         more = (f"and {len(arns) - 20:,} more",) if len(arns) > 20 else ()
         facts.append(Fact("Jobs", (*arns[:20], *more), is_code=True))
-    if run.s3_prefix:
-        facts.append(Fact("Texts are still stored under", (run.s3_prefix,), is_code=True))
+    facts.append(Fact("Texts were stored under", _places(run), is_code=True))
     return facts
+
+
+def _places(run: Any) -> tuple[str, ...]:
+    if run.adopted:
+        return tuple(filter(None, (run.adopted.get("input_uri"), run.adopted.get("output_uri"))))
+    return (run.s3_prefix, *sorted({file.media for file in run.record_files() if file.media}))
 
 
 def _version(package: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bbkit.cost_views import say_usd
+
 _TILES = {
     "sent": "sent",
     "succeeded": "succeeded",
@@ -56,5 +58,5 @@ def _number(name: str, value: Any) -> str:
     if value is None:
         return "not known"
     if name.endswith("_usd"):
-        return f"${value:,.2f}" if value >= 1 or value == 0 else f"${value:.4f}"
+        return say_usd(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
