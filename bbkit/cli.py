@@ -187,8 +187,8 @@ def _check(options: argparse.Namespace) -> int:
 
 def _show_findings(found: "Findings", *, as_json: bool) -> int:
     if as_json:
-        for line in found.to_json(orient="records", lines=True).splitlines():
-            print(json.dumps({name: value for name, value in json.loads(line).items() if value is not None}))
+        for row in json.loads(found.to_json(orient="records")):
+            print(json.dumps({name: value for name, value in row.items() if value is not None}))
     else:
         print(found.to_text())
     return FOUND if (found["severity"] != "info").any() else SUCCESS

@@ -21,6 +21,7 @@ from bbkit.record_files import RecordFile, read_index
 from bbkit.recording import write_attempt, write_records
 from bbkit.refreshing import refresh_states
 from bbkit.run_files import (
+    filled_columns,
     given,
     name_family,
     new_folder,
@@ -362,6 +363,11 @@ class Run:
             Indexed by record_id (string); None when none were kept.
         """
         return read_source_rows(self.folder / "source.parquet")
+
+    @property
+    def prompt_columns(self) -> list[str]:
+        """Columns of the source that the prompt was filled from; none where no source was kept."""
+        return filled_columns(self.prompt, self.folder / "source.parquet")
 
     def output_folder(self, job_arn: str) -> Path:
         """Name the folder that takes a job's output files.

@@ -21,6 +21,7 @@ from bbkit.checks import check_arn, check_s3_uri
 from bbkit.errors import InputError, RunExistsError
 from bbkit.families import family_of, get_family
 from bbkit.records import ID_DIGITS
+from bbkit.templates import Template
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -185,6 +186,31 @@ def read_source_rows(path: Path) -> pd.DataFrame | None:
     frame = frame.set_index(frame.pop(_ID).astype("string"))
     frame.index.name = "record_id"
     return frame
+
+
+def filled_columns(prompt: str, path: Path) -> list[str]:
+    """Name the columns of the kept rows that a prompt was filled from.
+
+    Parameters
+    ----------
+    prompt : str
+        The template; one that was never ours to fill names none.
+    path : pathlib.Path
+        The Parquet file of the rows; it need not exist.
+
+    Returns
+    -------
+    list of str
+        In the order of the prompt.
+    """
+    if not path.exists():
+        return []
+    try:
+        named = Template(prompt).columns
+    except InputError:
+        return []
+    kept = pq.read_schema(path).names
+    return [name for name in named if name in kept]
 
 
 def given(value: str, name: str, variable: str) -> str:
