@@ -273,10 +273,15 @@ def find_shared(name: str) -> Path:
 
 
 def _lab_folder() -> Path:
+    """This folder where it has notebooks, otherwise the checkout, or this folder with copies of them."""
     here, notebooks = Path.cwd(), find_shared("notebooks")
     if not (here / "notebooks").is_dir() and notebooks.parent.name != "_share":
         return notebooks.parent
-    for name in ("notebooks", "data/samples"):
-        if not (here / name).exists():
-            shutil.copytree(find_shared(name), here / name)
+    shared = [*notebooks.glob("*.ipynb"), *find_shared("data/samples").iterdir()]
+    for path in shared:
+        target = here / ("notebooks" if path.suffix == ".ipynb" else "data/samples") / path.name
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, target)
+            print(f"Copied {target.relative_to(here)}.", flush=True)
     return here

@@ -1,0 +1,48 @@
+"""The command line as a shell sees it: exit status, what is printed, and where."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bbkit.cli import main
+
+MODEL = "amazon.nova-lite-v1:0"
+
+
+def write_records(path: Path, body: dict[str, object], count: int = 100) -> Path:
+    lines = (json.dumps({"recordId": f"r{number}", "modelInput": body}) for number in range(count))
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_check_says_by_its_status_what_it_found(
+    options: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = write_records(
+        tmp_path / "good.jsonl", {"messages": [{"role": "user", "content": [{"text": "x"}]}]}
+    )
+    wrong = write_records(tmp_path / "wrong.jsonl", {"inputText": "x"})
+    assert main(["check", str(good), "--model", MODEL, *options]) == 0
+    capsys.readouterr()
+    assert main(["check", str(wrong), "--model", MODEL, *options]) == 1
+    said = capsys.readouterr().out
+    if options:
+        rules = {json.loads(line)["rule"] for line in said.splitlines()}
+        assert "required" in rules or "family_mismatch" in rules
+    assert main(["check", str(tmp_path / "none.jsonl"), "--model", MODEL, *options]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"recordId": "r", "modelOutput": {"generation": "x", "stop_reason": "stop"}}
+    (tmp_path / "out.jsonl.out").write_text(json.dumps(line) + "\n")
+    (tmp_path / "file").write_text("")
+    target = tmp_path / "file" / "rows.csv"
+    assert main(["collect", str(tmp_path), "--export", str(target)]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert "file" in said[0]
