@@ -12,8 +12,8 @@ from bbkit.checks._plain import kept_name, make_plain
 from bbkit.checks._typing import body_type
 from bbkit.checks._walking import find_faults
 from bbkit.families import FAMILIES, Family, bare_model_id
-from bbkit.families._request import Fault, Field, Request
-from bbkit.families._shapes import looks_like
+from bbkit.families.requests import Fault, Field, Request
+from bbkit.families.shapes import looks_like
 
 
 class BodyCheck:

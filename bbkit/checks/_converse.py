@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from bbkit import aws
-from bbkit.families._request import Field
+from bbkit.families.requests import Field
 
 _SIMPLE = {
     "boolean": "boolean",

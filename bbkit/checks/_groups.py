@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from bbkit.families._request import Fault
+from bbkit.families.requests import Fault
 from bbkit.frames import Findings, findings
 
 _INDEX = re.compile(r"\[\d+\]")

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bbkit.checks._media import iter_objects
-from bbkit.families._request import Fault
+from bbkit.families.requests import Fault
 
 _decode = msgspec.json.Decoder().decode
 _NOT_UTF8 = "Save the file as UTF-8, without BOM."

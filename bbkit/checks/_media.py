@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bbkit.families._request import Fault
+from bbkit.families.requests import Fault
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),

@@ -11,7 +11,7 @@ import msgspec
 
 from bbkit.checks._typing import keep_by_name, make_type
 from bbkit.families import Family
-from bbkit.families._request import Field, required, string
+from bbkit.families.requests import Field, required, string
 
 
 class PlainLines:

@@ -16,7 +16,7 @@ from bbkit.checks._quotas import SMALLER, check_job, file_limit
 from bbkit.checks._windows import WindowCheck
 from bbkit.errors import InputError
 from bbkit.families import Family, family_of
-from bbkit.families._request import Fault
+from bbkit.families.requests import Fault
 from bbkit.frames import Findings
 from bbkit.models import check_model
 from bbkit.quotas import Quotas

@@ -11,7 +11,7 @@ from bbkit.checks._quotas import SMALLER, check_file, file_limit
 from bbkit.checks._records import RecordCheck
 from bbkit.errors import InputError
 from bbkit.families import Family
-from bbkit.families._request import Fault
+from bbkit.families.requests import Fault
 from bbkit.frames import Findings
 from bbkit.quotas import Quotas
 

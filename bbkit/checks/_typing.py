@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from bbkit.families._request import Field
+from bbkit.families.requests import Field
 
 # msgspec 0.22 crashes when the garbage collector takes a union of struct types; these are made once a family,
 # so that keeping them costs little.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from bbkit.families._request import Fault, Field, Mistake
+from bbkit.families.requests import Fault, Field, Mistake
 
 _JSON_NAMES = {
     str: "a string",

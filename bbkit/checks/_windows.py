@@ -3,7 +3,7 @@
 from typing import Any
 
 from bbkit.families import Family, user_text_of
-from bbkit.families._request import Fault
+from bbkit.families.requests import Fault
 from bbkit.models import find_model
 from bbkit.records import estimate_tokens
 

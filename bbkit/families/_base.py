@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from bbkit.errors import InputError
-from bbkit.families._request import Request
+from bbkit.families.requests import Request
 
 Body = dict[str, Any]
 
@@ -62,13 +62,12 @@ class Family:
     ----------
     name, title : str
         The name in code and in tables; the name for people.
-    writable : bool
-        Whether batch inference offers the family; the others are read only and have no `body`.
     kind : str
         ``text`` or ``embedding``.
     body : callable or None
         ``body(prompt, *, max_tokens=None, **inference) -> dict``; names that the family does not take raise
-        `InputError`. Embedding families take `max_tokens` and have no use for it.
+        `InputError`. Embedding families take `max_tokens` and have no use for it. None for families that
+        batch inference does not offer: they are read only.
     answer : callable
         ``answer(model_output) -> Answer``; never raises: what is missing or oddly shaped is None.
     request : Request or None
@@ -81,13 +80,17 @@ class Family:
 
     name: str
     title: str
-    writable: bool
     kind: Literal["text", "embedding"]
     body: Callable[..., Body] | None
     answer: Callable[[Mapping[str, Any]], Answer]
     request: Request | None
     max_tokens_path: tuple[str, ...]
     source: str
+
+    @property
+    def writable(self) -> bool:
+        """Whether batch inference offers the family, so that bodies of it are written."""
+        return self.body is not None
 
 
 def whole(value: Any) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import mapping, objects, word
-from bbkit.families._request import (
+from bbkit.families.requests import (
     CACHING,
     Fault,
     Mistake,

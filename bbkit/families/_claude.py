@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bbkit.families._base import mapping, objects
-from bbkit.families._request import Fault, error_at
+from bbkit.families.requests import Fault, error_at
 
 _VERSION = re.compile(
     r"claude-(?:(\d)(?:-(\d))?-)?(haiku|sonnet|opus)(?:-(\d)(?!\d)(?:-(\d)(?!\d))?)?(?![a-z])"

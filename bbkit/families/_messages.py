@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Media, Prompt, encode, mapping, objects, whole, word
-from bbkit.families._request import Fault, error_at
+from bbkit.families.requests import Fault, error_at
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
 """What the name of a document may not hold."""

@@ -11,7 +11,6 @@ SOURCE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-
 FAMILY = Family(
     name="ai21",
     title="AI21 Jamba",
-    writable=False,
     kind="text",
     body=None,
     answer=answer,

@@ -21,7 +21,7 @@ from bbkit.families._base import (
     word,
 )
 from bbkit.families._claude import claude_faults, claude_silent
-from bbkit.families._request import (
+from bbkit.families.requests import (
     CACHING,
     COMMON_MISTAKES,
     Field,
@@ -292,7 +292,6 @@ _BODY = record(
 FAMILY = Family(
     name="anthropic",
     title="Anthropic Messages",
-    writable=True,
     kind="text",
     body=body,
     answer=answer,

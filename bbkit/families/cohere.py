@@ -37,7 +37,6 @@ def embed_answer(output: Mapping[str, Any]) -> Answer:
 COMMAND = Family(
     name="cohere_command",
     title="Cohere Command R",
-    writable=False,
     kind="text",
     body=None,
     answer=command_answer,
@@ -48,7 +47,6 @@ COMMAND = Family(
 EMBED = Family(
     name="cohere_embed",
     title="Cohere Embed",
-    writable=False,
     kind="embedding",
     body=None,
     answer=embed_answer,

@@ -8,7 +8,7 @@ from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, mapping, objects, refuse_media, take
 from bbkit.families._messages import ODD_IN_NAMES, read, turn_faults, turns
-from bbkit.families._request import (
+from bbkit.families.requests import (
     CACHING,
     COMMON_MISTAKES,
     Fault,
@@ -148,7 +148,6 @@ _BODY = record(
 FAMILY = Family(
     name="converse",
     title="Converse",
-    writable=True,
     kind="text",
     body=body,
     answer=answer,

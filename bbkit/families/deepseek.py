@@ -20,7 +20,6 @@ def answer(output: Mapping[str, Any]) -> Answer:
 FAMILY = Family(
     name="deepseek_r1",
     title="DeepSeek R1",
-    writable=False,
     kind="text",
     body=None,
     answer=answer,

@@ -22,7 +22,7 @@ from bbkit.families._base import (
     take,
     whole,
 )
-from bbkit.families._request import (
+from bbkit.families.requests import (
     COMMON_MISTAKES,
     Fault,
     Field,
@@ -249,7 +249,7 @@ _NOVA = record(
 
 
 def _family(name: str, title: str, **parts: Any) -> Family:
-    return Family(name=name, title=title, writable=True, kind="embedding", max_tokens_path=(), **parts)
+    return Family(name=name, title=title, kind="embedding", max_tokens_path=(), **parts)
 
 
 TITAN_TEXT = _family(

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, media_bytes, refuse_media, take, whole, word
-from bbkit.families._request import (
+from bbkit.families.requests import (
     COMMON_MISTAKES,
     Fault,
     Mistake,
@@ -119,7 +119,6 @@ _BODY = record(
 FAMILY = Family(
     name="llama",
     title="Meta Llama",
-    writable=True,
     kind="text",
     body=body,
     answer=answer,

@@ -10,7 +10,7 @@ from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, first, mapping, refuse_media, take, word
 from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, read_calls, read_text
-from bbkit.families._request import (
+from bbkit.families.requests import (
     COMMON_MISTAKES,
     Mistake,
     Request,
@@ -107,7 +107,6 @@ _CHAT_BODY = record(
 TEXT = Family(
     name="mistral_text",
     title="Mistral text completion",
-    writable=True,
     kind="text",
     body=text_body,
     answer=text_answer,
@@ -118,7 +117,6 @@ TEXT = Family(
 CHAT = Family(
     name="mistral_chat",
     title="Mistral chat completion",
-    writable=True,
     kind="text",
     body=chat_body,
     answer=chat_answer,

@@ -9,7 +9,7 @@ from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, mapping, objects, refuse_media, take
 from bbkit.families._messages import read, turn_faults, turns
-from bbkit.families._request import (
+from bbkit.families.requests import (
     CACHING,
     COMMON_MISTAKES,
     Fault,
@@ -238,7 +238,6 @@ _BODY = record(
 FAMILY = Family(
     name="nova",
     title="Amazon Nova",
-    writable=True,
     kind="text",
     body=body,
     answer=answer,

@@ -24,7 +24,7 @@ from bbkit.families._base import (
     word,
 )
 from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, read_calls, read_text
-from bbkit.families._request import (
+from bbkit.families.requests import (
     COMMON_MISTAKES,
     Fault,
     Mistake,
@@ -185,7 +185,6 @@ _BODY = record(
 FAMILY = Family(
     name="openai_chat",
     title="OpenAI-shaped chat",
-    writable=True,
     kind="text",
     body=body,
     answer=answer,

@@ -26,7 +26,6 @@ def answer(output: Mapping[str, Any]) -> Answer:
 FAMILY = Family(
     name="titan_text",
     title="Amazon Titan Text",
-    writable=False,
     kind="text",
     body=None,
     answer=answer,
