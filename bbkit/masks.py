@@ -18,21 +18,33 @@ _EMAIL = re.compile(r"[\w.+%-](?<![\w.+%-].)[\w.+%-]{0,63}@(?:[\w-]{1,63}\.){1,8
 _ACCESS_KEY = re.compile(
     r"A(?<![A-Za-z0-9]A)(?:KIA|SIA|BIA|CCA|ROA|IDA|GPA|NPA|NVA|PKA|IPA)[A-Z2-7]{16}(?![A-Za-z0-9])"
 )
-_SECRET_KEY = re.compile(r"[A-Za-z0-9/+](?<![A-Za-z0-9/+=].)[A-Za-z0-9/+]{39}(?![A-Za-z0-9/+=])")
-_IBAN = re.compile(r"[A-Z](?<![A-Za-z0-9].)[A-Z][0-9]{2}(?:[ \u00a0]?[A-Za-z0-9]){11,30}(?![A-Za-z0-9])")
-_CARD = re.compile(r"[0-9](?<![0-9].)(?:[ \u00a0-]?[0-9]){12,22}(?![0-9])")
+_SECRET_KEY = re.compile(r"[A-Za-z0-9/+](?<![A-Za-z0-9/+].)[A-Za-z0-9/+]{39}(?![A-Za-z0-9/+=])")
+# Models write typographic spaces and dashes, too.
+_SPACE, _DASH = r" \u00a0\u2000-\u200a\u202f", r"\-\u2010-\u2015\u2212"
+_IBAN = re.compile(
+    rf"[A-Z](?<![A-Za-z0-9].)[A-Z][0-9]{{2}}(?:[{_SPACE}]?[A-Za-z0-9]){{11,30}}(?![A-Za-z0-9])"
+)
+_CARD = re.compile(rf"[0-9](?<![0-9].)(?:[{_SPACE}{_DASH}]?[0-9]){{12,22}}(?![0-9])")
 # Letters beside the digits make it a part of something else, such as a hexadecimal id.
-_ACCOUNT = re.compile(r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])")
+_ACCOUNT = re.compile(
+    rf"[0-9](?<![0-9A-Za-z].)(?:[0-9]{{11}}|[0-9]{{3}}[{_DASH}][0-9]{{4}}[{_DASH}][0-9]{{4}})(?![0-9A-Za-z])"
+)
+_MORE = rf"(?:[{_SPACE}{_DASH}().\/]{{0,3}}[0-9]){{7,14}}"
+_GAP = rf"[{_SPACE}{_DASH}.]"
+# Before account ids, of which a number such as +442071838750 would look like one.
+_PLUS_PHONE = re.compile(rf"\+(?<![\w+].)[1-9]{_MORE}(?![\w{_DASH}])")
 _PHONE = re.compile(
-    r"[+(0-9](?<![\w+].)(?:"
-    r"(?<=\+)[1-9](?:[ \u00a0().\-/]{0,3}[0-9]){7,14}"  # international, +
-    r"|(?<=0)0[1-9](?:[ \u00a0().\-/]{0,3}[0-9]){7,14}"  # international, 00
-    r"|(?<=0)[1-9][0-9]{0,3}(?:[ \u00a0.\-/]{1,3}[0-9]{2,8}){1,4}"  # national, trunk prefix 0
-    r"|(?<=1)[ .-](?:\([2-9][0-9]{2}\)[ ]?|[2-9][0-9]{2}[ .-])[0-9]{3}[ .-][0-9]{4}"  # North America
-    r"|(?<=\()[2-9][0-9]{2}\)[ ]?[0-9]{3}[ .-][0-9]{4}"
-    r"|(?<=[2-9])[0-9]{2}[ .-][0-9]{3}[ .-][0-9]{4}"
-    r"|(?<=[2-9])[0-9]{2}-[0-9]{4}"
-    r")(?![\w-])"
+    r"[(0-9](?<![\w+].)(?:"
+    rf"(?<=0)0[1-9]{_MORE}"  # international, 00
+    rf"|(?<=0)[1-9][0-9]{{0,3}}(?:[{_SPACE}{_DASH}.\/]{{1,3}}[0-9]{{2,8}}){{1,4}}"  # national, trunk prefix 0
+    r"|(?<=0)[1-9][0-9]{8,9}"
+    # North America
+    rf"|(?<=1){_GAP}(?:\([2-9][0-9]{{2}}\)[{_SPACE}]?|[2-9][0-9]{{2}}{_GAP})[0-9]{{3}}{_GAP}[0-9]{{4}}"
+    rf"|(?<=\()[2-9][0-9]{{2}}\)[{_SPACE}]?[0-9]{{3}}{_GAP}[0-9]{{4}}"
+    rf"|(?<=[2-9])[0-9]{{2}}{_GAP}[0-9]{{3}}{_GAP}[0-9]{{4}}"
+    rf"|(?<=[2-9])[0-9]{{2}}[{_DASH}][0-9]{{4}}"
+    r"|(?<=[2-9])[0-9]{9}"
+    rf")(?![\w{_DASH}])"
 )
 _GROUP = re.compile(r"[A-Za-z0-9]+")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
@@ -66,6 +78,7 @@ def mask_text(text: str) -> tuple[str, Counter[str]]:
     if _SEVEN_DIGITS.search(text):
         text = _replace(_IBAN, text, IBAN, counts, _IBAN_CHECK)
         text = _replace(_CARD, text, CARD, counts, _CARD_CHECK)
+        text = _PLUS_PHONE.sub(lambda match: _put_phone(match[0], counts), text)
         text = _replace(_ACCOUNT, text, ACCOUNT, counts)
         text = _PHONE.sub(lambda match: _put_phone(match[0], counts), text)
     return text, counts

@@ -26,9 +26,15 @@ from bbkit.masks import mask_text
         ("account 1111-2222-3333", "account [account id]", {"account id": 1}),
         ("id AKIAIOSFODNN7EXAMPLE", "id [AWS key]", {"AWS key": 1}),
         ("'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE8'", "'[AWS key]'", {"AWS key": 1}),
+        ("aws_secret_access_key=wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "aws_secret_access_key=[AWS key]",
+         {"AWS key": 1}),
+        ("call +442071838750", "call [phone]", {"phone": 1}),
+        ("5551234567, 07700900123 or 01711234567", "[phone], [phone] or [phone]", {"phone": 3}),
+        ("+1\u2011555\u2011123\u20114567", "[phone]", {"phone": 1}),
+        ("4111\u20091111\u202f1111\u20091111", "[card]", {"card": 1}),
         ("مرحبا +49 30 901820 🙂", "مرحبا [phone] 🙂", {"phone": 1}),
     ],
-)
+)  # fmt: skip
 def test_it_goes_and_is_counted(text: str, masked: str, counts: dict[str, int]):
     assert mask_text(text) == (masked, counts)
 
