@@ -30,7 +30,8 @@ class Outlook:
 
     def __init__(self, parts: list[Part], max_tokens: int | None, probe: pd.DataFrame | None, text: bool):
         self.max_tokens, self.text = max_tokens, text
-        self.scale, self.spread = 1.0, parts[0][2].error if parts else 0.0
+        self.scale = 1.0
+        self.spread: float | None = None
         self.per_record: tuple[float, float, float] | None = None
         self.notes: list[str] = [parts[0][2].note] if parts else []
         self.hides_media = any(part.media for _, _, part, _ in parts)
@@ -75,7 +76,8 @@ class Outlook:
         total = sum(size for *_, size in parts)
         self.scale = float(tokens.sum() / sizes.sum()) * total / estimated
         ratios = tokens / sizes / (tokens.sum() / sizes.sum())
-        self.spread = max(0.02, float(ratios.std(ddof=0))) if len(ratios) > 1 else self.spread
+        if len(ratios) > 1:
+            self.spread = max(0.02, float(ratios.std(ddof=0)))
         self.hides_media = False
         self.notes[0] = f"Input tokens are scaled from what the model counted in {len(tokens):,} records."
 
@@ -94,7 +96,7 @@ class Outlook:
         """
         if not self.text:
             return 0.0, 0.0, 0.0
-        limit = self.max_tokens * part.records if self.max_tokens else part.max_output_tokens
+        limit = part.max_output_tokens if self.max_tokens is None else self.max_tokens * part.answers
         if self.per_record is None:
             return 0.0, None if limit is None else limit / 2, limit
         low, mean, high = (tokens * part.records for tokens in self.per_record)

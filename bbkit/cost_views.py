@@ -37,6 +37,24 @@ def say_usd(amount: Any) -> str:
     return f"{sign}${size:,.{digits}f}"
 
 
+def count_noun(count: int, noun: str) -> str:
+    """Write a number of things.
+
+    Parameters
+    ----------
+    count : int
+        How many.
+    noun : str
+        What one of them is called.
+
+    Returns
+    -------
+    str
+        Such as ``1 record`` or ``2,000 records``.
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def show_cost(
     sentence: str,
     tables: Iterable[tuple[str, pd.DataFrame]],

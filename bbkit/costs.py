@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.budgets import check_budget
 from bbkit.cost_comparisons import COMPARISON_COLUMNS, MANIFEST_COLUMNS, compare_costs, reconcile_manifests
 from bbkit.cost_rows import AMOUNTS, TOKENS, price_rows
 from bbkit.cost_views import STANDIN_NOTE, say_usd, show_cost
 from bbkit.errors import InputError
-from bbkit.estimates import CostEstimate, check_budget, estimate_cost
+from bbkit.estimates import CostEstimate, estimate_cost
 from bbkit.frames import as_frame
 from bbkit.prices import Prices, load_prices
 

@@ -1,6 +1,8 @@
 """What a run may cost, before: part of the room `costs`."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +10,8 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.cost_outlooks import Outlook, Part
-from bbkit.cost_views import STANDIN_NOTE, say_usd, show_cost
-from bbkit.errors import BudgetError, FamilyError, InputError
+from bbkit.cost_views import STANDIN_NOTE, count_noun, say_usd, show_cost
+from bbkit.errors import FamilyError, InputError
 from bbkit.families import family_of, get_family
 from bbkit.frames import as_frame
 from bbkit.prices import Price, load_prices
@@ -31,6 +33,12 @@ ESTIMATE_COLUMNS = {
 """One row per job; USD of the batch price, and of the expected tokens on demand."""
 
 _REGION = "us-east-1"
+_CACHE_NOTE = (
+    "Some records mark a part to be cached: the high end takes all input at the price of cache writes."
+)
+_NO_CACHE_NOTE = (
+    "Some records mark a part to be cached; no price of cache writes is known, and none is in it."
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,8 @@ class CostEstimate:
         How tokens were estimated, where the prices are from.
     is_standin : bool
         Whether a stand-in would answer, which bills nothing.
+    unknown : tuple of str
+        Why the high end is not known; empty when it is.
     """
 
     table: pd.DataFrame = field(repr=False)
@@ -58,6 +68,7 @@ class CostEstimate:
     on_demand: Price = field(repr=False)
     notes: tuple[str, ...] = ()
     is_standin: bool = False
+    unknown: tuple[str, ...] = ()
 
     @property
     def numbers(self) -> dict[str, Any]:
@@ -85,9 +96,9 @@ class CostEstimate:
     def sentence(self) -> str:
         """The expected cost with its range, and what it would be on demand."""
         total = self.numbers
-        head = f"{total['records'] or 0:,} records for {self.model_id}"
-        if not self.price.is_known:
-            return f"{head}: the cost is not known, because {self.price.reason}."
+        head = f"{count_noun(total['records'] or 0, 'record')} for {self.model_id}"
+        if total["cost_low_usd"] is None:
+            return f"{head}: the cost is not known, because {', and '.join(self.unknown)}."
         amount = "at least " if total["cost_usd"] is None else "about "
         known = total["cost_low_usd"] if total["cost_usd"] is None else total["cost_usd"]
         span = f"{say_usd(total['cost_low_usd'])} to {say_usd(total['cost_high_usd'])}"
@@ -153,8 +164,11 @@ def estimate_cost(
     Raises
     ------
     bbkit.errors.InputError
-        Records without a `model_id`.
+        Records without a `model_id`, a `max_tokens` below 1, a `probe` that holds no answers.
+    bbkit.errors.RecordsError
+        A line that is not a record.
     """
+    _refuse(max_tokens, probe)
     is_run = hasattr(records_or_run, "record_files")
     model = model_id or (records_or_run.model_id if is_run else "")
     if not model:
@@ -169,6 +183,9 @@ def estimate_cost(
     batch, on_demand = table_of_prices.find(model, where), table_of_prices.find(model, where, "on_demand")
     outlook = Outlook(parts, max_tokens, probe, _has_output(model, name))
     rows = [_row(outlook, part, batch, on_demand) for part in parts]
+    notes = [*outlook.notes, batch.note]
+    if any(tokens.caches for _, _, tokens, _ in parts):
+        notes.append(_CACHE_NOTE if batch.cache_write is not None else _NO_CACHE_NOTE)
     standin = bool(is_run and records_or_run.place.is_standin)
     return CostEstimate(
         table=as_frame(rows, ESTIMATE_COLUMNS),
@@ -176,9 +193,34 @@ def estimate_cost(
         region=where,
         price=batch,
         on_demand=on_demand,
-        notes=(*outlook.notes, batch.note, *([STANDIN_NOTE] if standin else [])),
+        notes=(*notes, *([STANDIN_NOTE] if standin else [])),
         is_standin=standin,
+        unknown=tuple(_say_unknown(outlook, parts, batch)),
     )
+
+
+def _refuse(max_tokens: Any, probe: Any) -> None:
+    if max_tokens is not None and (not isinstance(max_tokens, Integral) or max_tokens < 1):
+        raise InputError(f"max_tokens is {max_tokens!r}. It is a number of tokens from 1, or left out.")
+    if probe is None:
+        return
+    columns = probe.columns if isinstance(probe, pd.DataFrame) else ()
+    if not {"input_tokens", "output_tokens"} <= set(columns):
+        raise InputError(
+            f"The probe is a {type(probe).__name__} without input_tokens and output_tokens. Pass what "
+            "probe_records or collect_outputs returned."
+        )
+
+
+def _say_unknown(outlook: Outlook, parts: list[Part], batch: Price) -> Iterator[str]:
+    if not batch.is_known:
+        yield batch.reason
+    elif batch.output is None and outlook.text:
+        yield f"no price of output tokens of {batch.model_id} is known"
+    if outlook.hides_media:
+        yield "a record carries media, whose tokens are not known before"
+    if any(outlook.output(tokens)[2] is None for _, _, tokens, _ in parts):
+        yield "a record sets no maximum of output tokens"
 
 
 def _region() -> str:
@@ -214,15 +256,25 @@ def _join(parts: list[TokenEstimate]) -> TokenEstimate:
         input_tokens=sum(part.input_tokens for part in parts),
         media=sum(part.media for part in parts),
         max_output_tokens=sum(limits) if len(limits) == len(parts) else None,
+        low=sum(part.low for part in parts),
+        high=sum(part.high for part in parts),
+        error=max(part.error for part in parts),
+        answers=sum(part.answers for part in parts),
+        caches=sum(part.caches for part in parts),
     )
 
 
 def _row(outlook: Outlook, part: Part, batch: Price, on_demand: Price) -> dict[str, Any]:
     job, attempt, tokens, _ = part
     expected = tokens.input_tokens * outlook.scale
-    inputs = (expected * (1 - outlook.spread), expected, expected * (1 + outlook.spread))
+    spread = tokens.error if outlook.spread is None else outlook.spread
+    inputs = (max(0.0, expected * (1 - spread)), expected, expected * (1 + spread))
     outputs = outlook.output(tokens)
-    costs = [_amount(batch, *pair) for pair in zip(inputs, outputs, strict=True)]
+    dearest = batch
+    if tokens.caches and batch.input is not None:
+        dearest = replace(batch, input=max(batch.input, batch.cache_write or 0.0))
+    prices = (batch, batch, dearest)
+    costs = [_amount(*each) for each in zip(prices, inputs, outputs, strict=True)]
     if outlook.hides_media:
         costs[1:] = [None, None]
     return {
@@ -243,40 +295,3 @@ def _amount(price: Price, input_tokens: float, output_tokens: float | None) -> f
     if price.input is None or output_tokens is None or (price.output is None and output_tokens):
         return None
     return (input_tokens * price.input + output_tokens * (price.output or 0.0)) / 1e6
-
-
-def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstimate:
-    """Refuse an estimate whose high end is above the budget, or not known.
-
-    Parameters
-    ----------
-    estimate : CostEstimate
-        What `estimate_cost` gave.
-    budget_usd : float or None
-        USD; None or a negative number is no budget, and then nothing is refused.
-
-    Returns
-    -------
-    CostEstimate
-        The estimate, to look at.
-
-    Raises
-    ------
-    bbkit.errors.BudgetError
-        The high end is above `budget_usd`, or cannot be told.
-    """
-    if budget_usd is None or budget_usd < 0:
-        return estimate
-    high = estimate.cost_high_usd
-    if high is None:
-        why = estimate.price.reason or "a record sets no maximum of output tokens or carries media"
-        raise BudgetError(
-            f"The cost is not known, because {why}; a budget of {say_usd(budget_usd)} cannot be kept. Name "
-            "the price in a file of your own and the maximum in max_tokens, or set no budget."
-        )
-    if high > budget_usd:
-        raise BudgetError(
-            f"The high estimate is {say_usd(high)}, above the budget of {say_usd(budget_usd)}. Send fewer "
-            "records, lower max_tokens, narrow the range with a probe, or raise the budget."
-        )
-    return estimate

@@ -1,6 +1,7 @@
 """How many tokens texts are, before a model has counted them: part of the room `records`."""
 
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.errors import FamilyError
-from bbkit.families import family_of, get_family, max_tokens_of, user_text_of
+from bbkit.families import family_of, get_family, user_text_of
 from bbkit.lines import Records, file_lines, read_line, read_records, record_files
+from bbkit.token_bodies import Asked, asked_of, tools_text_of
 
 _PIECE = re.compile(
     r"<\|[a-z_]+\|>|\[/?INST\]|</?s>"  # a chat template's own tokens
@@ -19,7 +21,7 @@ _PIECE = re.compile(
     r"|[^\W\d_]{1,10}|\d{1,3}|[^\w\s]{1,2}|_+|\n+"
 )
 _ALL_UP_TO = 2_000
-_EVERY = 100
+_EVERY = 97
 
 
 @dataclass(frozen=True)
@@ -31,17 +33,21 @@ class TokenEstimate:
     records : int
         How many there are.
     input_tokens, low, high : int
-        What their texts come to, and the range its error allows.
+        What their texts and tools come to, and the range its error allows.
     max_output_tokens : int or None
         The sum of what they allow the model to answer; None where a record sets no maximum.
     error : float
-        Relative error of a text's count, 0.05 for 5 %.
+        Relative error of the count, 0.05 for 5 %: that of a text, and of what was not counted.
     counted : int
-        Records whose pieces were counted; the others are taken to be alike per character.
+        Records whose pieces were counted; the others are taken to be alike per byte.
     media : int
         How many of them hold an image, document, video or audio, whose tokens are not counted.
     note : str
         How it was made, in one sentence.
+    answers : int
+        How many answers they ask for: more than `records` where ``n`` is set.
+    caches : int
+        How many of them ask for their beginning to be cached.
     """
 
     records: int
@@ -53,6 +59,8 @@ class TokenEstimate:
     counted: int
     media: int
     note: str
+    answers: int = 0
+    caches: int = 0
 
 
 @cache
@@ -79,8 +87,10 @@ def count_pieces(text: str) -> int:
 def estimate_tokens(records: Records, model_id: str = "", *, family: str | None = None) -> TokenEstimate:
     """Estimate the input tokens of records from pieces of their texts and a factor of the family.
 
-    All of up to 2,000 records are counted, every hundredth of more. What a model's chat template adds (a few
-    to some tens of tokens a record) and images, documents and video are not in it.
+    The first 2,000 records are counted, of the others about one in a hundred; how much those differ widens
+    the error. The maximum of output tokens, media and caching are read from every record. What a model's chat
+    template or a service's own words about tools add (a few to some hundreds of tokens a record) and images,
+    documents and video are not in it.
 
     Parameters
     ----------
@@ -95,36 +105,84 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
     -------
     TokenEstimate
         With its error: about 5 % where the family's tokenizers are public, 15 % where they are not.
+
+    Raises
+    ------
+    bbkit.errors.RecordsError
+        A line that is not a record.
     """
     name = _family_name(model_id, family)
     known = _data()["families"].get(name) or _data()["families"][""]
-    total, weight = 0, 0
-    counted, counted_weight, pieces, media = 0, 0, 0, 0
+    total, answers, media, caches = 0, 0, 0, 0
     allowed: int | None = 0
-    for size, body in _weighed(records):
+    first, rest = _Stratum(), _Stratum()
+    for size, asked, body in _weighed(records):
+        stratum = first if total < _ALL_UP_TO else rest
         total += 1
-        weight += size
-        if body is None:
-            continue
-        counted += 1
-        counted_weight += size
-        pieces += count_pieces(user_text_of(dict(body)))
-        media += _has_media(body)
-        limit = max_tokens_of(dict(body))
-        allowed = None if allowed is None or limit is None else allowed + limit
-    scale = weight / counted_weight if counted_weight else 0.0
-    tokens = pieces * scale * known["factor"]
+        answers += asked.answers
+        media += asked.media
+        caches += asked.caches
+        allowed = None if allowed is None or asked.limit is None else allowed + asked.limit
+        stratum.add(size, None if body is None else _count_body(body))
+    pieces, spread = first.pieces + rest.pieces, first.spread + rest.spread
+    tokens = pieces * known["factor"]
+    error = known["error"] + (spread / pieces if pieces else 0.0)
+    counted = first.counted + rest.counted
     return TokenEstimate(
         records=total,
         input_tokens=round(tokens),
-        low=round(tokens * (1 - known["error"])),
-        high=round(tokens * (1 + known["error"])),
-        max_output_tokens=None if allowed is None or not counted else round(allowed * total / counted),
-        error=known["error"],
+        low=max(0, round(tokens * (1 - error))),
+        high=round(tokens * (1 + error)),
+        max_output_tokens=allowed,
+        error=error,
         counted=counted,
         media=media,
-        note=_say_how(name, known, total, counted),
+        note=_say_how(name, known, total, counted, error),
+        answers=answers,
+        caches=caches,
     )
+
+
+def _count_body(body: Mapping[str, Any]) -> int:
+    return count_pieces(user_text_of(dict(body))) + count_pieces(tools_text_of(body))
+
+
+class _Stratum:
+    """Records counted at one rate: their bytes, and the pieces of those that were counted."""
+
+    def __init__(self) -> None:
+        self.records, self.size = 0, 0
+        self._sizes: list[int] = []
+        self._pieces: list[int] = []
+
+    def add(self, size: int, pieces: int | None) -> None:
+        self.records += 1
+        self.size += size
+        if pieces is not None:
+            self._sizes.append(size)
+            self._pieces.append(pieces)
+
+    @property
+    def counted(self) -> int:
+        return len(self._sizes)
+
+    @property
+    def pieces(self) -> float:
+        if sampled := sum(self._sizes):
+            return sum(self._pieces) * self.size / sampled
+        return sum(self._pieces) * self.records / self.counted if self.counted else self.size / 4
+
+    @property
+    def spread(self) -> float:
+        """Two standard errors of a ratio estimate; with too few counted, up to three times as many."""
+        n, left = self.counted, self.records - self.counted
+        if not left:
+            return 0.0
+        if n < 2 or not sum(self._sizes):
+            return 2 * self.pieces
+        rate = sum(self._pieces) / sum(self._sizes)
+        squares = sum((p - rate * s) ** 2 for p, s in zip(self._pieces, self._sizes, strict=True))
+        return 2 * self.records * math.sqrt(squares / (n - 1) / n * left / self.records)
 
 
 def _family_name(model_id: str, family: str | None) -> str:
@@ -137,47 +195,33 @@ def _family_name(model_id: str, family: str | None) -> str:
         return family or ""
 
 
-def _say_how(name: str, known: Mapping[str, Any], total: int, counted: int) -> str:
+def _say_how(name: str, known: Mapping[str, Any], total: int, counted: int, error: float) -> str:
     how = "measured on public tokenizers" if known["measured"] else "its tokenizer is not public"
     part = "" if counted == total else f" on {counted:,} of {total:,} records"
     return (
         f"Estimated from pieces of text{part}, factor {known['factor']:g} for {name or 'an unknown family'} "
-        f"({how}): about {known['error']:.0%} off; chat templates and media are not counted."
+        f"({how}): about {error:.0%} off; chat templates, words added for tools, and media are not counted."
     )
 
 
-_MEDIA = frozenset(["image", "document", "video", "audio", "image_url", "input_audio", "file"])
-
-
-def _has_media(body: Mapping[str, Any]) -> bool:
-    """Whether a body of any family carries more than text."""
-    if body.get("images") or body.get("inputImage"):
-        return True
-    asked = body.get("singleEmbeddingParams")
-    if isinstance(asked, Mapping):
-        return not _MEDIA.isdisjoint(asked)
-    turns = body.get("messages")
-    for turn in turns if isinstance(turns, list) else ():
-        content = turn.get("content") if isinstance(turn, Mapping) else None
-        for block in content if isinstance(content, list) else ():
-            if isinstance(block, Mapping) and (block.get("type") in _MEDIA or not _MEDIA.isdisjoint(block)):
-                return True
-    return False
-
-
 def _is_counted(position: int) -> bool:
+    # A prime step meets every phase of records that repeat, such as four prompts for each call.
     return position < _ALL_UP_TO or position % _EVERY == 0
 
 
-def _weighed(records: Records) -> Iterator[tuple[int, Mapping[str, Any] | None]]:
-    """Every record's size and, of those to be counted, its body."""
+def _weighed(records: Records) -> Iterator[tuple[int, Asked, Mapping[str, Any] | None]]:
+    """Every record's bytes, what it asks for and, of those to be counted, its body."""
     if isinstance(records, str | Path):
         position = 0
         for name in record_files(records):
             for number, line in enumerate(file_lines(name), 1):
-                if line.strip():
-                    yield len(line), read_line(line, name, number)[1] if _is_counted(position) else None
-                    position += 1
+                if not line.strip():
+                    continue
+                body = read_line(line, name, number)[1]
+                yield len(line), asked_of(body), body if _is_counted(position) else None
+                position += 1
         return
     for position, (_, body) in enumerate(read_records(records)):
-        yield len(user_text_of(body)), body if _is_counted(position) else None
+        text = user_text_of(body)
+        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        yield size, asked_of(body), body if _is_counted(position) else None

@@ -278,6 +278,65 @@ def test_a_budget_is_kept() -> None:
         check_budget(estimate_cost(free, "amazon.nova-lite-v1:0", region="us-east-1"), 1000)
 
 
+@pytest.mark.parametrize("budget", [float("nan"), "5"])
+def test_a_budget_is_a_number(budget: object) -> None:
+    known = estimate_cost(records(), "amazon.nova-lite-v1:0", region="us-east-1")
+    with pytest.raises(InputError, match="budget_usd is"):
+        check_budget(known, budget)  # type: ignore[arg-type]
+
+
+def test_no_records_cost_nothing_and_keep_any_budget() -> None:
+    estimate = estimate_cost([], "amazon.nova-lite-v1:0", region="us-east-1")
+    assert estimate.cost_high_usd == 0 and check_budget(estimate, 0.0) is estimate
+    one_record = estimate_cost(records(1), "amazon.nova-lite-v1:0", region="us-east-1")
+    assert one_record.sentence.startswith("1 record for ")
+
+
+@pytest.mark.parametrize("max_tokens", [0, -5, 1.5, "9"])
+def test_a_maximum_of_tokens_is_a_number_from_1(max_tokens: object) -> None:
+    with pytest.raises(InputError, match="max_tokens is"):
+        estimate_cost(records(), "amazon.nova-lite-v1:0", max_tokens=max_tokens)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("probe", ["x", [1], pd.DataFrame({"a": [1]})])
+def test_what_is_no_probe_is_refused(probe: object) -> None:
+    with pytest.raises(InputError, match="Pass what probe_records or collect_outputs returned"):
+        estimate_cost(records(), "amazon.nova-lite-v1:0", probe=probe)  # type: ignore[arg-type]
+
+
+def test_the_high_end_holds_for_records_beyond_the_sample() -> None:
+    """2,000 records of at most 10 tokens and 1,000 of 4,096: 4,116,000 x 0.12 = 0.494 USD of output."""
+    rows = [("1", openai_body("hi", max_tokens=10))] * 2_000 + [
+        ("2", openai_body("hi", max_tokens=4_096))
+    ] * 1_000
+    estimate = estimate_cost(rows, "amazon.nova-lite-v1:0", region="us-east-1")
+    assert estimate.table["output_tokens_high"].to_list() == [4_116_000]
+    with pytest.raises(BudgetError, match="high estimate is"):
+        check_budget(estimate, 0.4)
+    with pytest.raises(BudgetError, match="a record sets no maximum of output tokens"):
+        check_budget(estimate_cost([*rows, ("3", openai_body("hi"))], "amazon.nova-lite-v1:0",
+                                   region="us-east-1"), 1000)  # fmt: skip
+
+
+def test_several_answers_multiply_the_maximum_and_cache_marks_the_price_of_input(tmp_path: Path) -> None:
+    """300 tokens at 10 are 0.003 USD; input at most at the 2.5 of cache writes instead of 2."""
+    prices = own_prices(tmp_path, m=FULL)
+    for given in (None, 100):
+        body = openai_body("hi " * 1_000, max_tokens=100, n=3)
+        row = estimate_cost([("1", body)], "m", prices=prices, max_tokens=given).table.iloc[0]
+        assert row["output_tokens_high"] == 300
+    marked = [{"type": "text", "text": "hi " * 1_000, "cache_control": {"type": "ephemeral"}}]
+    estimate = estimate_cost([("1", openai_body(marked, max_tokens=100))], "m", prices=prices)
+    plain = estimate_cost([("1", openai_body("hi " * 1_000, max_tokens=100))], "m", prices=prices)
+    assert estimate.cost_usd == pytest.approx(plain.cost_usd)
+    assert estimate.cost_high_usd - 0.001 == pytest.approx((plain.cost_high_usd - 0.001) * 2.5 / 2)
+    assert "price of cache writes" in str(estimate)
+
+
+def openai_body(content: object, **more: object) -> dict:
+    return {"messages": [{"role": "user", "content": content}], **more}
+
+
 def test_media_make_an_estimate_a_lower_bound(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"png")
     rows = pd.DataFrame({"page": [str(tmp_path / "a.png")] * 3})

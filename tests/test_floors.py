@@ -47,11 +47,14 @@ HELPERS = {
     **dict.fromkeys(
         ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
     ),
-    **dict.fromkeys(["lines", "splitting", "spools", "templates", "tokens"], "records"),
-    **dict.fromkeys(["cost_comparisons", "cost_outlooks", "cost_rows", "cost_views", "estimates"], "costs"),
+    **dict.fromkeys(["lines", "places", "splitting", "spools", "templates", "token_bodies", "tokens"], "records"),
+    **dict.fromkeys(
+        ["budgets", "cost_comparisons", "cost_outlooks", "cost_rows", "cost_views", "estimates"], "costs"
+    ),
     **dict.fromkeys(
         [
             "adopting",
+            "job_options",
             "job_rows",
             "journal",
             "record_files",
@@ -79,7 +82,7 @@ HELPERS = {
         "outputs",
     ),
     **dict.fromkeys(["answer_findings"], "findings"),
-    **dict.fromkeys(["identities", "policies", "trusts"], "preflights"),
+    **dict.fromkeys(["arns", "buckets", "identities", "policies", "preflight_findings", "trusts"], "preflights"),
     **dict.fromkeys(["on_demand"], "repair"),
 }
 """Modules that are part of a room but not named after it: module to room."""

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from bbkit import build_records
-from bbkit.records import estimate_tokens, iter_lines
+from bbkit.errors import RecordsError
+from bbkit.records import TokenEstimate, estimate_tokens, iter_lines
 from bbkit.tokens import count_pieces
 
 CALL = """Agent: Thank you for calling Harbour Mutual, my name is Priya. How can I help you today?
@@ -58,7 +59,68 @@ def test_a_large_input_is_sampled_and_says_so(tmp_path: Path) -> None:
     path.write_bytes(b"".join(iter_lines(records)))
     for given in (records, path):
         estimate = estimate_tokens(given, "us.meta.llama3-3-70b-instruct-v1:0")
-        assert estimate.records == 4_000 and estimate.counted == 2_020
+        assert estimate.records == 4_000 and estimate.counted == 2_021
         assert estimate.input_tokens == pytest.approx(whole * 0.94, rel=0.03)
         assert estimate.max_output_tokens == 200_000
-        assert "2,020 of 4,000 records" in estimate.note
+        assert "2,021 of 4,000 records" in estimate.note
+
+
+MODEL = "amazon.nova-lite-v1:0"
+
+
+def body(text: str, max_tokens: int | None = 10, **more: object) -> dict:
+    limit = {} if max_tokens is None else {"inferenceConfig": {"maxTokens": max_tokens}}
+    return {"messages": [{"role": "user", "content": [{"text": text}]}], **limit, **more}
+
+
+def both_ways(folder: Path, bodies: list[dict]) -> list[TokenEstimate]:
+    pairs = [(str(number), given) for number, given in enumerate(bodies)]
+    path = folder / "records.jsonl"
+    path.write_bytes(b"".join(iter_lines(pairs)))
+    return [estimate_tokens(pairs, MODEL), estimate_tokens(path, MODEL)]
+
+
+def test_what_only_records_outside_the_sample_ask_for_is_seen(tmp_path: Path) -> None:
+    """2,000 records allow 10 tokens and 1,000 allow 4,096: 20,000 + 4,096,000 in all."""
+    bodies = [body("hello", 10 if number < 2_000 else 4_096) for number in range(3_000)]
+    image = {"image": {"format": "png", "source": {"bytes": "aGk="}}}
+    for estimate in both_ways(tmp_path, bodies):
+        assert (estimate.max_output_tokens, estimate.media) == (4_116_000, 0)
+    bodies[2_500] = {"messages": [{"role": "user", "content": [{"text": "hello"}, image]}]}
+    for estimate in both_ways(tmp_path, bodies):
+        assert (estimate.max_output_tokens, estimate.media) == (None, 1)
+
+
+def test_other_texts_after_the_first_are_not_taken_for_alike(tmp_path: Path) -> None:
+    """2,000 records of 20 pieces and 6,000 of 108: 40,000 + 648,000, the latter from every 97th."""
+    bodies = [body("hello my dear friend " * 5)] * 2_000 + [body("カスタマーサポート" * 12)] * 6_000
+    for estimate in both_ways(tmp_path, bodies):
+        assert estimate.input_tokens == pytest.approx(688_000, rel=0.01)
+
+
+def test_how_much_the_records_differ_widens_the_error(tmp_path: Path) -> None:
+    alike = [body(CALL)] * 6_000
+    mixed = [body(CALL if number % 7 else "1,2;" * 400) for number in range(6_000)]
+    for even, odd in zip(both_ways(tmp_path, alike), both_ways(tmp_path, mixed), strict=True):
+        assert even.error == pytest.approx(0.15, abs=0.001)
+        assert odd.error > 0.2 and f"about {odd.error:.0%} off" in odd.note
+        whole = sum(count_pieces(given["messages"][0]["content"][0]["text"]) for given in mixed)
+        assert odd.low < whole < odd.high
+
+
+def test_tools_several_answers_and_caching_are_counted(tmp_path: Path) -> None:
+    tool = {"toolSpec": {"name": "lookup", "inputSchema": {"json": {"type": "object"}}}}
+    plain = body("hello")
+    armed = body("hello", toolConfig={"tools": [tool]})
+    cached = body("hello", system=[{"text": "long"}, {"cachePoint": {"type": "default"}}])
+    three = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 100, "n": 3}
+    for estimate in both_ways(tmp_path, [plain, armed, cached, three]):
+        assert estimate.input_tokens > 20
+        assert (estimate.answers, estimate.caches, estimate.max_output_tokens) == (6, 1, 330)
+
+
+def test_a_line_that_is_no_record_is_refused_wherever_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(b'{"modelInput": {"prompt": "x"}}\n' * 2_001 + b"{\n")
+    with pytest.raises(RecordsError, match="line 2,002 is not JSON"):
+        estimate_tokens(path, MODEL)
