@@ -1,9 +1,10 @@
 """What deserves attention in outputs: sentences with a number, its threshold and the next step."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bbkit.answer_findings import Row, agree, first_id, iter_contents, iter_stops, make_row, share_of
@@ -20,6 +21,24 @@ MOST_ERRORS = 5
 _VARYING = r"[0-9a-fA-F-]{12,}|\d+"
 
 _RETRY = "Send them again: retry_records(run), notebook 04-retry."
+_ENDED = {
+    "Failed": "Mend what AWS names, then submit the job again: submit_jobs(run, again=['Failed']).",
+    "Expired": "Submit the job again: submit_jobs(run, again=['Expired']).",
+}
+_UNSENT = {
+    "refused": ("error", "are pending; AWS refused to create it", "Mend it, then submit_jobs(run)."),
+    "withdrawn": (
+        "warning",
+        "are pending; it was taken from the queue before it was submitted",
+        "Submit it with submit_jobs(run).",
+    ),
+    "unsent": ("warning", "are pending; it was not submitted", "Submit it with submit_jobs(run)."),
+    "on_demand": (
+        "warning",
+        "are pending; they are too few for a batch job and were not sent",
+        "Send them with send_on_demand(run).",
+    ),
+}
 _REMEDIES = {
     "400": "The model refuses these bodies: check_records names the fault; mend them, then send again.",
     "403": "The role or account may not use the model: preflight(run) says what is missing; then send again.",
@@ -58,37 +77,71 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
             "remedy": "Name a run whose records were written, or a folder that holds outputs.",
         }
         return findings([nothing])
+    state = outputs.attrs.get("bbkit") or {}
+    whole = sum(state.get("rows", {}).values()) == len(outputs)
     rows = [
-        *_absent(outputs),
+        *_absent(outputs, state if whole else {"jobs": state.get("jobs")}),
         *_errored(outputs),
         *iter_stops(outputs),
         *iter_contents(outputs),
         *_reported(outputs),
     ]
-    state = outputs.attrs.get("bbkit") or {}
-    if sum(state.get("rows", {}).values()) == len(outputs):
+    if whole:
         rows += _collected(state)
     return findings(rows)
 
 
-def _absent(outputs: pd.DataFrame) -> Iterator[Row]:
+def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
     missing = outputs[outputs["outcome"] == "missing"]
     if len(missing):
-        yield make_row(
-            "error", "missing", len(missing),
-            f"{share_of(len(missing), len(outputs), 'records', 'are')} missing (accepted: 0): their job "
-            "ended and no line came.",
-            _RETRY, first_id(missing),
-        )  # fmt: skip
+        yield from _missing(missing, state.get("jobs") or {}, len(outputs))
+    unsent = list(state.get("unsent") or ())
+    yield from _unsent(unsent)
     pending = outputs[outputs["outcome"] == "pending"]
-    if len(pending):
+    waited = len(pending) - sum(job["records"] for job in unsent)
+    if waited > 0:
         yield make_row(
-            "info", "pending", len(pending),
-            f"{share_of(len(pending), len(outputs), 'records', 'are')} pending: their job has not ended "
-            "or was not submitted.",
+            "info", "pending", waited,
+            f"{share_of(waited, len(outputs), 'records', 'are')} pending: their job has not ended.",
             "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
             first_id(pending),
         )  # fmt: skip
+
+
+def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total: int) -> Iterator[Row]:
+    """Records of which no line came, by how their job ended and what AWS said of it."""
+    statuses = missing["job_arn"].map({arn: job["status"] for arn, job in jobs.items()}).fillna("")
+    messages = missing["job_arn"].map({arn: job["message"] for arn, job in jobs.items()}).fillna("")
+    folded = fold_messages(messages.astype("string"))
+    for _, group in missing.groupby([statuses, folded], sort=False):
+        status, message = statuses[group.index[0]], messages[group.index[0]]
+        how = f"their job ended {status} and no line came" if status else "their job ended and no line came"
+        yield make_row(
+            "error", "missing", len(group),
+            f"{share_of(len(group), total, 'records', 'are')} missing (accepted: 0): {how}"
+            f"{f' ({message})' if message else ''}.",
+            _ENDED.get(status, _RETRY), first_id(group),
+        )  # fmt: skip
+
+
+def _unsent(jobs: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """Records whose job is not there, and which no waiting brings."""
+    for (reason, message), some in _by_reason(jobs).items():
+        count = sum(job["records"] for job in some)
+        records = f"{count:,} record{'s' if count != 1 else ''}"
+        named = f"job{'s' if len(some) != 1 else ''} {name_some(job['job'] for job in some)}"
+        severity, said, remedy = _UNSENT[reason]
+        yield make_row(
+            severity, reason, count,
+            f"{records} of {named} {said}{f': {message}' if message else '.'}", remedy,
+        )  # fmt: skip
+
+
+def _by_reason(jobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for job in jobs:
+        found.setdefault((job["reason"], job["message"]), []).append(job)
+    return found
 
 
 def fold_messages(messages: pd.Series) -> pd.Series:
@@ -119,33 +172,36 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
             f"Every record errored ({len(errored):,}); a job ends Completed all the same.",
             "Look at one record in full before sending any again.", first_id(errored),
         )  # fmt: skip
-    kinds = fold_messages(errored["error_message"]).fillna("no message")
-    groups = sorted(
-        errored.groupby([errored["error_code"].fillna("no code"), kinds]), key=lambda one: -len(one[1])
-    )
-    for (code, _), group in groups[:MOST_ERRORS]:
-        retryable = code in RETRYABLE
-        remedy = (
-            _RETRY
-            if retryable
-            else _REMEDIES.get(code, "Look at one record in full before sending it again.")
-        )
-        text = re.sub(r"\s+", " ", str(group["error_message"].fillna("no message").iloc[0]))
-        text = text if len(text) <= 200 else f"{text[:199]}…"
-        code_text = "without a code" if code == "no code" else f"with {code}"
-        yield make_row(
-            "error", "errored", len(group),
-            f"{share_of(len(group), len(outputs), 'records')} errored {code_text} (accepted: 0"
-            f"{', worth sending again' if retryable else ''}): {text!r}.",
-            remedy, first_id(group),
-        )  # fmt: skip
-    rest = sum(len(group) for _, group in groups[MOST_ERRORS:])
-    if rest:
+    codes, folded = errored["error_code"].fillna("no code"), fold_messages(errored["error_message"])
+    kinds = errored.groupby([codes, folded.fillna("no message")], sort=False).ngroup().to_numpy()
+    counts = np.bincount(kinds)
+    most = np.argsort(-counts, kind="stable")[:MOST_ERRORS]
+    for place in most.tolist():
+        yield _one_kind(errored[kinds == place], len(outputs))
+    if rest := len(errored) - int(counts[most].sum()):
         yield make_row(
             "error", "errored", rest,
-            f"{share_of(rest, len(outputs), 'records')} errored in {len(groups) - MOST_ERRORS:,} other ways.",
+            f"{share_of(rest, len(outputs), 'records')} errored in {len(counts) - len(most):,} other ways.",
             "See outputs.query(\"outcome == 'errored'\") and charts.errors(outputs).",
         )  # fmt: skip
+
+
+def _one_kind(alike: pd.DataFrame, total: int) -> Row:
+    """Say how many records errored in one way, and what is to be done about it."""
+    code = alike["error_code"].fillna("no code").iloc[0]
+    retryable = code in RETRYABLE
+    remedy = (
+        _RETRY if retryable else _REMEDIES.get(code, "Look at one record in full before sending it again.")
+    )
+    text = re.sub(r"\s+", " ", str(alike["error_message"].fillna("no message").iloc[0]))
+    text = text if len(text) <= 200 else f"{text[:199]}…"
+    code_text = "without a code" if code == "no code" else f"with {code}"
+    return make_row(
+        "error", "errored", len(alike),
+        f"{share_of(len(alike), total, 'records')} errored {code_text} (accepted: 0"
+        f"{', worth sending again' if retryable else ''}): {text!r}.",
+        remedy, first_id(alike),
+    )  # fmt: skip
 
 
 def _reported(outputs: pd.DataFrame) -> Iterator[Row]:
