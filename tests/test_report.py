@@ -284,3 +284,15 @@ def test_a_page_in_another_place_still_has_no_address_to_fetch(rendered: Report)
     )
     assert "https://" not in rest
     assert rendered.path.stat().st_size < 2_500_000
+
+
+def test_a_notebook_of_somebody_else_is_not_written_over(tmp_path: Path) -> None:
+    notebook = write(tmp_path / "n.ipynb", code("print('x')"))
+    own = write(tmp_path / "analysis.ipynb", code("'mine'"))
+    before = own.read_bytes()
+    with pytest.raises(InputError, match=r"analysis\.ipynb' exists and is not a report's"):
+        render_report(notebook, tmp_path / "analysis.html")
+    assert own.read_bytes() == before
+    assert not (tmp_path / "analysis.html").exists()
+    render_report(notebook, tmp_path / "out.html")
+    assert render_report(notebook, tmp_path / "out.html").path.exists()

@@ -182,6 +182,23 @@ def test_print_holds_every_heading_and_figure_and_clips_no_code(browser: Any, re
     context.close()
 
 
+def test_print_holds_long_texts_whole(browser: Any, tmp_path: Path) -> None:
+    import pypdf
+
+    text = " ".join(f"word{number}" for number in range(900))
+    html = f"<table><tr><th>text</th></tr><tr><td>{text}</td></tr></table>"
+    notebook = write(tmp_path / "n.ipynb", code("a", outputs=(display(html=html),)))
+    path = export_notebook(notebook, tmp_path / "out.html", with_text=True).path
+    context = browser.new_context(offline=True)
+    opened = context.new_page()
+    open_page(opened, path)
+    pdf = pypdf.PdfReader(io.BytesIO(opened.pdf(format="A4", prefer_css_page_size=True)))
+    printed = " ".join(" ".join(part.extract_text() for part in pdf.pages).split())
+    context.close()
+    assert "word0 word1 " in printed
+    assert "word899" in printed
+
+
 def hostile_cells() -> list[Any]:
     everything = "".join(TEXTS)
     table = pd.DataFrame({text: [text] for text in TEXTS})

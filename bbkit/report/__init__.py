@@ -162,9 +162,21 @@ def _place_report(source: Path, page: Path) -> Report:
 
 
 def _remove_former(report: Report) -> None:
-    """Leave nothing of an earlier report that a killed run could be taken for."""
+    """Leave nothing of an earlier report that a killed run could be taken for, and touch nothing else."""
+    if report.notebook_path.exists() and not _is_executed(report.notebook_path):
+        raise InputError(
+            f"{str(report.notebook_path)!r} exists and is not a report's; choose another name for "
+            f"{report.path.name!r}."
+        )
     for path in (report.path, report.json_path, report.notebook_path):
         path.unlink(missing_ok=True)
+
+
+def _is_executed(notebook: Path) -> bool:
+    try:
+        return "papermill" in json.loads(notebook.read_bytes())["metadata"]
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def _load_exporter() -> None:
@@ -205,6 +217,7 @@ def _export(
     page, resources = exporting.ReportExporter().from_notebook_node(
         notebook, {"story": story, "masker": masker}
     )
+    masked = dict(masker.counts)
     document = {
         "bbkit_report": 1,
         "title": resources["page"].title,
@@ -218,7 +231,7 @@ def _export(
         "parameters": masker.data(effective),
         "provenance": {fact.name: [masker.text(value) for value in fact.values] for fact in origin.facts},
         "with_text": with_text,
-        "masked": dict(masker.counts),
+        "masked": masked,
         "active_content_left_out": dict(resources["dropped"]),
         "figures": len(resources["figures"]),
     }

@@ -20,6 +20,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _MOST_TEXT = 200_000
+# What nobody tagged `text` gives itself away by its length.
+_LONG_CELL = re.compile(rf"(?i)<td[^<>]*>[^<]{{{SAMPLE.characters + 1},}}")
 _PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/webp")
 
 
@@ -80,7 +82,10 @@ class Display:
         return []
 
     def _show_stream(self, output: Any, limits: Limits) -> list[dict[str, Any]]:
-        text = self.clean_text(_joined(output.get("text", "")), limits).strip("\n")
+        text = _joined(output.get("text", ""))
+        if self.masker.enabled and any(len(line) > SAMPLE.characters for line in text.split("\n")):
+            limits = SAMPLE
+        text = self.clean_text(text, limits).strip("\n")
         if not text.strip():
             return []
         label = "Warnings and log" if output.get("name") == "stderr" else ""
@@ -132,6 +137,8 @@ class Display:
                 f"An output of {len(source) / 1e6:,.0f} MB was left out; the executed notebook holds it. "
                 f"A report takes at most {MOST_HTML / 1e6:,.0f} MB per output."
             ), False
+        if self.masker.enabled and _LONG_CELL.search(source):
+            limits = SAMPLE
         cleaned = clean_html(source, self.masker, limits)
         self.dropped += cleaned.dropped
         self.shortened += cleaned.shortened

@@ -30,7 +30,7 @@ FULL = Limits(characters=20_000, rows=500, lines=2_000)
 """Bounds for every output, so that one cell cannot make the file too large to open."""
 
 SAMPLE = Limits(characters=240, rows=5, lines=8)
-"""Bounds for cells tagged `text` in a report that is safe to share."""
+"""Bounds for long texts, and for cells tagged `text`, in a report that is safe to share."""
 
 
 class Masker:

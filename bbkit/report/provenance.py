@@ -1,6 +1,7 @@
 """Where a report comes from: the run, its jobs and places, versions, and the command that makes it again."""
 
 import hashlib
+import os
 import platform
 import shlex
 from collections.abc import Mapping, Sequence
@@ -149,8 +150,8 @@ def _is_path(value: Any) -> bool:
 
 
 def _short(path: Path) -> str:
-    """Name a path as seen from the working directory; a home folder's name is nobody's business."""
-    try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
-        return path.name
+    """Name a path as seen from the working directory; of one far from it the last part alone, since folders
+    such as a home are nobody's business.
+    """
+    path, here = path.resolve(), Path.cwd()
+    return os.path.relpath(path, here) if path.parts[1:2] == here.parts[1:2] else path.name
