@@ -11,6 +11,10 @@ from bbkit.errors import RecordsError
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
 
+MANIFEST = "manifest.json.out"
+"""The service's own name for the file that counts what a job did
+(https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html)."""
+
 TEXT, COUNT, NUMBER, FLAG, TIME = "string", "Int64", "Float64", "boolean", "datetime64[us, UTC]"
 
 OUTPUT_COLUMNS: dict[str, str] = {
@@ -216,6 +220,22 @@ class Findings(pd.DataFrame):
         }
 
 
+def found_that(severity: str, rule: str, finding: str, remedy: str = "") -> dict[str, Any]:
+    """Make a row for `findings`.
+
+    Parameters
+    ----------
+    severity, rule, finding, remedy : str
+        Columns of `FINDING_COLUMNS`; the rest is left out.
+
+    Returns
+    -------
+    dict
+        The row.
+    """
+    return {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy}
+
+
 def findings(rows: Iterable[Mapping[str, Any]]) -> Findings:
     """Make a table of findings, the most severe first, otherwise in the order given.
 
@@ -228,10 +248,16 @@ def findings(rows: Iterable[Mapping[str, Any]]) -> Findings:
     Returns
     -------
     Findings
-        One row per finding, columns `FINDING_COLUMNS`.
+        One row per finding, columns `FINDING_COLUMNS`. Half of a surrogate pair, which a finding may be about
+        and no text column holds, is written as its escape.
     """
     ordered = sorted(rows, key=lambda row: SEVERITIES.index(row["severity"]))
-    return Findings(as_frame(({"count": 1, **row} for row in ordered), FINDING_COLUMNS))
+    told = ({"count": 1, **{name: _storable(value) for name, value in row.items()}} for row in ordered)
+    return Findings(as_frame(told, FINDING_COLUMNS))
+
+
+def _storable(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,6 @@
 """The input line of a record, and files of such lines, streamed: part of the room `records`."""
 
 import json
-import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,11 +11,18 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.errors import InputError, RecordsError
+from bbkit.pairs import holds_nan, iter_pairs
+from bbkit.places import list_place
 
 Records: TypeAlias = (
-    pd.DataFrame | Iterable[pd.DataFrame] | Iterable[tuple[str | None, Mapping[str, Any]]] | str | Path
+    pd.DataFrame
+    | Iterable[pd.DataFrame]
+    | Iterable[tuple[str | None, Mapping[str, Any]]]
+    | Iterable[Mapping[str, Any]]
+    | str
+    | Path
 )
-"""Whatever holds records: a frame of `build_records`, an iterator of them or of pairs, or files of lines."""
+"""Whatever holds records: a frame of `build_records`, an iterator of them, of pairs or of lines, or files."""
 
 _CHUNK = 1 << 20
 
@@ -74,9 +80,10 @@ def iter_lines(records: Records) -> Iterator[bytes]:
 
     Parameters
     ----------
-    records : DataFrame, iterable of DataFrame, iterable of (record_id, model_input), or path
-        The records: a frame with ``record_id`` and ``model_input``, chunks of it, pairs, a ``.jsonl`` file, a
-        folder of them, or an ``s3://`` URI of either.
+    records : DataFrame, iterable of DataFrame, of (record_id, model_input) or of mapping, or path
+        The records: a frame with ``record_id`` and ``model_input``, chunks of it, pairs, objects with
+        ``recordId`` and ``modelInput`` as a line holds them, a ``.jsonl`` file, a folder of them, or an
+        ``s3://`` URI of either.
 
     Yields
     ------
@@ -94,22 +101,13 @@ def iter_lines(records: Records) -> Iterator[bytes]:
                 if line.strip():
                     yield line if line.endswith(b"\n") else line + b"\n"
         return
-    for record_id, model_input in _iter_pairs(records):
+    for record_id, model_input in iter_pairs(records):
         line = input_line(record_id, model_input)
-        if b"null" in line and _holds_nan(model_input):
+        if b"null" in line and holds_nan(model_input):
             raise InputError(
                 f"Record {record_id!r} holds NaN or infinity, which is no JSON number; give one."
             )
         yield line
-
-
-def _holds_nan(value: Any) -> bool:
-    """Whether there is a number in it that JSON has not, which would be written as null."""
-    if isinstance(value, float | np.floating):
-        return not math.isfinite(value)
-    if isinstance(value, Mapping):
-        return any(map(_holds_nan, value.values()))
-    return isinstance(value, list | tuple) and any(map(_holds_nan, value))
 
 
 def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]]:
@@ -117,7 +115,7 @@ def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]
 
     Parameters
     ----------
-    records : DataFrame, iterable of DataFrame, iterable of (record_id, model_input), or path
+    records : DataFrame, iterable or path
         As for `iter_lines`.
 
     Yields
@@ -131,7 +129,11 @@ def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]
         A line that is not a record; `check_records` names every such line.
     """
     if not isinstance(records, str | Path):
-        for record_id, model_input in _iter_pairs(records):
+        for record_id, model_input in iter_pairs(records):
+            if not isinstance(model_input, Mapping):
+                raise RecordsError(
+                    f"The body of record {record_id!r} is a {type(model_input).__name__}, no object."
+                )
             yield record_id, dict(model_input)
         return
     for name in record_files(records):
@@ -213,28 +215,14 @@ def read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str
 _REMEDY = "check_records names every such line."
 
 
-def _iter_pairs(records: Any) -> Iterator[tuple[str | None, Mapping[str, Any]]]:
-    for part in [records] if isinstance(records, pd.DataFrame) else records:
-        if not isinstance(part, pd.DataFrame):
-            yield part
-            continue
-        if absent := {"record_id", "model_input"} - set(part.columns):
-            raise InputError(
-                f"The frame has no column {', '.join(sorted(absent))}; build_records makes one row per "
-                "record with record_id and model_input."
-            )
-        ids = part["record_id"]
-        texts = ids.astype(object).where(ids.notna(), None).to_list()
-        yield from zip(texts, part["model_input"].to_list(), strict=True)
-
-
 def record_files(path: str | Path) -> list[str]:
     """The files of lines at a place, sorted by name.
 
     Parameters
     ----------
     path : str or Path
-        A file, a folder (its ``.jsonl`` files, not those of its folders), or an ``s3://`` object or prefix.
+        A file, a folder (its ``.jsonl`` files, those of folders inside too), or an ``s3://`` object or
+        prefix, as `list_place` reads it.
 
     Returns
     -------
@@ -246,21 +234,10 @@ def record_files(path: str | Path) -> list[str]:
     bbkit.errors.InputError
         There is nothing, or no ``.jsonl`` file.
     """
-    place = str(path)
-    if place.startswith("s3://"):
-        found = [item.uri for item in aws.list_objects(place)]
-        if place in found:
-            return [place]
-        found = [uri for uri in found if uri.endswith(".jsonl")]
-    elif Path(place).is_dir():
-        found = [str(item) for item in Path(place).glob("*.jsonl") if item.is_file()]
-    elif Path(place).is_file():
-        return [place]
-    else:
-        raise InputError(f"There is no file or folder {place!r}.")
-    if not found:
-        raise InputError(f"{place!r} holds no .jsonl file; Bedrock reads no other.")
-    return sorted(found)
+    files = list_place(path).files
+    if not files:
+        raise InputError(f"{str(path)!r} holds no .jsonl file; Bedrock reads no other.")
+    return files
 
 
 def file_lines(name: str) -> Iterator[bytes]:

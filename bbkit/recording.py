@@ -48,8 +48,9 @@ def write_records(
 
     Parameters
     ----------
-    records : DataFrame, iterable of DataFrame, iterable of (record_id, model_input), or path
-        What `build_records` gave, or JSONL made elsewhere: a file, a folder, an ``s3://`` URI.
+    records : DataFrame, iterable of DataFrame, of (record_id, model_input) or of mapping, or path
+        What `build_records` gave, or what other code made: pairs, objects with ``recordId`` and
+        ``modelInput``, a JSONL file, a folder of them, an ``s3://`` URI.
     run : Run
         A run that has no records yet.
     allow : sequence of str
@@ -67,6 +68,8 @@ def write_records(
     ------
     bbkit.errors.RecordsError
         Errors were found; they are in ``.findings``. Nothing is written.
+    bbkit.errors.InputError
+        What is given holds no records, or `allow` names no rule.
     bbkit.errors.QuotaError
         The records cannot be arranged within the quotas. Nothing is written.
     bbkit.errors.RunExistsError

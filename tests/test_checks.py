@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,6 +18,7 @@ from bbkit.checks import RULES, check_arn, check_job_name, check_records, check_
 from bbkit.errors import FamilyError, InputError
 from bbkit.families import FAMILIES
 from bbkit.quotas import Quotas
+from bbkit.records import iter_lines
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = set(list(RULES)[list(RULES).index("required") : list(RULES).index("no_records")])
@@ -203,6 +205,52 @@ def test_a_record_larger_than_a_file_is_an_error_and_many_records_are_not() -> N
     assert check_records(records, HAIKU_3, quotas=small).empty
     found = check_records([*records, ("big", claude(system="x" * 400))], HAIKU_3, quotas=small)
     assert found[["rule", "record_id"]].to_numpy().tolist() == [["record_bytes", "big"]]
+
+
+def test_half_of_a_surrogate_pair_is_a_finding_wherever_it_stands(tmp_path: Path) -> None:
+    body = claude()
+    turn = {"role": "\ud800", "content": [{"type": "text", "text": "x"}]}
+    records = {
+        "id": {"recordId": "x\ud800", "modelInput": body},
+        "role": {"recordId": "r1", "modelInput": body | {"messages": [turn]}},
+        "key": {"recordId": "r1", "modelInput": body | {"\ud800k": 1}},
+        "beside": {"recordId": "r1", "modelInput": body, "\ud800": 1},
+    }
+    path = tmp_path / "in.jsonl"
+    for record in records.values():
+        path.write_text(json.dumps(record) + "\n")
+        for place in (path, [record]):
+            found = check_records(place, HAIKU_3, quotas=ONE)
+            assert place is not path or "lone_surrogate" in set(found["rule"])
+            assert "\ud800" not in found.to_text()
+    found = check_records([("x\ud800", body)], HAIKU_3, quotas=ONE)
+    assert (found["rule"].item(), found["record_id"].item()) == ("lone_surrogate", "x\\ud800")
+
+
+def test_lines_in_memory_are_checked_as_pairs_are() -> None:
+    pairs = [("a", claude()), (None, claude()), ("a", claude(temperature=7))]
+    lines = [{"recordId": record_id, "modelInput": body} for record_id, body in pairs]
+    del lines[1]["recordId"]
+    found = check_records(lines, HAIKU_3, quotas=ONE)
+    assert set(found["rule"]) == {"record_id_missing", "record_id_duplicate", "range"}
+    pd.testing.assert_frame_equal(found, check_records(pairs, HAIKU_3, quotas=ONE))
+
+
+@pytest.mark.parametrize(
+    ("records", "named"),
+    [
+        (None, "is of type NoneType"),
+        (7, "is of type int"),
+        ([("a", {}, 1)], "Item 1 of the records is of type tuple with 3 members"),
+        ([("a", {}), {"recordId": "b"}], "Item 2 of the records is of type dict, without modelInput"),
+        ({"recordId": "b", "modelInput": {}}, "Item 1 of the records is of type str"),
+        ([1], "Item 1 of the records is of type int"),
+    ],
+)
+def test_what_holds_no_records_is_said(records: Any, named: str) -> None:
+    for use in (lambda: check_records(records, LITE), lambda: list(iter_lines(records))):
+        with pytest.raises(InputError, match=named):
+            use()
 
 
 def test_a_family_that_batch_does_not_offer() -> None:

@@ -15,7 +15,9 @@ from documented_bodies import HAIKU_3, LITE
 
 from bbkit.checks import RULES, check_records
 from bbkit.errors import InputError
+from bbkit.places import list_place
 from bbkit.quotas import Quotas
+from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = slice(list(RULES).index("required"), list(RULES).index("no_records"))
@@ -220,6 +222,39 @@ def test_objects_are_checked_as_files_are(standin: Standin, write: Callable[...,
     path = write(line("a"), b"", line("a"), b"[1]", GOOD.replace(b"Hello", E_ACUTE))
     standin.client("s3").upload_file(str(path), "bbkit-standin", "check-test/in.jsonl")
     assert found_in("s3://bbkit-standin/check-test/in.jsonl") == found_in(path)
+
+
+def test_a_prefix_is_a_folder_with_or_without_its_last_slash(standin: Standin) -> None:
+    s3 = standin.client("s3")
+    for key, ids in {"march/a": "a", "march/sub/b": "b", "march-bad/c": "c", "march/d.jsonl": "d"}.items():
+        s3.put_object(Bucket="bbkit-standin", Key=f"place-test/{key}.jsonl", Body=line(ids) + b"\n")
+    for place in ("s3://bbkit-standin/place-test/march", "s3://bbkit-standin/place-test/march/"):
+        assert list(iter_record_ids(place)) == [record_id for record_id, _ in read_records(place)]
+        assert list(iter_record_ids(place)) == ["a", "d", "b"]
+        assert estimate_tokens(place, HAIKU_3).records == 3
+        assert found_in(place, Quotas(min_records_per_job=3)) == {"nested_file": 1}
+        assert found_in(place, Quotas(min_records_per_job=4)) == {"nested_file": 1, "min_records_per_job": 1}
+    exact = "s3://bbkit-standin/place-test/march/d.jsonl"
+    s3.put_object(Bucket="bbkit-standin", Key="place-test/march/d.jsonl", Body=line("e"))
+    assert list(iter_record_ids(exact)) == ["e"]
+    with pytest.raises(InputError, match="march/sub/b"):
+        record_files("s3://bbkit-standin/place-test/march/sub/b")
+
+
+def test_a_folder_is_read_alike_on_disk_and_in_s3(standin: Standin, tmp_path: Path) -> None:
+    names = ["a.jsonl", "b.json", "sub/c.jsonl", "sub/deeper/d.jsonl", "sub/e.json", "v.mp4"]
+    for name in names:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(line(name))
+        standin.client("s3").upload_file(str(path), "bbkit-standin", f"alike-test/{name}")
+    local, remote = list_place(tmp_path), list_place("s3://bbkit-standin/alike-test")
+    for found, folder in ((local, f"{tmp_path}/"), (remote, "s3://bbkit-standin/alike-test/")):
+        names = [name.removeprefix(folder) for name in found.files]
+        assert names == ["a.jsonl", "sub/c.jsonl", "sub/deeper/d.jsonl"]
+        assert found.files[1:] == found.nested
+        assert found.others == [f"{folder}b.json"]
+    assert found_in(tmp_path) == found_in("s3://bbkit-standin/alike-test")
 
 
 # --- hostile files -----------------------------------------------------------------------------------------

@@ -47,7 +47,9 @@ HELPERS = {
     **dict.fromkeys(
         ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
     ),
-    **dict.fromkeys(["lines", "places", "splitting", "spools", "templates", "token_bodies", "tokens"], "records"),
+    **dict.fromkeys(
+        ["lines", "pairs", "places", "splitting", "spools", "templates", "token_bodies", "tokens"], "records"
+    ),
     **dict.fromkeys(
         ["budgets", "cost_comparisons", "cost_outlooks", "cost_rows", "cost_views", "estimates"], "costs"
     ),
@@ -82,7 +84,9 @@ HELPERS = {
         "outputs",
     ),
     **dict.fromkeys(["answer_findings"], "findings"),
-    **dict.fromkeys(["arns", "buckets", "identities", "policies", "preflight_findings", "trusts"], "preflights"),
+    **dict.fromkeys(
+        ["arns", "buckets", "identities", "policies", "preflight_findings", "trusts"], "preflights"
+    ),
     **dict.fromkeys(["on_demand"], "repair"),
 }
 """Modules that are part of a room but not named after it: module to room."""

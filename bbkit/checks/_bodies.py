@@ -67,7 +67,7 @@ class BodyCheck:
             try:
                 msgspec.convert(body, self.type)
                 return self.rules(body, self.bare_id)
-            except (msgspec.ValidationError, RecursionError):
+            except (msgspec.ValidationError, UnicodeEncodeError, RecursionError):
                 pass
         return self._walk(body)
 

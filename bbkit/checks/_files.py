@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from bbkit import aws
-from bbkit.errors import InputError
 
 HELD_BYTES = 1 << 26
 """The longest line that is held in memory and checked, in bytes."""
 
 _BLOCK = 1 << 22
-_LOOKALIKES = (".json", ".ndjson", ".jsonlines", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json.gz")
 _MAGIC = (
     (b"\x1f\x8b", "a gzip file"),
     (b"BZh", "a bzip2 file"),
@@ -21,70 +19,6 @@ _MAGIC = (
     (b"\xff\xfe", "text in UTF-16"),
     (b"\xfe\xff", "text in UTF-16"),
 )
-
-
-class Place(NamedTuple):
-    """Where the input files of a check are.
-
-    `files` are paths or URIs of ``.jsonl`` files, `others` those that look like input and are not read,
-    `nested` those in folders of a local folder, `keys` the URIs of all other objects beside them (media),
-    `folder` the ``s3://`` folder, empty for local files.
-    """
-
-    files: list[str]
-    others: list[str]
-    nested: list[str]
-    keys: set[str]
-    folder: str
-
-
-def find_files(path: str | Path) -> Place:
-    """List what a job would read at a place.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file, a folder, an ``s3://`` object or prefix.
-
-    Returns
-    -------
-    Place
-
-    Raises
-    ------
-    InputError
-        When there is nothing.
-    """
-    text = str(path)
-    if text.startswith("s3://"):
-        return _find_objects(text)
-    local = Path(path)
-    if local.is_file():
-        return Place([text], [], [], set(), "")
-    if not local.is_dir():
-        raise InputError(
-            f"There is no file or folder {text!r}. Give a .jsonl file, a folder of them or an S3 URI."
-        )
-    names = sorted(str(item) for item in local.iterdir() if item.is_file())
-    nested = sorted(str(item) for item in local.glob("*/**/*.jsonl"))
-    return _sorted_out(names, text, "", nested)
-
-
-def _find_objects(uri: str) -> Place:
-    names = [item.uri for item in aws.list_objects(uri)]
-    if uri in names:
-        return Place([uri], [], [], set(), "")
-    inside = [name for name in names if name.startswith(uri.rstrip("/") + "/")]
-    return _sorted_out(inside, uri, uri.rstrip("/") + "/", [])
-
-
-def _sorted_out(names: list[str], place: str, folder: str, nested: list[str]) -> Place:
-    files = [name for name in names if name.endswith(".jsonl")]
-    others = [name for name in names if name.lower().endswith((*_LOOKALIKES, ".jsonl")) and name not in files]
-    if not files and not others and not nested:
-        raise InputError(f"{place!r} holds no .jsonl file; Bedrock reads no other.")
-    keys = set(names).difference(files, others) if folder else set()
-    return Place(sorted(files), others, nested, keys, folder)
 
 
 def open_file(name: str) -> BinaryIO:

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -81,19 +80,6 @@ def _sniff(data: str) -> str:
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "webp"
     return next((name for magic, name in _MAGIC if start.startswith(magic)), "")
-
-
-def holds_nan(body: Any) -> bool:
-    """Whether a body in memory holds NaN or infinity anywhere."""
-    for _, value in iter_objects(body):
-        waiting = list(value.values())
-        while waiting:
-            item = waiting.pop()
-            if isinstance(item, float) and not math.isfinite(item):
-                return True
-            if type(item) is list:
-                waiting += item
-    return False
 
 
 def iter_places(body: Any) -> Iterator[tuple[str, str]]:

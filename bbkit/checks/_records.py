@@ -11,7 +11,7 @@ from bbkit.checks._duplicates import Duplicates
 from bbkit.checks._files import HELD_BYTES
 from bbkit.checks._groups import Groups
 from bbkit.checks._lines import read_line, record_faults
-from bbkit.checks._media import holds_nan, iter_places
+from bbkit.checks._media import iter_places
 from bbkit.checks._quotas import SMALLER, check_job, file_limit
 from bbkit.checks._windows import WindowCheck
 from bbkit.errors import InputError
@@ -19,6 +19,7 @@ from bbkit.families import Family, family_of
 from bbkit.families.requests import Fault
 from bbkit.frames import Findings
 from bbkit.models import check_model
+from bbkit.pairs import holds_nan
 from bbkit.quotas import Quotas
 from bbkit.records import input_line
 

@@ -1,18 +1,16 @@
 """Where records come from: frames, iterators, files, folders, S3; and what is wrong with such a place."""
 
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
-
-from bbkit.checks._files import HELD_BYTES, Lines, Place, find_files
+from bbkit.checks._files import HELD_BYTES, Lines
 from bbkit.checks._quotas import SMALLER, check_file, file_limit
 from bbkit.checks._records import RecordCheck
-from bbkit.errors import InputError
 from bbkit.families import Family
 from bbkit.families.requests import Fault
 from bbkit.frames import Findings
+from bbkit.lines import Records
+from bbkit.pairs import iter_pairs
+from bbkit.places import Place, list_place
 from bbkit.quotas import Quotas
 
 _BLANK = Fault(
@@ -21,7 +19,7 @@ _BLANK = Fault(
 
 
 def check_records(
-    records: pd.DataFrame | Iterable[Any] | str | Path,
+    records: Records,
     model_id: str,
     *,
     family: str | Family | None = None,
@@ -33,8 +31,9 @@ def check_records(
     Parameters
     ----------
     records : DataFrame, iterable, str or Path
-        A frame of `build_records`; an iterator of such frames or of ``(record_id, model_input)``; a
-        ``.jsonl`` file, a folder of them or an ``s3://`` place, read in blocks.
+        A frame of `build_records`; an iterator of such frames, of ``(record_id, model_input)`` or of objects
+        with ``recordId`` and ``modelInput``; a ``.jsonl`` file, a folder of them or an ``s3://`` place, read
+        in blocks.
     model_id : str
         The job's model.
     family : str or Family, optional
@@ -52,41 +51,23 @@ def check_records(
 
     Raises
     ------
-    FamilyError
+    bbkit.errors.FamilyError
         When the family cannot be told from the model id.
-    InputError
-        When there is no file, or the frame is not one of records.
+    bbkit.errors.InputError
+        When there is no file, or what is given holds no records.
     """
     check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas)
     if isinstance(records, str | Path):
         check_path(check, records)
         return check.finish(whole=True)
-    for item in [records] if isinstance(records, pd.DataFrame) else records:
-        if isinstance(item, pd.DataFrame):
-            check_frame(check, item)
-        elif isinstance(item, tuple) and len(item) == 2:
-            check.check_record(*item, row=check.records + 1)
-        else:
-            raise InputError(
-                f"Records hold {type(item).__name__}; give frames or pairs of record_id and model_input."
-            )
-    return check.finish()
-
-
-def check_frame(check: RecordCheck, frame: pd.DataFrame) -> None:
-    """Check every row of a frame of `build_records`."""
-    missing = {"record_id", "model_input"} - set(frame.columns)
-    if missing:
-        raise InputError(f"The frame has no column {', '.join(sorted(missing))}. Make it with build_records.")
-    ids = frame["record_id"].astype(object)
-    ids = ids.where(ids.notna(), None)
-    for record_id, body in zip(ids.tolist(), frame["model_input"].tolist(), strict=True):
+    for record_id, body in iter_pairs(records):
         check.check_record(record_id, body, check.records + 1)
+    return check.finish()
 
 
 def check_path(check: RecordCheck, path: str | Path) -> None:
     """Check every input file at a path, folder or ``s3://`` place as a job would read it."""
-    place = find_files(path)
+    place = list_place(path)
     _check_names(check, place, str(path))
     for name in place.files:
         _check_file(check, name)
@@ -99,7 +80,12 @@ def _check_names(check: RecordCheck, place: Place, path: str) -> None:
         check.groups.add_whole("error", "extension", found, "Rename it.", file=path)
     for names, rule, found, remedy in (
         (place.others, "extension", "is not read: an input file ends in .jsonl", "Rename it, unpacked."),
-        (place.nested, "nested_file", "lies in a folder of its own", "Put it beside the others."),
+        (
+            place.nested,
+            "nested_file",
+            "lies in a folder inside and is read with the others",
+            "Put it beside them, or elsewhere.",
+        ),
     ):
         for name in names[:3]:
             check.groups.add_whole("warning", rule, f"{name} {found}.", remedy, file=name)
