@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from attacks import HANDLERS, MARK, TEXTS
 from conftest import Standin
-from lab_pages import Lab, ask_kernel, open_notebook, run_all, save, wait_until, write_notebook
+from lab_pages import ROOT, Lab, ask_kernel, open_notebook, run_all, save, wait_until, write_notebook
 
 pytestmark = pytest.mark.browser
 
@@ -134,11 +134,20 @@ def write_attacks(folder: Path) -> int:
     return len(lines)
 
 
+OPENING = next(
+    "".join(cell["source"])
+    for cell in json.loads((ROOT / "notebooks" / "03-explore.ipynb").read_text())["cells"]
+    if cell["cell_type"] == "code"
+)
+
 SHOW_ATTACKS = [
-    "import bbkit as bb\nfrom bbkit import charts, explorers\n"
+    f"{OPENING}\n"
     "outputs = bb.collect_outputs('../attack')\n"
     "outputs['source.call'] = outputs['text'].fillna('none')\nbb.accounting(outputs)",
     "outputs",
+    "outputs[['record_id', 'text']].head(40).style",
+    "pd.DataFrame({'text': ['It costs $5 and $10 today']})",
+    "pd.DataFrame({'text': ['It costs $5 and $10 today']}).style",
     "bb.diagnose_outputs(outputs)",
     "charts.outcomes(outputs, by='call')",
     "charts.stop_reasons(outputs, by='stop_reason_raw')",
@@ -178,6 +187,7 @@ def test_a_run_of_attacks_executes_nothing(lab: Lab, tab: Any) -> None:
     assert tab.evaluate(f"window.{MARK}") is None
     assert [url for url in asked if "attack.invalid" in url] == []
     assert tab.evaluate("getComputedStyle(document.body).display") != "none"
+    assert tab.locator(".jp-OutputArea mjx-container").count() == 0
 
 
 @pytest.mark.long
