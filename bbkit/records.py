@@ -1,16 +1,18 @@
 """Records: built from rows and a template, written as lines, read back from files that anyone made."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bbkit.errors import InputError, name_some
-from bbkit.families import Family, Media, Prompt, family_of, user_text_of
+from bbkit.families import Family, Prompt, family_of, user_text_of
 from bbkit.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
+from bbkit.media_files import read_media
 from bbkit.splitting import plan_split
 from bbkit.spools import PlannedFile, Spool, split_spool, spool_lines, write_split
 from bbkit.templates import Template, plain_values
@@ -39,15 +41,6 @@ __all__ = [
 
 ID_DIGITS = 11
 """As AWS's own examples have it: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html"""
-
-_MEDIA = {
-    "image": "png jpg jpeg gif webp",
-    "document": "pdf csv doc docx xls xlsx html txt md",
-    "video": "mp4 mov mkv webm flv mpeg mpg wmv three_gp 3gp",
-    "audio": "mp3 wav ogg opus aac flac m4a",
-}
-_KIND = {extension: kind for kind, extensions in _MEDIA.items() for extension in extensions.split()}
-_FORMAT = {"jpg": "jpeg", "3gp": "three_gp"}
 
 
 def build_records(
@@ -89,7 +82,8 @@ def build_records(
         Bodies of the model's own shape, or of the Converse API.
     overrides : mapping of str to str, optional
         Inference parameter to the column with its value for each row, such as ``{"max_tokens": "limit"}``. A
-        null cell leaves the parameter as it is for all.
+        null cell leaves the parameter as it is for all; where it takes whole numbers, ``50.0`` (what
+        pandas makes of them beside nulls) is sent as ``50``.
     media : str or sequence of str
         Columns that hold a path, or a list of paths, of an image, document, video or audio, told apart by
         extension. A local file goes into the body, an ``s3://`` URI is sent as a link; null is none.
@@ -106,7 +100,8 @@ def build_records(
     Raises
     ------
     bbkit.errors.InputError
-        A column the data has not, a null cell, ids that repeat, a parameter the family does not take.
+        Data that is no frame, a prompt that is no text, a column the data has not or has twice, a null cell,
+        ids that repeat, a parameter the family does not take.
     bbkit.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
@@ -130,7 +125,15 @@ def build_records(
     )
     if isinstance(data, pd.DataFrame):
         return builder.build(data)
+    held = data if isinstance(data, list | tuple) else ()
+    if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping | pd.Series | pd.Index):
+        raise InputError(_NO_FRAME.format(type(data).__name__))
+    if wrong := [type(item).__name__ for item in held if not isinstance(item, pd.DataFrame)]:
+        raise InputError(_NO_FRAME.format(f"{type(data).__name__} of {wrong[0]}"))
     return map(builder.build, data)
+
+
+_NO_FRAME = "data is of type {}. Give a DataFrame, such as pandas.DataFrame(rows), or an iterator of them."
 
 
 @dataclass
@@ -148,13 +151,22 @@ class _Builder:
     rows: int = 0
     seen: set[str] = field(default_factory=set)
 
+    @cached_property
+    def whole_names(self) -> set[str]:
+        """The inference parameters that take whole numbers."""
+        waiting = [self.family.request.body] if self.family.request else []
+        names = {"max_tokens"}
+        while waiting:
+            members = waiting.pop().members
+            waiting += members.values()
+            names |= {_snake(name) for name, member in members.items() if member.kind == "integer"}
+        return names
+
     def build(self, data: pd.DataFrame) -> pd.DataFrame:
+        if not isinstance(data, pd.DataFrame):
+            raise InputError(_NO_FRAME.format(f"iterator of {type(data).__name__}"))
         first = self.rows + 1
-        asked = [*self.media, *self.overrides.values(), *([self.record_id] if self.record_id else [])]
-        if absent := [name for name in asked if name not in data.columns]:
-            raise InputError(
-                f"There is no column {name_some(absent)}; the data has {name_some(data.columns, most=12)}."
-            )
+        data = self._named(data)
         ids = self._ids(data, first)
         texts = self.prompt.render(data, null_cells=self.null_cells, first_row=first)
         systems = self.system.render(data, null_cells=self.null_cells, first_row=first)
@@ -162,6 +174,19 @@ class _Builder:
         bodies = np.empty(len(data), dtype=object)
         bodies[:] = self._bodies(data, texts, systems, first)
         return pd.DataFrame({"record_id": pd.array(ids, dtype="string"), "model_input": bodies})
+
+    def _named(self, data: pd.DataFrame) -> pd.DataFrame:
+        """The same rows with text for every column's name; each column that is asked for is there once."""
+        names = [str(name) for name in data.columns]
+        asked = [*self.media, *self.overrides.values(), *([self.record_id] if self.record_id else [])]
+        if absent := [name for name in asked if name not in names]:
+            raise InputError(
+                f"There is no column {name_some(absent)}; the data has {name_some(names, most=12)}."
+            )
+        asked += [*self.prompt.columns, *self.system.columns]
+        if twice := [name for name in dict.fromkeys(asked) if names.count(name) > 1]:
+            raise InputError(f"The data has more than one column {name_some(twice)}. Give each its own name.")
+        return data if names == list(data.columns) else data.set_axis(names, axis=1)
 
     def _bodies(
         self, data: pd.DataFrame, texts: list[str], systems: list[str], first: int
@@ -174,14 +199,19 @@ class _Builder:
             ]
         media = zip(*(plain_values(data[name]) for name in self.media), strict=True)
         files = list(media) if self.media else [()] * len(data)
-        columns = [plain_values(data[name]) for name in self.overrides.values()]
+        columns = [
+            map(_whole, plain_values(data[column]))
+            if name in self.whole_names
+            else plain_values(data[column])
+            for name, column in self.overrides.items()
+        ]
         values = list(zip(*columns, strict=True)) if columns else [()] * len(data)
         made = []
         rows = enumerate(zip(texts, systems, files, values, strict=True), first)
         for row, (text, system, paths, own) in rows:
             named = zip(self.overrides, own, strict=True)
             changed = inference | {name: value for name, value in named if value is not None}
-            made.append(body(Prompt(text, system, tuple(_read_media(paths, row))), **changed))
+            made.append(body(Prompt(text, system, tuple(read_media(paths, row))), **changed))
         return made
 
     def _ids(self, data: pd.DataFrame, first: int) -> list[str]:
@@ -204,6 +234,14 @@ class _Builder:
                 "Name a column with distinct values."
             )
         return ids
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number_rows(count: int, first: int = 1) -> list[str]:
@@ -252,31 +290,6 @@ def id_texts(column: pd.Series, first_row: int = 1) -> list[str]:
                 "number. Fill the column, read it as text, or leave record_id='' to number the rows."
             )
     return [str(value) for value in values]
-
-
-def _read_media(cells: Iterable[Any], row: int) -> Iterator[Media]:
-    paths = [
-        path
-        for cell in cells if cell is not None
-        for path in (cell if isinstance(cell, list | tuple) else [cell])
-    ]  # fmt: skip
-    for path in paths:
-        uri = str(path)
-        extension = uri.rpartition(".")[2].lower()
-        if extension not in _KIND:
-            raise InputError(
-                f"Row {row:,} names {uri!r}; its extension tells neither an image, document, video nor "
-                f"audio. Known ones: {', '.join(sorted(_KIND))}."
-            )
-        kind, form = _KIND[extension], _FORMAT.get(extension, extension)
-        if uri.startswith("s3://"):
-            yield Media(kind, form, s3_uri=uri, name=Path(uri).stem)  # type: ignore[arg-type]
-            continue
-        try:
-            content = Path(uri).read_bytes()
-        except OSError as error:
-            raise InputError(f"Row {row:,} names {uri!r}, which cannot be read: {error.strerror}.") from error
-        yield Media(kind, form, data=content, name=Path(uri).stem)  # type: ignore[arg-type]
 
 
 def read_prompt(model_input: Mapping[str, Any]) -> str:

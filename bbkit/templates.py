@@ -27,10 +27,12 @@ class Template:
     Raises
     ------
     bbkit.errors.InputError
-        A brace that is neither doubled nor around a column's name.
+        Something else than text, or a brace that is neither doubled nor around a column's name.
     """
 
     def __init__(self, text: str, name: str = "prompt"):
+        if not isinstance(text, str):
+            raise InputError(f"{name} is of type {type(text).__name__}; it takes text, such as '{{column}}'.")
         self.text, self.name = text, name
         self._parts: list[str | None] = []
         columns: list[str] = []

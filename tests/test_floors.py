@@ -42,16 +42,29 @@ HEAVY = {
 }
 
 HELPERS = {
+    **dict.fromkeys(["arguments"], "errors"),
     **dict.fromkeys(["model_names"], "models"),
     **dict.fromkeys(["price_lists"], "prices"),
     **dict.fromkeys(
         ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
     ),
     **dict.fromkeys(
-        ["lines", "pairs", "places", "splitting", "spools", "templates", "token_bodies", "tokens"], "records"
+        [
+            "lines",
+            "media_files",
+            "pairs",
+            "places",
+            "splitting",
+            "spools",
+            "templates",
+            "token_bodies",
+            "tokens",
+        ],
+        "records",
     ),
     **dict.fromkeys(
-        ["budgets", "cost_comparisons", "cost_outlooks", "cost_rows", "cost_views", "estimates"], "costs"
+        ["budgets", "cost_comparisons", "cost_outlooks", "cost_rows", "cost_totals", "cost_views", "estimates"],
+        "costs",
     ),
     **dict.fromkeys(
         [
@@ -64,10 +77,11 @@ HELPERS = {
             "refreshing",
             "run_files",
             "run_views",
+            "transfers",
         ],
         "run",
     ),
-    **dict.fromkeys(["submissions", "waiting", "watches"], "jobs"),
+    **dict.fromkeys(["inputs", "submissions", "waiting", "watches"], "jobs"),
     **dict.fromkeys(
         [
             "accounts",

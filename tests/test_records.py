@@ -205,6 +205,49 @@ def test_a_converse_job_has_converse_bodies() -> None:
     assert given == build_records(texts, CLAUDE, prompt="{a}", family="converse")["model_input"][0]
 
 
+@pytest.mark.parametrize("dtype", ["float64", "Float64", "Int64", "object"])
+def test_whole_numbers_beside_nulls_stay_whole(dtype: str) -> None:
+    frame = pd.DataFrame({"a": ["x", "y"], "mt": pd.array([50, None], dtype=dtype), "t": [0.5, 1.0]})
+    frame["mt"] = frame["mt"].where([True, False])
+    records = build_records(frame, NOVA, prompt="{a}", overrides={"max_tokens": "mt", "temperature": "t"})
+    sent = [body["inferenceConfig"] for body in records["model_input"]]
+    assert (
+        json.dumps(sent) == '[{"maxTokens": 50, "temperature": 0.5}, {"maxTokens": 1024, "temperature": 1.0}]'
+    )
+
+
+def test_columns_are_found_by_the_text_of_their_names() -> None:
+    frame = pd.DataFrame([["x", "b", "7"]])
+    records = build_records(frame, NOVA, prompt="{0}-{1}", record_id="2")
+    assert (asked(records), records["record_id"].to_list()) == (["x-b"], ["7"])
+    assert list(frame.columns) == [0, 1, 2]
+    twice = pd.DataFrame([["x", "y", "z"]], columns=["x", "x", "z"])
+    assert asked(build_records(twice, NOVA, prompt="{z}")) == ["z"]
+    with pytest.raises(InputError, match="more than one column 'x'"):
+        build_records(twice, NOVA, prompt="{x}")
+    with pytest.raises(InputError, match="more than one column '0'"):
+        build_records(pd.DataFrame([["x", "y"]], columns=[0, "0"]), NOVA, prompt="{0}")
+
+
+@pytest.mark.parametrize(
+    "data", [{"a": ["x"]}, [{"a": "x"}], pd.Series(["x"], name="a"), "calls.csv", None, 7, (1,)]
+)
+def test_data_that_is_no_frame_is_refused_at_once(data: object) -> None:
+    with pytest.raises(
+        InputError, match=r"data is of type (dict|list of dict|Series|str|NoneType|int|tuple)"
+    ):
+        build_records(data, NOVA, prompt="{a}")  # type: ignore[call-overload]
+    frames = [pd.DataFrame({"a": ["x"]})] * 2
+    for given_frames in (frames, iter(frames)):
+        ids = [frame["record_id"].item() for frame in build_records(given_frames, NOVA, prompt="{a}")]
+        assert ids == ["00000000001", "00000000002"]
+    with pytest.raises(InputError, match="iterator of dict"):
+        next(build_records(iter([{"a": "x"}]), NOVA, prompt="{a}"))  # type: ignore[call-overload]
+    for wrong in ({"prompt": None}, {"prompt": "{a}", "system": None}, {"prompt": ["{a}"]}):
+        with pytest.raises(InputError, match=r"is of type (NoneType|list); it takes text"):
+            build_records(frames[0], NOVA, **wrong)
+
+
 def test_embeddings_have_no_maximum_of_tokens() -> None:
     model = "amazon.titan-embed-text-v2:0"
     body = build_records(pd.DataFrame({"a": ["x"]}), model, prompt="{a}", dimensions=256)["model_input"][0]
