@@ -29,6 +29,8 @@ from documented_bodies import (
 __all__ = ["CASES", "DATE", "Case"]
 
 OPUS_5 = "us.anthropic.claude-opus-5"
+SONNET_46 = "us.anthropic.claude-sonnet-4-6"
+GEMMA = "google.gemma-3-12b-it"
 _HI = {"role": "user", "content": "Hello"}
 _TALK = [{"role": "user", "content": [{"text": "Hello"}]}]
 
@@ -207,15 +209,15 @@ CASES = [
         claude(messages=[blocks({"type": "text", "text": " ."})]),
     ),
     Case("empty_content", LITE, {"messages": [blocks()]}, nova()),
-    Case("empty_content", LITE, nova([{"text": ""}]), nova([{"text": " "}])),
-    Case("empty_content", LLAMA_3, {"prompt": ""}, {"prompt": " "}),
+    Case("empty_content", LITE, nova([{"text": ""}]), nova([{"text": " ."}])),
+    Case("empty_content", LLAMA_3, {"prompt": ""}, {"prompt": " ."}),
     Case(
         "empty_content",
         QWEN,
         chat({"role": "user", "content": ""}),
         chat(_HI, {"role": "assistant", "content": ""}, _HI),
     ),
-    Case("empty_content", TITAN_V2, {"inputText": ""}, {"inputText": " "}),
+    Case("empty_content", TITAN_V2, {"inputText": ""}, {"inputText": " ."}),
     Case("empty_content", NOVA_MM, embed(text={"truncationMode": "END", "value": ""}), embed()),
     Case("empty_content", LITE, nova([{"text": ""}]), nova(), "Converse"),
     # exclusive
@@ -436,7 +438,10 @@ CASES = [
         claude(messages=[blocks(image("image/png", PNG))]),
     ),
     Case(
-        "url_media", QWEN, chat(part("https://example.com/a.png")), chat(part(f"data:image/png;base64,{PNG}"))
+        "url_media",
+        GEMMA,
+        chat(part("https://example.com/a.png")),
+        chat(part(f"data:image/png;base64,{PNG}")),
     ),
     Case(
         "url_media",
@@ -471,7 +476,7 @@ CASES = [
     ),
     Case(
         "media_format",
-        QWEN,
+        GEMMA,
         chat(part(f"data:image/png;base64,{JPEG}")),
         chat(part(f"data:image/jpeg;base64,{JPEG}")),
     ),

@@ -93,7 +93,8 @@ def test_what_a_family_writes_passes_its_own_check(family: Family) -> None:
     "name", ["anthropic", "nova", "converse", "llama", "openai_chat", "titan_embed_image"]
 )
 def test_images_go_where_a_family_takes_them(name: str) -> None:
-    model = "us.meta.llama3-2-11b-instruct-v1:0" if name == "llama" else MODELS[name]
+    seeing = {"llama": "us.meta.llama3-2-11b-instruct-v1:0", "openai_chat": "google.gemma-3-12b-it"}
+    model = seeing.get(name, MODELS[name])
     body = write_body(get_family(name), Prompt("What is it?", media=(Media("image", "png", PNG),)))
     assert "iVBORw0KGgo" in json.dumps(body)
     kind = "Converse" if name == "converse" else "InvokeModel"

@@ -87,6 +87,8 @@ def _lay_over(shaped: Field, remarks: Field) -> Field:
         }
     if remarks.min_length is not None:
         changes["min_length"] = remarks.min_length
+    if remarks.blank:
+        changes["blank"] = remarks.blank
     if remarks.items is not None and shaped.items is not None:
         changes["items"] = _lay_over(shaped.items, remarks.items)
     if remarks.members:

@@ -83,7 +83,7 @@ def _decoder(field: Field, left_out: frozenset[str], chat: bool) -> Callable[[by
     body = _without(field, left_out)
     if "messages" in body.members:
         body = _one_turn(body, chat=chat)
-    record_id = required(string(min_length=1, not_blank=True))
+    record_id = required(string(min_length=1, blank="error"))
     line = Field("object", members={"recordId": record_id, "modelInput": required(body)})
     made = make_type(line, free=False)
     return msgspec.json.Decoder(made).decode if made is not None else None
@@ -125,7 +125,7 @@ def _texts(content: Field) -> Field:
     if content.kind == "either":
         return dataclasses.replace(content, choices=tuple(_texts(choice) for choice in content.choices))
     if content.kind == "string":
-        return dataclasses.replace(content, min_length=1)
+        return dataclasses.replace(content, min_length=1, blank="warning")
     block = content.items
     if block is not None and block.kind == "tagged":
         block = dataclasses.replace(block, variants={"text": block.variants["text"]})

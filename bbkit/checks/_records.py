@@ -57,8 +57,6 @@ class RecordCheck:
         invocation_type: str = "InvokeModel",
         quotas: Quotas | None = None,
     ):
-        if invocation_type not in ("InvokeModel", "Converse"):
-            raise InputError(f"invocation_type is {invocation_type!r}; it takes InvokeModel or Converse.")
         self.model_id = model_id
         self.quotas = quotas or Quotas.defaults(model_id)
         self.family = family_of(model_id, invocation_type=invocation_type, family=family)

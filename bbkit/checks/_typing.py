@@ -114,7 +114,7 @@ def _string(field: Field, free: bool) -> Any:
         return Literal[field.values]
     if field.mistakes:
         return None
-    pattern = r"\S" if field.not_blank else None
+    pattern = r"\S" if field.blank else None
     return Annotated[str, _meta(min_length=field.min_length, max_length=field.max_length, pattern=pattern)]
 
 

@@ -120,18 +120,21 @@ class _Walk:
         if field.values or field.mistakes:
             self._values(field, value, path)
         self._length(field, value, path, "characters")
-        if field.not_blank and value and value.isspace():
-            self._add(
-                "empty_content", path, f"{path} holds white space only.", "Give it text, or leave it out."
-            )
+        if field.blank and value and value.isspace():
+            finding, remedy = f"{path} holds white space only.", "Give it text, or leave it out."
+            self._add("empty_content", path, finding, remedy, field.blank)
         if field.prefix and not value.startswith(field.prefix):
             accepted = " or ".join(field.prefix)
             mistake = field.prefix_mistake or Mistake(f"It must begin with {accepted}.", "value")
             self._mistaken(mistake, path, f"{path} is {show(value)}; it begins with {accepted}.")
-        if field.base64 and value:
-            self._base64(value, path)
+        elif field.base64 and value:
+            self._base64(value.partition(";base64,")[2] if field.prefix else value, path)
 
     def _base64(self, value: str, path: str) -> None:
+        if not value:
+            finding, remedy = f"{path} holds no base64.", "Write ;base64, and the bytes as base64 after it."
+            self._add("base64", path, finding, remedy)
+            return
         if value.startswith("data:"):
             finding = f"{path} begins with {show(value[:20])}."
             self._add("base64", path, finding, "Send the base64 alone, without data: and what follows it.")

@@ -7,7 +7,7 @@ A family is a frozen value with two pure functions. `family_of` tells it from th
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.errors import FamilyError
+from bbkit.errors import FamilyError, InputError
 from bbkit.families import (
     ai21,
     anthropic,
@@ -113,8 +113,16 @@ def family_of(
     Raises
     ------
     FamilyError
-        When the id does not say the family, or an embedding model is asked for with Converse.
+        When the id does not say the family or is no text, or an embedding model is asked for with Converse.
+    InputError
+        For another invocation type.
     """
+    if invocation_type not in ("InvokeModel", "Converse"):
+        raise InputError(f"invocation_type is {invocation_type!r}; it takes InvokeModel or Converse.")
+    if not isinstance(model_id, str):
+        raise FamilyError(
+            f"model_id is {model_id!r}; it takes a model id, an inference-profile id or an ARN."
+        )
     if isinstance(family, Family):
         return family
     if family:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import mapping, objects, word
+from bbkit.families._turns import is_text_only, offered_faults, refused_media
 from bbkit.families.requests import (
     CACHING,
     Fault,
@@ -23,6 +24,10 @@ from bbkit.families.requests import (
 )
 
 _OPEN, _CLOSE = "<reasoning>", "</reasoning>"
+_MEDIA = ("image_url", "input_audio", "audio_url", "video_url")
+_EMPTY = "Give the turn some text, or leave it out."
+_INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_content", "reasoning")
+"""What an assistant turn may have instead of content."""
 
 
 def read_text(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -69,45 +74,88 @@ def read_calls(message: Mapping[str, Any]) -> list[Any] | None:
 
 
 def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
-    """Tool messages that answer no call, and conversations with nothing to answer; takes any object."""
+    """Turns that say nothing, calls and answers that do not meet, refused media; takes any object."""
+    faults = _choice_faults(body) if "tool_choice" in body else []
     messages = body.get("messages")
     if type(messages) is not list or not messages:
-        return []
-    faults: list[Fault] = []
-    called: set[Any] = set()
-    asked = False
+        return faults
     for position, message in enumerate(messages):
-        if type(message) is not dict:
-            continue
-        role = message.get("role")
-        if role in ("user", "tool"):
-            asked = True
-        if role == "assistant" and message.get("tool_calls"):
-            called |= {str(call.get("id")) for call in objects(message["tool_calls"])}
-        elif role == "tool" and str(message.get("tool_call_id")) not in called:
-            faults.append(
-                error_at(
-                    f"messages[{position}].tool_call_id",
-                    "tool_pairing",
-                    f"A tool message answers {message.get('tool_call_id')!r}, which no earlier turn calls.",
-                    "Answer the id of a tool call of an assistant turn before.",
-                )
-            )
-        content = message.get("content")
-        if role in ("user", "system", "developer") and content in ("", []):
-            faults.append(
-                error_at(
-                    f"messages[{position}].content",
-                    "empty_content",
-                    f"The {role} turn is empty.",
-                    "Give the turn some text, or leave it out.",
-                )
-            )
-    if not asked:
+        if type(message) is dict:
+            faults += _content_faults(position, message, model_id)
+    if not any(mapping(message).get("role") in ("user", "tool") for message in messages):
         faults.append(
             error_at("messages", "role_order", "No turn is the user's.", "Add a user turn to answer.")
         )
-    return faults
+    return faults + _call_faults(messages)
+
+
+def _content_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Fault]:
+    content, role, path = message.get("content"), message.get("role"), f"messages[{position}].content"
+    wrong: Fault | None = None
+    if role == "assistant":
+        if content in (None, []) and not any(message.get(name) for name in _INSTEAD):
+            found = "The assistant turn has neither content nor tool_calls."
+            wrong = error_at(path, "required", found, "Give it content, or the tool_calls it made.")
+    elif content is None:
+        found = f"{path} is {'null' if 'content' in message else 'missing'}."
+        wrong = error_at(path, "required", found, "Give the turn its text.")
+    elif content in ("", []) and role != "tool":
+        wrong = error_at(path, "empty_content", f"The {role} turn is empty.", _EMPTY)
+    elif role == "user" and type(content) is str and content.isspace():
+        wrong = Fault("warning", "empty_content", path, "The user turn holds white space only.", _EMPTY)
+    elif type(content) is list and is_text_only(model_id):
+        sent = [kind for kind in _MEDIA if any(part.get("type") == kind for part in objects(content))]
+        wrong = refused_media(model_id, position, sent[0]) if sent else None
+    return [wrong] if wrong else []
+
+
+def _call_faults(messages: list[Any]) -> list[Fault]:
+    faults: list[Fault] = []
+    called: set[str] = set()
+    waiting: list[str] = []
+    at = 0
+    for position, message in enumerate(messages):
+        turn = mapping(message)
+        role = turn.get("role")
+        if role == "tool":
+            answered = str(turn.get("tool_call_id"))
+            if answered not in called:
+                found = f"A tool message answers {turn.get('tool_call_id')!r}, which no earlier turn calls."
+                remedy = "Answer the id of a tool call of an assistant turn before."
+                path = f"messages[{position}].tool_call_id"
+                faults.append(error_at(path, "tool_pairing", found, remedy))
+            waiting = [one for one in waiting if one != answered]
+        elif role in ("user", "assistant"):
+            faults += _unanswered(at, waiting)
+            ids = [str(call.get("id")) for call in objects(turn.get("tool_calls"))]
+            waiting, at = (ids if role == "assistant" else []), position
+            called.update(waiting)
+    return faults + _unanswered(at, waiting)
+
+
+def _unanswered(position: int, ids: list[str]) -> list[Fault]:
+    if not ids:
+        return []
+    found = f"The call {ids[0]!r} has no message of role tool right after it."
+    remedy = "Answer every call of the turn by a message of role tool, before the next turn."
+    return [Fault("warning", "tool_pairing", f"messages[{position}].tool_calls", found, remedy)]
+
+
+def _choice_faults(body: Mapping[str, Any]) -> list[Fault]:
+    choice = body["tool_choice"]
+    if choice in (None, "none"):
+        return []
+    if not body.get("tools"):
+        found = "tool_choice stands without tools."
+        return [Fault("warning", "required", "tools", found, "Add tools or leave it out.")]
+    chosen = mapping(mapping(choice).get("function")).get("name")
+    offered = (mapping(tool.get("function")).get("name") for tool in objects(body["tools"]))
+    return offered_faults(chosen, offered, "tool_choice.function.name")
+
+
+def chat_silent(model_id: str) -> frozenset[str]:
+    """Members without which `chat_faults` has nothing to say of one user turn of text."""
+    return frozenset({"tool_choice"})
 
 
 _PART = tagged(
@@ -125,6 +173,7 @@ _PART = tagged(
                         {
                             "url": required(
                                 string(
+                                    base64=True,
                                     prefix=("data:",),
                                     prefix_mistake=Mistake(
                                         "Send the bytes as a data: URI; batch fetches no URLs.", "url_media"

@@ -1,4 +1,4 @@
-"""What Claude models refuse although every single value is right: turns, thinking, sampling.
+"""What Claude models refuse although every single value is right: thinking, sampling, an answer's beginning.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html and
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from bbkit.families._base import mapping, objects
+from bbkit.families._claude_turns import choice_faults, turn_faults
 from bbkit.families.requests import Fault, error_at
 
 _VERSION = re.compile(
@@ -25,6 +26,7 @@ class Traits(NamedTuple):
     no_sampling: bool = False
     no_prefill: bool = False
     no_adaptive: bool = False
+    no_thinking: bool = False
 
 
 @lru_cache(maxsize=256)
@@ -53,6 +55,7 @@ def traits_of(model_id: str) -> Traits:
         no_sampling=version >= (5, 0) or (name == "opus" and version >= (4, 7)),
         no_prefill=version >= (4, 6),
         no_adaptive=version <= (4, 5),
+        no_thinking=version < (3, 7),
     )
 
 
@@ -65,50 +68,21 @@ def claude_silent(model_id: str) -> frozenset[str]:
 
 def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
-    faults = _turn_faults(body, model_id)
+    faults = turn_faults(body) + model_faults(body, model_id)
+    return faults + choice_faults(body) if "tool_choice" in body else faults
+
+
+def model_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+    """What a Claude model of one version refuses: an answer's beginning, thinking, sampling."""
+    messages = body.get("messages")
+    faults: list[Fault] = []
+    if type(messages) is list and len(messages) > 1:
+        faults += _ending_faults(messages, body, model_id)
     if "thinking" in body:
         faults += _thinking_faults(body, model_id)
     if "temperature" in body or "top_p" in body or "top_k" in body:
         faults += _sampling_faults(body, model_id)
-    if "tool_choice" in body and "tools" not in body:
-        faults.append(
-            error_at(
-                "tools",
-                "required",
-                "tool_choice stands without tools.",
-                "Add tools or leave it out.",
-            )
-        )
     return faults
-
-
-def _turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
-    messages = body.get("messages")
-    if type(messages) is not list or not messages:
-        return []
-    faults: list[Fault] = []
-    if mapping(messages[0]).get("role") == "assistant":
-        finding = "The first turn is the assistant's."
-        faults.append(error_at("messages[0].role", "role_order", finding, "Start messages with a user turn."))
-    last = len(messages) - 1
-    tools = False
-    for position, message in enumerate(messages):
-        content = message.get("content") if type(message) is dict else None
-        if type(content) is not list:
-            continue
-        for block in content:
-            if type(block) is not dict:
-                continue
-            if "tool_use_id" in block or "input" in block:
-                tools = True
-        if not content and not (position == last and message.get("role") == "assistant"):
-            remedy = "Give every turn at least one content block."
-            faults.append(
-                error_at(f"messages[{position}].content", "empty_content", "The turn is empty.", remedy)
-            )
-    if last:
-        faults += _ending_faults(messages, body, model_id)
-    return faults + _tool_faults(messages) if tools else faults
 
 
 def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Fault]:
@@ -147,47 +121,14 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) 
     return []
 
 
-def _tool_faults(messages: list[Any]) -> list[Fault]:
-    faults: list[Fault] = []
-    open_ids: list[Any] = []
-    for position, message in enumerate(messages):
-        if type(message) is not dict or type(message.get("content")) is not list:
-            blocks: list[dict[str, Any]] = []
-        else:
-            blocks = [block for block in message["content"] if type(block) is dict]
-        results = [block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"]
-        if mapping(message).get("role") == "user":
-            if missing := [use for use in open_ids if use not in results]:
-                faults.append(_unanswered(position - 1, missing))
-            if extra := [use for use in results if use not in open_ids]:
-                faults.append(
-                    error_at(
-                        f"messages[{position}].content",
-                        "tool_pairing",
-                        f"A tool_result answers {extra[0]!r}, which the turn before does not use.",
-                        "Answer the tool_use ids of the assistant turn just before.",
-                    )
-                )
-            open_ids = []
-        else:
-            open_ids += [block.get("id") for block in blocks if block.get("type") == "tool_use"]
-    if open_ids:
-        faults.append(_unanswered(len(messages) - 1, open_ids))
-    return faults
-
-
-def _unanswered(position: int, ids: list[Any]) -> Fault:
-    return error_at(
-        f"messages[{position}].content",
-        "tool_pairing",
-        f"tool_use {ids[0]!r} has no tool_result in the next user turn.",
-        "Answer every tool_use in the user turn that follows it.",
-    )
-
-
 def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     thinking = mapping(body["thinking"])
     kind = thinking.get("type")
+    if kind not in ("enabled", "adaptive"):
+        return []
+    if traits_of(model_id).no_thinking:
+        remedy = "Leave thinking out: it starts with Claude 3.7 Sonnet."
+        return [error_at("thinking", "thinking_conflict", "This model does not think.", remedy)]
     if kind == "adaptive" and traits_of(model_id).no_adaptive:
         return [
             error_at(
@@ -197,13 +138,19 @@ def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
                 "Use type enabled with budget_tokens; adaptive thinking starts with Claude 4.6.",
             )
         ]
-    if kind not in ("enabled", "adaptive"):
-        return []
     return _budget_faults(body, thinking, model_id) + _forced_faults(body)
 
 
 def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_id: str) -> list[Fault]:
     budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
+    if traits_of(model_id).no_sampling:
+        if thinking.get("type") == "adaptive" and budget is None:
+            return []
+        path, found = "thinking.type", "thinking is enabled, which this model refuses."
+        if budget is not None:
+            path, found = "thinking.budget_tokens", "This model refuses budget_tokens."
+        remedy = "Use thinking type adaptive, with output_config.effort."
+        return [error_at(path, "thinking_conflict", found, remedy)]
     if thinking.get("type") == "enabled" and "budget_tokens" not in thinking:
         return [
             error_at(
@@ -211,15 +158,6 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
                 "required",
                 "thinking is enabled without budget_tokens.",
                 "Give budget_tokens, at least 1,024 and less than max_tokens.",
-            )
-        ]
-    if budget is not None and traits_of(model_id).no_sampling:
-        return [
-            error_at(
-                "thinking.budget_tokens",
-                "thinking_conflict",
-                "This model refuses budget_tokens.",
-                "Use thinking type adaptive, with output_config.effort.",
             )
         ]
     beta = body.get("anthropic_beta")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Media, Prompt, encode, mapping, objects, whole, word
+from bbkit.families._turns import is_text_only, misplaced, refused_media
 from bbkit.families.requests import Fault, error_at
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
@@ -14,7 +15,10 @@ _FORMATS = {"jpg": "jpeg", "3gp": "three_gp"}
 
 def turns(prompt: Prompt) -> Body:
     """The members ``system`` and ``messages`` for one user turn, media first."""
-    content: list[Body] = [_block(media, number) for number, media in enumerate(prompt.media, 1)]
+    content: list[Body] = []
+    names: set[str] = set()
+    for number, media in enumerate(prompt.media, 1):
+        content.append(_block(media, number, names))
     if prompt.text or not content:
         content.append({"text": prompt.text})
     written: Body = {"system": [{"text": prompt.system}]} if prompt.system else {}
@@ -22,7 +26,7 @@ def turns(prompt: Prompt) -> Body:
     return written
 
 
-def _block(media: Media, number: int) -> Body:
+def _block(media: Media, number: int, names: set[str]) -> Body:
     if media.s3_uri is not None:
         source: Body = {"s3Location": {"uri": media.s3_uri}}
     else:
@@ -30,6 +34,10 @@ def _block(media: Media, number: int) -> Body:
     block: Body = {"format": _FORMATS.get(media.format, media.format), "source": source}
     if media.kind == "document":
         block["name"] = _document_name(media.name) or f"document {number}"
+        if block["name"] in names:
+            # Two documents of one name are refused.
+            block["name"] = f"{block['name'][:190]} ({number})"
+        names.add(block["name"])
     return {media.kind: block}
 
 
@@ -71,8 +79,8 @@ def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer
     )
 
 
-def turn_faults(body: Mapping[str, Any]) -> list[Fault]:
-    """Turns that do not start with the user or do not alternate, and empty ones; takes any object."""
+def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+    """Turns out of order or empty, and media where none may stand; takes any object."""
     messages = body.get("messages")
     if type(messages) is not list:
         return []
@@ -103,5 +111,16 @@ def turn_faults(body: Mapping[str, Any]) -> list[Fault]:
                     "Give every turn at least one content block.",
                 )
             )
+        faults += _media_faults(position, message, model_id)
         before = role if role in ("user", "assistant") else before
     return faults
+
+
+def _media_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Fault]:
+    blocks = objects(message.get("content"))
+    kinds = [kind for kind in ("image", "video", "audio") if any(kind in block for block in blocks)]
+    if kinds and is_text_only(model_id):
+        return [refused_media(model_id, position, kinds[0])]
+    if message.get("role") == "assistant":
+        return [misplaced(position, kind, "assistant") for kind in kinds]
+    return []

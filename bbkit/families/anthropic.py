@@ -68,7 +68,10 @@ def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> 
     content: list[Body] = [_block(media) for media in prompt.media]
     if prompt.text or not content:
         content.append({"type": "text", "text": prompt.text})
-    written: Body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": max_tokens or 1024}
+    written: Body = {
+        "anthropic_version": "bedrock-2023-05-31",
+        "max_tokens": 1024 if max_tokens is None else max_tokens,
+    }
     if prompt.system:
         written["system"] = prompt.system
     written["messages"] = [{"role": "user", "content": content}]
@@ -163,7 +166,7 @@ def _named(members: dict[str, Field]) -> Field:
     return record({"type": required(string()), **members}, mistakes=_CACHED)
 
 
-_TEXT = _named({"text": required(string(min_length=1, not_blank=True)), "citations": anything()})
+_TEXT = _named({"text": required(string(min_length=1, blank="error")), "citations": anything()})
 _IMAGE = _named({"source": required(_IMAGE_SOURCE)})
 _DOCUMENT = _named(
     {"source": required(_DOCUMENT_SOURCE), "title": string(), "context": string(), "citations": free()}
@@ -220,7 +223,7 @@ _MESSAGE = record(
                 },
             )
         ),
-        "content": required(either(string(min_length=1, not_blank=True), array(_BLOCK))),
+        "content": required(either(string(min_length=1, blank="error"), array(_BLOCK))),
     }
 )
 _TOOL = record(
@@ -246,7 +249,7 @@ _BODY = record(
         "temperature": number(0, 1),
         "top_p": number(0, 1),
         "top_k": integer(0),
-        "stop_sequences": array(string(min_length=1), max_length=8191),
+        "stop_sequences": array(string(min_length=1, blank="error"), max_length=8191),
         "tools": array(_TOOL),
         "tool_choice": record(
             {
@@ -270,6 +273,7 @@ _BODY = record(
     },
     mistakes={
         **COMMON_MISTAKES,
+        **_CACHED,
         "model": Mistake("Leave model out: the job names the model; Bedrock refuses it in the body."),
         "prompt": Mistake("Put the text into messages: prompt belongs to the older Text Completions API."),
         "max_tokens_to_sample": Mistake(

@@ -132,7 +132,7 @@ _TITAN_MISTAKES = {
 }
 _TITAN_TEXT = record(
     {
-        "inputText": required(string(min_length=1, max_length=50_000)),
+        "inputText": required(string(min_length=1, max_length=50_000, blank="warning")),
         "dimensions": integer(values=(256, 512, 1024)),
         "normalize": boolean(),
         "embeddingTypes": array(string(values=("float", "binary")), min_length=1),
@@ -141,7 +141,7 @@ _TITAN_TEXT = record(
 )
 _TITAN_IMAGE = record(
     {
-        "inputText": string(min_length=1),
+        "inputText": string(min_length=1, blank="warning"),
         "inputImage": string(min_length=1, base64=True),
         "embeddingConfig": record({"outputEmbeddingLength": integer(values=(256, 384, 1024))}),
     },
@@ -223,7 +223,7 @@ _NOVA = record(
                     "text": record(
                         {
                             "truncationMode": required(string(values=("START", "END", "NONE"))),
-                            "value": string(min_length=1),
+                            "value": string(min_length=1, blank="warning"),
                             "source": record({"s3Location": required(_S3)}),
                         },
                         exactly_one=(("value", "source"),),

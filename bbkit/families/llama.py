@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, media_bytes, refuse_media, take, whole, word
+from bbkit.families._turns import is_text_only
 from bbkit.families.requests import (
     COMMON_MISTAKES,
     Fault,
     Mistake,
     Request,
     array,
+    error_at,
     foreign,
     integer,
     number,
@@ -80,7 +82,11 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
             )
         )
     images = body.get("images")
-    if type(images) is list and images and "<|image|>" not in prompt:
+    if images and is_text_only(model_id):
+        found = f"Images are sent, and {model_id} takes text only."
+        remedy = "Leave images out, or take a model that sees, such as Llama 3.2 11B."
+        faults.append(error_at("images", "media_refused", found, remedy))
+    elif type(images) is list and images and "<|image|>" not in prompt:
         faults.append(
             Fault(
                 "warning",
@@ -95,7 +101,7 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
 
 _BODY = record(
     {
-        "prompt": required(string(min_length=1)),
+        "prompt": required(string(min_length=1, blank="warning")),
         "images": array(string(min_length=1, base64=True)),
         "max_gen_len": integer(1, 8192),
         "temperature": number(0, 1),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, first, mapping, refuse_media, take, word
-from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, read_calls, read_text
+from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, chat_silent, read_calls, read_text
 from bbkit.families.requests import (
     COMMON_MISTAKES,
     Mistake,
@@ -32,7 +32,13 @@ CHAT_SOURCE = (
     "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistral-chat-completion.html"
 )
 _TEXT_NAMES = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "stop_sequences": "stop"}
-_CHAT_NAMES = {"temperature": "temperature", "top_p": "top_p", "tools": "tools", "tool_choice": "tool_choice"}
+_CHAT_NAMES = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop_sequences": "stop",
+    "tools": "tools",
+    "tool_choice": "tool_choice",
+}
 
 
 def text_body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
@@ -77,7 +83,7 @@ _FOREIGN = {
 }
 _TEXT_BODY = record(
     {
-        "prompt": required(string(min_length=1)),
+        "prompt": required(string(min_length=1, blank="warning")),
         "max_tokens": integer(1, 8192),
         "stop": array(string(min_length=1), max_length=10),
         "temperature": number(0, 1),
@@ -121,7 +127,7 @@ CHAT = Family(
     body=chat_body,
     answer=chat_answer,
     request=Request(
-        body=_CHAT_BODY, rules=chat_faults, silent=always_silent, source=CHAT_SOURCE, date="2026-10"
+        body=_CHAT_BODY, rules=chat_faults, silent=chat_silent, source=CHAT_SOURCE, date="2026-10"
     ),
     max_tokens_path=("max_tokens",),
     source=CHAT_SOURCE,

@@ -9,6 +9,7 @@ from typing import Any
 
 from bbkit.families._base import Answer, Body, Family, Prompt, mapping, objects, refuse_media, take
 from bbkit.families._messages import read, turn_faults, turns
+from bbkit.families._turns import ToolTurn, offered_faults, tool_faults, tools_missing
 from bbkit.families.requests import (
     CACHING,
     COMMON_MISTAKES,
@@ -18,7 +19,6 @@ from bbkit.families.requests import (
     Request,
     array,
     boolean,
-    error_at,
     foreign,
     free,
     integer,
@@ -57,9 +57,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
 
 
 def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
-    faults = turn_faults(body)
-    if "nova-micro" in model_id:
-        faults += _micro_faults(body)
+    faults = turn_faults(body, model_id) + _tool_faults(body)
     config = mapping(body.get("inferenceConfig"))
     reasoning = mapping(config.get("reasoningConfig"))
     if reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high":
@@ -77,23 +75,27 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
+def _tool_faults(body: Mapping[str, Any]) -> list[Fault]:
+    turns = []
+    for position, message in enumerate(body["messages"] if type(body.get("messages")) is list else ()):
+        blocks = objects(mapping(message).get("content"))
+        uses, results = (
+            [mapping(block[name]).get("toolUseId") for block in blocks if name in block]
+            for name in ("toolUse", "toolResult")
+        )
+        turns.append(ToolTurn(mapping(message).get("role"), position, uses, results))
+    faults: list[Fault] = []
+    if any(turn.uses or turn.results for turn in turns):
+        faults += tool_faults(turns, "toolUse", "toolResult")
+        faults += [] if "toolConfig" in body else [tools_missing("toolConfig", "toolUse and toolResult")]
+    config = mapping(body.get("toolConfig"))
+    chosen = mapping(mapping(config.get("toolChoice")).get("tool")).get("name")
+    offered = (mapping(tool.get("toolSpec")).get("name") for tool in objects(config.get("tools")))
+    return faults + offered_faults(chosen, offered, "toolConfig.toolChoice.tool.name")
+
+
 def _silent(model_id: str) -> frozenset[str]:
-    return frozenset({"inferenceConfig.reasoningConfig"})
-
-
-def _micro_faults(body: Mapping[str, Any]) -> list[Fault]:
-    for position, message in enumerate(objects(body.get("messages"))):
-        for kind in ("image", "video", "audio"):
-            if any(kind in block for block in objects(message.get("content"))):
-                return [
-                    error_at(
-                        f"messages[{position}].content",
-                        "media_refused",
-                        f"Nova Micro is sent a block of {kind}.",
-                        "Nova Micro takes text only.",
-                    )
-                ]
-    return []
+    return frozenset({"inferenceConfig.reasoningConfig", "toolConfig"})
 
 
 _S3 = record(
@@ -126,7 +128,7 @@ def _media(*formats: str, place: bool = True) -> Field:
 _IMAGE = _media("jpeg", "png", "gif", "webp")
 _VIDEO = _media("mkv", "mov", "mp4", "webm", "three_gp", "flv", "mpeg", "mpg", "wmv")
 _AUDIO = _media("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv")
-_TEXT = string(min_length=1)
+_TEXT = string(min_length=1, blank="warning")
 _KINDS = ("text", "image", "video", "audio", "toolUse", "toolResult", "reasoningContent")
 _BLOCK = record(
     {
@@ -203,7 +205,10 @@ _TOOL_CONFIG = record(
                 min_length=1,
             )
         ),
-        "toolChoice": free(),
+        "toolChoice": record(
+            {"auto": free(), "any": free(), "tool": record({"name": required(string(min_length=1))})},
+            exactly_one=(("auto", "any", "tool"),),
+        ),
     }
 )
 _BODY = record(

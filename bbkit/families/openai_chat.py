@@ -17,13 +17,12 @@ from bbkit.families._base import (
     first,
     mapping,
     media_bytes,
-    objects,
     refuse_media,
     take,
     whole,
     word,
 )
-from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, read_calls, read_text
+from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, chat_silent, read_calls, read_text
 from bbkit.families.requests import (
     COMMON_MISTAKES,
     Fault,
@@ -42,6 +41,7 @@ from bbkit.families.requests import (
     renamed,
     required,
     string,
+    tagged,
 )
 
 SOURCE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html"
@@ -115,23 +115,11 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
                 "Leave model out of the body: the job names the model.",
             )
         )
-    if "gpt-oss" in model_id:
-        for position, message in enumerate(objects(body.get("messages"))):
-            kinds = [part.get("type") for part in objects(message.get("content"))]
-            if any(kind in kinds for kind in ("image_url", "input_audio", "audio_url", "video_url")):
-                faults.append(
-                    error_at(
-                        f"messages[{position}].content",
-                        "media_refused",
-                        "gpt-oss is sent media.",
-                        "gpt-oss takes text only.",
-                    )
-                )
     return faults
 
 
 def _silent(model_id: str) -> frozenset[str]:
-    return frozenset({"model"})
+    return chat_silent(model_id) | {"model"}
 
 
 _BODY = record(
@@ -151,11 +139,20 @@ _BODY = record(
         "frequency_penalty": number(-2, 2),
         "presence_penalty": number(-2, 2),
         "repetition_penalty": number(0),
-        "response_format": record(
+        "response_format": tagged(
+            "type",
             {
-                "type": required(string(values=("text", "json_object", "json_schema"))),
-                "json_schema": record({"name": required(string()), "schema": free()}, open=True),
-            }
+                "text": record({"type": required(string())}),
+                "json_object": record({"type": required(string())}),
+                "json_schema": record(
+                    {
+                        "type": required(string()),
+                        "json_schema": required(
+                            record({"name": required(string()), "schema": free()}, open=True)
+                        ),
+                    }
+                ),
+            },
         ),
         "reasoning_effort": string(values=("none", "minimal", "low", "medium", "high", "xhigh")),
         "tools": array(TOOL),

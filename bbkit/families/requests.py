@@ -68,10 +68,10 @@ class Field:
         Whether a member of an object may be null as well as left out.
     prefix : tuple of str
         A string must start with one of these; `prefix_mistake` says why.
-    not_blank : bool
-        A string must hold more than white space.
+    blank : str
+        Severity of a string of white space only; empty where it may be.
     base64 : bool
-        A string must be base64 (no ``data:`` prefix).
+        A string must be base64: no ``data:`` before it, or with `prefix` what follows ``;base64,``.
     """
 
     kind: str
@@ -93,7 +93,7 @@ class Field:
     null_is_absent: bool = False
     prefix: tuple[str, ...] = ()
     prefix_mistake: Mistake | None = None
-    not_blank: bool = False
+    blank: str = ""
     base64: bool = False
 
 
@@ -151,7 +151,7 @@ def string(
     mistakes: Mapping[str, Mistake] | None = None,
     prefix: tuple[str, ...] = (),
     prefix_mistake: Mistake | None = None,
-    not_blank: bool = False,
+    blank: str = "",
     base64: bool = False,
 ) -> Field:
     """A text; lengths in characters."""
@@ -163,7 +163,7 @@ def string(
         mistakes=mistakes or {},
         prefix=prefix,
         prefix_mistake=prefix_mistake,
-        not_blank=not_blank,
+        blank=blank,
         base64=base64,
     )
 

@@ -3,9 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.families._base import first, mapping
+from bbkit.families._base import first, mapping, objects
 
 _CHAT = ("openai_chat", "mistral_chat", "ai21")
+_CHAT_ROLES = ("system", "developer", "tool")
+_CHAT_NAMES = (
+    "max_completion_tokens",
+    "response_format",
+    "frequency_penalty",
+    "presence_penalty",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "logit_bias",
+    "logprobs",
+    "seed",
+)
 _MARKS = (
     ("anthropic_version", ("anthropic",)),
     ("singleEmbeddingParams", ("nova_embed",)),
@@ -53,13 +65,22 @@ def _messages_like(body: Mapping[str, Any]) -> tuple[str, ...]:
     if "schemaVersion" in body or "inferenceConfig" in body:
         return ("nova", "converse")
     content = mapping(first(body["messages"])).get("content")
+    block = first(content)
+    kind = block.get("type")
+    if type(kind) is str and kind in _TYPED:
+        return _TYPED[kind]
+    if kind is None and any(name in block for name in _UNTYPED):
+        return ("nova", "converse")
+    if _is_chat(body):
+        return _CHAT
     if type(content) is str:
         return (*_CHAT, "anthropic")
-    block = first(content)
-    if "type" in block:
-        kind = block["type"]
-        return _TYPED.get(kind if type(kind) is str else "", ("anthropic", *_CHAT))
-    return ("nova", "converse") if any(name in block for name in _UNTYPED) else ()
+    return ("anthropic", *_CHAT) if "type" in block else ()
+
+
+def _is_chat(body: Mapping[str, Any]) -> bool:
+    roles = [message.get("role") for message in objects(body["messages"])]
+    return any(name in body for name in _CHAT_NAMES) or any(role in roles for role in _CHAT_ROLES)
 
 
 def _prompt_like(body: Mapping[str, Any], prompt: str) -> tuple[str, ...]:
