@@ -14,7 +14,7 @@ import pandas as pd
 
 from bbkit.errors import name_some
 from bbkit.families import FAMILIES, bare_model_id, family_name, geographies_of, split_model_id
-from bbkit.frames import as_frame
+from bbkit.frames import as_frame, found_that
 
 __all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]
 
@@ -145,13 +145,15 @@ def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
     kind, geography, bare = split_model_id(model_id)
     if kind in ("imported-model", "provisioned-model"):
         return [
-            _finding(
+            found_that(
+                "error",
                 "model_refused",
                 f"{model_id} is of the kind {kind}.",
                 "Batch inference takes foundation models, inference profiles and custom models.",
-                "error",
             )
         ]
+    if elsewhere := _check_arn(model_id, region):
+        return elsewhere
     if kind in ("application-inference-profile", "custom-model") or kind.startswith("custom-model-"):
         return []
     model = find_model(model_id)
@@ -160,11 +162,11 @@ def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
         name = family_name(model_id)
         read_only = name and not FAMILIES[name].writable
         return [
-            _finding(
+            found_that(
+                "error" if read_only else "warning",
                 "model_not_listed",
                 f"{bare} is not in {listed} of models for batch inference.",
                 f"See {_data()['source']}, or take another model.",
-                "error" if read_only else "warning",
             )
         ]
     return _check_region(model, model_id, geography, region, listed) if region else []
@@ -175,40 +177,51 @@ def _check_region(
 ) -> list[dict[str, Any]]:
     alone, profiled = region in model.single_region, region in model.profile_source_regions
     if geography:
-        if profiled:
-            return []
-        remedy = f"Use {model.model_id}." if alone else f"Use {_where(model)}."
-        return [
-            _finding(
-                "model_region",
-                f"{listed} has no inference profile of {model.model_id} from {region}.",
-                remedy,
-                "warning",
-            )
-        ]
+        return _check_geography(model, model_id, geography, region, listed)
     if alone:
         return []
     if profiled:
         found = f"{model_id} is listed in {region} through an inference profile only."
         ids = " or ".join(profile_ids(model_id, region))
         return [
-            _finding("model_profile", found, f"Use the id of a profile: {ids} ({_PROFILES_PAGE}).", "error")
+            found_that("error", "model_profile", found, f"Use the id of a profile: {ids} ({_PROFILES_PAGE}).")
         ]
     return [
-        _finding(
+        found_that(
+            "warning",
             "model_region",
             f"{listed} does not have {model.model_id} in {region}.",
             f"Use {_where(model)}.",
-            "warning",
         )
     ]
+
+
+def _check_arn(model_id: str, region: str) -> list[dict[str, Any]]:
+    own = model_id.split(":")[3] if model_id.startswith("arn:") and model_id.count(":") > 4 else ""
+    if not own or not region or own == region:
+        return []
+    found = f"{model_id} is an ARN of {own}, and the job is created in {region}."
+    return [found_that("warning", "model_region", found, f"Use an ARN of {region}, or set the region {own}.")]
+
+
+def _check_geography(
+    model: Model, model_id: str, geography: str, region: str, listed: str
+) -> list[dict[str, Any]]:
+    if region not in model.profile_source_regions:
+        found = f"{listed} has no inference profile of {model.model_id} from {region}."
+        alone = region in model.single_region
+        remedy = f"Use {model.model_id}." if alone else f"Use {_where(model)}."
+        return [found_that("warning", "model_region", found, remedy)]
+    known = geographies_of(region)
+    if not known or geography in (*known, "global"):
+        return []
+    found = f"{model_id} is a profile of the geography {geography}; {region} has those of {', '.join(known)}."
+    ids = " or ".join(profile_ids(model_id, region))
+    remedy = f"Use {ids}; the list does not say which exist, ListInferenceProfiles does ({_PROFILES_PAGE})."
+    return [found_that("warning", "model_region", found, remedy)]
 
 
 def _where(model: Model) -> str:
     if model.single_region:
         return f"a region of {name_some(model.single_region)}"
     return f"an inference profile from {name_some(model.profile_source_regions)}"
-
-
-def _finding(rule: str, finding: str, remedy: str, severity: str) -> dict[str, Any]:
-    return {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy}

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from bbkit import aws
-from bbkit.errors import AwsError, InputError
+from bbkit.errors import AwsError, CredentialsError, InputError
 from bbkit.families import bare_model_id
 from bbkit.model_names import model_keys, name_keys
 
@@ -98,8 +98,8 @@ class Quotas:
     def read(cls, model_id: str) -> "Quotas":
         """The account's own values, from Service Quotas in the region of the client.
 
-        Where the account may not list its quotas, or they do not name the model, the defaults stand and
-        `note` says so.
+        Where there are no credentials, the account may not list its quotas, or they do not name the model,
+        the defaults stand and `note` says so.
 
         Parameters
         ----------
@@ -119,7 +119,7 @@ class Quotas:
         default = cls.defaults(model_id)
         try:
             found = match_quotas(aws.iter_quotas("bedrock"), model_id)
-        except AwsError as error:
+        except (AwsError, CredentialsError) as error:
             return _noted(default, {}, f"{default.note}; Service Quotas could not be read ({error})")
         if not found:
             return _noted(

@@ -3,13 +3,14 @@
 
 import json
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbkit.aws import split_s3_uri
-from bbkit.errors import InputError, name_some
+from bbkit.checks import iter_places
+from bbkit.errors import InputError, RecordsError, name_some
+from bbkit.lines import read_line
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -46,9 +47,6 @@ class RecordFile:
     media: str = ""
 
 
-_MEDIA = re.compile(rb'"s3Location"\s*:\s*\{[^{}]*"uri"\s*:\s*"(s3://[^"\\]+/)[^"/\\]*"')
-
-
 def find_media_folder(path: Path) -> str:
     """Find the folder in S3 that holds all media an input file points to.
 
@@ -70,14 +68,24 @@ def find_media_folder(path: Path) -> str:
     folders: set[str] = set()
     with path.open("rb") as stream:
         for line in stream:
-            if b'"s3Location"' in line:
-                folders.update(found.decode() for found in _MEDIA.findall(line))
+            # Few lines are read whole; in them escapes such as s3:\\/\\/ are undone.
+            if b's3Location"' in line:
+                folders.update(uri.rpartition("/")[0] + "/" for uri in _places_of(line))
     if not folders:
         return ""
     if len({split_s3_uri(folder)[0] for folder in folders}) > 1:
         raise InputError(f"Media lie in several buckets ({name_some(sorted(folders))}). Put them into one.")
     common = os.path.commonpath([folder.removeprefix("s3://") for folder in folders])
     return f"s3://{common}/"
+
+
+def _places_of(line: bytes) -> list[str]:
+    try:
+        body = read_line(line, "", 0)[1]
+    except RecordsError:
+        # Written all the same by someone who allowed it: no body, no media.
+        return []
+    return [uri for _, uri in iter_places(body) if uri.startswith("s3://") and uri.count("/") > 2]
 
 
 def read_index(folder: Path) -> list[RecordFile]:

@@ -384,6 +384,24 @@ def test_uploads_are_told_and_not_repeated(small: Any, tmp_path: Path) -> None:
     assert len(puts) == 1
 
 
+@pytest.mark.parametrize("escape", [lambda line: line.replace("/", "\\/"), lambda line: line])
+def test_the_place_of_media_is_found_however_json_writes_it(
+    small: Standin, tmp_path: Path, escape: Callable[[str], str]
+) -> None:
+    source = {"s3Location": {"uri": "s3://bbkit-standin/médias/v.mp4"}}
+    content = [
+        {"video": {"format": "mp4", "source": source}},
+        {"text": 'no "s3Location": {"uri": "s3://x/"}'},
+    ]
+    body = {"messages": [{"role": "user", "content": content}]}
+    path = tmp_path / "in.jsonl"
+    lines = [escape(json.dumps({"recordId": f"r{number}", "modelInput": body})) for number in range(5)]
+    path.write_text("\n".join(lines))
+    run = bb.Run.create(tmp_path / "calls", model_id="amazon.nova-lite-v1:0")
+    bb.write_records(path, run)
+    assert [file.media for file in run.record_files()] == ["s3://bbkit-standin/médias/"]
+
+
 def test_records_with_media_are_read_from_the_folder_of_the_media(small: Standin, tmp_path: Path) -> None:
     media = f"s3://bbkit-standin/media/{tmp_path.name}/"
     s3 = aws.client("s3")

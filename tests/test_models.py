@@ -75,6 +75,20 @@ def rules(model_id: str, region: str = "") -> list[tuple[str, str]]:
         (f"{ACCOUNT}:provisioned-model/abcdefghijkl", "us-east-1", [("error", "model_refused")]),
         (f"{ACCOUNT}:application-inference-profile/abcdefghijkl", "us-east-1", []),
         (f"{ACCOUNT}:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl", "us-east-1", []),
+        ("us.amazon.nova-lite-v1:0", "eu-west-1", [("warning", "model_region")]),
+        ("eu.amazon.nova-lite-v1:0", "us-east-1", [("warning", "model_region")]),
+        ("eu.amazon.nova-lite-v1:0", "eu-west-1", []),
+        ("apac.amazon.nova-lite-v1:0", "ap-northeast-1", []),
+        ("global.amazon.nova-2-lite-v1:0", "eu-central-1", []),
+        (f"{ACCOUNT}:application-inference-profile/abcdefghijkl", "us-west-2", [("warning", "model_region")]),
+        (
+            f"{ACCOUNT}:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl",
+            "us-west-2",
+            [("warning", "model_region")],
+        ),
+        (f"{ACCOUNT}:inference-profile/us.amazon.nova-lite-v1:0", "us-west-2", [("warning", "model_region")]),
+        ("arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0", "us-east-1", []),
+        ("arn:aws:bedrock:::foundation-model/amazon.nova-lite-v1:0", "us-east-1", []),
     ],
 )
 def test_what_the_list_says_of_an_id(model_id: str, region: str, expected: list[tuple[str, str]]) -> None:
@@ -84,5 +98,8 @@ def test_what_the_list_says_of_an_id(model_id: str, region: str, expected: list[
 def test_the_id_of_a_profile_is_offered_not_taken() -> None:
     (row,) = check_model("amazon.nova-2-lite-v1:0", "eu-central-1")
     assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row["remedy"]
+    (row,) = check_model("us.amazon.nova-2-lite-v1:0", "eu-central-1")
+    assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row["remedy"]
+    assert "does not say which exist" in row["remedy"]
     assert profile_ids("amazon.nova-2-lite-v1:0", "ap-south-1")[0] == "apac.amazon.nova-2-lite-v1:0"
     assert profile_ids("deepseek.v3.2", "us-east-1") == []

@@ -1,8 +1,10 @@
 """Quotas: dated defaults, the account's own values, and names that AWS does not keep tidy."""
 
 import json
+import os
 from collections.abc import Callable
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
@@ -133,3 +135,15 @@ def test_quotas_that_may_not_be_read_keep_the_defaults(monkeypatch: pytest.Monke
     quotas = Quotas.read("amazon.nova-lite-v1:0")
     assert quotas.max_job_bytes == 100 * 10**9
     assert "Service Quotas could not be read" in quotas.note
+
+
+def test_without_credentials_the_defaults_stand(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    quotas = Quotas.read("amazon.nova-lite-v1:0")
+    assert quotas.max_job_bytes == 100 * 10**9
+    assert "no AWS credentials" in quotas.note

@@ -3,9 +3,18 @@
 A batch job does not validate `modelInput`: one whose bodies are all wrong runs to its end and holds nothing.
 """
 
+from bbkit.checks._media import iter_places
 from bbkit.checks._names import check_arn, check_job_name, check_s3_uri
 from bbkit.checks._records import RecordCheck
 from bbkit.checks._rules import RULES
 from bbkit.checks._sources import check_records
 
-__all__ = ["RULES", "RecordCheck", "check_arn", "check_job_name", "check_records", "check_s3_uri"]
+__all__ = [
+    "RULES",
+    "RecordCheck",
+    "check_arn",
+    "check_job_name",
+    "check_records",
+    "check_s3_uri",
+    "iter_places",
+]
