@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.errors import RecordsError
+from bbkit.errors import InputError, RecordsError, name_some
 
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
@@ -98,6 +98,43 @@ def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
     return pd.DataFrame(data)
 
 
+def require_columns(
+    frame: Any, names: Iterable[str], remedy: str = "Pass what collect_outputs returned."
+) -> None:
+    """Refuse what is not a frame with these columns, before anything is read from it.
+
+    Parameters
+    ----------
+    frame : object
+        What a caller passed.
+    names : iterable of str
+        Columns it must have.
+    remedy : str
+        What to pass.
+
+    Raises
+    ------
+    InputError
+        If it is no frame, has two columns of one name, or lacks some of `names`.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"Found {type(frame).__name__} where a DataFrame belongs. {remedy}")
+    if twice := frame.columns[frame.columns.duplicated()].tolist():
+        raise InputError(f"The frame has more than one column {name_some(twice)}. Keep one of each name.")
+    if absent := [name for name in names if name not in frame.columns]:
+        raise InputError(f"The frame has no column {name_some(absent)}. {remedy}")
+
+
+def find_column(frame: pd.DataFrame, name: str) -> str | None:
+    """Find a column by its own name or, one of the source, by its name there; None where there is none."""
+    return next((known for known in (name, f"source.{name}") if known in frame.columns), None)
+
+
+def is_absent(value: Any) -> bool:
+    """Tell whether a cell holds nothing; a list or an array in it is something."""
+    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
+
+
 def _known(value: Any) -> Any:
     return pd.NA if value is None else value
 
@@ -139,7 +176,7 @@ def bundle(
 
 
 def _plain(value: Any) -> Any:
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if is_absent(value):
         return None
     if hasattr(value, "isoformat"):
         return value.isoformat()

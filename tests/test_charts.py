@@ -163,6 +163,44 @@ def test_errors_that_differ_in_a_number_are_one_kind() -> None:
     assert list(trace.x) == [30]
 
 
+def test_the_title_counts_kinds_of_errors_beyond_the_bars_that_are_drawn() -> None:
+    rows = [{**ERRORED, "error_message": f"kind {chr(97 + place) * 3}"} for place in range(22)]
+    figure = charts.errors(make_outputs(*rows))
+    assert "22 records errored, in 22 ways" in figure.layout.title.text
+    assert len(figure.data[0].x) == 12
+
+
+def test_what_is_not_over_or_not_reported_is_said() -> None:
+    pending = {"outcome": "pending"}
+    silent = {**SUCCEEDED, "stop_reason": None, "stop_reason_raw": None}
+    word = {**SUCCEEDED, "text": "yes"}
+    cut = {**SUCCEEDED, "stop_reason": "length"}
+    for chart, rows, said in (
+        (charts.outcomes, [pending] * 150, "All 150 records are pending"),
+        (charts.outcomes, [SUCCEEDED, ERRORED, pending], "1 of 3 records succeeded so far, 1 is pending"),
+        (charts.output_lengths, [word], "The median answer has 1 word<"),
+        (charts.cut_off_by_input, [cut], "The answer was cut off"),
+        (charts.cut_off_by_input, [SUCCEEDED, silent], "No answer that reports why it ended was cut off"),
+        (charts.stop_reasons, [SUCCEEDED, silent], "No answer that reports why it ended was cut off"),
+    ):
+        assert said in chart(make_outputs(*rows)).layout.title.text
+    figure = charts.cut_off_by_input(make_outputs(silent, silent))
+    assert figure.layout.annotations[0].text == "No answer reports why it ended."
+
+
+@pytest.mark.parametrize("wrong", [[1], None, pd.DataFrame({"x": [1]})], ids=["list", "None", "columns"])
+@pytest.mark.parametrize("chart", [*RECORD_CHARTS, charts.job_timeline], ids=lambda chart: chart.__name__)
+def test_what_is_not_the_table_is_refused_in_one_sentence(chart, wrong: object) -> None:
+    with pytest.raises(InputError, match="Pass "):
+        chart(wrong)
+
+
+@each_chart
+def test_several_columns_to_group_by_are_refused(chart) -> None:
+    with pytest.raises(InputError, match="one column"):
+        chart(make_outputs(SUCCEEDED), by=["queue"])
+
+
 def test_where_nothing_errored_the_records_that_succeeded_are_drawn() -> None:
     figure = charts.errors(make_outputs(SUCCEEDED, SUCCEEDED, {"outcome": "missing"}))
     assert list(figure.data[0].x) == [2]

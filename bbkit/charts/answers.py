@@ -6,6 +6,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import look
 from bbkit.charts.bars import share_figure
+from bbkit.charts.cut_offs import say_cut_off
 from bbkit.charts.groups import find_column, split_groups
 from bbkit.findings import fold_messages
 
@@ -33,9 +34,9 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
+    column = find_column(outputs, by, ("outcome",))
     if outputs.empty:
         return look.empty_figure(title or "Outcomes of the records", "No record was sent yet.")
     parts, codes = _code(outputs["outcome"], list(look.OUTCOMES))
@@ -48,18 +49,23 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
         parts,
         look.OUTCOMES,
         names,
-        title=title or _say_outcomes(sums.get("succeeded", 0), total),
+        title=title or _say_outcomes(sums, total),
         subtitle=f"Outcomes, n = {look.count_noun(total, 'record')}: {', '.join(said)}",
         noun="records",
     )
 
 
-def _say_outcomes(succeeded: int, total: int) -> str:
-    if succeeded == total:
-        return "The record succeeded" if total == 1 else f"All {total:,} records succeeded"
+def _say_outcomes(sums: dict[str, int], total: int) -> str:
+    succeeded, pending = sums.get("succeeded", 0), sums.get("pending", 0)
+    if total in (succeeded, pending):
+        ended = "succeeded" if succeeded else "is pending" if total == 1 else "are pending"
+        return f"The record {ended}" if total == 1 else f"All {total:,} records {ended}"
+    said = f"{succeeded:,} of {total:,} records succeeded" if succeeded else ""
     if not succeeded:
-        return f"None of {look.count_noun(total, 'record')} succeeded"
-    return f"{succeeded:,} of {total:,} records succeeded ({look.percent(succeeded, total)})"
+        said = f"None of {look.count_noun(total, 'record')} succeeded"
+    if pending:
+        return f"{said} so far, {pending:,} {'is' if pending == 1 else 'are'} pending"
+    return f"{said} ({look.percent(succeeded, total)})" if succeeded else said
 
 
 def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -82,9 +88,9 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
+    column = find_column(outputs, by, ("outcome", "stop_reason", "stop_reason_raw"))
     rows = np.flatnonzero(outputs["outcome"].eq("succeeded").fillna(False).to_numpy(dtype=bool))
     if not len(rows):
         reason = f"No answers among {look.count_noun(len(outputs), 'record')}."
@@ -112,15 +118,10 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
 
 def _say_reasons(sums: dict[str, int], total: int) -> str:
-    cut = sums.get("length", 0)
-    if sums.get("not reported", 0) == total:
+    silent = sums.get("not reported", 0)
+    if silent == total:
         return "The model does not report why its answers ended"
-    if cut == total:
-        return "The answer was cut off at max_tokens" if total == 1 else f"All {total:,} answers were cut off"
-    if cut:
-        verb = "was" if cut == 1 else "were"
-        return f"{cut:,} of {total:,} answers {verb} cut off at max_tokens ({look.percent(cut, total)})"
-    return "No answer was cut off"
+    return say_cut_off(sums.get("length", 0), total, silent, " at max_tokens")
 
 
 def _raw_words(raw: pd.Series, codes: np.ndarray, parts: list[str]) -> dict[str, str]:
@@ -181,15 +182,14 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
+    column = find_column(outputs, by, ("outcome", "error_code", "error_message"))
     rows = np.flatnonzero(outputs["outcome"].eq("errored").fillna(False).to_numpy(dtype=bool))
     if not len(rows):
         return _draw_no_errors(outputs, title)
-    kinds = split_groups(
-        _error_kinds(outputs[["error_code", "error_message"]].iloc[rows]), "kind", _MOST_KINDS
-    )
+    ways = _error_kinds(outputs[["error_code", "error_message"]].iloc[rows])
+    kinds = split_groups(ways, "kind", _MOST_KINDS)
     labels = _distinct([look.shorten(name, 110) for name in kinds.names])
     counts = kinds.count()
     traces = [_error_bar("errors", labels, counts, look.VERMILLION)]
@@ -204,7 +204,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     share = look.percent(len(rows), len(outputs))
     subtitle = f"n = {look.count_noun(len(rows), 'error')} in {len(outputs):,} records ({share})"
     said = ", ".join(f"{name} ({count:,})" for name, count in zip(kinds.names[:5], counts, strict=False))
-    title = title or _say_errors(len(rows), len(labels))
+    title = title or _say_errors(len(rows), ways["kind"].nunique())
     figure = look.make_figure(
         traces,
         title=title,
@@ -231,7 +231,7 @@ def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> look.Chart:
     share = look.percent(succeeded, len(outputs))
     figure = look.make_figure(
         [_error_bar("succeeded", labels, counts, look.OUTCOMES["succeeded"])],
-        title=title or "No record failed",
+        title=title or "No record errored",
         subtitle=f"n = 0 errors in {sent}; {succeeded:,} succeeded ({share})",
         x="records",
         height=198,
@@ -244,8 +244,8 @@ def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> look.Chart:
 
 def _say_errors(count: int, kinds: int) -> str:
     if count == 1:
-        return "One record failed"
-    return f"{count:,} records failed, {'all in the same way' if kinds == 1 else f'in {kinds} ways'}"
+        return "One record errored"
+    return f"{count:,} records errored, {'all in the same way' if kinds == 1 else f'in {kinds:,} ways'}"
 
 
 def _error_kinds(wrong: pd.DataFrame) -> pd.DataFrame:

@@ -57,6 +57,8 @@ def share_figure(
         showlegend=True,
         legend=look.ABOVE,
     )
+    # A label that is wider than its part is left out, not shrunk: the hover and the legend tell it.
+    figure.update_layout(uniformtext={"minsize": 11, "mode": "hide"})
     figure.update_xaxes(range=[0, 100])
     return figure.update_yaxes(**look.CATEGORIES, showticklabels=any(names))
 
@@ -72,16 +74,13 @@ def _share_bar(
     shares = np.divide(100.0 * counts, totals, out=np.zeros(len(counts)), where=totals > 0)
     said = [look.percent(count, total) for count, total in zip(counts, totals, strict=True)]
     more = f"<br>{words[part]}" if words.get(part) else ""
-    marker = look.mark_bar([part], colours)
-    marker["color"] = marker["color"][0]
-    marker["pattern"]["shape"] = marker["pattern"]["shape"][0]
     return {
         "type": "bar",
         "name": look.escape_text(part),
         "y": list(names),
         "x": shares.round(4).tolist(),
         "orientation": "h",
-        "marker": marker,
+        "marker": look.mark_bar(part, colours),
         "text": [label if share >= 6 else "" for label, share in zip(said, shares, strict=True)],
         "textposition": "inside",
         "insidetextanchor": "middle",

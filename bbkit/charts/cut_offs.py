@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import look
-from bbkit.charts.groups import find_column, split_groups
+from bbkit.charts.groups import find_column, split_panels
 from bbkit.charts.panels import is_edge, make_panels
 from bbkit.charts.scales import Scale, make_scale
 
@@ -33,30 +33,27 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
-    rows = find_answered(outputs, "input_tokens")
+    column = find_column(outputs, by, ("outcome", "stop_reason", "input_tokens"))
+    answered = find_answered(outputs, "input_tokens")
+    rows = answered[outputs["stop_reason"].iloc[answered].notna().to_numpy()]
     if not len(rows):
-        return look.empty_figure(
-            title or "Cut off, by length of the input", "No answer reports its input tokens."
-        )
+        known = "why it ended" if len(answered) else "its input tokens"
+        return look.empty_figure(title or "Cut off, by length of the input", f"No answer reports {known}.")
     known = outputs[["input_tokens", "stop_reason"]].iloc[rows]
     lengths = known["input_tokens"].to_numpy(dtype=float)
     cut = known["stop_reason"].eq("length").fillna(False).to_numpy(dtype=bool)
-    panels = [("", np.arange(len(rows)))]
-    if column is not None:
-        groups = split_groups(outputs, column, 9).take(rows)
-        panels = [
-            (groups.label(place), np.flatnonzero(groups.codes == place))
-            for place in range(len(groups.names))
-            if (groups.codes == place).any()
-        ]
+    panels = split_panels(outputs, column, rows, 9)
+    silent = len(answered) - len(rows)
+    count = look.count_noun(len(rows), "answer") + (
+        f" (and {silent:,} without a stop reason)" if silent else ""
+    )
     shares = [_shares(lengths[chosen], cut[chosen]) for _, chosen in panels]
     figure = make_panels(
         [name for name, _ in panels],
-        title=title or _say_cut(int(cut.sum()), len(rows)),
-        subtitle=f"By input length, n = {look.count_noun(len(rows), 'answer')}; bars are 95 % intervals",
+        title=title or say_cut_off(int(cut.sum()), len(rows), silent),
+        subtitle=f"By input length, n = {count}; bars are 95 % intervals",
         height=270 if len(panels) == 1 else 170,
         gap=0.05,
     )
@@ -68,11 +65,14 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     return figure
 
 
-def _say_cut(cut: int, total: int) -> str:
+def say_cut_off(cut: int, total: int, silent: int, at: str = "") -> str:
+    """Say how many answers were cut off, where so many `silent` ones do not report why they ended."""
     if not cut:
-        return "No answer was cut off"
+        return f"No answer {'that reports why it ended ' if silent else ''}was cut off"
+    if cut == total:
+        return f"The answer was cut off{at}" if total == 1 else f"All {total:,} answers were cut off{at}"
     verb = "was" if cut == 1 else "were"
-    return f"{cut:,} of {total:,} answers {verb} cut off ({look.percent(cut, total)})"
+    return f"{cut:,} of {total:,} answers {verb} cut off{at} ({look.percent(cut, total)})"
 
 
 def find_answered(outputs: pd.DataFrame, column: str) -> np.ndarray:

@@ -1,10 +1,13 @@
 """Groups to compare by: which row is in which, in an order and colours that all charts of a frame share."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bbkit import frames
 from bbkit.charts import look
 from bbkit.errors import InputError
 
@@ -26,6 +29,10 @@ _COLOURS = (
     "#444444",
     look.YELLOW,
 )
+
+
+Panels = list[tuple[str, np.ndarray]]
+"""A name and the rows drawn, by position among those that a chart shows."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +66,8 @@ class Groups:
         return f"{look.shorten(self.names[place], most)}  (n = {int(self.count()[place]):,})"
 
 
-def find_column(frame: pd.DataFrame, by: str | None) -> str | None:
-    """Find the column to group by: its own name, or that of a source column.
+def find_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | None:
+    """Find the column to group by, in a frame that has the columns a chart needs.
 
     Parameters
     ----------
@@ -68,6 +75,8 @@ def find_column(frame: pd.DataFrame, by: str | None) -> str | None:
         The tidy frame.
     by : str, optional
         ``queue`` also finds ``source.queue``; empty or None is no grouping.
+    needs : sequence of str
+        Columns of the tidy frame.
 
     Returns
     -------
@@ -77,13 +86,15 @@ def find_column(frame: pd.DataFrame, by: str | None) -> str | None:
     Raises
     ------
     bbkit.errors.InputError
-        The frame has no such column.
+        The frame lacks a column, or `by` is not the name of one.
     """
-    if not by:
+    frames.require_columns(frame, needs)
+    if by is None or by == "":
         return None
-    for name in (by, f"source.{by}"):
-        if name in frame.columns:
-            return name
+    if not isinstance(by, str):
+        raise InputError(f"by is {by!r}; it takes the name of one column.")
+    if found := frames.find_column(frame, by):
+        return found
     known = ", ".join(str(name).removeprefix("source.") for name in frame.columns)
     raise InputError(
         f"No column {by!r} to group by; there are {known}. "
@@ -122,6 +133,15 @@ def split_groups(frame: pd.DataFrame, column: str, most: int = MOST_GROUPS) -> G
     colours = [_colour(place, name) for place, name in enumerate(names[:kept])]
     rest = f"{len(order) - kept:,} others"
     return Groups(np.minimum(codes, kept), [*names[:kept], rest], [*colours, look.GREY])
+
+
+def split_panels(frame: pd.DataFrame, column: str | None, rows: np.ndarray, most: int) -> Panels:
+    """Give each group that has some of `rows` a panel; without a column, one panel without a name."""
+    if column is None:
+        return [("", np.arange(len(rows)))]
+    groups = split_groups(frame, column, most).take(rows)
+    found = [np.flatnonzero(groups.codes == place) for place in range(len(groups.names))]
+    return [(groups.label(place), chosen) for place, chosen in enumerate(found) if len(chosen)]
 
 
 def _colour(place: int, name: str) -> str:

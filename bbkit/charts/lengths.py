@@ -35,9 +35,9 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by) or "stop_reason"
+    column = find_column(outputs, by, ("text", "stop_reason")) or "stop_reason"
     rows = np.flatnonzero(outputs["text"].notna().to_numpy())
     if not len(rows):
         return look.empty_figure(title or "Length of the answers", "No answer has text.")
@@ -63,7 +63,7 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
     ]
     figure = look.make_figure(
         traces,
-        title=title or f"The median answer has {np.median(words):,.0f} words",
+        title=title or f"The median answer has {look.count_noun(round(np.median(words)), 'word')}",
         subtitle=f"Length of the answers, n = {look.count_noun(len(rows), 'answer')}",
         barmode="stack",
         showlegend=len(kept) > 1 or column != "stop_reason",
@@ -80,9 +80,7 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
 def _marker(column: str, name: str, groups: Groups, place: int) -> dict:
     if column != "stop_reason":
         return {"color": groups.colours[place], "line": {"width": 0}}
-    marker = look.mark_bar([name], look.STOP_REASONS)
-    marker["color"], marker["pattern"]["shape"] = marker["color"][0], marker["pattern"]["shape"][0]
-    return marker
+    return look.mark_bar(name, look.STOP_REASONS)
 
 
 def _count_words(texts: pd.Series) -> np.ndarray:

@@ -317,13 +317,13 @@ def count_noun(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def mark_bar(names: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
+def mark_bar(names: str | Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
     """Give bars the colour and the pattern of their meaning.
 
     Parameters
     ----------
-    names : sequence of str
-        One name per bar.
+    names : str or sequence of str
+        One name for all bars, or one per bar.
     colours : mapping of str to str
         Colour of each name.
 
@@ -332,13 +332,12 @@ def mark_bar(names: Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]
     dict
         A ``marker`` of plotly's bars; print and grey-scale screens tell the patterns apart.
     """
-    return {
-        "color": [colours.get(name, LIGHT) for name in names],
-        "pattern": {
-            "shape": [PATTERNS.get(name, "") for name in names],
-            "fillmode": "overlay",
-            "fgcolor": "rgba(255,255,255,0.55)",
-            "size": 6,
-        },
-        "line": {"width": 0},
-    }
+    if isinstance(names, str):
+        color, shape = colours.get(names, LIGHT), PATTERNS.get(names, "")
+    else:
+        color, shape = (
+            [colours.get(name, LIGHT) for name in names],
+            [PATTERNS.get(name, "") for name in names],
+        )
+    pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)", "size": 6}
+    return {"color": color, "pattern": pattern, "line": {"width": 0}}

@@ -38,7 +38,7 @@ def make_panels(
     Returns
     -------
     plotly.graph_objects.Figure
-        Traces go to panel ``n`` with ``xaxis="xn", yaxis="yn"``; `find_panel` gives its row and column.
+        Traces go to panel ``n`` with ``xaxis="xn", yaxis="yn"``; the first is ``x`` and ``y``.
     """
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)

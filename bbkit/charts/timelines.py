@@ -5,6 +5,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import look
 from bbkit.charts.groups import find_column
+from bbkit.frames import JOB_COLUMNS, require_columns
 
 
 def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -27,8 +28,9 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        It is not the jobs table, or there is no column `by`.
     """
+    require_columns(jobs, JOB_COLUMNS, "Pass the jobs table, as list_jobs(run) gives it.")
     column = find_column(jobs, by) or "job_name"
     started = jobs.dropna(subset=["submitted_at"]).sort_values("submitted_at").tail(60)
     if started.empty:

@@ -5,7 +5,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import look
-from bbkit.charts.groups import Groups, find_column, split_groups
+from bbkit.charts.groups import Groups, Panels, find_column, split_groups, split_panels
 from bbkit.charts.panels import is_edge, make_panels
 from bbkit.charts.scales import FEW, Scale, find_limit, make_scale, mark_value
 
@@ -13,6 +13,7 @@ _BINS = 40
 _HEADROOM = 1.32
 _BOXES = {"input": "rgba(0,114,178,0.5)", "output": "rgba(86,180,233,0.6)"}
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+_USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "max_tokens")
 
 
 def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -35,9 +36,9 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
+    column = find_column(outputs, by, _USAGE)
     drawn = {name: outputs[f"{name}_tokens"].dropna() for name in ("input", "output")}
     drawn = {name: values for name, values in drawn.items() if len(values)}
     if not drawn:
@@ -152,6 +153,7 @@ def _draw_boxes(figure: look.Chart, panel: int, name: str, values: np.ndarray, g
 
 
 _MOST_DOTS = 1_000
+_PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
 _CELLS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
 
 
@@ -175,23 +177,16 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
+    column = find_column(outputs, by, _PAIRED)
     rows = np.flatnonzero((outputs["input_tokens"].notna() & outputs["output_tokens"].notna()).to_numpy())
     if not len(rows):
         reason = "No record reports both its input and its output tokens."
         return look.empty_figure(title or "Answer against input", reason)
     known = outputs[["input_tokens", "output_tokens", "stop_reason"]].iloc[rows]
     x, y = (known[f"{name}_tokens"].to_numpy(dtype=float) for name in ("input", "output"))
-    panels = [("", np.arange(len(rows)))]
-    if column is not None:
-        groups = split_groups(outputs, column, 6).take(rows)
-        panels = [
-            (groups.label(place), np.flatnonzero(groups.codes == place))
-            for place in range(len(groups.names))
-            if (groups.codes == place).any()
-        ]
+    panels = split_panels(outputs, column, rows, 6)
     limit = find_limit(outputs["max_tokens"])
     bins = 40 if len(panels) == 1 else 24
     scales = make_scale(x, bins), make_scale(y, bins, limit=limit)
@@ -218,10 +213,7 @@ def _say_ratio(x: np.ndarray, y: np.ndarray) -> str:
     return f"{100 * y.sum() / x.sum():,.3g} output tokens for every 100 input tokens"
 
 
-_Panels = list[tuple[str, np.ndarray]]
-
-
-def _draw_dots(figure: look.Chart, panels: _Panels, x: np.ndarray, y: np.ndarray, stops: pd.Series) -> None:
+def _draw_dots(figure: look.Chart, panels: Panels, x: np.ndarray, y: np.ndarray, stops: pd.Series) -> None:
     reasons = stops.fillna("not reported").to_numpy(dtype=object)
     shown = [name for name in look.STOP_REASONS if (reasons == name).any()]
     shapes = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
@@ -254,7 +246,7 @@ def _draw_dots(figure: look.Chart, panels: _Panels, x: np.ndarray, y: np.ndarray
 
 
 def _draw_cells(
-    figure: look.Chart, panels: _Panels, x: np.ndarray, y: np.ndarray, scales: tuple[Scale, Scale]
+    figure: look.Chart, panels: Panels, x: np.ndarray, y: np.ndarray, scales: tuple[Scale, Scale]
 ) -> None:
     edges = [scale.edges for scale in scales]
     cells = [np.histogram2d(x[rows], y[rows], bins=edges)[0].T for _, rows in panels]

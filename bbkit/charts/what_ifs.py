@@ -41,9 +41,9 @@ def max_tokens_what_if(
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by)
+    column = find_column(outputs, by, ("outcome", "stop_reason", "output_tokens", "max_tokens"))
     rows = find_answered(outputs, "output_tokens")
     if not len(rows):
         return look.empty_figure(
