@@ -5,15 +5,22 @@ import json
 import random
 import string
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bbkit.standin import faults as fault
 from bbkit.standin.inputs import read_record
+
+if TYPE_CHECKING:
+    from bbkit.standin.answers import Answered
+
+# Engines and shapes are imported where they are used: the worker process answers nothing and stays small.
 
 # A private-use character stands for a lone surrogate until the line is encoded.
 _SURROGATE_MARK = "\ue0f0"
@@ -30,6 +37,7 @@ class Task:
     faults: tuple[str, ...]
     ordered: bool
     hits_path: str
+    place: str  # where the output goes: the jobs that share it belong together
     engine: str
     engine_options: str  # JSON
 
@@ -50,100 +58,130 @@ def _read_hits(path: str) -> frozenset[str]:
 class Answerer:
     """Answers the lines of one chunk and counts what became of them."""
 
-    def __init__(self, task: Task, file: str) -> None:
+    def __init__(self, task: Task, file: str, halt: Event | None = None) -> None:
         self.task = task
         self.file = file
+        self.halt = halt
         self.faults = fault.read_faults(task.faults)
-        self.engine = engine_for(task.engine, task.engine_options)
+        engine = engine_for(task.engine, task.engine_options)
+        self.engine = engine if halt is None else engine.until(halt)
         self.earlier_hits = _read_hits(task.hits_path) if self.faults.touches_records else frozenset()
-        self.success = self.error = self.input_tokens = self.output_tokens = 0
+        self.outcomes: list[str] = []  # of each record: succeeded, errored, or empty when swallowed
+        self.used: list[tuple[int | None, int | None]] = []  # tokens in and out of each answer
         self.hits: list[str] = []
         self.failures: list[str] = []
 
     def answer_all(self, offsets: list[int], lines: list[bytes]) -> list[bytes]:
-        """Give the output lines, in order, without those that a fault swallowed."""
-        answered = [self.answer(offset, line) for offset, line in zip(offsets, lines, strict=True)]
-        for _, outcome, tokens in answered:
-            self.success += outcome == "succeeded"
-            self.error += outcome == "errored"
-            self.input_tokens += tokens[0]
-            self.output_tokens += tokens[1]
-        return [line for line, outcome, _ in answered if outcome]
+        """Give the output lines, in order, without those that a fault swallowed; fewer when halted."""
+        from bbkit.standin.engines.base import Interrupted
 
-    def answer(self, offset: int, line: bytes) -> tuple[bytes, str, tuple[int, int]]:
-        """Answer one line: output line, outcome (empty when swallowed) and its tokens in and out."""
+        written = []
+        for offset, line in zip(offsets, lines, strict=True):
+            try:
+                if self.halt is not None and self.halt.is_set():
+                    break
+                answered = self.answer(offset, line)
+            except Interrupted:
+                break
+            if answered:
+                written.append(answered)
+        return written
+
+    def counts(self) -> tuple[int, int]:
+        """Count what succeeded and what errored."""
+        return self.outcomes.count("succeeded"), self.outcomes.count("errored")
+
+    def tokens(self) -> tuple[int | None, int | None]:
+        """Count the tokens of the answers, in and out; None where those of one are not known."""
+        return add_known(given for given, _ in self.used), add_known(made for _, made in self.used)
+
+    def answer(self, offset: int, line: bytes) -> bytes:
+        """Answer one line: its output line, empty when a fault swallowed it.
+
+        Raises
+        ------
+        Interrupted
+            When the engine was halted before it had answered.
+        """
         record_id, raw, model_input = read_record(line)
         key = record_id if record_id is not None else hashlib.blake2b(raw).hexdigest()
         if record_id is None:
             record_id = _make_id(f"{self.task.job_id} {self.file} {offset}")
-        place, content = self._strike(key) if self.faults.touches_records else ("", {})
-        tokens = (0, 0)
+        place, content = self._strike(key, raw) if self.faults.touches_records else ("", {})
         if place == "missing":
-            return b"", "", tokens
+            self.outcomes.append("")
+            return b""
         if not place:
             place, content = self._ask(raw, model_input)
-        if place == "modelOutput" and "errorCode" not in content:
-            tokens = count_tokens(content)
-            if "missing-usage" in self.faults.names:
-                _drop_usage(content)
-            if "odd-text" in self.faults.names:
-                content = _add_odd_text(content)
-        outcome = "errored" if place == "error" or "errorCode" in content else "succeeded"
+        self.outcomes.append("errored" if place == "error" or "errorCode" in content else "succeeded")
         body = _encode(content)
         if "odd-text" in self.faults.names:
             body = body.replace(_SURROGATE_MARK.encode(), b"\\ud83d")
         head = b'{"modelInput":' + raw + b',"' + place.encode() + b'":'
-        return head + body + b',"recordId":' + _encode(record_id) + b"}\n", outcome, tokens
+        return head + body + b',"recordId":' + _encode(record_id) + b"}\n"
 
-    def _strike(self, key: str) -> tuple[str, dict[str, Any]]:
-        digest = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
-        struck_before = digest in self.earlier_hits
-        if fault.draw("missing", key) < self.faults.missing_lines and not struck_before:
-            self.hits.append(digest)
+    def _strike(self, key: str, raw: bytes) -> tuple[str, dict[str, Any]]:
+        if fault.draw("missing", key) < self.faults.missing_lines and self._strikes_first(
+            "missing", key, raw
+        ):
             return "missing", {}
         if fault.draw("error", key) >= self.faults.record_errors:
             return "", {}
         place, code, message = fault.record_error(key)
-        if fault.heals(code):
-            if struck_before:
-                return "", {}
-            self.hits.append(digest)
+        if fault.heals(code) and not self._strikes_first("error", key, raw):
+            return "", {}
         content: dict[str, Any] = {"errorCode": code, "errorMessage": message}
         if place == "modelOutput":
             content |= {"expired": False, "retryable": fault.heals(code)}
         return place, content
 
+    def _strikes_first(self, kind: str, key: str, raw: bytes) -> bool:
+        """Whether a passing fault has not struck this very record in an earlier job of the same place."""
+        named = f"{kind}\0{self.task.place}\0{key}\0".encode("utf-8", "surrogatepass")
+        digest = hashlib.blake2b(named + raw, digest_size=12).hexdigest()
+        if digest in self.earlier_hits:
+            return False
+        self.hits.append(digest)
+        return True
+
     def _ask(self, raw: bytes, model_input: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
-        from bbkit.standin.answers import RecordError, answer_record
+        from bbkit.standin.answers import RecordError, answer_and_count
+        from bbkit.standin.engines.base import Interrupted
 
         try:
             given = _decode(raw) if model_input is None else model_input
-            return "modelOutput", answer_record(
-                self.task.model_id, self.task.invocation_type, given, self.engine
-            )
+            answered = answer_and_count(self.task.model_id, self.task.invocation_type, given, self.engine)
         except RecordError as error:
             return "error", {"errorCode": error.code, "errorMessage": error.message}
+        except RecursionError:
+            message = "Malformed input request: it is nested too deeply, please reformat your input."
+            return "error", {"errorCode": 400, "errorMessage": message}
+        except Interrupted:
+            raise
         except Exception:  # one record must not take the job with it; the traceback goes to the log
             self.failures.append(traceback.format_exc())
             return "error", {
                 "errorCode": 500,
                 "errorMessage": "The stand-in failed on this record; see its log.jsonl.",
             }
+        return "modelOutput", self._finish(answered)
+
+    def _finish(self, answered: "Answered") -> dict[str, Any]:
+        content = answered.output
+        self.used.append((answered.input_tokens, answered.output_tokens))
+        if "missing-usage" in self.faults.names:
+            _drop_usage(content)
+        return _add_odd_text(content) if "odd-text" in self.faults.names else content
 
 
-def count_tokens(model_output: dict[str, Any]) -> tuple[int, int]:
-    """Give the tokens an answer reports, in and out, whatever its shape; 0 where it reports none."""
-    usage = model_output.get("usage") or {}
-    results = model_output.get("results") or []
-    given = (
-        [usage.get(k) for k in ("input_tokens", "inputTokens", "prompt_tokens")]
-        + [model_output.get(k) for k in ("prompt_token_count", "inputTextTokenCount")]
-    )  # fmt: skip
-    made = (
-        [usage.get(k) for k in ("output_tokens", "outputTokens", "completion_tokens")]
-        + [model_output.get("generation_token_count"), *(result.get("tokenCount") for result in results)]
-    )  # fmt: skip
-    return sum(n for n in given if n), sum(n for n in made if n)
+def add_known(numbers: Iterable[int | None]) -> int | None:
+    """Add numbers up; None when one of them is not known."""
+    total = 0
+    for number in numbers:
+        if number is None:
+            return None
+        total += number
+    return total
 
 
 def _drop_usage(content: dict[str, Any]) -> None:

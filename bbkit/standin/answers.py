@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from bbkit.standin.engines.tokens import count_tokens
 from bbkit.standin.shapes import anthropic, converse, embeddings, llama, mistral, nova, openai_chat
 from bbkit.standin.shapes.bodies import RecordError
 
-__all__ = ["RecordError", "answer_record", "bare_model_id", "family_name"]
+__all__ = ["Answered", "RecordError", "answer_and_count", "answer_record", "bare_model_id", "family_name"]
 
 _PREFIX = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9]+\.)")
 # The first start that fits decides.
@@ -91,10 +92,26 @@ def _check_length(request: Request, model_id: str) -> None:
         raise RecordError(400, "Input is too long for requested model.")
 
 
+@dataclass(frozen=True)
+class Answered:
+    """A modelOutput, and the tokens it took, which not every shape reports; None: not known."""
+
+    output: dict[str, Any]
+    input_tokens: int | None
+    output_tokens: int | None
+
+
 def answer_record(
     model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
 ) -> dict[str, Any]:
-    """The modelOutput of one record.
+    """The modelOutput of one record; parameters and errors are those of `answer_and_count`."""
+    return answer_and_count(model_id, invocation_type, model_input, engine, batch=batch).output
+
+
+def answer_and_count(
+    model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
+) -> Answered:
+    """The modelOutput of one record with its tokens.
 
     Parameters
     ----------
@@ -113,30 +130,41 @@ def answer_record(
     ------
     RecordError
         The real model would refuse the record, or the engine could not answer it.
+    Interrupted
+        The engine was halted.
     """
     family = family_name(model_id)
     if family is None:
         raise RecordError(400, "The provided model identifier is invalid.")
+    if invocation_type == "InvokeModel" and family in _EMBEDDERS:
+        output, tokens = _EMBEDDERS[family](model_input)
+        return Answered(output, tokens, 0)
     try:
         if invocation_type == "Converse":
-            if family in _EMBEDDERS:
-                raise RecordError(
-                    400,
-                    "This action doesn't support the model that you provided. "
-                    "Try again with a supported text or chat model.",
-                )
-            started = time.monotonic()
-            asked = converse.read_body(model_input, model_id, batch)
-            _check_length(asked, model_id)
-            reply = engine.answer(asked)
-            return converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
-        if family in _EMBEDDERS:
-            return _EMBEDDERS[family](model_input)
+            return _converse(family, model_id, model_input, engine, batch)
         read, write = _READERS[family]
         request = read(model_input, bare_model_id(model_id))
         _check_length(request, model_id)
-        if family == "openai_chat":
-            return openai_chat.write_answer(engine.answer(request), model_input, model_id)
-        return write(engine.answer(request), model_input)
+        reply = engine.answer(request)
     except EngineError as error:
         raise RecordError(error.code, error.message) from error
+    if family == "openai_chat":
+        output = openai_chat.write_answer(reply, model_input, model_id)
+    else:
+        output = write(reply, model_input)
+    return Answered(output, reply.input_tokens, reply.output_tokens)
+
+
+def _converse(family: str, model_id: str, model_input: Any, engine: Engine, batch: bool) -> Answered:
+    if family in _EMBEDDERS:
+        raise RecordError(
+            400,
+            "This action doesn't support the model that you provided. "
+            "Try again with a supported text or chat model.",
+        )
+    started = time.monotonic()
+    asked = converse.read_body(model_input, model_id, batch)
+    _check_length(asked, model_id)
+    reply = engine.answer(asked)
+    output = converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
+    return Answered(output, reply.input_tokens, reply.output_tokens)

@@ -20,37 +20,39 @@ from typing import Any
 
 from bbkit.standin.answerers import Answerer, Task, engine_for
 
-_NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.(\d+)\.(\d+)\.(\d+)\.part")
+_NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.(\d+)\.(\d+|x)\.(\d+|x)\.part")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A finished part: the bytes of the input it answers, and its counts."""
+    """A finished part: the bytes of the input it answers, and its counts; tokens are None when not known."""
 
     start: int
     end: int
     success: int
     error: int
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
 
     @property
     def name(self) -> str:
         """File name that carries all of it."""
-        return (
-            f"{self.start:014d}-{self.end:014d}.{self.success}.{self.error}"
-            f".{self.input_tokens}.{self.output_tokens}.part"
-        )
+        tokens = ".".join("x" if n is None else str(n) for n in (self.input_tokens, self.output_tokens))
+        return f"{self.start:014d}-{self.end:014d}.{self.success}.{self.error}.{tokens}.part"
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """A stretch of whole lines of one input file, and the folder its part goes to."""
+    """A stretch of whole lines of one input file, and the folder its part goes to.
+
+    ``upto`` is the number of the job's records up to its end.
+    """
 
     path: str
     start: int
     end: int
     parts: str
+    upto: int
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,10 @@ class Report:
 def read_part(name: str) -> Part | None:
     """Read a part from its file name; None for any other file."""
     match = _NAME.fullmatch(name)
-    return Part(*map(int, match.groups())) if match else None
+    if match is None:
+        return None
+    *known, given, made = match.groups()
+    return Part(*map(int, known), *(None if n == "x" else int(n) for n in (given, made)))
 
 
 def begin_process(lock_path: str | None = None) -> None:
@@ -101,8 +106,8 @@ def warm_up(name: str, options: str) -> None:
     engine_for(name, options)
 
 
-def work_chunk(task_json: str, chunk: Chunk) -> Report:
-    """Answer the records of one chunk and write them as one part."""
+def work_chunk(task_json: str, chunk: Chunk, halt: threading.Event | None = None) -> Report:
+    """Answer the records of one chunk and write them as one part; up to where it was halted, if it was."""
     task = Task(**json.loads(task_json))
     # An engine that computes is measured by what it uses: a busy machine must not make chunks small and many.
     clock = time.process_time if task.engine == "extractive" else time.perf_counter
@@ -111,18 +116,23 @@ def work_chunk(task_json: str, chunk: Chunk) -> Report:
         handle.seek(chunk.start)
         lines = handle.read(chunk.end - chunk.start).removesuffix(b"\n").split(b"\n")
     offsets = list(accumulate((len(line) + 1 for line in lines), initial=chunk.start))[:-1]
-    worker = Answerer(task, Path(chunk.path).name)
-    answered = worker.answer_all(offsets, lines)
+    worker = Answerer(task, Path(chunk.path).name, halt)
+    written = worker.answer_all(offsets, lines)
+    count = len(worker.outcomes)
+    end = chunk.end if count == len(lines) else offsets[count]
+    part = Part(chunk.start, end, *worker.counts(), *worker.tokens())
+    if count:
+        _write_part(task, chunk, part, written, worker.hits)
+    return Report(part, clock() - began, count, worker.failures)
+
+
+def _write_part(task: Task, chunk: Chunk, part: Part, lines: list[bytes], hits: list[str]) -> None:
     if not task.ordered:
-        random.Random(f"{task.job_id} {Path(chunk.path).name} {chunk.start}").shuffle(answered)
-    part = Part(
-        chunk.start, chunk.end, worker.success, worker.error, worker.input_tokens, worker.output_tokens
-    )
+        random.Random(f"{task.job_id} {Path(chunk.path).name} {chunk.start}").shuffle(lines)
     final = Path(chunk.parts, part.name)
     temporary = final.with_suffix(f".{os.getpid()}")
     with temporary.open("wb") as out:
-        out.writelines(answered)
-    if worker.hits:
-        Path(chunk.parts, f"{chunk.start:014d}.hits").write_text("\n".join(worker.hits))
+        out.writelines(lines)
+    if hits:
+        Path(chunk.parts, f"{chunk.start:014d}.hits").write_text("\n".join(hits))
     temporary.replace(final)
-    return Report(part, clock() - began, len(lines), worker.failures)

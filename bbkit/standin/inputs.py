@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/general/latest/gr/bedrock.html.
 
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,7 @@ class Envelope(msgspec.Struct):
     recordId: str | None = None
 
 
+_MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _DECODER = msgspec.json.Decoder(Envelope)
 
 
@@ -157,6 +159,8 @@ def read_record(line: bytes) -> tuple[str | None, bytes, dict[str, Any] | None]:
         envelope = _DECODER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return _read_leniently(line)
+    except RecursionError:
+        return _read_deep(line)
     raw = bytes(envelope.modelInput)
     if not raw.startswith(b"{"):
         raise ValueError("modelInput is not a JSON object")
@@ -177,6 +181,33 @@ def _read_leniently(line: bytes) -> tuple[str | None, bytes, dict[str, Any]]:
         raise ValueError("recordId is not a string")
     model_input = record["modelInput"]
     return record_id, json.dumps(model_input).encode(), model_input
+
+
+def _read_deep(line: bytes) -> tuple[str | None, bytes, None]:
+    """A line nested deeper than a reader of JSON goes: its modelInput is found by brackets, and not read.
+
+    It is one record's fault, and must not be the whole job's.
+    """
+    opened: list[bytes] = []
+    key, start, end = b"", 0, 0
+    for match in _MARKS.finditer(line):
+        mark = match[0]
+        if mark in b"{[":
+            if len(opened) == 1 and key == b'"modelInput"' and mark == b"{":
+                start = match.start()
+            opened.append(mark)
+        elif mark in b"}]":
+            if not opened or opened.pop() + mark not in (b"{}", b"[]"):
+                raise ValueError("it is not valid JSON")
+            if start and not end and len(opened) == 1:
+                end = match.end()
+        else:
+            key = mark
+    try:
+        envelope = _DECODER.decode(line[:start] + b"{}" + line[end:])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise ValueError("it is nested too deeply to be read") from None
+    return envelope.recordId, line[start:end], None
 
 
 def _refuse_constant(name: str) -> None:

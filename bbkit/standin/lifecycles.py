@@ -4,29 +4,21 @@ Every step reads its starting point from the store and from the job's folder, so
 anywhere goes on where it was.
 """
 
-import json
 import shutil
 import time
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import results
 from bbkit.standin.answerers import Task
-from bbkit.standin.chunks import Chunk, Report, work_chunk
+from bbkit.standin.answering import Answering
 from bbkit.standin.inputs import InvalidInput, check_inputs, find_inputs
 from bbkit.standin.plans import Plan
 from bbkit.standin.store import NO_COUNTS, Job
 
 if TYPE_CHECKING:
     from bbkit.standin.worker import Worker
-
-MAX_TRIES = 3  # of a chunk whose engine process died
-
-Pending = dict["Future[Report]", tuple[Chunk, int]]
 
 
 class Ended(Exception):
@@ -47,7 +39,6 @@ class Lifecycle:
         self.signal = Event()
         self.request: dict[str, Any] = job["request"]
         self.has_turn = False
-        self.began = time.monotonic()  # in progress
         self.lag = max(worker.settings.pace.counter_lag, self.faults.slow_counters)
 
     def run(self) -> None:
@@ -74,8 +65,7 @@ class Lifecycle:
             if self.job["status"] == "Scheduled":
                 self.schedule(pace.scheduled)
             if self.job["status"] == "InProgress":
-                self.began = time.monotonic()
-                self.progress(pace.in_progress)
+                self.progress()
             if self.job["status"] == "Stopping":
                 raise Ended
         except (InvalidInput, results.OutputRefused) as error:
@@ -113,7 +103,7 @@ class Lifecycle:
             self.check_stop()
         return self.has_turn
 
-    def progress(self, least_seconds: float) -> None:
+    def progress(self) -> None:
         """Answer the records and put the output in place."""
         in_time = self.take_turn() and self.answer_records()
         if "fail" in self.faults.names:
@@ -123,71 +113,16 @@ class Lifecycle:
                 message="The job failed while it was in progress. (fault asked for)",
             )
             return
-        if in_time:
-            self.linger(least_seconds)
         self.put_output(self.plan())
         status = "Completed" if in_time else "PartiallyCompleted"
         message = None if in_time else "The job reached its timeout before all records were processed."
         self.end(("InProgress",), status, message=message)
 
-    def linger(self, least_seconds: float) -> None:
-        """Stay in progress as long as the pace asks, while the counters catch up."""
-        counts = self.plan().counts()
-        while (left := self.began + least_seconds - time.monotonic()) > 0:
-            self.sleep(min(left, self.lag), until=self.job["expires"])
-            self.show(counts)
-
     def answer_records(self) -> bool:
-        """Send every chunk that is not done yet through the engine; False when time ran out first."""
-        task = json.dumps(asdict(self.task()))
-        plan = self.plan()
-        counts = plan.counts()
-        share = self.faults.time_out
-        limit = None if share is None else min(int(counts["total"] * share), counts["total"] - 1)
-        pending: Pending = {}
-        shown = time.monotonic()
-        try:
-            for chunk in plan.chunks(limit, lambda: self.worker.chunk_records):
-                # Twice as many as are worked on: nobody waits for this thread to hand out the next.
-                while len(pending) > 2 * self.settings.parallel:
-                    self.take(pending, counts, task)
-                if time.monotonic() - shown >= self.lag:
-                    shown = time.monotonic()
-                    self.show(counts)
-                self.check_stop()
-                if time.time() >= self.job["expires"]:
-                    return False
-                pending[self.worker.submit(work_chunk, task, chunk)] = chunk, 1
-            while pending:
-                self.take(pending, counts, task)
-                self.check_stop()
-        finally:
-            # What is on its way must land before anybody joins or counts the parts.
-            wait([future for future in pending if not future.cancel()])
-        self.show(counts)
-        return limit is None
-
-    def take(self, pending: Pending, counts: dict[str, int], task: str) -> None:
-        """Wait for a chunk and count it; a chunk whose engine process died is sent again."""
-        done, _ = wait(pending, timeout=0.5, return_when=FIRST_COMPLETED)
-        for future in done:
-            chunk, tries = pending.pop(future)
-            try:
-                report = future.result()
-            except BrokenProcessPool:
-                if tries >= MAX_TRIES:
-                    raise
-                self.worker.traces.log(
-                    did="lose engine process", job=self.job_id, start=chunk.start, tries=tries
-                )
-                pending[self.worker.submit(work_chunk, task, chunk)] = chunk, tries + 1
-                continue
-            counts["success"] += report.part.success
-            counts["error"] += report.part.error
-            counts["processed"] = counts["success"] + counts["error"]
-            self.worker.learn(report)
-            for failure in report.failures:
-                self.worker.traces.log(did="fail on record", job=self.job_id, traceback=failure)
+        """Send the records through the engine; False when time ran out first."""
+        plan, share = self.plan(), self.faults.time_out
+        limit = None if share is None else min(int(plan.total * share), plan.total - 1)
+        return Answering(self, plan, limit).run() and limit is None
 
     def put_output(self, plan: Plan) -> None:
         """Put what is done into the output bucket, and remember whom passing faults befell."""
@@ -226,6 +161,7 @@ class Lifecycle:
             faults=tuple(self.job["faults"]),
             ordered=self.settings.ordered,
             hits_path=str(hits),
+            place=self.request["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"],
             engine=self.settings.engine,
             engine_options=self.settings.engine_options_json,
         )
@@ -237,11 +173,7 @@ class Lifecycle:
         return plan
 
     def show(self, counts: dict[str, int]) -> None:
-        """Let the counters of Get move, no faster than the pace allows, and tell the person watching."""
-        least = self.settings.pace.in_progress
-        share = min(1.0, (time.monotonic() - self.began) / least) if least else 1.0
-        counts = {name: n if name == "total" else int(n * share) for name, n in counts.items()}
-        counts["processed"] = counts["success"] + counts["error"]
+        """Let the counters of Get move, and tell the person watching."""
         self.worker.say(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
         if not self.faults.slow_counters:
             self.store.set_counts(self.job_id, counts)

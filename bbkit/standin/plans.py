@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from bbkit.standin.answerers import add_known
 from bbkit.standin.chunks import Chunk, Part, read_part
 from bbkit.standin.inputs import InputFile
 
@@ -90,10 +91,10 @@ class Plan:
         success, error = sum(part.success for part in parts), sum(part.error for part in parts)
         return {"total": self.total, "processed": success + error, "success": success, "error": error}
 
-    def tokens(self) -> tuple[int, int]:
-        """Count the tokens of what is done, in and out."""
+    def tokens(self) -> tuple[int | None, int | None]:
+        """Count the tokens of what is done, in and out; None where those of a record are not known."""
         parts = [part for number in range(len(self.files)) for part in self.parts(number)]
-        return sum(part.input_tokens for part in parts), sum(part.output_tokens for part in parts)
+        return add_known(p.input_tokens for p in parts), add_known(p.output_tokens for p in parts)
 
     def hits(self) -> set[str]:
         """Give the records that a passing fault befell."""
@@ -110,7 +111,7 @@ class Plan:
         records_per_chunk : callable
             Asked for each chunk anew: it learns how long chunks take.
         """
-        left = limit if limit is not None else self.total
+        most = left = limit if limit is not None else self.total
         for number in range(len(self.files)):
             path, folder = self.folder / "input" / f"{number:05d}", self.parts_folder(number)
             folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,7 @@ class Plan:
                     end, count, left = end + len(line), count + bool(line), left - bool(line)
                     full = end - start >= MAX_CHUNK or count >= records_per_chunk()
                     if count and (not line or full or left <= 0 or end in done):
-                        yield Chunk(str(path), start, end, str(folder))
+                        yield Chunk(str(path), start, end, str(folder), most - left)
                         start, count = end, 0
                     if not line:
                         break

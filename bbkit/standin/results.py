@@ -69,9 +69,10 @@ def put_output(plan: Plan, buckets: Path, uri: str, job_id: str, ordered: bool, 
         "inputTokenCount": tokens[0],
         "outputTokenCount": tokens[1],
     }
+    known = {name: number for name, number in numbers.items() if number is not None}
     bucket, key = output_key(uri, job_id, "manifest.json.out")
-    _put_manifest(buckets, bucket, key, numbers, plan.folder / "manifest.tmp")
-    traces.log(did="put manifest", job=job_id, key=key, **numbers)
+    _put_manifest(buckets, bucket, key, known, plan.folder / "manifest.tmp")
+    traces.log(did="put manifest", job=job_id, key=key, **known)
 
 
 def _join_parts(plan: Plan, number: int, target: Path, seed: str | None) -> str:

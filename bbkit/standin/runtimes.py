@@ -10,17 +10,20 @@ import threading
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from bbkit.standin.answerers import count_tokens, engine_for
+from bbkit.standin.answerers import engine_for
 from bbkit.standin.catalog import resolve_model
 from bbkit.standin.chunks import begin_process
 from bbkit.standin.operations import Route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked
 from bbkit.standin.wires import ServiceError, render_json
+
+if TYPE_CHECKING:
+    from bbkit.standin.answers import Answered
 
 CODE_OF_STATUS = {
     400: "ValidationException",
@@ -80,27 +83,30 @@ class Runtime:
         if isinstance(outcome, tuple):
             code, message = outcome
             raise ServiceError(CODE_OF_STATUS.get(code, "ModelErrorException"), message)
-        response = render_json(outcome)
+        response = render_json(outcome.output)
         if route.name == "InvokeModel":
-            tokens = count_tokens(outcome)
-            response.headers["x-amzn-bedrock-invocation-latency"] = str(
-                round(1000 * (time.monotonic() - began))
-            )
-            response.headers["x-amzn-bedrock-input-token-count"] = str(tokens[0])
-            response.headers["x-amzn-bedrock-output-token-count"] = str(tokens[1])
+            took = round(1000 * (time.monotonic() - began))
+            response.headers["x-amzn-bedrock-invocation-latency"] = str(took)
+            if outcome.input_tokens is not None:
+                response.headers["x-amzn-bedrock-input-token-count"] = str(outcome.input_tokens)
+            if outcome.output_tokens is not None:
+                response.headers["x-amzn-bedrock-output-token-count"] = str(outcome.output_tokens)
         return response
 
 
 def answer_one(
     engine: str, options: str, model_id: str, invocation_type: str, model_input: dict[str, Any]
-) -> dict[str, Any] | tuple[int, str]:
+) -> "Answered | tuple[int, str]":
     """Answer one body: the model's output, or the code and message of its refusal."""
-    from bbkit.standin.answers import RecordError, answer_record
+    from bbkit.standin.answers import RecordError, answer_and_count
 
+    made = engine_for(engine, options)
     try:
-        return answer_record(model_id, invocation_type, model_input, engine_for(engine, options), batch=False)
+        return answer_and_count(model_id, invocation_type, model_input, made, batch=False)
     except RecordError as error:
         return error.code, error.message
+    except RecursionError:
+        return 400, "Malformed input request: it is nested too deeply, please reformat your input."
 
 
 def _read_object(body: bytes) -> dict[str, Any]:

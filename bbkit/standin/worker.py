@@ -37,7 +37,8 @@ class Worker:
         self.store = Store(settings.folder)
         self.traces = Traces(settings.folder)
         self.turns = threading.Semaphore(TURNS)
-        self.chunk_records = 16
+        # Records that wait may take seconds each: all requests are under way from the first on.
+        self.chunk_records = 1 if settings.waits else 16
         self.woken = threading.Event()
         self.lives: dict[str, Lifecycle] = {}
         self.begun: set[str] = set()  # a job ends within the life that began it

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bbkit.standin.engines.base import Engine, EngineError, Media, Reply, Request, Turn
+from bbkit.standin.engines.base import Engine, EngineError, Interrupted, Media, Reply, Request, Turn
 from bbkit.standin.engines.extractive import ExtractiveEngine
 
 ENGINES = ("extractive", "openai")
@@ -34,4 +34,14 @@ def make_engine(name: str = "extractive", **options: Any) -> Engine:
     raise ValueError(f"No engine is named {name!r}; the engines are {' and '.join(ENGINES)}.")
 
 
-__all__ = ["ENGINES", "Engine", "EngineError", "Media", "Reply", "Request", "Turn", "make_engine"]
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineError",
+    "Interrupted",
+    "Media",
+    "Reply",
+    "Request",
+    "Turn",
+    "make_engine",
+]

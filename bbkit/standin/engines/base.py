@@ -1,6 +1,7 @@
 """What the shapes ask of an engine and what an engine answers, whatever the model's family."""
 
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Any, Protocol
 
 STOPPED = "stop"
@@ -76,7 +77,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An engine's answer. `stop` is one of this module's constants; token counts are None when unknown."""
+    """An engine's answer. `stop` is one of this module's constants; token counts are None when unknown.
+
+    `input_tokens` are all that were read; `cache_read_tokens` of them came from a cache.
+    """
 
     text: str
     input_tokens: int | None
@@ -86,6 +90,25 @@ class Reply:
     stop_sequence: str | None = None
     reasoning: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
+    cache_read_tokens: int | None = None
+
+    @property
+    def fresh_tokens(self) -> int | None:
+        """Input tokens that came from no cache: what most families report as input."""
+        if self.input_tokens is None:
+            return None
+        return self.input_tokens - (self.cache_read_tokens or 0)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Tokens read and written."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+
+class Interrupted(Exception):
+    """An engine was halted before it had answered."""
 
 
 class EngineError(Exception):
@@ -105,4 +128,8 @@ class Engine(Protocol):
 
     def answer(self, request: Request) -> Reply:
         """Answer one request; `EngineError` when it cannot."""
+        ...
+
+    def until(self, halt: Event) -> "Engine":
+        """Give this engine so that its waits end with `Interrupted` once `halt` is set."""
         ...

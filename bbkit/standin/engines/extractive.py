@@ -6,6 +6,7 @@ count for little. No word of an answer is invented, and no text of the instructi
 """
 
 import re
+from threading import Event
 
 import numpy as np
 
@@ -53,6 +54,10 @@ class ExtractiveEngine:
             text, output_tokens, _ = cut_tokens(text, request.max_tokens)
             stop, matched = CUT_OFF, None
         return Reply(text, sum(map(count_tokens, read)), output_tokens, stop, MODEL, matched)
+
+    def until(self, halt: Event) -> "ExtractiveEngine":
+        """Give this engine as it is: it never waits."""
+        return self
 
 
 def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None) -> str:

@@ -4,10 +4,9 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 import base64
+import copy
 import json
-import os
 import threading
-import time
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from bbkit.standin.engines.base import (
     STOPPED,
     TOOL_USE,
     EngineError,
+    Interrupted,
     Media,
     Reply,
     Request,
@@ -29,7 +29,17 @@ from bbkit.standin.engines.base import (
 )
 
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
-_STOPS = {"stop": STOPPED, "length": CUT_OFF, "tool_calls": TOOL_USE, "function_call": TOOL_USE}
+# Servers have names of their own for these; one that is not here is a stop.
+_STOPS = {
+    "length": CUT_OFF,
+    "max_tokens": CUT_OFF,
+    "model_length": CUT_OFF,
+    "tool_calls": TOOL_USE,
+    "tool_use": TOOL_USE,
+    "function_call": TOOL_USE,
+    "content_filter": FILTERED,
+}
+_FAILED = frozenset(("abort", "aborted", "cancelled", "error"))
 _LONGEST_WAIT = 30.0
 
 
@@ -43,7 +53,7 @@ class OpenAIEngine:
     model : str
         The server's name of the model; every record is answered by it, whatever model the job names.
     api_key : str
-        Sent as a bearer token; empty: the environment's OPENAI_API_KEY, if any.
+        Sent as a bearer token; empty: none is sent.
     concurrency : int
         Requests under way at once, per process.
     timeout : float
@@ -81,9 +91,9 @@ class OpenAIEngine:
         self._attempts = attempts
         self._backoff = backoff
         self._slots = threading.BoundedSemaphore(concurrency)
-        key = api_key or os.environ.get("OPENAI_API_KEY", "")
+        self._halt = threading.Event()
         self._headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {key}"} if key else {}
+            {"Authorization": f"Bearer {api_key}"} if api_key else {}
         )
         self._pool = urllib3.PoolManager(
             maxsize=concurrency,
@@ -96,6 +106,12 @@ class OpenAIEngine:
         body = json.dumps(self._body(request)).encode()
         with self._slots:
             return self._read(self._send("POST", "/chat/completions", body))
+
+    def until(self, halt: threading.Event) -> "OpenAIEngine":
+        """Give this engine, connections and bound on requests shared, so that `halt` ends its waits."""
+        view = copy.copy(self)
+        view._halt = halt
+        return view
 
     def check(self) -> None:
         """Ask the server for its models once; `EngineError` says what is wrong with the address."""
@@ -146,8 +162,8 @@ class OpenAIEngine:
                 if response.status not in _RETRIED:
                     raise failure
                 wait = _retry_after(response.headers.get("Retry-After"), wait)
-            if attempt < attempts:
-                time.sleep(wait)
+            if attempt < attempts and self._halt.wait(wait):
+                raise Interrupted
         raise failure
 
     def _read(self, completion: dict[str, Any]) -> Reply:
@@ -160,23 +176,48 @@ class OpenAIEngine:
             raise EngineError(
                 424, f"The engine's server gave a completion that cannot be read: {error!r}."
             ) from error
-        finish = choice.get("finish_reason")
-        stop = _STOPS.get(finish or "stop", FILTERED)
-        matched = choice.get("stop_reason") if isinstance(choice.get("stop_reason"), str) else None
-        if stop == STOPPED and calls:
-            stop = TOOL_USE
-        if stop == STOPPED and matched:
-            stop = STOP_SEQUENCE
+        stop, matched = _read_stop(choice, bool(calls))
+        details = usage.get("prompt_tokens_details") or {}
         return Reply(
-            text=message.get("content") or "",
-            input_tokens=usage.get("prompt_tokens"),
-            output_tokens=usage.get("completion_tokens"),
+            text=_read_text(message.get("content")),
+            input_tokens=_count(usage.get("prompt_tokens")),
+            output_tokens=_count(usage.get("completion_tokens")),
             stop=stop,
             model=PurePath(str(completion.get("model") or self.model)).name,
-            stop_sequence=matched if stop == STOP_SEQUENCE else None,
+            stop_sequence=matched,
             reasoning=message.get("reasoning_content") or message.get("reasoning") or "",
             tool_calls=calls,
+            cache_read_tokens=_count(details.get("cached_tokens")),
         )
+
+
+def _read_stop(choice: dict[str, Any], calls: bool) -> tuple[str, str | None]:
+    finish = str(choice.get("finish_reason") or "stop").lower()
+    if finish in _FAILED:
+        raise EngineError(424, f"The engine's server broke its answer off: finish_reason {finish!r}.")
+    stop = _STOPS.get(finish, STOPPED)
+    matched = choice.get("stop_reason") if isinstance(choice.get("stop_reason"), str) else None
+    if stop == STOPPED and calls:
+        stop = TOOL_USE
+    if stop == STOPPED and matched:
+        return STOP_SEQUENCE, matched
+    return stop, None
+
+
+def _read_text(content: Any) -> str:
+    """The text of an answer, which some servers give in parts."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    parts = content if isinstance(content, list) else [None]
+    texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
+    if len(texts) != len(parts):
+        raise EngineError(424, f"The engine's server gave content that is no text: {str(content)[:200]}")
+    return "".join(texts)
+
+
+def _count(number: Any) -> int | None:
+    """A token count; None for anything that is not one."""
+    return number if isinstance(number, int) and number >= 0 else None
 
 
 def _messages(turn: Turn) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from bbkit.standin.engines.base import (
     Turn,
 )
 from bbkit.standin.shapes.anthropic_rules import check_body
-from bbkit.standin.shapes.bodies import RecordError
+from bbkit.standin.shapes.bodies import RecordError, known
 from bbkit.standin.shapes.media import decode_base64, document_part
 
 _STOPS = {
@@ -76,8 +76,9 @@ def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
         "stop_reason": _STOPS[reply.stop],
         "stop_sequence": reply.stop_sequence,
     }
-    if reply.input_tokens is not None and reply.output_tokens is not None:
-        answer["usage"] = {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens}
+    cached = {"cache_read_input_tokens": reply.cache_read_tokens} if reply.cache_read_tokens else {}
+    if usage := known(input_tokens=reply.fresh_tokens, output_tokens=reply.output_tokens, **cached):
+        answer["usage"] = usage
     return answer
 
 

@@ -154,6 +154,11 @@ def _object_violations(value: dict[str, Any], field: Field, path: tuple[str | in
     return found
 
 
+def known(**counts: int | None) -> dict[str, int]:
+    """Give the counts that are known, by the names an answer has for them."""
+    return {name: count for name, count in counts.items() if count is not None}
+
+
 def malformed(text: str) -> RecordError:
     """The wording of Bedrock's own body check."""
     return RecordError(400, f"Malformed input request: {text}, please reformat your input and try again.")

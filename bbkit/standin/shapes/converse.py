@@ -13,7 +13,7 @@ from botocore.model import ListShape, MapShape, Shape, StructureShape
 
 from bbkit.standin.engines.base import Reply, Request
 from bbkit.standin.shapes import contents
-from bbkit.standin.shapes.bodies import RecordError, malformed
+from bbkit.standin.shapes.bodies import RecordError, known, malformed
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
@@ -78,13 +78,11 @@ def write_answer(reply: Reply, latency_ms: int) -> dict[str, Any]:
         "output": {"message": contents.write_message(reply)},
         "stopReason": contents.STOPS[reply.stop],
     }
-    if reply.input_tokens is not None and reply.output_tokens is not None:
-        total = reply.input_tokens + reply.output_tokens
-        answer["usage"] = {
-            "inputTokens": reply.input_tokens,
-            "outputTokens": reply.output_tokens,
-            "totalTokens": total,
-        }
+    usage = known(
+        inputTokens=reply.fresh_tokens, outputTokens=reply.output_tokens, totalTokens=reply.total_tokens
+    )
+    if usage:
+        answer["usage"] = usage | known(cacheReadInputTokens=reply.cache_read_tokens)
     answer["metrics"] = {"latencyMs": latency_ms}
     return answer
 

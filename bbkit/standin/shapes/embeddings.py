@@ -102,7 +102,11 @@ _NOVA = Field(
 _TITAN_IMAGE_TOKENS = 256
 
 
-def answer_titan_text(body: Any) -> dict[str, Any]:
+Embedded = tuple[dict[str, Any], int | None]
+"""An answer and the tokens it took; None where only media were read, which nobody counts in tokens here."""
+
+
+def answer_titan_text(body: Any) -> Embedded:
     """Titan text embeddings v2: floats under `embedding`, and by type; no usage."""
     check_schema(body, _TITAN_TEXT)
     text, dimension = body["inputText"], body.get("dimensions") or 1024
@@ -115,10 +119,11 @@ def answer_titan_text(body: Any) -> dict[str, Any]:
     if "binary" in types:
         by_type["binary"] = (vector > 0).astype(int).tolist()
     head = {"embedding": floats} if "float" in types else {}
-    return {**head, "embeddingsByType": by_type, "inputTextTokenCount": count_tokens(text)}
+    tokens = count_tokens(text)
+    return {**head, "embeddingsByType": by_type, "inputTextTokenCount": tokens}, tokens
 
 
-def answer_titan_image(body: Any) -> dict[str, Any]:
+def answer_titan_image(body: Any) -> Embedded:
     """Titan multimodal embeddings: text, image, or the mean of both."""
     check_schema(body, _TITAN_IMAGE)
     text, image = body.get("inputText"), body.get("inputImage")
@@ -139,11 +144,11 @@ def answer_titan_image(body: Any) -> dict[str, Any]:
         vectors.append(embed_bytes(_decode(image, "#/inputImage"), dimension))
     mean = np.mean(vectors, axis=0)
     mean /= np.linalg.norm(mean) or 1.0
-    return {"embedding": mean.tolist(), "inputTextTokenCount": tokens, "message": None}
+    return {"embedding": mean.tolist(), "inputTextTokenCount": tokens, "message": None}, tokens
 
 
-def answer_nova(body: Any) -> dict[str, Any]:
-    """Nova multimodal embeddings: one vector, two for audio and video apart; no token counts."""
+def answer_nova(body: Any) -> Embedded:
+    """Nova multimodal embeddings: one vector, two for audio and video apart; it reports no tokens."""
     check_schema(body, _NOVA)
     params = body["singleEmbeddingParams"]
     given = [kind for kind in _NOVA_KINDS if params.get(kind) is not None]
@@ -155,7 +160,8 @@ def answer_nova(body: Any) -> dict[str, Any]:
     kind, dimension = given[0], params.get("embeddingDimension") or 3072
     value = params[kind]
     if kind == "text":
-        return {"embeddings": [_nova_text(value, dimension)]}
+        embedding, tokens = _nova_text(value, dimension)
+        return {"embeddings": [embedding]}, tokens
     data = _read_source(value["source"], f"#/singleEmbeddingParams/{kind}/source")
     names = [kind.upper()]
     if kind == "video":
@@ -164,22 +170,21 @@ def answer_nova(body: Any) -> dict[str, Any]:
             if value["embeddingMode"] == "AUDIO_VIDEO_COMBINED"
             else ["VIDEO", "AUDIO"]
         )
-    return {
-        "embeddings": [
-            {"embeddingType": name, "embedding": embed_bytes(name.encode() + data, dimension).tolist()}
-            for name in names
-        ]
-    }
+    vectors = [
+        {"embeddingType": name, "embedding": embed_bytes(name.encode() + data, dimension).tolist()}
+        for name in names
+    ]
+    return {"embeddings": vectors}, None
 
 
-def _nova_text(value: dict[str, Any], dimension: int) -> dict[str, Any]:
+def _nova_text(value: dict[str, Any], dimension: int) -> tuple[dict[str, Any], int]:
     """Text up to 8,192 tokens; beyond that `truncationMode` decides."""
     if ("value" in value) == ("source" in value):
         raise malformed("#/singleEmbeddingParams/text: exactly one of [value] and [source] is required")
     text = value.get("value")
     if text is None:
         text = _read_source(value["source"], "#/singleEmbeddingParams/text/source").decode("utf-8", "replace")
-    kept, _, cut = cut_tokens(text, 8192)
+    kept, tokens, cut = cut_tokens(text, 8192)
     answer: dict[str, Any] = {"embeddingType": "TEXT"}
     if cut and value["truncationMode"] == "NONE":
         raise RecordError(
@@ -190,7 +195,7 @@ def _nova_text(value: dict[str, Any], dimension: int) -> dict[str, Any]:
     answer["embedding"] = embed_text(kept, dimension).tolist()
     if cut:
         answer["truncatedCharLength"] = len(kept)
-    return answer
+    return answer, tokens
 
 
 def _read_source(source: dict[str, Any], where: str) -> bytes:

@@ -6,7 +6,7 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-me
 from typing import Any
 
 from bbkit.standin.engines.base import CUT_OFF, Media, Reply, Request, Turn
-from bbkit.standin.shapes.bodies import Field, check_schema, malformed
+from bbkit.standin.shapes.bodies import Field, check_schema, known, malformed
 from bbkit.standin.shapes.chat_tokens import read_llama
 from bbkit.standin.shapes.media import decode_base64
 
@@ -47,8 +47,6 @@ def read_body(body: Any, model_id: str) -> Request:
 def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
     """The answer in Llama's shape; it has no model field."""
     answer: dict[str, Any] = {"generation": reply.text}
-    if reply.input_tokens is not None and reply.output_tokens is not None:
-        answer["prompt_token_count"] = reply.input_tokens
-        answer["generation_token_count"] = reply.output_tokens
+    answer |= known(prompt_token_count=reply.input_tokens, generation_token_count=reply.output_tokens)
     answer["stop_reason"] = "length" if reply.stop == CUT_OFF else "stop"
     return answer

@@ -7,7 +7,7 @@ from typing import Any
 
 from bbkit.standin.engines.base import Reply, Request
 from bbkit.standin.shapes import contents
-from bbkit.standin.shapes.bodies import Field, RecordError, check_schema
+from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, known
 
 _SOURCE = Field(
     "object",
@@ -180,12 +180,12 @@ def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
         "output": {"message": contents.write_message(reply)},
         "stopReason": contents.STOPS[reply.stop],
     }
-    if reply.input_tokens is not None and reply.output_tokens is not None:
-        answer["usage"] = {
-            "inputTokens": reply.input_tokens,
-            "outputTokens": reply.output_tokens,
-            "totalTokens": reply.input_tokens + reply.output_tokens,
-            "cacheReadInputTokenCount": 0,
-            "cacheWriteInputTokenCount": 0,
-        }
+    cached = reply.cache_read_tokens or 0
+    usage = known(
+        inputTokens=reply.fresh_tokens,
+        outputTokens=reply.output_tokens,
+        totalTokens=reply.total_tokens,
+    )
+    if usage:
+        answer["usage"] = usage | {"cacheReadInputTokenCount": cached, "cacheWriteInputTokenCount": 0}
     return answer

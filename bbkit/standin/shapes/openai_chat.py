@@ -22,7 +22,7 @@ from bbkit.standin.engines.base import (
     ToolResult,
     Turn,
 )
-from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, malformed
+from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, known, malformed
 from bbkit.standin.shapes.media import decode_base64
 
 STOPS = {
@@ -176,12 +176,15 @@ def write_answer(reply: Reply, body: dict[str, Any], model_id: str = "") -> dict
         "model": reply.model,
         "choices": [{"index": 0, "message": message, "finish_reason": STOPS[reply.stop]}],
     }
-    if reply.input_tokens is not None and reply.output_tokens is not None:
-        answer["usage"] = {
-            "prompt_tokens": reply.input_tokens,
-            "completion_tokens": reply.output_tokens,
-            "total_tokens": reply.input_tokens + reply.output_tokens,
-        }
+    usage: dict[str, Any] = known(
+        prompt_tokens=reply.input_tokens,
+        completion_tokens=reply.output_tokens,
+        total_tokens=reply.total_tokens,
+    )
+    if reply.cache_read_tokens is not None:
+        usage["prompt_tokens_details"] = {"cached_tokens": reply.cache_read_tokens}
+    if usage:
+        answer["usage"] = usage
     return answer
 
 
