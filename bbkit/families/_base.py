@@ -186,3 +186,38 @@ def media_bytes(media: Media, family: str) -> str:
             f"Family {family} takes {media.kind}s as bytes only; {media.s3_uri} is a place in S3."
         )
     return encode(media.data)
+
+
+def own_format(
+    media: Media, family: str, accepted: tuple[str, ...], called: Mapping[str, str] | None = None
+) -> str:
+    """A family's own name for the format of a medium.
+
+    Parameters
+    ----------
+    media : Media
+        The medium; `called` maps its format where the family has another name for it.
+    family : str
+        Name of the family, for the message.
+    accepted : tuple of str
+        The formats that the family takes of this kind of media.
+    called : mapping of str to str, optional
+        Other names of accepted formats.
+
+    Returns
+    -------
+    str
+        One of `accepted`.
+
+    Raises
+    ------
+    InputError
+        For a format that the family does not take.
+    """
+    name = (called or {}).get(media.format, media.format)
+    if name not in accepted:
+        raise InputError(
+            f"The {media.kind} {media.name!r} is {media.format}; family {family} takes "
+            f"{', '.join(accepted)}. Convert it."
+        )
+    return name

@@ -10,7 +10,7 @@ from bbkit.families.requests import Fault, error_at
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
 """What the name of a document may not hold."""
-_FORMATS = {"jpg": "jpeg", "3gp": "three_gp"}
+_CALLED = {"jpg": "jpeg", "3gp": "three_gp"}
 
 
 def turns(prompt: Prompt) -> Body:
@@ -31,10 +31,10 @@ def _block(media: Media, number: int, names: set[str]) -> Body:
         source: Body = {"s3Location": {"uri": media.s3_uri}}
     else:
         source = {"bytes": encode(media.data or b"")}
-    block: Body = {"format": _FORMATS.get(media.format, media.format), "source": source}
+    block: Body = {"format": _CALLED.get(media.format, media.format), "source": source}
     if media.kind == "document":
         block["name"] = _document_name(media.name) or f"document {number}"
-        if block["name"] in names:
+        while block["name"] in names:
             # Two documents of one name are refused.
             block["name"] = f"{block['name'][:190]} ({number})"
         names.add(block["name"])

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from collections.abc import Mapping
 from typing import Any
 
+from bbkit.errors import InputError
 from bbkit.families._base import (
     Answer,
     Body,
@@ -15,32 +16,15 @@ from bbkit.families._base import (
     mapping,
     media_bytes,
     objects,
+    own_format,
     refuse_media,
     take,
     whole,
     word,
 )
 from bbkit.families._claude import claude_faults, claude_silent
-from bbkit.families.requests import (
-    CACHING,
-    COMMON_MISTAKES,
-    Field,
-    Mistake,
-    Request,
-    anything,
-    array,
-    boolean,
-    either,
-    foreign,
-    free,
-    integer,
-    number,
-    record,
-    renamed,
-    required,
-    string,
-    tagged,
-)
+from bbkit.families._claude_body import BODY, IMAGES
+from bbkit.families.requests import Request
 
 SOURCE = (
     "https://docs.aws.amazon.com/bedrock/latest/userguide/"
@@ -62,6 +46,10 @@ _NAMES = {
 }
 
 
+_TEXTS = ("txt", "md", "csv", "html")
+"""Documents that go as plain text: the only other kind of document is PDF."""
+
+
 def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
     """Write an Anthropic Messages body; without `max_tokens`, which Claude requires, 1,024 are asked for."""
     refuse_media(prompt, "anthropic", ("image", "document"))
@@ -81,13 +69,26 @@ def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> 
 def _block(media: Media) -> Body:
     data = media_bytes(media, "anthropic")
     if media.kind == "image":
-        kind = "jpeg" if media.format == "jpg" else media.format
+        kind = own_format(media, "anthropic", IMAGES, {"jpg": "jpeg"})
         return {"type": "image", "source": {"type": "base64", "media_type": f"image/{kind}", "data": data}}
-    if media.format == "txt":
-        text = (media.data or b"").decode("utf-8")
-        return {"type": "document", "source": {"type": "text", "media_type": "text/plain", "data": text}}
-    source = {"type": "base64", "media_type": f"application/{media.format}", "data": data}
-    return {"type": "document", "source": source}
+    if own_format(media, "anthropic", ("pdf", *_TEXTS)) in _TEXTS:
+        return {
+            "type": "document",
+            "source": {"type": "text", "media_type": "text/plain", "data": _decode(media)},
+        }
+    return {
+        "type": "document",
+        "source": {"type": "base64", "media_type": "application/pdf", "data": data},
+    }
+
+
+def _decode(media: Media) -> str:
+    try:
+        return (media.data or b"").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"The document {media.name!r} is not UTF-8: byte {error.start:,}. Save it as UTF-8."
+        ) from error
 
 
 def answer(output: Mapping[str, Any]) -> Answer:
@@ -117,189 +118,13 @@ def answer(output: Mapping[str, Any]) -> Answer:
     )
 
 
-_URL = Mistake("Send the bytes as base64: the service fetches no URLs.", "url_media")
-_FILE = Mistake("Send the bytes as base64: Bedrock has no Files API.", "url_media")
-_IMAGE_SOURCE = tagged(
-    "type",
-    {
-        "base64": record(
-            {
-                "type": required(string()),
-                "media_type": required(string(values=("image/jpeg", "image/png", "image/gif", "image/webp"))),
-                "data": required(string(min_length=1, base64=True)),
-            }
-        )
-    },
-    mistakes={
-        "url": _URL,
-        "file": _FILE,
-    },
-)
-_DOCUMENT_SOURCE = tagged(
-    "type",
-    {
-        "base64": record(
-            {
-                "type": required(string()),
-                "media_type": required(string(values=("application/pdf",))),
-                "data": required(string(min_length=1, base64=True)),
-            }
-        ),
-        "text": record(
-            {
-                "type": required(string()),
-                "media_type": required(string(values=("text/plain",))),
-                "data": required(string(min_length=1)),
-            }
-        ),
-        "content": record({"type": required(string()), "content": required(anything())}),
-    },
-    mistakes={
-        "url": _URL,
-        "file": _FILE,
-    },
-)
-_CACHED = {"cache_control": CACHING}
-
-
-def _named(members: dict[str, Field]) -> Field:
-    return record({"type": required(string()), **members}, mistakes=_CACHED)
-
-
-_TEXT = _named({"text": required(string(min_length=1, blank="error")), "citations": anything()})
-_IMAGE = _named({"source": required(_IMAGE_SOURCE)})
-_DOCUMENT = _named(
-    {"source": required(_DOCUMENT_SOURCE), "title": string(), "context": string(), "citations": free()}
-)
-_SEARCH_RESULT = _named(
-    {
-        "source": required(string()),
-        "title": required(string()),
-        "content": required(array(_TEXT, min_length=1)),
-        "citations": free(),
-    }
-)
-_RESULT_BLOCK = tagged(
-    "type",
-    {"text": _TEXT, "image": _IMAGE, "document": _DOCUMENT, "search_result": _SEARCH_RESULT},
-    mistakes={
-        "image_url": Mistake(
-            "Use an image block with a base64 source: image_url is OpenAI's.", "known_mistake"
-        )
-    },
-)
-_BLOCK = tagged(
-    "type",
-    {
-        **_RESULT_BLOCK.variants,
-        "tool_use": _named(
-            {
-                "id": required(string(min_length=1)),
-                "name": required(string(min_length=1)),
-                "input": required(free()),
-            }
-        ),
-        "tool_result": _named(
-            {
-                "tool_use_id": required(string(min_length=1)),
-                "content": either(string(), array(_RESULT_BLOCK)),
-                "is_error": boolean(),
-            }
-        ),
-        "thinking": _named({"thinking": required(string()), "signature": required(string())}),
-        "redacted_thinking": _named({"data": required(string())}),
-    },
-    mistakes=_RESULT_BLOCK.mistakes,
-)
-_MESSAGE = record(
-    {
-        "role": required(
-            string(
-                values=("user", "assistant"),
-                mistakes={
-                    "system": Mistake("Move it to the top-level member system.", "role_order"),
-                    "tool": Mistake("Send a tool_result block in a user turn.", "role_order"),
-                    "human": Mistake("The role is called user.", "role_order"),
-                },
-            )
-        ),
-        "content": required(either(string(min_length=1, blank="error"), array(_BLOCK))),
-    }
-)
-_TOOL = record(
-    {
-        "name": required(string(min_length=1)),
-        "type": string(),
-        "description": string(),
-        "input_schema": free(),
-    },
-    mistakes={
-        **_CACHED,
-        **foreign("converse", "toolSpec", "inputSchema"),
-        **foreign("openai_chat", "function", "parameters"),
-    },
-    open=True,
-)
-_BODY = record(
-    {
-        "anthropic_version": required(string(values=("bedrock-2023-05-31",))),
-        "max_tokens": required(integer(1)),
-        "messages": required(array(_MESSAGE, min_length=1)),
-        "system": either(string(), array(_TEXT)),
-        "temperature": number(0, 1),
-        "top_p": number(0, 1),
-        "top_k": integer(0),
-        "stop_sequences": array(string(min_length=1, blank="error"), max_length=8191),
-        "tools": array(_TOOL),
-        "tool_choice": record(
-            {
-                "type": required(string(values=("auto", "any", "tool", "none"))),
-                "name": string(),
-                "disable_parallel_tool_use": boolean(),
-            }
-        ),
-        "thinking": record(
-            {
-                "type": required(string(values=("enabled", "disabled", "adaptive"))),
-                "budget_tokens": integer(1024),
-                "display": string(),
-            }
-        ),
-        "output_config": free(),
-        "output_format": free(),
-        "context_management": free(),
-        "metadata": record({"user_id": string()}, open=True),
-        "anthropic_beta": array(string()),
-    },
-    mistakes={
-        **COMMON_MISTAKES,
-        **_CACHED,
-        "model": Mistake("Leave model out: the job names the model; Bedrock refuses it in the body."),
-        "prompt": Mistake("Put the text into messages: prompt belongs to the older Text Completions API."),
-        "max_tokens_to_sample": Mistake(
-            "Use max_tokens: this is the name of the older Text Completions API."
-        ),
-        **foreign("converse", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
-        **foreign("openai_chat", "response_format", "reasoning_effort"),
-        **renamed(
-            maxTokens="max_tokens",
-            max_completion_tokens="max_tokens",
-            max_gen_len="max_tokens",
-            topP="top_p",
-            topK="top_k",
-            stopSequences="stop_sequences",
-            stop="stop_sequences",
-        ),
-    },
-)
-
 FAMILY = Family(
     name="anthropic",
     title="Anthropic Messages",
     kind="text",
     body=body,
     answer=answer,
-    request=Request(body=_BODY, rules=claude_faults, silent=claude_silent, source=SOURCE, date="2026-10"),
+    request=Request(body=BODY, rules=claude_faults, silent=claude_silent, source=SOURCE, date="2026-10"),
     max_tokens_path=("max_tokens",),
     source=SOURCE,
 )

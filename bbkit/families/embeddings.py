@@ -18,6 +18,7 @@ from bbkit.families._base import (
     mapping,
     media_bytes,
     objects,
+    own_format,
     refuse_media,
     take,
     whole,
@@ -42,6 +43,13 @@ from bbkit.families.requests import (
 TEXT_SOURCE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html"
 IMAGE_SOURCE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-mm.html"
 NOVA_SOURCE = "https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html"
+
+
+_NOVA_FORMATS = {
+    "image": ("png", "jpeg", "gif", "webp"),
+    "video": ("mp4", "mov", "mkv", "webm", "flv", "mpeg", "mpg", "wmv", "3gp"),
+    "audio": ("mp3", "wav", "ogg"),
+}
 
 
 def titan_text_body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
@@ -78,7 +86,7 @@ def nova_body(
 ) -> Body:
     """Write a Nova multimodal-embedding body for one text, image, video or audio; `max_tokens` has no use."""
     _refuse_system(prompt, "nova_embed")
-    refuse_media(prompt, "nova_embed", ("image", "video", "audio"))
+    refuse_media(prompt, "nova_embed", tuple(_NOVA_FORMATS))
     if len(prompt.media) + bool(prompt.text) > 1:
         raise InputError("Family nova_embed takes one text or one medium a record; it was given several.")
     names = {"dimensions": "embeddingDimension", "embedding_mode": ""}
@@ -89,7 +97,9 @@ def nova_body(
         return {"taskType": "SINGLE_EMBEDDING", "singleEmbeddingParams": single}
     media = prompt.media[0]
     place = {"s3Location": {"uri": media.s3_uri}} if media.s3_uri else {"bytes": encode(media.data or b"")}
-    medium: Body = {"format": "jpeg" if media.format == "jpg" else media.format, "source": place}
+    called = {"jpg": "jpeg", "three_gp": "3gp"}
+    form = own_format(media, "nova_embed", _NOVA_FORMATS[media.kind], called)
+    medium: Body = {"format": form, "source": place}
     if media.kind == "video":
         medium["embeddingMode"] = mode or "AUDIO_VIDEO_COMBINED"
     single[media.kind] = medium
@@ -182,10 +192,10 @@ def _medium(formats: tuple[str, ...], members: dict[str, Field] | None = None) -
 
 
 _NOVA_IMAGE = _medium(
-    ("png", "jpeg", "gif", "webp"), {"detailLevel": string(values=("STANDARD_IMAGE", "DOCUMENT_IMAGE"))}
+    _NOVA_FORMATS["image"], {"detailLevel": string(values=("STANDARD_IMAGE", "DOCUMENT_IMAGE"))}
 )
 _NOVA_VIDEO = _medium(
-    ("mp4", "mov", "mkv", "webm", "flv", "mpeg", "mpg", "wmv", "3gp"),
+    _NOVA_FORMATS["video"],
     {"embeddingMode": required(string(values=("AUDIO_VIDEO_COMBINED", "AUDIO_VIDEO_SEPARATE")))},
 )
 _NOVA = record(
@@ -229,7 +239,7 @@ _NOVA = record(
                         exactly_one=(("value", "source"),),
                     ),
                     "image": _NOVA_IMAGE,
-                    "audio": _medium(("mp3", "wav", "ogg")),
+                    "audio": _medium(_NOVA_FORMATS["audio"]),
                     "video": _NOVA_VIDEO,
                 },
                 exactly_one=(("text", "image", "audio", "video"),),

@@ -5,9 +5,21 @@ https://docs.aws.amazon.com/nova/latest/nova2-userguide/request-response-schema.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from bbkit.families._base import Answer, Body, Family, Prompt, mapping, objects, refuse_media, take
+from bbkit.families._base import (
+    Answer,
+    Body,
+    Family,
+    Media,
+    Prompt,
+    mapping,
+    objects,
+    own_format,
+    refuse_media,
+    take,
+)
 from bbkit.families._messages import read, turn_faults, turns
 from bbkit.families._turns import ToolTurn, offered_faults, tool_faults, tools_missing
 from bbkit.families.requests import (
@@ -38,17 +50,29 @@ _INFERENCE = {
     "reasoning_config": "reasoningConfig",
 }
 _OTHERS = {"tool_config": "toolConfig"}
+_FORMATS = {
+    "image": ("jpeg", "png", "gif", "webp"),
+    "video": ("mkv", "mov", "mp4", "webm", "three_gp", "flv", "mpeg", "mpg", "wmv"),
+    "audio": ("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv"),
+}
 
 
 def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
     """Write a Nova body."""
-    refuse_media(prompt, "nova", ("image", "video", "audio"))
+    refuse_media(prompt, "nova", tuple(_FORMATS))
+    prompt = replace(prompt, media=tuple(map(_own_media, prompt.media)))
     take(inference, _INFERENCE | _OTHERS, "nova")
     config = {"max_tokens": max_tokens, **{name: inference.pop(name, None) for name in _INFERENCE}}
     written = turns(prompt)
     if sent := take(config, {"max_tokens": "maxTokens", **_INFERENCE}, "nova"):
         written["inferenceConfig"] = sent
     return written | take(inference, _OTHERS, "nova")
+
+
+def _own_media(media: Media) -> Media:
+    # An .m4a file is sound in an MP4 container.
+    called = {"jpg": "jpeg", "3gp": "three_gp", "m4a": "mp4"}
+    return replace(media, format=own_format(media, "nova", _FORMATS[media.kind], called))
 
 
 def answer(output: Mapping[str, Any]) -> Answer:
@@ -125,17 +149,12 @@ def _media(*formats: str, place: bool = True) -> Field:
     )
 
 
-_IMAGE = _media("jpeg", "png", "gif", "webp")
-_VIDEO = _media("mkv", "mov", "mp4", "webm", "three_gp", "flv", "mpeg", "mpg", "wmv")
-_AUDIO = _media("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv")
 _TEXT = string(min_length=1, blank="warning")
 _KINDS = ("text", "image", "video", "audio", "toolUse", "toolResult", "reasoningContent")
 _BLOCK = record(
     {
         "text": _TEXT,
-        "image": _IMAGE,
-        "video": _VIDEO,
-        "audio": _AUDIO,
+        **{kind: _media(*formats) for kind, formats in _FORMATS.items()},
         "toolUse": record(
             {"toolUseId": required(string()), "name": required(string()), "input": required(free())}
         ),
