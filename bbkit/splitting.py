@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 import numpy as np
@@ -12,6 +13,10 @@ from bbkit.quotas import Quotas
 
 Positions = range | NDArray[np.int64]
 """Positions of records in the order they were given; a range where they are contiguous."""
+
+_MOST_TRIES = 20
+_PARTNERS = 8
+_PATIENCE = 2_000_000
 
 
 def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list[tuple[Positions, ...]]:
@@ -36,7 +41,7 @@ def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list
     Raises
     ------
     bbkit.errors.QuotaError
-        No arrangement satisfies the quotas; names the one that cannot be.
+        No arrangement satisfies the quotas, and which cannot be; or none was found, and then it says so.
     """
     bytes_of = np.asarray(sizes, dtype=np.int64)
     _refuse_hopeless(bytes_of, quotas)
@@ -123,21 +128,104 @@ def _trace(pieces: NDArray[np.int64], earliest: list[int], least: int) -> list[i
 
 
 def _deal(sizes: NDArray[np.int64], quotas: Quotas) -> list[NDArray[np.int64]]:
-    """Deal records to jobs from the largest down, back and forth, so that jobs differ by one record at most.
-
-    The bytes of two jobs then differ by no more than the largest record.
-    """
+    """Deal records to jobs from the largest down: evenly, and where that is too coarse, by what fits."""
     count, total = len(sizes), int(sizes.sum())
     fewest = max(-(-count // quotas.max_records_per_job), -(-total // quotas.max_job_bytes), 1)
     most = count // quotas.min_records_per_job
     order = np.argsort(-sizes, kind="stable")
     for jobs in range(fewest, most + 1):
-        turn = np.arange(count) % (2 * jobs)
-        job_of = np.empty(count, dtype=np.int64)
-        job_of[order] = np.where(turn < jobs, turn, 2 * jobs - 1 - turn)
+        job_of = _deal_evenly(order, jobs)
         if np.bincount(job_of, weights=sizes, minlength=jobs).max() <= quotas.max_job_bytes:
             return [np.flatnonzero(job_of == job) for job in range(jobs)]
+    for jobs in np.unique(np.linspace(fewest, most, _MOST_TRIES, dtype=np.int64)) if fewest <= most else ():
+        for dealt in (_deal_tightly(sizes, order, int(jobs), quotas), _deal_evenly(order, int(jobs))):
+            if dealt is not None and _exchange(sizes, dealt, int(jobs), quotas):
+                return [np.flatnonzero(dealt == job) for job in range(jobs)]
     raise QuotaError(_say_why(count, total, fewest, most, quotas))
+
+
+def _deal_evenly(order: NDArray[np.int64], jobs: int) -> NDArray[np.int64]:
+    """Deal back and forth: jobs differ by one record at most, their bytes by no more than the largest."""
+    turn = np.arange(len(order)) % (2 * jobs)
+    job_of = np.empty(len(order), dtype=np.int64)
+    job_of[order] = np.where(turn < jobs, turn, 2 * jobs - 1 - turn)
+    return job_of
+
+
+def _deal_tightly(
+    sizes: NDArray[np.int64], order: NDArray[np.int64], jobs: int, quotas: Quotas
+) -> NDArray[np.int64] | None:
+    """Deal each record to the job that holds the fewest bytes; None where counts forbid so many jobs."""
+    least, left = quotas.min_records_per_job, len(order)
+    owed = jobs * least
+    if not owed <= left <= jobs * quotas.max_records_per_job:
+        return None
+    job_of, held = np.empty(left, dtype=np.int64), [0] * jobs
+    most = quotas.max_records_per_job
+    open_jobs = [(0, job) for job in range(jobs)]
+    for position in order:
+        if left == owed and most > least:
+            # Every record left is one that some job needs for its minimum.
+            most = least
+            open_jobs = [(size, job) for size, job in open_jobs if held[job] < least]
+            heapify(open_jobs)
+        size, job = heappop(open_jobs)
+        job_of[position] = job
+        held[job] += 1
+        owed -= held[job] <= least
+        left -= 1
+        if held[job] < most:
+            heappush(open_jobs, (size + int(sizes[position]), job))
+    return job_of
+
+
+def _exchange(sizes: NDArray[np.int64], job_of: NDArray[np.int64], jobs: int, quotas: Quotas) -> bool:
+    """Move and swap records out of the fullest job until every one is within its bytes, if that succeeds."""
+    for _ in range(min(10 * jobs, 20 + _PATIENCE // len(sizes))):
+        loads = np.bincount(job_of, weights=sizes, minlength=jobs).astype(np.int64)
+        counts = np.bincount(job_of, minlength=jobs)
+        full = int(loads.argmax())
+        if loads[full] <= quotas.max_job_bytes:
+            return True
+        found = [
+            step
+            for other in np.argsort(loads, kind="stable")[:_PARTNERS].tolist()
+            if other != full and (step := _best_step(sizes, job_of, (full, other), loads, counts, quotas))
+        ]
+        peak, given, taken, other = min(found, default=(int(loads[full]), 0, 0, 0))
+        if peak >= loads[full]:
+            return False
+        job_of[given] = other
+        if taken >= 0:
+            job_of[taken] = full
+    return False
+
+
+def _best_step(
+    sizes: NDArray[np.int64],
+    job_of: NDArray[np.int64],
+    pair: tuple[int, int],
+    loads: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    quotas: Quotas,
+) -> tuple[int, int, int, int] | None:
+    """The move or swap that levels two jobs best: bytes of the fuller after it, given, taken (-1: none)."""
+    full, other = pair
+    own, theirs = np.flatnonzero(job_of == full), np.flatnonzero(job_of == other)
+    theirs = theirs[np.argsort(sizes[theirs], kind="stable")]
+    values = sizes[theirs]
+    if counts[full] > quotas.min_records_per_job and counts[other] < quotas.max_records_per_job:
+        theirs, values = np.concatenate([[-1], theirs]), np.concatenate([[0], values])
+    wanted = sizes[own] - (loads[full] - loads[other]) / 2
+    near = np.searchsorted(values, wanted)
+    best: tuple[int, int, int, int] | None = None
+    for places in (np.maximum(near - 1, 0), np.minimum(near, len(values) - 1)):
+        moved = sizes[own] - values[places]
+        peaks = np.maximum(loads[full] - moved, loads[other] + moved)
+        at = int(peaks.argmin())
+        step = (int(peaks[at]), int(own[at]), int(theirs[places[at]]), other)
+        best = step if best is None else min(best, step)
+    return best
 
 
 def _say_why(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> str:
@@ -145,16 +233,18 @@ def _say_why(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> 
     held = f"{_count(count, 'record')} of {total:,} bytes{model}"
     source = quotas.note or "quotas as given"
     if count > most * quotas.max_records_per_job:
-        rule = f"{quotas.min_records_per_job:,} to {quotas.max_records_per_job:,} records"
-        remedy = "Add or leave out records"
-    else:
-        rule = (
-            f"at most {quotas.max_job_bytes:,} bytes and at least {quotas.min_records_per_job:,} records, "
-            f"which allows {_count(most, 'job')} where the bytes need "
-            f"{'more' if fewest <= most else f'{fewest:,}'}"
+        return (
+            f"{held} cannot be arranged into batch jobs: each takes {quotas.min_records_per_job:,} to "
+            f"{quotas.max_records_per_job:,} records ({source}). Add or leave out records."
         )
-        remedy = "Shorten the largest records, or send them on demand"
-    return f"{held} cannot be arranged into batch jobs: each takes {rule} ({source}). {remedy}."
+    rule = f"at most {quotas.max_job_bytes:,} bytes and at least {quotas.min_records_per_job:,} records"
+    remedy = "Shorten the largest records, or send them on demand."
+    if fewest > most:
+        return (
+            f"{held} cannot be arranged into batch jobs: each takes {rule} ({source}), which allows "
+            f"{_count(most, 'job')} where the bytes need {fewest:,}. {remedy}"
+        )
+    return f"No arrangement of {held} into batch jobs was found: each takes {rule} ({source}). {remedy}"
 
 
 def _files_of(job: Positions, sizes: NDArray[np.int64], quotas: Quotas) -> Iterator[Positions]:

@@ -103,6 +103,52 @@ def test_no_contiguous_plan_has_fewer_jobs(sizes: list[int], quotas: Quotas) -> 
         assert [files[0].start for files in plan[1:]] == [files[0].stop for files in plan[:-1]]
 
 
+def can_be_arranged(sizes: list[int], jobs: int, quotas: Quotas) -> bool:
+    """Whether so many jobs can hold the records, by trying every arrangement."""
+    loads, counts = [0] * jobs, [0] * jobs
+
+    def place(left: list[int]) -> bool:
+        if not left:
+            return min(counts) >= quotas.min_records_per_job
+        for job in {(loads[job], counts[job]): job for job in range(jobs)}.values():
+            if loads[job] + left[0] > quotas.max_job_bytes or counts[job] >= quotas.max_records_per_job:
+                continue
+            loads[job], counts[job] = loads[job] + left[0], counts[job] + 1
+            if place(left[1:]):
+                return True
+            loads[job], counts[job] = loads[job] - left[0], counts[job] - 1
+        return False
+
+    return place(sorted(sizes, reverse=True))
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=8), any_quotas())
+@settings(max_examples=300, deadline=None)
+def test_a_refusal_is_true(sizes: list[int], quotas: Quotas) -> None:
+    try:
+        plan_split(sizes, quotas)
+    except QuotaError as error:
+        most = len(sizes) // quotas.min_records_per_job
+        fits = max(sizes) <= min(quotas.max_file_bytes, quotas.max_job_bytes)
+        possible = fits and any(can_be_arranged(sizes, jobs, quotas) for jobs in range(1, most + 1))
+        assert not possible or "No arrangement" in str(error)
+
+
+def test_what_dealing_evenly_misses_is_found() -> None:
+    quotas = small_quotas(
+        min_records_per_job=2,
+        max_records_per_job=7,
+        max_records_per_file=5,
+        max_file_bytes=16,
+        max_job_bytes=10,
+    )
+    assert_within(plan_split([9, 3, 5, 3, 6, 2, 1], quotas), [9, 3, 5, 3, 6, 2, 1], quotas)
+    with pytest.raises(QuotaError, match="which allows 3 jobs where the bytes need 4"):
+        plan_split([9, 3, 5, 3, 6, 2, 4], quotas)
+    with pytest.raises(QuotaError, match="No arrangement of 4 records"):
+        plan_split([6, 6, 6, 2], small_quotas(min_records_per_job=2, max_job_bytes=10, max_file_bytes=10))
+
+
 def test_a_remainder_below_the_minimum_is_shared_out() -> None:
     plan = plan_split(np.full(100_050, 4_000), Quotas())
     assert [len(job[0]) for job in plan] == [50_025, 50_025]
