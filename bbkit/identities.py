@@ -1,4 +1,4 @@
-"""Who may do what: the role of a run, its trust and permissions, the caller's. Part of the room `preflight`.
+"""Who may do what: the role of a run, its trust and permissions, the caller's. Part of the room `preflights`.
 
 Never tried on a real account; the parsing is held against moto's IAM.
 """
@@ -7,48 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit import aws
+from bbkit.arns import bucket_arns, key_arn, model_arns, needs_invoke, own_uris, s3_arn
 from bbkit.errors import AwsError
-from bbkit.policies import bucket_arns, key_arn, model_arns, needs_invoke
+from bbkit.frames import found_that
+from bbkit.policies import SERVICE
+from bbkit.preflight_findings import POLICIES, Finding, not_seen
 from bbkit.run import Run
 from bbkit.trusts import judge_trust
-
-POLICIES = "`bbkit doctor RUN --policies` prints the policy this run needs."
-Finding = dict[str, Any]
-
-
-def found_that(severity: str, rule: str, finding: str, remedy: str = "") -> Finding:
-    """Make a finding.
-
-    Parameters
-    ----------
-    severity, rule, finding, remedy : str
-        Columns of `bbkit.frames.findings`.
-
-    Returns
-    -------
-    dict
-        The row.
-    """
-    return {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy}
-
-
-def not_seen(rule: str, what: str, error: AwsError) -> Finding:
-    """Make the finding that something could not be looked at.
-
-    Parameters
-    ----------
-    rule, what : str
-        The rule, and what it is about.
-    error : AwsError
-        Why.
-
-    Returns
-    -------
-    dict
-        The row, ``unknown``.
-    """
-    code = error.code
-    return found_that("unknown", rule, f"{what} could not be looked at ({code}).", "Ask who may.")
 
 
 def look_at_identity(run: Run) -> Iterator[Finding]:
@@ -64,17 +29,17 @@ def look_at_identity(run: Run) -> Iterator[Finding]:
     dict
         Findings.
     """
-    if run.place.is_standin:
+    theirs, ours = run.role_arn.split(":")[4], run.place.account
+    if theirs != ours:
         yield found_that(
-            "unknown", "role", "A stand-in has no IAM: roles, policies and keys were not looked at.",
-            "They matter on AWS only; run this again there.",
+            "error", "role", f"Role {run.role_arn} is of account {theirs or 'none'}, the jobs run in {ours}.",
+            f"Use a role of account {ours}; set it with run.change(role_arn=...).",
         )  # fmt: skip
         return
-    parts = run.role_arn.split(":")
-    if parts[4] != run.place.account:
+    if run.place.is_standin:
         yield found_that(
-            "error", "role", f"Role {run.role_arn} is of account {parts[4]}, not {run.place.account}.",
-            "Bedrock takes a role of the jobs' own account only; make one there.",
+            "info", "role", "A stand-in has no IAM, KMS or VPC: policies, keys, networks are not looked at.",
+            "They matter on AWS only; run this again there.",
         )  # fmt: skip
         return
     yield from _look_at_role(run)
@@ -117,11 +82,12 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
 
 
 def _look_at_permissions(run: Run) -> Iterator[Finding]:
-    bucket, inputs, outputs = bucket_arns(run)
+    read = [s3_arn(run, f"{uri}1-0001.jsonl") for uri in own_uris(run)]
+    written = s3_arn(run, f"{run.s3_prefix}output/abcdefghijkl/1-0001.jsonl.out")
     asked: list[tuple[list[str], list[str]]] = [
-        (["s3:ListBucket"], [bucket]),
-        (["s3:GetObject"], [inputs]),
-        (["s3:PutObject"], [outputs]),
+        (["s3:ListBucket"], bucket_arns(run)),
+        (["s3:GetObject"], read),
+        (["s3:PutObject"], [written]),
     ]
     if needs_invoke(run):
         asked.append((["bedrock:InvokeModel"], model_arns(run)))
@@ -145,7 +111,7 @@ def _look_at_caller(run: Run) -> Iterator[Finding]:
         yield found_that("unknown", "caller", f"What {arn} may do cannot be simulated.")
         return
     asked = [(["iam:PassRole"], [run.role_arn]), (["bedrock:CreateModelInvocationJob"], model_arns(run))]
-    yield from _simulate("caller", "you", arn, asked, {"iam:PassedToService": "bedrock.amazonaws.com"})
+    yield from _simulate("caller", "you", arn, asked, {"iam:PassedToService": SERVICE})
 
 
 def _simulate(
@@ -195,22 +161,39 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
         ``error`` for what is not allowed, ``unknown`` where the simulator missed a value, ``info`` when
         allowed.
     """
-    allowed = []
-    for result in results:
-        action, resource = result["EvalActionName"], result.get("EvalResourceName", "*")
-        decision, missing = result["EvalDecision"], result.get("MissingContextValues") or []
+    allowed, judged = [], 0
+    for action, resource, decision, missing in _iter_decisions(results):
+        judged += 1
         if decision == "allowed":
             allowed.append(action)
         elif decision == "implicitDeny" and missing:
             yield found_that(
                 "unknown", rule, f"Whether {who} may {action} on {resource} depends on {', '.join(missing)}.",
             )  # fmt: skip
+        elif decision == "implicitDeny" and "*" in resource:
+            # Not known by name: what is allowed by its name is not allowed by the pattern.
+            yield found_that(
+                "unknown", rule, f"Which of {resource} {who} may {action} is not known.", POLICIES
+            )
         else:
             how = "is denied" if decision == "explicitDeny" else "lacks"
             subject = {"you": "You are denied" if how == "is denied" else "You lack"}.get(
                 who, f"{who.capitalize()} {how}"
             )
             yield found_that("error", rule, f"{subject} {action} on {resource}.", f"Allow it; {POLICIES}")
-    if allowed and len(allowed) == len(results):
+    if allowed and len(allowed) == judged:
         names = ", ".join(dict.fromkeys(allowed))
         yield found_that("info", rule, f"{who.capitalize()} may {names}, as far as IAM's simulator sees.")
+
+
+def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[str]]]:
+    """One decision for each action and resource: with several resources, the result itself has only the
+    most restrictive decision of all."""
+    for result in results:
+        action, decisions = result["EvalActionName"], []
+        for item in result.get("ResourceSpecificResults") or ():
+            decisions.append(item["EvalResourceDecision"])
+            yield action, item["EvalResourceName"], decisions[-1], item.get("MissingContextValues") or []
+        if result["EvalDecision"] not in decisions:
+            resource = result.get("EvalResourceName", "the resources asked for")
+            yield action, resource, result["EvalDecision"], result.get("MissingContextValues") or []

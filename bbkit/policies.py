@@ -1,4 +1,4 @@
-"""IAM policies: the least a run needs, and what a given trust policy allows. Part of the room `preflight`.
+"""The least-privilege IAM policies of a run. Part of the room `preflights`.
 
 Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-iam-sr.html (trust and role),
 https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-permissions.html (caller),
@@ -9,22 +9,22 @@ on a real account: the KMS statements, for which the batch pages give no policy.
 from collections.abc import Iterator
 from typing import Any
 
-from bbkit import aws
-from bbkit.errors import AwsError, CredentialsError
+from bbkit.arns import (
+    bucket_arns,
+    caller_arns,
+    job_arns,
+    key_arn,
+    media_folders,
+    model_arns,
+    needs_invoke,
+    own_uris,
+    partition_of,
+    s3_arn,
+)
 from bbkit.families import split_model_id
 from bbkit.run import Run
 
 SERVICE = "bedrock.amazonaws.com"
-_AREAS = {
-    "us": "us-*",
-    "us-gov": "us-gov-*",
-    "eu": "eu-*",
-    "apac": "ap-*",
-    "jp": "ap-northeast-*",
-    "au": "ap-southeast-*",
-    "ca": "ca-*",
-    "global": "*",
-}
 _CALLER_ACTIONS = (
     "CreateModelInvocationJob", "GetModelInvocationJob", "ListModelInvocationJobs", "StopModelInvocationJob",
     "ListFoundationModels", "GetFoundationModel", "ListInferenceProfiles", "GetInferenceProfile",
@@ -44,7 +44,8 @@ def policies_for(run: Run) -> dict[str, dict[str, Any]]:
     -------
     dict
         ``trust``: who may assume the role; ``role``: what it may do; ``caller``: what the person or process
-        that submits, waits and collects may do. Each is a policy document.
+        that submits, waits and collects may do; among that, looking at the permissions of whoever calls this.
+        Each is a policy document.
     """
     return {"trust": _trust(run), "role": _role(run), "caller": _caller(run)}
 
@@ -54,39 +55,6 @@ def _document(*statements: dict[str, Any]) -> dict[str, Any]:
         "Version": "2012-10-17",
         "Statement": [{"Effect": "Allow", **item} for item in statements if item],
     }
-
-
-def partition_of(region: str) -> str:
-    """Name the partition of a region.
-
-    Parameters
-    ----------
-    region : str
-        Such as ``eu-west-1``.
-
-    Returns
-    -------
-    str
-        ``aws``, ``aws-cn`` or ``aws-us-gov``.
-    """
-    return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
-
-
-def job_arns(run: Run) -> str:
-    """Name every batch job of the run's account and region.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        An ARN that ends in ``*``.
-    """
-    place = run.place
-    return f"arn:{partition_of(place.region)}:bedrock:{place.region}:{place.account}:model-invocation-job/*"
 
 
 def _trust(run: Run) -> dict[str, Any]:
@@ -102,133 +70,28 @@ def _trust(run: Run) -> dict[str, Any]:
     )
 
 
-def bucket_arns(run: Run) -> tuple[str, str, str]:
-    """Name the run's places in S3.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    tuple of str
-        ARNs of the bucket, of its inputs and of its outputs.
-    """
-    partition = partition_of(run.place.region)
-    bucket, key = aws.split_s3_uri(run.s3_prefix)
-    base = f"arn:{partition}:s3:::{bucket}"
-    return base, f"{base}/{key}input/*", f"{base}/{key}output/*"
-
-
-def _media_arns(run: Run) -> list[str]:
-    folders = sorted({file.media for file in run.record_files() if file.media})
-    partition = partition_of(run.place.region)
-    return [f"arn:{partition}:s3:::{folder.removeprefix('s3://')}*" for folder in folders]
-
-
-def model_arns(run: Run) -> list[str]:
-    """Name everything a job of this run invokes: the profile, and the model in every region it routes to.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    list of str
-        ARNs. Where the profile cannot be looked up, its geography stands for its regions.
-    """
-    kind, geography, bare = split_model_id(run.model_id)
-    place, partition = run.place, partition_of(run.place.region)
-    here = f"arn:{partition}:bedrock:{place.region}"
-    if kind == "application-inference-profile":
-        return [run.model_id, *(_routed(run) or [f"arn:{partition}:bedrock:*::foundation-model/*"])]
-    if kind.startswith("custom-model") or not geography:
-        return [
-            run.model_id if run.model_id.startswith("arn:") else f"{here}::foundation-model/{run.model_id}"
-        ]
-    profile = f"{here}:{place.account}:inference-profile/{geography}.{bare}"
-    guessed = [
-        f"{here}::foundation-model/{bare}",
-        f"arn:{partition}:bedrock:{_AREAS.get(geography, '*')}::foundation-model/{bare}",
-    ]
-    # A global profile also authorizes against an ARN without a region.
-    everywhere = [f"arn:{partition}:bedrock:::foundation-model/{bare}"] if geography == "global" else []
-    return [profile, *(_routed(run) or guessed), *everywhere]
-
-
-def _routed(run: Run) -> list[str]:
-    try:
-        with aws.translated():
-            found = aws.client("bedrock").get_inference_profile(inferenceProfileIdentifier=run.model_id)
-        return sorted(model["modelArn"] for model in found["models"])
-    except (AwsError, CredentialsError):
-        return []
-
-
-def needs_invoke(run: Run) -> bool:
-    """Tell whether the role must be allowed to invoke the model: for inference profiles it must.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    bool
-        False for the id of a foundation model.
-    """
-    kind, geography, _ = split_model_id(run.model_id)
-    return bool(geography) or kind == "application-inference-profile"
-
-
 def _role(run: Run) -> dict[str, Any]:
-    bucket, inputs, outputs = bucket_arns(run)
     owner = run.job_options.get("bucket_owner") or run.place.account
     owned = {"Condition": {"StringEquals": {"aws:ResourceAccount": owner}}}
-    options = run.job_options
-    key = options.get("kms_key_id", "")
+    read = [s3_arn(run, f"{uri}*") for uri in (f"{run.s3_prefix}input/", *media_folders(run))]
+    written = s3_arn(run, f"{run.s3_prefix}output/*")
     return _document(
-        {"Sid": "ListBucket", "Action": "s3:ListBucket", "Resource": bucket, **owned},
-        {"Sid": "ReadInputs", "Action": "s3:GetObject", "Resource": [inputs, *_media_arns(run)], **owned},
-        {"Sid": "WriteOutputs", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": outputs, **owned},
+        {"Sid": "ListBucket", "Action": "s3:ListBucket", "Resource": bucket_arns(run), **owned},
+        {"Sid": "ReadInputs", "Action": "s3:GetObject", "Resource": read, **owned},
+        {"Sid": "WriteOutputs", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": written, **owned},
         {"Sid": "InvokeProfile", "Action": "bedrock:InvokeModel", "Resource": model_arns(run)}
         if needs_invoke(run)
         else {},
-        {
-            "Sid": "UseKey",
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
-            "Resource": key_arn(run),
-        }
-        if key
-        else {},
-        *(_vpc_statements(run) if options.get("vpc_config") else ()),
+        _use_key(run),
+        *(_vpc_statements(run) if run.job_options.get("vpc_config") else ()),
     )
 
 
-def key_arn(run: Run) -> str:
-    """Name the run's KMS key.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        Its ARN; of an alias, every key of the account and region, because a policy cannot name an alias's
-        key.
-    """
-    key = run.job_options.get("kms_key_id", "")
-    place = run.place
-    base = f"arn:{partition_of(place.region)}:kms:{place.region}:{place.account}:key/"
-    if key.startswith("arn:") and ":alias/" not in key:
-        return key
-    return f"{base}*" if "alias/" in key else f"{base}{key}"
+def _use_key(run: Run) -> dict[str, Any]:
+    if not run.job_options.get("kms_key_id"):
+        return {}
+    actions = ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
+    return {"Sid": "UseKey", "Action": actions, "Resource": key_arn(run)}
 
 
 def _vpc_statements(run: Run) -> Iterator[dict[str, Any]]:
@@ -270,63 +133,49 @@ def _vpc_statements(run: Run) -> Iterator[dict[str, Any]]:
 
 
 def _caller(run: Run) -> dict[str, Any]:
-    bucket, inputs, outputs = bucket_arns(run)
-    key = run.job_options.get("kms_key_id", "")
-    here, kind = job_arns(run), split_model_id(run.model_id)[0]
-    # Lists have no resource of their own; they stand below, on everything.
-    on_jobs = [
-        f"bedrock:{name}"
-        for name in _CALLER_ACTIONS
-        if name == "ListTagsForResource" or not name.startswith("List")
-    ]
+    invoke = {"Sid": "OnDemand", "Action": "bedrock:InvokeModel", "Resource": model_arns(run)}
+    custom = split_model_id(run.model_id)[0].startswith("custom")
     return _document(
-        {"Sid": "BatchJobs", "Action": on_jobs, "Resource": sorted({here, *model_arns(run)})},
-        {
-            "Sid": "LookUp",
-            "Action": [
-                *(
-                    f"bedrock:{name}"
-                    for name in _CALLER_ACTIONS
-                    if name.startswith("List") and "Tags" not in name
-                ),
-                "servicequotas:ListServiceQuotas",
-                "servicequotas:ListAWSDefaultServiceQuotas",
-            ],
-            "Resource": "*",
-        },
-        {
-            "Sid": "OnDemand",
-            "Action": "bedrock:InvokeModel",
-            "Resource": model_arns(run),
-        }
-        if not kind.startswith("custom")
-        else {},
-        {
-            "Sid": "PassRole",
-            "Action": "iam:PassRole",
-            "Resource": run.role_arn,
-            "Condition": {"StringEquals": {"iam:PassedToService": SERVICE}},
-        },
-        {
-            "Sid": "LookAtRole",
-            "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
-            "Resource": run.role_arn,
-        },
-        {
-            "Sid": "ListBucket",
-            "Action": ["s3:ListBucket", "s3:GetBucketLocation", "s3:GetEncryptionConfiguration"],
-            "Resource": bucket,
-        },
-        {
-            "Sid": "Objects",
-            "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-            "Resource": [inputs, outputs, *_media_arns(run)],
-        },
-        {
-            "Sid": "UseKey",
-            "Action": ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
-            "Resource": key_arn(run),
-        }
-        if key
-        else {},
+        *_on_jobs(run), {} if custom else invoke, *_on_roles(run), *_on_objects(run), _use_key(run)
     )
+
+
+def _on_jobs(run: Run) -> Iterator[dict[str, Any]]:
+    # Lists have no resource of their own, but for those of a resource's tags.
+    lists = [name for name in _CALLER_ACTIONS if name.startswith("List") and "Tags" not in name]
+    on_jobs = [f"bedrock:{name}" for name in _CALLER_ACTIONS if name not in lists]
+    yield {"Sid": "BatchJobs", "Action": on_jobs, "Resource": sorted({job_arns(run), *model_arns(run)})}
+    quotas = ["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"]
+    yield {"Sid": "LookUp", "Action": [*(f"bedrock:{name}" for name in lists), *quotas], "Resource": "*"}
+
+
+def _on_roles(run: Run) -> Iterator[dict[str, Any]]:
+    yield {
+        "Sid": "PassRole",
+        "Action": "iam:PassRole",
+        "Resource": run.role_arn,
+        "Condition": {"StringEquals": {"iam:PassedToService": SERVICE}},
+    }
+    yield {
+        "Sid": "LookAtRoleAndSelf",
+        "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
+        "Resource": list(dict.fromkeys([run.role_arn, *caller_arns()])),
+    }
+
+
+def _on_objects(run: Run) -> Iterator[dict[str, Any]]:
+    own = [s3_arn(run, f"{uri}*") for uri in (*own_uris(run), f"{run.s3_prefix}output/")]
+    others = media_folders(run) + ([run.output_uri(run.adopted["job_arn"])] if run.adopted else [])
+    yield {
+        "Sid": "ListBucket",
+        "Action": ["s3:ListBucket", "s3:GetEncryptionConfiguration"],
+        "Resource": bucket_arns(run),
+    }
+    yield {
+        "Sid": "Objects",
+        "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
+        "Resource": own,
+    }
+    if others:
+        read = [s3_arn(run, f"{uri}*") for uri in others]
+        yield {"Sid": "ReadOthers", "Action": "s3:GetObject", "Resource": read}

@@ -14,6 +14,7 @@ from bbkit import __version__, aws
 from bbkit.aws import Place
 from bbkit.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.frames import JOB_COLUMNS, as_frame
+from bbkit.job_options import JOB_OPTIONS, plain_options
 from bbkit.job_rows import job_row
 from bbkit.journal import JobState, Journal
 from bbkit.lines import iter_record_ids
@@ -36,8 +37,7 @@ from bbkit.run_views import show_html, show_text
 
 __all__ = ["RecordFile", "Run", "write_records"]
 
-_JOB_OPTIONS = ("tags", "kms_key_id", "vpc_config", "timeout_hours", "bucket_owner")
-_CHANGEABLE = ("role_arn", "prices", *_JOB_OPTIONS)
+_CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -180,9 +180,9 @@ class Run:
         folder = Path(folder).absolute()
         refuse_occupied(folder)
         options = {
-            "tags": dict(tags or {}),
+            "tags": tags,
             "kms_key_id": kms_key_id,
-            "vpc_config": {name: list(ids) for name, ids in (vpc_config or {}).items()},
+            "vpc_config": vpc_config,
             "timeout_hours": timeout_hours,
             "bucket_owner": bucket_owner,
         }
@@ -200,7 +200,7 @@ class Run:
             system=system,
             parameters=dict(parameters or {}),
             created_at=datetime.now(UTC),
-            job_options=options,
+            job_options=plain_options(options),
             prices=str(Path(prices).absolute()) if prices else "",
             demo=demo,
         )
@@ -300,13 +300,13 @@ class Run:
         """
         if unknown := sorted(set(options) - set(_CHANGEABLE)):
             raise InputError(f"{unknown[0]!r} cannot change; these can: {', '.join(_CHANGEABLE)}.")
-        job_options = {name: value for name, value in options.items() if name in _JOB_OPTIONS}
+        job_options = {name: value for name, value in options.items() if name in JOB_OPTIONS}
         own: dict[str, Any] = {
-            name: str(value) for name, value in options.items() if name not in _JOB_OPTIONS
+            name: str(value) for name, value in options.items() if name not in JOB_OPTIONS
         }
         if own.get("prices"):
             own["prices"] = str(Path(own["prices"]).absolute())
-        run = replace(self, **own, job_options={**self.job_options, **job_options})
+        run = replace(self, **own, job_options=plain_options({**self.job_options, **job_options}))
         refuse_values(run)
         write_description(run, self.folder)
         return run
@@ -314,7 +314,12 @@ class Run:
     @property
     def s3_prefix(self) -> str:
         """This run's own prefix in S3, ending in ``/``: ``input/`` and ``output/`` are under it."""
-        return f"{self.s3_uri}/{slug(self.name)}-{self.run_id[:8]}/"
+        return f"{self.s3_uri}/{self.label}/"
+
+    @property
+    def label(self) -> str:
+        """Its name and the first eight digits of its id: what its jobs and objects are known by."""
+        return f"{slug(self.name)}-{self.run_id[:8]}"
 
     @property
     def journal(self) -> Journal:

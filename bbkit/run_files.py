@@ -20,6 +20,7 @@ from bbkit.aws import write_text
 from bbkit.checks import check_arn, check_s3_uri
 from bbkit.errors import InputError, RunExistsError
 from bbkit.families import family_of, get_family
+from bbkit.job_options import plain_options
 from bbkit.records import ID_DIGITS
 from bbkit.templates import Template
 
@@ -279,22 +280,12 @@ def refuse_values(run: "Run") -> None:
     -----
     https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
     """
-    options = run.job_options
     wrong = [*check_s3_uri(run.s3_prefix), *check_arn("role", run.role_arn)]
     if wrong:
         raise InputError(f"{wrong[0]['finding']} {wrong[0]['remedy']}")
     if run.invocation_type not in ("InvokeModel", "Converse"):
         raise InputError(f"invocation_type is {run.invocation_type!r}. It is InvokeModel or Converse.")
-    hours = options.get("timeout_hours", 24)
-    if not (isinstance(hours, int) and 24 <= hours <= 168):
-        raise InputError(f"timeout_hours is {hours!r}. A batch job takes whole hours from 24 to 168.")
-    if (owner := options.get("bucket_owner")) and not re.fullmatch(r"[0-9]{12}", owner):
-        raise InputError(f"bucket_owner is {owner!r}. It is an account's 12 digits.")
-    vpc = options.get("vpc_config") or {}
-    if vpc and not (set(vpc) == {"subnetIds", "securityGroupIds"} and all(vpc.values())):
-        raise InputError(
-            f"vpc_config names {', '.join(vpc)}. It names subnetIds and securityGroupIds, each a list."
-        )
+    plain_options(run.job_options)
 
 
 def write_description(run: "Run", folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a role's trust policy allows, judged as IAM judges it. Part of the room `preflight`.
+"""What a role's trust policy allows, judged as IAM judges it. Part of the room `preflights`.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
 (2026-10)
@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bbkit.policies import SERVICE, partition_of
+from bbkit.arns import partition_of
+from bbkit.policies import SERVICE
 
 
 def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tuple[str, str]:
@@ -29,27 +30,27 @@ def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tu
     """
     jobs = f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job"
     request = {"aws:sourceaccount": account, "aws:sourcearn": f"{jobs}/abcdefghijkl"}
-    allowed, reasons, unknown = False, [], []
+    allowed, reasons, doubts = False, [], {"Allow": "", "Deny": ""}
     for statement in _listed(document.get("Statement")):
-        if not _names_bedrock(statement):
+        named = _names_bedrock(statement)
+        if named is False:
             continue
+        effect = "Deny" if statement.get("Effect") == "Deny" else "Allow"
         verdict, why = _judge_conditions(statement.get("Condition") or {}, request)
-        if verdict == "unknown":
-            unknown.append(why)
-        elif statement.get("Effect") == "Deny":
-            if verdict == "met":
-                return "denied", "a Deny statement holds"
-        elif verdict == "met":
-            allowed = True
+        if verdict == "unknown" or (verdict == "met" and named is None):
+            doubt = why or f"a statement with {effect} says whom or what it does not mean"
+            doubts[effect] = doubts[effect] or doubt
+        elif verdict == "failed":
+            reasons += [why] if effect == "Allow" else []
+        elif effect == "Deny":
+            return "denied", "a Deny statement holds"
         else:
-            reasons.append(why)
-    if unknown:
-        return "unknown", unknown[0]
+            allowed = True
+    if doubt := doubts["Deny"] or ("" if allowed else doubts["Allow"]):
+        return "unknown", doubt
     if allowed:
         return "allowed", ""
-    return "denied", reasons[
-        0
-    ] if reasons else f"no statement names the service {SERVICE} with sts:AssumeRole"
+    return "denied", (reasons or [f"no statement names the service {SERVICE} with sts:AssumeRole"])[0]
 
 
 def _listed(value: Any) -> list[Any]:
@@ -58,13 +59,19 @@ def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _names_bedrock(statement: Mapping[str, Any]) -> bool:
+def _names_bedrock(statement: Mapping[str, Any]) -> bool | None:
+    """Tell whether a statement is about Bedrock assuming the role; None where it names what it is not for."""
     principal = statement.get("Principal", {})
-    services = ["*"] if principal == "*" else _listed(principal.get("Service"))
-    actions = [str(action).lower() for action in _listed(statement.get("Action"))]
-    return bool({"*", SERVICE} & set(services)) and any(
-        fnmatch.fnmatchcase("sts:assumerole", action) for action in actions
+    # Anyone is written in two ways.
+    named = (
+        ["*"]
+        if principal == "*"
+        else [item for kind in ("Service", "AWS") for item in _listed(principal.get(kind))]
     )
+    actions = [str(action).lower() for action in _listed(statement.get("Action"))]
+    whom = "NotPrincipal" in statement or bool({"*", SERVICE} & set(named))
+    what = "NotAction" in statement or any(fnmatch.fnmatchcase("sts:assumerole", item) for item in actions)
+    return (None if statement.keys() & {"NotPrincipal", "NotAction"} else True) if whom and what else False
 
 
 def _judge_conditions(conditions: Mapping[str, Any], request: Mapping[str, str]) -> tuple[str, str]:

@@ -46,9 +46,9 @@ def test_a_run_is_what_its_folder_says(standin: Standin, tmp_path: Path) -> None
     run = bb.Run.create(
         tmp_path / "calls",
         model_id=MODEL,
-        prompt="Summarize {text}",
+        prompt="Résumé: {text}",
         parameters={"max_tokens": 300},
-        tags={"team": "é"},
+        tags={"team": "calls of 2026"},
         timeout_hours=72,
     )
     assert bb.Run.open(tmp_path / "calls") == run
@@ -129,7 +129,20 @@ def test_an_occupied_folder_is_left_alone(standin: Standin, tmp_path: Path) -> N
         ({"timeout_hours": 2}, InputError, "24 to 168"),
         ({"invocation_type": "Stream"}, InputError, "Stream"),
         ({"bucket_owner": "12"}, InputError, "12 digits"),
+        ({"bucket_owner": 111122223333}, InputError, "12 digits"),
         ({"vpc_config": {"subnets": ["a"]}}, InputError, "subnetIds"),
+        ({"vpc_config": ["a"]}, InputError, "takes a mapping"),
+        ({"vpc_config": {"subnetIds": "subnet-0a", "securityGroupIds": ["sg-0b"]}}, InputError, "1 to 16"),
+        ({"vpc_config": {"subnetIds": ["subnet-0a"], "securityGroupIds": ["sg 0b"]}}, InputError, "1 to 5"),
+        ({"vpc_config": {"subnetIds": ["s"] * 17, "securityGroupIds": ["sg-0b"]}}, InputError, "1 to 16"),
+        ({"tags": ["a"]}, InputError, "takes a mapping"),
+        ({"tags": {"a!": "x"}}, InputError, "the key 'a!'; it takes text of 1 to 128"),
+        ({"tags": {"": "x"}}, InputError, "1 to 128"),
+        ({"tags": {"team": "é"}}, InputError, "the value 'é'; it takes text of 0 to 256"),
+        ({"tags": {"team": 7}}, InputError, "0 to 256"),
+        ({"tags": {str(number): "" for number in range(201)}}, InputError, "at most 200"),
+        ({"kms_key_id": "bad key"}, InputError, "kms_key_id: 'bad key' is not"),
+        ({"kms_key_id": 5}, InputError, "kms_key_id"),
     ],
 )
 def test_what_create_would_refuse_is_refused_before_anything_is_written(
@@ -138,6 +151,19 @@ def test_what_create_would_refuse_is_refused_before_anything_is_written(
     with pytest.raises(error, match=words):
         bb.Run.create(tmp_path / "run", **{"model_id": MODEL, **options})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_create_would_refuse_no_change_brings_in(standin: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL, kms_key_id="alias/calls", tags={"a:b/c": "@ d"})
+    for options in (
+        {"tags": ["a"]},
+        {"tags": {"a": "x!"}},
+        {"kms_key_id": "arn:aws:kms:x"},
+        {"timeout_hours": 1},
+    ):
+        with pytest.raises(InputError):
+            run.change(**options)
+    assert bb.Run.open(run.folder) == run
 
 
 def test_the_place_in_s3_and_the_role_must_be_named(

@@ -242,7 +242,7 @@ def translated() -> Iterator[None]:
 _REMEDIES = {
     "AccessDenied": "Grant the permission; `bbkit doctor RUN --policies` prints what a run needs.",
     "403": "Grant the permission; `bbkit doctor RUN --policies` prints what a run needs.",
-    "NoSuchBucket": "Make the bucket in the job's region, or name another with s3_uri=.",
+    "NoSuchBucket": "Make the bucket in the job's region, or correct its name.",
     "NoSuchKey": "Look whether the object was deleted or is in another place.",
     "404": "Look whether the object or bucket was deleted or is in another place.",
     "ResourceNotFound": "Look whether it belongs to another account or region.",
@@ -268,7 +268,10 @@ def _refused(error: Any) -> BbkitError:
     if short in _BAD_CREDENTIALS:
         return CredentialsError(f"AWS does not accept the credentials ({code}: {said}). {_HOW}")
     text = f"AWS refused {error.operation_name}: {code}{f', {said}' if said else ''}."
-    return AwsError(f"{text} {_REMEDIES.get(short, '')}".rstrip(), code)
+    remedy = _REMEDIES.get(short, "")
+    if "Cross-account pass role" in said:
+        remedy = "Use a role of the account that the jobs run in: run.change(role_arn=...)."
+    return AwsError(f"{text} {remedy}".rstrip(), code)
 
 
 def read_refusal(error: AwsError) -> tuple[int, str]:

@@ -6,6 +6,8 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocatio
 import re
 from typing import Any
 
+from bbkit.frames import found_that
+
 SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
 
 # The published pattern backtracks exponentially; this is the same language under the limit of 63 characters.
@@ -140,4 +142,4 @@ def check_arn(kind: str, arn: str) -> list[dict[str, Any]]:
 
 
 def _finding(rule: str, finding: str, remedy: str) -> dict[str, Any]:
-    return {"severity": "error", "rule": rule, "finding": finding, "remedy": f"{remedy} ({SOURCE})"}
+    return found_that("error", rule, finding, f"{remedy} ({SOURCE})")
