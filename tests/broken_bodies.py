@@ -92,6 +92,35 @@ def call(call_id: str) -> dict[str, Any]:
     return {"role": "assistant", "content": "", "tool_calls": [{"id": call_id, "function": function}]}
 
 
+def use(call_id: str, role: str = "assistant") -> dict[str, Any]:
+    return {"role": role, "content": [{"toolUse": {"toolUseId": call_id, "name": "f", "input": {}}}]}
+
+
+def result(call_id: str, role: str = "user") -> dict[str, Any]:
+    return {"role": role, "content": [{"toolResult": {"toolUseId": call_id, "content": [{"text": "x"}]}}]}
+
+
+def talk(*turns: Any, **members: Any) -> dict[str, Any]:
+    return {"messages": [*_TALK, *turns], **members}
+
+
+def thinking(budget: int, most: int) -> dict[str, Any]:
+    fields = {"thinking": {"type": "enabled", "budget_tokens": budget}}
+    return nova(inferenceConfig={"maxTokens": most}, additionalModelRequestFields=fields)
+
+
+def documents(*names: str) -> dict[str, Any]:
+    return nova(
+        [*({"document": {**_DOCUMENT["document"], "name": name}} for name in names), {"text": "Read."}]
+    )
+
+
+_SPEC = {"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}
+_FUNCTION = {"type": "function", "function": {"name": "f", "parameters": {}}}
+_PICTURE = {"image": {"format": "png", "source": {"bytes": PNG}}}
+_SAID = {"role": "assistant", "content": [{"text": "Hi"}]}
+_SCHEMA = {"type": "json_schema", "json_schema": {"name": "call", "schema": {"type": "object"}}}
+_TOOL_MESSAGE = {"role": "tool", "tool_call_id": "a", "content": "x"}
 _REASON = {"type": "enabled", "maxReasoningEffort": "high"}
 _LOW = {"type": "enabled", "maxReasoningEffort": "low"}
 _LLAMA_3_PROMPT = "<|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
@@ -119,6 +148,58 @@ CASES = [
     Case("required", NOVA_MM, embed(embeddingPurpose=...), embed()),
     Case("required", LITE, {"system": []}, {"system": [], **nova()}, "Converse"),
     Case("required", HAIKU_3, claude(messages=[blocks({"text": "x"})]), claude(messages=[blocks(TEXT)])),
+    Case("required", QWEN, chat({"role": "user"}), chat(_HI)),
+    Case("required", QWEN, chat({"role": "user", "content": None}), chat(_HI)),
+    Case("required", OSS, chat({"role": "developer"}, _HI), chat({"role": "developer", "content": "x"}, _HI)),
+    Case(
+        "required",
+        QWEN,
+        chat(_HI, {"role": "assistant"}, _HI),
+        chat(_HI, {"role": "assistant", "refusal": "No."}, _HI),
+    ),
+    Case(
+        "required",
+        LARGE,
+        chat(_HI, {"role": "assistant", "content": None}, _HI),
+        chat(_HI, {**call("a"), "content": None}, _TOOL_MESSAGE),
+    ),
+    Case(
+        "required",
+        QWEN,
+        chat(_HI, call("a"), {"role": "tool", "tool_call_id": "a"}),
+        chat(_HI, call("a"), {**_TOOL_MESSAGE, "content": ""}),
+    ),
+    Case(
+        "required",
+        QWEN,
+        chat(response_format={"type": "json_schema"}),
+        chat(response_format=_SCHEMA),
+    ),
+    Case("required", QWEN, chat(tool_choice="auto"), chat(tool_choice="none")),
+    Case(
+        "required",
+        HAIKU_3,
+        claude(tools=[TOOL], tool_choice={"type": "tool"}),
+        claude(tools=[TOOL], tool_choice={"type": "any"}),
+    ),
+    Case(
+        "required",
+        HAIKU_3,
+        claude(messages=[_HI, blocks(USE, role="assistant"), blocks(RESULT)]),
+        claude(messages=[_HI, blocks(USE, role="assistant"), blocks(RESULT)], tools=[TOOL]),
+    ),
+    Case(
+        "required",
+        LITE,
+        talk(use("a"), result("a")),
+        talk(use("a"), result("a"), toolConfig={"tools": [_SPEC]}),
+    ),
+    Case(
+        "required",
+        LITE,
+        nova(toolConfig={"tools": [_SPEC], "toolChoice": {"tool": {}}}),
+        nova(toolConfig={"tools": [_SPEC], "toolChoice": {"any": {}}}),
+    ),
     # type
     Case("type", HAIKU_3, claude(max_tokens="64"), claude(max_tokens=64)),
     Case("type", HAIKU_3, claude(max_tokens=64.0), claude(temperature=1)),
@@ -163,6 +244,25 @@ CASES = [
         nova([{"document": {**_DOCUMENT["document"], "name": "call.txt"}}, {"text": "Read."}]),
         nova([{"document": {**_DOCUMENT["document"], "name": "call (1) [a]-b"}}, {"text": "Read."}]),
         "Converse",
+    ),
+    Case("value", LITE, documents("a", "a"), documents("a", "b"), "Converse"),
+    Case(
+        "value",
+        HAIKU_3,
+        claude(tools=[TOOL], tool_choice={"type": "tool", "name": "g"}),
+        claude(tools=[TOOL], tool_choice={"type": "tool", "name": "f"}),
+    ),
+    Case(
+        "value",
+        LITE,
+        nova(toolConfig={"tools": [_SPEC], "toolChoice": {"tool": {"name": "g"}}}),
+        nova(toolConfig={"tools": [_SPEC], "toolChoice": {"tool": {"name": "f"}}}),
+    ),
+    Case(
+        "value",
+        QWEN,
+        chat(tools=[_FUNCTION], tool_choice={"type": "function", "function": {"name": "g"}}),
+        chat(tools=[_FUNCTION], tool_choice={"type": "function", "function": {"name": "f"}}),
     ),
     # range and length
     Case("range", HAIKU_3, claude(max_tokens=0), claude(max_tokens=1)),
@@ -220,6 +320,24 @@ CASES = [
     Case("empty_content", TITAN_V2, {"inputText": ""}, {"inputText": " ."}),
     Case("empty_content", NOVA_MM, embed(text={"truncationMode": "END", "value": ""}), embed()),
     Case("empty_content", LITE, nova([{"text": ""}]), nova(), "Converse"),
+    Case("empty_content", LITE, nova([{"text": " "}]), nova([{"text": " ."}])),
+    Case("empty_content", LITE, nova([{"text": "\n"}]), nova([{"text": "\n."}]), "Converse"),
+    Case("empty_content", LLAMA_3, {"prompt": " \n"}, {"prompt": " ."}),
+    Case("empty_content", SMALL, {"prompt": " "}, {"prompt": " ."}),
+    Case(
+        "empty_content", QWEN, chat({"role": "user", "content": " "}), chat({"role": "user", "content": "."})
+    ),
+    Case("empty_content", TITAN_V2, {"inputText": " "}, {"inputText": " ."}),
+    Case("empty_content", TITAN_MM, {"inputText": " "}, {"inputText": " ."}),
+    Case("empty_content", NOVA_MM, embed(text={"truncationMode": "END", "value": " "}), embed()),
+    Case("empty_content", HAIKU_3, claude(stop_sequences=["\n"]), claude(stop_sequences=["\n\nHuman:"])),
+    Case(
+        "empty_content",
+        HAIKU_3,
+        nova(inferenceConfig={"stopSequences": ["\n"]}),
+        nova(inferenceConfig={"stopSequences": ["END"]}),
+        "Converse",
+    ),
     # exclusive
     Case(
         "exclusive",
@@ -304,6 +422,13 @@ CASES = [
     ),
     Case("family_mismatch", NOVA_MM, {"inputText": "x"}, embed()),
     Case("family_mismatch", LITE, claude(), nova(), "Converse"),
+    Case(
+        "family_mismatch",
+        HAIKU_3,
+        chat({"role": "system", "content": "x"}, _HI, max_tokens=5),
+        claude(system="x", max_tokens=5),
+    ),
+    Case("family_mismatch", HAIKU_3, chat(max_completion_tokens=5), claude(max_tokens=5)),
     Case("model_mismatch", QWEN, chat(model="qwen.qwen3-235b"), chat(model=f"us.{QWEN}")),
     # turns
     Case("role_order", HAIKU_3, claude(messages=[ANSWER, _HI]), claude(messages=[_HI, ANSWER, _HI])),
@@ -342,6 +467,65 @@ CASES = [
         chat(_HI, call("a"), {"role": "tool", "tool_call_id": "b", "content": "x"}),
         chat(_HI, call("a"), {"role": "tool", "tool_call_id": "a", "content": "x"}),
     ),
+    Case(
+        "tool_pairing",
+        LITE,
+        talk(use("a"), *_TALK, toolConfig={"tools": [_SPEC]}),
+        talk(use("a"), result("a"), toolConfig={"tools": [_SPEC]}),
+    ),
+    Case(
+        "tool_pairing",
+        LITE,
+        talk(_SAID, result("a"), toolConfig={"tools": [_SPEC]}),
+        talk(use("a"), result("a"), _SAID, toolConfig={"tools": [_SPEC]}),
+    ),
+    Case("tool_pairing", QWEN, chat(_HI, call("a"), _HI), chat(_HI, call("a"), _TOOL_MESSAGE, _HI)),
+    Case("tool_pairing", LARGE, chat(_HI, call("a")), chat(_HI, call("a"), _TOOL_MESSAGE)),
+    Case(
+        "tool_pairing",
+        HAIKU_3,
+        claude(
+            tools=[TOOL], messages=[_HI, blocks(USE, {**USE, "id": "t2"}, role="assistant"), blocks(RESULT)]
+        ),
+        claude(
+            tools=[TOOL],
+            messages=[
+                _HI,
+                blocks(USE, {**USE, "id": "t2"}, role="assistant"),
+                blocks(RESULT),
+                blocks({**RESULT, "tool_use_id": "t2"}),
+            ],
+        ),
+    ),
+    Case(
+        "role_order",
+        HAIKU_3,
+        claude(tools=[TOOL], messages=[blocks(USE)]),
+        claude(tools=[TOOL], messages=[_HI, blocks(USE, role="assistant"), blocks(RESULT)]),
+    ),
+    Case(
+        "role_order",
+        LITE,
+        talk(use("a"), result("a", "assistant"), toolConfig={"tools": [_SPEC]}),
+        talk(use("a"), result("a"), toolConfig={"tools": [_SPEC]}),
+    ),
+    Case(
+        "role_order",
+        HAIKU_3,
+        claude(messages=[_HI, blocks(image("image/png", PNG), role="assistant"), _HI]),
+        claude(messages=[_HI, ANSWER, blocks(image("image/png", PNG))]),
+    ),
+    *(
+        Case(
+            "role_order",
+            LITE,
+            talk({"role": "assistant", "content": [_PICTURE]}, *_TALK),
+            talk(_SAID, {"role": "user", "content": [_PICTURE, {"text": "Look."}]}),
+            kind,
+        )
+        for kind in ("InvokeModel", "Converse")
+    ),
+    Case("prefill", SONNET_46, talk(_SAID), talk(_SAID, *_TALK), "Converse"),
     Case("prefill", OPUS_46, claude(messages=[_HI, ANSWER]), claude(messages=[_HI, ANSWER, _HI])),
     Case(
         "prefill",
@@ -386,6 +570,29 @@ CASES = [
     ),
     Case("thinking_conflict", SONNET_45, claude(thinking={"type": "adaptive"}), claude(thinking=THINK)),
     Case("thinking_conflict", OPUS_5, claude(thinking=THINK), claude(thinking={"type": "adaptive"})),
+    Case(
+        "thinking_conflict",
+        OPUS_5,
+        claude(thinking={"type": "enabled"}),
+        claude(thinking={"type": "adaptive"}),
+    ),
+    Case("thinking_conflict", HAIKU_3, claude(thinking=THINK), claude(thinking={"type": "disabled"})),
+    Case("thinking_budget", SONNET_45, thinking(2048, 1024), thinking(2048, 2049), "Converse"),
+    Case(
+        "sampling_conflict",
+        SONNET_45,
+        nova(inferenceConfig={"temperature": 0.5, "topP": 0.9}),
+        nova(inferenceConfig={"temperature": 0.5}),
+        "Converse",
+    ),
+    Case(
+        "sampling_conflict",
+        SONNET_45,
+        nova(inferenceConfig={"temperature": 0.5}, additionalModelRequestFields={"top_p": 0.9}),
+        nova(inferenceConfig={"topP": 0.9}),
+        "Converse",
+    ),
+    Case("sampling_refused", OPUS_5, nova(inferenceConfig={"temperature": 0}), nova(), "Converse"),
     Case("sampling_conflict", SONNET_45, claude(temperature=0.5, top_p=0.9), claude(temperature=0.5)),
     Case("sampling_conflict", HAIKU_45, claude(temperature=0.5, top_p=0.9), claude(top_p=0.9, top_k=5)),
     Case("sampling_conflict", SONNET_45, claude(temperature=0.5, top_p=0.9), claude(top_p=0.9)),
@@ -398,6 +605,7 @@ CASES = [
     ),
     # Converse, caching, prompts
     Case("converse_tools", LITE, nova(toolConfig={"tools": []}), nova(guardrailConfig={}), "Converse"),
+    Case("converse_tools", LITE, talk(use("a")), talk(_SAID), "Converse"),
     Case("document_alone", LITE, nova([_DOCUMENT]), nova([_DOCUMENT, {"text": "Read."}]), "Converse"),
     Case(
         "prompt_caching",
@@ -417,6 +625,12 @@ CASES = [
         nova(system=[{"text": "x"}, {"cachePoint": {"type": "default"}}]),
         nova(),
         "Converse",
+    ),
+    Case(
+        "prompt_caching",
+        HAIKU_3,
+        claude(cache_control={"type": "ephemeral"}),
+        claude(metadata={"user_id": "cache_control"}),
     ),
     Case("chat_tokens", LLAMA_4, {"prompt": _LLAMA_3_PROMPT}, {"prompt": _LLAMA_4_PROMPT}),
     Case("chat_tokens", LLAMA_3, {"prompt": _LLAMA_4_PROMPT}, {"prompt": _LLAMA_3_PROMPT}),
@@ -461,6 +675,10 @@ CASES = [
         nova([{"image": {"format": "png", "source": {"bytes": "not base64"}}}]),
         nova([{"image": {"format": "png", "source": {"bytes": PNG}}}]),
     ),
+    Case(
+        "base64", GEMMA, chat(part("data:image/png;base64,@@@")), chat(part(f"data:image/png;base64,{PNG}"))
+    ),
+    Case("base64", GEMMA, chat(part(f"data:image/png,{PNG}")), chat(part(f"data:image/png;base64,{PNG}"))),
     Case("base64", TITAN_MM, {"inputImage": PNG[:-1]}, {"inputImage": PNG}),
     Case(
         "media_format",
@@ -482,6 +700,15 @@ CASES = [
     ),
     Case("media_refused", OSS, chat(part(f"data:image/png;base64,{PNG}")), chat(blocks(TEXT))),
     Case("media_refused", MICRO, nova([{"image": {"format": "png", "source": {"bytes": PNG}}}]), nova()),
+    *(
+        Case("media_refused", model_id, nova([_PICTURE, {"text": "Look."}]), nova(), "Converse")
+        for model_id in (MICRO, OSS, QWEN, LLAMA_3)
+    ),
+    Case("media_refused", QWEN, chat(part(f"data:image/png;base64,{PNG}")), chat(blocks(TEXT))),
+    Case("media_refused", LARGE, chat(part(f"data:image/png;base64,{PNG}")), chat(blocks(TEXT))),
+    Case(
+        "media_refused", LLAMA_3, {"prompt": "<|image|>Look.", "images": [PNG]}, {"prompt": "<|image|>Look."}
+    ),
     Case("media_refused", LITE, nova([_DOCUMENT]), nova([{"text": "document"}])),
     # numbers that JSON does not have
     Case("nan", HAIKU_3, claude(temperature=float("nan")), claude(temperature=0.0)),

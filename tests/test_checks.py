@@ -91,6 +91,14 @@ def test_all_faults_of_a_record_are_reported_at_once() -> None:
     assert "'system'" in found.loc[found["rule"] == "unknown_name", "remedy"].item()
 
 
+def test_a_fault_is_reported_once() -> None:
+    empty = {"messages": [{"role": "user", "content": [{"text": ""}]}]}
+    for kind in ("InvokeModel", "Converse"):
+        assert check_body(empty, LITE, kind)["rule"].tolist() == ["empty_content"]
+    enabled = check_body(claude(thinking={"type": "enabled"}), "us.anthropic.claude-opus-5")
+    assert enabled["rule"].tolist() == ["thinking_conflict"] and "adaptive" in enabled["remedy"].item()
+
+
 def test_the_wrong_family_is_one_finding_that_names_both() -> None:
     found = check_body(claude(), LITE)
     assert len(found) == 1

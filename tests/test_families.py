@@ -50,7 +50,7 @@ INFERENCE: dict[str, dict[str, Any]] = {
     "converse": {"temperature": 0, "stop_sequences": ["END"], "request_metadata": {"team": "a"}},
     "llama": {"temperature": 0.2, "top_p": 0.9},
     "mistral_text": {"temperature": 0.2, "top_k": 20, "stop_sequences": ["END"]},
-    "mistral_chat": {"temperature": 0.2, "top_p": 1},
+    "mistral_chat": {"temperature": 0.2, "top_p": 1, "stop_sequences": ["END"]},
     "openai_chat": {"temperature": 0.2, "seed": 1, "stop_sequences": ["END"]},
     "titan_embed_text": {"dimensions": 256, "normalize": True},
     "titan_embed_image": {"dimensions": 384},
@@ -126,6 +126,52 @@ def test_media_a_family_does_not_take_are_refused() -> None:
         write_body(get_family("nova"), Prompt("x", media=(Media("image", "png", None),)))
     with pytest.raises(InputError, match="bytes only"):
         write_body(get_family("anthropic"), Prompt("x", media=(Media("image", "png", s3_uri="s3://b/k"),)))
+
+
+@pytest.mark.parametrize(
+    ("name", "medium", "written"),
+    [
+        ("nova", Media("video", "3gp", b"x"), "three_gp"),
+        ("nova", Media("audio", "m4a", b"x"), "mp4"),
+        ("nova_embed", Media("video", "three_gp", b"x"), "3gp"),
+        ("nova_embed", Media("image", "jpg", b"x"), "jpeg"),
+        ("converse", Media("audio", "m4a", b"x"), "m4a"),
+        ("anthropic", Media("document", "md", b"# x"), "text/plain"),
+        ("anthropic", Media("document", "csv", b"a,b"), "text/plain"),
+    ],
+)
+def test_a_format_has_the_name_that_the_family_gives_it(name: str, medium: Media, written: str) -> None:
+    body = write_body(get_family(name), Prompt("" if name == "nova_embed" else "Look.", media=(medium,)))
+    assert f'"{written}"' in json.dumps(body)
+    assert check_bodies(get_family(name), [body]).empty
+
+
+@pytest.mark.parametrize(
+    ("name", "medium", "named"),
+    [
+        ("anthropic", Media("document", "docx", b"x", name="call"), "'call' is docx; .* takes pdf, txt"),
+        ("anthropic", Media("document", "txt", "é".encode("latin-1"), name="call"), "'call' is not UTF-8"),
+        ("nova_embed", Media("audio", "opus", b"x", name="call"), "'call' is opus; .* takes mp3, wav, ogg"),
+        ("nova", Media("image", "bmp", b"x", name="call"), "'call' is bmp; .* takes jpeg"),
+    ],
+)
+def test_a_format_that_a_family_does_not_take_is_refused(name: str, medium: Media, named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        write_body(get_family(name), Prompt("", media=(medium,)))
+
+
+def test_documents_of_one_name_are_told_apart() -> None:
+    media = tuple(Media("document", "pdf", b"%PDF-1.4", name=name) for name in ("a", "a (3)", "a", "a"))
+    body = write_body(get_family("converse"), Prompt("Read.", media=media))
+    assert check_bodies(get_family("converse"), [body]).empty
+    assert body["messages"][0]["content"][0]["document"]["name"] == "a"
+
+
+def test_no_output_tokens_at_all_are_written_and_found() -> None:
+    for name in ("anthropic", "nova", "openai_chat", "llama"):
+        body = write_body(get_family(name), Prompt("Hello"), max_tokens=0)
+        assert max_tokens_of(body) == 0
+        assert check_bodies(get_family(name), [body])["rule"].tolist() == ["range"]
 
 
 @pytest.mark.parametrize("family", WRITTEN, ids=lambda family: family.name)
@@ -403,6 +449,15 @@ def test_converse_is_a_family_of_the_invocation_type() -> None:
     )
     with pytest.raises(FamilyError, match="no Converse form"):
         family_of("amazon.titan-embed-text-v2:0", invocation_type="Converse")
+
+
+def test_what_is_no_invocation_type_or_no_model_id_is_refused() -> None:
+    for kind in ("converse", "", "InvokeModelWithResponseStream"):
+        with pytest.raises(InputError, match="takes InvokeModel or Converse"):
+            family_of("amazon.nova-lite-v1:0", invocation_type=kind)
+    for model_id in (None, 5):
+        with pytest.raises(FamilyError, match="model_id is"):
+            family_of(model_id)  # type: ignore[arg-type]
 
 
 def test_an_unknown_family_lists_the_known_ones() -> None:
