@@ -73,12 +73,12 @@ def read_delimited(
 def _find_delimiter(path: Path, encoding: str) -> str:
     with open_bytes(path) as file:
         text = file.read(_SAMPLE).decode(encoding, errors="ignore")
-    lines = text.splitlines(keepends=True)
-    lines = lines[:-1] if len(text) > 1 and len(lines) > 1 and not text.endswith("\n") else lines
+    text = text[: text.rfind("\n") + 1] or text
     best, most = ",", 1
     for candidate in _DELIMITERS:
         try:
-            widths = [len(row) for row in csv.reader(lines, delimiter=candidate) if row]
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=candidate)
+            widths = [len(row) for row in rows if row]
         except csv.Error:
             continue
         even = widths[: max(1, len(widths) - 1)]

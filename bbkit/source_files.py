@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import inspect
 import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -60,11 +61,16 @@ def find_encoding(path: Path) -> Encoding:
     Raises
     ------
     bbkit.errors.SourceError
-        The bytes are none of the three.
+        The bytes are none of the three, or UTF-16 without its mark.
     """
     with open_bytes(path) as file:
-        head = file.read(4)
+        head = file.read(1024)
     name = next((codec for mark, codec in _MARKS if head.startswith(mark)), "utf-8")
+    if name == "utf-8" and head.count(0) > len(head) // 4:
+        raise SourceError(
+            f"{path.name} looks like UTF-16 without a byte order mark: {head.count(0):,} of its first "
+            f"{len(head):,} bytes are 0. Save the file as UTF-8."
+        )
     try:
         return Encoding(name, _count_quotes(path, name) % 2 == 0)
     except UnicodeDecodeError as error:
@@ -77,9 +83,18 @@ def find_encoding(path: Path) -> Encoding:
         raise SourceError(f"{where}; it is not Windows-1252 either. Save the file as UTF-8.") from error
     warnings.warn(
         f"{path.name} is not UTF-8 ({where}) and is read as Windows-1252; look at its accents and quotes.",
-        stacklevel=2,
+        stacklevel=_depth(),
     )
     return encoding
+
+
+def _depth() -> int:
+    """How many frames lie between the one that calls this and that of the person who reads a source."""
+    depth, frame = 1, inspect.currentframe()
+    frame = frame and frame.f_back
+    while frame and frame.f_globals.get("__name__", "").startswith("bbkit."):
+        depth, frame = depth + 1, frame.f_back
+    return depth
 
 
 def _count_quotes(path: Path, encoding: str) -> int:
@@ -93,16 +108,15 @@ def _count_quotes(path: Path, encoding: str) -> int:
 
 
 def _line_of(path: Path, encoding: str) -> int:
-    """The line at which decoding fails."""
+    """The line at which decoding fails, the last one where it is cut short."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    line = 1
+    line = 0
     with open_bytes(path) as file:
-        for part in file:
+        for line, part in enumerate(file, 1):
             try:
                 decoder.decode(part)
             except UnicodeDecodeError:
                 return line
-            line += 1
     return line
 
 

@@ -1,9 +1,10 @@
 """JSON, Parquet and Excel: part of the room `sources`. Types do not depend on how rows are cut."""
 
+import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -175,14 +176,29 @@ def read_document(path: Path) -> Any:
     Raises
     ------
     bbkit.errors.SourceError
-        Not JSON, with the line.
+        Not JSON, with the line; a text that holds half of a surrogate pair, with the row.
     """
     try:
-        return json.loads(read_text(path))
+        text = read_text(path)
+        document = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            _refuse_half_pairs(path, document)
+        return document
     except json.JSONDecodeError as error:
         raise SourceError(f"{path.name}, line {error.lineno:,}: not JSON ({error.msg}).") from error
     except RecursionError as error:
         raise SourceError(f"{path.name} is nested too deeply to be a table.") from error
+
+
+def _refuse_half_pairs(path: Path, document: Any) -> None:
+    for number, row in enumerate(document if isinstance(document, list) else [document], 1):
+        try:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise SourceError(
+                f"{path.name}, row {number:,} holds half of a surrogate pair "
+                f"({error.object[error.start]!a}), which is not text. Replace it where it was written."
+            ) from error
 
 
 def transcript_row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,8 +215,16 @@ def transcript_row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
     -------
     dict
         ``file``, ``job_name``, ``text``.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        A part of it has another shape, with its path.
     """
-    return {"file": name, "job_name": document.get("jobName"), "text": transcript_text(document)}
+    try:
+        return {"file": name, "job_name": document.get("jobName"), "text": transcript_text(document)}
+    except SourceError as error:
+        raise SourceError(f"{name} is {error}") from error
 
 
 def read_excel(path: Path, chunk_rows: int | None) -> Frames:
@@ -221,7 +245,7 @@ def read_excel(path: Path, chunk_rows: int | None) -> Frames:
     Raises
     ------
     bbkit.errors.SourceError
-        Not a workbook, no header, repeated names.
+        Not a workbook, no header, repeated names, formulas of which no result is stored.
     """
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
@@ -229,15 +253,32 @@ def read_excel(path: Path, chunk_rows: int | None) -> Frames:
         raise SourceError(
             f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
         ) from error
-    try:
-        rows = [
-            row for row in book.worksheets[0].iter_rows(values_only=True) if any(c is not None for c in row)
-        ]
-    finally:
-        book.close()
+    with contextlib.closing(book):
+        sheet = list(book.worksheets[0].iter_rows(values_only=True))
+    if any(None in row for row in sheet):
+        _refuse_unknown_results(path, sheet)
+    rows = [row for row in sheet if any(cell is not None for cell in row)]
     if not rows:
         raise SourceError(f"{path.name}: its first sheet is empty; the first row is to name the columns.")
     names = [f"unnamed_{at}" if name is None else str(name) for at, name in enumerate(rows[0], 1)]
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise SourceError(f"{path.name} has more than one column {name_some(twice)}. Give each its own name.")
     yield from _chunks_of_rows(lambda: (dict(zip(names, row, strict=False)) for row in rows[1:]), chunk_rows)
+
+
+def _refuse_unknown_results(path: Path, sheet: Sequence[Sequence[Any]]) -> None:
+    """Refuse a workbook no spreadsheet program has calculated: its formulas would be read as empty cells."""
+    formulas = []
+    with contextlib.closing(openpyxl.load_workbook(path, read_only=True)) as book:
+        for values, cells in zip(sheet, book.worksheets[0].iter_rows(), strict=False):
+            for value, cell in zip(values, cells, strict=False):
+                if cell.data_type == "f":
+                    if value is not None:
+                        return
+                    formulas.append(cell.coordinate)
+    if formulas:
+        raise SourceError(
+            f"{path.name} has {len(formulas):,} formulas without a stored result (cell "
+            f"{', '.join(formulas[:3])}{', ...' if len(formulas) > 3 else ''}). Open it in a spreadsheet "
+            "program and save it."
+        )

@@ -4,6 +4,7 @@ import gzip
 import json
 from pathlib import Path
 
+import openpyxl
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -57,6 +58,12 @@ def test_the_delimiter_is_found(tmp_path: Path, delimiter: str) -> None:
     assert table["text"].to_list() == ["one, two; three | four", "line\nbreak"]
 
 
+@pytest.mark.parametrize("odd", ["\u2028", "\x85", "\x0b", "\x1c"])
+def test_only_line_breaks_end_a_row(tmp_path: Path, odd: str) -> None:
+    table = read_source(write(tmp_path / "calls.csv", f"id;text\n1;a{odd}b\n2;d\n"))
+    assert table["text"].to_list() == [f"a{odd}b", "d"]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("name", ["calls.csv", "calls.jsonl", "calls.json", "note.txt"])
 def test_marks_of_encodings_are_understood(tmp_path: Path, encoding: str, name: str) -> None:
@@ -72,8 +79,10 @@ def test_marks_of_encodings_are_understood(tmp_path: Path, encoding: str, name: 
 
 def test_windows_1252_is_read_and_said(tmp_path: Path) -> None:
     path = write(tmp_path / "calls.csv", "text,b\nok,1\nCafé – “ok”,2\n", "cp1252")
-    with pytest.warns(UserWarning, match=r"calls\.csv is not UTF-8 .*line 3"):
+    with pytest.warns(UserWarning, match=r"calls\.csv is not UTF-8 .*line 3") as said:
         assert read_source(path)["text"].to_list() == ["ok", "Café – “ok”"]
+        next(read_source(path, chunk_rows=1))
+    assert {one.filename for one in said} == {__file__}
 
 
 def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
@@ -94,6 +103,15 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.json", '[{"a": 1},\n{"a" 2}]', "line 2: not JSON"),
         ("a.json", '{"a": 1,\n"b": 2}', "holds a dict"),
         ("a.json", "[" * 100_000, "nested too deeply"),
+        (
+            "a.json",
+            '[{"a": "x"}, {"b": ["x\\ud800"]}]',
+            r"row 2 holds half of a surrogate pair \('\\ud800'\)",
+        ),
+        ("a.jsonl", '{"a": "x\\ud800"}', "line 1: not JSON"),
+        ("a.txt", b"Caf\x81", r"line 1: .*not Windows-1252"),
+        ("a.csv", "a;b\n1;2\n".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        ("a.csv", "a;b\n1;2\n".encode("utf-16-be"), "Save the file as UTF-8"),
         ("a.parquet", "PAR1 not really", "cannot be read as Parquet"),
         ("a.xlsx", "PK not really", "cannot be read as an Excel workbook"),
         ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9999)[:50], "cannot be read"),
@@ -163,6 +181,15 @@ def test_excel_text_stays_text(tmp_path: Path) -> None:
     assert table["text"].isna().to_list() == [False, True]
 
 
+def test_formulas_need_a_stored_result(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], ["=1+1", "=A2"], ["=A2&B2", None]):
+        book.active.append(row)
+    book.save(tmp_path / "calls.xlsx")
+    with pytest.raises(SourceError, match=r"3 formulas without a stored result \(cell A2, B2, A3\)"):
+        read_source(tmp_path / "calls.xlsx")
+
+
 SPOKEN = [("spk_0", "I've", 4.87), ("spk_0", "been", 5.02), ("spk_0", ".", None), ("spk_1", "Sorry", 8.49),
           ("spk_1", ",", None), ("spk_1", "Dave", 8.9), ("spk_1", ".", None)]  # fmt: skip
 
@@ -210,6 +237,22 @@ def test_transcripts_have_a_line_a_turn(tmp_path: Path, labelled: str, text: str
     assert table["file"].to_list() == ["a.json", "b.json"]
     assert table["text"].to_list()[1] == text
     assert read_source(tmp_path / "b.json")["text"].to_list() == [text]
+
+
+@pytest.mark.parametrize(
+    ("results", "said"),
+    [
+        ({"transcripts": ["x"]}, r"\$\.results\.transcripts\[0\]"),
+        ({"transcripts": [], "items": [None]}, r"\$\.results\.items\[0\]"),
+        ({"transcripts": [], "channel_labels": {"channels": [{"items": [{"start_time": "x"}]}]}}, "'x'"),
+        ({"transcripts": [], "speaker_labels": []}, r"\$\.results\.speaker_labels"),
+    ],
+)
+def test_a_transcript_of_another_shape_says_where(tmp_path: Path, results: dict, said: str) -> None:
+    write(tmp_path / "a.json", json.dumps({"results": results}))
+    for place in (tmp_path, tmp_path / "a.json"):
+        with pytest.raises(SourceError, match=rf"a\.json is not as Amazon Transcribe writes it .*{said}"):
+            read_source(place)
 
 
 def test_a_folder_of_texts_is_a_row_a_file(tmp_path: Path) -> None:
