@@ -43,9 +43,9 @@ def _document_faults(body: Mapping[str, Any]) -> list[Fault]:
     seen: set[str] = set()
     messages = body.get("messages")
     for position, message in enumerate(messages if type(messages) is list else ()):
-        path = f"messages[{position}].content"
         blocks = objects(mapping(message).get("content"))
         documents = [mapping(block["document"]) for block in blocks if "document" in block]
+        path = f"messages[{position}].content"
         for name in (document.get("name") for document in documents):
             if type(name) is not str:
                 continue
@@ -82,12 +82,11 @@ def _claude_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
 
 
 def _claude_messages(messages: Any) -> list[Any]:
-    turns = []
-    for message in messages if type(messages) is list else ():
-        blocks = objects(mapping(message).get("content"))
-        texts = [{"type": "text", "text": block["text"]} if "text" in block else {} for block in blocks]
-        turns.append({"role": mapping(message).get("role"), "content": texts})
-    return turns
+    # Only the last turn is looked at, and only if it is the assistant's.
+    if type(messages) is not list or mapping(messages[-1] if messages else None).get("role") != "assistant":
+        return []
+    texts = [{"type": "text", "text": block.get("text")} for block in objects(messages[-1].get("content"))]
+    return [*messages[:-1], {"role": "assistant", "content": texts}]
 
 
 def _own_path(path: str, extra: Mapping[str, Any]) -> str:

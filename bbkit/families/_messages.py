@@ -117,10 +117,11 @@ def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
 
 
 def _media_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Fault]:
+    assistant = message.get("role") == "assistant"
+    if not assistant and not is_text_only(model_id):
+        return []
     blocks = objects(message.get("content"))
     kinds = [kind for kind in ("image", "video", "audio") if any(kind in block for block in blocks)]
     if kinds and is_text_only(model_id):
         return [refused_media(model_id, position, kinds[0])]
-    if message.get("role") == "assistant":
-        return [misplaced(position, kind, "assistant") for kind in kinds]
-    return []
+    return [misplaced(position, kind, "assistant") for kind in kinds] if assistant else []
