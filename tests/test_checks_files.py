@@ -131,6 +131,27 @@ def test_a_file_that_is_no_text(tmp_path: Path, content: bytes, rule: str, named
     assert named in found.loc[found["rule"] == rule, "finding"].item()
 
 
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (json.dumps(json.loads(GOOD), indent=1).encode(), "one line, as json.dumps does"),
+        (json.dumps([json.loads(GOOD)] * 99, indent=2).encode(), "one line, as json.dumps does"),
+        (b"\xef\xbb\xbf" + json.dumps(json.loads(GOOD), indent=1).encode(), "without indent"),
+        (b"\r".join([GOOD] * 1800), "a newline after every record"),
+        (b"\r".join([GOOD] * 1800) + b"\r", "a newline after every record"),
+    ],
+)
+def test_records_that_are_not_one_a_line_are_one_finding(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(content)
+    found = check_records(path, HAIKU_3, quotas=ONE)
+    found = found[~found["rule"].isin(["no_records", "bom"])]
+    assert (found["rule"].item(), found["count"].item()) == ("not_jsonl", 1)
+    assert said in found["remedy"].item()
+    path.write_bytes(b"\r\n".join([line("a"), line("b"), b""]))
+    assert found_in(path) == {}
+
+
 def test_names_and_folders(write: Callable[..., Path], tmp_path: Path) -> None:
     assert found_in(write(GOOD, name="in.json")) == {"extension": 1}
     (tmp_path / "in.json").unlink()
@@ -210,6 +231,13 @@ def test_media_must_lie_in_the_folder_of_the_job(standin: Standin, write: Callab
     )
     found = check_records("s3://bbkit-standin/media-test/", LITE, quotas=ONE)
     assert "gone.mp4 does not exist" in found["finding"].item()
+    lines = [video(inside), video(outside), video(gone), video(gone), video(outside.replace("v.", "w."))]
+    s3.put_object(Bucket="bbkit-standin", Key="media-test/in.jsonl", Body=b"\n".join(lines))
+    found = check_records("s3://bbkit-standin/media-test/", LITE, quotas=ONE)
+    found = found[found["rule"] == "media_place"]
+    assert found["count"].tolist() == [2, 2]
+    assert found["finding"].str.contains("does not exist").tolist() == [False, True]
+    assert found["finding"].str.startswith((outside, gone)).all()
     assert found_in(write(video(inside), video(outside)), model_id=LITE) == {}
     assert found_in(write(video(inside), video("s3://amzn-s3-demo-bucket/v.mp4")), model_id=LITE) == {
         "media_place": 1

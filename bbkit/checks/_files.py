@@ -1,5 +1,6 @@
 """Files of lines, in blocks and with bounded memory: what stands on each line, and what is no line at all."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ _MAGIC = (
     (b"\xff\xfe", "text in UTF-16"),
     (b"\xfe\xff", "text in UTF-16"),
 )
+_PRETTY = re.compile(rb"\s*(?:\{|\[\s*\{?)[ \t]*\r?\n")
 
 
 def open_file(name: str) -> BinaryIO:
@@ -41,7 +43,7 @@ class Lines:
     bom : bool
         Whether the file began with a byte order mark; it is taken off.
     kind : str
-        What the file is instead of JSON lines, told from its first bytes; then it has no lines.
+        What the file is instead of lines of JSON, told from its first block; then it has no lines.
     """
 
     def __init__(self, name: str):
@@ -79,4 +81,9 @@ class Lines:
     def _begin(self, block: bytes) -> bytes:
         self.kind = next((kind for magic, kind in _MAGIC if block.startswith(magic)), "")
         self.bom = block.startswith(b"\xef\xbb\xbf")
-        return block[3:] if self.bom else block
+        block = block[3:] if self.bom else block
+        if _PRETTY.match(block):
+            self.kind = "JSON spread over several lines"
+        elif b"}\r{" in block and b"\n" not in block:
+            self.kind = "text whose lines end in carriage returns alone"
+        return block

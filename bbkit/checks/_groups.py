@@ -9,6 +9,7 @@ from bbkit.frames import Findings, findings
 _INDEX = re.compile(r"\[\d+\]")
 _MOST_PLACES = 40
 _EXAMPLES = 3
+_REST = ("...", "")
 
 
 class _Group:
@@ -29,7 +30,13 @@ class Groups:
         self._whole: list[dict[str, Any]] = []
 
     def add(
-        self, fault: Fault, *, file: str = "", line: int | None = None, record_id: str | None = None
+        self,
+        fault: Fault,
+        *,
+        file: str = "",
+        line: int | None = None,
+        record_id: str | None = None,
+        times: int = 1,
     ) -> None:
         """Add a fault of one record or line.
 
@@ -43,18 +50,20 @@ class Groups:
             Its line (1-based), or row.
         record_id : str, optional
             The record.
+        times : int
+            How many records have it, this one and others like it.
         """
         kind = (fault.severity, fault.rule, file)
         key = (*kind, _general(fault.path), fault.remedy)
         group = self._groups.get(key)
         if group is None:
             if self._places.get(kind, 0) >= _MOST_PLACES:
-                key = (*kind, "...", "")
+                key = (*kind, *_REST)
                 group = self._groups.get(key)
             if group is None:
                 self._places[kind] = self._places.get(kind, 0) + 1
                 group = self._groups[key] = _Group(fault, line, record_id)
-        group.count += 1
+        group.count += times
         if len(group.examples) < _EXAMPLES:
             group.examples.append(_example(line, record_id))
 
@@ -72,8 +81,9 @@ class Groups:
 
     def table(self) -> Findings:
         """The findings, those of the whole first among the equally severe."""
+        self._gather_rest()
         rows = list(self._whole)
-        for (severity, rule, file, *_), group in self._groups.items():
+        for (severity, rule, file, *place), group in self._groups.items():
             rows.append(
                 {
                     "severity": severity,
@@ -82,11 +92,23 @@ class Groups:
                     "line": group.line,
                     "record_id": group.record_id,
                     "count": group.count,
-                    "finding": _sentence(group),
+                    "finding": _sentence(group, "So" if tuple(place) != _REST else "Others like it"),
                     "remedy": group.fault.remedy,
                 }
             )
         return findings(rows)
+
+    def _gather_rest(self) -> None:
+        """Where there are more places than rows, those named once beyond the first few join the rest."""
+        for kind in [key[:3] for key in self._groups if key[3:] == _REST]:
+            rest = self._groups.pop((*kind, *_REST))
+            single = [key for key, group in self._groups.items() if key[:3] == kind and group.count == 1]
+            joined = [self._groups.pop(key) for key in single[_EXAMPLES:]]
+            first = (joined or [rest])[0]
+            made = self._groups[(*kind, *_REST)] = _Group(first.fault, first.line, first.record_id)
+            made.count = rest.count + len(joined)
+            named = [example for group in (*joined, rest) for example in group.examples]
+            made.examples = named[:_EXAMPLES]
 
 
 def _general(path: str) -> str:
@@ -101,9 +123,9 @@ def _example(line: int | None, record_id: str | None) -> str:
     return f"{shown!r} ({where})" if where else repr(shown)
 
 
-def _sentence(group: _Group) -> str:
+def _sentence(group: _Group, lead: str) -> str:
     examples = [example for example in group.examples if example]
     if group.count == 1 or not examples:
         return group.fault.finding
     more = f" and {group.count - len(examples):,} more" if group.count > len(examples) else ""
-    return f"{group.fault.finding} So in {', '.join(examples)}{more}."
+    return f"{group.fault.finding} {lead} in {', '.join(examples)}{more}."

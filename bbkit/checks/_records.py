@@ -68,7 +68,7 @@ class RecordCheck:
         self._window = WindowCheck(model_id, self.family)
         self._longest = self._window.bytes or HELD_BYTES
         self._plain = self._bodies.plain if self._bodies else None
-        self.media: dict[str, tuple[str, int | None, str | None]] = {}
+        self.media: dict[str, tuple[str, int | None, str | None, int]] = {}
         self._check_model()
 
     def _check_model(self) -> None:
@@ -139,8 +139,9 @@ class RecordCheck:
         if self._window.bytes is not None and len(line) > self._window.bytes:
             faults = faults + self._window.faults(body)
         if self._bodies and self._bodies.walked and self.family.name in _PLACED:
-            for _, uri in iter_places(body):
-                self.media.setdefault(uri, (file, number, record_id))
+            for uri in {uri for _, uri in iter_places(body)}:
+                first = self.media.get(uri, (file, number, record_id, 0))
+                self.media[uri] = (*first[:3], first[3] + 1)
         return faults
 
     def _add(self, faults: Iterable[Fault], file: str, number: int | None, record_id: str | None) -> None:

@@ -129,13 +129,19 @@ def _too_long(check: RecordCheck, size: int, number: int, name: str) -> None:
     check.groups.add(fault, file=name, line=number)
 
 
+_REMEDIES = {
+    "text": "Save it as UTF-8 with a newline after every record.",
+    "JSON": "Write every record on one line, as json.dumps does without indent.",
+}
+
+
 def _check_whole_file(check: RecordCheck, lines: Lines, name: str, records: int) -> None:
     check.bytes += lines.bytes
     add = check.groups.add_whole
     if lines.kind:
         rule = "not_utf8" if "UTF-16" in lines.kind else "not_jsonl"
-        remedy = (
-            "Save it as UTF-8." if rule == "not_utf8" else "Unpack or convert it: Bedrock reads plain lines."
+        remedy = _REMEDIES.get(
+            lines.kind.partition(" ")[0], "Unpack or convert it: Bedrock reads plain lines."
         )
         return add("error", rule, f"{name} is {lines.kind}, not lines of JSON.", remedy, file=name)
     if lines.bom:
@@ -147,15 +153,17 @@ def _check_whole_file(check: RecordCheck, lines: Lines, name: str, records: int)
 
 
 def _check_media(check: RecordCheck, place: Place) -> None:
-    remedy = "Put the media into the folder of the job and name that folder as its input."
-    for uri, (file, number, record_id) in check.media.items():
-        found = ""
+    for uri, (file, number, record_id, times) in check.media.items():
+        found = remedy = ""
         if place.folder and not uri.startswith(place.folder):
             found = f"{uri} is not in the job's folder {place.folder}."
+            remedy = "Put the media into the folder of the job."
         elif place.folder and uri not in place.keys:
             found = f"{uri} does not exist in the job's folder."
+            remedy = "Upload it, or write its URI as it is in S3, where case counts."
         elif not place.folder and place.files[:1] and place.files[0].startswith("s3://"):
             found = f"{uri} is named, and the input is a single file, not the folder that holds both."
+            remedy = "Name the folder of the job as its input."
         if found:
             fault = Fault("error", "media_place", "", found, remedy)
-            check.groups.add(fault, file=file, line=number, record_id=record_id)
+            check.groups.add(fault, file=file, line=number, record_id=record_id, times=times)
