@@ -1,5 +1,6 @@
 """Tokens times prices, for millions of rows at once: part of the room `costs`."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,20 +26,34 @@ COST_ROW_COLUMNS = {
     "state": "category",
     "reason": "category",
 }
-"""One row per answer: ``state`` is ``priced``, ``unpriced`` (with ``reason``) or ``no answer``."""
+"""One row per answer: ``state`` is ``priced``, ``unpriced`` (with ``reason``), ``by manifest`` (with its
+whole job) or ``no answer``."""
 
 # https://platform.openai.com/docs/guides/prompt-caching: prompt_tokens include cached_tokens.
 _CACHED_WITHIN_INPUT = frozenset(["openai_chat", "ai21"])
-_STATES = ["priced", "unpriced", "no answer"]
+_STATES = ["priced", "unpriced", "no answer", "by manifest"]
 _NO_TOKENS = "the model reports no token counts"
 _NO_CACHE_PRICE = "no price of cached tokens is known"
 _NO_OUTPUT_PRICE = "no price of output tokens is known"
+_NO_INPUT_PRICE = "no price of input tokens is known"
+_BY_THE_PIECE = "images are priced by the piece, and the answers do not count them"
+_LONG_CONTEXT = "an input above 200,000 tokens has a price of its own, which is not known"
+
+# https://aws.amazon.com/bedrock/pricing/: long context of these models, and images of that one.
+_DEARER_ABOVE_200K = re.compile(r"claude-sonnet-4-(?:2025|5-)")
+EMBEDS_IMAGES = "titan-embed-image"
 
 Floats = NDArray[np.float64]
 
 
 def price_rows(
-    outputs: pd.DataFrame, prices: Prices, *, model_id: str = "", region: str = "", keep: Iterable[str] = ()
+    outputs: pd.DataFrame,
+    prices: Prices,
+    *,
+    model_id: str = "",
+    region: str = "",
+    keep: Iterable[str] = (),
+    media: bool = True,
 ) -> pd.DataFrame:
     """Cost every row of a tidy frame.
 
@@ -52,6 +67,8 @@ def price_rows(
         For rows that do not say theirs.
     keep : iterable of str
         More columns to carry along.
+    media : bool
+        Whether a record may have held an image; matters where images are priced by the piece.
 
     Returns
     -------
@@ -64,8 +81,11 @@ def price_rows(
     embeds, within = _family_flags(outputs)
     amounts = _amounts(tokens, codes, [batch for batch, _ in found], embeds, within)
     beside = _amounts(tokens, codes, [on_demand for _, on_demand in found], embeds, within)
+    odd = _otherwise_priced(tokens, codes, [combo[0] for combo in combos], media)
+    state, reason = _judge(outputs, tokens, amounts, codes, [batch for batch, _ in found], embeds, odd)
+    for values in (*amounts.values(), *beside.values()):
+        values[state != 0] = np.nan  # the parts of an amount that is not known are not added up either
     cost = amounts["input_usd"] + amounts["output_usd"] + amounts["cache_usd"]
-    state, reason = _judge(outputs, tokens, amounts, codes, [batch for batch, _ in found], embeds)
     spent = beside["input_usd"] + beside["output_usd"] + beside["cache_usd"]
     columns: dict[str, Any] = {
         "record_id": _column(outputs, "record_id"),
@@ -179,6 +199,21 @@ def _amounts(
     return {"input_usd": input_usd, "output_usd": output_usd, "cache_usd": cache}
 
 
+def _otherwise_priced(
+    tokens: dict[str, Floats], codes: NDArray[np.int64], model_ids: list[str], media: bool
+) -> NDArray[np.int8]:
+    """Which rows no price of a token holds for: 1 for images by the piece, 2 for long inputs, else 0."""
+    odd = np.zeros(len(codes), dtype=np.int8)
+    images = np.array([EMBEDS_IMAGES in model_id for model_id in model_ids])
+    if images.any():
+        odd[images[codes] & (media | (tokens["input_tokens"] == 0))] = 1
+    dearer = np.array([bool(_DEARER_ABOVE_200K.search(model_id)) for model_id in model_ids])
+    if dearer.any():
+        cached = np.nan_to_num(tokens["cache_read_tokens"]) + np.nan_to_num(tokens["cache_write_tokens"])
+        odd[dearer[codes] & (tokens["input_tokens"] + cached > 200_000)] = 2
+    return odd
+
+
 def _judge(
     outputs: pd.DataFrame,
     tokens: dict[str, Floats],
@@ -186,20 +221,46 @@ def _judge(
     codes: NDArray[np.int64],
     prices: list[Price],
     embeds: NDArray[np.bool_],
+    odd: NDArray[np.int8],
 ) -> tuple[NDArray[np.int8], Any]:
     """Whether each row is priced and, if not, why."""
     silent = np.isnan(tokens["input_tokens"]) & np.isnan(tokens["output_tokens"])
     partly = np.isnan(tokens["input_tokens"]) | (np.isnan(tokens["output_tokens"]) & ~embeds)
     answered = (outputs["outcome"] == "succeeded").to_numpy(dtype=bool, na_value=False) | ~silent
     unknown = np.array([not price.is_known for price in prices])[codes]
-    fixed = [_NO_TOKENS, _NO_OUTPUT_PRICE, _NO_CACHE_PRICE]
+    fixed = [
+        _NO_TOKENS, _NO_OUTPUT_PRICE, _NO_CACHE_PRICE, _NO_INPUT_PRICE, _BY_THE_PIECE, _LONG_CONTEXT,
+    ]  # fmt: skip
     reasons = list(dict.fromkeys([*fixed, *(price.reason for price in prices if price.reason)]))
     of_combo = np.array([reasons.index(price.reason) if price.reason else -1 for price in prices])
     why = np.full(len(codes), -1, dtype=np.int64)
     why[np.isnan(amounts["cache_usd"])] = 2
     why[np.isnan(amounts["output_usd"])] = 1
+    why[np.isnan(amounts["input_usd"])] = 3
+    why = np.where(odd > 0, odd + 3, why)
     why[partly] = 0
     why = np.where(unknown, of_combo[codes], why)
     why[~answered] = -1
     state = np.where(~answered, 2, np.where(why >= 0, 1, 0)).astype(np.int8)
     return state, pd.Categorical.from_codes(why, reasons)
+
+
+def mark_told(rows: pd.DataFrame, job_arns: Iterable[str]) -> pd.DataFrame:
+    """Mark answers whose job is costed by its manifest.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        What `price_rows` gave.
+    job_arns : iterable of str
+        Those jobs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows, with the state ``by manifest`` in place of ``unpriced``.
+    """
+    told = rows["job_arn"].isin(list(job_arns)) & (rows["state"] == "unpriced")
+    if not told.any():
+        return rows
+    return rows.assign(state=rows["state"].mask(told, "by manifest"), reason=rows["reason"].mask(told))

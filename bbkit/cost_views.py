@@ -102,6 +102,31 @@ def show_cost(
     }
 
 
+def show_usd(table: pd.DataFrame, row: str) -> pd.DataFrame:
+    """Write one row of a comparison as amounts, where its other rows are counts.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Columns ``what, estimated, actual`` and others.
+    row : str
+        What that row is called.
+
+    Returns
+    -------
+    pandas.DataFrame
+        With ``estimated`` and ``actual`` as text.
+    """
+    is_usd = table["what"] == row
+    shown = table.copy()
+    for name in ("estimated", "actual"):
+        shown[name] = [
+            say_usd(value) if usd else "" if pd.isna(value) else _say_number(value)
+            for usd, value in zip(is_usd, table[name], strict=True)
+        ]
+    return shown
+
+
 def _readable(table: pd.DataFrame) -> pd.DataFrame:
     shown = {}
     for name in table.columns:

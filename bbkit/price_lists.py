@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bbkit import aws
-from bbkit.errors import AwsError
+from bbkit.errors import AwsError, InputError
 from bbkit.families import geographies_of
 from bbkit.model_names import Key, model_keys, name_keys
+from bbkit.price_files import UNIT
 
 SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
 _EDITION = " (Amazon Bedrock Edition)"
@@ -93,7 +94,7 @@ def parse_usage(usagetype: str) -> Usage | None:
     text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
     text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
     found = _DIRECTION.search(text)
-    if not found or _SKIPPED.search(text, found.start()):
+    if not found or _SKIPPED.search(text):
         return None
     name = re.sub(r"-(?:mantle|text)$", "", text[: found.start()].rstrip("-_"), flags=re.IGNORECASE)
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[found.start() :])}
@@ -135,7 +136,7 @@ def read_products(
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     passed: Counter[str] = Counter()
     for product in products:
-        attributes = product.get("product", {}).get("attributes", {})
+        attributes = (product.get("product") or {}).get("attributes") or {}
         if attributes.get("regionCode", region) != region:
             continue
         usage = parse_usage(str(attributes.get("usagetype", "")))
@@ -146,6 +147,8 @@ def read_products(
             passed["of models not in the list"] += 1
             continue
         price = _price_of(product, service or str(attributes.get("servicecode", "")))
+        if price == 0 and usage.direction != "cache_write":
+            price = None  # a price that is not set yet, where writing to a cache may well be free
         if price is None:
             passed["in a unit that is not known, or of 0"] += 1
             continue
@@ -175,16 +178,16 @@ def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, 
 
 
 def _price_of(product: Mapping[str, Any], service: str) -> float | None:
-    """USD per million tokens; None for a unit that is not known and for 0, which is no price."""
-    for term in product.get("terms", {}).get("OnDemand", {}).values():
-        for dimension in term.get("priceDimensions", {}).values():
+    """USD per million tokens; None for a unit that is not known."""
+    for term in ((product.get("terms") or {}).get("OnDemand") or {}).values():
+        for dimension in ((term or {}).get("priceDimensions") or {}).values():
             unit = str(dimension.get("unit", "")).strip().lower().replace(",", "")
             factor = 1 if unit == "units" and service == _MARKETPLACE else _PER_MILLION.get(unit)
             try:
-                usd = Decimal(str(dimension.get("pricePerUnit", {}).get("USD", "")))
+                usd = Decimal(str((dimension.get("pricePerUnit") or {}).get("USD", "")))
             except InvalidOperation:
                 continue
-            if factor and usd > 0:
+            if factor and usd >= 0:
                 return float(usd * factor)
     return None
 
@@ -208,7 +211,13 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     ------
     bbkit.errors.AwsError
         The account may not call ``pricing:GetProducts``, or nothing was understood.
+    bbkit.errors.InputError
+        `output` cannot be written.
     """
+    path = Path(output)
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
+        raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
     listed = json.loads(files("bbkit").joinpath("data/models.json").read_text("utf-8"))["models"]
     model_ids = [model["model_id"] for model in listed]
     found: dict[tuple[str, str, str], dict[str, float]] = {}
@@ -219,20 +228,30 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
         for key, row in rows.items():
             found[key] = row | found.get(key, {})
         passed += left
+    passed += _drop_without_input(found)
     if not found:
         raise AwsError(
             f"The AWS Price List has no token prices for {region}. Look whether it is a region of Bedrock."
         )
     document = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "unit": "USD per million tokens",
+        "unit": UNIT,
         "source": f"AWS Price List, {region}",
         "prices": list(_price_rows(found)),
     }
-    path = Path(output)
     aws.write_text(path, json.dumps(document, indent=1))
     count = sum(len(row) for row in found.values())
     return PriceRefresh(path, region, len({key[0] for key in found}), count, dict(passed))
+
+
+def _drop_without_input(found: dict[tuple[str, str, str], dict[str, float]]) -> Counter[str]:
+    """Leave out what no cost could be made of: prices without one for input, also none on demand."""
+    passed: Counter[str] = Counter()
+    for key in list(found):
+        on_demand = found.get((key[0], key[1], "on_demand"), {})
+        if "input" not in found[key] and "input" not in on_demand:
+            passed["without a price of input"] += len(found.pop(key))
+    return passed
 
 
 def _price_rows(found: Mapping[tuple[str, str, str], Mapping[str, float]]) -> Iterator[dict[str, Any]]:

@@ -2,25 +2,22 @@
 
 import datetime as dt
 import json
-import math
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 
-from bbkit.errors import InputError
-from bbkit.families import split_model_id
+from bbkit.families import geographies_of, split_model_id
+from bbkit.price_files import DIRECTIONS, price_rows_of, read_price_file
 from bbkit.price_lists import refresh_prices
 
 __all__ = ["DIRECTIONS", "PRICE_COLUMNS", "Price", "Prices", "load_prices", "refresh_prices"]
 
 Tier = Literal["batch", "on_demand"]
 
-DIRECTIONS = ("input", "output", "cache_read", "cache_write")
 STALE_DAYS = 90
 PRICE_COLUMNS = {
     "model_id": "string",
@@ -108,14 +105,22 @@ class Prices:
         self._rows = rows
         self._by_model: dict[str, list[Price]] = {}
         for row in rows:
-            self._by_model.setdefault(row.model_id, []).append(row)
+            for name in dict.fromkeys([row.model_id, _plain_id(row.model_id)]):
+                self._by_model.setdefault(name, []).append(row)
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per model, place and tier, columns `PRICE_COLUMNS`."""
+        """One row per model, place and tier, columns `PRICE_COLUMNS`; ``how`` tells which batch prices are
+        half of on demand."""
+        batch = {(row.model_id, row.place, row.how) for row in self._rows if row.tier == "batch"}
+        halves = [
+            _halve(row)
+            for row in self._rows
+            if row.tier == "on_demand" and (row.model_id, row.place, row.how) not in batch
+        ]
         return pd.DataFrame(
             {
-                name: pd.array([getattr(row, name) for row in self._rows], dtype=dtype)
+                name: pd.array([getattr(row, name) for row in [*self._rows, *halves]], dtype=dtype)
                 for name, dtype in PRICE_COLUMNS.items()
             }
         )
@@ -124,8 +129,8 @@ class Prices:
         """Find what a model's tokens cost; never raises: what is not known says why.
 
         A profile id is priced by its geography and, where that has none of its own, by the region it is
-        called from (https://aws.amazon.com/bedrock/pricing/, cross-region inference); ``global.`` only by
-        itself. A batch price that is not listed is half of on demand.
+        called from if that belongs to the geography (https://aws.amazon.com/bedrock/pricing/, cross-region
+        inference); ``global.`` only by itself. A batch price that is not listed is half of on demand.
 
         Parameters
         ----------
@@ -141,10 +146,12 @@ class Prices:
         Price
             With ``reason`` when it is not known.
         """
-        own = [row for row in self._by_model.get(model_id, ()) if row.how == "own"]
+        named = self._by_model.get(model_id) or self._by_model.get(_plain_id(model_id)) or []
+        own = [row for row in named if row.how == "own"]
         kind, geography, bare = split_model_id(model_id)
         region = _region_of(model_id) or region
-        places = [geography] if geography == "global" else [place for place in (geography, region) if place]
+        alone = geography and geography not in geographies_of(region)
+        places = [geography] if alone else [place for place in (geography, region) if place]
         if found := _pick(own, [*places, ""], tier):
             return found
         if reason := _unpriced(kind, model_id):
@@ -155,9 +162,13 @@ class Prices:
 
     def _explain(self, bare: str, geography: str, region: str) -> str:
         known = sorted({row.place for row in self._by_model.get(bare, ())})
+        if not bare:
+            return "no model is named, so no price is known"
         if not known:
             return f"no price of {bare} is known"
         where = f"the {geography} profile" if geography else region or "an unnamed region"
+        if geography and geography != "global" and region and geography not in geographies_of(region):
+            where += f", which {region} is not part of,"
         some = ", ".join(known[:6]) + (" and others" if len(known) > 6 else "")
         return f"no price of {bare} for {where} is known, only for {some}"
 
@@ -181,12 +192,25 @@ def _halve(price: Price) -> Price:
 
 
 def _complete(price: Price, on_demand: Price | None) -> Price:
-    """Fill cache prices that are not listed for batch with half of those on demand."""
+    """Fill what is not listed for batch with half of on demand; then it is an estimate, caches aside."""
     if price.tier != "batch" or on_demand is None:
         return price
     half = _halve(on_demand)
-    missing = {name: getattr(half, name) for name in DIRECTIONS[2:] if getattr(price, name) is None}
-    return Price(**(vars(price) | missing))
+    missing = {
+        name: getattr(half, name)
+        for name in DIRECTIONS
+        if getattr(price, name) is None and getattr(half, name) is not None
+    }
+    how = {"how": "half"} if not missing.keys().isdisjoint(DIRECTIONS[:2]) else {}
+    return Price(**(vars(price) | missing | how))
+
+
+def _plain_id(model_id: str) -> str:
+    """The id of a model or of a profile of AWS's that an ARN names; other ids as they are."""
+    kind, geography, bare = split_model_id(model_id)
+    if kind not in ("foundation-model", "inference-profile"):
+        return model_id
+    return f"{geography}.{bare}" if geography else bare
 
 
 def _region_of(model_id: str) -> str:
@@ -198,7 +222,8 @@ def _unpriced(kind: str, model_id: str) -> str:
     if kind == "application-inference-profile":
         return f"an application inference profile does not tell its model, so not its prices; {remedy}"
     if kind in ("custom-model", "imported-model", "provisioned-model", "custom-model-deployment"):
-        return f"a {kind.replace('-', ' ')} has prices that no list holds; {remedy}"
+        article = "an" if kind.startswith("i") else "a"
+        return f"{article} {kind.replace('-', ' ')} has prices that no list holds; {remedy}"
     return ""
 
 
@@ -208,7 +233,8 @@ def load_prices(path: str | Path = "") -> Prices:
     The file has the form of the package's ``data/prices.json``: ``{"date": "2026-11-23", "source": "...",
     "prices": [{"model_id": "...", "places": ["us-east-1"], "on_demand": {"input": 0.06, "output": 0.24},
     "batch": {"input": 0.03, "output": 0.12}}]}``, USD per million tokens; without ``places`` a price holds
-    anywhere. ``bbkit prices refresh`` writes such a file.
+    anywhere. Every price has one for ``input``; ``source`` and ``date`` may also be of one price.
+    ``bbkit prices refresh`` writes such a file.
 
     Parameters
     ----------
@@ -224,53 +250,11 @@ def load_prices(path: str | Path = "") -> Prices:
     bbkit.errors.InputError
         The file is not there or not of this form.
     """
-    return Prices([*(_read_own(Path(path)) if path else ()), *_packaged()])
+    own = [Price(how="own", **row) for row in read_price_file(Path(path))] if path else []
+    return Prices([*own, *_packaged()])
 
 
 @cache
 def _packaged() -> tuple[Price, ...]:
     document = json.loads(files("bbkit").joinpath("data/prices.json").read_text("utf-8"))
-    return tuple(_rows_of(document, "listed"))
-
-
-def _read_own(path: Path) -> list[Price]:
-    try:
-        document = json.loads(path.read_text("utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"The price file {str(path)!r} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise InputError(f"The price file {path.name} is not JSON ({error}).") from error
-    try:
-        return list(_rows_of(document, "own"))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise InputError(
-            f"The price file {path.name} is not of the form of load_prices ({type(error).__name__}: {error})."
-        ) from error
-
-
-def _rows_of(document: Mapping[str, Any], how: str) -> Iterator[Price]:
-    for row in document["prices"]:
-        for tier in ("on_demand", "batch"):
-            if tier not in row:
-                continue
-            values: dict[str, Any] = {name: _read_price(name, value) for name, value in row[tier].items()}
-            for place in row.get("places", [""]):
-                yield Price(
-                    model_id=str(row["model_id"]),
-                    place=str(place),
-                    tier=tier,
-                    how=how,
-                    source=str(row.get("source", document.get("source", ""))),
-                    date=str(row.get("date", document.get("date", ""))),
-                    **values,
-                )
-
-
-def _read_price(name: str, value: Any) -> float | None:
-    if name not in DIRECTIONS:
-        raise ValueError(f"{name!r} is not one of {', '.join(DIRECTIONS)}")
-    if value is not None and (
-        isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0
-    ):
-        raise ValueError(f"{name} is {value!r}, not a number of USD per million tokens")
-    return value
+    return tuple(Price(how="listed", **row) for row in price_rows_of(document))

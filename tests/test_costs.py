@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import bbkit as bb
+from bbkit import charts
 from bbkit.cost_views import say_usd
 from bbkit.costs import check_budget, cost_of, estimate_cost
 from bbkit.errors import BudgetError, InputError
@@ -184,6 +185,72 @@ def test_a_cache_or_output_without_a_price_is_said(tmp_path: Path) -> None:
         "no price of output tokens is known", "no price of cached tokens is known",
     ]  # fmt: skip
     assert cost.rows["state"].to_list() == ["unpriced", "unpriced", "priced"]
+
+
+def test_a_price_without_input_is_no_price(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no price of input"):
+        cost_of(frame(answer(model_id="m")), prices=own_prices(tmp_path, m={"batch": {"output": 1.0}}))
+
+
+def test_titan_images_are_priced_by_the_piece() -> None:
+    model = {"model_id": "amazon.titan-embed-image-v1", "family": "titan_embed_image"}
+    cost = cost_of(frame(answer("a", input_tokens=0, **model), answer("b", input_tokens=9, **model)))
+    assert cost.cost_usd is None
+    assert cost.sentence.startswith("The cost of 2 answers is not known: images are priced by the piece")
+
+
+def test_a_long_input_of_sonnet_has_a_price_that_is_not_known() -> None:
+    model = {"model_id": "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "family": "anthropic"}
+    short = answer("a", input_tokens=199_000, output_tokens=1, cache_read_tokens=1_000, **model)
+    long = answer("b", input_tokens=199_000, output_tokens=1, cache_read_tokens=1_001, **model)
+    cost = cost_of(frame(short, long))
+    assert cost.rows["state"].to_list() == ["priced", "unpriced"]
+    assert "At least" in cost.sentence and "above 200,000 tokens" in cost.sentence
+
+
+def test_each_reason_has_its_count() -> None:
+    odd = answer("b", model_id="cohere.command-r-v1:0", input_tokens=1, output_tokens=1)
+    cost = cost_of(frame(answer("a"), odd, odd | {"record_id": "c"}))
+    assert cost.sentence == (
+        "The cost of 3 answers is not known: no price of cohere.command-r-v1:0 is known (2); "
+        "the model reports no token counts (1)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("by", "said"),
+    [("absent", "has no column 'absent'"), ("input_tokens", "'input_tokens' is what is added up")],
+)
+def test_a_column_that_cannot_group_is_refused(by: str, said: str) -> None:
+    rows = frame(answer(input_tokens=1, output_tokens=1))
+    with pytest.raises(InputError, match=said):
+        cost_of(rows, by=by)
+    with pytest.raises(InputError, match="takes the name of a column"):
+        cost_of(rows).by()
+    with pytest.raises(InputError, match="is what is added up"):
+        cost_of(rows).by("cost_usd")
+
+
+def test_the_comparison_gives_no_reason_that_is_not_there(tmp_path: Path) -> None:
+    """2 records of 1 token in and 10 out at 2 and 10 USD: 0.000102 each; the third answer has no price."""
+    prices = own_prices(tmp_path, m=FULL)
+    bodies = [("a", openai_body("hi", max_tokens=20)), ("b", openai_body("hi", max_tokens=20))]
+    estimate = estimate_cost(bodies, "m", prices=prices)
+    given = {"model_id": "m", "family": "llama", "input_tokens": 1, "output_tokens": 10}
+    same = cost_of(frame(answer("a", **given), answer("b", **given)), prices=prices, estimate=estimate)
+    parts = same.comparison.set_index("what")
+    assert parts["reason"].to_list() == [""] * 5
+    assert parts["difference_usd"].to_list() == pytest.approx([0.0] * 5)
+    rows = frame(
+        answer("a", **given),
+        answer("a", **given | {"tier": "on_demand"}),
+        answer("b", **given | {"model_id": "x"}),
+    )
+    odd = cost_of(rows, prices=prices, estimate=estimate).comparison.set_index("what")
+    assert odd.loc["answers not costed", "difference_usd"] == pytest.approx(-0.000102)
+    assert odd.loc["answers", "reason"] == "more answers than records estimated"
+    assert odd.loc["prices", "reason"].startswith("1 sent on demand")
+    assert odd["difference_usd"][:-1].sum() == pytest.approx(odd.loc["cost in USD", "difference_usd"])
 
 
 def test_half_of_on_demand_is_said_to_be_an_estimate() -> None:
@@ -403,20 +470,59 @@ def test_a_run_is_costed_against_its_estimate_and_manifest(collected: bb.Run) ->
         cost_of(collected, by="absent")
 
 
-def test_a_job_whose_lines_report_no_tokens_is_costed_by_its_manifest(collected: bb.Run) -> None:
-    """Its manifest says 1,000,000 and 100,000: 1,000,000 x 0.03 + 100,000 x 0.12 = 42,000 -> 0.042 USD."""
-    parts = collected.folder / "outputs.parquet"
+def silence(run: bb.Run, inputs: int, outputs: int) -> None:
+    """Take the tokens out of every line of a run, and let its manifest say others."""
+    parts = run.folder / "outputs.parquet"
     silent = pd.read_parquet(parts)
     silent[["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"]] = pd.NA
     for path in parts.iterdir():
         path.unlink()
     silent.to_parquet(parts / "part-0.parquet")
-    manifest = next((collected.folder / "outputs").rglob("manifest.json.out"))
-    manifest.write_text(json.dumps({"inputTokenCount": 10**6, "outputTokenCount": 10**5}))
+    manifest = next((run.folder / "outputs").rglob("manifest.json.out"))
+    manifest.write_text(json.dumps({"inputTokenCount": inputs, "outputTokenCount": outputs}))
+
+
+def test_a_job_whose_lines_report_no_tokens_is_costed_by_its_manifest(collected: bb.Run) -> None:
+    """Its manifest says 1,000,000 and 100,000: 1,000,000 x 0.03 + 100,000 x 0.12 = 42,000 -> 0.042 USD."""
+    silence(collected, 10**6, 10**5)
     cost = cost_of(collected)
     assert cost.cost_usd == pytest.approx(0.042)
     assert cost.numbers["at_least"] == 0 and cost.numbers["unpriced"] == 0
+    assert cost.sentence.startswith("$0.042 for 40 answers ($0.030 input, $0.012 output)")
+    row = cost.table.iloc[0]
+    assert row[["attempt", "tier", "records", "unpriced"]].to_list() == [1, "batch", 40, 0]
+    assert row[["input_tokens", "output_tokens"]].to_list() == [10**6, 10**5]
+    assert row[["cost_usd", "on_demand_usd"]].to_list() == pytest.approx([0.042, 0.084])
     assert any("from the counts of the manifest" in note for note in cost.notes)
+    shown = cost._repr_mimebundle_()["text/plain"]
+    assert "Cost not known" not in shown
+    parts = cost.comparison.set_index("what")
+    assert parts.loc["input tokens a record", "actual"] == 10**6 / 40
+    assert parts["difference_usd"][:-1].sum() == pytest.approx(parts.loc["cost in USD", "difference_usd"])
+    figure = charts.cost(cost, by="attempt")
+    assert sum(sum(bar.x) for bar in figure.data if bar.name in ("input", "output")) == pytest.approx(0.042)
+
+
+def test_a_manifest_is_in_no_group_of_the_source(collected: bb.Run) -> None:
+    silence(collected, 10**6, 10**5)
+    cost = cost_of(collected, by="queue")
+    table = cost.table
+    assert table["cost_usd"].isna().to_list() == [False, True, True]
+    assert table["records"].to_list() == [0, 20, 20] and pd.isna(table["source.queue"].iloc[0])
+    assert "$0.00 " not in cost._repr_mimebundle_()["text/plain"].split("Against")[0]
+    assert any(
+        label.startswith("in no group") for bar in charts.cost(cost, by="queue").data for label in bar.y
+    )
+
+
+@pytest.mark.parametrize("counts", [(0, 0), (10**6, 0)])
+def test_a_manifest_that_counts_nothing_tells_no_cost(collected: bb.Run, counts: tuple[int, int]) -> None:
+    silence(collected, *counts)
+    cost = cost_of(collected)
+    assert (cost.cost_usd, cost.numbers["unpriced"]) == (None, 40)
+    assert cost.sentence == "The cost of 40 answers is not known: the model reports no token counts."
+    assert "$0.00" not in cost._repr_mimebundle_()["text/plain"]
+    assert cost.comparison.empty
 
 
 def test_a_manifest_that_disagrees_is_said(collected: bb.Run) -> None:

@@ -44,7 +44,7 @@ HEAVY = {
 HELPERS = {
     **dict.fromkeys(["arguments"], "errors"),
     **dict.fromkeys(["model_names"], "models"),
-    **dict.fromkeys(["price_lists"], "prices"),
+    **dict.fromkeys(["price_files", "price_lists"], "prices"),
     **dict.fromkeys(
         ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
     ),
@@ -101,7 +101,7 @@ HELPERS = {
     **dict.fromkeys(
         ["arns", "buckets", "identities", "policies", "preflight_findings", "trusts"], "preflights"
     ),
-    **dict.fromkeys(["on_demand"], "repair"),
+    **dict.fromkeys(["on_demand", "probes"], "repair"),
 }
 """Modules that are part of a room but not named after it: module to room."""
 

@@ -156,11 +156,41 @@ def test_prices_of_ones_own_come_first(tmp_path: Path) -> None:
     [
         ("{", "is not JSON"),
         ("[]", "not of the form"),
-        ('{"prices": [{"batch": {"input": 1}}]}', "KeyError: 'model_id'"),
-        ('{"prices": [{"model_id": "a", "batch": {"inputs": 1}}]}', "'inputs' is not one of input, output"),
-        ('{"prices": [{"model_id": "a", "batch": {"input": "1"}}]}', "input is '1', not a number"),
-        ('{"prices": [{"model_id": "a", "batch": {"input": -1}}]}', "input is -1"),
-        ('{"prices": [{"model_id": "a", "batch": {"input": NaN}}]}', "input is nan"),
+        ("{}", "it has no list of prices"),
+        ('{"prices": [], "currency": "EUR"}', "the file has 'currency', and only date, unit"),
+        (
+            '{"prices": [], "unit": "USD per 1K tokens"}',
+            "unit is 'USD per 1K tokens', and only 'USD per million",
+        ),
+        ('{"prices": ["a"]}', "a price is 'a', not an object"),
+        ('{"prices": [{"batch": {"input": 1}}]}', "the model_id None"),
+        ('{"prices": [{"model_id": "a"}]}', "a has neither on_demand nor batch"),
+        ('{"prices": [{"model_id": "a", "Batch": {"input": 1}}]}', "a price has 'Batch'"),
+        ('{"prices": [{"model_id": "a", "place": "eu", "batch": {"input": 1}}]}', "a price has 'place'"),
+        (
+            '{"prices": [{"model_id": "a", "places": "eu", "batch": {"input": 1}}]}',
+            "places of a is 'eu', not a",
+        ),
+        (
+            '{"prices": [{"model_id": "a", "batch": {"inputs": 1}}]}',
+            "batch of a has 'inputs', and only input",
+        ),
+        ('{"prices": [{"model_id": "a", "batch": {"input": "1"}}]}', "input of a is '1', not a number"),
+        ('{"prices": [{"model_id": "a", "batch": {"input": -1}}]}', "input of a is -1"),
+        ('{"prices": [{"model_id": "a", "batch": {"input": NaN}}]}', "input of a is nan"),
+        ('{"prices": [{"model_id": "a", "batch": {"output": 1}}]}', "batch of a has no price of input"),
+        (
+            '{"prices": [{"model_id": "a", "on_demand": {"output": 1}, "batch": {"input": 1}}]}',
+            "on_demand of a has no price of input",
+        ),
+        (
+            '{"prices": [%s, %s]}' % (('{"model_id": "a", "batch": {"input": 1}}',) * 2),
+            "a has two batch prices for anywhere",
+        ),
+        (
+            '{"prices": [{"model_id": "a", "date": "1 May", "batch": {"input": 1}}]}',
+            "date is '1 May', not a day",
+        ),
     ],
 )
 def test_a_price_file_of_another_form_is_refused(tmp_path: Path, content: str, said: str) -> None:
@@ -171,6 +201,39 @@ def test_a_price_file_of_another_form_is_refused(tmp_path: Path, content: str, s
     assert said in str(caught.value)
     with pytest.raises(InputError, match="cannot be read"):
         load_prices(tmp_path / "absent.json")
+
+
+def test_a_batch_price_without_input_takes_half_of_on_demand(tmp_path: Path) -> None:
+    row = {"model_id": "m", "on_demand": {"input": 4}, "batch": {"output": 10}}
+    price = load_prices(own_file(tmp_path, row)).find("m")
+    assert (price.input, price.output, price.how, price.is_known) == (2, 10, "half", True)
+
+
+def test_a_profile_and_its_arn_have_one_price(tmp_path: Path) -> None:
+    arn = "arn:aws:bedrock:us-east-1:111122223333:inference-profile/us.amazon.nova-lite-v1:0"
+    for named, used in (("us.amazon.nova-lite-v1:0", arn), (arn, "us.amazon.nova-lite-v1:0")):
+        path = own_file(tmp_path, {"model_id": named, "batch": {"input": 0.01, "output": 0.1}})
+        assert load_prices(path).find(used, "us-east-1").input == 0.01
+
+
+def test_a_profile_of_another_geography_has_not_the_price_of_the_region() -> None:
+    prices = load_prices()
+    assert prices.find("us.mistral.mistral-small-2402-v1:0", "us-east-1").is_known
+    foreign = prices.find("eu.mistral.mistral-small-2402-v1:0", "us-east-1")
+    assert not foreign.is_known and "the eu profile, which us-east-1 is not part of" in foreign.reason
+
+
+def test_the_table_tells_which_batch_prices_are_estimates() -> None:
+    table = load_prices().table
+    batch = table[table["tier"] == "batch"].groupby("how").size()
+    assert batch["half"] > 50 and batch["listed"] > 50
+    assert not table.duplicated(["model_id", "place", "tier"]).any()
+
+
+def test_a_date_with_a_time_is_a_date(tmp_path: Path) -> None:
+    row = {"model_id": "m", "batch": {"input": 1, "output": 2}, "date": "2020-01-02T03:04:05Z"}
+    price = load_prices(own_file(tmp_path, row)).find("m")
+    assert price.date == "2020-01-02" and "days old" in price.note
 
 
 def test_old_prices_are_said_to_be_old(tmp_path: Path) -> None:
@@ -203,6 +266,9 @@ def test_old_prices_are_said_to_be_old(tmp_path: Path) -> None:
         ("USE1-NovaMicro-cache-read-input-token-count", ("NovaMicro", "cache_read", "on_demand", "")),
         ("USE1-Claude3Haiku-input-tokens", ("Claude3Haiku", "input", "on_demand", "")),
         ("USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units", None),
+        ("USE1-NovaPro-latency-optimized-input-tokens", None),
+        ("USE1-Custom-NovaPro-output-tokens", None),
+        ("USE1-TitanEmbeddingV2-Text-input-tokens", ("TitanEmbeddingV2", "input", "on_demand", "")),
         ("USE1-NovaPro-input-tokens-latency-optimized", None),
         ("USE1-Qwen3-32B-input-tokens-priority", None),
         ("USE1-Qwen3-32B-input-tokens-flex", None),
@@ -288,6 +354,17 @@ def test_products_in_every_unit_become_usd_per_million() -> None:
     assert passed == {"of models not in the list": 1, "in a unit that is not known, or of 0": 2}
 
 
+def test_odd_products_are_no_reason_to_stop() -> None:
+    write = product("USE1-NovaMicro-cache-write-input-token-count", "0", "1K tokens")
+    embed = product("USE1-TitanEmbeddingV2-Text-input-tokens", "0.00002", "1K tokens")
+    bare = {"product": None, "terms": None}
+    empty = product("USE1-NovaMicro-input-tokens", "1", "1K tokens") | {"terms": {"OnDemand": None}}
+    ids = ["amazon.nova-micro-v1:0", "amazon.titan-embed-text-v2:0"]
+    found, _ = read_products([write, embed, bare, empty], ids, "us-east-1")
+    assert found[ids[0], "us-east-1", "on_demand"] == {"cache_write": 0}
+    assert found[ids[1], "us-east-1", "on_demand"] == {"input": pytest.approx(0.02)}
+
+
 class PriceList(BaseHTTPRequestHandler):
     """GetProducts in its wire form, two products a page, or a refusal."""
 
@@ -340,6 +417,13 @@ def test_refreshed_prices_are_a_file_of_ones_own(tmp_path: Path, price_list: typ
     price = prices.find("us.anthropic.claude-haiku-4-5-20251001-v1:0", "us-east-1")
     assert (price.input, price.how, price.source) == (0.55, "own", "AWS Price List, us-east-1")
     assert prices.find("global.anthropic.claude-haiku-4-5-20251001-v1:0").input == 0.5
+
+
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_asked(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is a folder"):
+        refresh_prices(tmp_path)
+    with pytest.raises(InputError, match="which is no folder"):
+        refresh_prices(tmp_path / "absent" / "prices.json")
 
 
 def test_a_refused_price_list_writes_nothing(

@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from bbkit.charts import look
 from bbkit.charts.groups import Groups, find_column, split_groups
 from bbkit.charts.scales import Scale, mark_value
+from bbkit.cost_comparisons import told_rows
 from bbkit.cost_views import say_usd
 from bbkit.costs import Cost, cost_of
 
@@ -16,6 +17,7 @@ PARTS = {"input": look.BLUE, "output": look.SKY, "cache": look.LIGHT}
 ON_DEMAND = "the same tokens on demand"
 USD = {"tickformat": "$,.10~g", "rangemode": "tozero"}
 _PER = 1_000
+_COSTED = ("priced", "by manifest")
 _BINS = 40
 
 
@@ -50,7 +52,8 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
         traces, height = _whole(costed), 232
     else:
         groups = split_groups(costed.rows, column)
-        traces, height = _grouped(costed, groups), 180 + 34 * len(groups.names)
+        traces = _grouped(costed, groups, column)
+        height = 180 + 34 * len({label for trace in traces for label in trace.y})
     least = "At least " if total["at_least"] else ""
     title = title or f"{least}{say_usd(total['cost_usd'])} for {look.count_noun(total['answered'], 'answer')}"
     figure = look.make_figure(
@@ -83,8 +86,7 @@ def _explain(costed: Cost) -> str:
     if total["on_demand_usd"]:
         parts.append(f"on demand {say_usd(total['on_demand_usd'])}")
     if total["at_least"]:
-        reason = costed.unpriced["reason"].iloc[0]
-        parts.append(f"the cost of {total['unpriced']:,} is not known: {reason}")
+        parts.append(f"the cost of {total['unpriced']:,} is not known: {costed.say_unpriced()}")
     if costed.is_standin:
         parts.append("a stand-in answered, nothing was billed")
     return "; ".join(parts)
@@ -92,28 +94,33 @@ def _explain(costed: Cost) -> str:
 
 def _whole(costed: Cost) -> list[go.Bar]:
     total = costed.numbers
-    tiers = set(costed.rows.loc[costed.rows["state"] == "priced", "tier"].astype(str))
+    tiers = {str(tier) for tier in costed.rows.loc[costed.rows["state"].isin(_COSTED), "tier"].unique()}
     sent = "in batch" if tiers <= {"batch"} else "as sent" if len(tiers) > 1 else "on demand"
-    told = costed.manifests["cost_usd"].sum(min_count=1)
     amounts = {name: total[f"{name}_usd"] or 0.0 for name in PARTS}
-    if not pd.isna(told):
-        amounts["by the manifest's counts"] = float(told)
-    bars = [
-        _bar(name, [sent], [amount], PARTS.get(name, look.GREY)) for name, amount in amounts.items() if amount
-    ]
+    bars = [_bar(name, [sent], [amount], PARTS[name]) for name, amount in amounts.items() if amount]
     if sent != "on demand" and total["on_demand_usd"]:
         bars.append(_bar("on demand", [ON_DEMAND], [total["on_demand_usd"]], look.GREY, pattern="/"))
     return bars or [_bar("input", [sent], [0.0], look.BLUE)]
 
 
-def _grouped(costed: Cost, groups: Groups) -> list[go.Bar | go.Scatter]:
+def _grouped(costed: Cost, groups: Groups, column: str) -> list[go.Bar | go.Scatter]:
     rows, height = costed.rows, len(groups.names)
-    unknown = np.bincount(groups.codes, rows["state"].eq("unpriced").to_numpy(dtype=float), height)
+    told = told_rows(costed.manifests)
+    apart = ["unpriced"] if column in told.columns else ["unpriced", "by manifest"]
+    unknown = np.bincount(groups.codes, rows["state"].isin(apart).to_numpy(dtype=float), height)
     labels = [
         groups.label(place) + (f", {unknown[place]:,.0f} not known" if unknown[place] else "")
         for place in range(height)
     ]
     sums = {name: _sum_by(rows[f"{name}_usd"], groups) for name in (*PARTS, "on_demand")}
+    if len(told):
+        places = _places_of(told, column, groups)
+        labels += ["in no group, by the manifest"] * int((places == height).any())
+        for name in sums:
+            amounts = told.get(f"{name}_usd", pd.Series(0.0, told.index)).to_numpy(float, na_value=0.0)
+            sums[name] = (np.append(sums[name], 0.0) + np.bincount(places, amounts, height + 1))[
+                : len(labels)
+            ]
     bars: list[go.Bar | go.Scatter] = [
         _bar(name, labels, sums[name].tolist(), colour)
         for name, colour in PARTS.items()
@@ -131,6 +138,14 @@ def _grouped(costed: Cost, groups: Groups) -> list[go.Bar | go.Scatter]:
             )
         )
     return bars
+
+
+def _places_of(told: pd.DataFrame, column: str, groups: Groups) -> np.ndarray:
+    """The group of each job that its manifest costs; one past the last for none."""
+    names = {str(name): place for place, name in enumerate(groups.names)}
+    if column not in told.columns:
+        return np.full(len(told), len(names))
+    return np.array([names.get(str(value), len(names) - 1) for value in told[column]], dtype=np.int64)
 
 
 def _sum_by(amounts: pd.Series, groups: Groups) -> np.ndarray:
