@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.errors import InputError
+from bbkit.frames import is_absent, require_columns
 
 _ROWS = 10_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -24,7 +25,7 @@ def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
     Parameters
     ----------
     outputs : pandas.DataFrame
-        What `collect_outputs` returned, or any selection of it; the index is not written.
+        What `collect_outputs` returned, or any selection of it; an index is written where it has a name.
     path : str or Path
         A name ending in ``.csv`` (UTF-8 with a byte order mark, which spreadsheets need), ``.parquet`` or
         ``.jsonl``; what is there is replaced.
@@ -36,13 +37,16 @@ def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
 
     Raises
     ------
-    InputError
-        If the name has another ending.
+    bbkit.errors.InputError
+        If the name has another ending, or `outputs` is no frame or has two columns of one name.
     """
+    require_columns(outputs, (), "Pass what collect_outputs returned, or rows of it.")
     path = Path(path)
     write = _WRITERS.get(path.suffix.lower())
     if write is None:
         raise InputError(f"Cannot tell the format of {path.name!r}. End it in {', '.join(_WRITERS)}.")
+    if named := [name for name in outputs.index.names if name is not None and name not in outputs.columns]:
+        outputs = outputs.reset_index(level=named)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -91,11 +95,12 @@ def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
         for low in range(0, len(outputs), _ROWS):
             part = outputs.iloc[low : low + _ROWS].astype(object)
             for row in part.to_dict("records"):
-                file.write(encoder.encode({str(name): _known(cell) for name, cell in row.items()}) + b"\n")
-
-
-def _known(cell: Any) -> Any:
-    return None if not isinstance(cell, _NESTED) and pd.isna(cell) else cell
+                file.write(
+                    encoder.encode(
+                        {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
+                    )
+                    + b"\n"
+                )
 
 
 def _plain(value: Any) -> Any:

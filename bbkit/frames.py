@@ -199,7 +199,7 @@ class Findings(pd.DataFrame):
     def sentence(self) -> str:
         """How many findings of each severity there are, such as ``2 errors, 1 warning``."""
         if self.empty:
-            return "Nothing to say: no finding."
+            return str(self.attrs.get("sentence", "Nothing to say: no finding."))
         counts = self["severity"].value_counts()
         parts = []
         for severity in SEVERITIES:

@@ -119,3 +119,55 @@ def test_examples_hold_every_kind_of_ending() -> None:
     assert len(chosen) == 8
     with pytest.raises(InputError, match="transcript"):
         explorers.show_examples(outputs, columns=["transcript"])
+
+
+def test_every_column_of_single_values_can_be_filtered_by() -> None:
+    outputs = make_outputs(["a", "b", "c", "d"] * 100)
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(range(400), unit="h")
+    outputs["source.day"] = days
+    outputs["source.zoned"] = days.tz_localize("Europe/Berlin")
+    outputs["source.kind"] = pd.Categorical(["u", "v", None, "w"] * 100)
+    outputs["source.mixed"] = pd.Series([1, "a", None, True] * 100, dtype=object)
+    outputs["source.date"] = pd.Series(days.date, dtype=object)
+    outputs["embedding"] = pd.Series([[0.1, 0.2]] * 400, dtype=object)
+    explorer = explorers.RecordExplorer(outputs)
+    offered = [value for _, value in explorer._column.options]
+    assert "embedding" not in offered
+    for name in ("day", "zoned", "kind", "mixed", "date"):
+        explorer._column.value = f"source.{name}"
+        assert len(explorer.selection) == 400
+        widget = explorer._own.widget
+        values = [value for _, value in widget.options]
+        widget.value = (values[1], values[3]) if name in ("day", "zoned") else (values[0], values[1])
+        assert 0 < len(explorer.selection) < 400
+        pd.testing.assert_frame_equal(eval(explorer.query, {"outputs": outputs}), explorer.selection)
+    explorer.clear()
+    assert len(explorer.selection) == 400
+
+
+def test_a_line_of_the_list_leaves_most_of_its_width_to_the_text() -> None:
+    explorer = explorers.RecordExplorer(make_outputs(["The caller asked for a new card."] * 20))
+    line = explorer._list.options[1][0].replace("\u00a0", " ")
+    assert line.index("The caller") <= 36
+    assert "errored" in explorer._list.options[0][0]
+
+
+def test_the_search_button_searches_what_the_field_holds() -> None:
+    explorer = explorers.RecordExplorer(make_outputs(["apple", "pear"] * 20))
+    explorer._search.value = "apple"
+    explorer._next.click()
+    explorer._find.click()
+    assert explorer._number.value == 1
+    assert set(explorer.selection["text"].dropna()) == {"apple"}
+
+
+@pytest.mark.parametrize("wrong", [[1], None, pd.DataFrame({"x": [1]})], ids=["list", "None", "columns"])
+def test_what_is_not_the_tidy_frame_is_refused_in_one_sentence(wrong: object) -> None:
+    for make in (explorers.RecordExplorer, explorers.show_examples, explorers.JobProgress):
+        with pytest.raises(InputError, match="Pass "):
+            make(wrong)
+
+
+def test_one_column_of_examples_goes_by_its_name_alone() -> None:
+    shown = explorers.show_examples(make_outputs(["a"] * 5), columns="queue")._repr_mimebundle_()
+    assert "telecom" in shown["text/html"]

@@ -90,3 +90,29 @@ def test_a_failed_export_leaves_what_was_there(outputs: pd.DataFrame, tmp_path: 
     assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".x")] == []
     with pytest.raises(InputError, match=r"\.csv, \.parquet, \.jsonl"):
         export_records(outputs, tmp_path / "x.xlsx")
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl"])
+def test_an_index_with_a_name_is_written(outputs: pd.DataFrame, tmp_path: Path, name: str):
+    read = {
+        ".csv": pd.read_csv,
+        ".parquet": pd.read_parquet,
+        ".jsonl": lambda path: pd.read_json(path, lines=True),
+    }
+    path = export_records(outputs.set_index("record_id")[["outcome"]], tmp_path / name)
+    assert list(read[path.suffix](path).columns) == ["record_id", "outcome"]
+    path = export_records(outputs.set_index("record_id", drop=False)[["record_id"]], tmp_path / name)
+    assert list(read[path.suffix](path).columns) == ["record_id"]
+
+
+def test_what_cannot_be_written_is_refused_before_a_file_is_made(outputs: pd.DataFrame, tmp_path: Path):
+    twice = pd.concat([outputs, outputs[["text"]]], axis=1)
+    for wrong, words in (
+        (bb.accounting(outputs), "Accounting"),
+        ([1], "list"),
+        (outputs["text"], "Series"),
+        (twice, "'text'"),
+    ):
+        with pytest.raises(InputError, match=words):
+            export_records(wrong, tmp_path / "none" / "x.csv")
+    assert not (tmp_path / "none").exists()

@@ -332,6 +332,8 @@ def mark_bar(names: str | Sequence[str], colours: Mapping[str, str]) -> dict[str
     dict
         A ``marker`` of plotly's bars; print and grey-scale screens tell the patterns apart.
     """
+    color: str | list[str]
+    shape: str | list[str]
     if isinstance(names, str):
         color, shape = colours.get(names, LIGHT), PATTERNS.get(names, "")
     else:

@@ -15,14 +15,14 @@ _WIDE = widgets.Layout(width="auto")
 
 
 class ColumnFilter:
-    """A filter on one column: its values to choose from or, of many numbers, a range.
+    """A filter on one column: its values to choose from or, of times and many numbers, a range.
 
     Parameters
     ----------
     frame : pandas.DataFrame
         The rows.
     column : str
-        A column of text, numbers or truth values.
+        One of `list_filterable`.
     as_range : bool
         Whether also few numbers are a range.
     """
@@ -32,23 +32,28 @@ class ColumnFilter:
         values = frame[column]
         if as_range or (_is_number(values) and values.nunique() > _FEW_NUMBERS):
             self.widget: Any = _make_range(column, values)
+        elif _is_time(values) and values.notna().any():
+            self.widget = _make_times(column, values)
         else:
-            self.widget = _make_choice(column, values)
+            self.widget = _make_choice(column, values if _is_plain(values) else values.astype("string"))
+        self._whole = self.widget.value
 
     def condition(self) -> Condition | None:
         """The condition that is set; None when every row passes."""
         if isinstance(self.widget, widgets.SelectMultiple):
             chosen = list(self.widget.value)
-            return is_one_of(self._frame, self._column, chosen) if chosen else None
-        low, high = self.widget.value
-        if (low, high) == (self.widget.min, self.widget.max):
+            as_text = not _is_plain(self._frame[self._column])
+            return is_one_of(self._frame, self._column, chosen, as_text=as_text) if chosen else None
+        if self.widget.value == self._whole:
             return None
-        return is_between(self._frame, self._column, low, high)
+        low, high = self.widget.value
+        # As text, so that the code needs no more than the frame.
+        ends = (str(low), str(high)) if isinstance(low, pd.Timestamp) else (low, high)
+        return is_between(self._frame, self._column, *ends)
 
     def clear(self) -> None:
         """Let every row pass."""
-        whole = () if isinstance(self.widget, widgets.SelectMultiple) else (self.widget.min, self.widget.max)
-        self.widget.value = whole
+        self.widget.value = self._whole
 
 
 def _is_number(values: pd.Series) -> bool:
@@ -97,9 +102,25 @@ def _make_range(column: str, values: pd.Series) -> Any:
     return widgets.FloatRangeSlider(value=(low, high), min=float(low), max=float(high), step=step, **look)
 
 
+def _make_times(column: str, values: pd.Series) -> widgets.SelectionRangeSlider:
+    known = values.dropna()
+    steps = pd.DatetimeIndex(known.unique()).sort_values()
+    if len(steps) > _MOST_VALUES:
+        steps = pd.date_range(steps[0], steps[-1], periods=_MOST_VALUES)
+    days = (steps == steps.normalize()).all()
+    return widgets.SelectionRangeSlider(
+        options=[(f"{step:%Y-%m-%d}" if days else f"{step:%Y-%m-%d %H:%M:%S}", step) for step in steps],
+        index=(0, len(steps) - 1),
+        description=column.removeprefix("source.").replace("_", " "),
+        continuous_update=False,
+        style={"description_width": "initial"},
+        layout=widgets.Layout(width="480px"),
+    )
+
+
 def list_filterable(frame: pd.DataFrame) -> list[str]:
-    """Name the columns that a `ColumnFilter` takes."""
-    return [str(name) for name in frame.columns if _is_plain(frame[name])]
+    """Name the columns that a `ColumnFilter` takes: all whose cells are single values."""
+    return [str(name) for name in frame.columns if _is_single(frame[name])]
 
 
 def list_sortable(frame: pd.DataFrame) -> dict[str, tuple[str, bool]]:
@@ -108,7 +129,7 @@ def list_sortable(frame: pd.DataFrame) -> dict[str, tuple[str, bool]]:
     for name in frame.columns:
         if is_text(frame[name]) and _is_long(frame[name]):
             orders[f"{name} (length)"] = (str(name), True)
-        elif _is_plain(frame[name]) or pd.api.types.is_datetime64_any_dtype(frame[name].dtype):
+        elif _is_plain(frame[name]) or _is_time(frame[name]) or _is_category(frame[name]):
             orders[str(name)] = (str(name), False)
     return orders
 
@@ -120,6 +141,19 @@ def is_text(values: pd.Series) -> bool:
 
 def _is_plain(values: pd.Series) -> bool:
     return is_text(values) or _is_number(values) or pd.api.types.is_bool_dtype(values.dtype)
+
+
+def _is_time(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M"
+
+
+def _is_category(values: pd.Series) -> bool:
+    return isinstance(values.dtype, pd.CategoricalDtype)
+
+
+def _is_single(values: pd.Series) -> bool:
+    """Whether the cells hold single values, no lists or objects: the first thousand tell."""
+    return values.dtype != object or all(map(pd.api.types.is_scalar, values.head(1000)))
 
 
 def _is_long(values: pd.Series) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from bbkit.errors import InputError
 from bbkit.explorers import views
+from bbkit.frames import find_column, require_columns
 
 
 class Examples:
@@ -43,14 +44,14 @@ class Examples:
         return views.wrap(f"<p>{self._sentence()}</p>", *articles)
 
 
-def show_examples(outputs: pd.DataFrame, *, columns: Sequence[str] = (), n: int = 6) -> Examples:
+def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n: int = 6) -> Examples:
     """Choose records to read beside their source: every kind of ending, then short to long inputs.
 
     Parameters
     ----------
     outputs : pandas.DataFrame
         The tidy frame of `bbkit.collect_outputs`.
-    columns : sequence of str
+    columns : str or sequence of str
         Columns whose texts stand beside the answer; a column of the source goes by its own name.
     n : int
         How many records.
@@ -63,16 +64,17 @@ def show_examples(outputs: pd.DataFrame, *, columns: Sequence[str] = (), n: int 
     Raises
     ------
     bbkit.errors.InputError
-        The frame has no such column.
+        The frame has no such column, or lacks one that `collect_outputs` gives.
     """
+    require_columns(outputs, (*views.LINE_COLUMNS,))
+    columns = (columns,) if isinstance(columns, str) else columns
     names = [_find(outputs, name) for name in columns]
     return Examples(_choose(outputs, n), names, len(outputs))
 
 
 def _find(outputs: pd.DataFrame, name: str) -> str:
-    for candidate in (name, f"source.{name}"):
-        if candidate in outputs.columns:
-            return candidate
+    if found := find_column(outputs, name):
+        return found
     raise InputError(f"No column {name!r} in the outputs. Pass source_columns=[{name!r}] to collect_outputs.")
 
 

@@ -33,21 +33,22 @@ class Condition(NamedTuple):
     make: Callable[[], np.ndarray]
 
 
-def is_one_of(frame: pd.DataFrame, column: str, values: Sequence[Any]) -> Condition:
-    """Keep the rows whose value is one of some; `NONE` among them keeps those without a value."""
+def is_one_of(frame: pd.DataFrame, column: str, values: Sequence[Any], *, as_text: bool = False) -> Condition:
+    """Keep the rows whose value, as it is or as text, is one of some; `NONE` keeps those without a value."""
     known = [value for value in values if value != NONE]
     absent = len(known) < len(values)
+    cast = ".astype('string')" if as_text else ""
 
     def code(name: str) -> str:
-        tests = [f"{name}[{column!r}].isin({known!r})"] if known else []
+        tests = [f"{name}[{column!r}]{cast}.isin({known!r})"] if known else []
         tests += [f"{name}[{column!r}].isna()"] if absent else []
         return f"({' | '.join(tests)})" if len(tests) > 1 else tests[0]
 
-    return Condition(code, partial(_mask_values, frame[column], known, absent))
+    return Condition(code, partial(_mask_values, frame[column], known, absent, as_text))
 
 
-def is_between(frame: pd.DataFrame, column: str, low: float, high: float) -> Condition:
-    """Keep the rows whose value is known and lies between two numbers, ends included."""
+def is_between(frame: pd.DataFrame, column: str, low: Any, high: Any) -> Condition:
+    """Keep the rows whose value is known and lies between two numbers or times, ends included."""
     code = f"[{column!r}].between({low!r}, {high!r}).fillna(False)"
     return Condition(lambda name: name + code, partial(_mask_range, frame[column], low, high))
 
@@ -58,12 +59,13 @@ def contains(frame: pd.DataFrame, column: str, text: str) -> Condition:
     return Condition(lambda name: name + code, partial(_mask_text, frame[column], text))
 
 
-def _mask_values(values: pd.Series, known: list[Any], absent: bool) -> np.ndarray:
+def _mask_values(values: pd.Series, known: list[Any], absent: bool, as_text: bool) -> np.ndarray:
+    values = values.astype("string") if as_text else values
     mask = values.isin(known).to_numpy(dtype=bool) if known else np.zeros(len(values), dtype=bool)
     return mask | values.isna().to_numpy() if absent else mask
 
 
-def _mask_range(values: pd.Series, low: float, high: float) -> np.ndarray:
+def _mask_range(values: pd.Series, low: Any, high: Any) -> np.ndarray:
     return values.between(low, high).fillna(False).to_numpy(dtype=bool)
 
 

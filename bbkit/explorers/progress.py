@@ -7,6 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from bbkit.errors import InputError
 from bbkit.explorers import views
 from bbkit.watches import JobWatch, console_url, is_ended
 
@@ -28,6 +29,11 @@ class JobProgress:
     watch : bbkit.watches.JobWatch
         What `bbkit.watch_jobs` gives; its thread feeds the view after every look.
 
+    Raises
+    ------
+    bbkit.errors.InputError
+        If it is no watch.
+
     Notes
     -----
     The kernel keeps the widget: reopen the notebook and it is live again. After a restart of the kernel, run
@@ -35,6 +41,8 @@ class JobProgress:
     """
 
     def __init__(self, watch: JobWatch):
+        if not isinstance(watch, JobWatch):
+            raise InputError(f"Found {type(watch).__name__} where a watch belongs. Pass watch_jobs(run).")
         self._watch = watch
         self._view = widgets.HTML()
         self._stop = widgets.Button(

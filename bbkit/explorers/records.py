@@ -13,6 +13,7 @@ from bbkit.explorers import views
 from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
 from bbkit.explorers.examples import show_examples
 from bbkit.explorers.filters import Condition, Selector, Sort, contains
+from bbkit.frames import require_columns
 from bbkit.record_lookups import find_line
 from bbkit.records import read_prompt
 
@@ -39,6 +40,11 @@ class RecordExplorer:
     name : str
         What the frame is called in your code, for `query`.
 
+    Raises
+    ------
+    bbkit.errors.InputError
+        If it is no frame with the columns that `collect_outputs` gives.
+
     Notes
     -----
     Arrow keys in the field ``record`` go from record to record, over the ends of a page too. Where no browser
@@ -46,12 +52,12 @@ class RecordExplorer:
     """
 
     def __init__(self, outputs: pd.DataFrame, *, name: str = "outputs"):
+        require_columns(outputs, (*_FIXED, *views.LINE_COLUMNS))
         self._outputs = outputs
         self._name = name
         self._selector = Selector(outputs)
         self._busy = False
-        ids = outputs["record_id"].head(1000).str.len().max()
-        self._id_width = 9 if pd.isna(ids) else min(max(int(ids), 9), views.LINE_COLUMNS["record_id"])
+        self._widths = views.fit_widths(outputs)
         self._build()
         self._refilter()
 
@@ -119,11 +125,11 @@ class RecordExplorer:
         self._query.add_class("bbkit-query")
         self._count.add_class("bbkit-explorer-count")
         self._detail.add_class("bbkit-detail")
-        head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line(self._id_width)}</div>")
+        head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line(self._widths)}</div>")
         buttons = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
         left = widgets.VBox(
             [self._count, head, self._list, buttons],
-            layout=widgets.Layout(flex="6 1 30em", min_width="24em", width="auto"),
+            layout=widgets.Layout(flex="6 1 44em", min_width="24em", width="auto"),
         )
         right = widgets.VBox(
             [self._detail], layout=widgets.Layout(flex="5 1 26em", min_width="24em", width="auto")
@@ -144,6 +150,7 @@ class RecordExplorer:
         self._list.observe(lambda _: self._asked(self._list.value), names="value")
         self._previous.on_click(lambda _: self._go(self._at - 1))
         self._next.on_click(lambda _: self._go(self._at + 1))
+        self._find.on_click(lambda _: self._refilter())
         self._clear.on_click(lambda _: self.clear())
 
     @contextmanager
@@ -207,7 +214,7 @@ class RecordExplorer:
         start = self._page * _PAGE
         rows = self._rows[start : start + _PAGE]
         shown = self._outputs.iloc[rows][list(views.LINE_COLUMNS)].to_dict("records")
-        lines = [(views.list_line(row, self._id_width), at) for at, row in enumerate(shown, start)]
+        lines = [(views.list_line(row, self._widths), at) for at, row in enumerate(shown, start)]
         if start:
             lines.insert(0, ("▲ the page before", start - 1))
         if start + len(rows) < len(self._rows):

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.frames import is_absent
+
 STYLE = """<style>
 .bbkit-view{font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
 .bbkit-view h4{margin:.8em 0 .2em;font-size:12px;font-weight:600;opacity:.75}
@@ -41,7 +43,7 @@ def escape(value: Any) -> str:
     str
         The escaped text, ``not known`` for NA.
     """
-    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
+    if is_absent(value):
         return "<i>not known</i>"
     text = str(value)
     if len(text) > MOST_CHARACTERS:
@@ -157,18 +159,18 @@ def show_record(row: Mapping[Hashable, Any], note: str = "") -> str:
         HTML: id, facts, error, prompt, answer, reasoning, tool calls, source row, raw JSON.
     """
     parts = [f"<h3><code>{escape(row['record_id'])}</code></h3>", show_facts(row)]
-    if not _absent(row.get("error_message")) or not _absent(row.get("error_code")):
-        code = "" if _absent(row.get("error_code")) else f" {row['error_code']}"
+    if not is_absent(row.get("error_message")) or not is_absent(row.get("error_code")):
+        code = "" if is_absent(row.get("error_code")) else f" {row['error_code']}"
         parts.append(show_text(f"error{code}", row.get("error_message")))
     texts = (("text", "answer"), ("reasoning", "reasoning"), ("tool_calls", "tool calls"))
-    parts += [show_text(head, _as_json(row[name])) for name, head in texts if not _absent(row.get(name))]
-    if not _absent(row.get("prompt")):
+    parts += [show_text(head, _as_json(row[name])) for name, head in texts if not is_absent(row.get(name))]
+    if not is_absent(row.get("prompt")):
         parts.append(show_text("prompt as sent", row["prompt"]))
     source = {str(name): value for name, value in row.items() if str(name).startswith("source.")}
     if source:
         parts.append(_show_source(source))
     for name, heading in (("model_input", "model input, raw"), ("model_output", "model output, raw")):
-        if not _absent(row.get(name)):
+        if not is_absent(row.get(name)):
             parts.append(
                 f"<details><summary>{heading}</summary>{show_text('', _as_json(row[name]))}</details>"
             )
@@ -176,10 +178,6 @@ def show_record(row: Mapping[Hashable, Any], note: str = "") -> str:
         parts.append(f"<p><i>{html.escape(note)}</i></p>")
     parts.append(show_facts(row, ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")))
     return wrap(*parts)
-
-
-def _absent(value: Any) -> bool:
-    return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
 
 
 def _as_json(value: Any) -> Any:
@@ -202,64 +200,79 @@ def _show_source(source: Mapping[str, Any]) -> str:
     return f"<details open><summary>source row</summary><table>{rows}</table></details>"
 
 
-LINE_COLUMNS = {
-    "record_id": 20,
-    "outcome": 9,
-    "stop_reason": 12,
-    "input_tokens": 7,
-    "output_tokens": 7,
-    "text": 60,
-    "error_message": 60,
-}
-"""Columns of a line in a list of records, with their width in characters; an error stands for the text."""
+LINE_COLUMNS = (
+    "record_id",
+    "outcome",
+    "stop_reason",
+    "input_tokens",
+    "output_tokens",
+    "text",
+    "error_message",
+)
+"""What a line in a list of records is made of."""
 
 _HEADS: dict[Hashable, str] = {
     "record_id": "record_id",
-    "outcome": "outcome",
-    "stop_reason": "stop reason",
+    "ended": "ended",
     "input_tokens": "input",
     "output_tokens": "output",
     "text": "text",
 }
+_MOST_ID, _LEAST = 20, 6
 # Signs that turn the direction of a line or move its cursor would scramble a list.
 _UNSEEN = dict.fromkeys(
     [*range(32), 127, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
 
 
-def head_line(id_width: int) -> str:
+def fit_widths(outputs: pd.DataFrame) -> dict[str, int]:
+    """Give each column of `list_line` no more characters than it needs, so that the text has the rest."""
+    ids = outputs["record_id"].head(1000).astype("string").str.len().max()
+    endings = [*outputs["stop_reason"].dropna().unique(), *outputs["outcome"].dropna().unique()]
+    widths = {
+        "record_id": min(max(0 if pd.isna(ids) else int(ids), len("record_id")), _MOST_ID),
+        "ended": min(max([_LEAST, *(len(str(word)) for word in endings)]), 14),
+    }
+    for name in ("input_tokens", "output_tokens"):
+        most = outputs[name].max()
+        widths[name] = max(_LEAST, 0 if pd.isna(most) else len(f"{most:,}"))
+    return {**widths, "text": 60}
+
+
+def head_line(widths: Mapping[str, int]) -> str:
     """Name the columns of `list_line`, each at its width."""
-    return _join(_HEADS, id_width)
+    return _join(_HEADS, widths)
 
 
-def list_line(row: Mapping[Hashable, Any], id_width: int) -> str:
+def list_line(row: Mapping[Hashable, Any], widths: Mapping[str, int]) -> str:
     """Write a record as one line of plain text of a fixed width, to be shown by a widget that takes no HTML.
 
     Parameters
     ----------
     row : mapping
-        `LINE_COLUMNS` of the tidy frame.
-    id_width : int
-        Characters for the record id.
+        `LINE_COLUMNS` of the tidy frame; where no answer came, the error stands for the text
+        and the outcome for the stop reason.
+    widths : mapping of str to int
+        Characters for each column, as `fit_widths` gives them.
 
     Returns
     -------
     str
         Without signs that cannot be seen; spaces do not collapse.
     """
-    text = row["error_message"] if _absent(row["text"]) else row["text"]
-    return _join({**row, "text": text}, id_width)
+    text = row["error_message"] if is_absent(row["text"]) else row["text"]
+    told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
+    ended = row["stop_reason"] if told else row["outcome"]
+    return _join({**row, "text": text, "ended": ended}, widths)
 
 
-def _join(row: Mapping[Hashable, Any], id_width: int) -> str:
-    widths = {**LINE_COLUMNS, "record_id": id_width}
-    widths.pop("error_message")
+def _join(row: Mapping[Hashable, Any], widths: Mapping[str, int]) -> str:
     cells = [_pad(row[name], width, right=name.endswith("tokens")) for name, width in widths.items()]
     return NBSP.join(cells).rstrip(NBSP)
 
 
 def _pad(value: Any, width: int, *, right: bool = False) -> str:
-    text = "" if _absent(value) else f"{value:,}" if isinstance(value, int) else str(value)[: 4 * width]
+    text = "" if is_absent(value) else f"{value:,}" if isinstance(value, int) else str(value)[: 4 * width]
     text = " ".join(text.split()).translate(_UNSEEN)
     text = text if len(text) <= width else text[: width - 1] + "…"
     return (text.rjust(width) if right else text.ljust(width)).replace(" ", NBSP)
