@@ -21,13 +21,16 @@ from bbkit.checks import check_arn, check_s3_uri
 from bbkit.errors import InputError, RunExistsError
 from bbkit.families import family_of, get_family
 from bbkit.job_options import plain_options
-from bbkit.records import ID_DIGITS
+from bbkit.prices import load_prices
+from bbkit.records import number_rows
 from bbkit.templates import Template
 
 if TYPE_CHECKING:
     from bbkit.run import Run
 
 _ID = "__record_id__"
+PRICES = "prices.json"
+"""The copy of a price file of one's own within a run."""
 
 
 def slug(name: str) -> str:
@@ -59,12 +62,33 @@ def refuse_occupied(folder: Path) -> None:
     Raises
     ------
     bbkit.errors.RunExistsError
-        It holds a run or something else.
+        It holds a run or something else. A run of which nothing was written but its description, such as one
+        whose records were refused, makes way.
     """
+    if is_bare(folder):
+        return
     if (folder / "run.json").exists():
         raise RunExistsError(f"{folder} already holds a run. Open it with Run.open, or name another folder.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunExistsError(f"{folder} exists and is not an empty folder. Name another folder.")
+
+
+def is_bare(folder: Path) -> bool:
+    """Tell whether a folder is a run without records, jobs, outputs and anything else.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        True when it holds what `Run.create` writes, and no more.
+    """
+    if not (folder / "run.json").is_file():
+        return False
+    return {item.name for item in folder.iterdir()} <= {"run.json", ".gitignore", "source.parquet", PRICES}
 
 
 @contextlib.contextmanager
@@ -88,6 +112,10 @@ def new_folder(folder: Path) -> Iterator[Path]:
         (made / ".gitignore").write_text("*\n")
         yield made
         made.chmod(0o755)
+        if is_bare(folder):
+            gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+            folder.replace(gone)
+            shutil.rmtree(gone)
         try:
             made.replace(folder)
         except OSError as error:
@@ -142,9 +170,7 @@ def _source_ids(source: pd.DataFrame) -> pa.Array:
     elif "record_id" in source.columns:
         values = pd.Index(source["record_id"]).astype("string")
     else:
-        values = pd.Index(
-            [str(number).zfill(ID_DIGITS) for number in range(1, len(source) + 1)], dtype="string"
-        )
+        values = pd.Index(number_rows(len(source)), dtype="string")
     return pa.array(values.to_numpy(dtype=object, na_value=None), pa.large_string(), from_pandas=True)
 
 
@@ -286,6 +312,26 @@ def refuse_values(run: "Run") -> None:
     if run.invocation_type not in ("InvokeModel", "Converse"):
         raise InputError(f"invocation_type is {run.invocation_type!r}. It is InvokeModel or Converse.")
     plain_options(run.job_options)
+
+
+def keep_prices(prices: str | Path, folder: Path) -> None:
+    """Copy a price file of one's own into a run, so that a copied or moved run has it.
+
+    Parameters
+    ----------
+    prices : str or Path
+        The file; "" for none.
+    folder : Path
+        The folder of the run.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        The file is not there or no price file.
+    """
+    if prices:
+        load_prices(prices)
+        write_text(folder / PRICES, Path(prices).read_text("utf-8-sig"))
 
 
 def write_description(run: "Run", folder: Path) -> None:

@@ -100,7 +100,7 @@ def test_source_rows_come_back_by_record_id(standin: Standin, tmp_path: Path) ->
 
 
 def test_an_occupied_folder_is_left_alone(standin: Standin, tmp_path: Path) -> None:
-    bb.Run.create(tmp_path / "run", model_id=MODEL)
+    bb.write_records(pairs(100), bb.Run.create(tmp_path / "run", model_id=MODEL))
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "diary.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -113,6 +113,24 @@ def test_an_occupied_folder_is_left_alone(standin: Standin, tmp_path: Path) -> N
         bb.Run.open(tmp_path / "other")
     with pytest.raises(FileNotFoundError):
         bb.Run.open(tmp_path / "nowhere")
+
+
+def test_a_run_whose_records_were_refused_can_be_made_again(standin: Standin, tmp_path: Path) -> None:
+    first = bb.Run.create(tmp_path / "run", model_id=MODEL, source=pd.DataFrame({"a": range(3)}))
+    with pytest.raises(RecordsError):
+        bb.write_records([(name, {"x": 1}) for name, _ in pairs(100)], first)
+    again = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    assert bb.Run.open(tmp_path / "run").run_id == again.run_id != first.run_id
+    assert again.read_source() is None
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    for name in ("jobs.jsonl", "notes.txt"):
+        (again.folder / name).touch()
+        with pytest.raises(RunExistsError, match="already holds a run"):
+            bb.Run.create(tmp_path / "run", model_id=MODEL)
+        (again.folder / name).unlink()
+    bb.write_records(pairs(100), again)
+    with pytest.raises(RunExistsError, match="already holds a run"):
+        bb.Run.create(tmp_path / "run", model_id=MODEL)
 
 
 @pytest.mark.parametrize(
