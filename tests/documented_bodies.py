@@ -407,6 +407,15 @@ NOVA_BODIES = [
         NOVA + "userguide/tool-use-results.html",
     ),
     _nova(
+        "a tool demanded by name",
+        {
+            "messages": _say(_HI),
+            "toolConfig": {"tools": [_SPEC], "toolChoice": {"tool": {"name": "top_song"}}},
+        },
+        LITE,
+        NOVA + "userguide/tool-choice.html",
+    ),
+    _nova(
         "reasoning of Nova 2",
         {
             "messages": _say(_HI),
@@ -536,6 +545,34 @@ CONVERSE = [
             "performanceConfig": {"latency": "standard"},
             "serviceTier": {"type": "default"},
         },
+    ),
+    _converse(
+        "temperature alone of a model that takes one of two",
+        {"messages": _say(_HI), "inferenceConfig": {"maxTokens": 9, "temperature": 1.0}},
+        SONNET_45,
+    ),
+    _converse(
+        "adaptive thinking with an effort",
+        {
+            "messages": _say(_HI),
+            "inferenceConfig": {"maxTokens": 16000},
+            "additionalModelRequestFields": {
+                "thinking": {"type": "adaptive"},
+                "output_config": {"effort": "high"},
+            },
+        },
+        OPUS_46,
+        _ADAPTIVE,
+    ),
+    _converse(
+        "a prefilled answer of a model that takes it",
+        {
+            "messages": [
+                {"role": "user", "content": [_HI]},
+                {"role": "assistant", "content": [{"text": "{"}]},
+            ]
+        },
+        HAIKU_3,
     ),
     _converse("a model of the OpenAI shape", {"messages": _say(_HI)}, "qwen.qwen3-32b-v1:0"),
 ]
@@ -695,6 +732,29 @@ OPENAI_CHAT = [
         },
     ),
     _chat("a tool called and answered", {"messages": _CALLED, "tools": [_FUNCTION]}),
+    _chat(
+        "a service tier",
+        {"messages": [_USER], "service_tier": "default"},
+        OSS,
+        UG + "service-tiers-inference.html",
+    ),
+    _chat(
+        "two calls of one turn answered in either order",
+        {
+            "messages": [
+                _USER,
+                {
+                    **_CALLED[1],
+                    "tool_calls": [{**_CALLED[1]["tool_calls"][0], "id": name} for name in ("a", "b")],
+                },
+                {**_CALLED[2], "tool_call_id": "b"},
+                {**_CALLED[2], "tool_call_id": "a"},
+                {"role": "assistant", "content": "It is Elemental Hotel."},
+                _USER,
+            ],
+            "tools": [_FUNCTION],
+        },
+    ),
     _chat(
         "content null beside a tool call",
         {"messages": [_USER, {**_CALLED[1], "content": None}, _CALLED[2]], "tools": [_FUNCTION]},

@@ -449,6 +449,10 @@ def test_converse_is_a_family_of_the_invocation_type() -> None:
     )
     with pytest.raises(FamilyError, match="no Converse form"):
         family_of("amazon.titan-embed-text-v2:0", invocation_type="Converse")
+    with pytest.raises(FamilyError, match="anthropic is given for a Converse job"):
+        family_of(
+            f"{ACCOUNT}:application-inference-profile/x", invocation_type="Converse", family="anthropic"
+        )
 
 
 def test_what_is_no_invocation_type_or_no_model_id_is_refused() -> None:

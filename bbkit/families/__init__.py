@@ -113,7 +113,8 @@ def family_of(
     Raises
     ------
     FamilyError
-        When the id does not say the family or is no text, or an embedding model is asked for with Converse.
+        When the id does not say the family or is no text; when an embedding model, or another family than
+        Converse, is asked for with Converse.
     InputError
         For another invocation type.
     """
@@ -123,10 +124,14 @@ def family_of(
         raise FamilyError(
             f"model_id is {model_id!r}; it takes a model id, an inference-profile id or an ARN."
         )
-    if isinstance(family, Family):
-        return family
     if family:
-        return _adapt(get_family(family), model_id)
+        chosen = family if isinstance(family, Family) else _adapt(get_family(family), model_id)
+        if invocation_type == "Converse" and chosen.name != "converse":
+            raise FamilyError(
+                f"Family {chosen.name} is given for a Converse job, which takes Converse bodies whatever its "
+                "model. Leave family out, or make it an InvokeModel job."
+            )
+        return chosen
     name = family_name(model_id)
     if invocation_type == "Converse":
         if name and FAMILIES[name].kind == "embedding":

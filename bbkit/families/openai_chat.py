@@ -163,6 +163,8 @@ _BODY = record(
         "logit_bias": free(),
         "user": string(),
         "metadata": free(),
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/service-tiers-inference.html
+        "service_tier": string(min_length=1),
         "chat_template_kwargs": free(),
         "thinking": free(),
     },
