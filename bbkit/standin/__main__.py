@@ -1,7 +1,6 @@
 """``python -m bbkit.standin DIR`` starts a stand-in and answers until it is stopped."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -80,10 +79,10 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--engine", choices=("extractive", "openai"), default="extractive")
     group.add_argument("--base-url", help="of an OpenAI-compatible server, such as http://localhost:11434/v1")
     group.add_argument("--model", help="the model that server is asked for")
-    group.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds its key")
     group.add_argument(
-        "--concurrency", type=int, default=4, help="requests to it at once (default %(default)s)"
+        "--api-key-env", metavar="NAME", help="environment variable that holds its key; no other is sent"
     )
+    group.add_argument("--concurrency", type=int, help="requests to it at once (default 4)")
     group.add_argument(
         "--workers", type=int, default=0, help="engine processes (default: one per core, at most 4)"
     )
@@ -98,14 +97,12 @@ def main(argv: list[str] | None = None) -> int:
         0 after SIGTERM or SIGINT, 2 when it cannot start.
     """
     arguments = build_parser().parse_args(argv)
-    from bbkit.standin.faults import read_faults
-    from bbkit.standin.settings import read_pace
+    from bbkit.standin.switches import check_switches, read_engine, read_profiles
 
     try:
-        read_pace(arguments.speed)
-        read_faults(arguments.fault)
-        profiles = dict(_read_profile(text) for text in arguments.profile)
-        options = _engine_options(arguments)
+        check_switches(arguments)
+        profiles = read_profiles(arguments.profile)
+        options = read_engine(arguments)
     except ValueError as error:
         return _refuse(str(error))
     return _run(arguments, profiles, options)
@@ -119,11 +116,11 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
 
     folder: Path = arguments.folder.expanduser().resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds people's words
         lock = lock_folder(folder)
         identity = load_identity(folder)
         listener = bind(arguments.host, arguments.port, identity.port)
-    except (FolderInUse, OSError) as error:
+    except (FolderInUse, OSError, ValueError) as error:
         return _refuse(str(error))
     limits = Limits(**{name: getattr(arguments, name) for name in Limits.__dataclass_fields__})
     settings = Settings(
@@ -140,6 +137,7 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
         engine=arguments.engine,
         engine_options=options,
         workers=arguments.workers,
+        quiet=arguments.quiet,
     )
     with lock:
         asyncio.run(
@@ -149,34 +147,10 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
                 listener,
                 arguments.host,
                 arguments.allow_host,
-                quiet=arguments.quiet,
                 stop_on_eof=arguments.stop_on_eof,
             )
         )
     return 0
-
-
-def _read_profile(text: str) -> tuple[str, str]:
-    name, _, model = text.partition("=")
-    if not name or not model:
-        raise ValueError(f"--profile takes NAME=MODEL, such as team-a=amazon.nova-lite-v1:0, not '{text}'.")
-    return name, model
-
-
-def _engine_options(arguments: argparse.Namespace) -> dict[str, object]:
-    if arguments.engine != "openai":
-        return {}
-    if not arguments.base_url or not arguments.model:
-        raise ValueError("--engine openai needs --base-url and --model.")
-    key = os.environ.get(arguments.api_key_env, "") if arguments.api_key_env else ""
-    if arguments.api_key_env and not key:
-        raise ValueError(f"--api-key-env names {arguments.api_key_env}, which is not set.")
-    options = {"base_url": arguments.base_url, "model": arguments.model, "concurrency": arguments.concurrency}
-    options |= {"api_key": key} if key else {}
-    from bbkit.standin.engines import make_engine
-
-    make_engine("openai", **options)  # refuses now what every job would stumble over
-    return options
 
 
 def _refuse(sentence: str) -> int:

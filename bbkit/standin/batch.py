@@ -14,6 +14,7 @@ from typing import Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import inputs
+from bbkit.standin.call_faults import CREATE, CallFaults, check_calls
 from bbkit.standin.catalog import Model, partition_of, resolve_model
 from bbkit.standin.descriptions import describe_job, json_copy, page_token, read_page_token, seconds
 from bbkit.standin.logs import Traces
@@ -52,6 +53,7 @@ class Batch:
     store: Store
     traces: Traces
     wake: Callable[[], None]
+    calls: CallFaults
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Carry out one operation.
@@ -64,11 +66,7 @@ class Batch:
             When a fault asks for it.
         """
         handler = getattr(self, HANDLERS[operation])
-        for name, code, times in fault.read_faults(self.settings.faults).fail_calls:
-            if name == operation and self.store.count_call(f"fail {name} {code}", times):
-                raise ServiceError(
-                    code, f"{operation} was answered with {code} because a fault asked for it."
-                )
+        self.calls.strike_by_switch(operation)
         answer: dict[str, Any] = handler(given, region)
         return answer
 
@@ -79,9 +77,9 @@ class Batch:
     def create(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Create a job, or give the one its token already created."""
         account = self.settings.account
-        asked = self._faults_of(given)
+        by_tag, asked = self._faults_of(given)
         token = given.get("clientRequestToken") or str(uuid.uuid4())
-        self._fail_on_request(asked, given, region, token)
+        self.calls.strike(by_tag, CREATE, f"{region} {token}")
         known = self.store.by_token(region, token)
         if known is not None:
             return self._answer_known(known, given, asked)
@@ -113,7 +111,9 @@ class Batch:
 
     def get(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe a job."""
-        return describe_job(self._find(given["jobIdentifier"], region))
+        job = self._find(given["jobIdentifier"], region)
+        self._strike_by_tag(job, "GetModelInvocationJob")
+        return describe_job(job)
 
     def list(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List jobs, newest first unless asked otherwise, a page at a time."""
@@ -136,6 +136,7 @@ class Batch:
     def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
+        self._strike_by_tag(job, "StopModelInvocationJob")
         moved = self.store.move(job["job_id"], BEFORE_STOPPING, "Stopping", announced=0)
         if moved is not None:
             self.traces.log(did="stop", job=job["job_id"])
@@ -191,29 +192,22 @@ class Batch:
             )
         return self._find(arn, region)
 
-    def _faults_of(self, given: dict[str, Any]) -> fault.Faults:
+    def _faults_of(self, given: dict[str, Any]) -> tuple[fault.Faults, fault.Faults]:
+        """Read the faults the tag of a request asks for, and these with those of the switches."""
         tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
+        text = tags.get(fault.TAG, "")
         try:
-            return fault.read_faults([*self.settings.faults, tags.get(fault.TAG, "")])
+            by_tag = fault.read_faults([text])
+            check_calls(by_tag, by_tag=True)
         except ValueError as error:
             raise ServiceError("ValidationException", str(error)) from None
+        return by_tag, fault.read_faults([*self.settings.faults, text])
 
-    def _fail_on_request(self, asked: fault.Faults, given: dict[str, Any], region: str, token: str) -> None:
-        by_tag = any(tag["key"] == fault.TAG for tag in given.get("tags", []))
-        key = f"throttle {region} {token}" if by_tag else "throttle"
-        if asked.throttle_create and self.store.count_call(key, asked.throttle_create):
-            raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
-        if by_tag:
-            for name, code, times in asked.fail_calls:
-                if name == "CreateModelInvocationJob" and self.store.count_call(
-                    f"fail {token} {code}", times
-                ):
-                    raise ServiceError(code, f"Create was answered with {code} because a fault asked for it.")
+    def _strike_by_tag(self, job: Job, operation: str) -> None:
+        self.calls.strike(fault.read_faults(job["faults"][-1:]), operation, job["job_id"])
 
     def _maybe_lose(self, asked: fault.Faults, region: str, token: str) -> None:
-        if asked.lose_create_answer and self.store.count_call(
-            f"lose {region} {token}", asked.lose_create_answer
-        ):
+        if self.calls.strikes(f"lose {region} {token}", asked.lose_create_answer):
             self.traces.log(did="lose answer", token=token)
             raise LostAnswer
 

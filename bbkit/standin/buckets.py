@@ -26,6 +26,8 @@ from bbkit.standin.listings import ObjectStorage, is_plain
 from bbkit.standin.s3_rules import WRITES, check_headers, find_operation, not_done
 from bbkit.standin.wires import ServiceError, render_error
 
+_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -40,6 +42,7 @@ class Guard:
             auth_disabled=True,
         )
         self.account = account
+        self.region = region
         self.storage = ObjectStorage(buckets, chunk_size=settings.chunk_size)
         self._nanio = build_app(settings)
         self._nanio.state.storage = self.storage
@@ -109,6 +112,8 @@ class Guard:
         """Give the answers nanio would get wrong: the older listing, and conditions that do not hold."""
         if operation == "ListObjects":
             return self._list_v1(bucket, query)
+        if operation in ("GetBucketLocation", "CreateBucket"):
+            return self._answer_home(operation, bucket)
         match, none_match = headers.get("if-match"), headers.get("if-none-match")
         if match is None and none_match is None:
             return None
@@ -133,6 +138,18 @@ class Guard:
             return Response(status_code=304, headers={"ETag": etag})
         return None
 
+    def _answer_home(self, operation: str, bucket: str) -> Response | None:
+        """Of us-east-1 alone: a bucket's location is empty, and its owner may create it again.
+
+        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html and
+        API_CreateBucket.
+        """
+        if self.region != "us-east-1" or not (self.storage.data_dir / bucket).is_dir():
+            return None
+        if operation == "CreateBucket":
+            return Response(headers={"Location": f"/{bucket}"})
+        return Response(f"{_XML}<LocationConstraint {_NAMESPACE}/>", media_type="application/xml")
+
     def _list_v1(self, bucket: str, query: dict[str, str]) -> Response:
         size = min(int(query["max-keys"]), 1000) if query.get("max-keys", "").isdigit() else 1000
         prefix, delimiter = query.get("prefix", ""), query.get("delimiter")
@@ -155,8 +172,8 @@ class Guard:
         parts += [
             f"<CommonPrefixes>{_tag('Prefix', group)}</CommonPrefixes>" for group in page.common_prefixes
         ]
-        text = f'<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{"".join(parts)}</ListBucketResult>'
-        return Response('<?xml version="1.0" encoding="UTF-8"?>\n' + text, media_type="application/xml")
+        text = f"{_XML}<ListBucketResult {_NAMESPACE}>{''.join(parts)}</ListBucketResult>"
+        return Response(text, media_type="application/xml")
 
     def _adapt(self, scope: Scope, operation: str, bucket: str, key: str, headers: dict[str, str]) -> Scope:
         """Rewrite a byte range into the one form nanio understands."""

@@ -6,6 +6,7 @@ separated by spaces. The switch ``--fault "record-errors=0.05"`` and the job tag
 """
 
 import hashlib
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,15 +21,19 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   throttle-create[=1]     that many Create calls are answered with ThrottlingException (429)
   lose-create-answer[=1]  the job is created, but that many answers are lost (the connection closes)
   refuse-pass-role        Create is refused: no iam:PassRole on the role
-  fail-call=OPERATION:CODE[:1]  that many calls of an operation are answered with an error code
+  fail-call=OPERATION:CODE[:1]  that many calls of an operation are answered with an error code it documents:
+                          by tag Create-, Get- and StopModelInvocationJob of that job; by --fault also List,
+                          the tag operations, InvokeModel and Converse
   record-errors=0.05      that share of the records gets an error, of four kinds: 400 and 503 as `error`,
                           400 (retryable false) and 429 (retryable true) inside `modelOutput`
   missing-lines=0.02      that share of the records gets no line at all
   slow-counters[=60]      counters move only after so many seconds, even past the end of the job
   odd-text                U+2028 and a lone surrogate in every answer
   missing-usage           no token counts in the answers
-503, 429 and missing lines befall a record once: a later job with the same record answers it. Which
-records are hit depends on the record ids alone."""
+Calls are counted from the start of the stand-in on. Which records are hit depends on the record ids alone.
+503, 429 and missing lines pass: a later job that sends the same record and writes to the same S3 place
+(another attempt of a run) is answered, and so is a call on demand. The same records with another place for
+the output (a new run) are hit again."""
 
 _RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None}
 _COUNTS = {"throttle-create": 1, "lose-create-answer": 1}
@@ -93,6 +98,8 @@ def _read_value(faults: Faults, name: str, value: str) -> dict[str, Any]:
     number = _read_number(name, value, 60.0 if name == "slow-counters" else _RATES[name])
     if name in _RATES and not 0 <= number <= 1:
         raise ValueError(f"Fault {name} takes a share from 0 to 1, not {value}.")
+    if not 0 <= number < math.inf:
+        raise ValueError(f"Fault {name} takes seconds from 0 on, not {value}.")
     return {name.replace("-", "_"): number}
 
 

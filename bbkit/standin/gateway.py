@@ -73,6 +73,7 @@ class Gateway:
             scope["query_string"].decode("latin-1"),
             headers,
         )
+        exchange.name = f"{asked.method} {asked.raw_path}"
         protocol: Protocol = "rest-json"
         try:
             claim = read_claim(asked)
@@ -87,21 +88,19 @@ class Gateway:
                 return
             body = await _read_body(receive)
             verify_claim(asked, claim, self.secrets, sha256_hex(body))
-            response = await self.answer(asked, claim, body)
+            response = await self.answer(asked, claim, body, exchange)
+            self.traces.log(asked=exchange.name, status=response.status_code)
         except ServiceError as error:
-            response = self.render(error, protocol, asked)
+            response = self.render(error, protocol, exchange.name)
         except LostAnswer:
+            self.traces.log(asked=exchange.name, status=None)
             await _lose(send)
             return
         except ClientDisconnect:
             return
         except Exception:  # a fault of ours must still arrive as an answer, and be found
-            self.traces.log(
-                asked=f"{asked.method} {asked.raw_path}", status=500, traceback=traceback.format_exc()
-            )
-            self.traces.say(
-                f"a call failed in the stand-in itself: {asked.method} {asked.raw_path}; see log.jsonl"
-            )
+            self.traces.log(asked=exchange.name, status=500, traceback=traceback.format_exc())
+            self.traces.say(f"a call failed in the stand-in itself: {exchange.name}; see log.jsonl")
             if exchange.started:
                 return
             response = render_error(ServiceError("InternalServerException", "The stand-in failed."), protocol)
@@ -128,21 +127,19 @@ class Gateway:
         await self.guard({**scope, "raw_path": asked.raw_path.encode("latin-1")}, receive, noted)
         self.traces.log(asked=f"s3 {asked.method}", path=asked.raw_path, status=status)
 
-    async def answer(self, asked: Asked, claim: Claim, body: bytes) -> Response:
-        """Carry out a signed request to any other service."""
+    async def answer(self, asked: Asked, claim: Claim, body: bytes, exchange: "_Exchange") -> Response:
+        """Carry out a signed request to any other service, and name what it was once that is known."""
         if claim.service == "bedrock":
-            return await self.answer_bedrock(asked, claim, body)
+            return await self.answer_bedrock(asked, claim, body, exchange)
         if claim.service == "servicequotas":
-            target = asked.headers.get("x-amz-target", "").rpartition(".")[2]
-            answer = answer_quotas(target, body, self.settings.limits)
-            self.traces.log(asked=target, status=200)
+            exchange.name = asked.headers.get("x-amz-target", "").rpartition(".")[2]
+            answer = answer_quotas(exchange.name, body, self.settings.limits)
             return render_json(answer, "application/x-amz-json-1.1")
         if claim.service == "sts":
-            action = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
-            if action == "GetCallerIdentity":
-                self.traces.log(asked=action, status=200)
+            exchange.name = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+            if exchange.name == "GetCallerIdentity":
                 return _caller_identity(self.settings.account)
-            raise ServiceError("NotImplemented", f"sts:{action} is not part of this stand-in.")
+            raise ServiceError("NotImplemented", f"sts:{exchange.name} is not part of this stand-in.")
         raise ServiceError(
             "NotImplemented",
             f"The service '{claim.service}' is not part of this stand-in, which serves bedrock, "
@@ -150,32 +147,30 @@ class Gateway:
             "this machine.",
         )
 
-    async def answer_bedrock(self, asked: Asked, claim: Claim, body: bytes) -> Response:
+    async def answer_bedrock(
+        self, asked: Asked, claim: Claim, body: bytes, exchange: "_Exchange"
+    ) -> Response:
         """Carry out a call to bedrock or bedrock-runtime."""
         for service, door in (("bedrock", self.batch.answer), ("bedrock-runtime", None)):
             found = find_route(service, asked.method, asked.raw_path)
             if found is None:
                 continue
             route, labels = found
+            exchange.name = route.name
             if door is None:
-                response = await self.runtime.answer(route, labels, asked, body, claim.region)
-            else:
-                if not self.batch.serves(route.name):
-                    raise _not_served(route.name)
-                given = read_request(route, labels, asked.query, body)
-                response = render_json(await asyncio.to_thread(door, route.name, given, claim.region))
-            self.traces.log(asked=route.name, status=response.status_code)
-            return response
+                return await self.runtime.answer(route, labels, asked, body, claim.region)
+            if not self.batch.serves(route.name):
+                raise _not_served(route.name)
+            given = read_request(route, labels, asked.query, body)
+            return render_json(await asyncio.to_thread(door, route.name, given, claim.region))
         raise ServiceError(
             "NotImplemented", f"{asked.method} {asked.raw_path} is no operation of Amazon Bedrock."
         )
 
-    def render(self, error: ServiceError, protocol: Protocol, asked: Asked) -> Response:
+    def render(self, error: ServiceError, protocol: Protocol, name: str) -> Response:
         """Render and log a refusal."""
         code = _S3_CODES.get(error.code, error.code) if protocol == "s3" else error.code
-        self.traces.log(
-            asked=f"{asked.method} {asked.raw_path}", status=error.status, error=code, message=error.message
-        )
+        self.traces.log(asked=name, status=error.status, error=code, message=error.message)
         return render_error(ServiceError(code, error.message, error.status), protocol)
 
 
@@ -202,6 +197,7 @@ class _Exchange:
         names = {name for name, _ in scope["headers"]}
         self.body_awaited = bool(names & {b"content-length", b"transfer-encoding"})
         self.started = False
+        self.name = ""  # what was asked, as the log says it
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:

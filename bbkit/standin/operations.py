@@ -143,7 +143,7 @@ def _from_text(text: str, shape: Shape, name: str) -> Any:
             return int(text)
         if shape.type_name == "timestamp":
             return parse_timestamp(text)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, RuntimeError):  # the last is botocore's word for a far future
         raise ServiceError(
             "ValidationException", f"Value '{text}' at '{name}' is not a {shape.type_name}."
         ) from None

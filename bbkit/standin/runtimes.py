@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from bbkit.standin.answerers import engine_for
+from bbkit.standin.call_faults import CallFaults
 from bbkit.standin.catalog import resolve_model
 from bbkit.standin.chunks import begin_process
 from bbkit.standin.operations import Route, read_request
@@ -40,8 +41,9 @@ CODE_OF_STATUS = {
 class Runtime:
     """Answers InvokeModel and Converse; its engine is made when the first call comes."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, calls: CallFaults) -> None:
         self.settings = settings
+        self.calls = calls
         self._lock = threading.Lock()
         self._executor: Executor | None = None
 
@@ -69,6 +71,7 @@ class Runtime:
                 "NotImplemented",
                 f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",
             )
+        self.calls.strike_by_switch(route.name)
         given = read_request(route, labels, asked.query, b"" if route.name == "InvokeModel" else body)
         model = resolve_model(
             given["modelId"], region, self.settings.account, self.settings.application_profiles

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from starlette.requests import ClientDisconnect
 
 from bbkit.standin.batch import Batch
 from bbkit.standin.buckets import Guard
+from bbkit.standin.call_faults import CallFaults
 from bbkit.standin.gateway import Gateway
 from bbkit.standin.logs import Traces
 from bbkit.standin.recoveries import recover
@@ -117,6 +119,17 @@ def _quieten_loggers() -> None:
     )
 
 
+def _check_engine(settings: Settings, traces: Traces) -> None:
+    """Say when nothing answers where the engine should be; it may still come, so that is all."""
+    from bbkit.standin.engines.openai import EngineError, OpenAIEngine
+
+    try:
+        OpenAIEngine(**settings.engine_options).check()
+    except EngineError as error:
+        traces.log(did="miss engine", message=error.message)
+        traces.say(f"{error.message} Records get this error until one does.")
+
+
 def lock_folder(folder: Path) -> IO[str]:
     """Take a folder for this process; the lock goes with the process, however it ends.
 
@@ -158,7 +171,6 @@ async def serve(
     host: str,
     extra_hosts: list[str],
     *,
-    quiet: bool,
     stop_on_eof: bool,
 ) -> None:
     """Answer until SIGTERM, SIGINT or, if so asked, the end of standard input."""
@@ -167,7 +179,7 @@ async def serve(
     endpoint = f"http://{shown}:{port}"
     identity = replace(identity, port=port)
     save_identity(settings.folder, identity)
-    traces = Traces(settings.folder, quiet)
+    traces = Traces(settings.folder, settings.quiet)
     guard = Guard(settings.buckets, settings.account, settings.region)
     recover(guard.storage)
     if not (settings.buckets / BUCKET).is_dir():
@@ -176,14 +188,15 @@ async def serve(
     worker = WorkerProcess(settings, traces)
     store = Store(settings.folder)
     store.announce()
+    calls = CallFaults(settings.faults)
     gateway = Gateway(
         settings=settings,
         hosts=frozenset(
             f"{name}:{port}".lower() for name in ("127.0.0.1", "localhost", "[::1]", shown, *extra_hosts)
         ),
         secrets={identity.access_key: identity.secret_key},
-        batch=Batch(settings, store, traces, worker.wake),
-        runtime=Runtime(settings),
+        batch=Batch(settings, store, traces, worker.wake, calls),
+        runtime=Runtime(settings, calls),
         guard=guard,
         traces=traces,
     )
@@ -201,6 +214,8 @@ async def serve(
     _stop_when_told(server, stop_on_eof)
     keeping = asyncio.create_task(worker.keep())
     traces.log(did="start", endpoint=endpoint)
+    if settings.waits:
+        threading.Thread(target=_check_engine, args=(settings, traces), daemon=True).start()
     await server.serve([listener])
     await worker.stop()
     await keeping

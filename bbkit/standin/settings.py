@@ -88,6 +88,7 @@ class Settings:
     engine: str = "extractive"
     engine_options: dict[str, Any] = field(default_factory=dict)
     workers: int = 0
+    quiet: bool = False
 
     @property
     def pace(self) -> Pace:
@@ -143,10 +144,22 @@ class Identity:
 
 
 def load_identity(folder: Path) -> Identity:
-    """Read the identity kept in a folder, or make one (12 random digits, keys of this folder's own)."""
+    """Read the identity kept in a folder, or make one (12 random digits, keys of this folder's own).
+
+    Raises
+    ------
+    ValueError
+        When what is kept cannot be read.
+    """
     path = folder / "identity.json"
     if path.exists():
-        return Identity(**json.loads(path.read_text()))
+        try:
+            return Identity(**json.loads(path.read_text()))
+        except (ValueError, TypeError):
+            raise ValueError(
+                f"{path} holds no identity of a stand-in; put it back from a copy, or delete it for a new "
+                "account and new keys."
+            ) from None
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
     identity = Identity(
         account=str(100_000_000_000 + secrets.randbelow(900_000_000_000)),

@@ -27,7 +27,6 @@ CREATE UNIQUE INDEX IF NOT EXISTS tokens ON jobs (region, token);
 CREATE INDEX IF NOT EXISTS statuses ON jobs (status);
 CREATE INDEX IF NOT EXISTS times ON jobs (region, submitted, job_id);
 CREATE TABLE IF NOT EXISTS hits (record TEXT PRIMARY KEY, job_id TEXT);
-CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, count INTEGER);
 """
 _JSON_COLUMNS = ("request", "tags", "faults", "counts", "final")
 
@@ -184,16 +183,6 @@ class Store:
         """Replace the tags of a job."""
         with self._transaction() as connection:
             connection.execute("UPDATE jobs SET tags = ? WHERE job_id = ?", (json.dumps(tags), job_id))
-
-    def count_call(self, key: str, limit: int) -> bool:
-        """Count a call against a fault that strikes a limited number of times; True while it strikes."""
-        with self._transaction() as connection:
-            row = connection.execute("SELECT count FROM calls WHERE key = ?", (key,)).fetchone()
-            count = row["count"] if row else 0
-            if count >= limit:
-                return False
-            connection.execute("INSERT OR REPLACE INTO calls (key, count) VALUES (?, ?)", (key, count + 1))
-            return True
 
     def add_hits(self, job_id: str, records: set[str]) -> None:
         """Remember the records a passing fault befell, so that a later job answers them."""

@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing import get_context
@@ -35,7 +35,7 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store = Store(settings.folder)
-        self.traces = Traces(settings.folder)
+        self.traces = Traces(settings.folder, settings.quiet)
         self.turns = threading.Semaphore(TURNS)
         # Records that wait may take seconds each: all requests are under way from the first on.
         self.chunk_records = 1 if settings.waits else 16
@@ -63,6 +63,11 @@ class Worker:
             except BrokenProcessPool:
                 self._pool = self._make_pool()
                 return self._pool.submit(function, *arguments)
+
+    def close(self) -> None:
+        """Let the engine processes end in good order; the jobs stay where they are, for the next start."""
+        self._lock.acquire()  # and never released: nothing is submitted any more
+        self._pool.shutdown(wait=not self.settings.waits, cancel_futures=True)
 
     def learn(self, report: Report) -> None:
         """Make chunks larger or smaller, so that one takes neither too long nor too little."""
@@ -93,6 +98,8 @@ class Worker:
     def _live(self, life: Lifecycle) -> None:
         try:
             life.run()
+        except CancelledError:
+            pass  # the worker is closing: the next one takes the job up
         except Exception as error:  # the job must reach a legal end and the others go on
             self.traces.log(did="fail", job=life.job_id, traceback=traceback.format_exc())
             self.traces.say(f"{life.job_id}  failed in the stand-in itself: {error!r}; see log.jsonl")
@@ -121,6 +128,7 @@ def main() -> None:
 def _listen(worker: Worker) -> None:
     for _ in sys.stdin:
         worker.woken.set()
+    worker.close()
     os._exit(0)
 
 
