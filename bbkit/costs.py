@@ -21,7 +21,7 @@ from bbkit.cost_views import STANDIN_NOTE, count_noun
 from bbkit.errors import InputError
 from bbkit.estimates import CostEstimate, estimate_cost
 from bbkit.families import get_family
-from bbkit.frames import as_frame
+from bbkit.frames import as_frame, find_column, require_columns
 from bbkit.prices import Prices, load_prices
 from bbkit.records import estimate_tokens
 
@@ -79,13 +79,11 @@ def cost_of(
         standin = False
     else:
         outputs = _read_outputs(run, columns)
-        known = load_prices(prices or run.prices)
+        known = load_prices(prices or run.price_file)
         model_id, region = model_id or run.model_id, region or run.place.region
         standin = run.place.is_standin
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
-    absent = [name for name in ("outcome", "model_id", *TOKENS[:2]) if name not in outputs.columns]
-    if absent:
-        raise InputError(f"The frame has no column {absent[0]!r}. Pass what collect_outputs returned.")
+    require_columns(outputs, ("outcome", "model_id", *TOKENS[:2]))
     kept = _named(columns, outputs)
     media = run is None or _may_hold_media(run)
     rows = price_rows(outputs, known, model_id=model_id, region=region, keep=kept, media=media)
@@ -148,14 +146,16 @@ def _read_outputs(run: Any, columns: Iterable[str]) -> pd.DataFrame:
 
 
 def _named(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
-    named = [name if name in outputs.columns else f"source.{name}" for name in columns]
-    for name, column in zip(columns, named, strict=True):
-        if column not in outputs.columns:
+    named = []
+    for name in columns:
+        column = find_column(outputs, name)
+        if column is None:
             raise InputError(
                 f"The frame has no column {name!r}; it has {', '.join(map(str, outputs.columns))}."
             )
         if column in (*TOKENS, *AMOUNTS):
             raise InputError(f"{column!r} is what is added up; group by another column.")
+        named.append(column)
     return named
 
 

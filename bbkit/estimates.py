@@ -1,6 +1,6 @@
 """What a run may cost, before: part of the room `costs`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
@@ -97,6 +97,8 @@ class CostEstimate:
         """The expected cost with its range, and what it would be on demand."""
         total = self.numbers
         head = f"{count_noun(total['records'] or 0, 'record')} for {self.model_id}"
+        if self.table.empty:
+            return f"{head}: nothing to submit."
         if total["cost_low_usd"] is None:
             return f"{head}: the cost is not known, because {', and '.join(self.unknown)}."
         amount = "at least " if total["cost_usd"] is None else "about "
@@ -114,8 +116,8 @@ class CostEstimate:
 
 
 def _whole_sum(column: pd.Series) -> Any:
-    if not len(column) or column.isna().any():
-        return 0 if not len(column) and str(column.dtype) == "Int64" else None
+    if column.isna().any():
+        return None
     total = column.sum()
     return total.item() if hasattr(total, "item") else total
 
@@ -130,6 +132,7 @@ def estimate_cost(
     region: str = "",
     prices: str | Path = "",
     attempt: int | None = None,
+    jobs: Iterable[str] | None = None,
 ) -> CostEstimate:
     """Estimate what records will cost in batch, with a range, before anything is sent.
 
@@ -155,6 +158,8 @@ def estimate_cost(
         A price file of one's own (`bbkit.prices.load_prices`); a run names its own.
     attempt : int, optional
         Only this attempt of a run; all by default.
+    jobs : iterable of str, optional
+        Only these jobs of a run, such as those that `bbkit.jobs.plan_jobs` names; none of them cost nothing.
 
     Returns
     -------
@@ -175,9 +180,10 @@ def estimate_cost(
         raise InputError("estimate_cost takes a model_id beside records; only a run knows its own.")
     name = family or (records_or_run.family if is_run else None)
     where = region or (records_or_run.place.region if is_run else _region())
-    table_of_prices = load_prices(prices or (getattr(records_or_run, "prices", "") if is_run else ""))
+    table_of_prices = load_prices(prices or (records_or_run.price_file if is_run else ""))
     if is_run:
-        parts = _parts_of_run(records_or_run, attempt, model, name)
+        chosen = None if jobs is None else set(jobs)
+        parts = _parts_of_run(records_or_run, attempt, chosen, model, name)
     else:
         parts = [("", None, estimate_tokens(records_or_run, model, family=name), 0)]
     batch, on_demand = table_of_prices.find(model, where), table_of_prices.find(model, where, "on_demand")
@@ -234,14 +240,19 @@ def _has_output(model_id: str, family: str | None) -> bool:
         return True
 
 
-def _parts_of_run(run: Any, attempt: int | None, model_id: str, family: str | None) -> list[Part]:
+def _parts_of_run(
+    run: Any, attempt: int | None, chosen: Collection[str] | None, model_id: str, family: str | None
+) -> list[Part]:
     """The jobs of a run, each with its tokens and bytes; the files of one job are one part."""
     jobs: dict[tuple[str, int], list[tuple[TokenEstimate, int]]] = {}
-    for file in run.record_files(attempt):
+    files_of_run = run.record_files(attempt)
+    if not files_of_run:
+        raise InputError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
+    for file in files_of_run:
+        if chosen is not None and file.job not in chosen:
+            continue
         tokens = estimate_tokens(file.path, model_id, family=family)
         jobs.setdefault((file.job, file.attempt), []).append((tokens, file.bytes))
-    if not jobs:
-        raise InputError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
     return [
         (job, number, _join([tokens for tokens, _ in files]), sum(size for _, size in files))
         for (job, number), files in jobs.items()

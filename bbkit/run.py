@@ -22,11 +22,14 @@ from bbkit.record_files import RecordFile, read_index
 from bbkit.recording import write_attempt, write_records
 from bbkit.refreshing import refresh_states
 from bbkit.run_files import (
+    PRICES,
     filled_columns,
     given,
+    keep_prices,
     name_family,
     new_folder,
     read_source_rows,
+    refuse_mappings,
     refuse_occupied,
     refuse_values,
     slug,
@@ -73,7 +76,7 @@ class Run:
     job_options : dict
         ``tags, kms_key_id, vpc_config, timeout_hours, bucket_owner``.
     prices : str
-        Path of the user's own price file, or empty.
+        Name of the user's own price file within the folder, or empty; `price_file` is its path.
     demo : bool
         Whether the demo made it and may replace it.
     adopted : dict
@@ -157,7 +160,7 @@ class Run:
         bucket_owner : str
             Account that owns the bucket, where it is another one.
         prices : str or pathlib.Path
-            A price file of your own.
+            A price file of your own (`bbkit.prices.load_prices`); the run keeps a copy.
         demo : bool
             Let ``bbkit demo`` replace this run.
 
@@ -169,7 +172,7 @@ class Run:
         Raises
         ------
         bbkit.errors.RunExistsError
-            The folder holds a run or something else.
+            The folder holds something else, or a run with records or jobs; one without is replaced.
         bbkit.errors.InputError
             A value cannot be used.
         bbkit.errors.FamilyError
@@ -179,6 +182,7 @@ class Run:
         """
         folder = Path(folder).absolute()
         refuse_occupied(folder)
+        refuse_mappings(tags=tags, vpc_config=vpc_config, parameters=parameters)
         options = {
             "tags": tags,
             "kms_key_id": kms_key_id,
@@ -201,7 +205,7 @@ class Run:
             parameters=dict(parameters or {}),
             created_at=datetime.now(UTC),
             job_options=plain_options(options),
-            prices=str(Path(prices).absolute()) if prices else "",
+            prices=PRICES if prices else "",
             demo=demo,
         )
         refuse_values(run)
@@ -211,6 +215,7 @@ class Run:
                 place=aws.find_place(),
                 source_fingerprint=write_source_rows(source, made / "source.parquet"),
             )
+            keep_prices(prices, made)
             write_description(run, made)
         return run
 
@@ -265,6 +270,10 @@ class Run:
 
         Raises
         ------
+        bbkit.errors.InputError
+            It is no ARN of a batch job, or one of another account or region.
+        bbkit.errors.CredentialsError
+            There are no credentials.
         bbkit.errors.AwsError
             AWS knows no such job here, or refused.
         bbkit.errors.RunExistsError
@@ -301,13 +310,12 @@ class Run:
         if unknown := sorted(set(options) - set(_CHANGEABLE)):
             raise InputError(f"{unknown[0]!r} cannot change; these can: {', '.join(_CHANGEABLE)}.")
         job_options = {name: value for name, value in options.items() if name in JOB_OPTIONS}
-        own: dict[str, Any] = {
-            name: str(value) for name, value in options.items() if name not in JOB_OPTIONS
-        }
+        own: dict[str, Any] = {name: str(value) for name, value in options.items() if name not in JOB_OPTIONS}
         if own.get("prices"):
-            own["prices"] = str(Path(own["prices"]).absolute())
+            own["prices"] = PRICES
         run = replace(self, **own, job_options=plain_options({**self.job_options, **job_options}))
         refuse_values(run)
+        keep_prices(options.get("prices", ""), self.folder)
         write_description(run, self.folder)
         return run
 
@@ -320,6 +328,11 @@ class Run:
     def label(self) -> str:
         """Its name and the first eight digits of its id: what its jobs and objects are known by."""
         return f"{slug(self.name)}-{self.run_id[:8]}"
+
+    @property
+    def price_file(self) -> str:
+        """The price file of one's own within the run's folder; empty where it has none."""
+        return str(self.folder / self.prices) if self.prices else ""
 
     @property
     def journal(self) -> Journal:
@@ -403,7 +416,9 @@ class Run:
             Prefix ending in ``/``: the service adds the job's id to the URI it was given
             (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html).
         """
-        return f"{self.adopted.get('output_uri') or self.s3_prefix + 'output'}/{job_arn.rpartition('/')[2]}/"
+        own = job_arn != self.adopted.get("job_arn")
+        base = f"{self.s3_prefix}output" if own else self.adopted["output_uri"]
+        return f"{base}/{job_arn.rpartition('/')[2]}/"
 
     def check_place(self) -> None:
         """Make sure that calls go where the run was made for.
@@ -430,7 +445,7 @@ class Run:
         pandas.DataFrame
             One row per submission of a job, columns `JOB_COLUMNS`; status NA while queued.
         """
-        return self._table(self.journal.states())
+        return self.tabulate_jobs(self.journal.states())
 
     def refresh_jobs(self) -> pd.DataFrame:
         """Ask AWS for every job that has not ended, and journal what changed.
@@ -440,18 +455,33 @@ class Run:
         Returns
         -------
         pandas.DataFrame
-            As `jobs`; ``seen_at`` is now for the jobs asked for.
+            As `jobs`; ``seen_at`` is now for the jobs asked for. Where AWS did not tell of one of several,
+            ``message`` says why.
 
         Raises
         ------
         bbkit.errors.PlaceError
             Calls go elsewhere than the run was made for.
+        bbkit.errors.CredentialsError
+            There are no credentials, or they have expired.
         bbkit.errors.AwsError
-            AWS refused or did not answer.
+            AWS told of no job: it refused or did not answer.
         """
-        return self._table(refresh_states(self))
+        return self.tabulate_jobs(refresh_states(self))
 
-    def _table(self, states: Sequence[JobState]) -> pd.DataFrame:
+    def tabulate_jobs(self, states: Sequence[JobState]) -> pd.DataFrame:
+        """Make the jobs table.
+
+        Parameters
+        ----------
+        states : sequence of JobState
+            What is known of each submission of a job.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `jobs`.
+        """
         records: dict[str, list[RecordFile]] = {}
         for file in self.record_files():
             records.setdefault(file.job, []).append(file)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -523,6 +524,36 @@ def test_a_manifest_that_counts_nothing_tells_no_cost(collected: bb.Run, counts:
     assert cost.sentence == "The cost of 40 answers is not known: the model reports no token counts."
     assert "$0.00" not in cost._repr_mimebundle_()["text/plain"]
     assert cost.comparison.empty
+
+
+def test_a_moved_run_keeps_the_prices_of_its_owner(collected: bb.Run, tmp_path: Path) -> None:
+    """Twice 0.03 and 0.12 a million is twice the cost, wherever the run and the file are by then."""
+    before = cost_of(collected).cost_usd
+    double = {"batch": {"input": 0.06, "output": 0.24}}
+    path = own_prices(tmp_path, **{"amazon.nova-lite-v1:0": double})
+    collected.change(prices=path)
+    path.unlink()
+    moved = bb.Run.open(collected.folder.rename(tmp_path / "moved"))
+    assert cost_of(moved).cost_usd == pytest.approx(2 * before)
+    assert estimate_cost(moved).price.how == "own"
+    outputs = bb.collect_outputs(moved)
+    packaged, own = (
+        charts.max_tokens_what_if(outputs, prices=prices).data[-1].y[-1] for prices in ("", moved.price_file)
+    )
+    assert own == pytest.approx(2 * packaged)
+    assert moved.change(prices="").price_file == ""
+    with pytest.raises(InputError, match="cannot be read"):
+        moved.change(prices=tmp_path / "absent.json")
+
+
+def test_the_end_of_a_range_is_not_the_sum_of_what_is_known() -> None:
+    bodies = (openai_body("hi"), openai_body("hi", max_tokens=9))
+    free, capped = (
+        estimate_cost([("1", body)], "amazon.nova-lite-v1:0", region="us-east-1") for body in bodies
+    )
+    assert "a record sets no maximum of output tokens" in charts.cost_estimate(free).to_json()
+    both = replace(free, table=pd.concat([free.table, capped.table]).assign(attempt=1))
+    assert charts.cost_estimate(both, by="attempt").data[0].customdata[0].endswith(" to not known")
 
 
 def test_a_manifest_that_disagrees_is_said(collected: bb.Run) -> None:

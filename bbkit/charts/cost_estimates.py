@@ -11,6 +11,7 @@ from bbkit.charts.groups import find_column
 from bbkit.charts.panels import make_panels
 from bbkit.cost_views import say_usd
 from bbkit.costs import Cost, CostEstimate
+from bbkit.errors import InputError
 
 _MOST_JOBS = 20
 
@@ -37,8 +38,10 @@ def cost_estimate(
     Raises
     ------
     bbkit.errors.InputError
-        The estimate has no column `by`.
+        It is neither a cost nor an estimate, or the estimate has no column `by`.
     """
+    if not isinstance(costed, Cost | CostEstimate):
+        raise InputError(f"Found {type(costed).__name__}. Pass what cost_of or estimate_cost returned.")
     estimate = costed if isinstance(costed, CostEstimate) else costed.estimate
     after = None if isinstance(costed, CostEstimate) else costed
     if estimate is None:
@@ -79,11 +82,11 @@ def _say_both(estimate: CostEstimate, after: Cost | None) -> str:
 
 def _explain(estimate: CostEstimate, after: Cost | None) -> str:
     span = f"from {say_usd(estimate.cost_low_usd)} to {say_usd(estimate.cost_high_usd)}"
-    parts = [f"Estimate for {estimate.numbers['records']:,} records {span}"]
+    parts = [f"Estimate for {look.count_noun(estimate.numbers['records'], 'record')} {span}"]
     if after is not None:
         parts.append(f"{look.count_noun(after.numbers['answered'], 'answer')} came")
-    if not estimate.price.is_known:
-        parts.append(estimate.price.reason)
+    if estimate.unknown:
+        parts.append(f"not known, because {', and '.join(estimate.unknown)}")
     if estimate.is_standin or (after is not None and after.is_standin):
         parts.append("a stand-in answers, nothing is billed")
     return "; ".join(parts)
@@ -170,7 +173,10 @@ def _causes(after: Cost | None) -> go.Bar | None:
 
 def _draw_parts(estimate: CostEstimate, by: str, title: str | None) -> look.Chart:
     amounts = ["cost_low_usd", "cost_usd", "cost_high_usd"]
-    sums = estimate.table.groupby(by, sort=False, dropna=False)[amounts].sum(min_count=1).reset_index()
+    parts = estimate.table.groupby(by, sort=False, dropna=False)[amounts]
+    sums = parts.agg(
+        lambda column: column.sum(skipna=False)
+    ).reset_index()  # a sum of what is known is no end
     known: pd.DataFrame = sums.dropna(subset=["cost_low_usd"]).head(_MOST_JOBS)
     if known.empty:
         return look.empty_figure(title or "Estimate", estimate.sentence)

@@ -1,5 +1,6 @@
 """What another `max_tokens` would have done: answers cut off, and US$."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ _POINTS = 200
 
 
 def max_tokens_what_if(
-    outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None
+    outputs: pd.DataFrame, *, by: str | None = None, prices: str | Path = "", title: str | None = None
 ) -> go.Figure:
     """Draw the share of answers that another `max_tokens` would have cut off, and what they would have cost.
 
@@ -29,14 +30,15 @@ def max_tokens_what_if(
         that cost.
     by : str, optional
         One curve of the share for each value of this column.
+    prices : str or Path
+        A price file of one's own (`bbkit.prices.load_prices`), such as ``run.price_file``.
     title : str, optional
         In place of the chart's own.
 
     Returns
     -------
     plotly.graph_objects.Figure
-        At most 200 points for each curve; the cost, in US$ of the packaged prices, in a panel of its own,
-        where a price is known.
+        At most 200 points for each curve; the cost, in US$, in a panel of its own, where a price is known.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def max_tokens_what_if(
         groups = split_groups(outputs, column, MOST_LINES).take(rows)
     limit = find_limit(outputs["max_tokens"])
     scale = make_scale(tokens, 40, limit=limit, zero=True)
-    spent, unpriced = _spend(outputs, rows, tokens, cut)
+    spent, unpriced = _spend(outputs, rows, tokens, cut, prices)
     panels = ["answers cut off (%)", "cost of these answers (US$)"] if spent else ["answers cut off (%)"]
     figure = make_panels(
         panels,
@@ -128,14 +130,15 @@ def _share_curves(
 
 
 def _spend(
-    outputs: pd.DataFrame, rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
+    outputs: pd.DataFrame, rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray, prices: str | Path
 ) -> tuple[list[dict[str, Any]], str]:
     """Cost the answers for each `max_tokens`; no curve, and why, where no price is known."""
-    costed = cost_of(outputs).rows.iloc[rows]
+    cost = cost_of(outputs, prices=prices)
+    costed = cost.rows.iloc[rows]
     known = costed["cost_usd"].notna().to_numpy() & (tokens > 0)
     if not known.any():
-        reasons = costed["reason"].dropna()
-        return [], f"its cost is not known: {reasons.iloc[0]}" if len(reasons) else ""
+        said = cost.say_unpriced()
+        return [], f"its cost is not known: {said}" if said else ""
     total, made = (
         costed[name].to_numpy(dtype=float, na_value=0.0)[known] for name in ("cost_usd", "output_usd")
     )
