@@ -3,6 +3,11 @@
 Five languages beside English are covered thinly: where no cue is known, centrality alone decides.
 """
 
+# Marks above, below and beside letters, which \w leaves out and many scripts cannot be read without: of those
+# that put spaces between words, and of those that do not.
+MARKS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff"
+MARKS_UNSPACED = r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
+
 
 def word_set(text: str) -> frozenset[str]:
     """The words of a text, whatever its lines."""
@@ -15,14 +20,16 @@ AGENT_LABELS = word_set(
     clerk employee staff specialist consultant technician teller dispatcher pharmacist host hostess
     receptionist concierge doctor dr nurse clinician physician provider therapist berater beraterin
     mitarbeiter mitarbeiterin kundendienst conseiller conseillère asesor asesora operador operadora
-    operatore operatrice atendente medewerker 担当者 オペレーター 客服 坐席 상담원
+    operatore operatrice atendente medewerker konsultant konsultantka doradca оператор агент الموظف الوكيل
+    נציג נציגה एजेंट เจ้าหน้าที่ พนักงาน 担当者 オペレーター 客服 坐席 상담원
     """
 )
 CUSTOMER_LABELS = word_set(
     """
     customer caller client clients patient user member guest passenger subscriber policyholder shopper
     traveler traveller resident tenant student parent buyer consumer kunde kundin anrufer anruferin
-    cliente clienta usuario usuaria appelant appelante paciente klant 顧客 客户 お客様 고객
+    cliente clienta usuario usuaria appelant appelante paciente klant klient klientka клиент العميل المتصل
+    לקוח לקוחה ग्राहक ลูกค้า 顧客 客户 お客様 고객
     """
 )
 
@@ -193,6 +200,32 @@ SUMMARY_STEMS = (
     "сводк",
     "резюм",
     "кратк",
+    "підсум",
+    "стисл",
+    "streść",
+    "streszcz",
+    "shrň",
+    "shrnut",
+    "sammanfatt",
+    "sammendrag",
+    "sammenfat",
+    "összefoglal",
+    "rezum",
+    "özet",
+    "ringkas",
+    "tóm tắt",
+    "περίληψ",
+    "συνοψ",
+    "לסכם",
+    "סכם את",
+    "סיכום",
+    "תקציר",
+    "لخص",
+    "تلخيص",
+    "خلاصة",
+    "خلاصه",
+    "सारांश",
+    "สรุป",
 )
 
 # What an instruction beside the text tends to start with.

@@ -8,7 +8,10 @@ from bbkit.standin.engines import cues
 
 _LINE = re.compile(
     r"[ \t>*_#-]*(?:[\[(<]?\d{1,2}:\d{2}(?::\d{2})?(?:[.,]\d+)?[\])>]?[ \t,|-]*)?"
-    r"[\[(<*_#]{0,3}(?P<label>[^\W\d_][\w .'/-]{0,30}?)[\])>*_#]{0,3}"
+    r"[\[(<*_#]{0,3}(?P<label>[^\W\d_][\w"
+    + cues.MARKS
+    + cues.MARKS_UNSPACED
+    + r" .'/-]{0,30}?)[\])>*_#]{0,3}"
     r"[ \t]*(?:[\[(]?\d{1,2}:\d{2}(?::\d{2})?[\])]?[ \t]*)?[:：][*_]{0,2}[ \t]*(?P<text>.*)"
 )
 _INLINE = re.compile(r"(?:(?<=\s)|^)([^\W\d_][\w-]{1,20}(?: \w{1,12})?)[ ]?[:：](?=\s)")
@@ -16,7 +19,7 @@ _CLOSED = re.compile(r"</([A-Za-z][\w-]{0,40})>[ \t]*$", re.M)
 _FENCED = re.compile(r"(```|\"\"\"|'''|~~~)[a-z]*\n?(.*?)\1", re.S)
 _MOST_BLOCKS = 20
 _BLANK = re.compile(r"\n\s*\n")
-_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_WORDS = re.compile(rf"[^\W_](?:[^\W_]|[{cues.MARKS}{cues.MARKS_UNSPACED}])*(?:['’][^\W_]+)?")
 # Capitals in brackets are what a masked name or date looks like, so only lower-case ones are noises.
 _STAGE = re.compile(
     r"\*[^*\n]{1,60}\*|\[[a-z][^\]\n]{0,40}\]|\((?:pauses?|laughs|sighs|inaudible|crosstalk)\)"
@@ -124,6 +127,8 @@ def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:
         inside, sure = range(spoken[0], min(end + 1, len(lines))), set(spoken)
         spoken = [i for i in inside if i in sure or _speaks(matches[i])]
     if len(spoken) < 2:
+        spoken = _exchange(lines, matches)
+    if len(spoken) < 2:
         return [], text
     turns: list[tuple[str, str]] = []
     first, last = spoken[0], spoken[-1]
@@ -141,10 +146,18 @@ def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:
     return turns, "\n".join(outside).strip()
 
 
+def _exchange(lines: list[str], matches: list[re.Match[str] | None]) -> list[int]:
+    """The lines of a last paragraph in which everybody speaks once, whatever they are called."""
+    blanks = [number for number, line in enumerate(lines) if not line.strip() and any(lines[number + 1 :])]
+    last = range(blanks[-1] + 1, len(lines)) if blanks else range(0)
+    rows = [number for number in last if lines[number].strip()]
+    return rows if all(_speaks(matches[number]) for number in rows) else []
+
+
 def _speaks(match: re.Match[str] | None) -> bool:
     if match is None or not match["text"].strip():
         return False
-    return match["label"][0].isupper() and len(match["label"].split()) <= 2
+    return not match["label"][0].islower() and len(match["label"].split()) <= 2
 
 
 def _labelled_inline(text: str) -> tuple[list[tuple[str, str]], str]:

@@ -181,7 +181,7 @@ def _budget(units: list[Unit], max_tokens: int | None) -> int:
     """Words an answer may have: grows with the call, slower than it; smaller where few tokens are allowed."""
     spoken = sum(len(unit.words) for unit in units)
     words = min(8 + round(0.9 * spoken**0.68), _MOST_WORDS)
-    return words if max_tokens is None else max(min(words, round(0.6 * max_tokens)), 25)
+    return words if max_tokens is None else min(words, max(round(0.6 * max_tokens), 25))
 
 
 def select_units(

@@ -14,6 +14,7 @@ _FILLERS = (
 )
 _LEADING = re.compile(rf"(?:(?:{_FILLERS})\b[ ,.!-]*)+", re.I)
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_MARKED = re.compile(rf"[^\W_](?:[^\W_]|[{cues.MARKS}])*(?:['’][^\W_]+)*")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
 _LONGEST = 28
 
@@ -51,7 +52,7 @@ def words_of(text: str) -> list[str]:
     if lower.isascii():
         return _WORDS.findall(lower)
     words = []
-    for word in _WORDS.findall(lower):
+    for word in _MARKED.findall(lower):
         dense = _DENSE.fullmatch(word)
         words += [word[i : i + 2] for i in range(max(len(word) - 1, 1))] if dense else [word]
     return words
