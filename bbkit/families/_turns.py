@@ -37,7 +37,7 @@ def refused_media(model_id: str, position: int, kind: str) -> Fault:
     return error_at(
         f"messages[{position}].content",
         "media_refused",
-        f"The turn holds {kind}, and {model_id} takes text only.",
+        f"The turn holds a block of {kind}, and {model_id} takes text only.",
         "Leave it out, or take a model whose input may be of that kind.",
     )
 
