@@ -114,7 +114,7 @@ def require_columns(
 
     Raises
     ------
-    InputError
+    bbkit.errors.InputError
         If it is no frame, has two columns of one name, or lacks some of `names`.
     """
     if not isinstance(frame, pd.DataFrame):

@@ -47,7 +47,7 @@ class PartsWriter:
 
     Raises
     ------
-    InputError
+    bbkit.errors.InputError
         If the folder holds anything but parts.
     """
 

@@ -12,6 +12,7 @@ from bbkit.charts.scales import Scale, mark_value
 from bbkit.cost_comparisons import told_rows
 from bbkit.cost_views import say_usd
 from bbkit.costs import Cost, cost_of
+from bbkit.errors import InputError
 
 PARTS = {"input": look.BLUE, "output": look.SKY, "cache": look.LIGHT}
 ON_DEMAND = "the same tokens on demand"
@@ -41,7 +42,7 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = as_cost(costed, by)
     total = costed.numbers
@@ -73,8 +74,10 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
 
 def as_cost(costed: Cost | pd.DataFrame, by: str | None = None) -> Cost:
     """Take a cost as it is, or cost a tidy frame."""
-    if not isinstance(costed, pd.DataFrame):
+    if isinstance(costed, Cost):
         return costed
+    if not isinstance(costed, pd.DataFrame):
+        raise InputError(f"Found {type(costed).__name__}. Pass what cost_of or collect_outputs returned.")
     column = find_column(costed, by)
     return cost_of(costed, by=column or ())
 
@@ -195,7 +198,7 @@ def cost_per_record(
     Raises
     ------
     bbkit.errors.InputError
-        There is no column `by`.
+        It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = as_cost(costed, by)
     rows = np.flatnonzero(costed.rows["cost_usd"].notna().to_numpy())

@@ -38,26 +38,10 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
             f"None of {len(jobs):,} jobs was submitted yet." if len(jobs) else "No job was submitted yet."
         )
         return look.empty_figure(title or "Jobs over time", reason)
-    ends = started["ended_at"].fillna(started["seen_at"]).fillna(started["submitted_at"])
-    seconds = (ends - started["submitted_at"]).dt.total_seconds()
-    names = started[column].astype("string").fillna("not known")
-    traces = []
-    for status, rows in started.groupby(started["status"].fillna("queued"), sort=False):
-        spent = seconds.loc[rows.index]
-        traces.append(
-            go.Bar(
-                name=look.escape_text(status),
-                y=[look.shorten(name, 44) for name in names.loc[rows.index]],
-                base=rows["submitted_at"].dt.tz_convert(None).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist(),
-                x=(spent.clip(lower=0.2) * 1000).tolist(),
-                orientation="h",
-                marker={"color": look.STATUSES.get(str(status), look.LIGHT)},
-                text=[_duration(value) for value in spent],
-                textposition="auto",
-                hovertext=[_describe(row) for row in rows.to_dict("records")],
-                hovertemplate="<b>%{y}</b><br>%{hovertext}<extra>%{fullData.name}</extra>",
-            )
-        )
+    traces = [
+        _status_bar(str(status), rows, rows[column].astype("string").fillna("not known"))
+        for status, rows in started.groupby(started["status"].fillna("queued"), sort=False)
+    ]
     counts = started["status"].fillna("queued").value_counts()
     subtitle = ", ".join(f"{count:,} {status}" for status, count in counts.items())
     figure = look.make_figure(
@@ -73,6 +57,23 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
         showlegend=True,
         barmode="overlay",
         legend=look.ABOVE,
+    )
+
+
+def _status_bar(status: str, jobs: pd.DataFrame, names: pd.Series) -> go.Bar:
+    ends = jobs["ended_at"].fillna(jobs["seen_at"]).fillna(jobs["submitted_at"])
+    spent = (ends - jobs["submitted_at"]).dt.total_seconds()
+    return go.Bar(
+        name=look.escape_text(status),
+        y=[look.shorten(name, 44) for name in names],
+        base=jobs["submitted_at"].dt.tz_convert(None).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist(),
+        x=(spent.clip(lower=0.2) * 1000).tolist(),
+        orientation="h",
+        marker={"color": look.STATUSES.get(status, look.LIGHT)},
+        text=[_duration(value) for value in spent],
+        textposition="auto",
+        hovertext=[_describe(row) for row in jobs.to_dict("records")],
+        hovertemplate="<b>%{y}</b><br>%{hovertext}<extra>%{fullData.name}</extra>",
     )
 
 
