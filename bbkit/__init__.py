@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bbkit.exports import export_records as export_records
     from bbkit.findings import diagnose_outputs as diagnose_outputs
     from bbkit.jobs import list_jobs as list_jobs
+    from bbkit.jobs import plan_jobs as plan_jobs
     from bbkit.jobs import stop_jobs as stop_jobs
     from bbkit.jobs import submit_jobs as submit_jobs
     from bbkit.jobs import wait_for_jobs as wait_for_jobs
@@ -49,6 +50,7 @@ _ROOMS = {
     "estimate_cost": "costs",
     "export_records": "exports",
     "list_jobs": "jobs",
+    "plan_jobs": "jobs",
     "preflight": "preflights",
     "probe_records": "repair",
     "read_prompt": "records",
@@ -78,6 +80,7 @@ __all__ = [
     "explorers",
     "export_records",
     "list_jobs",
+    "plan_jobs",
     "preflight",
     "probe_records",
     "read_prompt",

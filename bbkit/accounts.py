@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.errors import InputError
-from bbkit.frames import BUNDLE, as_frame, bundle
+from bbkit.frames import BUNDLE, as_frame, bundle, require_columns
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
 STRAYS = ("unreadable", "duplicate", "unexpected")
@@ -63,7 +63,8 @@ class Accounting:
     table : pandas.DataFrame
         One row per outcome: ``outcome, records, share``.
     complete : bool
-        Whether it is known what was sent, and nothing is missing, pending or stray.
+        Whether it is known what was sent, nothing is missing, pending or stray, and no manifest counts
+        another number of records.
     lines : pandas.DataFrame
         One row per line that is no row of the frame: ``file, offset`` (bytes), ``reason, head`` (first 200
         bytes).
@@ -156,13 +157,12 @@ def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
 
     Raises
     ------
-    InputError
-        If the frame has no column ``outcome``.
+    bbkit.errors.InputError
+        If it is no frame with a column ``outcome``.
     """
     if isinstance(outputs, Accounting):
         return outputs
-    if "outcome" not in outputs.columns:
-        raise InputError("The frame has no column 'outcome'. Pass what collect_outputs returned.")
+    require_columns(outputs, ["outcome"])
     state = outputs.attrs.get(_KEY)
     if isinstance(state, dict) and _is_whole(outputs, state):
         return account(state)
@@ -182,6 +182,8 @@ def make_state(
     notes: Sequence[str],
     manifests: Sequence[Mapping[str, Any]],
     lines: pd.DataFrame,
+    jobs: Mapping[str, Mapping[str, str]] | None = None,
+    unsent: Sequence[Mapping[str, Any]] = (),
 ) -> AccountState:
     """Bring together what was counted while collecting.
 
@@ -197,12 +199,18 @@ def make_state(
         One per manifest, with ``disagreement`` (str, empty when it agrees).
     lines : pandas.DataFrame
         The stray lines.
+    jobs : mapping, optional
+        ``status`` and ``message`` of each job that ended, by ARN.
+    unsent : sequence of mapping
+        One per job that is not there and that no waiting will bring, with its ``reason``.
     """
     items = {
         "numbers": {name: numbers.get(name, 0) for name in NUMBERS},
         "rows": dict(rows),
         "notes": list(notes),
         "manifests": [dict(manifest) for manifest in manifests],
+        "jobs": dict(jobs or {}),
+        "unsent": list(unsent),
     }
     return AccountState(items, lines)
 
@@ -222,11 +230,21 @@ def account(state: Mapping[str, Any], parts: Path | None = None) -> Accounting:
     return Accounting(
         sentence="; ".join(clause for clause in clauses if clause),
         numbers=dict(numbers),
-        complete=known and not loose,
+        complete=known and not loose and not any(_miscounts(manifest) for manifest in manifests),
         lines=getattr(state, "lines", as_frame([], STRAY_COLUMNS)),
         manifests=pd.DataFrame(manifests),
         parts=parts,
     )
+
+
+def counts_otherwise(manifest: Mapping[str, Any], name: str) -> bool:
+    """Tell whether a manifest says another number than was found, both being known."""
+    said, found = manifest.get(f"manifest_{name}"), manifest.get(name)
+    return said is not None and found is not None and said != found
+
+
+def _miscounts(manifest: Mapping[str, Any]) -> bool:
+    return counts_otherwise(manifest, "total") or counts_otherwise(manifest, "processed")
 
 
 def _equation(numbers: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from bbkit.errors import AwsError, FamilyError, InputError
 from bbkit.families import family_of
 from bbkit.job_rows import event_of, read_answer, seen_event
 from bbkit.journal import JobState, Journal
+from bbkit.transfers import Counted, SlowTransfer
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -75,7 +76,7 @@ def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run
 
 
 def _refuse_foreign(job_arn: str, place: aws.Place) -> None:
-    parts = job_arn.split(":")
+    parts = job_arn.split(":") if isinstance(job_arn, str) else []
     if len(parts) != 6 or not parts[5].startswith("model-invocation-job/"):
         raise InputError(
             f"{job_arn!r} is not the ARN of a batch job. It looks like "
@@ -110,7 +111,8 @@ def _fetch_records(uri: str, made: Path) -> None:
         if uri.endswith(".jsonl"):
             found = [item for item in found if item.uri == uri]
         (made / "records").mkdir()
-        files = [_fetch(item.uri, number, made / "records") for number, item in enumerate(found, 1)]
+        count = Counted(SlowTransfer("downloading the records"), sum(item.size for item in found))
+        files = [_fetch(item.uri, number, made / "records", count) for number, item in enumerate(found, 1)]
     except AwsError as error:
         if error.code not in ("NoSuchBucket", "NoSuchKey", "404", "AccessDenied", "403"):
             raise
@@ -119,9 +121,9 @@ def _fetch_records(uri: str, made: Path) -> None:
         aws.write_text(made / "records" / "index.json", json.dumps({"files": files, "lineage": {}}, indent=1))
 
 
-def _fetch(uri: str, number: int, folder: Path) -> dict[str, Any]:
+def _fetch(uri: str, number: int, folder: Path, count: Counted) -> dict[str, Any]:
     path = folder / f"1-{number:04d}.jsonl"
-    aws.download_file(uri, path)
+    aws.download_file(uri, path, progress=count)
     path.with_name(f".{path.name}.etag").unlink()
     return {
         "path": path.name,

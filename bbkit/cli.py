@@ -214,27 +214,32 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _submit(options: argparse.Namespace) -> int:
     from bbkit.costs import check_budget, estimate_cost
-    from bbkit.jobs import submit_jobs
+    from bbkit.jobs import plan_jobs, submit_jobs
     from bbkit.run import Run
 
     run = Run.open(options.run)
-    estimate = estimate_cost(run)
-    print(estimate)
-    if options.budget_usd is not None:
+    plan = plan_jobs(run, again=options.again)
+    if len(plan):
+        print(plan.to_string())
+        estimate = estimate_cost(run, jobs=plan["job"])
+        print(estimate)
         check_budget(estimate, options.budget_usd)
-    print(submit_jobs(run, again=tuple(options.again)).to_string())
+    else:
+        print("Nothing to submit.")
+    print(submit_jobs(run, again=options.again).to_string())
     return SUCCESS
 
 
 def _wait(options: argparse.Namespace) -> int:
     from bbkit.jobs import wait_for_jobs
+    from bbkit.journal import latest_states
     from bbkit.run import Run
 
-    jobs = wait_for_jobs(
-        Run.open(options.run), every=options.every, timeout=options.timeout, on_end=options.then or None
-    )
+    run = Run.open(options.run)
+    jobs = wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
     print(jobs.to_string())
-    return SUCCESS if bool((jobs["status"] == "Completed").all()) else FOUND
+    latest = latest_states(run.journal.states()).values()
+    return SUCCESS if all(state.status == "Completed" for state in latest) else FOUND
 
 
 def _stop(options: argparse.Namespace) -> int:

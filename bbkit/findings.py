@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bbkit.answer_findings import Row, agree, first_id, iter_contents, iter_stops, make_row, share_of
-from bbkit.errors import InputError, name_some
-from bbkit.frames import OUTPUT_COLUMNS, Findings, findings
+from bbkit.errors import name_some
+from bbkit.frames import OUTPUT_COLUMNS, Findings, findings, require_columns
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -63,11 +63,10 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
 
     Raises
     ------
-    InputError
+    bbkit.errors.InputError
         If columns of the tidy frame are not there.
     """
-    if absent := [name for name in OUTPUT_COLUMNS if name not in outputs.columns]:
-        raise InputError(f"The frame has no column {name_some(absent)}. Pass what collect_outputs returned.")
+    require_columns(outputs, OUTPUT_COLUMNS)
     if outputs.empty:
         nothing = {
             "severity": "info",
@@ -88,7 +87,17 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     ]
     if whole:
         rows += _collected(state)
-    return findings(rows)
+    found = findings(rows)
+    if found.empty:
+        found.attrs["sentence"] = _say_well(outputs)
+    return found
+
+
+def _say_well(outputs: pd.DataFrame) -> str:
+    """Say what was looked for, where everything came back well."""
+    said = "the record succeeded" if len(outputs) == 1 else f"all {len(outputs):,} records succeeded"
+    told = outputs["stop_reason"].notna().all()
+    return f"Nothing to say: {said}{', no answer was cut off or filtered' if told else ''}."
 
 
 def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
@@ -102,7 +111,8 @@ def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
     if waited > 0:
         yield make_row(
             "info", "pending", waited,
-            f"{share_of(waited, len(outputs), 'records', 'are')} pending: their job has not ended.",
+            f"{share_of(waited, len(outputs), 'records', 'are')} pending: their job has not ended"
+            f"{'' if 'unsent' in state else ' or was not submitted'}.",
             "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
             first_id(pending),
         )  # fmt: skip
@@ -110,17 +120,21 @@ def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
 
 def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total: int) -> Iterator[Row]:
     """Records of which no line came, by how their job ended and what AWS said of it."""
-    statuses = missing["job_arn"].map({arn: job["status"] for arn, job in jobs.items()}).fillna("")
-    messages = missing["job_arn"].map({arn: job["message"] for arn, job in jobs.items()}).fillna("")
-    folded = fold_messages(messages.astype("string"))
-    for _, group in missing.groupby([statuses, folded], sort=False):
-        status, message = statuses[group.index[0]], messages[group.index[0]]
-        how = f"their job ended {status} and no line came" if status else "their job ended and no line came"
+    found: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    said: dict[tuple[str, str], str] = {}
+    for job_arn, rows in missing.groupby("job_arn", sort=False, dropna=False):
+        end = jobs.get(job_arn, {}) if isinstance(job_arn, str) else {}
+        key = (end.get("status", ""), re.sub(_VARYING, "#", end.get("message", "")))
+        found.setdefault(key, []).append(rows)
+        said.setdefault(key, end.get("message", ""))
+    for key, parts in found.items():
+        rows, status = pd.concat(parts), key[0]
+        why = f" ({said[key]})" if said[key] else ""
         yield make_row(
-            "error", "missing", len(group),
-            f"{share_of(len(group), total, 'records', 'are')} missing (accepted: 0): {how}"
-            f"{f' ({message})' if message else ''}.",
-            _ENDED.get(status, _RETRY), first_id(group),
+            "error", "missing", len(rows),
+            f"{share_of(len(rows), total, 'records', 'are')} missing (accepted: 0): their job ended"
+            f"{f' {status}' if status else ''} and no line came{why}.",
+            _ENDED.get(status, _RETRY), first_id(rows),
         )  # fmt: skip
 
 
@@ -252,7 +266,8 @@ def _collected(state: Mapping[str, Any]) -> Iterator[Row]:
             text = manifest["disagreement"]
             yield make_row(
                 "warning", "manifest", 1, f"{text[:1].upper()}{text[1:]}.",
-                "Fetch the outputs again; if they stay different, count the lines of the files.",
+                "A job that stopped or expired leaves records out. Otherwise fetch the outputs again; "
+                "if they stay different, count the lines of the files.",
             )  # fmt: skip
         for kind in ("input_tokens", "output_tokens"):
             said, held = manifest.get(f"manifest_{kind}"), manifest.get(kind)

@@ -1,10 +1,10 @@
 """What AWS says of a job, as events for the journal and rows for the jobs table. Part of the room `run`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bbkit import aws
-from bbkit.journal import TERMINAL, JobState
+from bbkit.journal import TERMINAL, JobState, latest_states
 from bbkit.record_files import RecordFile
 
 _COUNTS = {
@@ -48,6 +48,28 @@ def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
     """
     names = {"status": "status", "message": "message", **_COUNTS, **_TIMES}
     return {name: answer[key] for name, key in names.items() if answer.get(key) is not None}
+
+
+def tell_unsent(states: Iterable[JobState]) -> list[str]:
+    """Say of each job that AWS refused for good, or that was taken from the queue, what to do.
+
+    Parameters
+    ----------
+    states : iterable of JobState
+        As the journal gives them.
+
+    Returns
+    -------
+    list of str
+        A sentence each; none for jobs that run, ended or wait in the queue.
+    """
+    told = []
+    for state in latest_states(states).values():
+        if state.withdrawn:
+            told.append(f"{state.job_name} was taken from the queue; submit_jobs(run) submits it.")
+        elif state.queued and not state.open:
+            told.append(f"{state.job_name} was refused: {state.refused} Mend it, then submit_jobs(run).")
+    return told
 
 
 def is_news(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
@@ -132,6 +154,8 @@ def job_row(state: JobState, files: Sequence[RecordFile]) -> dict[str, Any]:
         seen["records"] = sum(file.records for file in files)
     if not state.job_arn and state.refused:
         seen["message"] = state.refused
+    if state.trouble:
+        seen["message"] = str(state.trouble)
     return {
         **seen,
         "job_name": state.job_name or None,

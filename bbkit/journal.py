@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from bbkit.errors import RunError
+from bbkit.errors import AwsError, RunError
 
 TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 """Statuses after which nothing changes; any other, known or not, is waited on.
@@ -52,6 +52,10 @@ class JobState:
         Why AWS did not take it, when the last try was refused.
     withdrawn : bool
         Whether it was taken from the queue before it was submitted.
+    unwanted : bool
+        Whether it was taken from the queue while its request was under way, and is there all the same.
+    trouble : AwsError or None
+        Why AWS could not tell of it just now; never journalled.
     """
 
     job: str
@@ -64,6 +68,8 @@ class JobState:
     refused: str = ""
     refused_code: str = ""
     withdrawn: bool = False
+    unwanted: bool = False
+    trouble: AwsError | None = None
     at: datetime | None = None
     since: datetime | None = None
 
@@ -86,6 +92,11 @@ class JobState:
     def lost(self) -> bool:
         """Whether a request was intended whose answer is not known: the job may be there."""
         return bool(self.request) and not self.job_arn
+
+    @property
+    def to_stop(self) -> bool:
+        """Whether it runs though it was taken from the queue."""
+        return self.unwanted and not self.ended and self.status != "Stopping"
 
     @property
     def open(self) -> bool:
@@ -170,6 +181,22 @@ class Journal:
         return replay(self.read())
 
 
+def latest_states(states: Iterable[JobState]) -> dict[str, JobState]:
+    """Take the latest submission of each job.
+
+    Parameters
+    ----------
+    states : iterable of JobState
+        As `Journal.states` gives them.
+
+    Returns
+    -------
+    dict of str to JobState
+        By the job's label.
+    """
+    return {state.job: state for state in sorted(states, key=lambda state: state.submission)}
+
+
 def _whole_length(stream: Any) -> int:
     end = stream.seek(0, os.SEEK_END)
     start = end
@@ -219,7 +246,7 @@ def _follow(state: JobState, event: Mapping[str, Any]) -> None:
         case "queued":
             state.withdrawn, state.job_name = False, event.get("job_name", "")
         case "withdrawn":
-            state.withdrawn = True
+            state.withdrawn = not state.job_arn
         case "intent":
             state.request, state.job_name = event["request"], event["request"]["jobName"]
             state.refused, state.refused_code = "", ""
@@ -228,11 +255,14 @@ def _follow(state: JobState, event: Mapping[str, Any]) -> None:
         case "submitted":
             state.job_arn, state.refused, state.refused_code = event["job_arn"], "", ""
             state.job_name = event.get("job_name") or state.job_name
+            state.unwanted = state.unwanted or state.withdrawn
             state.withdrawn = False
         case "status" | "ended":
             # A slower process may write what it saw before the end after another wrote the end.
+            # Counts that were slow come after the end.
             state.job_arn = state.job_arn or event.get("job_arn", "")
-            if not state.ended:
+            more = event["event"] == "ended" and _processed(event["seen"]) > _processed(state.seen)
+            if not state.ended or more:
                 state.seen = {
                     name: datetime.fromisoformat(value) if name in _TIMES and value else value
                     for name, value in event["seen"].items()
@@ -240,3 +270,7 @@ def _follow(state: JobState, event: Mapping[str, Any]) -> None:
     state.at = at
     if state.since is None or state.status != before:
         state.since = at
+
+
+def _processed(seen: Mapping[str, Any]) -> int:
+    return seen.get("processed", 0)

@@ -3,6 +3,7 @@
 Part of the room `repair`.
 """
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,11 +14,13 @@ from typing import Any, BinaryIO
 
 import msgspec
 import pandas as pd
+from filelock import FileLock, Timeout
 
 from bbkit import aws
-from bbkit.errors import AwsError, InputError, RunError
+from bbkit.arguments import refuse_number
+from bbkit.errors import AwsError, RunError
 from bbkit.families import answer_of
-from bbkit.frames import JOB_COLUMNS, as_frame
+from bbkit.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.lines import read_records
 from bbkit.record_files import RecordFile, is_sent, on_demand_folder
 from bbkit.run import Run
@@ -26,8 +29,6 @@ Record = tuple[str | None, Mapping[str, Any]]
 
 _FOR_ALL = ("AccessDeniedException", "UnrecognizedClientException", "ResourceNotFoundException", "NoAnswer")
 """Refusals that the next record would get as well."""
-
-_MANIFEST = "manifest.json.out"
 
 
 def send_on_demand(
@@ -60,15 +61,18 @@ def send_on_demand(
 
     Raises
     ------
+    bbkit.errors.InputError
+        `concurrency` is out of range.
     bbkit.errors.RunError
-        The attempt does not exist, or went to a batch job.
+        The attempt does not exist, went to a batch job, or is being sent by another process or thread.
     bbkit.errors.PlaceError, bbkit.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials.
     bbkit.errors.AwsError
         AWS refused what holds for every record, such as a permission; what was answered is kept.
     """
-    if not 1 <= concurrency <= 100:
-        raise InputError(f"concurrency is {concurrency}. It is a number from 1 to 100.")
+    refuse_number(
+        concurrency, "concurrency", least=1, most=100, whole=True, what="It is a number from 1 to 100."
+    )
     number = attempt or max((file.attempt for file in run.record_files()), default=0)
     files = run.record_files(number)
     folder = on_demand_folder(run.folder, number)
@@ -90,9 +94,23 @@ def send_on_demand(
         if progress:
             progress(done, total)
 
-    for file in files:
-        _send_file(run, file, folder / f"{file.path.name}.out", concurrency, count)
-    return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
+    with _alone(run, folder, number):
+        for file in files:
+            _send_file(run, file, folder / f"{file.path.name}.out", concurrency, count)
+        return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
+
+
+@contextlib.contextmanager
+def _alone(run: Run, folder: Path, attempt: int) -> Iterator[None]:
+    # Two senders would pay for each record twice, and the one would write over the other's answers.
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise RunError(
+            f"Attempt {attempt} of run {run.name!r} is being sent on demand by another process or thread. "
+            "Wait for its end; called again then, only what is not answered yet is sent."
+        ) from error
 
 
 def _send_file(run: Run, file: RecordFile, path: Path, concurrency: int, count: Callable[[], None]) -> None:
@@ -219,10 +237,10 @@ def _finish(folder: Path, attempt: int, files: list[RecordFile], started: dateti
         "inputTokenCount": tokens_in,
         "outputTokenCount": tokens_out,
     }
-    aws.write_text(folder / _MANIFEST, json.dumps(counts))
+    aws.write_text(folder / MANIFEST, json.dumps(counts))
     now = datetime.now(UTC)
     return {
-        "job_name": f"on-demand-{attempt}",
+        "job_name": folder.name,
         "file": files[0].path.name if len(files) == 1 else f"{attempt}-*.jsonl",
         "attempt": attempt,
         "submission": 1,

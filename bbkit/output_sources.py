@@ -5,23 +5,26 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
 
 from bbkit import aws
-from bbkit.errors import InputError
-from bbkit.journal import TERMINAL, JobState
+from bbkit.errors import InputError, name_some
+from bbkit.frames import MANIFEST
+from bbkit.job_rows import tell_unsent
+from bbkit.journal import TERMINAL, JobState, latest_states
+from bbkit.record_files import on_demand_attempts, on_demand_folder
 from bbkit.records import iter_record_ids
 from bbkit.run import RecordFile, Run
 from bbkit.sent_ids import Facts, Segment
+from bbkit.transfers import SUFFIX, fetch_outputs
 
-SUFFIX = ".jsonl.out"
-MANIFEST = "manifest.json.out"
 _JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
-_LISTING = "objects.json"
 _PLACES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
+_SENT = "Pass the input file or files (paths, s3:// URIs), the ids, or a frame with record_id."
 
 Source = Any
 Sent = str | Path | Iterable[Any]
@@ -43,12 +46,18 @@ class OutputFile:
 
 @dataclass
 class Group:
-    """Files whose lines answer the same ids; no segments when it is not known what was sent."""
+    """Files whose lines answer the same ids; no segments when it is not known what was sent.
+
+    `jobs` has the status and message of each job that ended, by ARN; `unsent` a row per job that is not
+    there: ``job, records, reason`` (``refused, withdrawn, unsent, on_demand``) and ``message``.
+    """
 
     files: list[OutputFile]
     segments: list[Segment] | None = None
     run: Run | None = None
     notes: list[str] = field(default_factory=list)
+    jobs: dict[str, dict[str, str]] = field(default_factory=dict)
+    unsent: list[dict[str, Any]] = field(default_factory=list)
 
 
 def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None) -> list[Group]:
@@ -60,7 +69,7 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
         A run or its folder, a folder, a file, an ``s3://`` prefix, a job ARN.
     model_id : str
         What to call the model where the source does not say.
-    sent : path, URI or iterable of ids, optional
+    sent : path, URI, list of these, iterable of ids or DataFrame with record_id, optional
         What was sent, for sources that do not know.
 
     Returns
@@ -70,10 +79,10 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
 
     Raises
     ------
-    InputError
-        If a place does not exist or holds no output, or `sent` is given for a run.
+    bbkit.errors.InputError
+        If a place does not exist or holds no output, `sent` is given for a run or is neither places nor ids.
     """
-    sources = list(source) if isinstance(source, list | tuple) else [source]
+    sources = _distinct(source) if isinstance(source, list | tuple) else [source]
     if not sources:
         raise InputError(f"The list of sources is empty. {_PLACES}")
     groups: list[Group] = []
@@ -107,6 +116,16 @@ def read_manifest(place: str) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def _distinct(sources: Sequence[Source]) -> list[Source]:
+    """Read a place once, however often it is named."""
+    found: dict[str, Source] = {}
+    for one in sources:
+        place = one.folder if isinstance(one, Run) else one
+        is_local = isinstance(place, str | Path) and not str(place).startswith(("s3://", "arn:"))
+        found.setdefault(str(Path(place).resolve()) if is_local else str(place), one)
+    return list(found.values())
+
+
 def _as_run(source: Source) -> Run | None:
     if isinstance(source, Run):
         return source
@@ -122,12 +141,30 @@ def _sent_ids(sent: Sent) -> Any:
         if "record_id" not in sent.columns:
             raise InputError("The frame in sent= has no column 'record_id'. Pass the frame of build_records.")
         sent = sent["record_id"]
-    ids = [_id_text(value) for value in sent]  # type: ignore[union-attr]
+    if isinstance(sent, bytes | Mapping) or not isinstance(sent, Iterable):
+        raise InputError(f"sent= is of type {type(sent).__name__}. {_SENT}")
+    listed = list(sent)
+    if any(_is_place(value) for value in listed):
+        if others := [value for value in listed if not _is_place(value)]:
+            raise InputError(f"sent= holds places and also {name_some(others)}. {_SENT}")
+        return lambda: chain.from_iterable(map(iter_record_ids, listed))
+    ids = [_id_text(value) for value in listed]
     return partial(iter, ids)
 
 
+def _is_place(value: Any) -> bool:
+    """Whether an item of `sent` names a file: an id may look like almost anything."""
+    if not isinstance(value, str):
+        return isinstance(value, Path)
+    return value.startswith("s3://") or (value.endswith(".jsonl") and Path(value).is_file())
+
+
 def _id_text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None if pd.isna(value) else str(value)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes) or not pd.api.types.is_scalar(value):
+        raise InputError(f"sent= holds {value!r}, which is no id. {_SENT}")
+    return None if pd.isna(value) else str(value)
 
 
 def _loose_files(source: Source, model_id: str, *, named: bool, required: bool) -> list[OutputFile]:
@@ -190,40 +227,66 @@ def _job_group(job_arn: str, model_id: str) -> Group:
     absent = "missing" if job.get("status") in TERMINAL else "pending"
     sent = job["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
     segment = Segment(partial(iter_record_ids, sent), facts, absent)
-    return Group(_s3_files(_job_prefix(job), facts), [segment])
+    ended = {job["jobArn"]: _end_of(job)} if absent == "missing" else {}
+    return Group(_s3_files(_job_prefix(job), facts), [segment], jobs=ended)
+
+
+def _end_of(seen: Mapping[str, Any]) -> dict[str, str]:
+    return {"status": seen["status"], "message": seen.get("message", "")}
 
 
 def _run_group(run: Run) -> Group:
     run.refresh_jobs()
-    states = [state for state in run.journal.states() if not state.withdrawn]
+    known = run.journal.states()
+    states = [state for state in known if not state.withdrawn]
     files: list[OutputFile] = []
     for state in states:
         if state.ended and state.job_arn:
-            files += _run_files(run, fetch_outputs(run, state.job_arn), _job_facts(run, state))
-    latest = {state.job: state for state in sorted(states, key=lambda state: state.submission)}
+            files += _run_files(run, fetch_outputs(run, state), _job_facts(run, state))
+    latest = latest_states(states)
     segments = []
     for file in run.record_files():
         facts, absent = _expected(run, file, latest.get(file.job))
         segments.append(Segment(partial(iter_record_ids, file.path), facts, absent))
-    for attempt in dict.fromkeys(segment.facts.attempt for segment in segments):
-        folder = _on_demand_folder(run, attempt)
+    for attempt in dict.fromkeys(file.attempt for file in run.record_files()):
+        folder = on_demand_folder(run.folder, attempt)
         if folder.is_dir():
             files += _run_files(run, folder, Facts(run.model_id, "on_demand", attempt))
     # A run adopted after its inputs were deleted cannot know what was sent.
-    return Group(files, None if run.adopted and not segments else segments, run)
+    sent = None if run.adopted and not segments else segments
+    ended = {state.job_arn: _end_of(state.seen) for state in states if state.ended and state.job_arn}
+    unsent = list(_unsent(run, latest_states(known)))
+    return Group(files, sent, run, tell_unsent(known), ended, unsent)
+
+
+def _unsent(run: Run, latest: Mapping[str, JobState]) -> Iterator[dict[str, Any]]:
+    """Jobs that are not there, and that no waiting will bring."""
+    few = on_demand_attempts(run.folder)
+    jobs: dict[str, list[RecordFile]] = {}
+    for file in run.record_files():
+        jobs.setdefault(file.job, []).append(file)
+    for job, files in jobs.items():
+        state = latest.get(job)
+        if on_demand_folder(run.folder, files[0].attempt).is_dir() or (state and state.open):
+            continue
+        if state is not None and state.job_arn:
+            continue
+        told = {"job": job, "records": sum(file.records for file in files), "message": ""}
+        if state is None:
+            yield {**told, "reason": "on_demand" if files[0].attempt in few else "unsent"}
+        elif state.withdrawn:
+            yield {**told, "reason": "withdrawn"}
+        else:
+            yield {**told, "reason": "refused", "message": state.refused}
 
 
 def _expected(run: Run, file: RecordFile, state: JobState | None) -> tuple[Facts, str]:
     """What is known of records of which no line came: their job, and whether one may still come."""
     if state is not None:
         return _job_facts(run, state), "missing" if state.ended else "pending"
-    if _on_demand_folder(run, file.attempt).is_dir():
+    if on_demand_folder(run.folder, file.attempt).is_dir():
         return Facts(run.model_id, "on_demand", file.attempt), "missing"
     return Facts(run.model_id, attempt=file.attempt), "pending"
-
-
-def _on_demand_folder(run: Run, attempt: int | None) -> Path:
-    return run.folder / "outputs" / f"on-demand-{attempt}"
 
 
 def _job_facts(run: Run, state: JobState) -> Facts:
@@ -238,53 +301,6 @@ def _job_facts(run: Run, state: JobState) -> Facts:
 def _run_files(run: Run, folder: Path, facts: Facts) -> list[OutputFile]:
     prefix = folder.relative_to(run.folder).as_posix()
     return _folder_files(folder, facts, prefix)
-
-
-def fetch_outputs(run: Run, job_arn: str) -> Path:
-    """Bring the output files of a job that has ended into its folder of the run, manifest last.
-
-    A list of what was there, ``objects.json``, is written when all have come; with it, or with the manifest,
-    nothing is asked of AWS again, so that an archived run can be read anywhere.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    job_arn : str
-        A job of it that has ended.
-
-    Returns
-    -------
-    Path
-        The folder with the files.
-    """
-    folder = run.output_folder(job_arn)
-    if _is_fetched(folder):
-        return folder
-    run.check_place()
-    prefix = run.output_uri(job_arn)
-    wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
-    wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))
-    sizes: dict[str, int] = {}
-    for item in wanted:
-        name = item.uri[len(prefix) :]
-        if ".." in PurePosixPath(name).parts or not name:
-            raise InputError(f"The output {item.uri!r} would be written outside of the run's folder.")
-        aws.download_file(item.uri, folder / name)
-        sizes[name] = item.size
-    folder.mkdir(parents=True, exist_ok=True)
-    aws.write_text(folder / _LISTING, json.dumps(sizes, indent=1))
-    return folder
-
-
-def _is_fetched(folder: Path) -> bool:
-    if (folder / MANIFEST).is_file():
-        return True
-    try:
-        sizes = json.loads((folder / _LISTING).read_text("utf-8"))
-        return all((folder / name).stat().st_size == size for name, size in sizes.items())
-    except (OSError, ValueError):
-        return False
 
 
 def iter_manifests(files: Sequence[OutputFile]) -> Iterator[tuple[str, list[int]]]:

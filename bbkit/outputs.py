@@ -38,8 +38,8 @@ def collect_outputs(
     model_id: str = "",
     sent: Sent | None = None,
     attempts: Literal["best", "all"] = "best",
-    source_columns: Sequence[str] = (),
-    with_columns: Sequence[str] = (),
+    source_columns: str | Sequence[str] = (),
+    with_columns: str | Sequence[str] = (),
     into: str | Path | None = None,
     executor: Executor | None = None,
 ) -> Any:
@@ -54,13 +54,13 @@ def collect_outputs(
         in it, however deep), a file, an ``s3://`` prefix, a job ARN.
     model_id : str
         The model of outputs that do not say (files and folders).
-    sent : path, URI, iterable of ids or DataFrame with record_id, optional
+    sent : path, URI, list of these, iterable of ids or DataFrame with record_id, optional
         The records that were sent, for files and folders.
     attempts : {"best", "all"}
         One row per record, or one per record, attempt and submission that brought a line.
-    source_columns : sequence of str
+    source_columns : str or sequence of str
         Columns of the run's source table to append, as ``source.<name>``.
-    with_columns : sequence of str
+    with_columns : str or sequence of str
         Of ``reasoning``, ``tool_calls``, ``model_input``, ``model_output`` (JSON text) and ``embedding``
         (array of numbers; None where a line holds several vectors).
     into : path, optional
@@ -77,18 +77,18 @@ def collect_outputs(
 
     Raises
     ------
-    InputError
-        If a place holds no outputs, or a column is unknown.
-    PlaceError
+    bbkit.errors.InputError
+        If a place holds no outputs, `sent` is neither places nor ids, or a column is unknown.
+    bbkit.errors.PlaceError
         If outputs of a run must still be fetched, and the run was made for another place.
     """
     if attempts not in ("best", "all"):
         raise InputError(f"attempts is {attempts!r}; it is 'best' or 'all'.")
-    if unknown := [name for name in with_columns if name not in EXTRA_COLUMNS]:
+    columns, extras = _names(source_columns), _names(with_columns)
+    if unknown := [name for name in extras if name not in EXTRA_COLUMNS]:
         raise InputError(f"with_columns has {name_some(unknown)}; it takes {', '.join(EXTRA_COLUMNS)}.")
     groups = find_groups(source, model_id=model_id, sent=sent)
-    columns = tuple(dict.fromkeys(source_columns))
-    plan = _Plan(tuple(dict.fromkeys(with_columns)), attempts == "all", _source_table(groups, columns))
+    plan = _Plan(extras, attempts == "all", _source_table(groups, columns))
     if into is not None:
         with PartsWriter(Path(into), plan.schema) as parts:
             state = _collect(groups, plan, parts.write, executor, bounded=True)
@@ -101,6 +101,10 @@ def collect_outputs(
     runs = [group.run for group in groups if group.run is not None]
     state.sent_places = [str(file.path) for run in runs for file in run.record_files()]
     return attach_state(frame, state)
+
+
+def _names(columns: str | Sequence[str]) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(dict.fromkeys(columns))
 
 
 @dataclass(frozen=True)
@@ -143,7 +147,14 @@ class _Tally:
     strays: list[pd.DataFrame] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     manifests: list[dict[str, Any]] = field(default_factory=list)
+    jobs: dict[str, dict[str, str]] = field(default_factory=dict)
+    unsent: list[dict[str, Any]] = field(default_factory=list)
     known: bool = True
+
+    def add_group(self, group: Group) -> None:
+        self.notes += group.notes
+        self.jobs |= group.jobs
+        self.unsent += group.unsent
 
     def add_rows(self, table: pa.Table, *, every_attempt: bool) -> None:
         best = table.filter(table["is_best"])
@@ -159,7 +170,15 @@ class _Tally:
             numbers[kind] = int(lines["reason"].str.startswith(kind).sum())
         if not self.known:
             numbers["sent"] = None
-        return make_state(numbers, rows=self.rows, notes=self.notes, manifests=self.manifests, lines=lines)
+        return make_state(
+            numbers,
+            rows=self.rows,
+            notes=self.notes,
+            manifests=self.manifests,
+            lines=lines,
+            jobs=self.jobs,
+            unsent=self.unsent,
+        )
 
 
 def _outcomes(table: pa.Table) -> dict[str, int]:
@@ -191,6 +210,7 @@ def _collect(
     total = sum(file.size for group in groups for file in group.files)
     tally = _Tally()
     for group in groups:
+        tally.add_group(group)
         reader = Reader(group, plan.extras, executor if total > EXECUTOR_BYTES else None)
         settled = _settle_parts(group, reader, tally) if bounded else [_settle(group, reader, tally)]
         keep = None if group.run is None else group.run.folder / "outputs.parquet"
@@ -214,7 +234,7 @@ def _no_rows(extras: tuple[str, ...]) -> pa.Table:
 
 def _settle(group: Group, reader: Reader, tally: _Tally) -> pa.Table:
     """Read everything, then give every record its row."""
-    sent = _sent_ids(group, tally, hashed=False)
+    sent = reader.sent = _sent_ids(group, tally, hashed=False)
     tables = list(reader.tables())
     lines = pa.concat_tables(tables) if tables else LinesRead.empty(reader.extras)
     if sent is None:
@@ -234,7 +254,7 @@ def _settle(group: Group, reader: Reader, tally: _Tally) -> pa.Table:
 
 def _settle_parts(group: Group, reader: Reader, tally: _Tally) -> Iterator[pa.Table]:
     """Do the same for a part of the ids at a time: lines wait on disk, sorted by the part they belong to."""
-    sent = _sent_ids(group, tally, hashed=True)
+    sent = reader.sent = _sent_ids(group, tally, hashed=True)
     if sent is None:
         for lines in reader.tables():
             yield label_lines(lines, reader.facts)

@@ -108,8 +108,10 @@ def write_attempt(
     return _write(records, run, attempt, lineage, allow, None)
 
 
-def drop_unsent(run: "Run") -> None:
-    """Take back the latest attempt, unless it is the first or something of it was sent.
+@contextmanager
+def unsent_aside(run: "Run") -> Iterator[None]:
+    """Take back the latest attempt, unless it is the first or something of it was sent; an error in the
+    ``with`` brings it back.
 
     Parameters
     ----------
@@ -118,14 +120,23 @@ def drop_unsent(run: "Run") -> None:
     """
     latest = max((file.attempt for file in run.record_files()), default=0)
     if latest < 2 or is_sent(run, latest):
+        yield
         return
-    index = load_index(run.folder)
-    index["files"] = [file for file in index["files"] if file["attempt"] != latest]
-    index["lineage"].pop(str(latest), None)
-    gone = [file.path for file in run.record_files(latest)]
-    write_text(run.folder / "records" / "index.json", json.dumps(index, indent=1))
-    for path in gone:
-        path.unlink(missing_ok=True)
+    before = load_index(run.folder)
+    index = {
+        "files": [file for file in before["files"] if file["attempt"] != latest],
+        "lineage": {name: chosen for name, chosen in before["lineage"].items() if name != str(latest)},
+    }
+    gone = {file.path for file in run.record_files(latest)}
+    path = run.folder / "records" / "index.json"
+    write_text(path, json.dumps({**before, **index}, indent=1))
+    try:
+        yield
+    except BaseException:
+        write_text(path, json.dumps(before, indent=1))
+        raise
+    for unused in gone - {file.path for file in run.record_files()}:
+        unused.unlink(missing_ok=True)
 
 
 def _write(

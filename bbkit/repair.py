@@ -1,25 +1,23 @@
-"""Repair: what failed, never came or was cut off is sent again; a few records are tried before the rest."""
+"""Repair: what failed, never came or was cut off is sent again."""
 
-import html
-import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from bbkit.arguments import as_names, refuse_number
 from bbkit.costs import estimate_cost
 from bbkit.errors import InputError, RunError
 from bbkit.families import get_family, max_tokens_of, with_max_tokens
 from bbkit.findings import RETRYABLE
-from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
+from bbkit.frames import JOB_COLUMNS, as_frame
 from bbkit.jobs import submit_jobs, wait_for_jobs
-from bbkit.lines import file_lines, read_records
-from bbkit.on_demand import append_line, send_on_demand, send_records
-from bbkit.outputs import collect_outputs
-from bbkit.record_files import on_demand_attempts, read_lineage
-from bbkit.recording import FILE_COLUMNS, drop_unsent
+from bbkit.lines import read_records
+from bbkit.on_demand import send_on_demand
+from bbkit.outputs import accounting, collect_outputs
+from bbkit.probes import is_cut_off, probe_records
+from bbkit.record_files import on_demand_attempts, on_demand_folder, read_lineage
+from bbkit.recording import FILE_COLUMNS, unsent_aside
 from bbkit.run import Run
 
 __all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]
@@ -33,19 +31,19 @@ _OUTCOMES = ("errored", "retryable", "missing")
 def retry_records(
     run: Run,
     *,
-    outcomes: Sequence[str] = ("errored", "missing"),
+    outcomes: Sequence[str] | str = ("errored", "missing"),
     cut_off: bool = False,
     max_tokens: int | None = None,
 ) -> pd.DataFrame:
     """Write what did not come back well as the next attempt of the run; nothing is sent.
 
-    An attempt that was written before and never sent is replaced.
+    An attempt that was written before and never sent is replaced; on an error it stays.
 
     Parameters
     ----------
     run : Run
         A run whose jobs have ended.
-    outcomes : sequence of str
+    outcomes : sequence of str or str
         Which outcomes to send again: ``errored`` (all of them), ``retryable`` (errored by throttling, a
         timeout or a fault of the service, `RETRYABLE`), ``missing``.
     cut_off : bool
@@ -63,23 +61,39 @@ def retry_records(
     Raises
     ------
     bbkit.errors.RunError
-        A job has not ended, or nothing was sent yet.
+        A job has not ended, or it is not known which records were sent.
     bbkit.errors.InputError
         An outcome is not one of these, or `max_tokens` is not higher than what a record had.
+    bbkit.errors.RecordsError
+        The records break a rule of `check_records`.
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError, bbkit.errors.AwsError
+        Outputs must still be fetched, and AWS cannot be asked here.
     """
-    chosen_outcomes = [outcomes] if isinstance(outcomes, str) else list(outcomes)
-    if wrong := [name for name in chosen_outcomes if name not in _OUTCOMES]:
-        raise InputError(f"outcomes= names {wrong[0]!r}. It takes {', '.join(_OUTCOMES)}.")
-    drop_unsent(run)
-    outputs = collect_outputs(run)
+    chosen = as_names(outcomes, "outcomes=", _OUTCOMES)
+    if max_tokens is not None:
+        refuse_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
+    run.refresh_jobs()
     if any(state.open for state in run.journal.states()):
         raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them with wait_for_jobs(run).")
+    with unsent_aside(run):
+        return _write_retry(run, chosen, cut_off, max_tokens)
+
+
+def _write_retry(
+    run: Run, chosen_outcomes: Sequence[str], cut_off: bool, max_tokens: int | None
+) -> pd.DataFrame:
+    outputs = collect_outputs(run)
+    if accounting(outputs).numbers["sent"] is None:
+        raise RunError(
+            f"Which records of run {run.name!r} to send again is not known: some were sent without a "
+            "recordId, or what was sent is not here. Write them with ids into another run."
+        )
     wanted = outputs[_choose(outputs, chosen_outcomes, cut_off)]
     if not len(wanted):
         return as_frame([], RETRY_COLUMNS)
-    cut = set(wanted.loc[_is_cut_off(wanted), "record_id"])
+    cut = set(wanted.loc[is_cut_off(wanted), "record_id"])
     lineage = {
-        "outcomes": chosen_outcomes,
+        "outcomes": list(chosen_outcomes),
         "cut_off": cut_off,
         "max_tokens": max_tokens,
         "records": len(wanted),
@@ -113,16 +127,8 @@ def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> 
     if "retryable" in outcomes:
         chosen |= (outcome == "errored") & outputs["error_code"].isin(RETRYABLE)
     if cut_off:
-        chosen |= _is_cut_off(outputs)
+        chosen |= is_cut_off(outputs)
     return chosen.fillna(False).astype(bool) & outputs["record_id"].notna()
-
-
-def _is_cut_off(outputs: pd.DataFrame) -> pd.Series:
-    return (
-        ((outputs["outcome"] == "succeeded") & (outputs["stop_reason"] == "length"))
-        .fillna(False)
-        .astype(bool)
-    )
 
 
 def _bodies(
@@ -175,6 +181,17 @@ def send_retry(
     -------
     pandas.DataFrame
         The jobs table of this attempt; what went on demand is one row. Empty when there was nothing to send.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        `timeout` is no number of seconds.
+    bbkit.errors.RunError
+        A file is not the one that was written, or the attempt is being sent elsewhere.
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+        Calls go elsewhere than the run was made for, or there are no credentials.
+    bbkit.errors.AwsError
+        AWS refused a job, or what holds for every record sent on demand.
     """
     if not len(retry):
         return as_frame([], JOB_COLUMNS)
@@ -184,7 +201,7 @@ def send_retry(
             return send_on_demand(run, attempt=attempt)
         records = int(retry["records"].sum())
         row = {
-            "job_name": f"on-demand-{attempt}",
+            "job_name": on_demand_folder(run.folder, attempt).name,
             "file": retry["file"].iloc[0],
             "attempt": attempt,
             "records": records,
@@ -194,97 +211,3 @@ def send_retry(
     submit_jobs(run)
     jobs = wait_for_jobs(run, timeout=timeout)
     return jobs[jobs["attempt"] == attempt].reset_index(drop=True)
-
-
-class Probe(pd.DataFrame):
-    """Real answers to a few records: columns `OUTPUT_COLUMNS` and ``input_bytes``, and what they say of the
-    whole."""
-
-    @property
-    def _constructor(self) -> type["Probe"]:
-        return Probe
-
-    @property
-    def sentence(self) -> str:
-        """What came back, what was cut off, and the cost of the whole extrapolated from it with its range."""
-        return str(self.attrs.get("sentence", ""))
-
-    def _repr_html_(self) -> str:
-        table = pd.DataFrame(self).to_html(escape=True, max_rows=50)
-        said = html.escape(self.sentence)
-        return f'<div class="bbkit-probe tex2jax_ignore mathjax_ignore"><p>{said}</p>{table}</div>'
-
-
-def probe_records(run: Run, n: int = 5) -> Probe:
-    """Send a few records on demand, with exactly the body of the batch, before the rest.
-
-    Parameters
-    ----------
-    run : Run
-        A run with records.
-    n : int
-        How many, 1 to 50; they are spread over the length of the input, the shortest and the longest among
-        them.
-
-    Returns
-    -------
-    Probe
-        A DataFrame with one row per record tried: columns `OUTPUT_COLUMNS` and ``input_bytes`` (Int64). Its
-        ``.sentence`` says what came back and what the whole may cost; ``estimate_cost(run, probe=...)``
-        takes it.
-
-    Raises
-    ------
-    bbkit.errors.RunError
-        The run has no records.
-    bbkit.errors.InputError
-        `n` is out of range.
-    bbkit.errors.PlaceError
-        Calls go elsewhere than the run was made for.
-    bbkit.errors.AwsError
-        AWS refused what holds for every record.
-    """
-    if not 1 <= n <= 50:
-        raise InputError(f"n is {n}. A probe takes 1 to 50 records.")
-    files = run.record_files(1)
-    if not files:
-        raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
-    run.check_place()
-    sizes = np.fromiter((len(line) for file in files for line in file_lines(str(file.path))), dtype=np.int64)
-    order = np.argsort(sizes, kind="stable")
-    chosen = {
-        int(order[position])
-        for position in np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)
-    }
-    # A record without an id of its own, which Bedrock would name, goes by its number here.
-    records = [
-        (record_id if record_id is not None else f"record {number + 1}", body)
-        for number, (record_id, body) in enumerate(
-            record for file in files for record in read_records(file.path)
-        )
-        if number in chosen
-    ]
-    with tempfile.TemporaryDirectory() as folder:
-        with (Path(folder) / "probe.jsonl.out").open("wb") as stream:
-            for line in send_records(run, records, concurrency=min(len(records), 5)):
-                append_line(stream, line)
-        frame = collect_outputs(folder, model_id=run.model_id, sent=[name for name, _ in records])
-    frame["tier"] = pd.array(["on_demand"] * len(frame), dtype="string")
-    lengths = dict(zip((name for name, _ in records), sizes[sorted(chosen)].tolist(), strict=True))
-    frame["input_bytes"] = pd.array([lengths[name] for name in frame["record_id"]], dtype="Int64")
-    probe = Probe(frame[[*OUTPUT_COLUMNS, "input_bytes"]])
-    probe.attrs = {
-        "sentence": _say_probe(probe, len(sizes), estimate_cost(run, probe=probe, attempt=1).sentence)
-    }
-    return probe
-
-
-def _say_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
-    counts = probe["outcome"].value_counts()
-    told = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    cut = int(_is_cut_off(probe).sum())
-    cut_off = f", {cut} of them cut off ({cut / len(probe):.0%})" if cut else ", none cut off"
-    tokens = f"{probe['input_tokens'].sum():,} input and {probe['output_tokens'].sum():,} output tokens"
-    return (
-        f"{len(probe)} of {records:,} records sent on demand = {told}{cut_off}; {tokens}. The whole: {cost}"
-    )

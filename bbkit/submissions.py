@@ -8,53 +8,17 @@ clientRequestToken).
 
 import hashlib
 import json
-import sys
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import Any
 
 from bbkit import aws
-from bbkit.errors import AwsError, RunError, name_some
+from bbkit.errors import AwsError, RunError
+from bbkit.inputs import Progress, clear_media_folder, input_uri, media_folder, upload_inputs
 from bbkit.job_rows import event_of, find_job
-from bbkit.journal import PATIENT, JobState
+from bbkit.journal import PATIENT, TERMINAL, JobState
 from bbkit.run import RecordFile, Run
-from bbkit.run_files import slug
-
-Progress = Callable[[int, int], None]
-"""Called with the bytes uploaded so far and the bytes to upload."""
-
-_SECONDS_OF_A_LINE = 10
 
 _UNANSWERED = ("NoAnswer", "InternalServerException", "InternalServerError", "ServiceUnavailableException")
-
-
-class SlowUpload:
-    """Says how far an upload is, one line every ten seconds on standard error; nothing of one that is over
-    by then.
-
-    Parameters
-    ----------
-    job : str
-        What is uploaded.
-    """
-
-    def __init__(self, job: str):
-        self._job, self._said_at = job, time.monotonic()
-
-    def __call__(self, sent: int, total: int) -> None:
-        """Take note of progress.
-
-        Parameters
-        ----------
-        sent, total : int
-            Bytes.
-        """
-        now = time.monotonic()
-        if now - self._said_at >= _SECONDS_OF_A_LINE:
-            self._said_at = now
-            text = f"uploading {self._job}: {sent / 1e6:,.0f} of {total / 1e6:,.0f} MB"
-            print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
 
 
 def name_job(run: Run, state: JobState) -> str:
@@ -72,68 +36,7 @@ def name_job(run: Run, state: JobState) -> str:
     str
         ``<name, at most 24>-<run_id's first 8>-<attempt>-<file>-<submission>``, at most 63 characters.
     """
-    return f"{slug(run.name)}-{run.run_id[:8]}-{state.job}-{state.submission}"
-
-
-def input_uri(run: Run, files: Sequence[RecordFile], file: RecordFile) -> str:
-    """Name the object an input file is uploaded to.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    files : sequence of RecordFile
-        All files of the job.
-    file : RecordFile
-        One of them.
-
-    Returns
-    -------
-    str
-        Under the run's ``input/``, where a job of several files has a folder of its own; beside the media
-        of its records where they have some.
-    """
-    if media := media_folder(files):
-        return f"{media}{_own_name(run)}{file.path.name}"
-    folder = "" if len(files) == 1 else f"{file.job}/"
-    return f"{run.s3_prefix}input/{folder}{file.path.name}"
-
-
-def media_folder(files: Sequence[RecordFile]) -> str:
-    """Name the folder in S3 whose media a job reads.
-
-    Parameters
-    ----------
-    files : sequence of RecordFile
-        All files of the job.
-
-    Returns
-    -------
-    str
-        URI ending in ``/``; empty when its records point to no media.
-    """
-    return next((file.media for file in files if file.media), "")
-
-
-def _own_name(run: Run) -> str:
-    return f"{slug(run.name)}-{run.run_id[:8]}-"
-
-
-def list_media_inputs(run: Run) -> Iterator[aws.S3Object]:
-    """List the input files of a run that lie beside media, outside its own prefix.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Yields
-    ------
-    S3Object
-        Objects of this run.
-    """
-    for media in sorted({file.media for file in run.record_files() if file.media}):
-        yield from aws.list_objects(f"{media}{_own_name(run)}")
+    return f"{run.label}-{state.job}-{state.submission}"
 
 
 def make_request(run: Run, state: JobState, files: Sequence[RecordFile]) -> dict[str, Any]:
@@ -181,7 +84,7 @@ def make_request(run: Run, state: JobState, files: Sequence[RecordFile]) -> dict
     return {**request, "clientRequestToken": token}
 
 
-def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -> AwsError | None:
+def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -> AwsError | RunError | None:
     """Submit what is queued, until the queue is empty or AWS takes no more for now.
 
     Parameters
@@ -195,111 +98,121 @@ def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -
 
     Returns
     -------
-    bbkit.errors.AwsError or None
-        Why AWS took no more, or refused one.
+    bbkit.errors.AwsError or bbkit.errors.RunError or None
+        Why AWS took no more, or refused one, or why one cannot be submitted.
     """
     files: dict[str, list[RecordFile]] = {}
     for file in run.record_files():
         files.setdefault(file.job, []).append(file)
-    trouble = None
+    trouble: AwsError | RunError | None = None
     for state in run.journal.states():
         if not state.queued or (patient and not state.open):
             continue
         try:
-            _submit(run, state, files[state.job], progress)
-        except AwsError as error:
-            if trouble is None or trouble.code in PATIENT:
+            _submit(run, state, files.get(state.job, ()), progress)
+        except (AwsError, RunError) as error:
+            code = getattr(error, "code", "")
+            if trouble is None or getattr(trouble, "code", "") in PATIENT:
                 trouble = error
-            if error.code in PATIENT or error.code in _UNANSWERED:
+            if code in PATIENT or code in _UNANSWERED:
                 break
+    stop_unwanted(run)
     return trouble
 
 
 def _submit(run: Run, state: JobState, files: Sequence[RecordFile], progress: Progress | None) -> None:
     journal = run.journal
+    if not _is_queued(run, state):
+        return
     if state.lost and (found := find_job(state.job_name)):
         journal.append({**event_of("submitted", state), "job_arn": found, "found_by": "list"})
         return
     try:
         job_arn = _create(run, state, files, progress)
-    except AwsError as error:
-        job_arn = find_job(state.job_name) if error.code == "ConflictException" else ""
+    except (AwsError, RunError) as error:
+        job_arn = find_job(state.job_name) if getattr(error, "code", "") == "ConflictException" else ""
         if not job_arn:
             _journal_refusal(run, state, error)
             raise
-    journal.append({**event_of("submitted", state), "job_arn": job_arn, "found_by": "create"})
+    if job_arn:
+        journal.append({**event_of("submitted", state), "job_arn": job_arn, "found_by": "create"})
+
+
+def _is_queued(run: Run, state: JobState) -> bool:
+    """Whether it still is by the journal: it may have been stopped, or submitted, elsewhere meanwhile."""
+    now = (each for each in run.journal.states() if each.job == state.job)
+    return any(each.queued for each in now if each.submission == state.submission)
 
 
 def _create(run: Run, state: JobState, files: Sequence[RecordFile], progress: Progress | None) -> str:
     # A request whose answer is not known is repeated to the letter; a refused one may have been mended.
     request = state.request
+    if not files:
+        raise RunError(f"Run {run.name!r} has no records of job {state.job}. Restore records/index.json.")
     if not request or state.refused:
         request = make_request(run, state, files)
     if media := media_folder(files):
-        _clear_media_folder(run, files, media)
+        clear_media_folder(run, files, media)
+    try:
+        upload_inputs(run, files, progress)
+    except RunError:
+        # The job of a request whose answer is not known may be there; repeated, the request finds it.
+        if request != state.request:
+            raise
+    if not _is_queued(run, state):
+        return ""
     if request != state.request:
-        _upload(run, files, progress)
         run.journal.append({**event_of("intent", state), "request": request})
+        if not _is_queued(run, state):
+            return ""
     return aws.create_job(**request)
 
 
-def _clear_media_folder(run: Run, files: Sequence[RecordFile], media: str) -> None:
-    """Make sure that a job finds no input file beside its media but its own: it would process and charge
-    them all.
+def stop_unwanted(run: Run) -> None:
+    """Stop jobs that were taken from the queue while their Create was under way.
 
-    What jobs of this run left there, once they have ended, is deleted; it is still in the run's folder.
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        AWS refused.
     """
-    mine = {input_uri(run, files, file) for file in files}
-    others = [item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl")]
-    others = [uri for uri in others if uri not in mine]
-    own = f"{media}{_own_name(run)}"
-    if foreign := [uri for uri in others if not uri.startswith(own)]:
-        raise AwsError(
-            f"{media} holds other input files ({name_some(foreign)}); the job would process and charge "
-            "them too. Move them, or the media.",
-            "MediaFolderDiffers",
-        )
-    busy = {
-        state.job
-        for state in run.journal.states()
-        if (state.lost and not state.refused) or (state.job_arn and not state.ended)
-    }
-    if any(uri.removeprefix(own).removesuffix(".jsonl") in _numbers(run, busy) for uri in others):
-        raise AwsError(
-            f"Another job of this run still reads the media in {media}; this one waits for its end.",
-            "MediaFolderBusy",
-        )
-    aws.delete_objects(others)
+    for state in run.journal.states():
+        if state.to_stop:
+            stop_job(state)
 
 
-def _numbers(run: Run, jobs: Collection[str]) -> set[str]:
-    return {file.path.stem for file in run.record_files() if file.job in jobs}
+def stop_job(state: JobState) -> None:
+    """Stop a job; one that has ended, or is being stopped, is left as it is.
 
+    Parameters
+    ----------
+    state : JobState
+        The job.
 
-def _journal_refusal(run: Run, state: JobState, error: AwsError) -> None:
-    if error.code in _UNANSWERED or (error.code == state.refused_code and str(error) == state.refused):
+    Raises
+    ------
+    bbkit.errors.AwsError
+        AWS refused.
+    """
+    if state.status == "Stopping":
         return
-    run.journal.append({**event_of("refused", state), "code": error.code, "message": str(error)})
+    try:
+        aws.stop_job(state.job_arn)
+    except AwsError as error:
+        # Which of the two AWS answers for a job that has ended is not documented for each case.
+        if error.code not in ("ValidationException", "ConflictException"):
+            raise
+        if aws.get_job(state.job_arn)["status"] not in (*TERMINAL, "Stopping"):
+            raise
 
 
-def _upload(run: Run, files: Sequence[RecordFile], progress: Progress | None) -> None:
-    total, sent = sum(file.bytes for file in files), 0
-    progress = progress or SlowUpload(files[0].job)
-
-    def count(some: int) -> None:
-        nonlocal sent
-        sent += some
-        progress(sent, total)
-
-    for file in files:
-        try:
-            changed = aws.file_sha256(file.path) != file.sha256
-        except FileNotFoundError:
-            changed = True
-        if changed:
-            raise RunError(
-                f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
-            )
-        target = input_uri(run, files, file)
-        if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256):
-            count(file.bytes)
+def _journal_refusal(run: Run, state: JobState, error: AwsError | RunError) -> None:
+    code = getattr(error, "code", "RecordsDiffer")
+    if code in _UNANSWERED or (code == state.refused_code and str(error) == state.refused):
+        return
+    run.journal.append({**event_of("refused", state), "code": code, "message": str(error)})

@@ -11,8 +11,11 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from bbkit.errors import AwsError, InputError, RunError
+from bbkit.arguments import refuse_number
+from bbkit.errors import AwsError, CredentialsError, RunError
+from bbkit.job_rows import tell_unsent
 from bbkit.journal import TERMINAL
+from bbkit.refreshing import refresh_states
 from bbkit.run import Run
 from bbkit.submissions import submit_queue
 
@@ -32,14 +35,25 @@ def advance_jobs(run: Run) -> tuple[pd.DataFrame, bool, str]:
     tuple
         The jobs table; whether nothing is left to wait for; and what is in the way, such as a network that is
         down, in a sentence that is empty when nothing is.
+
+    Raises
+    ------
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+        Calls go elsewhere than the run was made for, or there are no credentials.
+    bbkit.errors.RunError
+        The journal is damaged.
+    bbkit.errors.AwsError
+        AWS tells of no job that has not ended, and time will not cure it.
     """
     trouble = ""
     try:
-        if any(state.queued and state.open for state in run.journal.states()):
+        if any((state.queued and state.open) or state.to_stop for state in run.journal.states()):
             run.check_place()
             refused = submit_queue(run, patient=True)
             trouble = str(refused or "")
-        jobs = run.refresh_jobs()
+        states = refresh_states(run)
+        jobs = run.tabulate_jobs(states)
+        trouble = trouble or next((str(state.trouble) for state in states if state.trouble), "")
     except AwsError as error:
         if not _is_passing(error):
             raise
@@ -69,8 +83,8 @@ class Pace:
     """
 
     def __init__(self, run: Run, every: float | None = None):
-        if every is not None and every <= 0:
-            raise InputError(f"every is {every}. It is a number of seconds above 0.")
+        if every is not None:
+            refuse_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
         self._first, self._most = (0.1, 2.0) if run.place.is_standin else (5.0, 120.0)
         self._every, self._next = every, self._first
 
@@ -117,7 +131,8 @@ def wait_for_jobs(
         Seconds to wait at most.
     on_end : callable or str, optional
         Called with the jobs table, or run as a shell command (with ``BBKIT_RUN``, the run's folder, in its
-        environment), when all have ended; not at the timeout.
+        environment), when all have ended; not at the timeout, nor while a job was refused or taken from the
+        queue, which is said on standard error.
 
     Returns
     -------
@@ -126,11 +141,18 @@ def wait_for_jobs(
 
     Raises
     ------
+    bbkit.errors.InputError
+        `every` or `timeout` is no number of seconds.
     bbkit.errors.RunError
-        Nothing was submitted, or the command of `on_end` failed.
+        Nothing was submitted, the journal is damaged, or the command of `on_end` failed.
     bbkit.errors.PlaceError, bbkit.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials.
+        Calls go elsewhere than the run was made for, or there are no credentials. Credentials that run out
+        while it waits are told as trouble, and waited for.
+    bbkit.errors.AwsError
+        AWS tells of no job that has not ended, and time will not cure it.
     """
+    if timeout is not None:
+        refuse_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
     if not run.journal.states():
         raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -146,10 +168,17 @@ def wait_for_jobs(
 
 
 def _look_again(run: Run, pace: Pace) -> Iterator[tuple[pd.DataFrame, bool, float]]:
-    before, said_at, said = _statuses(run.jobs()), -math.inf, ""
+    before, said_at, said = statuses_of(run.jobs()), -math.inf, ""
+    looked = False
     while True:
-        jobs, ended, trouble = advance_jobs(run)
-        now = _statuses(jobs)
+        try:
+            jobs, ended, trouble = advance_jobs(run)
+        except CredentialsError as error:
+            if not looked:
+                raise
+            jobs, ended, trouble = run.jobs(), False, str(error)
+        looked = True
+        now = statuses_of(jobs)
         changed = [name for name, status in now.items() if before.get(name) != status]
         for row in jobs[jobs["job_name"].isin(changed)].to_dict("records"):
             _say(describe_job(row))
@@ -164,7 +193,19 @@ def _look_again(run: Run, pace: Pace) -> Iterator[tuple[pd.DataFrame, bool, floa
         yield jobs, ended, pace.step(news=bool(changed))
 
 
-def _statuses(jobs: pd.DataFrame) -> dict[str, str]:
+def statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
+    """Take the status of each job from the jobs table.
+
+    Parameters
+    ----------
+    jobs : pandas.DataFrame
+        The jobs table.
+
+    Returns
+    -------
+    dict of str to str
+        By the job's name; ``queued`` where there is none.
+    """
     return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
 
 
@@ -219,7 +260,10 @@ def summarize_jobs(jobs: pd.DataFrame) -> str:
 
 
 def _finish(run: Run, jobs: pd.DataFrame, on_end: Callable[[pd.DataFrame], object] | str | None) -> None:
-    if callable(on_end):
+    if unsent := tell_unsent(run.journal.states()):
+        for sentence in unsent:
+            _say(sentence)
+    elif callable(on_end):
         on_end(jobs)
     elif on_end:
         environment = {**os.environ, "BBKIT_RUN": str(run.folder)}

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.errors import BbkitError, RunError
+from bbkit.errors import AwsError, CredentialsError, PlaceError, RunError
 from bbkit.frames import as_frame
+from bbkit.job_rows import tell_unsent
 from bbkit.journal import TERMINAL
 from bbkit.run import Run
-from bbkit.waiting import Pace, advance_jobs, summarize_jobs
+from bbkit.waiting import Pace, advance_jobs, statuses_of, summarize_jobs
 
 PROGRESS_COLUMNS = {
     "job_name": "string",
@@ -67,7 +68,9 @@ class JobWatch:
         self._pace = Pace(run, every)
         self._listeners: list[Callable[[JobWatch], object]] = []
         self._samples: dict[str, deque[_Sample]] = {}
-        self._since = {state.job_name: state.since for state in run.journal.states()}
+        states = run.journal.states()
+        self._since = {state.job_name: state.since for state in states}
+        self._unsent = tell_unsent(states)
         self._done = False
         self._stopping = threading.Event()
         self._looked = threading.Condition()
@@ -85,11 +88,12 @@ class JobWatch:
 
     @property
     def sentence(self) -> str:
-        """How the jobs are doing, with the time of the last look."""
+        """How the jobs are doing, with the time of the last look, and which were refused or taken from the
+        queue."""
         if not len(self.jobs):
-            return "No job was submitted."
+            return " ".join(["No job was submitted.", *self._unsent])
         seen = f" (as of {self.seen_at:%H:%M:%S} UTC)" if self.seen_at else ""
-        return summarize_jobs(self.jobs) + seen
+        return "; ".join([summarize_jobs(self.jobs) + seen, *self._unsent])
 
     @property
     def progress(self) -> pd.DataFrame:
@@ -164,15 +168,21 @@ class JobWatch:
                 self._looked.notify_all()
 
     def _look(self) -> float:
-        before = _statuses(self.jobs)
+        before = statuses_of(self.jobs)
         try:
             self.jobs, self._done, self.trouble = advance_jobs(self.run)
-        except BbkitError as error:
+            self._unsent = tell_unsent(self.run.journal.states())
+        except (AwsError, CredentialsError, PlaceError) as error:
             # Credentials that ran out at night are renewed in the morning: the watch says so and goes on.
             self.trouble = str(error)
             return self._pace.step(news=False)
+        except RunError as error:
+            # A damaged journal does not mend itself.
+            self.trouble = str(error)
+            self._stopping.set()
+            return 0.0
         now = self.seen_at = datetime.now(UTC)
-        changed = [name for name, status in _statuses(self.jobs).items() if before.get(name) != status]
+        changed = [name for name, status in statuses_of(self.jobs).items() if before.get(name) != status]
         self._since.update(dict.fromkeys(changed, now))
         for row in self.jobs.to_dict("records"):
             self._sample(row, now)
@@ -193,16 +203,15 @@ class JobWatch:
             try:
                 listener(self)
             except Exception as error:
-                # A view that broke must not end the watch that submits the queue.
+                # A view that broke must not end the watch that submits the queue, nor hide why it broke.
+                threading.excepthook(
+                    threading.ExceptHookArgs((type(error), error, error.__traceback__, self._thread))
+                )
                 self._forget(listener)
                 self.trouble = f"A view of the watch failed and was taken away: {error}"
 
     def __repr__(self) -> str:
         return f"JobWatch of run {self.run.name!r}: {self.sentence}"
-
-
-def _statuses(jobs: pd.DataFrame) -> dict[str, str]:
-    return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
 
 
 def estimate_end(samples: list[_Sample], job: dict[str, Any]) -> dict[str, Any]:

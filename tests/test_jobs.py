@@ -15,15 +15,18 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from botocore import exceptions
 from conftest import Standin, launch_standin
 
 import bbkit as bb
 from bbkit import aws
 from bbkit.accounts import Accounting
-from bbkit.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
+from bbkit.cli import main
+from bbkit.errors import AwsError, InputError, PlaceError, RunError
 from bbkit.frames import JOB_COLUMNS
-from bbkit.jobs import clean_run
+from bbkit.jobs import PLAN_COLUMNS, clean_run
 from bbkit.journal import TERMINAL
+from bbkit.watches import JobWatch
 
 MODEL = "amazon.nova-micro-v1:0"
 BODY = {
@@ -223,6 +226,10 @@ def test_every_end_is_a_table_whose_counts_add_up(
     bb.submit_jobs(run)
     jobs = bb.wait_for_jobs(run, timeout=60)
     assert list(jobs["status"]) == [status]
+    counts = jobs[["records", "processed", "succeeded", "errored"]].fillna(0).iloc[0]
+    assert counts["processed"] == counts["succeeded"] + counts["errored"]
+    if status == "Completed" and "missing-lines" not in fault:
+        assert counts["processed"] == counts["records"]
     told = check_counts(run, 20)
     assert told.numbers["pending"] == 0
     found = bb.diagnose_outputs(bb.collect_outputs(run))
@@ -491,12 +498,192 @@ def test_bad_use_is_one_sentence(small: Any, tmp_path: Path) -> None:
     bb.submit_jobs(full)
     with pytest.raises(InputError, match="every is 0"):
         bb.wait_for_jobs(full, every=0)
+    for wrong in ({"every": "a"}, {"timeout": "5"}):
+        with pytest.raises(InputError, match="is a number of seconds"):
+            bb.wait_for_jobs(full, **wrong)
+    with pytest.raises(InputError, match=r"again= is None\. It is a list of"):
+        bb.submit_jobs(full, again=None)
+    with pytest.raises(InputError, match=r"'failed'.*Did you mean 'Failed'\?"):
+        bb.submit_jobs(full, again="Expired failed")
+    with pytest.raises(InputError, match="None is not the ARN of a batch job"):
+        bb.Run.adopt(None, tmp_path / "adopted")
+    with pytest.raises(InputError, match=r"tags is \['a'\]"):
+        bb.Run.create(tmp_path / "tagged", model_id=MODEL, tags=["a"])
 
 
-def test_expired_credentials_are_told_as_such(small: Any, tmp_path: Path) -> None:
-    bad = make_run(
-        tmp_path / "calls", tags={"bbkit:fault": "fail-call=CreateModelInvocationJob:ExpiredTokenException:1"}
-    )
-    with pytest.raises((CredentialsError, AwsError)):
-        bb.submit_jobs(bad)
-    assert list(bb.wait_for_jobs(bad)["status"]) == ["Completed"]
+@contextlib.contextmanager
+def on_call(operation: str, act: Callable[[], object]) -> Iterator[list[str]]:
+    """Do something just before boto3 sends a call; gives the calls that were about to be sent."""
+    events, name = aws.client("bedrock").meta.events, f"before-call.bedrock.{operation}"
+    seen: list[str] = []
+
+    def handler(**_: Any) -> None:
+        seen.append(operation)
+        act()
+
+    events.register(name, handler)
+    try:
+        yield seen
+    finally:
+        events.unregister(name, handler)
+
+
+def test_credentials_that_run_out_while_it_waits_are_waited_for(
+    start_standin: Callable[..., Standin], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_standin("--min-records", "5", "--speed", "fast")
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+
+    def expire() -> None:
+        if len(calls) == 2:
+            raise exceptions.TokenRetrievalError(provider="sso", error_msg="Token has expired")
+
+    with on_call("GetModelInvocationJob", expire) as calls:
+        assert list(bb.wait_for_jobs(run, every=0.2, timeout=60)["status"]) == ["Completed"]
+    assert "AWS credentials cannot be used" in capsys.readouterr().err
+    assert len(calls) > 2
+
+
+def test_one_job_that_aws_does_not_tell_of_holds_up_no_other(
+    start_standin: Callable[..., Standin], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start_standin("--min-records", "5", "--fault", "fail-call=GetModelInvocationJob:AccessDeniedException:1")
+    run = make_run(tmp_path / "calls", files=2)
+    # The call that is refused is the first after the submission.
+    jobs = bb.submit_jobs(run)
+    assert jobs["message"].str.contains("AccessDenied").sum() == 1
+    jobs = bb.wait_for_jobs(run, timeout=60)
+    assert list(jobs["status"]) == ["Completed", "Completed"]
+    assert not jobs["message"].str.contains("AccessDenied").any()
+
+
+@pytest.mark.parametrize("moment", ["upload", "create"])
+def test_a_stop_reaches_a_submission_that_is_under_way(small: Standin, tmp_path: Path, moment: str) -> None:
+    run = make_run(tmp_path / "calls", files=3)
+    if moment == "upload":
+        bb.submit_jobs(run, progress=lambda sent, total: bb.stop_jobs(run))
+        assert created(small, run) == {}
+    else:
+        with (
+            on_call("CreateModelInvocationJob", lambda: bb.stop_jobs(run)) as creations,
+            on_call("StopModelInvocationJob", lambda: None) as stops,
+        ):
+            bb.submit_jobs(run)
+        assert (len(creations), len(stops)) == (1, 1)
+        assert sum(created(small, run).values()) == 1
+    bb.wait_for_jobs(run, timeout=60)
+    assert check_counts(run, 15).numbers["pending"] >= 10
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run, timeout=60)
+    assert set(created(small, run).values()) == {1}
+    assert len(created(small, run)) == 3
+
+
+def test_what_never_ran_is_no_success(
+    small: Standin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "refuse-pass-role"})
+    with pytest.raises(AwsError):
+        bb.submit_jobs(run)
+    wait = ["wait", str(run.folder), "--then", f"touch {tmp_path / 'then'}"]
+    assert main(wait) == 1
+    assert not (tmp_path / "then").exists()
+    said = capsys.readouterr().err
+    assert "was refused: AWS refused CreateModelInvocationJob" in said
+    assert "then submit_jobs(run)" in said
+    assert "was refused" in JobWatch(run).sentence
+    found = bb.diagnose_outputs(bb.collect_outputs(run)).set_index("rule")
+    assert found.loc["refused", "severity"] == "error"
+    assert "AccessDeniedException" in found.loc["refused", "finding"]
+    assert found.loc["refused", "remedy"] == "Mend it, then submit_jobs(run)."
+    assert "pending" not in found.index
+    bb.stop_jobs(run)
+    assert main(wait) == 1
+    assert "was taken from the queue" in capsys.readouterr().err
+    found = bb.diagnose_outputs(bb.collect_outputs(run)).set_index("rule")
+    assert "submit_jobs(run)" in found.loc["withdrawn", "remedy"]
+    run = run.change(tags={})
+    bb.submit_jobs(run)
+    assert main(wait) == 0
+    assert (tmp_path / "then").exists()
+
+
+def test_the_cause_of_a_job_that_failed_is_told_with_its_remedy(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "fail-validation"})
+    bb.submit_jobs(run)
+    message = bb.wait_for_jobs(run, timeout=60)["message"].iloc[0]
+    found = bb.diagnose_outputs(bb.collect_outputs(run)).set_index("rule")
+    assert "their job ended Failed" in found.loc["missing", "finding"]
+    assert message.strip(". ") in found.loc["missing", "finding"]
+    assert "submit_jobs(run, again=['Failed'])" in found.loc["missing", "remedy"]
+
+
+def test_a_lost_record_file_holds_up_no_other_job(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", files=2)
+    lost = run.record_files()[0].path
+    content = lost.read_bytes()
+    lost.unlink()
+    with pytest.raises(RunError, match=r"1-0001\.jsonl is not the file that write_records wrote"):
+        bb.submit_jobs(run)
+    assert list(bb.wait_for_jobs(run, timeout=60)["status"].fillna("")) == ["", "Completed"]
+    lost.write_bytes(content)
+    bb.submit_jobs(run)
+    assert list(bb.wait_for_jobs(run, timeout=60)["status"]) == ["Completed", "Completed"]
+
+
+def test_what_is_submitted_is_what_was_planned(
+    small: Standin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "calls", files=2)
+    plan = bb.plan_jobs(run)
+    assert {name: str(dtype) for name, dtype in plan.dtypes.items()} == PLAN_COLUMNS
+    jobs = bb.submit_jobs(run)
+    assert list(plan["job_name"]) == list(jobs["job_name"])
+    assert list(plan["records"]) == list(jobs["records"])
+    bb.wait_for_jobs(run, timeout=60)
+    plan = bb.plan_jobs(run)
+    assert plan.empty
+    estimate = bb.estimate_cost(run, jobs=plan["job"])
+    assert "nothing to submit" in estimate.sentence
+    assert bb.check_budget(estimate, 0.0) is estimate
+    assert main(["submit", str(run.folder), "--budget-usd", "0"]) == 0
+    assert capsys.readouterr().out.startswith("Nothing to submit.")
+
+
+def test_cleaning_brings_home_what_was_not_downloaded(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run)
+    assert not (run.folder / "outputs").exists()
+    clean_run(run, delete=True)
+    assert str(check_counts(run, 5)) == "5 sent = 5 succeeded"
+
+
+def test_a_damaged_output_is_fetched_again_or_told(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run)
+    bb.collect_outputs(run)
+    output = next((run.folder / "outputs").rglob("*.jsonl.out"))
+    output.write_bytes(output.read_bytes()[:100])
+    assert str(check_counts(run, 5)) == "5 sent = 5 succeeded"
+    output.unlink()
+    assert str(check_counts(run, 5)) == "5 sent = 5 succeeded"
+    clean_run(run, delete=True)
+    output.write_bytes(b"{")
+    with pytest.raises(RunError, match=r"local copy .* is damaged \(1 bytes\).*S3 does not hold it"):
+        bb.collect_outputs(run)
+
+
+def test_an_output_that_is_not_there_yet_is_asked_for_again(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run)
+    kept = {item.uri: aws.read_object(item.uri) for item in aws.list_objects(f"{run.s3_prefix}output/")}
+    aws.delete_objects(kept)
+    assert check_counts(run, 5).numbers["missing"] == 5
+    for uri, content in kept.items():
+        bucket, key = aws.split_s3_uri(uri)
+        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+    assert str(check_counts(run, 5)) == "5 sent = 5 succeeded"

@@ -1,5 +1,6 @@
 """Outputs of runs: attempts and submissions, what is pending, S3 places, archived folders."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -41,8 +42,9 @@ def end_job(run: bb.Run, job_id: str, lines: list[Any] | None, *, submission: in
         {"event": "submitted", **about, "job_arn": arn},
         {"event": "ended", **about, "seen": {"status": status}},
     )
-    write_outputs(run.output_folder(arn) / f"{run.record_files(attempt)[0].path.name}.out", lines or [])
-    (run.output_folder(arn) / "objects.json").write_text("{}")
+    output = run.output_folder(arn) / f"{run.record_files(attempt)[0].path.name}.out"
+    write_outputs(output, lines or [])
+    (run.output_folder(arn) / "objects.json").write_text(json.dumps({output.name: output.stat().st_size}))
     return arn
 
 

@@ -47,6 +47,7 @@ def test_a_watch_sees_the_queue_through_and_there_is_one_per_run(
     assert bb.watch_jobs(run) is not watch
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_listener_is_told_after_every_look_until_it_leaves(standin: Standin, tmp_path: Path) -> None:
     run = make_big_run(tmp_path)
     bb.submit_jobs(run)

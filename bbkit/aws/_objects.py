@@ -107,22 +107,6 @@ def read_object(uri: str) -> bytes:
         return body.read()
 
 
-def object_exists(uri: str) -> bool:
-    """Tell whether an object is there.
-
-    Parameters
-    ----------
-    uri : str
-        The object.
-
-    Returns
-    -------
-    bool
-        False when S3 says it is not; a refusal is an error.
-    """
-    return _head(uri) is not None
-
-
 def _head(uri: str) -> dict[str, Any] | None:
     bucket, key = split_s3_uri(uri)
     try:
