@@ -171,3 +171,17 @@ def test_what_is_not_the_tidy_frame_is_refused_in_one_sentence(wrong: object) ->
 def test_one_column_of_examples_goes_by_its_name_alone() -> None:
     shown = explorers.show_examples(make_outputs(["a"] * 5), columns="queue")._repr_mimebundle_()
     assert "telecom" in shown["text/html"]
+
+
+def test_a_span_of_many_times_keeps_its_ends_and_can_be_narrowed() -> None:
+    outputs = make_outputs(["a"] * 900)
+    outputs["source.day"] = pd.date_range("2024-02-01 13:30:00.000001", periods=900, freq="26h")
+    explorer = explorers.RecordExplorer(outputs)
+    explorer._column.value = "source.day"
+    slider = explorer._own.widget
+    assert len(slider.options) == 200
+    assert slider.value == (outputs["source.day"].iloc[0], outputs["source.day"].iloc[-1])
+    slider.index = (100, 199)
+    low = slider.value[0]
+    assert list(explorer.selection.index) == list(outputs.index[outputs["source.day"] >= low])
+    pd.testing.assert_frame_equal(eval(explorer.query, {"outputs": outputs}), explorer.selection)

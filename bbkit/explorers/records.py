@@ -129,7 +129,7 @@ class RecordExplorer:
         buttons = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
         left = widgets.VBox(
             [self._count, head, self._list, buttons],
-            layout=widgets.Layout(flex="6 1 44em", min_width="24em", width="auto"),
+            layout=widgets.Layout(flex="6 1 38em", min_width="24em", width="auto"),
         )
         right = widgets.VBox(
             [self._detail], layout=widgets.Layout(flex="5 1 26em", min_width="24em", width="auto")

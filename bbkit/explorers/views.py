@@ -236,7 +236,7 @@ def fit_widths(outputs: pd.DataFrame) -> dict[str, int]:
     for name in ("input_tokens", "output_tokens"):
         most = outputs[name].max()
         widths[name] = max(_LEAST, 0 if pd.isna(most) else len(f"{most:,}"))
-    return {**widths, "text": 60}
+    return {**widths, "text": 100}
 
 
 def head_line(widths: Mapping[str, int]) -> str:
