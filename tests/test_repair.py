@@ -15,6 +15,7 @@ import bbkit as bb
 from bbkit import aws
 from bbkit.errors import AwsError, InputError, RunError
 from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS
+from bbkit.jobs import clean_run
 from bbkit.record_files import read_lineage
 from bbkit.records import read_records
 from bbkit.repair import RETRY_COLUMNS, RETRYABLE
@@ -264,10 +265,73 @@ def test_bad_use_is_one_sentence(start_standin: Callable[..., Standin], tmp_path
     bb.submit_jobs(run)
     with pytest.raises(RunError, match="have not ended"):
         bb.retry_records(run)
+    with pytest.raises(InputError, match="n is '5'"):
+        bb.probe_records(run, n="5")
     with pytest.raises(InputError, match="concurrency is 0"):
         bb.send_on_demand(run, concurrency=0)
     with pytest.raises(RunError, match="has no records of attempt 5"):
         bb.send_on_demand(run, attempt=5)
+
+
+def test_an_adopted_run_reads_what_it_sends_itself_and_cleans_only_that(
+    small: Standin, tmp_path: Path
+) -> None:
+    theirs = make_run(tmp_path / "theirs", fault="missing-lines=0.4")
+    bb.submit_jobs(theirs)
+    arn = bb.wait_for_jobs(theirs, timeout=60)["job_arn"].iloc[0]
+    run = bb.Run.adopt(arn, tmp_path / "ours")
+    retry = bb.retry_records(run)
+    assert set(retry["tier"]) == {"batch"}
+    bb.send_retry(run, retry, timeout=60)
+    assert str(bb.accounting(bb.collect_outputs(run))) == "60 sent = 60 succeeded"
+    left = clean_run(run, delete=True)
+    assert len(left) == 3
+    assert left["uri"].str.startswith(run.s3_prefix).all()
+    assert clean_run(run).empty
+    assert len(clean_run(theirs)) == 3
+    assert str(bb.accounting(bb.collect_outputs(run))) == "60 sent = 60 succeeded"
+
+
+def test_a_plan_stays_until_another_takes_its_place(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", max_tokens=8)
+    run_jobs(run)
+    bb.retry_records(run, outcomes="", cut_off=True)
+    planned = run.record_files(2)
+    for wrong in ({"outcomes": None}, {"outcomes": ["all"]}, {"max_tokens": "9"}, {"max_tokens": 8}):
+        with pytest.raises(InputError):
+            bb.retry_records(run, **{"outcomes": [], "cut_off": True, **wrong})
+        assert run.record_files(2) == planned
+        assert all(aws.file_sha256(file.path) == file.sha256 for file in planned)
+    assert bb.retry_records(run).empty
+    assert not run.record_files(2)
+    assert not planned[0].path.exists()
+
+
+def test_records_without_ids_cannot_be_chosen(small: Standin, tmp_path: Path) -> None:
+    path = tmp_path / "records.jsonl"
+    path.write_text("".join(json.dumps({"modelInput": body(number)}) + "\n" for number in range(20)))
+    run = bb.Run.create(tmp_path / "calls", model_id=MODEL, tags={"bbkit:fault": "record-errors=0.5"})
+    bb.write_records(path, run, quotas=replace(bb.Quotas.defaults(MODEL), min_records_per_job=10))
+    run_jobs(run)
+    with pytest.raises(RunError, match="sent without a recordId"):
+        bb.retry_records(run)
+
+
+def test_one_attempt_is_sent_on_demand_by_one_at_a_time(small: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "few", model_id=MODEL)
+    bb.write_records(
+        [(f"c{number}", body(number)) for number in range(5)], run, allow=["min_records_per_job"]
+    )
+    refused: list[str] = []
+
+    def send_too(done: int, total: int) -> None:
+        with pytest.raises(RunError, match="is being sent on demand by another") as caught:
+            bb.send_on_demand(run)
+        refused.append(str(caught.value))
+
+    bb.send_on_demand(run, progress=send_too)
+    assert len(refused) == 5
+    assert str(bb.accounting(bb.collect_outputs(run))) == "5 sent = 5 succeeded"
 
 
 def test_blobs_of_converse_bodies_travel_as_base64(small: Standin) -> None:

@@ -140,6 +140,18 @@ def test_a_watch_of_another_place_is_refused(start_standin: Callable[..., Standi
         bb.watch_jobs(run)
 
 
+def test_a_damaged_journal_ends_the_watch(start_standin: Callable[..., Standin], tmp_path: Path) -> None:
+    start_standin("--min-records", "5", "--speed", "realistic")
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    watch = bb.watch_jobs(run, every=0.1)
+    with run.journal.path.open("ab") as stream:
+        stream.write(b"[]\n")
+    assert not watch.wait(30)
+    assert not watch.alive
+    assert "is no event of a journal" in watch.trouble
+
+
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
 
