@@ -155,7 +155,7 @@ def judge_line(output: Any, error: Any) -> Error | str | None:
             return "no modelOutput and no error"
         if not isinstance(output, dict):
             return "modelOutput is not an object"
-        if "errorCode" not in output:
+        if "errorCode" not in output or output["errorCode"] is output.get("errorMessage") is None:
             return None
         error = output
     if not isinstance(error, dict):

@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,12 @@ import pandas as pd
 import pyarrow as pa
 
 from bbkit import aws
-from bbkit.accounts import STRAY_COLUMNS
+from bbkit.accounts import STRAY_COLUMNS, counts_otherwise
 from bbkit.frames import as_frame
 from bbkit.line_readers import LinesRead, count_lines, read_lines
 from bbkit.output_lines import read_head
 from bbkit.output_sources import Group, OutputFile, iter_manifests, read_manifest
+from bbkit.sent_ids import SentIds
 
 TASK_BYTES = 128_000_000
 _WAITING_TASKS = 8
@@ -33,6 +34,11 @@ class Reader:
         Which of `EXTRA_COLUMNS` to read as well.
     executor : concurrent.futures.Executor or None
         Reads parts of about `TASK_BYTES` side by side; None reads here.
+
+    Attributes
+    ----------
+    sent : SentIds or None
+        What was sent, once that is found out; None where nobody knows.
     """
 
     def __init__(self, group: Group, extras: tuple[str, ...], executor: Executor | None):
@@ -40,6 +46,7 @@ class Reader:
         self.strays: list[pd.DataFrame] = []
         self.counts: list[Counter[str]] = [Counter() for _ in group.files]
         self.facts = [file.facts for file in group.files]
+        self.sent: SentIds | None = None
         self.remote = not all(file.is_local for file in group.files)
 
     def tables(self) -> Iterator[pa.Table]:
@@ -76,12 +83,24 @@ class Reader:
             self.strays.append(_stray_frame(strays.to_pylist(), self.group.files))
 
     def compare_manifests(self) -> list[dict[str, Any]]:
-        """Lay what the manifests say beside what the files hold, once all was read."""
+        """Lay what the manifests say beside what the files hold and what was sent, once all was read."""
         found = []
-        for place, numbers in iter_manifests(self.group.files):
+        manifests = dict(iter_manifests(self.group.files))
+        for place, numbers in manifests.items():
             counts = sum((self.counts[number] for number in numbers), Counter())
-            found.append(_compare(place.rsplit("/", 2)[-2], read_manifest(place), counts))
+            counts["processed"] = counts["succeeded"] + counts["errored"]
+            total: int | None = counts["processed"]
+            if self.sent is not None:
+                total = self._sent_to(self.facts[numbers[0]].job_arn, alone=len(manifests) == 1)
+            found.append(_compare(place.rsplit("/", 2)[-2], read_manifest(place), counts, total))
         return found
+
+    def _sent_to(self, job_arn: str | None, *, alone: bool) -> int | None:
+        """How many records one job was sent; None where that is known of several together."""
+        lengths = self.sent.lengths if self.sent is not None else {}
+        if job_arn and job_arn in lengths:
+            return lengths[job_arn]
+        return sum(lengths.values()) if alone and self.group.run is None else None
 
 
 def _numbered(strays: pa.Table, number: int) -> pa.Table:
@@ -120,6 +139,8 @@ def _stray_frame(strays: list[dict[str, Any]], files: Sequence[OutputFile]) -> p
 
 
 _MANIFEST_NAMES = {
+    "total": "totalRecordCount",
+    "processed": "processedRecordCount",
     "succeeded": "successRecordCount",
     "errored": "errorRecordCount",
     "input_tokens": "inputTokenCount",
@@ -127,7 +148,10 @@ _MANIFEST_NAMES = {
 }
 
 
-def _compare(folder: str, manifest: dict[str, Any] | None, counts: Counter[str]) -> dict[str, Any]:
+def _compare(
+    folder: str, manifest: dict[str, Any] | None, counts: Counter[str], total: int | None
+) -> dict[str, Any]:
+    """Lay one manifest beside its files; `total` is how many records it should count, where that is known."""
     found: dict[str, Any] = {"folder": folder, "disagreement": ""}
     if manifest is None:
         return found | {"disagreement": f"the manifest in {folder} is not a JSON object"}
@@ -135,11 +159,27 @@ def _compare(folder: str, manifest: dict[str, Any] | None, counts: Counter[str])
         value = manifest.get(key)
         found[f"manifest_{name}"] = value if isinstance(value, int) else None
         found[name] = None if name.endswith("tokens") and counts["silent"] else counts[name]
+    found["total"] = total
     differing = [
         f"{found[f'manifest_{name}']:,} {name} (its files hold {found[name]:,})"
         for name in ("succeeded", "errored")
-        if found[f"manifest_{name}"] is not None and found[f"manifest_{name}"] != found[name]
+        if counts_otherwise(found, name)
     ]
-    if differing:
-        found["disagreement"] = f"the manifest in {folder} counts {' and '.join(differing)}"
+    said = " and ".join(differing) or _say_totals(found)
+    if said:
+        found["disagreement"] = f"the manifest in {folder} counts {said}"
     return found
+
+
+def _say_totals(found: Mapping[str, Any]) -> str:
+    if not counts_otherwise(found, "total") and not counts_otherwise(found, "processed"):
+        return ""
+    units = {"total": "records", "processed": "processed"}
+    said = [
+        f"{found[f'manifest_{name}']:,} {unit}"
+        for name, unit in units.items()
+        if found[f"manifest_{name}"] is not None
+    ]
+    held, sent = found["processed"], found["total"]
+    more = "" if sent in (None, held) else f", {sent:,} {'was' if sent == 1 else 'were'} sent"
+    return f"{', '.join(said)}; its files hold {held:,}{more}"

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pandas as pd
 
+from bbkit.output_lines import judge_line
+
 MOST_BYTES = 8 << 30
 """A larger file is not searched for one line: it would take minutes from a disk."""
 
@@ -74,8 +76,7 @@ def _read(value: Any) -> Any:
 
 
 def _is_error(line: Mapping[str, Any]) -> bool:
-    output = line.get("modelOutput")
-    return line.get("error") is not None or (isinstance(output, dict) and "errorCode" in output)
+    return isinstance(judge_line(line.get("modelOutput"), line.get("error")), tuple)
 
 
 def _find(place: str, record_id: str, accept: Callable[[dict[str, Any]], bool]) -> dict[str, Any] | None:

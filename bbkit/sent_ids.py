@@ -1,5 +1,6 @@
 """The ids that were sent, by position: kept whole, or as 64-bit hashes where there are millions."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -57,6 +58,8 @@ class SentIds:
     distinct, repeated, unnamed : int
         How many ids there are; how many were sent more than once within one attempt; how many records were
         sent without an id.
+    lengths : dict
+        How many records were sent to each job, by ``job_arn``.
     """
 
     def __init__(self, segments: Sequence[Segment], *, hashed: bool = False):
@@ -72,6 +75,9 @@ class SentIds:
                 self.unnamed += chunk.null_count
                 chunks.append(hash_ids(chunk.fill_null("")) if hashed else chunk)
             lengths.append(length)
+        self.lengths: Counter[str | None] = Counter()
+        for segment, length in zip(segments, lengths, strict=True):
+            self.lengths[segment.facts.job_arn] += length
         self._segment = np.repeat(np.arange(len(segments), dtype=np.int32), lengths)
         if hashed:
             self._place_hashes(np.concatenate(chunks) if chunks else np.empty(0, np.uint64))

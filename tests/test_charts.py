@@ -195,6 +195,13 @@ def test_what_is_not_the_table_is_refused_in_one_sentence(chart, wrong: object) 
         chart(wrong)
 
 
+@pytest.mark.parametrize("wrong", [[1], None, pd.DataFrame({"x": [1]})], ids=["list", "None", "columns"])
+@pytest.mark.parametrize("chart", [charts.cost, charts.cost_per_record, charts.cost_estimate])
+def test_what_is_no_cost_is_refused_in_one_sentence(chart, wrong: object) -> None:
+    with pytest.raises(InputError, match="Pass what"):
+        chart(wrong)
+
+
 @each_chart
 def test_several_columns_to_group_by_are_refused(chart) -> None:
     with pytest.raises(InputError, match="one column"):

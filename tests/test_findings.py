@@ -33,8 +33,8 @@ def test_nothing_to_say_is_said(tmp_path: Path):
     found = diagnose(tmp_path, good(40), sent=[f"{n:03}" for n in range(40)])
     assert found.empty
     assert list(found.columns) == list(FINDING_COLUMNS)
-    assert found.sentence == "Nothing to say: no finding."
-    assert "no finding" in found._repr_mimebundle_()["text/html"]
+    assert found.sentence == "Nothing to say: all 40 records succeeded, no answer was cut off or filtered."
+    assert "all 40 records succeeded" in found._repr_mimebundle_()["text/html"]
 
 
 def test_missing_and_errored_records_come_first_with_counts_and_an_example(tmp_path: Path):
@@ -173,3 +173,28 @@ def test_what_a_model_wrote_is_escaped(tmp_path: Path):
     shown = diagnose(tmp_path, [error_line("<img onerror=x>", 400, attack)])._repr_mimebundle_()
     assert "<script" not in shown["text/html"] and "<img" not in shown["text/html"]
     assert "mathjax_ignore" in shown["text/html"]
+
+
+def test_of_many_kinds_of_errors_the_most_frequent_are_named_and_the_others_counted(tmp_path: Path):
+    kinds = [f"kind {'x' * number}" for number in range(1, 300)]
+    lines = [
+        error_line(f"{kind} {n}", 400, kind) for kind in kinds for n in range(1 + (len(kind) % 100 == 0))
+    ]
+    found = diagnose(tmp_path, lines)
+    errored = found[found["rule"] == "errored"]
+    assert errored["count"].tolist() == [2, 2, 2, 1, 1, len(lines) - 8]
+    assert "in 294 other ways" in errored["finding"].iloc[-1]
+
+
+def test_a_manifest_of_more_records_than_the_files_hold_is_a_finding(tmp_path: Path):
+    write_outputs(tmp_path / "job" / "x.jsonl.out", good(60))
+    write_manifest(tmp_path / "job", 60, 0, totalRecordCount=100)
+    found = one(bb.diagnose_outputs(bb.collect_outputs(tmp_path)), "manifest")
+    assert "counts 100 records, 60 processed; its files hold 60." in found["finding"]
+
+
+@pytest.mark.parametrize("wrong", [[1], pd.Series([1]), None])
+def test_what_is_no_frame_is_refused(wrong: object):
+    for ask in (bb.diagnose_outputs, bb.accounting):
+        with pytest.raises(InputError, match=r"DataFrame.*collect_outputs"):
+            ask(wrong)

@@ -287,6 +287,46 @@ def test_a_manifest_that_counts_otherwise_is_told(tmp_path: Path):
     assert "the manifest in job1 is not a JSON object" in bb.accounting(bb.collect_outputs(tmp_path)).sentence
 
 
+def test_a_manifest_that_counts_more_records_than_there_are_is_told(tmp_path: Path):
+    ids = [f"{number:02}" for number in range(60)]
+    write_outputs(tmp_path / "job1/x.jsonl.out", [nova_line(name) for name in ids])
+    write_manifest(tmp_path / "job1", 60, 0, totalRecordCount=100)
+    unknown = bb.accounting(bb.collect_outputs(tmp_path))
+    assert "the manifest in job1 counts 100 records, 60 processed; its files hold 60;" in unknown.sentence
+    missing = bb.accounting(bb.collect_outputs(tmp_path, sent=[f"{number:02}" for number in range(100)]))
+    assert missing.sentence == "100 sent = 60 succeeded + 40 missing"
+    for into in (None, tmp_path / "parts"):
+        told = bb.accounting(bb.collect_outputs(tmp_path / "job1", sent=ids, into=into))
+        assert told.sentence.startswith("60 sent = 60 succeeded; the manifest in job1 counts 100 records")
+        assert not told.complete
+    write_manifest(tmp_path / "job1", 60, 0)
+    assert bb.accounting(bb.collect_outputs(tmp_path, sent=ids)).complete
+
+
+def test_several_input_files_say_what_was_sent(tmp_path: Path):
+    outputs = write_outputs(tmp_path / "x.jsonl.out", [nova_line("a"), nova_line("c")])
+    files = [
+        write_outputs(tmp_path / f"{name}.jsonl", [{"recordId": name, "modelInput": {}}]) for name in "abc"
+    ]
+    for given in (files, [str(file) for file in files], iter(files)):
+        frame = bb.collect_outputs(outputs, sent=given)
+        assert frame["outcome"].tolist() == ["succeeded", "missing", "succeeded"]
+    assert bb.collect_outputs(outputs, sent=["a.jsonl", "c"])["record_id"].tolist() == ["a.jsonl", "c"]
+
+
+def test_a_place_named_twice_is_read_once(tmp_path: Path):
+    outputs = write_outputs(tmp_path / "x.jsonl.out", [nova_line("a")])
+    assert len(bb.collect_outputs([outputs, str(outputs), tmp_path / "y" / ".." / "x.jsonl.out"])) == 1
+
+
+def test_an_error_code_of_null_beside_an_answer_is_no_error(tmp_path: Path):
+    line = nova_line("a")
+    line["modelOutput"] |= {"errorCode": None, "errorMessage": None}
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", [line]), with_columns="reasoning")
+    assert frame.loc[0, ["outcome", "text"]].tolist() == ["succeeded", "Fine."]
+    assert frame.columns[-1] == "reasoning"
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -298,6 +338,11 @@ def test_a_manifest_that_counts_otherwise_is_told(tmp_path: Path):
         (lambda folder: bb.collect_outputs(folder, with_columns=["nope"]), "model_output"),
         (lambda folder: bb.collect_outputs(folder, sent=folder / "nope.jsonl"), "nope.jsonl"),
         (lambda folder: bb.collect_outputs(folder, sent=pd.DataFrame({"id": []})), "record_id"),
+        (lambda folder: bb.collect_outputs(folder, sent=5), "type int"),
+        (lambda folder: bb.collect_outputs(folder, sent=b"a"), "type bytes"),
+        (lambda folder: bb.collect_outputs(folder, sent=[b"a"]), "no id"),
+        (lambda folder: bb.collect_outputs(folder, sent=[["a"]]), "no id"),
+        (lambda folder: bb.collect_outputs(folder, sent=[folder, "a"]), "also 'a'"),
     ],
 )
 def test_what_cannot_be_read_is_one_sentence_that_says_what_to_do(tmp_path: Path, call: Any, words: str):
