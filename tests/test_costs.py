@@ -526,6 +526,24 @@ def test_a_manifest_that_counts_nothing_tells_no_cost(collected: bb.Run, counts:
     assert cost.comparison.empty
 
 
+@pytest.mark.parametrize(
+    "model", ["mistral.mistral-small-2402-v1:0", "amazon.nova-2-multimodal-embeddings-v1:0"]
+)
+def test_a_model_whose_lines_report_no_tokens_is_not_free(
+    start_standin: Callable[..., object], tmp_path: Path, model: str
+) -> None:
+    start_standin("--min-records", "5")
+    calls = pd.DataFrame({"text": ["Customer: my card was charged twice."] * 6})
+    run = bb.Run.create(tmp_path / "run", model_id=model, source=calls)
+    bb.write_records(bb.build_records(calls, model, prompt="{text}"), run)
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run, timeout=60)
+    bb.collect_outputs(run)
+    cost = cost_of(run)
+    assert set(cost.rows["state"]) == {"by manifest"} and cost.rows["input_tokens"].isna().all()
+    assert cost.cost_usd is not None and cost.cost_usd > 0
+
+
 def test_a_moved_run_keeps_the_prices_of_its_owner(collected: bb.Run, tmp_path: Path) -> None:
     """Twice 0.03 and 0.12 a million is twice the cost, wherever the run and the file are by then."""
     before = cost_of(collected).cost_usd

@@ -244,11 +244,14 @@ def write_text(path: Path, text: str) -> None:
         Its content.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    with partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def file_sha256(path: str | Path) -> str:
