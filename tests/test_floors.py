@@ -53,6 +53,7 @@ HELPERS = {
             "lines",
             "media_files",
             "pairs",
+            "pieces",
             "places",
             "splitting",
             "spools",
@@ -63,7 +64,15 @@ HELPERS = {
         "records",
     ),
     **dict.fromkeys(
-        ["budgets", "cost_comparisons", "cost_outlooks", "cost_rows", "cost_totals", "cost_views", "estimates"],
+        [
+            "budgets",
+            "cost_comparisons",
+            "cost_outlooks",
+            "cost_rows",
+            "cost_totals",
+            "cost_views",
+            "estimates",
+        ],
         "costs",
     ),
     **dict.fromkeys(

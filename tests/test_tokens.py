@@ -7,8 +7,8 @@ import pytest
 
 from bbkit import build_records
 from bbkit.errors import RecordsError
+from bbkit.pieces import count_pieces
 from bbkit.records import TokenEstimate, estimate_tokens, iter_lines
-from bbkit.tokens import count_pieces
 
 CALL = """Agent: Thank you for calling Harbour Mutual, my name is Priya. How can I help you today?
 Customer: Hi, yes, I've been charged twice for my home insurance. It's $84.50 on the 3rd and again on the 5th.
@@ -46,15 +46,83 @@ def test_a_family_without_a_public_tokenizer_says_so() -> None:
 
 
 def test_signs_of_other_scripts_are_not_one_word() -> None:
-    assert count_pieces("カスタマーサポート") == 9
-    assert count_pieces("antidisestablishmentarianism") == 3
-    assert count_pieces("") == 0
+    assert count_pieces("カスタマーサポート").number == pytest.approx(9 * 0.85)
+    assert count_pieces("antidisestablishmentarianism") == (3, 0)
+    assert count_pieces("") == (0, 0)
+
+
+BILL = {
+    "German": (
+        "Guten Tag, mein Name ist Katrin Vogel, ich rufe wegen der Stromrechnung an, die gestern kam. "
+        "Sie ist fast doppelt so hoch wie sonst, obwohl wir drei Wochen im Urlaub waren. Können Sie bitte "
+        "prüfen, ob der Zählerstand richtig abgelesen wurde?",
+        59,
+        70,
+    ),
+    "Russian": (
+        "Здравствуйте, я звоню по поводу счёта за электричество, который пришёл вчера.",
+        19,
+        28,
+    ),
+    "Arabic": (
+        "مرحبا، أتصل بخصوص فاتورة الكهرباء التي وصلتني أمس. إنها أعلى بمرتين من المعتاد.",
+        24,
+        34,
+    ),
+    "Hindi": (
+        "नमस्ते, मैं कल आए बिजली के बिल के बारे में फोन कर रही हूँ। यह लगभग दोगुना है।",
+        27,
+        48,
+    ),
+    "Thai": (
+        "สวัสดีค่ะ โทรมาเรื่องใบแจ้งค่าไฟฟ้าที่ได้รับเมื่อวานนี้ ซึ่งสูงกว่าปกติ",
+        27,
+        29,
+    ),
+    "Chinese": (
+        "您好，我打电话是想咨询昨天收到的电费账单。金额是平时的两倍。",
+        23,
+        18,
+    ),
+    "Korean": (
+        "안녕하세요, 어제 받은 전기 요금 고지서 때문에 전화드렸습니다.",
+        19,
+        25,
+    ),
+    "base64": (
+        "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHx",
+        43,
+        45,
+    ),
+    "pictures": (
+        "😀🎉👍 🙏 😂 🚀🔥 👋 😀🎉👍",
+        16,
+        20,
+    ),
+}
+"""Texts with their tokens by o200k and by DeepSeek V3's tokenizer."""
+
+
+@pytest.mark.parametrize("language", BILL)
+def test_other_languages_are_within_their_wider_error(language: str) -> None:
+    text, *counted = BILL[language]
+    for model_id, tokens in zip(("openai.gpt-oss-20b-1:0", "deepseek.v3-v1:0"), counted, strict=True):
+        estimate = estimate_tokens([("1", {"messages": [{"role": "user", "content": text}]})], model_id)
+        assert estimate.low <= tokens <= estimate.high
+        assert "more for other languages and scripts" in estimate.note
+        assert f"about {estimate.error:.0%} off" in estimate.note
+    assert estimate.error == pytest.approx(0.07 + count_pieces(text).unsure / count_pieces(text).number)
+
+
+def test_english_with_a_foreign_name_is_hardly_less_sure() -> None:
+    record = [("1", {"messages": [{"role": "user", "content": f"{CALL}Agent: I am Zoë."}]})]
+    assert estimate_tokens(record, "openai.gpt-oss-20b-1:0").error < 0.1
 
 
 def test_a_large_input_is_sampled_and_says_so(tmp_path: Path) -> None:
     calls = pd.DataFrame({"text": [f"{CALL}{number} " * (1 + number % 3) for number in range(4_000)]})
     records = build_records(calls, "us.meta.llama3-3-70b-instruct-v1:0", prompt="{text}", max_tokens=50)
-    whole = sum(count_pieces(text) for text in calls["text"])
+    whole = sum(count_pieces(text).number for text in calls["text"])
     path = tmp_path / "records.jsonl"
     path.write_bytes(b"".join(iter_lines(records)))
     for given in (records, path):
@@ -92,10 +160,10 @@ def test_what_only_records_outside_the_sample_ask_for_is_seen(tmp_path: Path) ->
 
 
 def test_other_texts_after_the_first_are_not_taken_for_alike(tmp_path: Path) -> None:
-    """2,000 records of 20 pieces and 6,000 of 108: 40,000 + 648,000, the latter from every 97th."""
+    """2,000 records of 20 pieces and 6,000 of 91.8: 40,000 + 550,800, the latter from every 97th."""
     bodies = [body("hello my dear friend " * 5)] * 2_000 + [body("カスタマーサポート" * 12)] * 6_000
     for estimate in both_ways(tmp_path, bodies):
-        assert estimate.input_tokens == pytest.approx(688_000, rel=0.01)
+        assert estimate.input_tokens == pytest.approx(590_800, rel=0.01)
 
 
 def test_how_much_the_records_differ_widens_the_error(tmp_path: Path) -> None:
@@ -104,7 +172,7 @@ def test_how_much_the_records_differ_widens_the_error(tmp_path: Path) -> None:
     for even, odd in zip(both_ways(tmp_path, alike), both_ways(tmp_path, mixed), strict=True):
         assert even.error == pytest.approx(0.15, abs=0.001)
         assert odd.error > 0.2 and f"about {odd.error:.0%} off" in odd.note
-        whole = sum(count_pieces(given["messages"][0]["content"][0]["text"]) for given in mixed)
+        whole = sum(count_pieces(given["messages"][0]["content"][0]["text"]).number for given in mixed)
         assert odd.low < whole < odd.high
 
 
