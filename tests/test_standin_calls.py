@@ -347,6 +347,12 @@ def test_bodies_boto3_would_not_send(standin: Standin, body: bytes, code: str) -
     assert status == 400 and headers["x-amzn-errortype"] == code
 
 
+def test_a_time_beyond_all_calendars_is_refused(standin: Standin) -> None:
+    path = "/model-invocation-jobs?submitTimeAfter=99999999999999999"
+    status, headers, _ = raw_call(standin, "GET", path)
+    assert (status, headers["x-amzn-errortype"]) == (400, "ValidationException")
+
+
 def test_what_is_not_served_is_501(standin: Standin) -> None:
     assert refusal(standin, "list_foundation_models")[:2] == ("NotImplemented", 501)
     for service, call in (("iam", "list_roles"), ("dynamodb", "list_tables"), ("cloudwatch", "list_metrics")):

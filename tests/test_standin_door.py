@@ -23,6 +23,7 @@ class ChatServer(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.now = self.most = self.asked = 0
         self.keys: set[str] = set()
+        self.gate: threading.Event | None = None  # until it opens, the model thinks
 
 
 class ChatHandler(BaseHTTPRequestHandler):
@@ -38,7 +39,10 @@ class ChatHandler(BaseHTTPRequestHandler):
             self.server.now += 1
             self.server.most = max(self.server.most, self.server.now)
             self.server.keys.add(self.headers.get("Authorization", ""))
-        time.sleep(0.01)  # the model thinks
+        if self.server.gate is None:
+            time.sleep(0.01)  # the model thinks
+        else:
+            self.server.gate.wait(30)
         with self.server.lock:
             self.server.now -= 1
         message = {"role": "assistant", "content": f"From {given['model']}."}
@@ -103,6 +107,38 @@ def test_its_words_counts_and_reasons_arrive_in_the_models_shape(standin: Standi
         modelId="amazon.nova-lite-v1:0", body=json.dumps(nova_body())
     )
     assert json.loads(response["body"].read())["usage"]["outputTokens"] == 3
+
+
+def test_few_slow_records_are_under_way_together_and_stop_at_once(standin: Standin, chat: ChatServer) -> None:
+    chat.gate = threading.Event()
+    arn = create_job(standin, put(standin, "door/slow.jsonl", input_lines(record_ids(100))))
+    deadline = time.monotonic() + 30
+    while chat.now < 6:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    standin.client("bedrock").stop_model_invocation_job(jobIdentifier=arn)
+    wait_for(standin, arn, ("Stopping",))
+    chat.gate.set()
+    job = wait_for(standin, arn)
+    records = output_records(standin, job)
+    assert job["status"] == "Stopped" and chat.asked < 100
+    assert 0 < len(records) == job["processedRecordCount"] == manifest(standin, job)["processedRecordCount"]
+    assert len({record["recordId"] for record in records}) == len(records) == chat.asked
+
+
+def test_a_server_that_is_away_does_not_hold_up_stop(
+    start_standin: Callable[..., Standin], chat: ChatServer
+) -> None:
+    chat.shutdown()
+    chat.server_close()
+    away = ("--engine", "openai", "--model", "m", "--base-url", f"http://127.0.0.1:{chat.server_port}/v1")
+    standin = start_standin(*away)
+    arn = create_job(standin, put(standin, "away/stop.jsonl", input_lines(record_ids(100))))
+    wait_for(standin, arn, ("InProgress",))
+    standin.client("bedrock").stop_model_invocation_job(jobIdentifier=arn)
+    assert wait_for(standin, arn, seconds=10)["status"] == "Stopped"
+    standin.stop()
+    assert "No engine answers at" in (standin.folder / "console.txt").read_text()
 
 
 def test_its_key_is_sent_and_nowhere_kept(standin: Standin, chat: ChatServer) -> None:

@@ -152,6 +152,29 @@ def test_running_speech_without_punctuation_is_cut_into_thoughts() -> None:
             "壊れて",
             "お送り",
         ),
+        (
+            "لخص المكالمة.\n\n"
+            "العميل: وصلت الغسالة مكسورة وأريد استرداد المال.\nالموظف: سأرسل غسالة جديدة غدا.",
+            "الغسالة مكسورة",
+            "غسالة جديدة",
+        ),
+        (
+            "סכם את השיחה.\n\n"
+            "נציג: שלום.\nלקוח: המנורה הגיעה שבורה ואני רוצה החלפה.\nנציג: אשלח מנורה חדשה מחר.",
+            "הגיעה שבורה",
+            "מנורה חדשה",
+        ),
+        (
+            "Streść rozmowę.\n\n"
+            "Klient: Lampa przyszła zepsuta i chcę wymiany.\nKonsultant: Wyślę nową lampę jutro.",
+            "przyszła zepsuta",
+            "nową lampę",
+        ),
+        (
+            "สรุปการสนทนา\n\nลูกค้า: โคมไฟที่สั่งมาแตก ต้องการเปลี่ยน\nพนักงาน: จะส่งโคมไฟใหม่ให้พรุ่งนี้",
+            "แตก",
+            "โคมไฟใหม่",
+        ),
     ],
 )
 def test_other_languages(prompt: str, issue: str, resolution: str) -> None:
@@ -180,6 +203,12 @@ def test_length_grows_with_the_call_and_slower_than_it() -> None:
     lengths = [len(words(summarize(ASK + "\n".join(lines[:count])).text)) for count in (6, 60, 300)]
     assert lengths[0] < lengths[1] < lengths[2]
     assert lengths[2] < 20 * lengths[0]
+
+
+def test_more_tokens_never_make_a_shorter_answer() -> None:
+    for call in (BILL, "Customer: It broke.\nAgent: I see, I will send another one tomorrow morning."):
+        lengths = [summarize(ASK + call, max_tokens=most).output_tokens for most in (20, 40, 80, 400, None)]
+        assert lengths == sorted(lengths)  # type: ignore[type-var]
 
 
 def test_a_very_long_call_and_a_very_short_one() -> None:

@@ -15,7 +15,7 @@ from conftest import Standin
 from standin_cases import input_lines, output_records, record_ids, run_job
 
 from bbkit.standin.answers import RecordError, answer_record
-from bbkit.standin.engines import Request, Turn, make_engine
+from bbkit.standin.engines import Interrupted, Request, Turn, make_engine
 
 
 class ChatServer(ThreadingHTTPServer):
@@ -250,6 +250,61 @@ def test_usage_the_server_does_not_give_is_left_out(server: ChatServer) -> None:
     assert "usage" not in output
 
 
+def test_usage_is_kept_as_far_as_the_server_gives_it(server: ChatServer) -> None:
+    half, cached = completion("An answer."), completion("An answer.")
+    half["usage"] = {"prompt_tokens": 41}
+    cached["usage"]["prompt_tokens_details"] = {"cached_tokens": 30}
+    server.queued += [(200, {}, half), *[(200, {}, cached)] * 3]
+    engine = engine_at(server)
+    claude = "anthropic.claude-3-haiku-20240307-v1:0"
+    assert answer_record(claude, "InvokeModel", ANTHROPIC, engine)["usage"] == {"input_tokens": 41}
+    found = answer_record(claude, "InvokeModel", ANTHROPIC, engine)["usage"]
+    assert found == {"input_tokens": 11, "output_tokens": 7, "cache_read_input_tokens": 30}
+    found = answer_record("amazon.nova-lite-v1:0", "InvokeModel", NOVA, engine)["usage"]
+    assert (found["inputTokens"], found["cacheReadInputTokenCount"], found["totalTokens"]) == (11, 30, 48)
+    found = answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine)["usage"]
+    assert (found["inputTokens"], found["cacheReadInputTokens"], found["totalTokens"]) == (11, 30, 48)
+
+
+@pytest.mark.parametrize(
+    ("finish", "stop"),
+    [
+        ("eos_token", "end_turn"),
+        ("end_turn", "end_turn"),
+        ("something new", "end_turn"),
+        ("model_length", "max_tokens"),
+        ("content_filter", "content_filtered"),
+    ],
+)
+def test_finish_reasons_of_other_servers(server: ChatServer, finish: str, stop: str) -> None:
+    server.queued.append((200, {}, completion("An answer.", finish)))
+    output = answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine_at(server))
+    assert output["stopReason"] == stop
+
+
+def test_content_in_parts_is_joined(server: ChatServer) -> None:
+    answered = completion(None)
+    answered["choices"][0]["message"]["content"] = [{"type": "text", "text": "An "}, {"text": "answer."}]
+    server.queued.append((200, {}, answered))
+    output = answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine_at(server))
+    assert output["output"]["message"]["content"] == [{"text": "An answer."}]
+
+
+def test_no_key_of_the_shell_is_sent_unasked(server: ChatServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "not for everybody")
+    answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine_at(server))
+    assert server.keys == [None]
+
+
+def test_a_halt_ends_the_wait_for_another_attempt(server: ChatServer) -> None:
+    server.queued.append((503, {}, b"busy"))
+    halt = threading.Event()
+    halt.set()
+    engine = engine_at(server, backoff=20).until(halt)
+    with pytest.raises(Interrupted):
+        answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine)
+
+
 def test_a_busy_server_is_asked_again(server: ChatServer) -> None:
     server.queued += [(429, {"Retry-After": "0"}, {"error": {"message": "slow down"}}), (500, {}, b"oops")]
     output = answer_record(
@@ -269,6 +324,8 @@ def test_a_busy_server_is_asked_again(server: ChatServer) -> None:
         ([(401, {}, {"error": {"message": "bad key"}})], 403, "bad key", 1),
         ([(200, {}, b"<html>")], 424, "not JSON", 1),
         ([(200, {}, {"choices": []})], 424, "cannot be read", 1),
+        ([(200, {}, completion("", "abort"))], 424, "abort", 1),
+        ([(200, {}, completion([{"type": "image"}]))], 424, "no text", 1),  # type: ignore[arg-type]
     ],
 )
 def test_what_the_server_refuses_becomes_a_record_error(

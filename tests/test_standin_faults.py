@@ -111,6 +111,19 @@ def test_missing_lines_are_in_no_count_and_heal(standin: Standin) -> None:
     assert {record["recordId"] for record in output_records(standin, again)} == set(ids)
 
 
+def test_a_new_place_brings_the_bad_day_back_and_kinds_heal_apart(standin: Standin) -> None:
+    uri = put(standin, "faults/again.jsonl", input_lines(record_ids(400, "again")))
+
+    def missing(place: str, fault: str = "missing-lines=0.1") -> int:
+        target = {"s3OutputDataConfig": {"s3Uri": f"s3://bbkit-standin/{place}/"}}
+        job = wait_for(standin, create(standin, uri, fault=fault, outputDataConfig=target))
+        return 400 - len(output_records(standin, job))
+
+    outcome(standin, uri, "record-errors=1")
+    assert missing("out") > 0 == missing("out")
+    assert missing("another") == missing("a-third") > 0
+
+
 def test_which_records_are_hit_depends_on_their_ids_alone(start_standin: Callable[..., Standin]) -> None:
     hit = []
     for _ in range(2):
@@ -164,8 +177,52 @@ def test_a_switch_holds_for_every_job_and_a_tag_adds_to_it(start_standin: Callab
     assert "usage" not in content and content["output"]["message"]["content"][0]["text"].endswith("\ud83d")
 
 
+def test_calls_of_one_job_fail_by_its_tag(standin: Standin, uri: str) -> None:
+    fault = (
+        "fail-call=GetModelInvocationJob:AccessDeniedException "
+        "fail-call=StopModelInvocationJob:ConflictException"
+    )
+    arn, other = create(standin, uri, fault=fault), create(standin, uri)
+    client = standin.client("bedrock")
+    with pytest.raises(client.exceptions.AccessDeniedException):
+        client.get_model_invocation_job(jobIdentifier=arn)
+    with pytest.raises(client.exceptions.ConflictException):
+        client.stop_model_invocation_job(jobIdentifier=arn)
+    assert wait_for(standin, arn)["status"] == wait_for(standin, other)["status"] == "Completed"
+
+
+def test_switched_faults_of_calls_strike_anew_at_every_start(start_standin: Callable[..., Standin]) -> None:
+    switches = ("--fault", "throttle-create=1", "--fault", "fail-call=InvokeModel:AccessDeniedException")
+    folder = None
+    for _ in range(2):
+        standin = start_standin(*switches, folder=folder)
+        folder = standin.folder
+        uri = put(standin, "anew/in.jsonl", input_lines(IDS))
+        created = standin.client("bedrock").create_model_invocation_job(**create_request(standin, uri))
+        assert created["ResponseMetadata"]["RetryAttempts"] == 1
+        runtime = standin.client("bedrock-runtime")
+        with pytest.raises(runtime.exceptions.AccessDeniedException):
+            runtime.invoke_model(modelId="amazon.nova-lite-v1:0", body="{}")
+        wait_for(standin, created["jobArn"])
+        standin.stop()
+
+
 @pytest.mark.parametrize(
-    "fault", ["explode", "record-errors=2", "record-errors=x", "time-out=-1", "fail-call=X"]
+    "fault",
+    [
+        "explode",
+        "record-errors=2",
+        "record-errors=x",
+        "record-errors=nan",
+        "time-out=-1",
+        "slow-counters=-1",
+        "slow-counters=inf",
+        "fail-call=X",
+        "fail-call=Nonsense:ValidationException",
+        "fail-call=CreateModelInvocationJob:Bogus",
+        "fail-call=ListModelInvocationJobs:ThrottlingException",
+        "fail-call=InvokeModel:ThrottlingException",
+    ],
 )
 def test_a_fault_nobody_knows_is_refused(standin: Standin, uri: str, fault: str) -> None:
     with pytest.raises(ClientError, match=r"(?i)fault") as caught:

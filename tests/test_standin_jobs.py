@@ -281,6 +281,65 @@ def test_stop_ends_stopped_with_what_was_processed(start_standin: Start) -> None
     assert statuses[-2:] == ["Stopping", "Stopped"]
 
 
+def test_stop_of_a_small_job_leaves_a_part_of_it(start_standin: Start) -> None:
+    standin = start_standin("--speed", "150")
+    arn = create(standin, put(standin, "stop/small.jsonl", input_lines(record_ids(200))))
+    deadline = time.monotonic() + 30
+    while (shown := get(standin, arn)["processedRecordCount"]) == 0:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    standin.client("bedrock").stop_model_invocation_job(jobIdentifier=arn)
+    job = wait_for(standin, arn)
+    records = output_records(standin, job)
+    assert job["status"] == "Stopped" and shown <= len(records) < 200
+    assert len(records) == job["processedRecordCount"] == manifest(standin, job)["processedRecordCount"]
+
+
+def test_one_record_nested_too_deeply_is_one_error(standin: Standin) -> None:
+    deep = '{"recordId":"deep","modelInput":{"x":' + "[" * 5000 + "]" * 5000 + "}}\n"
+    job = run_job(standin, input_lines(record_ids(100)) + deep, "deep/in.jsonl")
+    errors = {r["recordId"]: r["error"]["errorCode"] for r in _shallow(standin, job) if "error" in r}
+    assert (job["status"], job["successRecordCount"], errors) == ("Completed", 100, {"deep": 400})
+
+
+def _shallow(standin: Standin, job: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read the output of a job without the bodies that no reader of JSON takes."""
+    data = output_files(standin, job)["in.jsonl.out"].decode()
+    lines = data.removesuffix("\n").split("\n")
+    return [json.loads(line.replace("[" * 5000 + "]" * 5000, "[]")) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("model", "body"),
+    [
+        (
+            "mistral.mistral-small-2402-v1:0",
+            {"prompt": "<s>[INST] Summarize: it broke. [/INST]", "max_tokens": 50},
+        ),
+        (
+            "amazon.nova-2-multimodal-embeddings-v1:0",
+            {
+                "taskType": "SINGLE_EMBEDDING",
+                "singleEmbeddingParams": {
+                    "embeddingPurpose": "GENERIC_INDEX",
+                    "text": {"truncationMode": "END", "value": "It broke."},
+                },
+            },
+        ),
+    ],
+)
+def test_tokens_are_counted_where_the_model_reports_none(
+    standin: Standin, model: str, body: dict[str, Any]
+) -> None:
+    lines = "".join(json.dumps({"recordId": i, "modelInput": body}) + "\n" for i in record_ids(100))
+    job = run_job(standin, lines, "silent/in.jsonl", modelId=model)
+    assert not any("usage" in record["modelOutput"] for record in output_records(standin, job))
+    answer = standin.client("bedrock-runtime").invoke_model(modelId=model, body=json.dumps(body))
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    one = int(headers["x-amzn-bedrock-input-token-count"])
+    assert one > 0 and manifest(standin, job)["inputTokenCount"] == 100 * one
+
+
 @pytest.mark.parametrize(
     ("status", "speed"), [("Submitted", "10"), ("Validating", "50"), ("Scheduled", "300")]
 )

@@ -73,6 +73,11 @@ def test_an_object_comes_back_as_it_went(s3: Any, bucket: str) -> None:
     assert refused(s3.get_object, Bucket=bucket, Key="a/b c+ä.bin") == ("NoSuchKey", 404)
 
 
+def test_one_s_own_bucket_at_home(s3: Any, bucket: str) -> None:
+    assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
+    assert s3.create_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
 def test_what_is_missing(s3: Any, bucket: str) -> None:
     assert refused(s3.get_object, Bucket="no-such-bucket-here", Key="x") == ("NoSuchBucket", 404)
     assert refused(s3.put_object, Bucket="no-such-bucket-here", Key="x", Body=b"") == ("NoSuchBucket", 404)

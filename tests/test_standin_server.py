@@ -19,7 +19,18 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 from conftest import Standin, launch_standin
-from standin_cases import create, get, input_lines, output_records, put, record_ids, run_job, wait_for
+from standin_cases import (
+    create,
+    create_request,
+    get,
+    input_lines,
+    log,
+    output_records,
+    put,
+    record_ids,
+    run_job,
+    wait_for,
+)
 
 Start = Callable[..., Standin]
 
@@ -133,7 +144,17 @@ def test_one_folder_one_standin(standin_process: Standin) -> None:
     [
         ["--fault", "explode"],
         ["--speed", "slow"],
+        ["--fault", "fail-call=ListModelInvocationJobs:ConflictException"],
         ["--profile", "x"],
+        ["--profile", "x=nobody.knows-it"],
+        ["--region", "us-east-1; true"],
+        ["--port", "99999"],
+        ["--port", "-1"],
+        ["--workers", "-1"],
+        ["--min-records", "-5"],
+        ["--max-file-gb", "nan"],
+        ["--base-url", "http://x"],
+        ["--model", "m"],
         ["--engine", "openai"],
         ["--engine", "openai", "--base-url", "http://x", "--model", "m", "--api-key-env", "NOT_SET_ANYWHERE"],
     ],
@@ -142,6 +163,13 @@ def test_bad_switches_exit_2_with_a_sentence(tmp_path: Path, switches: list[str]
     command = [sys.executable, "-m", "bbkit.standin", str(tmp_path), *switches]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+
+
+def test_an_identity_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "identity.json").write_text('{"account": "1')
+    command = [sys.executable, "-m", "bbkit.standin", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "identity.json" in done.stderr
 
 
 def test_the_wing_stands_apart() -> None:
@@ -210,6 +238,27 @@ def test_the_log_and_console_tell_what_happened(start_standin: Start) -> None:
     ]
     assert {"CreateModelInvocationJob", "GetModelInvocationJob", "s3 PUT"} <= set(asked)
     assert standin.env["AWS_SECRET_ACCESS_KEY"] not in console + (standin.folder / "log.jsonl").read_text()
+
+
+def test_quiet_means_a_silent_console(start_standin: Start) -> None:
+    standin = start_standin("--quiet")
+    run_job(standin, input_lines(record_ids(100)), "quiet/in.jsonl")
+    assert standin.client("bedrock-runtime").converse(
+        modelId="amazon.nova-lite-v1:0", messages=[{"role": "user", "content": [{"text": "Hello."}]}]
+    )
+    assert standin.stop() == 0
+    assert (standin.folder / "console.txt").read_text() == ""
+
+
+def test_the_log_names_a_call_alike_however_it_ended(start_standin: Start) -> None:
+    standin = start_standin("--fault", "lose-create-answer=1")
+    uri = put(standin, "named/in.jsonl", input_lines(record_ids(100)))
+    client = standin.client("bedrock")
+    client.create_model_invocation_job(**create_request(standin, uri))
+    with pytest.raises(client.exceptions.ValidationException):
+        client.create_model_invocation_job(**create_request(standin, uri, modelId="nobody.knows-it"))
+    calls = log(standin, asked="CreateModelInvocationJob")
+    assert [call["status"] for call in calls] == [None, 200, 400]
 
 
 def test_it_stops_with_the_program_that_holds_its_input(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from bbkit.standin.engines.units import Unit, split_units, trim_leading, words_o
 
 MODEL = "bbkit-extractive-1"
 _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
-_MOST_WORDS = 500
+_MOST_WORDS, _LEAST_WORDS = 500, 25
 _COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)) + ")")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _ASKED_LENGTH = re.compile(
@@ -180,8 +180,8 @@ def _required(units: list[Unit], scores: np.ndarray, roles: dict[str, str]) -> l
 def _budget(units: list[Unit], max_tokens: int | None) -> int:
     """Words an answer may have: grows with the call, slower than it; smaller where few tokens are allowed."""
     spoken = sum(len(unit.words) for unit in units)
-    words = min(8 + round(0.9 * spoken**0.68), _MOST_WORDS)
-    return words if max_tokens is None else min(words, max(round(0.6 * max_tokens), 25))
+    words = max(min(8 + round(0.9 * spoken**0.68), _MOST_WORDS), _LEAST_WORDS)
+    return words if max_tokens is None else min(words, max(round(0.6 * max_tokens), _LEAST_WORDS))
 
 
 def select_units(
