@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from bbkit.frames import JOB_COLUMNS, as_frame
 from bbkit.job_options import JOB_OPTIONS, plain_options
 from bbkit.job_rows import job_row
 from bbkit.journal import JobState, Journal
-from bbkit.lines import iter_record_ids
 from bbkit.record_files import RecordFile, read_index
 from bbkit.recording import write_attempt, write_records
 from bbkit.refreshing import refresh_states
@@ -29,7 +28,6 @@ from bbkit.run_files import (
     name_family,
     new_folder,
     read_source_rows,
-    refuse_mappings,
     refuse_occupied,
     refuse_values,
     slug,
@@ -182,7 +180,6 @@ class Run:
         """
         folder = Path(folder).absolute()
         refuse_occupied(folder)
-        refuse_mappings(tags=tags, vpc_config=vpc_config, parameters=parameters)
         options = {
             "tags": tags,
             "kms_key_id": kms_key_id,
@@ -353,24 +350,6 @@ class Run:
             By attempt and number; empty before `write_records`.
         """
         return [file for file in read_index(self.folder) if attempt in (None, file.attempt)]
-
-    def read_ids(self, attempt: int | None = None) -> Iterator[str]:
-        """Read the ids that were, or are to be, sent.
-
-        Parameters
-        ----------
-        attempt : int, optional
-            Only of this attempt; otherwise of the first, which holds every record of the run.
-
-        Yields
-        ------
-        str
-            record_id, in the order sent.
-        """
-        for file in self.record_files(attempt or 1):
-            for record_id in iter_record_ids(file.path):
-                if record_id is not None:
-                    yield record_id
 
     def read_source(self) -> pd.DataFrame | None:
         """Read the rows the records were made of.

@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -287,24 +287,6 @@ def name_family(family: str | None, model_id: str, invocation_type: str) -> str:
     """
     found = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
     return found.name
-
-
-def refuse_mappings(**options: Any) -> None:
-    """Make sure that options are mappings, where they are given.
-
-    Parameters
-    ----------
-    **options
-        By name.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        One is not.
-    """
-    for name, value in options.items():
-        if value is not None and not isinstance(value, Mapping):
-            raise InputError(f"{name} is {value!r}. It is a mapping of names to values.")
 
 
 def refuse_values(run: "Run") -> None:

@@ -17,11 +17,15 @@ from bbkit.errors import AwsError, InputError, RunError
 from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
 from bbkit.record_files import read_lineage
-from bbkit.records import read_records
+from bbkit.records import iter_record_ids, read_records
 from bbkit.repair import RETRY_COLUMNS, RETRYABLE
 
 MODEL = "amazon.nova-micro-v1:0"
 TALK = "Customer: my parcel {0} is late and I am cross about it. Agent: I am sorry, it comes today. "
+
+
+def read_ids(run: bb.Run, attempt: int = 1) -> list[str | None]:
+    return [name for file in run.record_files(attempt) for name in iter_record_ids(file.path)]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +73,7 @@ def test_errored_and_missing_records_come_back_in_the_next_attempt(small: Standi
     bad = set(before.loc[before["outcome"] != "succeeded", "record_id"])
     retry = bb.retry_records(run)
     assert {name: str(dtype) for name, dtype in retry.dtypes.items()} == RETRY_COLUMNS
-    assert set(run.read_ids(2)) == bad
+    assert set(read_ids(run, 2)) == bad
     assert set(retry["tier"]) == {"batch"}
     assert (retry["on_demand_usd"] > retry["batch_usd"]).all()
     jobs = bb.send_retry(run, retry, timeout=60)
@@ -92,7 +96,7 @@ def test_only_what_may_succeed_is_retried_when_asked(small: Standin, tmp_path: P
     bb.retry_records(run, outcomes=["retryable"])
     expected = before[before["error_code"].isin(RETRYABLE)]
     assert 0 < len(expected) < (before["outcome"] == "errored").sum()
-    assert set(run.read_ids(2)) == set(expected["record_id"])
+    assert set(read_ids(run, 2)) == set(expected["record_id"])
 
 
 def test_cut_off_answers_are_sent_with_a_higher_maximum(small: Standin, tmp_path: Path) -> None:

@@ -126,9 +126,13 @@ def _run_facts(run: Any) -> list[Fact]:
 
 
 def _places(run: Any) -> tuple[str, ...]:
-    if run.adopted:
-        return tuple(filter(None, (run.adopted.get("input_uri"), run.adopted.get("output_uri"))))
-    return (run.s3_prefix, *sorted({file.media for file in run.record_files() if file.media}))
+    files = run.record_files()
+    media = sorted({file.media for file in files if file.media})
+    if not run.adopted:
+        return (run.s3_prefix, *media)
+    theirs = filter(None, (run.adopted.get("input_uri"), run.adopted.get("output_uri")))
+    later = any(file.attempt > 1 for file in files)
+    return (*theirs, *((run.s3_prefix, *media) if later else ()))
 
 
 def _version(package: str) -> str:
