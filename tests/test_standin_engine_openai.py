@@ -435,6 +435,17 @@ def llama_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.mark.long
+def test_a_real_model_answers_a_job(llama_server: str, start_standin: Callable[..., Standin]) -> None:
+    switches = ("--engine", "openai", "--base-url", llama_server, "--model", "smollm2", "--min-records", "3")
+    running = start_standin(*switches)
+    job = run_job(running, input_lines(record_ids(3)), "real/in.jsonl", jobName="real")
+    answers = [record["modelOutput"] for record in output_records(running, job)]
+    assert (job["status"], len(answers)) == ("Completed", 3)
+    assert all(answer["output"]["message"]["content"][0]["text"].strip() for answer in answers)
+    assert all(answer["usage"]["inputTokens"] > 10 for answer in answers)
+
+
+@pytest.mark.long
 def test_a_real_model_answers_through_the_door(llama_server: str) -> None:
     engine = make_engine("openai", base_url=llama_server, model="smollm2", concurrency=2)
     ask = "Write a short poem about a lamp."

@@ -225,6 +225,23 @@ def test_a_killed_worker_is_replaced_and_the_job_goes_on(start_standin: Start) -
     assert job["status"] == "Completed" and sorted(found) == ids
 
 
+def test_a_stop_of_the_standin_is_no_end_of_its_jobs(start_standin: Start) -> None:
+    standin = start_standin()
+    ids = record_ids(6000)
+    arn = create(standin, put(standin, "later/in.jsonl", input_lines(ids)))
+    deadline = time.monotonic() + 30
+    while not list(standin.folder.glob("jobs/*/parts/*/*.part")):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert standin.stop() == 0
+    console = (standin.folder / "console.txt").read_text()
+    assert "leaked" not in console and "failed" not in console and "Completed" not in console
+    again = start_standin(folder=standin.folder)
+    job = wait_for(again, arn)
+    found = [record["recordId"] for record in output_records(again, job)]
+    assert job["status"] == "Completed" and sorted(found) == ids
+
+
 def test_the_log_and_console_tell_what_happened(start_standin: Start) -> None:
     standin = start_standin()
     run_job(standin, input_lines(record_ids(100)), "tell/in.jsonl", jobName="told")

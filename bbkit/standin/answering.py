@@ -78,10 +78,10 @@ class Answering:
             self.take(seconds)
         elif seconds:
             self.life.signal.wait(seconds)
+        self.life.check_stop()
         if time.monotonic() - self.shown >= self.life.lag:
             self.shown = time.monotonic()
             self.life.show(self.counts)
-        self.life.check_stop()
         return time.time() < self.life.job["expires"]
 
     def send(self, chunk: Chunk, tries: int) -> None:

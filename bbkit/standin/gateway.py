@@ -26,6 +26,7 @@ from bbkit.standin.signatures import Asked, Claim, read_claim, sha256_hex, verif
 from bbkit.standin.wires import Protocol, ServiceError, render_error, render_json
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
+SHORT_BODY = 1 << 20
 PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json", "sts": "query"}
 _S3_CODES = {
     "UnrecognizedClientException": "InvalidAccessKeyId",
@@ -191,11 +192,15 @@ class _Exchange:
     """Receives a request and sends its answer; closes the connection if that came before the whole body.
 
     A client that waits for ``100 Continue`` never sends that body; its next request would be taken for it.
+    A short body that is on its way is read to its end: to close before that would reset the connection, and
+    the answer could be lost.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        names = {name for name, _ in scope["headers"]}
-        self.body_awaited = bool(names & {b"content-length", b"transfer-encoding"})
+        headers = dict(scope["headers"])
+        self.body_awaited = bool(headers.keys() & {b"content-length", b"transfer-encoding"})
+        length = headers.get(b"content-length", b"")
+        self.body_short = b"expect" not in headers and length.isdigit() and int(length) <= SHORT_BODY
         self.started = False
         self.name = ""  # what was asked, as the log says it
         self._receive, self._send = receive, send
@@ -207,6 +212,8 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         self.started = True
+        while self.body_awaited and self.body_short:
+            await self.receive()
         if message["type"] == "http.response.start" and self.body_awaited:
             message = {**message, "headers": [*message.get("headers", ()), (b"connection", b"close")]}
         await self._send(message)
