@@ -32,7 +32,7 @@ from bbkit.errors import (
 )
 from bbkit.frames import JOB_COLUMNS
 from bbkit.journal import Journal, replay
-from bbkit.records import iter_record_ids
+from bbkit.records import iter_record_ids, read_records
 from bbkit.run_files import slug
 
 MODEL = "amazon.nova-micro-v1:0"
@@ -235,6 +235,28 @@ def test_records_are_written_whole_or_not_at_all(standin: Standin, tmp_path: Pat
     assert list(read_ids(run)) == [name for name, _ in pairs(120)]
     with pytest.raises(RunExistsError, match="already has 120 records"):
         bb.write_records(pairs(120), run)
+
+
+def test_lines_that_other_code_made_are_written_from_memory(standin: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    for wrong, named in ((None, "NoneType"), ([("a", BODY, 1)], "tuple with 3 members")):
+        with pytest.raises(InputError, match=named):
+            bb.write_records(wrong, run)
+    lines = [{"recordId": name, "modelInput": body} for name, body in pairs(100)]
+    bb.write_records(lines, run)
+    assert list(read_records(run.record_files()[0].path)) == pairs(100)
+
+
+def test_a_prefix_in_s3_is_written_without_what_begins_alike(standin: Standin, tmp_path: Path) -> None:
+    for key, name in (("march/a", "a"), ("march-bad/b", "b")):
+        content = "".join(
+            json.dumps({"recordId": f"{name}{n}", "modelInput": BODY}) + "\n" for n in range(100)
+        )
+        place = f"prefix-test/{key}.jsonl"
+        standin.client("s3").put_object(Bucket="bbkit-standin", Key=place, Body=content)
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    assert bb.write_records("s3://bbkit-standin/prefix-test/march", run)["records"].to_list() == [100]
+    assert {record_id[0] for record_id, _ in read_records(run.record_files()[0].path)} == {"a"}
 
 
 def test_allowed_rules_do_not_stop_records(standin: Standin, tmp_path: Path) -> None:
