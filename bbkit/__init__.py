@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from bbkit.costs import check_budget as check_budget
     from bbkit.costs import cost_of as cost_of
     from bbkit.costs import estimate_cost as estimate_cost
-    from bbkit.exports import export_records as export_records
     from bbkit.findings import diagnose_outputs as diagnose_outputs
     from bbkit.jobs import list_jobs as list_jobs
     from bbkit.jobs import plan_jobs as plan_jobs
     from bbkit.jobs import stop_jobs as stop_jobs
     from bbkit.jobs import submit_jobs as submit_jobs
     from bbkit.jobs import wait_for_jobs as wait_for_jobs
+    from bbkit.jobs.watches import watch_jobs as watch_jobs
     from bbkit.outputs import accounting as accounting
     from bbkit.outputs import collect_outputs as collect_outputs
+    from bbkit.outputs.exports import export_records as export_records
     from bbkit.preflights import preflight as preflight
     from bbkit.quotas import Quotas as Quotas
     from bbkit.records import build_records as build_records
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from bbkit.run import Run as Run
     from bbkit.run import write_records as write_records
     from bbkit.sources import read_source as read_source
-    from bbkit.watches import watch_jobs as watch_jobs
 
 _ROOMS = {
     "Quotas": "quotas",
@@ -48,7 +48,7 @@ _ROOMS = {
     "cost_of": "costs",
     "diagnose_outputs": "findings",
     "estimate_cost": "costs",
-    "export_records": "exports",
+    "export_records": "outputs.exports",
     "list_jobs": "jobs",
     "plan_jobs": "jobs",
     "preflight": "preflights",
@@ -61,7 +61,7 @@ _ROOMS = {
     "stop_jobs": "jobs",
     "submit_jobs": "jobs",
     "wait_for_jobs": "jobs",
-    "watch_jobs": "watches",
+    "watch_jobs": "jobs.watches",
     "write_records": "run",
 }
 

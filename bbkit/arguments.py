@@ -1,4 +1,4 @@
-"""Arguments of the wrong kind, refused in a sentence. Part of the room `errors`."""
+"""Arguments of the wrong kind, refused in a sentence."""
 
 import difflib
 from collections.abc import Iterable, Sequence

@@ -232,8 +232,8 @@ def _submit(options: argparse.Namespace) -> int:
 
 def _wait(options: argparse.Namespace) -> int:
     from bbkit.jobs import wait_for_jobs
-    from bbkit.journal import latest_states
     from bbkit.run import Run
+    from bbkit.run.journal import latest_states
 
     run = Run.open(options.run)
     jobs = wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
@@ -260,8 +260,8 @@ def _clean(options: argparse.Namespace) -> int:
 
 
 def _collect(options: argparse.Namespace) -> int:
-    from bbkit.exports import export_records
     from bbkit.outputs import accounting, collect_outputs
+    from bbkit.outputs.exports import export_records
 
     outputs = collect_outputs(options.source, sent=options.sent)
     if options.export:

@@ -11,7 +11,7 @@ from typing import Any
 from bbkit import aws
 from bbkit.errors import AwsError, CredentialsError, InputError
 from bbkit.families import bare_model_id
-from bbkit.model_names import model_keys, name_keys
+from bbkit.models.names import model_keys, name_keys
 
 _GB = 10**9
 

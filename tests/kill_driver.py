@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlsplit
 from botocore.httpsession import URLLib3Session
 
 import bbkit as bb
-from bbkit.journal import Journal
+from bbkit.run.journal import Journal
 
 
 class Points:

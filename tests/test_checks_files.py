@@ -15,9 +15,9 @@ from documented_bodies import HAIKU_3, LITE
 
 from bbkit.checks import RULES, check_records
 from bbkit.errors import InputError
-from bbkit.places import list_place
 from bbkit.quotas import Quotas
 from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
+from bbkit.records.places import list_place
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = slice(list(RULES).index("required"), list(RULES).index("no_records"))

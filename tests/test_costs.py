@@ -11,8 +11,8 @@ import pytest
 
 import bbkit as bb
 from bbkit import charts
-from bbkit.cost_views import say_usd
 from bbkit.costs import check_budget, cost_of, estimate_cost
+from bbkit.costs.views import say_usd
 from bbkit.errors import BudgetError, InputError
 from bbkit.frames import BUNDLE, OUTPUT_COLUMNS, as_frame
 

@@ -11,7 +11,7 @@ from output_files import error_line, nova_line, write_outputs
 
 import bbkit as bb
 from bbkit.errors import InputError
-from bbkit.exports import export_records
+from bbkit.outputs.exports import export_records
 
 ATTACKS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x","y")']
 PLAIN = ["a,b", 'say "hi"', "line\nbreak", "lone\rreturn", "  lead", "", "שלום 🙂", "1 - 2", "$5 and $10"]

@@ -15,7 +15,7 @@ PACKAGE = Path(bbkit.__file__).parent
 
 FLOORS = [
     ["errors"],
-    ["frames", "masks"],
+    ["arguments", "frames", "masks"],
     ["aws", "families"],
     ["models"],
     ["quotas", "prices", "sources"],
@@ -41,77 +41,7 @@ HEAVY = {
     "nbclient": "report",
 }
 
-HELPERS = {
-    **dict.fromkeys(["arguments"], "errors"),
-    **dict.fromkeys(["model_names"], "models"),
-    **dict.fromkeys(["price_files", "price_lists"], "prices"),
-    **dict.fromkeys(
-        ["source_columns", "source_csv", "source_files", "source_formats", "transcripts"], "sources"
-    ),
-    **dict.fromkeys(
-        [
-            "lines",
-            "media_files",
-            "pairs",
-            "pieces",
-            "places",
-            "splitting",
-            "spools",
-            "templates",
-            "token_bodies",
-            "tokens",
-        ],
-        "records",
-    ),
-    **dict.fromkeys(
-        [
-            "budgets",
-            "cost_comparisons",
-            "cost_outlooks",
-            "cost_rows",
-            "cost_totals",
-            "cost_views",
-            "estimates",
-        ],
-        "costs",
-    ),
-    **dict.fromkeys(
-        [
-            "adopting",
-            "job_options",
-            "job_rows",
-            "journal",
-            "record_files",
-            "recording",
-            "refreshing",
-            "run_files",
-            "run_views",
-            "transfers",
-        ],
-        "run",
-    ),
-    **dict.fromkeys(["inputs", "submissions", "waiting", "watches"], "jobs"),
-    **dict.fromkeys(
-        [
-            "accounts",
-            "exports",
-            "line_readers",
-            "output_lines",
-            "output_sources",
-            "parts",
-            "readings",
-            "record_lookups",
-            "sent_ids",
-            "settlements",
-        ],
-        "outputs",
-    ),
-    **dict.fromkeys(["answer_findings"], "findings"),
-    **dict.fromkeys(
-        ["arns", "buckets", "identities", "policies", "preflight_findings", "trusts"], "preflights"
-    ),
-    **dict.fromkeys(["on_demand", "probes"], "repair"),
-}
+
 """Modules that are part of a room but not named after it: module to room."""
 
 
@@ -144,11 +74,10 @@ def read_imports(path: Path) -> Iterator[str]:
 
 
 def floor_of(room: str) -> int:
-    room = HELPERS.get(room, room)
     for number, rooms in enumerate(FLOORS):
         if room in rooms:
             return number
-    raise AssertionError(f"bbkit/{room} has no floor; name its place in FLOORS or HELPERS")
+    raise AssertionError(f"bbkit/{room} has no floor; name its place in FLOORS")
 
 
 MODULES = list_modules()
@@ -164,8 +93,6 @@ def test_imports_go_down(path: Path) -> None:
         if room == "standin" or target == "standin":
             assert room == target, f"{path.name} imports {name}: the stand-in is a wing apart"
         elif room not in ("__init__", target) and target != "__version__":
-            if HELPERS.get(room, room) == HELPERS.get(target, target):
-                continue
             assert floor_of(target) < floor_of(room), f"{path.name} imports {name}, which is not below it"
 
 
@@ -176,7 +103,7 @@ def test_a_heavy_dependency_has_one_room(path: Path) -> None:
         return
     for name in read_imports(path):
         owner = HEAVY.get(name.split(".")[0])
-        assert owner in (None, HELPERS.get(room, room)), f"{path.name} imports {name}, which lives in {owner}"
+        assert owner in (None, room), f"{path.name} imports {name}, which lives in {owner}"
 
 
 def loaded_after(statement: str) -> set[str]:
@@ -206,12 +133,20 @@ def test_the_stand_in_loads_no_other_room() -> None:
     assert rooms == {"standin"}
 
 
+def name_of(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
 def test_no_module_needs_itself() -> None:
-    below = {
-        room_of(path): {name.split(".")[1] for name in read_imports(path) if name.startswith("bbkit.")}
-        for path in MODULES
-        if path.parent == PACKAGE and path.stem != "__init__"
-    }
+    paths = {name_of(path): path for path in MODULES if path.parent != PACKAGE or path.stem != "__init__"}
+
+    def find_module(name: str) -> str:
+        while name and name not in paths:
+            name = name.rpartition(".")[0]
+        return name
+
+    below = {name: {find_module(found) for found in read_imports(path)} for name, path in paths.items()}
     while lowest := [name for name, needed in below.items() if not needed & below.keys()]:
         for name in lowest:
             del below[name]

@@ -20,13 +20,13 @@ from conftest import Standin, launch_standin
 
 import bbkit as bb
 from bbkit import aws
-from bbkit.accounts import Accounting
 from bbkit.cli import main
 from bbkit.errors import AwsError, InputError, PlaceError, RunError
 from bbkit.frames import JOB_COLUMNS
 from bbkit.jobs import PLAN_COLUMNS, clean_run
-from bbkit.journal import TERMINAL
-from bbkit.watches import JobWatch
+from bbkit.jobs.watches import JobWatch
+from bbkit.outputs.accounts import Accounting
+from bbkit.run.journal import TERMINAL
 
 MODEL = "amazon.nova-micro-v1:0"
 BODY = {
@@ -124,8 +124,8 @@ def test_what_create_is_asked_with_is_what_the_run_says(small: Any, tmp_path: Pa
 
 
 def test_the_token_depends_on_every_parameter_and_on_the_records(small: Any, tmp_path: Path) -> None:
-    from bbkit.journal import JobState
-    from bbkit.submissions import make_request
+    from bbkit.jobs.submissions import make_request
+    from bbkit.run.journal import JobState
 
     run = make_run(tmp_path / "calls")
     files, state = run.record_files(), JobState("1-0001", 1, 1)

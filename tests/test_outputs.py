@@ -11,9 +11,9 @@ from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit import outputs as room
-from bbkit import readings, sent_ids
 from bbkit.errors import InputError
 from bbkit.frames import OUTPUT_COLUMNS
+from bbkit.outputs import readings, sent_ids
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:

@@ -18,10 +18,10 @@ import bbkit as bb
 from bbkit import aws
 from bbkit.cli import main
 from bbkit.errors import AwsError, CredentialsError, PlaceError
-from bbkit.identities import judge_simulation
 from bbkit.jobs import clean_run
 from bbkit.preflights import policies_for, preflight
-from bbkit.trusts import judge_trust
+from bbkit.preflights.identities import judge_simulation
+from bbkit.preflights.trusts import judge_trust
 
 ACCOUNT = "123456789012"
 MODEL = "amazon.nova-lite-v1:0"

@@ -16,9 +16,9 @@ from bbkit import aws
 from bbkit.errors import AwsError, InputError, RunError
 from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
-from bbkit.record_files import read_lineage
 from bbkit.records import iter_record_ids, read_records
 from bbkit.repair import RETRY_COLUMNS, RETRYABLE
+from bbkit.run.record_files import read_lineage
 
 MODEL = "amazon.nova-micro-v1:0"
 TALK = "Customer: my parcel {0} is late and I am cross about it. Agent: I am sorry, it comes today. "

@@ -31,9 +31,9 @@ from bbkit.errors import (
     RunNotFoundError,
 )
 from bbkit.frames import JOB_COLUMNS
-from bbkit.journal import Journal, replay
 from bbkit.records import iter_record_ids, read_records
-from bbkit.run_files import slug
+from bbkit.run.folders import slug
+from bbkit.run.journal import Journal, replay
 
 MODEL = "amazon.nova-micro-v1:0"
 BODY = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}

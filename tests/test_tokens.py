@@ -7,8 +7,8 @@ import pytest
 
 from bbkit import build_records
 from bbkit.errors import RecordsError
-from bbkit.pieces import count_pieces
 from bbkit.records import TokenEstimate, estimate_tokens, iter_lines
+from bbkit.records.pieces import count_pieces
 
 CALL = """Agent: Thank you for calling Harbour Mutual, my name is Priya. How can I help you today?
 Customer: Hi, yes, I've been charged twice for my home insurance. It's $84.50 on the 3rd and again on the 5th.

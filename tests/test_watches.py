@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import bbkit as bb
 from bbkit.errors import PlaceError, RunError
-from bbkit.watches import PROGRESS_COLUMNS, JobWatch, console_url, estimate_end
+from bbkit.jobs.watches import PROGRESS_COLUMNS, JobWatch, console_url, estimate_end
 
 MODEL = "amazon.nova-micro-v1:0"
 BODY = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}

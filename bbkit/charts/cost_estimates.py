@@ -9,8 +9,8 @@ from bbkit.charts import look
 from bbkit.charts.costs import USD
 from bbkit.charts.groups import find_column
 from bbkit.charts.panels import make_panels
-from bbkit.cost_views import say_usd
 from bbkit.costs import Cost, CostEstimate
+from bbkit.costs.views import say_usd
 from bbkit.errors import InputError
 
 _MOST_JOBS = 20

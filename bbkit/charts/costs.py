@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 from bbkit.charts import look
 from bbkit.charts.groups import Groups, find_column, split_groups
 from bbkit.charts.scales import Scale, mark_value
-from bbkit.cost_comparisons import told_rows
-from bbkit.cost_views import say_usd
 from bbkit.costs import Cost, cost_of
+from bbkit.costs.comparisons import told_rows
+from bbkit.costs.views import say_usd
 from bbkit.errors import InputError
 
 PARTS = {"input": look.BLUE, "output": look.SKY, "cache": look.LIGHT}

@@ -19,9 +19,9 @@ from bbkit.families import Family, family_of
 from bbkit.families.requests import Fault
 from bbkit.frames import Findings
 from bbkit.models import check_model
-from bbkit.pairs import holds_nan
 from bbkit.quotas import Quotas
 from bbkit.records import input_line
+from bbkit.records.pairs import holds_nan
 
 _PLACED = ("nova", "converse", "nova_embed")
 _decode = msgspec.json.Decoder().decode

@@ -8,10 +8,10 @@ from bbkit.checks._records import RecordCheck
 from bbkit.families import Family
 from bbkit.families.requests import Fault
 from bbkit.frames import Findings
-from bbkit.lines import Records
-from bbkit.pairs import iter_pairs
-from bbkit.places import Place, list_place
 from bbkit.quotas import Quotas
+from bbkit.records.lines import Records
+from bbkit.records.pairs import iter_pairs
+from bbkit.records.places import Place, list_place
 
 _BLANK = Fault(
     "warning", "blank_line", "", "The line is blank.", "Take it out: every line is one JSON object."

@@ -9,7 +9,7 @@ import pandas as pd
 
 from bbkit.errors import InputError
 from bbkit.explorers import views
-from bbkit.watches import JobWatch, console_url, is_ended
+from bbkit.jobs.watches import JobWatch, console_url, is_ended
 
 _STYLE = """<style>
 .bbkit-jobs table{border-collapse:collapse;width:100%}
@@ -26,7 +26,7 @@ class JobProgress:
 
     Parameters
     ----------
-    watch : bbkit.watches.JobWatch
+    watch : bbkit.jobs.watches.JobWatch
         What `bbkit.watch_jobs` gives; its thread feeds the view after every look.
 
     Raises
@@ -74,7 +74,7 @@ def show_jobs(watch: JobWatch) -> str:
 
     Parameters
     ----------
-    watch : bbkit.watches.JobWatch
+    watch : bbkit.jobs.watches.JobWatch
         The watch.
 
     Returns

@@ -14,7 +14,7 @@ from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, lis
 from bbkit.explorers.examples import show_examples
 from bbkit.explorers.filters import Condition, Selector, Sort, contains
 from bbkit.frames import require_columns
-from bbkit.record_lookups import find_line
+from bbkit.outputs.lookups import find_line
 from bbkit.records import read_prompt
 
 _PAGE = 50

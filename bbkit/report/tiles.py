@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.cost_views import say_usd
+from bbkit.costs.views import say_usd
 
 _TILES = {
     "sent": "sent",

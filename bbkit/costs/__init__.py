@@ -1,0 +1,191 @@
+"""What answers cost, after: per record, group, attempt and tier, against the manifest and the estimate."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bbkit.costs.budgets import check_budget
+from bbkit.costs.comparisons import (
+    COMPARISON_COLUMNS,
+    MANIFEST_COLUMNS,
+    compare_costs,
+    reconcile_manifests,
+    told_rows,
+)
+from bbkit.costs.estimates import CostEstimate, estimate_cost
+from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_told, price_rows
+from bbkit.costs.totals import Cost
+from bbkit.costs.views import STANDIN_NOTE, count_noun
+from bbkit.errors import InputError
+from bbkit.families import get_family
+from bbkit.frames import as_frame, find_column, require_columns
+from bbkit.prices import Prices, load_prices
+from bbkit.records import estimate_tokens
+
+__all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost", "price_rows"]
+
+_COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
+
+
+def cost_of(
+    run_or_outputs: Any,
+    *,
+    by: str | Sequence[str] = (),
+    model_id: str = "",
+    region: str = "",
+    prices: str | Path = "",
+    estimate: CostEstimate | None = None,
+) -> Cost:
+    """Cost answers from the tokens their lines report.
+
+    Cached tokens are counted once: they are taken out of the input where a family's count includes them. A
+    record without an answer costs nothing; an answer whose tokens or price are not known has no cost, and the
+    total says "at least". Where no line of a job reports tokens, its manifest's counts are used.
+
+    Parameters
+    ----------
+    run_or_outputs : Run or DataFrame
+        A run (every attempt counts), after `collect_outputs`; or a frame of it.
+    by : str or sequence of str
+        Columns to group by, of the outputs or of the run's source; attempt and tier by default.
+    model_id : str
+        The model of rows that do not say it.
+    region : str
+        The region of rows whose job's ARN does not say it.
+    prices : str or Path
+        A price file of one's own (`bbkit.prices.load_prices`); a run names its own.
+    estimate : CostEstimate, optional
+        To compare with; of a run it is made where left out.
+
+    Returns
+    -------
+    Cost
+        Shows its sentence first; ``.table``, ``.rows``, ``.by(column)``, ``.dearest(n)``, ``.comparison``.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        A run whose outputs were not collected, a frame without the columns of `collect_outputs`, or a column
+        to group by that is not there.
+    """
+    columns = [by] if isinstance(by, str) and by else list(by)
+    run = None if isinstance(run_or_outputs, pd.DataFrame) else _as_run(run_or_outputs)
+    if run is None:
+        outputs = run_or_outputs
+        known = load_prices(prices)
+        standin = False
+    else:
+        outputs = _read_outputs(run, columns)
+        known = load_prices(prices or run.price_file)
+        model_id, region = model_id or run.model_id, region or run.place.region
+        standin = run.place.is_standin
+        estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
+    require_columns(outputs, ("outcome", "model_id", *TOKENS[:2]))
+    kept = _named(columns, outputs)
+    media = run is None or _may_hold_media(run)
+    rows = price_rows(outputs, known, model_id=model_id, region=region, keep=kept, media=media)
+    manifests = as_frame([], MANIFEST_COLUMNS)
+    if run is not None:
+        text = not run.family or get_family(run.family).kind == "text"
+        manifests = reconcile_manifests(run.folder, rows, known, text=text)
+        rows = mark_told(rows, manifests.dropna(subset="cost_usd")["job_arn"])
+    cost = Cost(
+        rows=rows,
+        manifests=manifests,
+        comparison=as_frame([], COMPARISON_COLUMNS),
+        estimate=estimate,
+        notes=tuple(_notes(rows, known, region, manifests, standin)),
+        groups=tuple(kept) or ("attempt", "tier"),
+        is_standin=standin,
+    )
+    if not estimate:
+        return cost
+    ledger, told = rows[rows["state"] == "priced"], told_rows(manifests)
+    if len(told):
+        ledger = pd.concat([ledger, told.reindex(columns=ledger.columns)], ignore_index=True)
+    return replace(cost, comparison=compare_costs(ledger, cost.numbers, estimate))
+
+
+def _may_hold_media(run: Any) -> bool:
+    """Whether a record of a run may hold an image; looked for only where one is priced by the piece."""
+    if EMBEDS_IMAGES not in run.model_id:
+        return False
+    written = run.record_files()
+    return not written or any(estimate_tokens(file.path, run.model_id).media for file in written)
+
+
+def _as_run(given: Any) -> Any:
+    if hasattr(given, "record_files"):
+        return given
+    if isinstance(given, str | Path) and (Path(given) / "run.json").is_file():
+        raise InputError(f"{str(given)!r} is the folder of a run. Pass Run.open({str(given)!r}).")
+    raise InputError(f"cost_of takes a Run or the frame of collect_outputs, not {type(given).__name__}.")
+
+
+def _read_outputs(run: Any, columns: Iterable[str]) -> pd.DataFrame:
+    """The answers of every attempt, as `collect_outputs` kept them, with columns of the source."""
+    folder = run.folder / "outputs.parquet"
+    if not folder.is_dir():
+        raise InputError(
+            f"The outputs of run {run.name!r} were not collected yet. Call collect_outputs(run) first."
+        )
+    outputs = pd.read_parquet(folder, columns=_COLUMNS, dtype_backend="numpy_nullable")
+    asked = [name.removeprefix("source.") for name in columns if name not in outputs.columns]
+    if asked:
+        source = run.read_source()
+        if source is None or any(name not in source.columns for name in asked):
+            raise InputError(
+                f"Neither the outputs nor the source of run {run.name!r} have a column {asked[0]!r}."
+            )
+        for name in asked:
+            outputs[f"source.{name}"] = source[name].reindex(outputs["record_id"]).to_numpy()
+    return outputs
+
+
+def _named(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
+    named = []
+    for name in columns:
+        column = find_column(outputs, name)
+        if column is None:
+            raise InputError(
+                f"The frame has no column {name!r}; it has {', '.join(map(str, outputs.columns))}."
+            )
+        if column in (*TOKENS, *AMOUNTS):
+            raise InputError(f"{column!r} is what is added up; group by another column.")
+        named.append(column)
+    return named
+
+
+def _notes(
+    rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame, standin: bool
+) -> Iterable[str]:
+    seen: set[str] = set()
+    keys = rows.loc[rows["state"] == "priced", ["model_id", "region", "tier"]].drop_duplicates()
+    told = told_rows(manifests)[["model_id", "region", "tier"]].drop_duplicates()
+    for model_id, where, tier in [*keys.itertuples(index=False), *told.itertuples(index=False)]:
+        note = prices.find(model_id, where or region, tier).note
+        if note not in seen:
+            seen.add(note)
+            yield note
+    if told := int(manifests["cost_usd"].notna().sum()):
+        yield (
+            f"The lines of {count_noun(told, 'job')} report no tokens; the cost is from the counts of the "
+            "manifest, for the job as a whole."
+        )
+    off = manifests[
+        (manifests["input_tokens"] != manifests["manifest_input_tokens"]).fillna(False)
+        | (manifests["output_tokens"] != manifests["manifest_output_tokens"]).fillna(False)
+    ]
+    if len(off):
+        many = count_noun(len(off), "job")
+        yield f"In {many} the manifest counts other tokens than the lines; see .manifests."
+    if rows["cache_write_tokens"].gt(0).any():
+        yield (
+            "Cache writes are costed as those of 5 minutes; those of 1 hour cost more, and outputs do not "
+            "tell them apart."
+        )
+    if standin:
+        yield STANDIN_NOTE

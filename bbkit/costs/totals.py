@@ -1,0 +1,203 @@
+"""What answers cost in all, by group and at most, and how that is said."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from bbkit.costs.comparisons import told_rows
+from bbkit.costs.estimates import CostEstimate
+from bbkit.costs.rows import AMOUNTS, TOKENS
+from bbkit.costs.views import count_noun, say_usd, show_cost, show_usd
+from bbkit.errors import InputError
+
+GROUP_COLUMNS = {
+    "records": "Int64",
+    "answered": "Int64",
+    "unpriced": "Int64",
+    **dict.fromkeys(TOKENS, "Int64"),
+    **dict.fromkeys(AMOUNTS, "Float64"),
+}
+"""What a table of costs holds for each group; an amount is the sum of what is known."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What answers cost.
+
+    Attributes
+    ----------
+    rows : pandas.DataFrame
+        One row per answer, columns `COST_ROW_COLUMNS` and those it can be grouped by.
+    manifests : pandas.DataFrame
+        One row per job with a manifest, columns `MANIFEST_COLUMNS`.
+    comparison : pandas.DataFrame
+        Why the cost differs from the estimate, columns `COMPARISON_COLUMNS`; empty without one.
+    estimate : CostEstimate or None
+        What was estimated before.
+    notes : tuple of str
+        Where prices and counts are from, and what is not known.
+    groups : tuple of str
+        What ``.table`` is grouped by.
+    is_standin : bool
+        Whether a stand-in answered, which bills nothing.
+    """
+
+    rows: pd.DataFrame = field(repr=False)
+    manifests: pd.DataFrame = field(repr=False)
+    comparison: pd.DataFrame = field(repr=False)
+    estimate: CostEstimate | None = field(default=None, repr=False)
+    notes: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ("attempt", "tier")
+    is_standin: bool = False
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """One row per group, columns the groups and `GROUP_COLUMNS`."""
+        return self.by(*self.groups)
+
+    def by(self, *columns: str) -> pd.DataFrame:
+        """Add up by any columns of ``.rows``.
+
+        Parameters
+        ----------
+        *columns : str
+            Such as ``"attempt"``, or a column of the source that `cost_of` was asked for.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per group, the dearest first: `columns`, then `GROUP_COLUMNS`.
+
+        Raises
+        ------
+        bbkit.errors.InputError
+            No column, one that the rows have not, or one of tokens or USD.
+        """
+        absent = [name for name in columns if name not in self.rows.columns]
+        if absent:
+            raise InputError(
+                f"The rows have no column {absent[0]!r}; name it in cost_of(..., by={absent[0]!r}). "
+                f"{self._say_columns()}"
+            )
+        if not columns:
+            raise InputError(f"by() takes the name of a column, such as 'attempt'. {self._say_columns()}")
+        amounts = [name for name in columns if name in (*TOKENS, *AMOUNTS)]
+        if amounts:
+            raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
+        state = self.rows["state"]
+        counted = self.rows[[*columns, *TOKENS, *AMOUNTS]].assign(
+            records=1, answered=state != "no answer", unpriced=state == "unpriced"
+        )
+        told = told_rows(self.manifests)
+        if len(told):
+            # A manifest's counts are in the group of its job; no column of the source parts them.
+            told = told.reindex(columns=counted.columns).assign(records=0, answered=0, unpriced=0)
+            counted = pd.concat([counted.astype(dict.fromkeys(columns, object)), told], ignore_index=True)
+        groups = counted.groupby(list(columns), dropna=False, sort=False, observed=True)
+        counts = groups[["records", "answered", "unpriced"]].sum()
+        table = counts.join(groups[[*TOKENS, *AMOUNTS]].sum(min_count=1)).reset_index()
+        table = table.astype(GROUP_COLUMNS)
+        empty = (table["answered"] == 0) & (table["records"] > 0)
+        for name in (*TOKENS, *AMOUNTS):
+            table[name] = table[name].mask(empty & table[name].isna(), 0)
+        return table.sort_values("cost_usd", ascending=False, kind="stable", ignore_index=True)
+
+    def _say_columns(self) -> str:
+        return f"The rows have {', '.join(map(str, self.rows.columns))}."
+
+    def dearest(self, n: int = 10) -> pd.DataFrame:
+        """The answers that cost most.
+
+        Parameters
+        ----------
+        n : int
+            How many.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rows of ``.rows``, the dearest first.
+        """
+        return self.rows.nlargest(n, "cost_usd").reset_index(drop=True)
+
+    @property
+    def unpriced(self) -> pd.DataFrame:
+        """Why answers have no cost: one row per reason, ``reason, records``."""
+        left = self.rows.loc[self.rows["state"] == "unpriced", "reason"]
+        counts = left.astype("string").value_counts()
+        return pd.DataFrame({"reason": counts.index, "records": counts.to_numpy()}).astype(
+            {"reason": "string", "records": "Int64"}
+        )
+
+    def say_unpriced(self) -> str:
+        """Why answers have no cost, each reason with its count where there are several.
+
+        Returns
+        -------
+        str
+            The reasons, the most frequent first; ``""`` when every cost is known.
+        """
+        left = self.unpriced
+        said = [
+            reason if len(left) == 1 else f"{reason} ({count:,})"
+            for reason, count in left.head(3).itertuples(index=False)
+        ]
+        rest = int(left["records"].iloc[3:].sum())
+        return "; ".join([*said, *([f"other reasons ({rest:,})"] if rest else [])])
+
+    @property
+    def numbers(self) -> dict[str, Any]:
+        """Totals by name; ``at_least`` is 1 when the cost of an answer is not known."""
+        state, told = self.rows["state"], told_rows(self.manifests)
+        unpriced = int((state == "unpriced").sum())
+        sums = {}
+        for name in (*TOKENS, *AMOUNTS):
+            parts = [self.rows[name].sum(min_count=1)]
+            parts += [told[name].sum(min_count=1)] if name in told.columns else []
+            known = [part.item() for part in parts if not pd.isna(part)]
+            sums[name] = sum(known) if known else None
+        return {
+            "records": len(state), "answered": int((state != "no answer").sum()), "unpriced": unpriced,
+            **sums, "at_least": int(unpriced > 0),
+            "estimate_usd": self.estimate.cost_usd if self.estimate else None,
+        }  # fmt: skip
+
+    @property
+    def cost_usd(self) -> float | None:
+        """USD of all answers whose cost is known; None when none is."""
+        return self.numbers["cost_usd"]
+
+    @property
+    def sentence(self) -> str:
+        """The cost, what it is made of, and what is not known."""
+        total = self.numbers
+        if not total["answered"]:
+            return "No answers yet, so nothing to cost."
+        count = count_noun(total["answered"], "answer")
+        if total["cost_usd"] is None:
+            return f"The cost of {count} is not known: {self.say_unpriced()}."
+        least = "At least " if total["at_least"] else ""
+        parts = [
+            f"{say_usd(total[f'{name}_usd'])} {name}"
+            for name in ("input", "output", "cache")
+            if total[f"{name}_usd"]
+        ]
+        made = f" ({', '.join(parts)})" if len(parts) > 1 else ""
+        text = f"{least}{say_usd(total['cost_usd'])} for {count}{made}"
+        if total["at_least"]:
+            text += f"; the cost of {total['unpriced']:,} is not known: {self.say_unpriced()}"
+        if self.estimate and self.estimate.cost_usd is not None:
+            text += f"; estimated {say_usd(self.estimate.cost_usd)}"
+        return f"{text}."
+
+    def __str__(self) -> str:
+        return "\n".join([self.sentence, *self.notes])
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        tables = [("", self.table)]
+        if len(self.comparison):
+            tables.append(("Against the estimate", show_usd(self.comparison, "cost in USD")))
+        if len(self.unpriced):
+            tables.append(("Cost not known", self.unpriced))
+        return show_cost(self.sentence, tables, self.notes, self.numbers)

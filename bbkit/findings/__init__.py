@@ -1,0 +1,285 @@
+"""What deserves attention in outputs: sentences with a number, its threshold and the next step."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bbkit.errors import name_some
+from bbkit.findings.answers import Row, agree, first_id, iter_contents, iter_stops, make_row, share_of
+from bbkit.frames import OUTPUT_COLUMNS, Findings, findings, require_columns
+
+RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
+"""Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
+(https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html)."""
+
+MOST_ERRORS = 5
+"""Kinds of errors named; the others are counted."""
+
+_VARYING = r"[0-9a-fA-F-]{12,}|\d+"
+
+_RETRY = "Send them again: retry_records(run), notebook 04-retry."
+_ENDED = {
+    "Failed": "Mend what AWS names, then submit the job again: submit_jobs(run, again=['Failed']).",
+    "Expired": "Submit the job again: submit_jobs(run, again=['Expired']).",
+}
+_UNSENT = {
+    "refused": ("error", "are pending; AWS refused to create it", "Mend it, then submit_jobs(run)."),
+    "withdrawn": (
+        "warning",
+        "are pending; it was taken from the queue before it was submitted",
+        "Submit it with submit_jobs(run).",
+    ),
+    "unsent": ("warning", "are pending; it was not submitted", "Submit it with submit_jobs(run)."),
+    "on_demand": (
+        "warning",
+        "are pending; they are too few for a batch job and were not sent",
+        "Send them with send_on_demand(run).",
+    ),
+}
+_REMEDIES = {
+    "400": "The model refuses these bodies: check_records names the fault; mend them, then send again.",
+    "403": "The role or account may not use the model: preflight(run) says what is missing; then send again.",
+    "404": "The model or version is not there for this account and region: preflight(run) says which are.",
+}
+
+
+def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
+    """Say what deserves attention in outputs.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame
+        What `collect_outputs` returned, or a selection of its rows. What is said of stray lines and manifests
+        needs the whole frame.
+
+    Returns
+    -------
+    Findings
+        One row per finding, in the form of `check_records`: severity, rule, count, a sentence with the number
+        and its threshold, and the next step. Empty when nothing deserves attention.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        If columns of the tidy frame are not there.
+    """
+    require_columns(outputs, OUTPUT_COLUMNS)
+    if outputs.empty:
+        nothing = {
+            "severity": "info",
+            "rule": "no_records",
+            "count": 0,
+            "finding": "There is no record: 0 rows.",
+            "remedy": "Name a run whose records were written, or a folder that holds outputs.",
+        }
+        return findings([nothing])
+    state = outputs.attrs.get("bbkit") or {}
+    whole = sum(state.get("rows", {}).values()) == len(outputs)
+    rows = [
+        *_absent(outputs, state if whole else {"jobs": state.get("jobs")}),
+        *_errored(outputs),
+        *iter_stops(outputs),
+        *iter_contents(outputs),
+        *_reported(outputs),
+    ]
+    if whole:
+        rows += _collected(state)
+    found = findings(rows)
+    if found.empty:
+        found.attrs["sentence"] = _say_well(outputs)
+    return found
+
+
+def _say_well(outputs: pd.DataFrame) -> str:
+    """Say what was looked for, where everything came back well."""
+    said = "the record succeeded" if len(outputs) == 1 else f"all {len(outputs):,} records succeeded"
+    told = outputs["stop_reason"].notna().all()
+    return f"Nothing to say: {said}{', no answer was cut off or filtered' if told else ''}."
+
+
+def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
+    missing = outputs[outputs["outcome"] == "missing"]
+    if len(missing):
+        yield from _missing(missing, state.get("jobs") or {}, len(outputs))
+    unsent = list(state.get("unsent") or ())
+    yield from _unsent(unsent)
+    pending = outputs[outputs["outcome"] == "pending"]
+    waited = len(pending) - sum(job["records"] for job in unsent)
+    if waited > 0:
+        yield make_row(
+            "info", "pending", waited,
+            f"{share_of(waited, len(outputs), 'records', 'are')} pending: their job has not ended"
+            f"{'' if 'unsent' in state else ' or was not submitted'}.",
+            "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
+            first_id(pending),
+        )  # fmt: skip
+
+
+def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total: int) -> Iterator[Row]:
+    """Records of which no line came, by how their job ended and what AWS said of it."""
+    found: dict[tuple[str, str], list[pd.DataFrame]] = {}
+    said: dict[tuple[str, str], str] = {}
+    for job_arn, rows in missing.groupby("job_arn", sort=False, dropna=False):
+        end = jobs.get(job_arn, {}) if isinstance(job_arn, str) else {}
+        key = (end.get("status", ""), re.sub(_VARYING, "#", end.get("message", "")))
+        found.setdefault(key, []).append(rows)
+        said.setdefault(key, end.get("message", ""))
+    for key, parts in found.items():
+        rows, status = pd.concat(parts), key[0]
+        why = f" ({said[key]})" if said[key] else ""
+        yield make_row(
+            "error", "missing", len(rows),
+            f"{share_of(len(rows), total, 'records', 'are')} missing (accepted: 0): their job ended"
+            f"{f' {status}' if status else ''} and no line came{why}.",
+            _ENDED.get(status, _RETRY), first_id(rows),
+        )  # fmt: skip
+
+
+def _unsent(jobs: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+    """Records whose job is not there, and which no waiting brings."""
+    for (reason, message), some in _by_reason(jobs).items():
+        count = sum(job["records"] for job in some)
+        records = f"{count:,} record{'s' if count != 1 else ''}"
+        named = f"job{'s' if len(some) != 1 else ''} {name_some(job['job'] for job in some)}"
+        severity, said, remedy = _UNSENT[reason]
+        yield make_row(
+            severity, reason, count,
+            f"{records} of {named} {said}{f': {message}' if message else '.'}", remedy,
+        )  # fmt: skip
+
+
+def _by_reason(jobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
+    found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for job in jobs:
+        found.setdefault((job["reason"], job["message"]), []).append(job)
+    return found
+
+
+def fold_messages(messages: pd.Series) -> pd.Series:
+    """Take messages as the same that differ in ids and numbers only.
+
+    Parameters
+    ----------
+    messages : pandas.Series of str
+        Error messages.
+
+    Returns
+    -------
+    pandas.Series of string
+        With the same index; NA stays NA. The pattern runs once per distinct message.
+    """
+    codes, distinct = pd.factorize(messages)
+    folded = pd.Series(distinct, dtype="string").str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
+    return pd.Series(folded.reindex(codes).array, index=messages.index)
+
+
+def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
+    errored = outputs[outputs["outcome"] == "errored"]
+    if errored.empty:
+        return
+    if len(errored) == len(outputs):
+        yield make_row(
+            "error", "all_errored", len(errored),
+            f"Every record errored ({len(errored):,}); a job ends Completed all the same.",
+            "Look at one record in full before sending any again.", first_id(errored),
+        )  # fmt: skip
+    codes, folded = errored["error_code"].fillna("no code"), fold_messages(errored["error_message"])
+    kinds = errored.groupby([codes, folded.fillna("no message")], sort=False).ngroup().to_numpy()
+    counts = np.bincount(kinds)
+    most = np.argsort(-counts, kind="stable")[:MOST_ERRORS]
+    for place in most.tolist():
+        yield _one_kind(errored[kinds == place], len(outputs))
+    if rest := len(errored) - int(counts[most].sum()):
+        yield make_row(
+            "error", "errored", rest,
+            f"{share_of(rest, len(outputs), 'records')} errored in {len(counts) - len(most):,} other ways.",
+            "See outputs.query(\"outcome == 'errored'\") and charts.errors(outputs).",
+        )  # fmt: skip
+
+
+def _one_kind(alike: pd.DataFrame, total: int) -> Row:
+    """Say how many records errored in one way, and what is to be done about it."""
+    code = alike["error_code"].fillna("no code").iloc[0]
+    retryable = code in RETRYABLE
+    remedy = (
+        _RETRY if retryable else _REMEDIES.get(code, "Look at one record in full before sending it again.")
+    )
+    text = re.sub(r"\s+", " ", str(alike["error_message"].fillna("no message").iloc[0]))
+    text = text if len(text) <= 200 else f"{text[:199]}…"
+    code_text = "without a code" if code == "no code" else f"with {code}"
+    return make_row(
+        "error", "errored", len(alike),
+        f"{share_of(len(alike), total, 'records')} errored {code_text} (accepted: 0"
+        f"{', worth sending again' if retryable else ''}): {text!r}.",
+        remedy, first_id(alike),
+    )  # fmt: skip
+
+
+def _reported(outputs: pd.DataFrame) -> Iterator[Row]:
+    answers = outputs[outputs["outcome"] == "succeeded"]
+    silent = answers[answers["input_tokens"].isna() & answers["family"].notna()]
+    if len(silent):
+        yield make_row(
+            "info", "no_usage", len(silent),
+            f"{share_of(len(silent), len(answers), 'answers')} came without a count of input tokens "
+            "(threshold: 1).",
+            "Take the cost of these from the manifest or the bill.", first_id(silent),
+        )  # fmt: skip
+    for column, what in (
+        ("model_id", "models were asked"),
+        ("model", "models name themselves"),
+        ("family", "shapes of answers occur"),
+    ):
+        values = answers[column].dropna().unique()
+        if len(values) > 1:
+            yield make_row(
+                "info", "mixed_models", len(values),
+                f"{len(values):,} {what} (threshold: 2): {name_some(values)}.",
+                f"Compare like with like: by='{column}' in the charts.",
+            )  # fmt: skip
+
+
+def _collected(state: Mapping[str, Any]) -> Iterator[Row]:
+    """What the accounting knows beyond the rows."""
+    numbers = state.get("numbers", {})
+    told = {
+        "unreadable": ("error", ("are", "unreadable"), "The files may be damaged: fetch them again."),
+        "duplicate": ("warning", ("answer", "a record that has its row"), "The tokens of each were billed."),
+        "unexpected": (
+            "warning",
+            ("have", "an id that nobody sent"),
+            "Old files may have lain in the input folder.",
+        ),
+    }
+    for rule, (severity, (verb, what), hint) in told.items():
+        if count := numbers.get(rule, 0):
+            line = "line" if count == 1 else "lines"
+            yield make_row(
+                severity, rule, count, f"{count:,} {line}{agree(count, verb)} {what} (accepted: 0).",
+                f"{hint} accounting(outputs).lines names each by file and offset.",
+            )  # fmt: skip
+    for manifest in state.get("manifests", ()):
+        if manifest.get("disagreement"):
+            text = manifest["disagreement"]
+            yield make_row(
+                "warning", "manifest", 1, f"{text[:1].upper()}{text[1:]}.",
+                "A job that stopped or expired leaves records out. Otherwise fetch the outputs again; "
+                "if they stay different, count the lines of the files.",
+            )  # fmt: skip
+        for kind in ("input_tokens", "output_tokens"):
+            said, held = manifest.get(f"manifest_{kind}"), manifest.get(kind)
+            if said is not None and held is not None and said != held:
+                yield make_row(
+                    "info", "manifest_tokens", abs(said - held),
+                    f"The manifest in {manifest['folder']} counts {said:,} {kind.replace('_', ' ')}, "
+                    f"the lines of its files {held:,}.",
+                    "Tokens read from a cache are not always counted alike; the bill decides.",
+                )  # fmt: skip
+    if numbers.get("sent", 0) is None:
+        yield make_row(
+            "info", "sent_not_known", 1, "Which records were sent is not known, so none can be missing.",
+            "Pass sent= (the input file, or the ids) to collect_outputs.",
+        )  # fmt: skip

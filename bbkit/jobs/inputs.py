@@ -1,0 +1,151 @@
+"""Input files of jobs in S3: where they lie, uploaded, and kept apart from the media they lie beside. Part of
+the room `jobs`."""
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+
+from bbkit import aws
+from bbkit.errors import AwsError, RunError, name_some
+from bbkit.run import RecordFile, Run
+from bbkit.run.transfers import Counted, SlowTransfer
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes uploaded so far and the bytes to upload."""
+
+
+def input_uri(run: Run, files: Sequence[RecordFile], file: RecordFile) -> str:
+    """Name the object an input file is uploaded to.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    files : sequence of RecordFile
+        All files of the job.
+    file : RecordFile
+        One of them.
+
+    Returns
+    -------
+    str
+        Under the run's ``input/``, where a job of several files has a folder of its own; beside the media
+        of its records where they have some.
+    """
+    if media := media_folder(files):
+        return f"{media}{run.label}-{file.path.name}"
+    folder = "" if len(files) == 1 else f"{file.job}/"
+    return f"{run.s3_prefix}input/{folder}{file.path.name}"
+
+
+def media_folder(files: Sequence[RecordFile]) -> str:
+    """Name the folder in S3 whose media a job reads.
+
+    Parameters
+    ----------
+    files : sequence of RecordFile
+        All files of the job.
+
+    Returns
+    -------
+    str
+        URI ending in ``/``; empty when its records point to no media.
+    """
+    return next((file.media for file in files if file.media), "")
+
+
+def list_media_inputs(run: Run) -> Iterator[aws.S3Object]:
+    """List the input files of a run that lie beside media, outside its own prefix.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Yields
+    ------
+    S3Object
+        Objects of this run.
+    """
+    for media in sorted({file.media for file in run.record_files() if file.media}):
+        yield from aws.list_objects(f"{media}{run.label}-")
+
+
+def clear_media_folder(run: Run, files: Sequence[RecordFile], media: str) -> None:
+    """Make sure that a job finds no input file beside its media but its own: it would process and charge
+    them all.
+
+    What jobs of this run left there, once they have ended, is deleted; it is still in the run's folder.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    files : sequence of RecordFile
+        All files of the job.
+    media : str
+        What `media_folder` says of them.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        Input files of others are there, or another job of this run still reads the folder.
+    """
+    mine = {input_uri(run, files, file) for file in files}
+    others = [item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl")]
+    others = [uri for uri in others if uri not in mine]
+    own = f"{media}{run.label}-"
+    if foreign := [uri for uri in others if not uri.startswith(own)]:
+        raise AwsError(
+            f"{media} holds other input files ({name_some(foreign)}); the job would process and charge "
+            "them too. Move them, or the media.",
+            "MediaFolderDiffers",
+        )
+    busy = {
+        state.job
+        for state in run.journal.states()
+        if (state.lost and not state.refused) or (state.job_arn and not state.ended)
+    }
+    if any(uri.removeprefix(own).removesuffix(".jsonl") in _numbers(run, busy) for uri in others):
+        raise AwsError(
+            f"Another job of this run still reads the media in {media}; this one waits for its end.",
+            "MediaFolderBusy",
+        )
+    aws.delete_objects(others)
+
+
+def _numbers(run: Run, jobs: Collection[str]) -> set[str]:
+    return {file.path.stem for file in run.record_files() if file.job in jobs}
+
+
+def upload_inputs(run: Run, files: Sequence[RecordFile], progress: Progress | None) -> None:
+    """Upload the input files of a job; those that are there already are left alone.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    files : sequence of RecordFile
+        All files of the job.
+    progress : callable or None
+        Told about the bytes; without one, a slow upload writes to standard error.
+
+    Raises
+    ------
+    bbkit.errors.RunError
+        A file is not the one that was written.
+    bbkit.errors.AwsError
+        The object is there with other content, or AWS refused.
+    """
+    tell = progress or SlowTransfer(f"uploading {files[0].job}")
+    count = Counted(tell, sum(file.bytes for file in files))
+    for file in files:
+        try:
+            changed = aws.file_sha256(file.path) != file.sha256
+        except FileNotFoundError:
+            changed = True
+        if changed:
+            raise RunError(
+                f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
+            )
+        target = input_uri(run, files, file)
+        if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256):
+            count(file.bytes)

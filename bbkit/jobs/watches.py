@@ -1,0 +1,334 @@
+"""The live watch of a run: a thread that polls, submits what is queued, and tells its listeners."""
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+import pandas as pd
+
+from bbkit.errors import AwsError, CredentialsError, PlaceError, RunError
+from bbkit.frames import as_frame
+from bbkit.jobs.waiting import Pace, advance_jobs, statuses_of, summarize_jobs
+from bbkit.run import Run
+from bbkit.run.job_rows import tell_unsent
+from bbkit.run.journal import TERMINAL
+
+PROGRESS_COLUMNS = {
+    "job_name": "string",
+    "job_arn": "string",
+    "status": "string",
+    "status_since": "datetime64[us, UTC]",
+    "records": "Int64",
+    "processed": "Int64",
+    "succeeded": "Int64",
+    "errored": "Int64",
+    "records_per_minute": "Float64",
+    "ends_after": "datetime64[us, UTC]",
+    "ends_before": "datetime64[us, UTC]",
+    "expires_at": "datetime64[us, UTC]",
+    "seen_at": "datetime64[us, UTC]",
+    "message": "string",
+}
+"""One row per job: where it stands, how fast it goes, and the range in which it may end, as far as known."""
+
+_WINDOW = timedelta(minutes=15)
+_Sample = tuple[datetime, int]
+
+_LIVE: dict[str, "JobWatch"] = {}
+_LIVE_LOCK = threading.Lock()
+
+
+class JobWatch:
+    """A daemon thread that looks after the jobs of one run until all have ended.
+
+    Made by `watch_jobs`; a run has one per process.
+
+    Attributes
+    ----------
+    run : Run
+        The run.
+    jobs : pandas.DataFrame
+        The jobs table of the last look.
+    seen_at, next_at : datetime or None
+        When AWS was asked last, and when it will be asked next (UTC).
+    trouble : str
+        What is in the way, such as a network that is down; empty when nothing is. The watch goes on.
+    """
+
+    def __init__(self, run: Run, every: float | None = None):
+        self.run = run
+        self.jobs = run.jobs()
+        self.seen_at: datetime | None = None
+        self.next_at: datetime | None = None
+        self.trouble = ""
+        self._pace = Pace(run, every)
+        self._listeners: list[Callable[[JobWatch], object]] = []
+        self._samples: dict[str, deque[_Sample]] = {}
+        states = run.journal.states()
+        self._since = {state.job_name: state.since for state in states}
+        self._unsent = tell_unsent(states)
+        self._done = False
+        self._stopping = threading.Event()
+        self._looked = threading.Condition()
+        self._thread = threading.Thread(target=self._look_on, name=f"bbkit-watch-{run.name}", daemon=True)
+
+    @property
+    def done(self) -> bool:
+        """Whether every job has ended."""
+        return self._done
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread still looks after the jobs."""
+        return self._thread.is_alive() and not self._stopping.is_set()
+
+    @property
+    def sentence(self) -> str:
+        """How the jobs are doing, with the time of the last look, and which were refused or taken from the
+        queue."""
+        if not len(self.jobs):
+            return " ".join(["No job was submitted.", *self._unsent])
+        seen = f" (as of {self.seen_at:%H:%M:%S} UTC)" if self.seen_at else ""
+        return "; ".join([summarize_jobs(self.jobs) + seen, *self._unsent])
+
+    @property
+    def progress(self) -> pd.DataFrame:
+        """One row per job, columns `PROGRESS_COLUMNS`: state, counts, rate and the range in which it may
+        end."""
+        rows = []
+        for row in self.jobs.to_dict("records"):
+            name = row["job_name"]
+            known = {key: None if pd.isna(value) else value for key, value in row.items()}
+            estimate = estimate_end(list(self._samples.get(name, ())), known)
+            rows.append({**known, "status_since": self._since.get(name), **estimate})
+        return as_frame(rows, PROGRESS_COLUMNS)
+
+    def add_listener(self, listener: "Callable[[JobWatch], object]") -> Callable[[], None]:
+        """Call something after every look, from the watch's thread.
+
+        Parameters
+        ----------
+        listener : callable
+            Takes this watch. One that raises is not called again.
+
+        Returns
+        -------
+        callable
+            Takes the listener away.
+        """
+        self._listeners.append(listener)
+        return lambda: self._forget(listener)
+
+    def stop(self) -> None:
+        """Stop looking; the jobs go on, and `watch_jobs` takes up again where this left off."""
+        self._stopping.set()
+        with self._looked:
+            self._looked.notify_all()
+        _forget_watch(self)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until every job has ended, the watch was stopped, or the time is over.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds.
+
+        Returns
+        -------
+        bool
+            Whether every job has ended.
+        """
+        with self._looked:
+            self._looked.wait_for(lambda: self._done or not self.alive, timeout)
+        return self._done
+
+    def _start(self) -> None:
+        self._thread.start()
+
+    def _forget(self, listener: "Callable[[JobWatch], object]") -> None:
+        with contextlib.suppress(ValueError):
+            self._listeners.remove(listener)
+
+    def _look_on(self) -> None:
+        try:
+            while not self._stopping.is_set() and not self._done:
+                seconds = self._look()
+                self.next_at = None if self._done else datetime.now(UTC) + timedelta(seconds=seconds)
+                self._tell()
+                if not self._done:
+                    self._stopping.wait(seconds)
+        finally:
+            _forget_watch(self)
+            with self._looked:
+                self._looked.notify_all()
+
+    def _look(self) -> float:
+        before = statuses_of(self.jobs)
+        try:
+            self.jobs, self._done, self.trouble = advance_jobs(self.run)
+            self._unsent = tell_unsent(self.run.journal.states())
+        except (AwsError, CredentialsError, PlaceError) as error:
+            # Credentials that ran out at night are renewed in the morning: the watch says so and goes on.
+            self.trouble = str(error)
+            return self._pace.step(news=False)
+        except RunError as error:
+            # A damaged journal does not mend itself.
+            self.trouble = str(error)
+            self._stopping.set()
+            return 0.0
+        now = self.seen_at = datetime.now(UTC)
+        changed = [name for name, status in statuses_of(self.jobs).items() if before.get(name) != status]
+        self._since.update(dict.fromkeys(changed, now))
+        for row in self.jobs.to_dict("records"):
+            self._sample(row, now)
+        return self._pace.step(news=bool(changed))
+
+    def _sample(self, row: dict[Any, Any], now: datetime) -> None:
+        if pd.isna(row["status"]) or row["status"] != "InProgress" or pd.isna(row["processed"]):
+            return
+        samples = self._samples.setdefault(row["job_name"], deque())
+        # The service refreshes its counts about once a minute: what is between two moves carries no news.
+        if not samples or samples[-1][1] != row["processed"]:
+            samples.append((now, int(row["processed"])))
+        while len(samples) > 2 and now - samples[0][0] > _WINDOW:
+            samples.popleft()
+
+    def _tell(self) -> None:
+        for listener in tuple(self._listeners):
+            try:
+                listener(self)
+            except Exception as error:
+                # A view that broke must not end the watch that submits the queue, nor hide why it broke.
+                threading.excepthook(
+                    threading.ExceptHookArgs((type(error), error, error.__traceback__, self._thread))
+                )
+                self._forget(listener)
+                self.trouble = f"A view of the watch failed and was taken away: {error}"
+
+    def __repr__(self) -> str:
+        return f"JobWatch of run {self.run.name!r}: {self.sentence}"
+
+
+def estimate_end(samples: list[_Sample], job: dict[str, Any]) -> dict[str, Any]:
+    """Estimate how fast a job goes and when it may end, from its counts of the last 15 minutes.
+
+    Parameters
+    ----------
+    samples : list of (datetime, int)
+        When the number of processed records moved, and to what.
+    job : dict
+        Row of the jobs table; None where not known.
+
+    Returns
+    -------
+    dict
+        ``records_per_minute`` over all samples; ``ends_after`` and ``ends_before`` from the fastest and the
+        slowest stretch between samples, never later than the expiry. Empty when fewer than three moves were
+        seen, when the job is not in progress, or when its size is not known.
+    """
+    if len(samples) < 3 or not job.get("records") or job.get("status") != "InProgress":
+        return {}
+    moves = [
+        (later[1] - sooner[1]) / seconds
+        for sooner, later in pairwise(samples)
+        if (seconds := (later[0] - sooner[0]).total_seconds()) > 0 and later[1] > sooner[1]
+    ]
+    seconds = (samples[-1][0] - samples[0][0]).total_seconds()
+    if not moves or seconds <= 0:
+        return {}
+    left, at = max(job["records"] - samples[-1][1], 0), samples[-1][0]
+    estimate = {
+        "records_per_minute": (samples[-1][1] - samples[0][1]) / seconds * 60,
+        "ends_after": at + timedelta(seconds=left / max(moves)),
+        "ends_before": at + timedelta(seconds=left / min(moves)),
+    }
+    if expiry := job.get("expires_at"):
+        estimate["ends_before"] = min(estimate["ends_before"], expiry)
+        estimate["ends_after"] = min(estimate["ends_after"], expiry)
+    return estimate
+
+
+def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
+    """Look after the jobs of a run in a thread of this process; returns at once.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose jobs were submitted.
+    every : float, optional
+        Seconds between looks; by default from seconds to minutes.
+
+    Returns
+    -------
+    JobWatch
+        The one that is already looking after this run, where there is one.
+
+    Raises
+    ------
+    bbkit.errors.RunError
+        Nothing was submitted.
+    bbkit.errors.PlaceError
+        The run was made for another endpoint, account or region.
+    """
+    states = run.journal.states()
+    if not states:
+        raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")
+    if any(state.open for state in states):
+        run.check_place()
+    with _LIVE_LOCK:
+        watch = _LIVE.get(str(run.folder))
+        if watch is None or not watch.alive:
+            watch = _LIVE[str(run.folder)] = JobWatch(run, every)
+            watch._start()
+    return watch
+
+
+def _forget_watch(watch: JobWatch) -> None:
+    with _LIVE_LOCK:
+        if _LIVE.get(str(watch.run.folder)) is watch:
+            del _LIVE[str(watch.run.folder)]
+
+
+def console_url(run: Run) -> str:
+    """Give the console's page of batch jobs in the run's region; empty for a stand-in.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    str
+        The list of jobs: a page of one job has no address that is documented.
+    """
+    if run.place.is_standin:
+        return ""
+    region = run.place.region
+    domain = "aws.amazon.com"
+    if region.startswith("cn-"):
+        domain = "amazonaws.cn"
+    elif region.startswith("us-gov-"):
+        domain = "amazonaws-us-gov.com"
+    return f"https://{region}.console.{domain}/bedrock/home?region={region}#/batch-inference"
+
+
+def is_ended(status: object) -> bool:
+    """Tell whether a status is one after which nothing changes.
+
+    Parameters
+    ----------
+    status : object
+        A cell of the jobs table.
+
+    Returns
+    -------
+    bool
+        False for NA and for a status not known.
+    """
+    return isinstance(status, str) and status in TERMINAL

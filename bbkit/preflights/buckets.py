@@ -1,0 +1,126 @@
+"""The buckets of a run, its own and those of its media: there, here, writable, encrypted with what. Part of
+the room `preflights`.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from bbkit import aws
+from bbkit.aws import split_s3_uri
+from bbkit.errors import AwsError
+from bbkit.frames import found_that
+from bbkit.preflights.arns import media_folders, own_uris
+from bbkit.preflights.wordings import DENIED, POLICIES, Finding, not_seen
+from bbkit.run import Run
+
+
+def look_at_buckets(run: Run) -> Iterator[Finding]:
+    """Look at every bucket that the jobs read or write.
+
+    Where the run's input files go, an empty object that no job takes for one is written and deleted again.
+
+    Parameters
+    ----------
+    run : Run
+        The run; its place was checked.
+
+    Yields
+    ------
+    dict
+        Findings.
+    """
+    probes: dict[str, list[str]] = {}
+    for uri in own_uris(run):
+        bucket, key = split_s3_uri(uri)
+        probes.setdefault(bucket, []).append(f"{key}preflight")
+    for bucket, keys in probes.items():
+        yield from _look_at_bucket(run, bucket, keys)
+
+
+def _look_at_bucket(run: Run, bucket: str, keys: Sequence[str]) -> Iterator[Finding]:
+    owner = run.job_options.get("bucket_owner")
+    expected = {"ExpectedBucketOwner": owner} if owner else {}
+    try:
+        with aws.translated():
+            answer = aws.client("s3").head_bucket(Bucket=bucket, **expected)
+    except AwsError as error:
+        yield _say_bucket_error(bucket, run, error)
+        return
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "")
+    if region and region != run.place.region:
+        yield found_that(
+            "error", "bucket", f"Bucket {bucket} is in {region}, the jobs run in {run.place.region}.",
+            f"Use a bucket in {run.place.region}.",
+        )  # fmt: skip
+    yield from _try_writing(bucket, keys, expected)
+    yield from _look_at_media(run, bucket)
+    if not run.place.is_standin:
+        yield from _look_at_encryption(bucket, expected)
+
+
+def _say_bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
+    here = run.place.region
+    own = bucket == split_s3_uri(run.s3_prefix)[0]
+    if error.code in ("404", "NoSuchBucket"):
+        if own:
+            remedy = f"Make it in {here}, or name another with s3_uri=."
+        else:
+            remedy = f"Correct the s3Location of the records, or make it in {here} with the media in it."
+        return found_that(
+            "error", "bucket", f"There is no bucket {bucket}{'' if own else ', where media are'}.", remedy
+        )
+    if error.code in ("301", "PermanentRedirect"):
+        return found_that(
+            "error", "bucket", f"Bucket {bucket} is not in {here}, where the jobs run.",
+            f"Use a bucket in {here}.",
+        )  # fmt: skip
+    if error.code in DENIED:
+        return found_that(
+            "error", "bucket", f"Bucket {bucket} may not be listed by you, or is another's.", POLICIES
+        )
+    return not_seen("bucket", f"Bucket {bucket}", error)
+
+
+def _try_writing(bucket: str, keys: Sequence[str], expected: Mapping[str, str]) -> Iterator[Finding]:
+    written = 0
+    for key in keys:
+        try:
+            with aws.translated():
+                aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"", **expected)
+                aws.client("s3").delete_object(Bucket=bucket, Key=key, **expected)
+            written += 1
+        except AwsError as error:
+            yield found_that("error", "bucket", f"s3://{bucket}/{key} cannot be written and deleted. {error}")
+    if written == len(keys):
+        yield found_that("info", "bucket", f"Bucket {bucket} is there and can be written to.")
+
+
+def _look_at_media(run: Run, bucket: str) -> Iterator[Finding]:
+    for folder in media_folders(run):
+        if split_s3_uri(folder)[0] != bucket:
+            continue
+        try:
+            if next(aws.list_objects(folder), None) is None:
+                yield found_that(
+                    "error", "bucket", f"{folder} holds nothing; records point to media there.",
+                    "Upload the media, or correct the s3Location of the records.",
+                )  # fmt: skip
+        except AwsError as error:
+            yield not_seen("bucket", f"What is in {folder}", error)
+
+
+def _look_at_encryption(bucket: str, expected: Mapping[str, str]) -> Iterator[Finding]:
+    try:
+        with aws.translated():
+            answer = aws.client("s3").get_bucket_encryption(Bucket=bucket, **expected)
+    except AwsError as error:
+        if error.code != "ServerSideEncryptionConfigurationNotFoundError":
+            yield not_seen("key", f"The default encryption of bucket {bucket}", error)
+        return
+    for rule in answer["ServerSideEncryptionConfiguration"].get("Rules", ()):
+        default = rule.get("ApplyServerSideEncryptionByDefault", {})
+        if key := default.get("KMSMasterKeyID"):
+            yield found_that(
+                "warning", "key", f"Bucket {bucket} encrypts with the KMS key {key} by default.",
+                "Let the role kms:Decrypt and kms:GenerateDataKey with it, in the key's policy too.",
+            )  # fmt: skip

@@ -1,0 +1,264 @@
+"""Prices read from the AWS Price List.
+
+Three services hold Bedrock, each with its own way to name a model, a direction and a unit.
+https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
+"""
+
+import datetime as dt
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bbkit import aws
+from bbkit.errors import AwsError, InputError
+from bbkit.families import geographies_of
+from bbkit.models.names import Key, model_keys, name_keys
+from bbkit.prices.reading import UNIT
+
+SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
+_EDITION = " (Amazon Bedrock Edition)"
+_MARKETPLACE = "AmazonBedrockFoundationModels"
+_PER_MILLION = {
+    "1k tokens": 1000,
+    "1000 tokens": 1000,
+    "1m tokens": 1,
+    "1 million tokens": 1,
+    "tokens": 10**6,
+}
+_SKIPPED = re.compile(
+    r"flex|priority|latency|reserved|custom|training|image|audio|video|speech|long|ctx|provisioned|tpm|1h",
+    re.IGNORECASE,
+)
+"""What in a usage type makes it another product than plain text tokens."""
+
+
+class Usage(NamedTuple):
+    """What a usage type says: the model's name as it is written, direction, tier and scope."""
+
+    name: str
+    direction: str
+    tier: str
+    scope: str
+
+
+@dataclass(frozen=True)
+class PriceRefresh:
+    """What was read from the AWS Price List.
+
+    Attributes
+    ----------
+    path : Path
+        The file that was written.
+    region : str
+        Whose prices they are.
+    models, prices : int
+        How many were understood.
+    passed_over : dict of str to int
+        Token prices that were not, by reason.
+    """
+
+    path: Path
+    region: str
+    models: int
+    prices: int
+    passed_over: dict[str, int]
+
+    def __str__(self) -> str:
+        left = ", ".join(f"{count:,} {reason}" for reason, count in self.passed_over.items())
+        tail = f"; passed over {left}" if left else ""
+        return (
+            f"{self.prices:,} prices of {self.models:,} models in {self.region} written to {self.path}{tail}"
+        )
+
+
+def parse_usage(usagetype: str) -> Usage | None:
+    """Read a usage type.
+
+    Parameters
+    ----------
+    usagetype : str
+        Such as ``USE1-NovaMicro-input-tokens-batch``, ``USE1-MP:USE1_InputTokenCount_Global_Batch-Units`` or
+        ``USE1-openai.gpt-oss-20b-mantle-input-tokens-batch``.
+
+    Returns
+    -------
+    Usage or None
+        None where it is not plain text tokens on demand or in batch.
+    """
+    text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
+    text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
+    found = _DIRECTION.search(text)
+    if not found or _SKIPPED.search(text):
+        return None
+    name = re.sub(r"-(?:mantle|text)$", "", text[: found.start()].rstrip("-_"), flags=re.IGNORECASE)
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[found.start() :])}
+    direction = f"cache_{found['cache']}" if found["cache"] else found["way"]
+    scope = "global" if "global" in words else "geo" if "geo" in words else ""
+    return Usage(name, direction.lower(), "batch" if "batch" in words else "on_demand", scope)
+
+
+_DIRECTION = re.compile(
+    r"(?:Million)?(?:Batch)?"
+    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|1h)?[-_]?(?:input)?|(?P<way>input|output))"
+    r"[-_]?tokens?(?:[-_]?count)?(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+def read_products(
+    products: Iterable[Mapping[str, Any]], model_ids: Iterable[str], region: str, service: str = ""
+) -> tuple[dict[tuple[str, str, str], dict[str, float]], Counter[str]]:
+    """Pick token prices of known models out of products of the Price List.
+
+    Parameters
+    ----------
+    products : iterable of mapping
+        As `bbkit.aws.get_products` gives them.
+    model_ids : iterable of str
+        The models to look for.
+    region : str
+        Products of other regions are left out.
+    service : str
+        The service code; tells the unit ``Units``.
+
+    Returns
+    -------
+    tuple of (dict, Counter)
+        (model id, place, tier) to direction to USD per million tokens; and what was passed over, by reason.
+    """
+    models: dict[Key, str] = {key: model_id for model_id in model_ids for key in model_keys(model_id)}
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    passed: Counter[str] = Counter()
+    for product in products:
+        attributes = (product.get("product") or {}).get("attributes") or {}
+        if attributes.get("regionCode", region) != region:
+            continue
+        usage = parse_usage(str(attributes.get("usagetype", "")))
+        if usage is None:
+            continue
+        model_id = _model_of(usage, attributes, models)
+        if not model_id:
+            passed["of models not in the list"] += 1
+            continue
+        price = _price_of(product, service or str(attributes.get("servicecode", "")))
+        if price == 0 and usage.direction != "cache_write":
+            price = None  # a price that is not set yet, where writing to a cache may well be free
+        if price is None:
+            passed["in a unit that is not known, or of 0"] += 1
+            continue
+        mantle = "-mantle-" in str(attributes.get("usagetype"))
+        for place in _places_of(usage.scope, region):
+            row = found.setdefault((model_id, place, usage.tier), {})
+            if usage.direction not in row or not mantle:
+                row[usage.direction] = price
+    return found, passed
+
+
+def _places_of(scope: str, region: str) -> tuple[str, ...]:
+    if scope == "geo":
+        return geographies_of(region) or (region,)
+    return (scope or region,)
+
+
+def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, str]) -> str:
+    service = str(attributes.get("servicename", "")).removesuffix(_EDITION)
+    # An id within the usage type has its provider in front, which the name of a model has not.
+    plain = re.sub(r"^[a-z0-9]+\.(?=[a-z])", "", usage.name)
+    for name in (usage.name, plain, str(attributes.get("model") or ""), service):
+        for key in name_keys(name) if name else ():
+            if key in models:
+                return models[key]
+    return ""
+
+
+def _price_of(product: Mapping[str, Any], service: str) -> float | None:
+    """USD per million tokens; None for a unit that is not known."""
+    for term in ((product.get("terms") or {}).get("OnDemand") or {}).values():
+        for dimension in ((term or {}).get("priceDimensions") or {}).values():
+            unit = str(dimension.get("unit", "")).strip().lower().replace(",", "")
+            factor = 1 if unit == "units" and service == _MARKETPLACE else _PER_MILLION.get(unit)
+            try:
+                usd = Decimal(str((dimension.get("pricePerUnit") or {}).get("USD", "")))
+            except InvalidOperation:
+                continue
+            if factor and usd >= 0:
+                return float(usd * factor)
+    return None
+
+
+def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRefresh:
+    """Read today's prices from the AWS Price List into a file that `load_prices` takes.
+
+    Parameters
+    ----------
+    output : str or Path
+        The file to write.
+    region : str
+        The region whose prices to read.
+
+    Returns
+    -------
+    PriceRefresh
+        What was written and what was passed over; its text is one sentence.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        The account may not call ``pricing:GetProducts``, or nothing was understood.
+    bbkit.errors.InputError
+        `output` cannot be written.
+    """
+    path = Path(output)
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
+        raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
+    listed = json.loads(files("bbkit").joinpath("data/models.json").read_text("utf-8"))["models"]
+    model_ids = [model["model_id"] for model in listed]
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    passed: Counter[str] = Counter()
+    here = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]
+    for service in SERVICES:
+        rows, left = read_products(aws.get_products(service, here), model_ids, region, service)
+        for key, row in rows.items():
+            found[key] = row | found.get(key, {})
+        passed += left
+    passed += _drop_without_input(found)
+    if not found:
+        raise AwsError(
+            f"The AWS Price List has no token prices for {region}. Look whether it is a region of Bedrock."
+        )
+    document = {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "unit": UNIT,
+        "source": f"AWS Price List, {region}",
+        "prices": list(_price_rows(found)),
+    }
+    aws.write_text(path, json.dumps(document, indent=1))
+    count = sum(len(row) for row in found.values())
+    return PriceRefresh(path, region, len({key[0] for key in found}), count, dict(passed))
+
+
+def _drop_without_input(found: dict[tuple[str, str, str], dict[str, float]]) -> Counter[str]:
+    """Leave out what no cost could be made of: prices without one for input, also none on demand."""
+    passed: Counter[str] = Counter()
+    for key in list(found):
+        on_demand = found.get((key[0], key[1], "on_demand"), {})
+        if "input" not in found[key] and "input" not in on_demand:
+            passed["without a price of input"] += len(found.pop(key))
+    return passed
+
+
+def _price_rows(found: Mapping[tuple[str, str, str], Mapping[str, float]]) -> Iterator[dict[str, Any]]:
+    for model_id, place in sorted({key[:2] for key in found}):
+        tiers = {
+            tier: dict(found[model_id, place, tier])
+            for tier in ("on_demand", "batch")
+            if (model_id, place, tier) in found
+        }
+        yield {"model_id": model_id, "places": [place], **tiers}

@@ -1,0 +1,61 @@
+"""Images, documents, videos and audios that rows name by path."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from bbkit.errors import InputError
+from bbkit.families import Media
+
+_MEDIA = {
+    "image": "png jpg jpeg gif webp",
+    "document": "pdf csv doc docx xls xlsx html txt md",
+    "video": "mp4 mov mkv webm flv mpeg mpg wmv three_gp 3gp",
+    "audio": "mp3 wav ogg opus aac flac m4a",
+}
+_KIND = {extension: kind for kind, extensions in _MEDIA.items() for extension in extensions.split()}
+_FORMAT = {"jpg": "jpeg", "3gp": "three_gp"}
+
+
+def read_media(cells: Iterable[Any], row: int) -> Iterator[Media]:
+    """Read the media that a row names.
+
+    Parameters
+    ----------
+    cells : iterable
+        Each a path or ``s3://`` URI, a list of them, or None.
+    row : int
+        Number of the row, for an error.
+
+    Yields
+    ------
+    Media
+        A local file with its bytes, a URI as a link.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        A file that cannot be read, or an ending that tells no kind.
+    """
+    paths = [
+        path
+        for cell in cells if cell is not None
+        for path in (cell if isinstance(cell, list | tuple) else [cell])
+    ]  # fmt: skip
+    for path in paths:
+        uri = str(path)
+        extension = uri.rpartition(".")[2].lower()
+        if extension not in _KIND:
+            raise InputError(
+                f"Row {row:,} names {uri!r}; its extension tells neither an image, document, video nor "
+                f"audio. Known ones: {', '.join(sorted(_KIND))}."
+            )
+        kind, form = _KIND[extension], _FORMAT.get(extension, extension)
+        if uri.startswith("s3://"):
+            yield Media(kind, form, s3_uri=uri, name=Path(uri).stem)  # type: ignore[arg-type]
+            continue
+        try:
+            content = Path(uri).read_bytes()
+        except OSError as error:
+            raise InputError(f"Row {row:,} names {uri!r}, which cannot be read: {error.strerror}.") from error
+        yield Media(kind, form, data=content, name=Path(uri).stem)  # type: ignore[arg-type]

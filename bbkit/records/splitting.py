@@ -1,0 +1,259 @@
+"""Records into jobs and input files, within the quotas."""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbkit.errors import QuotaError
+from bbkit.quotas import Quotas
+
+Positions = range | NDArray[np.int64]
+"""Positions of records in the order they were given; a range where they are contiguous."""
+
+_MOST_TRIES = 20
+_PARTNERS = 8
+_PATIENCE = 2_000_000
+
+
+def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list[tuple[Positions, ...]]:
+    """Arrange records into as few jobs as possible.
+
+    One contiguous file a job where that satisfies every quota; else contiguous jobs of several files where
+    one is not enough; else records dealt out by size, each job's in their order. The same sizes and quotas
+    always give the same plan.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of each record's line, newline included, in order.
+    quotas : Quotas
+        What files and jobs may hold.
+
+    Returns
+    -------
+    list of tuple
+        One item a job: for each of its files the positions of its records.
+
+    Raises
+    ------
+    bbkit.errors.QuotaError
+        No arrangement satisfies the quotas, and which cannot be; or none was found, and then it says so.
+    """
+    bytes_of = np.asarray(sizes, dtype=np.int64)
+    _refuse_hopeless(bytes_of, quotas)
+    ends = np.concatenate([[0], np.cumsum(bytes_of)])
+    for most_records, most_bytes in (
+        (min(quotas.max_records_per_file, quotas.max_records_per_job),
+         min(quotas.max_file_bytes, quotas.max_job_bytes)),
+        (quotas.max_records_per_job, quotas.max_job_bytes),
+    ):  # fmt: skip
+        cuts = _cut(ends, quotas.min_records_per_job, most_records, most_bytes)
+        if cuts:
+            jobs = [range(start, end) for start, end in pairwise(cuts)]
+            return [tuple(_files_of(job, bytes_of, quotas)) for job in jobs]
+    return [tuple(_files_of(job, bytes_of, quotas)) for job in _deal(bytes_of, quotas)]
+
+
+def _refuse_hopeless(sizes: NDArray[np.int64], quotas: Quotas) -> None:
+    model = f" for {quotas.model_id}" if quotas.model_id else ""
+    source = quotas.note or "quotas as given"
+    if len(sizes) < quotas.min_records_per_job:
+        raise QuotaError(
+            f"{_count(len(sizes), 'record')}{model}; a batch job takes at least "
+            f"{quotas.min_records_per_job:,} ({source}). Add records, or send them on demand."
+        )
+    largest = int(np.argmax(sizes))
+    most = min(quotas.max_file_bytes, quotas.max_job_bytes)
+    if sizes[largest] > most:
+        raise QuotaError(
+            f"Record {largest + 1:,} is {int(sizes[largest]):,} bytes{model}; an input file takes at most "
+            f"{most:,} bytes ({source}). Shorten it, or leave it out."
+        )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _cut(ends: NDArray[np.int64], least: int, most_records: int, most_bytes: int) -> list[int] | None:
+    """Where to cut a sequence into the fewest pieces within the bounds; None where there is no way."""
+    count = len(ends) - 1
+    fewest = max(-(-count // most_records), -(-int(ends[-1]) // most_bytes), 1)
+    cuts = np.array([count * piece // fewest for piece in range(fewest + 1)])
+    records, sizes = np.diff(cuts), np.diff(ends[cuts])
+    if records.min() >= least and records.max() <= most_records and sizes.max() <= most_bytes:
+        return [int(cut) for cut in cuts]
+    return _cut_exactly(ends, least, most_records, most_bytes)
+
+
+def _cut_exactly(ends: NDArray[np.int64], least: int, most_records: int, most_bytes: int) -> list[int] | None:
+    """The fewest pieces, exactly: the best of each prefix over a sliding window of last cuts."""
+    count = len(ends) - 1
+    earliest = np.maximum(
+        np.searchsorted(ends, ends - most_bytes, side="left"), np.arange(count + 1) - most_records
+    ).tolist()
+    never = count + 1
+    pieces = [never] * (count + 1)
+    pieces[0] = 0
+    window: deque[int] = deque()
+    for end in range(least, count + 1):
+        start = end - least
+        if pieces[start] < never:
+            while window and pieces[window[-1]] >= pieces[start]:
+                window.pop()
+            window.append(start)
+        while window and window[0] < earliest[end]:
+            window.popleft()
+        if window:
+            pieces[end] = pieces[window[0]] + 1
+    if pieces[count] >= never:
+        return None
+    return _trace(np.array(pieces), earliest, least)
+
+
+def _trace(pieces: NDArray[np.int64], earliest: list[int], least: int) -> list[int]:
+    """Walk back through the best prefixes, cutting as evenly as they allow."""
+    cuts = [len(pieces) - 1]
+    while (end := cuts[-1]) > 0:
+        left = int(pieces[end]) - 1
+        start = earliest[end]
+        fitting = np.flatnonzero(pieces[start : end - least + 1] == left) + start
+        even = end * left // (left + 1)
+        cuts.append(int(fitting[np.argmin(np.abs(fitting - even))]))
+    return cuts[::-1]
+
+
+def _deal(sizes: NDArray[np.int64], quotas: Quotas) -> list[NDArray[np.int64]]:
+    """Deal records to jobs from the largest down: evenly, and where that is too coarse, by what fits."""
+    count, total = len(sizes), int(sizes.sum())
+    fewest = max(-(-count // quotas.max_records_per_job), -(-total // quotas.max_job_bytes), 1)
+    most = count // quotas.min_records_per_job
+    order = np.argsort(-sizes, kind="stable")
+    for jobs in range(fewest, most + 1):
+        job_of = _deal_evenly(order, jobs)
+        if np.bincount(job_of, weights=sizes, minlength=jobs).max() <= quotas.max_job_bytes:
+            return [np.flatnonzero(job_of == job) for job in range(jobs)]
+    for jobs in np.unique(np.linspace(fewest, most, _MOST_TRIES, dtype=np.int64)) if fewest <= most else ():
+        for dealt in (_deal_tightly(sizes, order, int(jobs), quotas), _deal_evenly(order, int(jobs))):
+            if dealt is not None and _exchange(sizes, dealt, int(jobs), quotas):
+                return [np.flatnonzero(dealt == job) for job in range(jobs)]
+    raise QuotaError(_say_why(count, total, fewest, most, quotas))
+
+
+def _deal_evenly(order: NDArray[np.int64], jobs: int) -> NDArray[np.int64]:
+    """Deal back and forth: jobs differ by one record at most, their bytes by no more than the largest."""
+    turn = np.arange(len(order)) % (2 * jobs)
+    job_of = np.empty(len(order), dtype=np.int64)
+    job_of[order] = np.where(turn < jobs, turn, 2 * jobs - 1 - turn)
+    return job_of
+
+
+def _deal_tightly(
+    sizes: NDArray[np.int64], order: NDArray[np.int64], jobs: int, quotas: Quotas
+) -> NDArray[np.int64] | None:
+    """Deal each record to the job that holds the fewest bytes; None where counts forbid so many jobs."""
+    least, left = quotas.min_records_per_job, len(order)
+    owed = jobs * least
+    if not owed <= left <= jobs * quotas.max_records_per_job:
+        return None
+    job_of, held = np.empty(left, dtype=np.int64), [0] * jobs
+    most = quotas.max_records_per_job
+    open_jobs = [(0, job) for job in range(jobs)]
+    for position in order:
+        if left == owed and most > least:
+            # Every record left is one that some job needs for its minimum.
+            most = least
+            open_jobs = [(size, job) for size, job in open_jobs if held[job] < least]
+            heapify(open_jobs)
+        size, job = heappop(open_jobs)
+        job_of[position] = job
+        held[job] += 1
+        owed -= held[job] <= least
+        left -= 1
+        if held[job] < most:
+            heappush(open_jobs, (size + int(sizes[position]), job))
+    return job_of
+
+
+def _exchange(sizes: NDArray[np.int64], job_of: NDArray[np.int64], jobs: int, quotas: Quotas) -> bool:
+    """Move and swap records out of the fullest job until every one is within its bytes, if that succeeds."""
+    for _ in range(min(10 * jobs, 20 + _PATIENCE // len(sizes))):
+        loads = np.bincount(job_of, weights=sizes, minlength=jobs).astype(np.int64)
+        counts = np.bincount(job_of, minlength=jobs)
+        full = int(loads.argmax())
+        if loads[full] <= quotas.max_job_bytes:
+            return True
+        found = [
+            step
+            for other in np.argsort(loads, kind="stable")[:_PARTNERS].tolist()
+            if other != full and (step := _best_step(sizes, job_of, (full, other), loads, counts, quotas))
+        ]
+        peak, given, taken, other = min(found, default=(int(loads[full]), 0, 0, 0))
+        if peak >= loads[full]:
+            return False
+        job_of[given] = other
+        if taken >= 0:
+            job_of[taken] = full
+    return False
+
+
+def _best_step(
+    sizes: NDArray[np.int64],
+    job_of: NDArray[np.int64],
+    pair: tuple[int, int],
+    loads: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    quotas: Quotas,
+) -> tuple[int, int, int, int] | None:
+    """The move or swap that levels two jobs best: bytes of the fuller after it, given, taken (-1: none)."""
+    full, other = pair
+    own, theirs = np.flatnonzero(job_of == full), np.flatnonzero(job_of == other)
+    theirs = theirs[np.argsort(sizes[theirs], kind="stable")]
+    values = sizes[theirs]
+    if counts[full] > quotas.min_records_per_job and counts[other] < quotas.max_records_per_job:
+        theirs, values = np.concatenate([[-1], theirs]), np.concatenate([[0], values])
+    wanted = sizes[own] - (loads[full] - loads[other]) / 2
+    near = np.searchsorted(values, wanted)
+    best: tuple[int, int, int, int] | None = None
+    for places in (np.maximum(near - 1, 0), np.minimum(near, len(values) - 1)):
+        moved = sizes[own] - values[places]
+        peaks = np.maximum(loads[full] - moved, loads[other] + moved)
+        at = int(peaks.argmin())
+        step = (int(peaks[at]), int(own[at]), int(theirs[places[at]]), other)
+        best = step if best is None else min(best, step)
+    return best
+
+
+def _say_why(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> str:
+    model = f" for {quotas.model_id}" if quotas.model_id else ""
+    held = f"{_count(count, 'record')} of {total:,} bytes{model}"
+    source = quotas.note or "quotas as given"
+    if count > most * quotas.max_records_per_job:
+        return (
+            f"{held} cannot be arranged into batch jobs: each takes {quotas.min_records_per_job:,} to "
+            f"{quotas.max_records_per_job:,} records ({source}). Add or leave out records."
+        )
+    rule = f"at most {quotas.max_job_bytes:,} bytes and at least {quotas.min_records_per_job:,} records"
+    remedy = "Shorten the largest records, or send them on demand."
+    if fewest > most:
+        return (
+            f"{held} cannot be arranged into batch jobs: each takes {rule} ({source}), which allows "
+            f"{_count(most, 'job')} where the bytes need {fewest:,}. {remedy}"
+        )
+    return f"No arrangement of {held} into batch jobs was found: each takes {rule} ({source}). {remedy}"
+
+
+def _files_of(job: Positions, sizes: NDArray[np.int64], quotas: Quotas) -> Iterator[Positions]:
+    """Cut a job's records into the fewest files, in order."""
+    own = sizes[job.start : job.stop] if isinstance(job, range) else sizes[job]
+    ends = np.concatenate([[0], np.cumsum(own)])
+    start = 0
+    while start < len(own):
+        fits = int(np.searchsorted(ends, ends[start] + quotas.max_file_bytes, side="right")) - 1
+        end = min(fits, start + quotas.max_records_per_file)
+        yield job[start:end]
+        start = end

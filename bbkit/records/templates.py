@@ -1,0 +1,184 @@
+"""Prompt templates: `{column}` is filled; nothing in a cell is a template."""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bbkit.errors import InputError, name_some
+
+_PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+
+
+class Template:
+    """Text with `{column}` places; ``{{`` and ``}}`` stand for the braces themselves.
+
+    Parameters
+    ----------
+    text : str
+        The template.
+    name : str
+        What to call it in an error: ``prompt`` or ``system``.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        Something else than text, or a brace that is neither doubled nor around a column's name.
+    """
+
+    def __init__(self, text: str, name: str = "prompt"):
+        if not isinstance(text, str):
+            raise InputError(f"{name} is of type {type(text).__name__}; it takes text, such as '{{column}}'.")
+        self.text, self.name = text, name
+        self._parts: list[str | None] = []
+        columns: list[str] = []
+        literal, end = "", 0
+        for match in _PARTS.finditer(text):
+            literal += text[end : match.start()]
+            end = match.end()
+            if match[0] in ("{{", "}}"):
+                literal += match[0][0]
+            elif match[1]:
+                self._parts += [literal, None]
+                columns.append(match[1])
+                literal = ""
+            else:
+                raise InputError(
+                    f"The {name} has a lone {match[0]!r} at character {match.start() + 1:,}. Braces hold a "
+                    "column's name, as in {transcript}; double them, {{ and }}, for braces in the text."
+                )
+        self._parts.append(literal + text[end:])
+        self._slots = columns
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns it names, each once, in order."""
+        return list(dict.fromkeys(self._slots))
+
+    def render(self, data: pd.DataFrame, *, null_cells: str = "error", first_row: int = 1) -> list[str]:
+        """Fill the template for every row.
+
+        Parameters
+        ----------
+        data : pandas.DataFrame
+            The rows.
+        null_cells : {"error", "empty"}
+            What a null cell is: an error, or empty text.
+        first_row : int
+            Number of the first row, for an error.
+
+        Returns
+        -------
+        list of str
+            One text a row.
+
+        Raises
+        ------
+        bbkit.errors.InputError
+            A column the data has not, or a null cell where ``null_cells="error"``.
+        """
+        absent = [name for name in self.columns if name not in data.columns]
+        if absent:
+            raise InputError(
+                f"The {self.name} names column {name_some(absent)}; the data has "
+                f"{name_some(data.columns, most=12)}. Double the braces, {{{{ and }}}}, for text in braces."
+            )
+        cells = {
+            name: cell_texts(data[name], null_cells=null_cells, first_row=first_row) for name in self.columns
+        }
+        if not self._slots:
+            return [self._parts[0] or ""] * len(data)
+        slots = iter(self._slots)
+        pieces = [[part] * len(data) if part is not None else cells[next(slots)] for part in self._parts]
+        return list(map("".join, zip(*pieces, strict=True)))
+
+
+def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int = 1) -> list[str]:
+    """Every cell of a column as the text that goes into a prompt.
+
+    Text stays as it is. A number is written as JSON writes it (``3``, ``2.5``), a truth value as ``true`` or
+    ``false``, a list or mapping as JSON, a date or time in ISO 8601. Bytes are refused.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        The cells.
+    null_cells : {"error", "empty"}
+        What a null cell is: an error, or empty text.
+    first_row : int
+        Number of the first row, for an error.
+
+    Returns
+    -------
+    list of str
+        One text a cell.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        A null cell where ``null_cells="error"``, or a cell that has no text form.
+    """
+    if null_cells not in ("error", "empty"):
+        raise InputError(f"null_cells is {null_cells!r}; it takes 'error' or 'empty'.")
+    null = column.isna().to_numpy(dtype=bool)
+    if null.any():
+        if null_cells == "error":
+            rows = (np.flatnonzero(null) + first_row).tolist()
+            named = ", ".join(f"{row:,}" for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
+            raise InputError(
+                f"Column {column.name!r} is null in {len(rows):,} rows (row {named}). "
+                f"Leave them out with data.dropna(subset=[{column.name!r}]), or pass null_cells='empty'."
+            )
+        column = column.astype(object).where(~null, "")
+    if isinstance(column.dtype, pd.StringDtype):
+        return column.to_list()
+    return [
+        value if type(value) is str else _text_of(value, column.name, row)
+        for row, value in enumerate(column.to_list(), first_row)
+    ]
+
+
+def _text_of(value: Any, column: object, row: int) -> str:
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, dt.date | dt.time):
+        return value.isoformat()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, bool | int | float | dict | list | tuple):
+        try:
+            return json.dumps(value, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError):
+            pass
+    raise InputError(
+        f"Column {column!r}, row {row:,} holds {type(value).__name__} {str(value)[:40]!r}, which has no text "
+        "form for a prompt. Turn the column into text, numbers, truth values, dates, lists or mappings."
+    )
+
+
+def plain_values(column: pd.Series) -> Sequence[Any]:
+    """Every cell as a plain Python value, None where it is null.
+
+    Parameters
+    ----------
+    column : pandas.Series
+        The cells.
+
+    Returns
+    -------
+    sequence
+        One value a cell, ready for JSON.
+    """
+    null = column.isna().to_numpy(dtype=bool)
+    values = column.to_list()
+    return [
+        None if nothing else value.item() if isinstance(value, np.generic) else
+        value.tolist() if isinstance(value, np.ndarray) else value
+        for value, nothing in zip(values, null, strict=True)
+    ]  # fmt: skip

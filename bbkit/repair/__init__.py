@@ -1,0 +1,213 @@
+"""Repair: what failed, never came or was cut off is sent again."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bbkit.arguments import as_names, refuse_number
+from bbkit.costs import estimate_cost
+from bbkit.errors import InputError, RunError
+from bbkit.families import get_family, max_tokens_of, with_max_tokens
+from bbkit.findings import RETRYABLE
+from bbkit.frames import JOB_COLUMNS, as_frame
+from bbkit.jobs import submit_jobs, wait_for_jobs
+from bbkit.outputs import accounting, collect_outputs
+from bbkit.records.lines import read_records
+from bbkit.repair.on_demand import send_on_demand
+from bbkit.repair.probes import is_cut_off, probe_records
+from bbkit.run import Run
+from bbkit.run.record_files import on_demand_attempts, on_demand_folder, read_lineage
+from bbkit.run.recording import FILE_COLUMNS, unsent_aside
+
+__all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]
+
+RETRY_COLUMNS = {**FILE_COLUMNS, "tier": "string", "batch_usd": "Float64", "on_demand_usd": "Float64"}
+"""One row per input file of the new attempt."""
+
+_OUTCOMES = ("errored", "retryable", "missing")
+
+
+def retry_records(
+    run: Run,
+    *,
+    outcomes: Sequence[str] | str = ("errored", "missing"),
+    cut_off: bool = False,
+    max_tokens: int | None = None,
+) -> pd.DataFrame:
+    """Write what did not come back well as the next attempt of the run; nothing is sent.
+
+    An attempt that was written before and never sent is replaced; on an error it stays.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose jobs have ended.
+    outcomes : sequence of str or str
+        Which outcomes to send again: ``errored`` (all of them), ``retryable`` (errored by throttling, a
+        timeout or a fault of the service, `RETRYABLE`), ``missing``.
+    cut_off : bool
+        Also what was cut off at its maximum of output tokens, with a higher one.
+    max_tokens : int, optional
+        The higher maximum; by default twice what the record had.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per input file written, with its tier (``batch``, or ``on_demand`` where the records are fewer
+        than a batch job takes) and what it may cost either way, in USD, judged by the outputs so far; NA
+        where a price is not known. Empty when there is nothing to send again.
+
+    Raises
+    ------
+    bbkit.errors.RunError
+        A job has not ended, or it is not known which records were sent.
+    bbkit.errors.InputError
+        An outcome is not one of these, or `max_tokens` is not higher than what a record had.
+    bbkit.errors.RecordsError
+        The records break a rule of `check_records`.
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError, bbkit.errors.AwsError
+        Outputs must still be fetched, and AWS cannot be asked here.
+    """
+    chosen = as_names(outcomes, "outcomes=", _OUTCOMES)
+    if max_tokens is not None:
+        refuse_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
+    run.refresh_jobs()
+    if any(state.open for state in run.journal.states()):
+        raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them with wait_for_jobs(run).")
+    with unsent_aside(run):
+        return _write_retry(run, chosen, cut_off, max_tokens)
+
+
+def _write_retry(
+    run: Run, chosen_outcomes: Sequence[str], cut_off: bool, max_tokens: int | None
+) -> pd.DataFrame:
+    outputs = collect_outputs(run)
+    if accounting(outputs).numbers["sent"] is None:
+        raise RunError(
+            f"Which records of run {run.name!r} to send again is not known: some were sent without a "
+            "recordId, or what was sent is not here. Write them with ids into another run."
+        )
+    wanted = outputs[_choose(outputs, chosen_outcomes, cut_off)]
+    if not len(wanted):
+        return as_frame([], RETRY_COLUMNS)
+    cut = set(wanted.loc[is_cut_off(wanted), "record_id"])
+    lineage = {
+        "outcomes": list(chosen_outcomes),
+        "cut_off": cut_off,
+        "max_tokens": max_tokens,
+        "records": len(wanted),
+        "records_cut_off": len(cut),
+        "from_attempts": sorted(int(number) for number in wanted["attempt"].dropna().unique()),
+    }
+    records = _bodies(run, dict(zip(wanted["record_id"], wanted["attempt"], strict=True)), cut, max_tokens)
+    allowed = [*read_lineage(run.folder).get(1, {}).get("allow", ()), "min_records_per_job"]
+    written = run.write_attempt(records, lineage=lineage, allow=allowed)
+    return _price_files(run, written, outputs)
+
+
+def _price_files(run: Run, written: pd.DataFrame, outputs: pd.DataFrame) -> pd.DataFrame:
+    """Add what each file will cost either way; the cost of a job of several files is shared by their
+    bytes."""
+    attempt = int(written["attempt"].iloc[0])
+    tier = "on_demand" if attempt in on_demand_attempts(run.folder) else "batch"
+    estimate = estimate_cost(run, probe=outputs, attempt=attempt).table.set_index("job")
+    share = (written["bytes"] / written.groupby("job")["bytes"].transform("sum")).astype("Float64")
+    priced = written.assign(
+        tier=tier,
+        batch_usd=written["job"].map(estimate["cost_usd"]).astype("Float64") * share,
+        on_demand_usd=written["job"].map(estimate["on_demand_usd"]).astype("Float64") * share,
+    )
+    return as_frame(priced.to_dict("records"), RETRY_COLUMNS)
+
+
+def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> pd.Series:
+    outcome = outputs["outcome"]
+    chosen = outcome.isin([name for name in outcomes if name != "retryable"])
+    if "retryable" in outcomes:
+        chosen |= (outcome == "errored") & outputs["error_code"].isin(RETRYABLE)
+    if cut_off:
+        chosen |= is_cut_off(outputs)
+    return chosen.fillna(False).astype(bool) & outputs["record_id"].notna()
+
+
+def _bodies(
+    run: Run, attempts: Mapping[str, int], cut: Collection[str], max_tokens: int | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read each record as it was sent the best time, with a higher maximum for those that were cut off."""
+    for attempt in sorted({int(number) for number in attempts.values()}):
+        for file in run.record_files(attempt):
+            for record_id, body in read_records(file.path):
+                if record_id is None or attempts.get(record_id) != attempt:
+                    continue
+                yield (
+                    record_id,
+                    _raise_maximum(run, record_id, body, max_tokens) if record_id in cut else body,
+                )
+
+
+def _raise_maximum(run: Run, record_id: str, body: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:
+    before = max_tokens_of(body)
+    if max_tokens is None and before is None:
+        raise InputError(
+            f"Record {record_id!r} was cut off and names no maximum to double. Pass max_tokens=."
+        )
+    raised = max_tokens if max_tokens is not None else 2 * (before or 0)
+    if before is not None and raised <= before:
+        raise InputError(
+            f"max_tokens is {raised:,}; record {record_id!r} was cut off at {before:,}. Pass a higher one."
+        )
+    return with_max_tokens(body, raised, get_family(run.family))
+
+
+def send_retry(
+    run: Run, retry: pd.DataFrame, *, on_demand: bool = False, timeout: float | None = None
+) -> pd.DataFrame:
+    """Send what `retry_records` wrote, and wait: as batch jobs, or on demand where it is too few for one.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    retry : pandas.DataFrame
+        What `retry_records` gave.
+    on_demand : bool
+        Send on demand, at its price, what is too few for a batch job; otherwise that stays written and is
+        not sent.
+    timeout : float, optional
+        Seconds to wait for batch jobs at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The jobs table of this attempt; what went on demand is one row. Empty when there was nothing to send.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        `timeout` is no number of seconds.
+    bbkit.errors.RunError
+        A file is not the one that was written, or the attempt is being sent elsewhere.
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+        Calls go elsewhere than the run was made for, or there are no credentials.
+    bbkit.errors.AwsError
+        AWS refused a job, or what holds for every record sent on demand.
+    """
+    if not len(retry):
+        return as_frame([], JOB_COLUMNS)
+    attempt = int(retry["attempt"].iloc[0])
+    if (retry["tier"] == "on_demand").all():
+        if on_demand:
+            return send_on_demand(run, attempt=attempt)
+        records = int(retry["records"].sum())
+        row = {
+            "job_name": on_demand_folder(run.folder, attempt).name,
+            "file": retry["file"].iloc[0],
+            "attempt": attempt,
+            "records": records,
+            "message": f"{records:,} records are too few for a batch job; on_demand=True sends them",
+        }
+        return as_frame([row], JOB_COLUMNS)
+    submit_jobs(run)
+    jobs = wait_for_jobs(run, timeout=timeout)
+    return jobs[jobs["attempt"] == attempt].reset_index(drop=True)

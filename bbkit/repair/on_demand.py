@@ -1,0 +1,253 @@
+"""Records sent one by one on demand: same bodies, same output lines as a batch job, at its price."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from bbkit import aws
+from bbkit.arguments import refuse_number
+from bbkit.errors import AwsError, RunError
+from bbkit.families import answer_of
+from bbkit.frames import JOB_COLUMNS, MANIFEST, as_frame
+from bbkit.records.lines import read_records
+from bbkit.run import Run
+from bbkit.run.record_files import RecordFile, is_sent, on_demand_folder
+
+Record = tuple[str | None, Mapping[str, Any]]
+
+_FOR_ALL = ("AccessDeniedException", "UnrecognizedClientException", "ResourceNotFoundException", "NoAnswer")
+"""Refusals that the next record would get as well."""
+
+
+def send_on_demand(
+    run: Run,
+    *,
+    attempt: int | None = None,
+    concurrency: int = 8,
+    progress: Callable[[int, int], object] | None = None,
+) -> pd.DataFrame:
+    """Send the records of an attempt on demand, at the on-demand price, instead of in a batch job.
+
+    What comes back is written line by line into ``outputs/on-demand-<attempt>/`` in the layout of a batch
+    job. Interrupted and called again, only what was not answered yet is sent.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    attempt : int, optional
+        The attempt; by default the latest.
+    concurrency : int
+        How many records are under way at once, 1 to 100.
+    progress : callable, optional
+        Called with the records done and the records to do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row with the columns of the jobs table; its name is ``on-demand-<attempt>``.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        `concurrency` is out of range.
+    bbkit.errors.RunError
+        The attempt does not exist, went to a batch job, or is being sent by another process or thread.
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+        Calls go elsewhere than the run was made for, or there are no credentials.
+    bbkit.errors.AwsError
+        AWS refused what holds for every record, such as a permission; what was answered is kept.
+    """
+    refuse_number(
+        concurrency, "concurrency", least=1, most=100, whole=True, what="It is a number from 1 to 100."
+    )
+    number = attempt or max((file.attempt for file in run.record_files()), default=0)
+    files = run.record_files(number)
+    folder = on_demand_folder(run.folder, number)
+    if not files:
+        raise RunError(f"Run {run.name!r} has no records of attempt {number or 1}.")
+    if is_sent(run, number) and not folder.is_dir():
+        raise RunError(
+            f"Attempt {number} of run {run.name!r} went to a batch job. retry_records makes another."
+        )
+    run.check_place()
+    started = datetime.now(UTC)
+    folder.mkdir(parents=True, exist_ok=True)
+    total = sum(file.records for file in files)
+    done = 0
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        if progress:
+            progress(done, total)
+
+    with _alone(run, folder, number):
+        for file in files:
+            _send_file(run, file, folder / f"{file.path.name}.out", concurrency, count)
+        return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
+
+
+@contextlib.contextmanager
+def _alone(run: Run, folder: Path, attempt: int) -> Iterator[None]:
+    # Two senders would pay for each record twice, and the one would write over the other's answers.
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise RunError(
+            f"Attempt {attempt} of run {run.name!r} is being sent on demand by another process or thread. "
+            "Wait for its end; called again then, only what is not answered yet is sent."
+        ) from error
+
+
+def _send_file(run: Run, file: RecordFile, path: Path, concurrency: int, count: Callable[[], None]) -> None:
+    answered = _keep_answered(path)
+    for _ in answered:
+        count()
+    records = ((name, body) for name, body in read_records(file.path) if name not in answered)
+    with path.open("ab") as stream:
+        for line in send_records(run, records, concurrency=concurrency):
+            append_line(stream, line)
+            count()
+
+
+def append_line(stream: BinaryIO, line: Mapping[str, Any]) -> None:
+    stream.write(msgspec.json.encode(line) + b"\n")
+    stream.flush()
+
+
+def _keep_answered(path: Path) -> set[str | None]:
+    """Keep the lines with an answer, and tell whose they are; the rest will be sent again."""
+    if not path.exists():
+        return set()
+    answered: set[str | None] = set()
+    partial = path.with_name(f".{path.name}.part")
+    with path.open("rb") as old, partial.open("wb") as new:
+        for line in old:
+            name = _answered_id(line)
+            if name is not None and name not in answered:
+                answered.add(name)
+                new.write(line)
+    partial.replace(path)
+    return answered
+
+
+def _answered_id(line: bytes) -> str | None:
+    try:
+        record = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return None
+    return record.get("recordId") if "modelOutput" in record else None
+
+
+def send_records(run: Run, records: Iterable[Record], *, concurrency: int = 8) -> Iterator[dict[str, Any]]:
+    """Send records on demand.
+
+    Parameters
+    ----------
+    run : Run
+        Its model and how it is invoked.
+    records : iterable of (record_id, model_input)
+        The records; read as they are sent.
+    concurrency : int
+        How many are under way at once.
+
+    Yields
+    ------
+    dict
+        An output line, with ``modelOutput`` or ``error``, as each comes back.
+
+    Raises
+    ------
+    bbkit.errors.AwsError
+        A refusal that holds for every record.
+    """
+    waiting = iter(records)
+    options = {**aws.patience(), "max_pool_connections": max(concurrency, 10)}
+    stopped = threading.Event()
+
+    def send(record: Record) -> dict[str, Any] | None:
+        return None if stopped.is_set() else _send(run, *record, options)
+
+    with ThreadPoolExecutor(concurrency) as pool:
+        under_way: set[Future[dict[str, Any] | None]] = set()
+        try:
+            while True:
+                for record in waiting:
+                    under_way.add(pool.submit(send, record))
+                    if len(under_way) >= concurrency:
+                        break
+                if not under_way:
+                    return
+                done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                for future in done:
+                    if (line := future.result()) is not None:
+                        yield line
+        finally:
+            stopped.set()
+
+
+def _send(
+    run: Run, record_id: str | None, body: Mapping[str, Any], options: Mapping[str, Any]
+) -> dict[str, Any]:
+    call = aws.converse if run.invocation_type == "Converse" else aws.invoke_model
+    line = {"recordId": record_id, "modelInput": body}
+    try:
+        return {**line, "modelOutput": call(run.model_id, body, **options)}
+    except AwsError as error:
+        if error.code in _FOR_ALL:
+            raise
+        status, message = aws.read_refusal(error)
+        return {**line, "error": {"errorCode": status or 400, "errorMessage": message}}
+
+
+def _finish(folder: Path, attempt: int, files: list[RecordFile], started: datetime) -> dict[str, Any]:
+    """Write the manifest from the lines, as the service does, and describe the sending as a job."""
+    succeeded = errored = tokens_in = tokens_out = 0
+    for file in files:
+        with (folder / f"{file.path.name}.out").open("rb") as stream:
+            for line in stream:
+                record = msgspec.json.decode(line)
+                if "modelOutput" not in record:
+                    errored += 1
+                    continue
+                succeeded += 1
+                answer = answer_of(record["modelOutput"])[1]
+                tokens_in += answer.input_tokens or 0
+                tokens_out += answer.output_tokens or 0
+    total = sum(file.records for file in files)
+    counts = {
+        "totalRecordCount": total,
+        "processedRecordCount": succeeded + errored,
+        "successRecordCount": succeeded,
+        "errorRecordCount": errored,
+        "inputTokenCount": tokens_in,
+        "outputTokenCount": tokens_out,
+    }
+    aws.write_text(folder / MANIFEST, json.dumps(counts))
+    now = datetime.now(UTC)
+    return {
+        "job_name": folder.name,
+        "file": files[0].path.name if len(files) == 1 else f"{attempt}-*.jsonl",
+        "attempt": attempt,
+        "submission": 1,
+        "status": "Completed",
+        "message": "sent on demand, not as a batch job",
+        "records": total,
+        "processed": succeeded + errored,
+        "succeeded": succeeded,
+        "errored": errored,
+        "submitted_at": started,
+        "ended_at": now,
+        "seen_at": now,
+    }

@@ -1,0 +1,130 @@
+"""A few records, tried on demand before the rest."""
+
+import html
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bbkit.arguments import refuse_number
+from bbkit.costs import estimate_cost
+from bbkit.errors import RunError
+from bbkit.frames import OUTPUT_COLUMNS
+from bbkit.outputs import collect_outputs
+from bbkit.records.lines import file_lines, read_records
+from bbkit.repair.on_demand import append_line, send_records
+from bbkit.run import Run
+
+
+def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
+    """Tell which answers stopped at their maximum of output tokens.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame
+        Rows of the tidy frame.
+
+    Returns
+    -------
+    pandas.Series of bool
+        By the frame's index.
+    """
+    return (
+        ((outputs["outcome"] == "succeeded") & (outputs["stop_reason"] == "length"))
+        .fillna(False)
+        .astype(bool)
+    )
+
+
+class Probe(pd.DataFrame):
+    """Real answers to a few records: columns `OUTPUT_COLUMNS` and ``input_bytes``, and what they say of the
+    whole."""
+
+    @property
+    def _constructor(self) -> type["Probe"]:
+        return Probe
+
+    @property
+    def sentence(self) -> str:
+        """What came back, what was cut off, and the cost of the whole extrapolated from it with its range."""
+        return str(self.attrs.get("sentence", ""))
+
+    def _repr_html_(self) -> str:
+        table = pd.DataFrame(self).to_html(escape=True, max_rows=50)
+        said = html.escape(self.sentence)
+        return f'<div class="bbkit-probe tex2jax_ignore mathjax_ignore"><p>{said}</p>{table}</div>'
+
+
+def probe_records(run: Run, n: int = 5) -> Probe:
+    """Send a few records on demand, with exactly the body of the batch, before the rest.
+
+    Parameters
+    ----------
+    run : Run
+        A run with records.
+    n : int
+        How many, 1 to 50; they are spread over the length of the input, the shortest and the longest among
+        them.
+
+    Returns
+    -------
+    Probe
+        A DataFrame with one row per record tried: columns `OUTPUT_COLUMNS` and ``input_bytes`` (Int64). Its
+        ``.sentence`` says what came back and what the whole may cost; ``estimate_cost(run, probe=...)``
+        takes it.
+
+    Raises
+    ------
+    bbkit.errors.RunError
+        The run has no records.
+    bbkit.errors.InputError
+        `n` is out of range.
+    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+        Calls go elsewhere than the run was made for, or there are no credentials.
+    bbkit.errors.AwsError
+        AWS refused what holds for every record.
+    """
+    refuse_number(n, "n", least=1, most=50, whole=True, what="A probe takes 1 to 50 records.")
+    files = run.record_files(1)
+    if not files:
+        raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
+    run.check_place()
+    sizes = np.fromiter((len(line) for file in files for line in file_lines(str(file.path))), dtype=np.int64)
+    order = np.argsort(sizes, kind="stable")
+    chosen = {
+        int(order[position])
+        for position in np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)
+    }
+    # A record without an id of its own, which Bedrock would name, goes by its number here.
+    records = [
+        (record_id if record_id is not None else f"record {number + 1}", body)
+        for number, (record_id, body) in enumerate(
+            record for file in files for record in read_records(file.path)
+        )
+        if number in chosen
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        with (Path(folder) / "probe.jsonl.out").open("wb") as stream:
+            for line in send_records(run, records, concurrency=min(len(records), 5)):
+                append_line(stream, line)
+        frame = collect_outputs(folder, model_id=run.model_id, sent=[name for name, _ in records])
+    frame["tier"] = pd.array(["on_demand"] * len(frame), dtype="string")
+    lengths = dict(zip((name for name, _ in records), sizes[sorted(chosen)].tolist(), strict=True))
+    frame["input_bytes"] = pd.array([lengths[name] for name in frame["record_id"]], dtype="Int64")
+    probe = Probe(frame[[*OUTPUT_COLUMNS, "input_bytes"]])
+    probe.attrs = {
+        "sentence": _say_probe(probe, len(sizes), estimate_cost(run, probe=probe, attempt=1).sentence)
+    }
+    return probe
+
+
+def _say_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
+    counts = probe["outcome"].value_counts()
+    told = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    cut = int(is_cut_off(probe).sum())
+    cut_off = f", {cut} of them cut off ({cut / len(probe):.0%})" if cut else ", none cut off"
+    tokens = f"{probe['input_tokens'].sum():,} input and {probe['output_tokens'].sum():,} output tokens"
+    return (
+        f"{len(probe)} of {records:,} records sent on demand = {told}{cut_off}; {tokens}. The whole: {cost}"
+    )

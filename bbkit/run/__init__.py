@@ -1,0 +1,495 @@
+"""A run: one folder for one batch of work, from its records to its reports, and the journal of its jobs."""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bbkit import __version__, aws
+from bbkit.aws import Place
+from bbkit.errors import InputError, PlaceError, RunError, RunNotFoundError
+from bbkit.frames import JOB_COLUMNS, as_frame
+from bbkit.run.folders import (
+    PRICES,
+    filled_columns,
+    given,
+    keep_prices,
+    name_family,
+    new_folder,
+    read_source_rows,
+    refuse_occupied,
+    refuse_values,
+    slug,
+    write_description,
+    write_source_rows,
+)
+from bbkit.run.job_options import JOB_OPTIONS, plain_options
+from bbkit.run.job_rows import job_row
+from bbkit.run.journal import JobState, Journal
+from bbkit.run.record_files import RecordFile, read_index
+from bbkit.run.recording import write_attempt, write_records
+from bbkit.run.refreshing import refresh_states
+from bbkit.run.views import show_html, show_text
+
+__all__ = ["RecordFile", "Run", "write_records"]
+
+_CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One batch of work, which is a folder; its attributes are its ``run.json``.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where it is now; a copied or moved folder is the same run.
+    run_id : str
+        32 random hexadecimal digits.
+    name : str
+        The folder's name when the run was made; jobs and S3 keys begin with it.
+    model_id, family, invocation_type : str
+        The model, the family its bodies are written for, ``InvokeModel`` or ``Converse``.
+    place : bbkit.aws.Place
+        Endpoint, account and region it was made for.
+    s3_uri : str
+        Place in S3 under which it has a prefix of its own.
+    role_arn : str
+        The role Bedrock assumes.
+    prompt, system : str
+        Templates the records were made from.
+    parameters : dict
+        Inference parameters, such as ``max_tokens``.
+    source_fingerprint : dict
+        ``rows, columns, sha256`` of the rows the records were made of.
+    created_at : datetime
+        UTC.
+    bbkit_version : str
+        The version that made it.
+    job_options : dict
+        ``tags, kms_key_id, vpc_config, timeout_hours, bucket_owner``.
+    prices : str
+        Name of the user's own price file within the folder, or empty; `price_file` is its path.
+    demo : bool
+        Whether the demo made it and may replace it.
+    adopted : dict
+        For a run made from a job's ARN: ``job_arn, input_uri, output_uri``.
+    """
+
+    folder: Path
+    run_id: str
+    name: str
+    model_id: str
+    family: str
+    invocation_type: str
+    place: Place
+    s3_uri: str
+    role_arn: str
+    prompt: str = ""
+    system: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    source_fingerprint: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    bbkit_version: str = __version__
+    job_options: dict[str, Any] = field(default_factory=dict)
+    prices: str = ""
+    demo: bool = False
+    adopted: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        model_id: str,
+        s3_uri: str = "",
+        role_arn: str = "",
+        family: str | None = None,
+        invocation_type: str = "InvokeModel",
+        prompt: str = "",
+        system: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        source: pd.DataFrame | None = None,
+        tags: Mapping[str, str] | None = None,
+        kms_key_id: str = "",
+        vpc_config: Mapping[str, Sequence[str]] | None = None,
+        timeout_hours: int = 24,
+        bucket_owner: str = "",
+        prices: str | Path = "",
+        demo: bool = False,
+    ) -> "Run":
+        """Make the folder of a new run, bound to the account, region and endpoint now in use.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            It must not exist, or be empty. It is there whole or not at all.
+        model_id : str
+            Model id, inference profile id or ARN, as CreateModelInvocationJob takes it
+            (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
+        s3_uri : str
+            Place in S3; empty for the environment's ``BBKIT_S3_URI``.
+        role_arn : str
+            Role that Bedrock assumes; empty for ``BBKIT_ROLE_ARN``.
+        family : str, optional
+            Needed where the model id does not tell it.
+        invocation_type : str
+            ``InvokeModel`` or ``Converse``.
+        prompt, system : str
+            The templates, to be shown in the report.
+        parameters : mapping, optional
+            Inference parameters, to be shown in the report.
+        source : pandas.DataFrame, optional
+            The rows, by record_id: the index, or a column ``record_id`` beside a plain index, or neither for
+            row numbers as `build_records` gives them.
+        tags : mapping of str to str, optional
+            Tags of the jobs.
+        kms_key_id : str
+            KMS key for the outputs; inputs are encrypted as the bucket does by default.
+        vpc_config : mapping, optional
+            ``subnetIds`` and ``securityGroupIds``.
+        timeout_hours : int
+            24 to 168; after it a job is expired.
+        bucket_owner : str
+            Account that owns the bucket, where it is another one.
+        prices : str or pathlib.Path
+            A price file of your own (`bbkit.prices.load_prices`); the run keeps a copy.
+        demo : bool
+            Let ``bbkit demo`` replace this run.
+
+        Returns
+        -------
+        Run
+            The run.
+
+        Raises
+        ------
+        bbkit.errors.RunExistsError
+            The folder holds something else, or a run with records or jobs; one without is replaced.
+        bbkit.errors.InputError
+            A value cannot be used.
+        bbkit.errors.FamilyError
+            The family cannot be told from the model id.
+        bbkit.errors.CredentialsError
+            There are no credentials.
+        """
+        folder = Path(folder).absolute()
+        refuse_occupied(folder)
+        options = {
+            "tags": tags,
+            "kms_key_id": kms_key_id,
+            "vpc_config": vpc_config,
+            "timeout_hours": timeout_hours,
+            "bucket_owner": bucket_owner,
+        }
+        run = cls(
+            folder=folder,
+            run_id=secrets.token_hex(16),
+            name=folder.name,
+            model_id=model_id,
+            family=name_family(family, model_id, invocation_type),
+            invocation_type=invocation_type,
+            place=Place("", "", ""),
+            s3_uri=given(s3_uri, "s3_uri", "BBKIT_S3_URI").rstrip("/"),
+            role_arn=given(role_arn, "role_arn", "BBKIT_ROLE_ARN"),
+            prompt=prompt,
+            system=system,
+            parameters=dict(parameters or {}),
+            created_at=datetime.now(UTC),
+            job_options=plain_options(options),
+            prices=PRICES if prices else "",
+            demo=demo,
+        )
+        refuse_values(run)
+        with new_folder(folder) as made:
+            run = replace(
+                run,
+                place=aws.find_place(),
+                source_fingerprint=write_source_rows(source, made / "source.parquet"),
+            )
+            keep_prices(prices, made)
+            write_description(run, made)
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """Open the run in a folder.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            The folder.
+
+        Returns
+        -------
+        Run
+            The run, without talking to AWS.
+
+        Raises
+        ------
+        bbkit.errors.RunNotFoundError
+            There is no run in it.
+        """
+        folder = Path(folder).absolute()
+        try:
+            described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            described["place"] = Place(*(described.pop(name) for name in ("endpoint", "account", "region")))
+            described["created_at"] = datetime.fromisoformat(described["created_at"])
+            known = {item.name for item in fields(cls)}
+            return cls(folder=folder, **{name: value for name, value in described.items() if name in known})
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunNotFoundError(
+                f"{folder} holds no run. Make one with Run.create, or name the folder of one."
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
+
+    @classmethod
+    def adopt(cls, job_arn: str, folder: str | Path) -> "Run":
+        """Make a run of a job that is already there, whoever made it.
+
+        Parameters
+        ----------
+        job_arn : str
+            The job's ARN.
+        folder : str or pathlib.Path
+            It must not exist, or be empty.
+
+        Returns
+        -------
+        Run
+            With the job in its journal and, where they can still be read, the records it was given.
+
+        Raises
+        ------
+        bbkit.errors.InputError
+            It is no ARN of a batch job, or one of another account or region.
+        bbkit.errors.CredentialsError
+            There are no credentials.
+        bbkit.errors.AwsError
+            AWS knows no such job here, or refused.
+        bbkit.errors.RunExistsError
+            The folder holds a run or something else.
+        """
+        from bbkit.run.adopting import adopt_job
+
+        folder = Path(folder).absolute()
+        refuse_occupied(folder)
+        with new_folder(folder) as made:
+            run = adopt_job(cls, job_arn, made, folder)
+            write_description(run, made)
+        return run
+
+    def change(self, **options: Any) -> "Run":
+        """Change what later submissions are made with, such as a role that was wrong.
+
+        Parameters
+        ----------
+        **options
+            Of `Run.create`: ``role_arn, tags, kms_key_id, vpc_config, timeout_hours, bucket_owner, prices``.
+            A request already intended is repeated as it was.
+
+        Returns
+        -------
+        Run
+            The changed run; ``run.json`` is written anew.
+
+        Raises
+        ------
+        bbkit.errors.InputError
+            Another name, or a value that cannot be used.
+        """
+        if unknown := sorted(set(options) - set(_CHANGEABLE)):
+            raise InputError(f"{unknown[0]!r} cannot change; these can: {', '.join(_CHANGEABLE)}.")
+        job_options = {name: value for name, value in options.items() if name in JOB_OPTIONS}
+        own: dict[str, Any] = {name: str(value) for name, value in options.items() if name not in JOB_OPTIONS}
+        if own.get("prices"):
+            own["prices"] = PRICES
+        run = replace(self, **own, job_options=plain_options({**self.job_options, **job_options}))
+        refuse_values(run)
+        keep_prices(options.get("prices", ""), self.folder)
+        write_description(run, self.folder)
+        return run
+
+    @property
+    def s3_prefix(self) -> str:
+        """This run's own prefix in S3, ending in ``/``: ``input/`` and ``output/`` are under it."""
+        return f"{self.s3_uri}/{self.label}/"
+
+    @property
+    def label(self) -> str:
+        """Its name and the first eight digits of its id: what its jobs and objects are known by."""
+        return f"{slug(self.name)}-{self.run_id[:8]}"
+
+    @property
+    def price_file(self) -> str:
+        """The price file of one's own within the run's folder; empty where it has none."""
+        return str(self.folder / self.prices) if self.prices else ""
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of its jobs."""
+        return Journal(self.folder / "jobs.jsonl")
+
+    def record_files(self, attempt: int | None = None) -> list[RecordFile]:
+        """List the input files written for this run.
+
+        Parameters
+        ----------
+        attempt : int, optional
+            Only of this attempt.
+
+        Returns
+        -------
+        list of RecordFile
+            By attempt and number; empty before `write_records`.
+        """
+        return [file for file in read_index(self.folder) if attempt in (None, file.attempt)]
+
+    def read_source(self) -> pd.DataFrame | None:
+        """Read the rows the records were made of.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            Indexed by record_id (string); None when none were kept.
+        """
+        return read_source_rows(self.folder / "source.parquet")
+
+    @property
+    def prompt_columns(self) -> list[str]:
+        """Columns of the source that the prompt was filled from; none where no source was kept."""
+        return filled_columns(self.prompt, self.folder / "source.parquet")
+
+    def output_folder(self, job_arn: str) -> Path:
+        """Name the folder that takes a job's output files.
+
+        Parameters
+        ----------
+        job_arn : str
+            The job.
+
+        Returns
+        -------
+        pathlib.Path
+            ``outputs/<job id>``; it need not exist.
+        """
+        return self.folder / "outputs" / job_arn.rpartition("/")[2]
+
+    def output_uri(self, job_arn: str) -> str:
+        """Name the place in S3 where a job writes.
+
+        Parameters
+        ----------
+        job_arn : str
+            The job.
+
+        Returns
+        -------
+        str
+            Prefix ending in ``/``: the service adds the job's id to the URI it was given
+            (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html).
+        """
+        own = job_arn != self.adopted.get("job_arn")
+        base = f"{self.s3_prefix}output" if own else self.adopted["output_uri"]
+        return f"{base}/{job_arn.rpartition('/')[2]}/"
+
+    def check_place(self) -> None:
+        """Make sure that calls go where the run was made for.
+
+        Raises
+        ------
+        bbkit.errors.PlaceError
+            They go elsewhere now; both places are named.
+        bbkit.errors.CredentialsError
+            There are no credentials.
+        """
+        now = aws.find_place()
+        if not self.place.same_as(now):
+            raise PlaceError(
+                f"Run {self.name!r} was made for {self.place}; the credentials now in use are for {now}. "
+                "Set the environment it was made with."
+            )
+
+    def jobs(self) -> pd.DataFrame:
+        """Tell what the journal knows of the jobs, without asking AWS.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per submission of a job, columns `JOB_COLUMNS`; status NA while queued.
+        """
+        return self.tabulate_jobs(self.journal.states())
+
+    def refresh_jobs(self) -> pd.DataFrame:
+        """Ask AWS for every job that has not ended, and journal what changed.
+
+        Jobs that were accepted though their answer was lost are found by name; nothing is submitted.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `jobs`; ``seen_at`` is now for the jobs asked for. Where AWS did not tell of one of several,
+            ``message`` says why.
+
+        Raises
+        ------
+        bbkit.errors.PlaceError
+            Calls go elsewhere than the run was made for.
+        bbkit.errors.CredentialsError
+            There are no credentials, or they have expired.
+        bbkit.errors.AwsError
+            AWS told of no job: it refused or did not answer.
+        """
+        return self.tabulate_jobs(refresh_states(self))
+
+    def tabulate_jobs(self, states: Sequence[JobState]) -> pd.DataFrame:
+        """Make the jobs table.
+
+        Parameters
+        ----------
+        states : sequence of JobState
+            What is known of each submission of a job.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `jobs`.
+        """
+        records: dict[str, list[RecordFile]] = {}
+        for file in self.record_files():
+            records.setdefault(file.job, []).append(file)
+        rows = [job_row(state, records.get(state.job, [])) for state in states if not state.withdrawn]
+        return as_frame(rows, JOB_COLUMNS)
+
+    def write_attempt(
+        self, records: Any, *, lineage: Mapping[str, Any], allow: Sequence[str] = ()
+    ) -> pd.DataFrame:
+        """Write the records of one more attempt.
+
+        Parameters
+        ----------
+        records : DataFrame, iterable or path
+            As for `write_records`.
+        lineage : mapping
+            What they were chosen by, kept with the attempt.
+        allow : sequence of str
+            Rules of `check_records` that may be broken.
+
+        Returns
+        -------
+        pandas.DataFrame
+            As `write_records`.
+        """
+        return write_attempt(records, self, lineage=lineage, allow=allow)
+
+    def __repr__(self) -> str:
+        return show_text(self)
+
+    def _repr_html_(self) -> str:
+        return show_html(self)

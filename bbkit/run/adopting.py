@@ -1,0 +1,142 @@
+"""A run made of a job that is already there, whoever made it."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bbkit import aws
+from bbkit.errors import AwsError, FamilyError, InputError
+from bbkit.families import family_of
+from bbkit.run.job_rows import event_of, read_answer, seen_event
+from bbkit.run.journal import JobState, Journal
+from bbkit.run.transfers import Counted, SlowTransfer
+
+if TYPE_CHECKING:
+    from bbkit.run import Run
+
+_JOB = "1-0001"
+
+
+def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run":
+    """Fill the folder of a run from a job: its journal, and its records where they can be read.
+
+    Parameters
+    ----------
+    make : type
+        `Run`.
+    job_arn : str
+        The job's ARN.
+    made : pathlib.Path
+        The folder to fill.
+    folder : pathlib.Path
+        Its final name.
+
+    Returns
+    -------
+    Run
+        Described by what AWS says of the job.
+    """
+    place = aws.find_place()
+    _refuse_foreign(job_arn, place)
+    job = aws.get_job(job_arn)
+    source = job["inputDataConfig"]["s3InputDataConfig"]
+    output = job["outputDataConfig"]["s3OutputDataConfig"]
+    model_id = job["modelId"].rpartition("::foundation-model/")[2] or job["modelId"]
+    invocation_type = job.get("modelInvocationType", "InvokeModel")
+    run = make(
+        folder=folder,
+        run_id=secrets.token_hex(16),
+        name=folder.name,
+        model_id=model_id,
+        family=_family_name(model_id, invocation_type),
+        invocation_type=invocation_type,
+        place=place,
+        s3_uri=output["s3Uri"].rstrip("/"),
+        role_arn=job["roleArn"],
+        created_at=datetime.now(UTC),
+        job_options={
+            "tags": {},
+            "kms_key_id": output.get("s3EncryptionKeyId", ""),
+            "vpc_config": job.get("vpcConfig", {}),
+            "timeout_hours": job.get("timeoutDurationInHours", 24),
+            "bucket_owner": source.get("s3BucketOwner", ""),
+        },
+        adopted={
+            "job_arn": job["jobArn"],
+            "input_uri": source["s3Uri"],
+            "output_uri": output["s3Uri"].rstrip("/"),
+        },
+    )
+    _journal_job(job, made)
+    _fetch_records(source["s3Uri"], made)
+    return run
+
+
+def _refuse_foreign(job_arn: str, place: aws.Place) -> None:
+    parts = job_arn.split(":") if isinstance(job_arn, str) else []
+    if len(parts) != 6 or not parts[5].startswith("model-invocation-job/"):
+        raise InputError(
+            f"{job_arn!r} is not the ARN of a batch job. It looks like "
+            "arn:aws:bedrock:<region>:<account>:model-invocation-job/<12 characters>."
+        )
+    if (parts[3], parts[4]) != (place.region, place.account):
+        raise InputError(
+            f"{job_arn} belongs to account {parts[4]} in {parts[3]}; the credentials now in use are for "
+            f"{place}. Set the environment of that account and region."
+        )
+
+
+def _family_name(model_id: str, invocation_type: str) -> str:
+    try:
+        return family_of(model_id, invocation_type=invocation_type).name
+    except FamilyError:
+        return ""
+
+
+def _journal_job(job: Mapping[str, Any], made: Path) -> None:
+    state = JobState(_JOB, 1, 1, job_arn=job["jobArn"])
+    submitted = {"job_arn": job["jobArn"], "job_name": job.get("jobName", ""), "found_by": "adopt"}
+    journal = Journal(made / "jobs.jsonl")
+    journal.append({**event_of("submitted", state), **submitted}, seen_event(state, read_answer(job)))
+
+
+def _fetch_records(uri: str, made: Path) -> None:
+    # Inputs may have been deleted long ago; the run then reads outputs without knowing what was sent.
+    try:
+        prefix = uri if uri.endswith((".jsonl", "/")) else f"{uri}/"
+        found = [item for item in aws.list_objects(prefix) if item.uri.endswith(".jsonl")]
+        if uri.endswith(".jsonl"):
+            found = [item for item in found if item.uri == uri]
+        (made / "records").mkdir()
+        count = Counted(SlowTransfer("downloading the records"), sum(item.size for item in found))
+        files = [_fetch(item.uri, number, made / "records", count) for number, item in enumerate(found, 1)]
+    except AwsError as error:
+        if error.code not in ("NoSuchBucket", "NoSuchKey", "404", "AccessDenied", "403"):
+            raise
+        files = []
+    if files:
+        aws.write_text(made / "records" / "index.json", json.dumps({"files": files, "lineage": {}}, indent=1))
+
+
+def _fetch(uri: str, number: int, folder: Path, count: Counted) -> dict[str, Any]:
+    path = folder / f"1-{number:04d}.jsonl"
+    aws.download_file(uri, path, progress=count)
+    path.with_name(f".{path.name}.etag").unlink()
+    return {
+        "path": path.name,
+        "attempt": 1,
+        "number": number,
+        "records": _count_records(path),
+        "bytes": path.stat().st_size,
+        "sha256": aws.file_sha256(path),
+        "job": _JOB,
+    }
+
+
+def _count_records(path: Path) -> int:
+    # Every line that is not blank: a job may have failed because one of them is no record.
+    with path.open("rb") as stream:
+        return sum(1 for line in stream if line.strip())

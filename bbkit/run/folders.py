@@ -1,0 +1,349 @@
+"""The folder of a run, made whole: its description, and the rows it came from."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bbkit.aws import write_text
+from bbkit.checks import check_arn, check_s3_uri
+from bbkit.errors import InputError, RunExistsError
+from bbkit.families import family_of, get_family
+from bbkit.prices import load_prices
+from bbkit.records import number_rows
+from bbkit.records.templates import Template
+from bbkit.run.job_options import plain_options
+
+if TYPE_CHECKING:
+    from bbkit.run import Run
+
+_ID = "__record_id__"
+PRICES = "prices.json"
+"""The copy of a price file of one's own within a run."""
+
+
+def slug(name: str) -> str:
+    """Make of a name what may stand in a job's name and in an S3 key that Bedrock takes.
+
+    Parameters
+    ----------
+    name : str
+        A folder's name.
+
+    Returns
+    -------
+    str
+        At most 24 of letters, digits, ``-`` and ``.``, the first a letter or digit
+        (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
+    """
+    plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).lstrip("-.")[:24].rstrip("-.")
+    return plain or "run"
+
+
+def refuse_occupied(folder: Path) -> None:
+    """Make sure that a folder can become a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+
+    Raises
+    ------
+    bbkit.errors.RunExistsError
+        It holds a run or something else. A run of which nothing was written but its description, such as one
+        whose records were refused, makes way.
+    """
+    if is_bare(folder):
+        return
+    if (folder / "run.json").exists():
+        raise RunExistsError(f"{folder} already holds a run. Open it with Run.open, or name another folder.")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunExistsError(f"{folder} exists and is not an empty folder. Name another folder.")
+
+
+def is_bare(folder: Path) -> bool:
+    """Tell whether a folder is a run without records, jobs, outputs and anything else.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+
+    Returns
+    -------
+    bool
+        True when it holds what `Run.create` writes, and no more.
+    """
+    if not (folder / "run.json").is_file():
+        return False
+    return {item.name for item in folder.iterdir()} <= {"run.json", ".gitignore", "source.parquet", PRICES}
+
+
+@contextlib.contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """Fill a folder beside its name, then rename it: it is there whole or not at all.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder to make.
+
+    Yields
+    ------
+    pathlib.Path
+        The folder to fill.
+    """
+    missing = [parent for parent in folder.parents if not parent.exists()]
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        (made / ".gitignore").write_text("*\n")
+        yield made
+        made.chmod(0o755)
+        if is_bare(folder):
+            gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+            folder.replace(gone)
+            shutil.rmtree(gone)
+        try:
+            made.replace(folder)
+        except OSError as error:
+            refuse_occupied(folder)
+            raise RunExistsError(f"{folder} cannot become a run: {error.strerror}.") from error
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        for parent in missing:
+            with contextlib.suppress(OSError):
+                parent.rmdir()
+        raise
+
+
+def write_source_rows(source: pd.DataFrame | None, path: Path) -> dict[str, Any]:
+    """Keep the rows that records were made of, by record_id.
+
+    Parameters
+    ----------
+    source : pandas.DataFrame or None
+        Rows whose index is the record_id; with a plain index, a column ``record_id``, else the row's number.
+    path : pathlib.Path
+        The Parquet file to make.
+
+    Returns
+    -------
+    dict
+        ``rows, columns, sha256``; empty for None.
+
+    Notes
+    -----
+    A column with a cell that Arrow cannot hold is kept as JSON text.
+    """
+    if source is None:
+        return {}
+    if not isinstance(source, pd.DataFrame):
+        raise InputError(f"source is a {type(source).__name__}. Give the DataFrame the records were made of.")
+    names = [str(name) for name in source.columns]
+    if len(set(names)) < len(names) or _ID in names:
+        twice = sorted({name for name in names if names.count(name) > 1} or {_ID})
+        raise InputError(f"source has the column {twice[0]!r} twice. Rename one.")
+    arrays = [_source_ids(source), *(_column(source.iloc[:, number]) for number in range(len(names)))]
+    table = pa.table(dict(zip([_ID, *names], arrays, strict=True)))
+    pq.write_table(table, path, compression="zstd")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return {"rows": len(source), "columns": names, "sha256": digest}
+
+
+def _source_ids(source: pd.DataFrame) -> pa.Array:
+    index = source.index
+    if not (isinstance(index, pd.RangeIndex) and index.name is None):
+        values = index.astype("string")
+    elif "record_id" in source.columns:
+        values = pd.Index(source["record_id"]).astype("string")
+    else:
+        values = pd.Index(number_rows(len(source)), dtype="string")
+    return pa.array(values.to_numpy(dtype=object, na_value=None), pa.large_string(), from_pandas=True)
+
+
+def _column(column: pd.Series) -> pa.Array:
+    try:
+        made = pa.array(column, from_pandas=True)
+        return made.combine_chunks() if isinstance(made, pa.ChunkedArray) else made
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        texts = [
+            None if _is_null(cell) else json.dumps(cell, ensure_ascii=False, default=str) for cell in column
+        ]
+        return pa.array([text and _storable(text) for text in texts], pa.large_string())
+
+
+def _is_null(cell: Any) -> bool:
+    return cell is None or (np.isscalar(cell) and bool(pd.isna(cell)))
+
+
+def _storable(text: str) -> str:
+    # Half of a surrogate pair is not text; Parquet holds none.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def read_source_rows(path: Path) -> pd.DataFrame | None:
+    """Read the rows that `write_source_rows` kept.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The Parquet file.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        Indexed by ``record_id`` (string); None when there is no file.
+    """
+    if not path.exists():
+        return None
+    frame = pq.read_table(path).to_pandas(strings_to_categorical=False)
+    frame = frame.set_index(frame.pop(_ID).astype("string"))
+    frame.index.name = "record_id"
+    return frame
+
+
+def filled_columns(prompt: str, path: Path) -> list[str]:
+    """Name the columns of the kept rows that a prompt was filled from.
+
+    Parameters
+    ----------
+    prompt : str
+        The template; one that was never ours to fill names none.
+    path : pathlib.Path
+        The Parquet file of the rows; it need not exist.
+
+    Returns
+    -------
+    list of str
+        In the order of the prompt.
+    """
+    if not path.exists():
+        return []
+    try:
+        named = Template(prompt).columns
+    except InputError:
+        return []
+    kept = pq.read_schema(path).names
+    return [name for name in named if name in kept]
+
+
+def given(value: str, name: str, variable: str) -> str:
+    """Take a value, or else the environment's.
+
+    Parameters
+    ----------
+    value : str
+        As given; may be empty.
+    name, variable : str
+        Of the parameter and of the environment variable.
+
+    Returns
+    -------
+    str
+        The value.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        Neither is there.
+    """
+    if found := value or os.environ.get(variable, ""):
+        return found
+    raise InputError(f"There is no {name}. Pass {name}=, or set {variable}.")
+
+
+def name_family(family: str | None, model_id: str, invocation_type: str) -> str:
+    """Name the family of a run's bodies.
+
+    Parameters
+    ----------
+    family : str or None
+        As given.
+    model_id, invocation_type : str
+        The model and how it is invoked.
+
+    Returns
+    -------
+    str
+        The family's name.
+
+    Raises
+    ------
+    bbkit.errors.FamilyError
+        The family cannot be told, or none has that name.
+    """
+    found = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
+    return found.name
+
+
+def refuse_values(run: "Run") -> None:
+    """Check what CreateModelInvocationJob will be asked with.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        A value that it does not take.
+
+    Notes
+    -----
+    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
+    """
+    wrong = [*check_s3_uri(run.s3_prefix), *check_arn("role", run.role_arn)]
+    if wrong:
+        raise InputError(f"{wrong[0]['finding']} {wrong[0]['remedy']}")
+    if run.invocation_type not in ("InvokeModel", "Converse"):
+        raise InputError(f"invocation_type is {run.invocation_type!r}. It is InvokeModel or Converse.")
+    plain_options(run.job_options)
+
+
+def keep_prices(prices: str | Path, folder: Path) -> None:
+    """Copy a price file of one's own into a run, so that a copied or moved run has it.
+
+    Parameters
+    ----------
+    prices : str or Path
+        The file; "" for none.
+    folder : Path
+        The folder of the run.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        The file is not there or no price file.
+    """
+    if prices:
+        load_prices(prices)
+        write_text(folder / PRICES, Path(prices).read_text("utf-8-sig"))
+
+
+def write_description(run: "Run", folder: Path) -> None:
+    """Write ``run.json``.
+
+    Parameters
+    ----------
+    run : Run
+        What it describes.
+    folder : pathlib.Path
+        Where to write it.
+    """
+    described = {name: value for name, value in vars(run).items() if name not in ("folder", "place")}
+    described |= vars(run.place) | {"created_at": run.created_at.isoformat()}
+    write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))

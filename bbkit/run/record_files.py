@@ -1,0 +1,193 @@
+"""Which input files a run has, what each attempt was chosen by, whether it was sent."""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bbkit.aws import split_s3_uri
+from bbkit.checks import iter_places
+from bbkit.errors import InputError, RecordsError, name_some
+from bbkit.records.lines import read_line
+
+if TYPE_CHECKING:
+    from bbkit.run import Run
+
+
+@dataclass(frozen=True)
+class RecordFile:
+    """One input file of a run.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    attempt, number : int
+        Which attempt it belongs to, and its number within it, both from 1.
+    records, bytes : int
+        Its size.
+    sha256 : str
+        Its checksum.
+    job : str
+        Files with the same label go into one job.
+    media : str
+        Folder in S3, ending in ``/``, of the media its records point to; empty for none. Such a job reads the
+        whole folder: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html.
+    """
+
+    path: Path
+    attempt: int
+    number: int
+    records: int
+    bytes: int
+    sha256: str
+    job: str
+    media: str = ""
+
+
+def find_media_folder(path: Path) -> str:
+    """Find the folder in S3 that holds all media an input file points to.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The input file.
+
+    Returns
+    -------
+    str
+        URI ending in ``/``; empty when it points to none.
+
+    Raises
+    ------
+    bbkit.errors.InputError
+        They lie in several buckets.
+    """
+    folders: set[str] = set()
+    with path.open("rb") as stream:
+        for line in stream:
+            # Few lines are read whole; in them escapes such as s3:\\/\\/ are undone.
+            if b's3Location"' in line:
+                folders.update(uri.rpartition("/")[0] + "/" for uri in _places_of(line))
+    if not folders:
+        return ""
+    if len({split_s3_uri(folder)[0] for folder in folders}) > 1:
+        raise InputError(f"Media lie in several buckets ({name_some(sorted(folders))}). Put them into one.")
+    common = os.path.commonpath([folder.removeprefix("s3://") for folder in folders])
+    return f"s3://{common}/"
+
+
+def _places_of(line: bytes) -> list[str]:
+    try:
+        body = read_line(line, "", 0)[1]
+    except RecordsError:
+        # Written all the same by someone who allowed it: no body, no media.
+        return []
+    return [uri for _, uri in iter_places(body) if uri.startswith("s3://") and uri.count("/") > 2]
+
+
+def read_index(folder: Path) -> list[RecordFile]:
+    """List the input files of a run.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+
+    Returns
+    -------
+    list of RecordFile
+        By attempt and number.
+    """
+    described = load_index(folder)["files"]
+    files = [RecordFile(**{**item, "path": folder / "records" / item["path"]}) for item in described]
+    return sorted(files, key=lambda file: (file.attempt, file.number))
+
+
+def read_lineage(folder: Path) -> dict[int, dict[str, Any]]:
+    """Tell what each attempt was chosen by.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+
+    Returns
+    -------
+    dict of int to dict
+        Attempt to what `Run.write_attempt` was given.
+    """
+    return {int(attempt): lineage for attempt, lineage in load_index(folder)["lineage"].items()}
+
+
+def load_index(folder: Path) -> dict[str, Any]:
+    """Read ``records/index.json``.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+
+    Returns
+    -------
+    dict
+        ``files`` and ``lineage``; both empty before anything was written.
+    """
+    try:
+        return json.loads((folder / "records" / "index.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {"files": [], "lineage": {}}
+
+
+def is_sent(run: "Run", attempt: int) -> bool:
+    """Tell whether an attempt was submitted or sent on demand.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    attempt : int
+        The attempt.
+
+    Returns
+    -------
+    bool
+        True as soon as it was queued, or one record of it was sent.
+    """
+    queued = any(state.attempt == attempt and not state.withdrawn for state in run.journal.states())
+    return queued or on_demand_folder(run.folder, attempt).is_dir()
+
+
+def on_demand_folder(folder: Path, attempt: int) -> Path:
+    """Name the folder that takes what comes back on demand.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+    attempt : int
+        The attempt.
+
+    Returns
+    -------
+    pathlib.Path
+        It need not exist.
+    """
+    return folder / "outputs" / f"on-demand-{attempt}"
+
+
+def on_demand_attempts(folder: Path) -> set[int]:
+    """List the attempts that are too small for a batch job.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run's folder.
+
+    Returns
+    -------
+    set of int
+        Attempts to be sent by `send_on_demand`.
+    """
+    return {attempt for attempt, chosen in read_lineage(folder).items() if chosen.get("tier") == "on_demand"}

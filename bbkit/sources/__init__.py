@@ -1,0 +1,166 @@
+"""Rows to ask a model about: any table or folder of texts, local or on S3, as a DataFrame."""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import overload
+
+import pandas as pd
+
+from bbkit import aws
+from bbkit.errors import InputError, SourceError, name_some
+from bbkit.sources.columns import TEXT
+from bbkit.sources.delimited import read_delimited
+from bbkit.sources.files import read_text
+from bbkit.sources.formats import (
+    Frames,
+    read_document,
+    read_excel,
+    read_json,
+    read_json_lines,
+    read_parquet,
+    transcript_row,
+)
+from bbkit.sources.transcripts import is_transcript
+
+_READERS: dict[str, Callable[[Path, int | None], Frames]] = {
+    ".csv": read_delimited,
+    ".tsv": partial(read_delimited, delimiter="\t"),
+    ".tab": partial(read_delimited, delimiter="\t"),
+    ".json": read_json,
+    ".jsonl": read_json_lines,
+    ".ndjson": read_json_lines,
+    ".parquet": read_parquet,
+    ".xlsx": read_excel,
+    ".xlsm": read_excel,
+}
+_FOLDER = (".txt", ".json", ".parquet")
+_FOLDER_ROWS = 10_000
+
+
+@overload
+def read_source(uri: str | Path, *, chunk_rows: None = None) -> pd.DataFrame: ...
+@overload
+def read_source(uri: str | Path, *, chunk_rows: int) -> Iterator[pd.DataFrame]: ...
+def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFrame | Iterator[pd.DataFrame]:
+    """Read a table, or a folder of texts.
+
+    CSV and TSV (delimiter and encoding are found out), JSON, JSON Lines, Parquet, Excel (first sheet); a
+    folder of ``.txt``, of Amazon Transcribe JSON or of Parquet parts. CSV, TSV and JSON may be gzipped.
+
+    A column of text becomes numeric only if every cell is exactly what Python writes for its number, so ids
+    keep their zeros. An empty CSV cell is null; ``NA``, ``None`` and ``null`` are text.
+
+    Parameters
+    ----------
+    uri : str or Path
+        A file or folder, local or ``s3://`` (a prefix is a folder).
+    chunk_rows : int, optional
+        Rows a frame, for sources larger than memory; the types are those of the whole source.
+
+    Returns
+    -------
+    pandas.DataFrame or iterator of pandas.DataFrame
+        One row per row of the table, in its order; per file of a folder ``file`` and ``text``, and
+        ``job_name`` of a transcript, whose text has one line a turn, ``spk_0: ...``.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        A file that is not what its ending says, with the number of the row at fault; a table without rows.
+    bbkit.errors.InputError
+        There is nothing of that name, or `chunk_rows` is not at least 1.
+    """
+    if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):
+        raise InputError(f"chunk_rows is {chunk_rows!r}; it takes a whole number of at least 1.")
+    frames = _refuse_no_rows(str(uri), _read_place(str(uri), chunk_rows))
+    if chunk_rows is not None:
+        return frames
+    parts = list(frames)
+    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+
+
+def _refuse_no_rows(uri: str, frames: Frames) -> Frames:
+    rows = 0
+    for frame in frames:
+        rows += len(frame)
+        if len(frame):
+            yield frame
+    if not rows:
+        raise SourceError(f"{uri} holds no rows. Name a table with at least one row below its header.")
+
+
+def _read_place(uri: str, chunk_rows: int | None) -> Frames:
+    if not uri.startswith("s3://"):
+        yield from _read_local(Path(uri), chunk_rows)
+        return
+    with tempfile.TemporaryDirectory(prefix="bbkit-source-") as folder:
+        yield from _read_local(_download(uri, Path(folder)), chunk_rows)
+
+
+def _download(uri: str, folder: Path) -> Path:
+    """Fetch an object, or those right under a prefix, into a folder."""
+    items = [item.uri for item in aws.list_objects(uri)]
+    if uri in items:
+        target = folder / uri.rpartition("/")[2]
+        aws.download_file(uri, target)
+        return target
+    prefix = uri.removesuffix("/") + "/"
+    names = [item.removeprefix(prefix) for item in items if item.startswith(prefix)]
+    names = [name for name in names if name and "/" not in name]
+    if not names:
+        raise InputError(f"There is no object and no folder {uri!r}.")
+    inside = folder / (prefix.rstrip("/").rpartition("/")[2] or "source")
+    for name in names:
+        aws.download_file(prefix + name, inside / name)
+    return inside
+
+
+def _read_local(path: Path, chunk_rows: int | None) -> Frames:
+    if path.is_dir():
+        yield from _read_folder(path, chunk_rows)
+        return
+    if not path.is_file():
+        raise InputError(f"There is no file or folder {str(path)!r}.")
+    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    if ending == ".txt":
+        yield _text_frame([{"file": path.name, "text": read_text(path)}])
+        return
+    if ending not in _READERS:
+        raise SourceError(
+            f"{path.name} ends in {ending or 'nothing'!r}; a source is one of {', '.join(_READERS)}, or a "
+            "folder of .txt, Amazon Transcribe .json or .parquet."
+        )
+    try:
+        yield from _READERS[ending](path, chunk_rows)
+    except (EOFError, OSError) as error:
+        raise SourceError(f"{path.name} cannot be read ({error}).") from error
+
+
+def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
+    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    endings = sorted({path.suffix.lower() for path in files})
+    if len(endings) != 1 or endings[0] not in _FOLDER:
+        found = f"files ending in {name_some(endings)}" if endings else "no file"
+        raise SourceError(f"{folder.name} holds {found}; a folder is of .txt, .json or .parquet alone.")
+    if endings == [".parquet"]:
+        for path in files:
+            yield from read_parquet(path, chunk_rows)
+        return
+    rows = chunk_rows or _FOLDER_ROWS
+    for start in range(0, len(files), rows):
+        yield _text_frame([_row_of_file(path) for path in files[start : start + rows]])
+
+
+def _row_of_file(path: Path) -> dict[str, str | None]:
+    if path.suffix.lower() == ".txt":
+        return {"file": path.name, "text": read_text(path)}
+    document = read_document(path)
+    if not is_transcript(document):
+        raise SourceError(f"{path.name} is not what Amazon Transcribe writes: it has no results.transcripts.")
+    return transcript_row(path.name, document)
+
+
+def _text_frame(rows: list[dict[str, str | None]]) -> pd.DataFrame:
+    return pd.DataFrame(rows).astype(TEXT)

@@ -1,0 +1,284 @@
+"""JSON, Parquet and Excel. Types do not depend on how rows are cut."""
+
+import contextlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import openpyxl
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from bbkit.errors import SourceError, name_some
+from bbkit.sources.columns import ValueColumns, frame_of_arrow, frame_of_rows
+from bbkit.sources.files import cut_batches, find_encoding, open_bytes, read_text
+from bbkit.sources.transcripts import is_transcript, transcript_text
+
+Frames = Iterator[pd.DataFrame]
+
+
+def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
+    """Read Parquet; the columns keep their types.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    chunk_rows : int or None
+        Rows a frame; None for all in one.
+
+    Yields
+    ------
+    pandas.DataFrame
+        The rows in order.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        Not a Parquet file, or a damaged one.
+    """
+    try:
+        if chunk_rows is None:
+            yield frame_of_arrow(pq.read_table(path))
+            return
+        # Reading ahead and in threads would hold many row groups at once.
+        file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
+        batches = file.iter_batches(chunk_rows, use_threads=False)
+        for table in cut_batches(batches, chunk_rows, file.schema_arrow):
+            yield frame_of_arrow(table)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SourceError(f"{path.name} cannot be read as Parquet ({_first_line(error)}).") from error
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _chunks_of_rows(read: Callable[[], Iterator[Mapping[str, Any]]], chunk_rows: int | None) -> Frames:
+    """Frames of rows whose cells have types; a first pass decides the types where there are chunks."""
+    columns = ValueColumns()
+    if chunk_rows is None:
+        whole = list(read())
+        columns.look_at(whole)
+        yield frame_of_rows(whole, columns.dtypes())
+        return
+    columns.look_at(read())
+    dtypes = columns.dtypes()
+    rows = read()
+    while held := list(islice(rows, chunk_rows)):
+        yield frame_of_rows(held, dtypes)
+
+
+def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
+    """Read JSON Lines: one object a line; blank lines are passed over.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    chunk_rows : int or None
+        Rows a frame; None for all in one.
+
+    Yields
+    ------
+    pandas.DataFrame
+        One row per object; a key becomes a column; lists and objects stay as they are.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        A line that is not JSON or not an object, with its number.
+    """
+    encoding = find_encoding(path).name
+    yield from _chunks_of_rows(lambda: _json_rows(path, encoding), chunk_rows)
+
+
+def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
+    with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="\n") as text:
+        for number, line in enumerate(text, 1):
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line)
+            except msgspec.MsgspecError as error:
+                raise SourceError(f"{path.name}, line {number:,}: not JSON ({error}).") from error
+            if not isinstance(row, dict):
+                kind = type(row).__name__
+                raise SourceError(f"{path.name}, line {number:,} is a {kind}; each line is to be an object.")
+            yield row
+
+
+def read_json(path: Path, chunk_rows: int | None) -> Frames:
+    """Read a JSON file: a list of objects, an Amazon Transcribe result, or JSON Lines by another name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    chunk_rows : int or None
+        Rows a frame; None for all in one.
+
+    Yields
+    ------
+    pandas.DataFrame
+        One row per object; for a transcript one row, ``file``, ``job_name``, ``text``.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        Not JSON, or neither of these.
+    """
+    try:
+        document = read_document(path)
+    except SourceError as error:
+        if isinstance(error.__cause__, json.JSONDecodeError) and error.__cause__.msg == "Extra data":
+            yield from read_json_lines(path, chunk_rows)
+            return
+        raise
+    if is_transcript(document):
+        rows = [transcript_row(path.name, document)]
+    elif isinstance(document, list) and all(isinstance(item, dict) for item in document):
+        rows = document
+    elif isinstance(document, dict) and _is_one_line(path):
+        rows = [document]
+    else:
+        raise SourceError(
+            f"{path.name} holds a {type(document).__name__}; a .json source is a list of objects or what "
+            "Amazon Transcribe wrote."
+        )
+    yield from _chunks_of_rows(lambda: iter(rows), chunk_rows)
+
+
+def _is_one_line(path: Path) -> bool:
+    with open_bytes(path) as file:
+        return file.read().strip().count(b"\n") == 0
+
+
+def read_document(path: Path) -> Any:
+    """Read a whole JSON document.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    any
+        The document.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        Not JSON, with the line; a text that holds half of a surrogate pair, with the row.
+    """
+    try:
+        text = read_text(path)
+        document = json.loads(text)
+        if "\\ud" in text or "\\uD" in text:
+            _refuse_half_pairs(path, document)
+        return document
+    except json.JSONDecodeError as error:
+        raise SourceError(f"{path.name}, line {error.lineno:,}: not JSON ({error.msg}).") from error
+    except RecursionError as error:
+        raise SourceError(f"{path.name} is nested too deeply to be a table.") from error
+
+
+def _refuse_half_pairs(path: Path, document: Any) -> None:
+    for number, row in enumerate(document if isinstance(document, list) else [document], 1):
+        try:
+            json.dumps(row, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            raise SourceError(
+                f"{path.name}, row {number:,} holds half of a surrogate pair "
+                f"({error.object[error.start]!a}), which is not text. Replace it where it was written."
+            ) from error
+
+
+def transcript_row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """One Amazon Transcribe result as a row.
+
+    Parameters
+    ----------
+    name : str
+        Name of its file.
+    document : mapping
+        What Amazon Transcribe wrote.
+
+    Returns
+    -------
+    dict
+        ``file``, ``job_name``, ``text``.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        A part of it has another shape, with its path.
+    """
+    try:
+        return {"file": name, "job_name": document.get("jobName"), "text": transcript_text(document)}
+    except SourceError as error:
+        raise SourceError(f"{name} is {error}") from error
+
+
+def read_excel(path: Path, chunk_rows: int | None) -> Frames:
+    """Read the first sheet of an Excel workbook: a header row, then rows. Text cells stay text.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    chunk_rows : int or None
+        Rows a frame; None for all in one.
+
+    Yields
+    ------
+    pandas.DataFrame
+        The rows in order; rows without any cell are left out.
+
+    Raises
+    ------
+    bbkit.errors.SourceError
+        Not a workbook, no header, repeated names, formulas of which no result is stored.
+    """
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        raise SourceError(
+            f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
+        ) from error
+    with contextlib.closing(book):
+        sheet = list(book.worksheets[0].iter_rows(values_only=True))
+    if any(None in row for row in sheet):
+        _refuse_unknown_results(path, sheet)
+    rows = [row for row in sheet if any(cell is not None for cell in row)]
+    if not rows:
+        raise SourceError(f"{path.name}: its first sheet is empty; the first row is to name the columns.")
+    names = [f"unnamed_{at}" if name is None else str(name) for at, name in enumerate(rows[0], 1)]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise SourceError(f"{path.name} has more than one column {name_some(twice)}. Give each its own name.")
+    yield from _chunks_of_rows(lambda: (dict(zip(names, row, strict=False)) for row in rows[1:]), chunk_rows)
+
+
+def _refuse_unknown_results(path: Path, sheet: Sequence[Sequence[Any]]) -> None:
+    """Refuse a workbook no spreadsheet program has calculated: its formulas would be read as empty cells."""
+    formulas = []
+    with contextlib.closing(openpyxl.load_workbook(path, read_only=True)) as book:
+        for values, cells in zip(sheet, book.worksheets[0].iter_rows(), strict=False):
+            for value, cell in zip(values, cells, strict=False):
+                if cell.data_type == "f":
+                    if value is not None:
+                        return
+                    formulas.append(cell.coordinate)
+    if formulas:
+        raise SourceError(
+            f"{path.name} has {len(formulas):,} formulas without a stored result (cell "
+            f"{', '.join(formulas[:3])}{', ...' if len(formulas) > 3 else ''}). Open it in a spreadsheet "
+            "program and save it."
+        )
