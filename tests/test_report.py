@@ -161,8 +161,8 @@ def test_an_interrupted_run_reads_as_interrupted(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_a_killed_run_leaves_nothing_that_reads_as_complete(tmp_path: Path) -> None:
-    for name in ("out.html", "out.ipynb"):
-        (tmp_path / name).write_text("of yesterday")
+    (tmp_path / "out.html").write_text("of yesterday")
+    (tmp_path / "out.ipynb").write_text('{"cells": [], "metadata": {"papermill": {}, "of": "yesterday"}}')
     process = start_render(make_slow(tmp_path), tmp_path / "out.html")
     wait_for(tmp_path / "started")
     process.kill()
