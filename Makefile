@@ -13,7 +13,7 @@ help:  ## list the targets
 demo: $(VENV)/.installed  ## sample calls through a batch job on this machine, to a report; no AWS account
 	$(VENV)/bin/bbkit demo
 
-faults: $(VENV)/.installed  ## the same with records that fail, a missing line and cut-off answers, found and repaired
+faults: $(VENV)/.installed  ## the same with records that error, a missing line and cut-off answers, found and repaired
 	$(VENV)/bin/bbkit demo --faults
 
 lab: $(VENV)/.installed  ## JupyterLab on the notebooks, with a stand-in of the service beside it

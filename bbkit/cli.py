@@ -87,7 +87,7 @@ def _add_first_steps(commands: Any) -> None:
         commands, "demo", _demo, "Run the sample calls through a batch job on this machine.", "bbkit demo"
     )
     demo.add_argument("folder", nargs="?", default="", help="folder of the run (default: runs/demo)")
-    demo.add_argument("--faults", action="store_true", help="let records fail, go missing and be cut off")
+    demo.add_argument("--faults", action="store_true", help="let records error, go missing and be cut off")
     lab = _add(commands, "lab", _lab, "JupyterLab on the notebooks with a stand-in beside it.", "bbkit lab")
     lab.add_argument("folder", nargs="?", default="runs/standin", help="folder of the stand-in's state")
     lab.add_argument("--no-browser", action="store_true", help="do not open a browser")

@@ -6,7 +6,7 @@ Rates are of processor time, so that a busy machine does not blur the ratios.
     python tests/benchmarks/bench_check.py --only calls   or short unicode tools images wrong frame stream
 
 The house's mark: a file of calls of 4 KB is checked at over 200 MB/s, and 1,000,000 rows stream with a peak
-under 600 MB. ``BBKIT_BENCH_DATA`` names a folder to keep the generated files in.
+under 600 MB.
 """
 
 import argparse
@@ -178,7 +178,7 @@ def main() -> None:
         print(json.dumps({"seconds": time.process_time() - start, "peak": peak_mb()}))
         return
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(os.environ.get("BBKIT_BENCH_DATA") or made)
+        folder = Path(made)
         for kind in kinds:
             if options.only in (None, kind):
                 bench_file(folder, kind)

@@ -3,12 +3,11 @@
     python tests/benchmarks/bench_outputs.py               all of it
     python tests/benchmarks/bench_outputs.py --only one    one (a file of 228 MB), eight of them, or small
 
-``BBKIT_BENCH_DATA`` names a folder to keep the generated files in; otherwise they are made anew and removed.
+The files are made anew and removed.
 """
 
 import argparse
 import json
-import os
 import random
 import resource
 import statistics
@@ -235,8 +234,6 @@ def main() -> None:
     options = parser.parse_args()
     if options.way:
         run_way(options.way, options.folder)
-    elif kept := os.environ.get("BBKIT_BENCH_DATA"):
-        compare(Path(kept), options.only, options.times)
     else:
         with tempfile.TemporaryDirectory() as folder:
             compare(Path(folder), options.only, options.times)

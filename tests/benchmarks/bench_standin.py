@@ -46,7 +46,8 @@ def read_texts() -> list[str]:
     if named:
         place = Path(named)
         files = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
-        return [json.loads(line)["text"] for file in files for line in file.read_text().split("\n") if line]
+        lines = (json.loads(line) for file in files for line in file.read_text().split("\n") if line)
+        return [line["text"] for line in lines if line.get("text")]
     print("BBKIT_BENCH_DATA is not set: the samples of this repository are used")
     with (TESTS.parent / "data" / "samples" / "call_transcripts.csv").open(newline="") as handle:
         return [row["transcript"] for row in csv.DictReader(handle)]
