@@ -178,6 +178,7 @@ def test_no_output_tokens_at_all_are_written_and_found() -> None:
 def test_an_unknown_inference_parameter_is_named_with_those_that_are_taken(family: Family) -> None:
     with pytest.raises(InputError, match=r"has no inference parameter 'top_q'; it takes [a-z]"):
         write_body(family, Prompt("Hello"), top_q=1)
+    assert write_body(family, Prompt("Hello"), top_q=None) == write_body(family, Prompt("Hello"))
 
 
 @pytest.mark.parametrize(

@@ -145,11 +145,12 @@ def take(inference: Mapping[str, Any], names: Mapping[str, str], family: str) ->
     InputError
         For a name that the family does not take.
     """
-    for name in inference:
+    sent = {name: value for name, value in inference.items() if value is not None}
+    for name in sent:
         if name not in names:
             accepted = ", ".join(names)
             raise InputError(f"Family {family} has no inference parameter {name!r}; it takes {accepted}.")
-    return {names[name]: value for name, value in inference.items() if value is not None}
+    return {names[name]: value for name, value in sent.items()}
 
 
 def refuse_media(prompt: Prompt, family: str, kinds: tuple[str, ...] = ()) -> None:
