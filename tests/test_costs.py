@@ -555,10 +555,8 @@ def test_a_moved_run_keeps_the_prices_of_its_owner(collected: bb.Run, tmp_path: 
     assert cost_of(moved).cost_usd == pytest.approx(2 * before)
     assert estimate_cost(moved).price.how == "own"
     outputs = bb.collect_outputs(moved)
-    packaged, own = (
-        charts.max_tokens_what_if(outputs, prices=prices).data[-1].y[-1] for prices in ("", moved.price_file)
-    )
-    assert own == pytest.approx(2 * packaged)
+    assert cost_of(outputs).cost_usd == pytest.approx(2 * before)
+    assert charts.max_tokens_what_if(outputs).data[-1].y[-1] == pytest.approx(2 * before)
     assert moved.change(prices="").price_file == ""
     with pytest.raises(InputError, match="cannot be read"):
         moved.change(prices=tmp_path / "absent.json")
@@ -605,3 +603,20 @@ def test_a_million_rows_are_costed_fast() -> None:
     expected = (rows["input_tokens"].sum() * 0.03 + rows["output_tokens"].sum() * 0.12) / 1e6
     assert total == pytest.approx(expected)
     assert spent < 10, "the benchmark holds the 2 s; this only catches a loop over rows"
+
+
+def test_an_estimate_of_jobs_takes_their_labels_or_a_table_and_refuses_others(collected: bb.Run) -> None:
+    jobs = sorted({file.job for file in collected.record_files(1)})
+    some = estimate_cost(collected, jobs=jobs[:1]).cost_high_usd
+    assert estimate_cost(collected, jobs=jobs[0]).cost_high_usd == some
+    assert estimate_cost(collected, jobs=pd.DataFrame({"job": jobs[:1]})).cost_high_usd == some
+    with pytest.raises(InputError, match="has no job '9-0002'"):
+        estimate_cost(collected, jobs=["9-0002"])
+    with pytest.raises(InputError, match="has no attempt 9"):
+        estimate_cost(collected, attempt=9)
+    with pytest.raises(InputError, match="takes what estimate_cost gave"):
+        check_budget(cost_of(collected), 1)
+
+
+def test_a_run_is_costed_by_any_column_of_its_outputs(collected: bb.Run) -> None:
+    assert cost_of(collected, by="stop_reason").table["records"].sum() == len(cost_of(collected).rows)

@@ -214,3 +214,12 @@ def test_a_real_job_is_read_by_run_arn_prefix_and_object(start_standin: Callable
         assert told.lines.loc[0, "head"].startswith('{"')
     told = bb.collect_outputs(uri, sent=ids, into=tmp_path / "parts")
     assert told.complete
+
+
+def test_a_source_kept_under_other_ids_is_said(tmp_path: Path, standin: Any) -> None:
+    rows = pd.DataFrame({"record_id": list("abcde"), "t": ["x"] * 5})
+    run = bb.Run.create(tmp_path / "run", model_id="amazon.nova-lite-v1:0", source=rows)
+    records = bb.build_records(rows, run.model_id, prompt="{t}")
+    bb.write_records(records, run, allow=["min_records_per_job"])
+    with pytest.raises(InputError, match="is in the source the run keeps; its ids are such as 'a'"):
+        bb.collect_outputs(run, source_columns=["t"])

@@ -21,7 +21,7 @@ from bbkit.costs.totals import Cost
 from bbkit.costs.views import STANDIN_NOTE, count_noun
 from bbkit.errors import InputError
 from bbkit.families import get_family
-from bbkit.frames import as_frame, find_column, require_columns
+from bbkit.frames import OUTPUT_COLUMNS, as_frame, find_column, require_columns
 from bbkit.prices import Prices, load_prices
 from bbkit.records import estimate_tokens
 
@@ -75,8 +75,9 @@ def cost_of(
     run = None if isinstance(run_or_outputs, pd.DataFrame) else _as_run(run_or_outputs)
     if run is None:
         outputs = run_or_outputs
-        known = load_prices(prices)
-        standin = False
+        state = outputs.attrs.get("bbkit")
+        known = load_prices(prices or getattr(state, "price_file", ""))
+        standin = getattr(state, "is_standin", False)
     else:
         outputs = _read_outputs(run, columns)
         known = load_prices(prices or run.price_file)
@@ -132,7 +133,10 @@ def _read_outputs(run: Any, columns: Iterable[str]) -> pd.DataFrame:
         raise InputError(
             f"The outputs of run {run.name!r} were not collected yet. Call collect_outputs(run) first."
         )
-    outputs = pd.read_parquet(folder, columns=_COLUMNS, dtype_backend="numpy_nullable")
+    wanted = [name for name in columns if name in OUTPUT_COLUMNS]
+    outputs = pd.read_parquet(
+        folder, columns=list(dict.fromkeys([*_COLUMNS, *wanted])), dtype_backend="numpy_nullable"
+    )
     asked = [name.removeprefix("source.") for name in columns if name not in outputs.columns]
     if asked:
         source = run.read_source()

@@ -30,6 +30,11 @@ def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstima
     bbkit.errors.InputError
         `budget_usd` is not a number.
     """
+    if not hasattr(estimate, "cost_high_usd"):
+        raise InputError(
+            f"check_budget takes what estimate_cost gave, not {type(estimate).__name__}; what a run did cost "
+            "is past refusing."
+        )
     if budget_usd is None:
         return estimate
     if not isinstance(budget_usd, Real) or math.isnan(budget_usd):

@@ -11,7 +11,7 @@ import pandas as pd
 from bbkit import aws
 from bbkit.costs.outlooks import Outlook, Part
 from bbkit.costs.views import STANDIN_NOTE, count_noun, say_usd, show_cost
-from bbkit.errors import FamilyError, InputError
+from bbkit.errors import FamilyError, InputError, name_some
 from bbkit.families import family_of, get_family
 from bbkit.frames import as_frame
 from bbkit.prices import Price, load_prices
@@ -158,7 +158,7 @@ def estimate_cost(
         A price file of one's own (`bbkit.prices.load_prices`); a run names its own.
     attempt : int, optional
         Only this attempt of a run; all by default.
-    jobs : iterable of str, optional
+    jobs : iterable of str or DataFrame, optional
         Only these jobs of a run, such as those that `bbkit.jobs.plan_jobs` names; none of them cost nothing.
 
     Returns
@@ -182,7 +182,7 @@ def estimate_cost(
     where = region or (records_or_run.place.region if is_run else _region())
     table_of_prices = load_prices(prices or (records_or_run.price_file if is_run else ""))
     if is_run:
-        chosen = None if jobs is None else set(jobs)
+        chosen = None if jobs is None else _choose_jobs(records_or_run, jobs)
         parts = _parts_of_run(records_or_run, attempt, chosen, model, name)
     else:
         parts = [("", None, estimate_tokens(records_or_run, model, family=name), 0)]
@@ -240,6 +240,18 @@ def _has_output(model_id: str, family: str | None) -> bool:
         return True
 
 
+def _choose_jobs(run: Any, jobs: Any) -> set[str]:
+    """The labels of jobs, of which a table of `plan_jobs` has a column."""
+    listed = jobs["job"] if isinstance(jobs, pd.DataFrame) and "job" in jobs.columns else jobs
+    chosen = {listed} if isinstance(listed, str) else set(listed)
+    known = {file.job for file in run.record_files()}
+    if unknown := sorted(map(str, chosen - known)):
+        raise InputError(
+            f"Run {run.name!r} has no job {name_some(unknown)}; it has {name_some(sorted(known))}."
+        )
+    return chosen
+
+
 def _parts_of_run(
     run: Any, attempt: int | None, chosen: Collection[str] | None, model_id: str, family: str | None
 ) -> list[Part]:
@@ -247,6 +259,10 @@ def _parts_of_run(
     jobs: dict[tuple[str, int], list[tuple[TokenEstimate, int]]] = {}
     files_of_run = run.record_files(attempt)
     if not files_of_run:
+        written = sorted({file.attempt for file in run.record_files()})
+        if written:
+            has = name_some(map(str, written))
+            raise InputError(f"Run {run.name!r} has no attempt {attempt}; it has {has}.")
         raise InputError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
     for file in files_of_run:
         if chosen is not None and file.job not in chosen:

@@ -100,7 +100,20 @@ def collect_outputs(
     state.places = {file.facts.source_file: file.place for file in files if file.facts.source_file}
     runs = [group.run for group in groups if group.run is not None]
     state.sent_places = [str(file.path) for run in runs for file in run.record_files()]
+    if len(runs) == len(groups) == 1:
+        state.price_file, state.is_standin = runs[0].price_file, runs[0].place.is_standin
+    _refuse_foreign_source(frame, plan.source)
     return attach_state(frame, state)
+
+
+def _refuse_foreign_source(frame: pd.DataFrame, source: pd.DataFrame | None) -> None:
+    if source is None or frame.empty or source.index.isin(frame["record_id"]).any():
+        return
+    raise InputError(
+        f"No record_id, such as {frame['record_id'].iloc[0]!r}, is in the source the run keeps; its ids are "
+        f"such as {source.index[0] if len(source) else 'none'!r}. Give Run.create(source=...) the rows under "
+        "the ids of their records."
+    )
 
 
 def _names(columns: str | Sequence[str]) -> tuple[str, ...]:

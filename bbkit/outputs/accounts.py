@@ -28,7 +28,8 @@ class AccountState(dict[str, Any]):
 
     The items are plain JSON, so that ``outputs.to_parquet()`` works. pandas copies `attrs` deeply on every
     operation; this one is never changed, so a copy is itself. The stray lines ride along as `lines`, and, out
-    of what is saved, where this machine keeps the files: `places` by source file, `sent_places` of records.
+    of what is saved, where this machine keeps the files: `places` by source file, `sent_places` of records;
+    and of a single run its `price_file` and whether a stand-in answered (`is_standin`).
     """
 
     lines: pd.DataFrame
@@ -38,6 +39,7 @@ class AccountState(dict[str, Any]):
         self.lines = as_frame([], STRAY_COLUMNS) if lines is None else lines
         self.places: dict[str, str] = {}
         self.sent_places: list[str] = []
+        self.price_file, self.is_standin = "", False
 
     def __copy__(self) -> "AccountState":
         return self

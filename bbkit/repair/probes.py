@@ -124,7 +124,12 @@ def _say_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
     told = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
     cut = int(is_cut_off(probe).sum())
     cut_off = f", {cut} of them cut off ({cut / len(probe):.0%})" if cut else ", none cut off"
-    tokens = f"{probe['input_tokens'].sum():,} input and {probe['output_tokens'].sum():,} output tokens"
+    told_tokens = (
+        f"{name} tokens not reported" if pd.isna(total) else f"{total:,} {name} tokens"
+        for name in ("input", "output")
+        for total in [probe[f"{name}_tokens"].sum(min_count=1)]
+    )
+    tokens = " and ".join(told_tokens)
     return (
         f"{len(probe)} of {records:,} records sent on demand = {told}{cut_off}; {tokens}. The whole: {cost}"
     )
