@@ -218,6 +218,7 @@ def _submit(options: argparse.Namespace) -> int:
     from bbkit.run import Run
 
     run = Run.open(options.run)
+    run.check_place()
     plan = plan_jobs(run, again=options.again)
     if len(plan):
         print(plan.to_string())

@@ -223,3 +223,16 @@ def test_a_source_kept_under_other_ids_is_said(tmp_path: Path, standin: Any) -> 
     bb.write_records(records, run, allow=["min_records_per_job"])
     with pytest.raises(InputError, match="is in the source the run keeps; its ids are such as 'a'"):
         bb.collect_outputs(run, source_columns=["t"])
+
+
+def test_columns_of_the_source_come_back_as_they_were(standin: Any, tmp_path: Path) -> None:
+    large = pd.array([2**53 + 1, None, 2**53 + 3, 2**53 + 5], dtype="Int64")
+    queue = pd.array(["a", None, "b", "c"], dtype="string")
+    given = pd.DataFrame({"order": large, "queue": queue}, index=IDS)
+    made = bb.Run.create(tmp_path / "typed", model_id=MODEL, source=given.rename_axis("record_id"))
+    bb.write_records([(name, BODY) for name in IDS], made, allow=["min_records_per_job"])
+    outputs = bb.collect_outputs(made, source_columns=["order", "queue"])
+    assert outputs["source.order"].tolist() == large.tolist()
+    assert outputs["source.order"].dtype == "Int64"
+    assert outputs["source.queue"].dtype == "string"
+    assert outputs["source.queue"][1] is pd.NA

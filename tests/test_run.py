@@ -24,6 +24,7 @@ from bbkit.errors import (
     AwsError,
     FamilyError,
     InputError,
+    PlaceError,
     QuotaError,
     RecordsError,
     RunError,
@@ -439,3 +440,20 @@ def test_every_folder_name_gives_a_name_bedrock_takes(name: str) -> None:
     assert 1 <= len(made) <= 24
     assert made[0].isalnum()
     assert all(sign.isascii() and (sign.isalnum() or sign in "-.") for sign in made)
+
+
+def test_a_run_of_the_stand_in_is_refused_elsewhere_without_a_call(
+    standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id="amazon.nova-lite-v1:0")
+    for name in [name for name in os.environ if name.startswith(("AWS_", "BBKIT_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAX")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", run.place.region)
+    with pytest.raises(
+        PlaceError, match=r"was made for the stand-in at .* now in use are for AWS in us-east-1"
+    ):
+        run.check_place()
+    with pytest.raises(InputError, match="not int"):
+        bb.wait_for_jobs(5)

@@ -6,7 +6,16 @@ Endpoint, region, profile and retries are boto3's own configuration
 
 from bbkit.aws._accounts import get_products, iter_quotas
 from bbkit.aws._batches import create_job, get_job, list_jobs, stop_job
-from bbkit.aws._clients import Place, client, find_place, find_region, patience, read_refusal, translated
+from bbkit.aws._clients import (
+    Place,
+    client,
+    find_place,
+    find_region,
+    find_route,
+    patience,
+    read_refusal,
+    translated,
+)
 from bbkit.aws._objects import (
     S3Object,
     delete_objects,
@@ -33,6 +42,7 @@ __all__ = [
     "file_sha256",
     "find_place",
     "find_region",
+    "find_route",
     "get_job",
     "get_products",
     "invoke_model",

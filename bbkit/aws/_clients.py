@@ -37,7 +37,7 @@ class Place:
     endpoint : str
         Endpoint URL of the ``bedrock`` client.
     account : str
-        The account's 12 digits.
+        The account's 12 digits; empty where nobody was asked.
     region : str
         The region's name.
     """
@@ -70,9 +70,11 @@ class Place:
         return self == other
 
     def __str__(self) -> str:
+        netloc = urlsplit(self.endpoint).netloc
         if self.is_standin:
-            return f"the stand-in at {urlsplit(self.endpoint).netloc} (account {self.account}, {self.region})"
-        return f"AWS account {self.account} in {self.region} ({urlsplit(self.endpoint).netloc})"
+            account = f"account {self.account}, " if self.account else ""
+            return f"the stand-in at {netloc} ({account}{self.region})"
+        return f"AWS {f'account {self.account} ' if self.account else ''}in {self.region} ({netloc})"
 
 
 def client(service: str, region: str | None = None, **options: Any) -> Any:
@@ -154,6 +156,25 @@ def find_place() -> Place:
     with translated():
         account = sts.get_caller_identity()["Account"]
     return Place(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
+
+
+def find_route() -> Place:
+    """Find out where calls go now, without making one; as whom is left open.
+
+    Returns
+    -------
+    Place
+        Endpoint and region of the present configuration, and no account.
+
+    Raises
+    ------
+    bbkit.errors.CredentialsError
+        There are no credentials.
+    bbkit.errors.AwsError
+        There is no region.
+    """
+    bedrock = client("bedrock")
+    return Place(bedrock.meta.endpoint_url, "", bedrock.meta.region_name)
 
 
 def find_region() -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.costs.outlooks import Outlook, Part
-from bbkit.costs.views import STANDIN_NOTE, count_noun, say_usd, show_cost
+from bbkit.costs.views import STANDIN_OUTLOOK, count_noun, say_usd, show_cost
 from bbkit.errors import FamilyError, InputError, name_some
 from bbkit.families import family_of, get_family
 from bbkit.frames import as_frame
@@ -199,7 +199,7 @@ def estimate_cost(
         region=where,
         price=batch,
         on_demand=on_demand,
-        notes=(*notes, *([STANDIN_NOTE] if standin else [])),
+        notes=(*notes, *([STANDIN_OUTLOOK] if standin else [])),
         is_standin=standin,
         unknown=tuple(_say_unknown(outlook, parts, batch)),
     )

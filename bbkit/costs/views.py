@@ -10,6 +10,7 @@ import pandas as pd
 from bbkit.frames import BUNDLE, bundle
 
 STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are what AWS would have charged."
+STANDIN_OUTLOOK = "A stand-in will answer: nothing is billed, and the amounts are what AWS would charge."
 
 
 def say_usd(amount: Any) -> str:

@@ -11,7 +11,7 @@ from bbkit.frames import as_frame
 from bbkit.jobs.inputs import Progress, list_media_inputs
 from bbkit.jobs.submissions import name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
-from bbkit.run import Run
+from bbkit.run import Run, as_run
 from bbkit.run.job_rows import event_of
 from bbkit.run.journal import PATIENT, TERMINAL, JobState, latest_states
 from bbkit.run.record_files import on_demand_attempts
@@ -61,6 +61,7 @@ def plan_jobs(run: Run, *, again: Sequence[str] | str = ()) -> pd.DataFrame:
     bbkit.errors.AwsError
         AWS refused or did not answer.
     """
+    run = as_run(run)
     statuses = _statuses_again(again)
     _refuse_empty(run)
     run.refresh_jobs()
@@ -142,6 +143,7 @@ def submit_jobs(
     bbkit.errors.AwsError
         AWS refused a job for another reason than being busy; the others were submitted.
     """
+    run = as_run(run)
     statuses = _statuses_again(again)
     _refuse_empty(run)
     files = run.record_files()
@@ -192,6 +194,7 @@ def list_jobs(run: Run) -> pd.DataFrame:
     bbkit.errors.AwsError
         AWS told of no job: it refused or did not answer.
     """
+    run = as_run(run)
     return run.refresh_jobs()
 
 
@@ -221,6 +224,7 @@ def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataF
     bbkit.errors.AwsError
         AWS refused or did not answer.
     """
+    run = as_run(run)
     run.check_place()
     run.refresh_jobs()
     states = run.journal.states()
@@ -266,6 +270,7 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     bbkit.errors.AwsError
         AWS refused or did not answer.
     """
+    run = as_run(run)
     run.check_place()
     if delete:
         _secure_outputs(run)

@@ -13,7 +13,7 @@ import pandas as pd
 from bbkit.arguments import refuse_number
 from bbkit.errors import AwsError, CredentialsError, RunError
 from bbkit.jobs.submissions import submit_queue
-from bbkit.run import Run
+from bbkit.run import Run, as_run
 from bbkit.run.job_rows import tell_unsent
 from bbkit.run.journal import TERMINAL
 from bbkit.run.refreshing import refresh_states
@@ -150,6 +150,7 @@ def wait_for_jobs(
     bbkit.errors.AwsError
         AWS tells of no job that has not ended, and time will not cure it.
     """
+    run = as_run(run)
     if timeout is not None:
         refuse_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
     if not run.journal.states():

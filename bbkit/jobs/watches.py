@@ -13,7 +13,7 @@ import pandas as pd
 from bbkit.errors import AwsError, CredentialsError, PlaceError, RunError
 from bbkit.frames import as_frame
 from bbkit.jobs.waiting import Pace, advance_jobs, statuses_of, summarize_jobs
-from bbkit.run import Run
+from bbkit.run import Run, as_run
 from bbkit.run.job_rows import tell_unsent
 from bbkit.run.journal import TERMINAL
 
@@ -275,6 +275,7 @@ def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
     bbkit.errors.PlaceError
         The run was made for another endpoint, account or region.
     """
+    run = as_run(run)
     states = run.journal.states()
     if not states:
         raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")

@@ -15,7 +15,7 @@ from bbkit.preflights.identities import look_at_identity
 from bbkit.preflights.policies import policies_for
 from bbkit.preflights.wordings import Finding, not_seen
 from bbkit.quotas import Quotas
-from bbkit.run import Run
+from bbkit.run import Run, as_run
 from bbkit.run.folders import refuse_values
 from bbkit.run.journal import TERMINAL
 
@@ -49,6 +49,7 @@ def preflight(run: Run) -> Findings:
     bbkit.errors.CredentialsError
         There are no credentials.
     """
+    run = as_run(run)
     run.check_place()
     rows = [found_that("info", "place", f"Calls go to {run.place}.")]
     rows += _check_values(run)

@@ -16,7 +16,7 @@ from bbkit.outputs import accounting, collect_outputs
 from bbkit.records.lines import read_records
 from bbkit.repair.on_demand import send_on_demand
 from bbkit.repair.probes import is_cut_off, probe_records
-from bbkit.run import Run
+from bbkit.run import Run, as_run
 from bbkit.run.record_files import on_demand_attempts, on_demand_folder, read_lineage
 from bbkit.run.recording import FILE_COLUMNS, unsent_aside
 
@@ -69,6 +69,7 @@ def retry_records(
     bbkit.errors.PlaceError, bbkit.errors.CredentialsError, bbkit.errors.AwsError
         Outputs must still be fetched, and AWS cannot be asked here.
     """
+    run = as_run(run)
     chosen = as_names(outcomes, "outcomes=", _OUTCOMES)
     if max_tokens is not None:
         refuse_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")

@@ -14,7 +14,7 @@ from bbkit.frames import OUTPUT_COLUMNS
 from bbkit.outputs import collect_outputs
 from bbkit.records.lines import file_lines, read_records
 from bbkit.repair.on_demand import append_line, send_records
-from bbkit.run import Run
+from bbkit.run import Run, as_run
 
 
 def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
@@ -85,6 +85,7 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     bbkit.errors.AwsError
         AWS refused what holds for every record.
     """
+    run = as_run(run)
     refuse_number(n, "n", least=1, most=50, whole=True, what="A probe takes 1 to 50 records.")
     files = run.record_files(1)
     if not files:

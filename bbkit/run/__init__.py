@@ -36,7 +36,7 @@ from bbkit.run.recording import write_attempt, write_records
 from bbkit.run.refreshing import refresh_states
 from bbkit.run.views import show_html, show_text
 
-__all__ = ["RecordFile", "Run", "write_records"]
+__all__ = ["RecordFile", "Run", "as_run", "write_records"]
 
 _CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
 
@@ -409,7 +409,10 @@ class Run:
         bbkit.errors.CredentialsError
             There are no credentials.
         """
-        now = aws.find_place()
+        # What needs no call is compared first: the other place may not be reachable from here.
+        now = aws.find_route()
+        if (now.region, now.is_standin) == (self.place.region, self.place.is_standin):
+            now = aws.find_place()
         if not self.place.same_as(now):
             raise PlaceError(
                 f"Run {self.name!r} was made for {self.place}; the credentials now in use are for {now}. "
@@ -493,3 +496,32 @@ class Run:
 
     def _repr_html_(self) -> str:
         return show_html(self)
+
+
+def as_run(given: Any) -> Run:
+    """Take a run, or open the one in a folder.
+
+    Parameters
+    ----------
+    given : Run, str or pathlib.Path
+        The run or its folder.
+
+    Returns
+    -------
+    Run
+        The run.
+
+    Raises
+    ------
+    bbkit.errors.RunNotFoundError
+        There is no run in the folder.
+    bbkit.errors.InputError
+        It is neither.
+    """
+    if isinstance(given, str | Path):
+        return Run.open(given)
+    if not isinstance(given, Run):
+        raise InputError(
+            f"A run is what Run.create or Run.open gave, or its folder, not {type(given).__name__}."
+        )
+    return given

@@ -24,6 +24,7 @@ from bbkit.prices import load_prices
 from bbkit.records import number_rows
 from bbkit.records.templates import Template
 from bbkit.run.job_options import plain_options
+from bbkit.sources.columns import frame_of_arrow
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -209,7 +210,7 @@ def read_source_rows(path: Path) -> pd.DataFrame | None:
     """
     if not path.exists():
         return None
-    frame = pq.read_table(path).to_pandas(strings_to_categorical=False)
+    frame = frame_of_arrow(pq.read_table(path))
     frame = frame.set_index(frame.pop(_ID).astype("string"))
     frame.index.name = "record_id"
     return frame
