@@ -15,7 +15,7 @@ MANIFEST = "manifest.json.out"
 """The service's own name for the file that counts what a job did
 (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html)."""
 
-TEXT, COUNT, NUMBER, FLAG, TIME = "string", "Int64", "Float64", "boolean", "datetime64[us, UTC]"
+TEXT, COUNT, NUMBER, TIME = "string", "Int64", "Float64", "datetime64[us, UTC]"
 
 OUTPUT_COLUMNS: dict[str, str] = {
     "record_id": TEXT,

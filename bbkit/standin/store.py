@@ -111,13 +111,6 @@ class Store:
                 "UPDATE jobs SET announced = 1 WHERE job_id = ? OR ? IS NULL", (job_id, job_id)
             )
 
-    def ended_ids(self) -> set[str]:
-        """Give the ids of the jobs that have ended."""
-        marks = ", ".join("?" * len(ENDED))
-        with self._lock:
-            rows = self._connection.execute(f"SELECT job_id FROM jobs WHERE status IN ({marks})", ENDED)
-            return {row["job_id"] for row in rows}
-
     def page(
         self,
         region: str,
