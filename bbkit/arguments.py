@@ -8,29 +8,7 @@ from bbkit.errors import InputError
 
 
 def as_names(value: Any, name: str, accepted: Sequence[str], hint: str = "") -> list[str]:
-    """Take names from a list, or from a text that separates them by spaces.
-
-    Parameters
-    ----------
-    value : str or iterable of str
-        As given.
-    name : str
-        Of the parameter.
-    accepted : sequence of str
-        The names there are.
-    hint : str
-        What else to say of a name that is none of them.
-
-    Returns
-    -------
-    list of str
-        The names.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        It is neither, or a name is not accepted.
-    """
+    """Take names from a list, or from a text that separates them by spaces."""
     names = value.split() if isinstance(value, str) else value
     if not isinstance(names, Iterable) or isinstance(names, bytes):
         raise InputError(f"{name} is {value!r}. It is a list of {', '.join(accepted)}.")
@@ -46,26 +24,7 @@ def as_names(value: Any, name: str, accepted: Sequence[str], hint: str = "") -> 
 def refuse_number(
     value: Any, name: str, *, least: float, most: float | None = None, whole: bool = False, what: str = ""
 ) -> None:
-    """Make sure that a parameter is a number in its range.
-
-    Parameters
-    ----------
-    value : object
-        As given.
-    name : str
-        Of the parameter.
-    least, most : float
-        The range; no `most` has no end.
-    whole : bool
-        Only whole numbers.
-    what : str
-        What is said to be accepted.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        It is not.
-    """
+    """Make sure that a parameter is a number in its range."""
     kinds = (int,) if whole else (int, float)
     is_number = isinstance(value, kinds) and not isinstance(value, bool)
     if is_number and value >= least and (most is None or value <= most):

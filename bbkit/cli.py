@@ -22,18 +22,7 @@ SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments after ``bbkit``; those of the process by default.
-
-    Returns
-    -------
-    int
-        The exit status.
-    """
+    """Run one command."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["standin"]:
         os.execv(sys.executable, [sys.executable, "-m", "bbkit.standin", *arguments[1:]])
@@ -52,13 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Describe every command and option.
-
-    Returns
-    -------
-    argparse.ArgumentParser
-        Its namespace carries the function to call as ``command``.
-    """
+    """Describe every command and option."""
     parser = argparse.ArgumentParser(prog="bbkit", description="Bedrock Batch Kit", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"bbkit {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

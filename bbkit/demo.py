@@ -22,28 +22,7 @@ _FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
 
 
 def run_demo(folder: str = "", *, faults: bool = False) -> int:
-    """Run the sample calls through prepare, launch and explore on a stand-in; say where the report is.
-
-    Parameters
-    ----------
-    folder : str
-        Folder of the run; ``runs/demo``, with faults ``runs/demo-faults``, when empty. An earlier run of the
-        demo there is replaced, anything else is refused.
-    faults : bool
-        Let records fail, a line go missing and answers be cut off, then repair them with 04-retry.
-
-    Returns
-    -------
-    int
-        0 when every record is accounted for, otherwise 1.
-
-    Raises
-    ------
-    bbkit.errors.RunExistsError
-        The folder holds something that the demo did not make.
-    bbkit.errors.ReportError
-        A notebook failed.
-    """
+    """Run the sample calls through prepare, launch and explore on a stand-in; say where the report is."""
     run_folder = Path(folder or ("runs/demo-faults" if faults else "runs/demo")).absolute()
     _remove_earlier_demo(run_folder)
     state = run_folder.with_name(f"{run_folder.name}-standin")
@@ -58,22 +37,7 @@ def run_demo(folder: str = "", *, faults: bool = False) -> int:
 
 
 def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
-    """Start a stand-in and JupyterLab on the notebooks, with the environment that leads to the stand-in.
-
-    Parameters
-    ----------
-    folder : str
-        Folder of the stand-in's state; jobs and objects in it are still there the next time.
-    port : int
-        Port of JupyterLab; the next free one is taken when it is in use.
-    browser : bool
-        Open a browser.
-
-    Returns
-    -------
-    int
-        JupyterLab's exit status.
-    """
+    """Start a stand-in and JupyterLab on the notebooks, with the environment that leads to the stand-in."""
     root = _lab_folder()
     with start_standin(Path(folder).absolute(), "--speed", "fast") as environment:
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
@@ -108,25 +72,7 @@ def _write_lab_config(folder: Path) -> None:
 
 @contextlib.contextmanager
 def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
-    """Run a stand-in as a process of its own for the length of a ``with``.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Where it keeps its state.
-    *switches : str
-        More of its command line.
-
-    Yields
-    ------
-    dict of str to str
-        The environment variables that lead boto3 to it.
-
-    Raises
-    ------
-    bbkit.errors.RunError
-        It did not start.
-    """
+    """Run a stand-in as a process of its own for the length of a ``with``."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "console.txt"
     # The pipe ends with this process, however it ends, and the stand-in with the pipe; Ctrl-C is for us only.
@@ -162,18 +108,7 @@ def _wait_until_ready(process: subprocess.Popen, log: Path) -> None:
 
 
 def read_environment(path: Path) -> dict[str, str]:
-    """Read a ``NAME=value`` file such as ``standin.env``.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-
-    Returns
-    -------
-    dict of str to str
-        Name to value; other lines are passed over.
-    """
+    """Read a ``NAME=value`` file such as ``standin.env``."""
     lines = (line.strip().removeprefix("export ") for line in path.read_text().splitlines())
     pairs = (line.partition("=") for line in lines if re.match(r"\w+=", line))
     return {name: value.strip("'\"") for name, _, value in pairs}
@@ -248,23 +183,7 @@ def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, A
 
 
 def find_shared(name: str) -> Path:
-    """Find what comes along with the package: ``notebooks`` or ``data/samples``.
-
-    Parameters
-    ----------
-    name : str
-        The folder's place in the repository.
-
-    Returns
-    -------
-    pathlib.Path
-        It in the checkout where the package runs from one, otherwise the installed copy.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        It is in neither place.
-    """
+    """Find what comes along with the package: ``notebooks`` or ``data/samples``."""
     package = Path(__file__).parent
     for path in (package.parent / name, package / "_share" / Path(name).name):
         if path.is_dir():

@@ -84,20 +84,7 @@ class ReportError(BbkitError, RuntimeError):
 
 
 def name_some(values: Iterable[object], *, most: int = 3) -> str:
-    """Quote up to `most` values and count the rest: ``'a', 'b', 'c' and 41 more``.
-
-    Parameters
-    ----------
-    values : iterable
-        What to name, in the order to name it.
-    most : int
-        How many to name before counting.
-
-    Returns
-    -------
-    str
-        The text; empty for no values.
-    """
+    """Quote up to `most` values and count the rest: ``'a', 'b', 'c' and 41 more``."""
     listed = [str(value) for value in values]
     text = ", ".join(repr(value) for value in listed[:most])
     return f"{text} and {len(listed) - most:,} more" if len(listed) > most else text

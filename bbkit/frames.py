@@ -76,20 +76,7 @@ SEVERITIES = ("error", "warning", "unknown", "info")
 
 
 def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
-    """Make a frame of exactly these columns, in order and with these dtypes, whatever the rows hold.
-
-    Parameters
-    ----------
-    rows : iterable of mapping
-        Column name to value; what a row lacks is NA.
-    columns : mapping of str to str
-        Column name to pandas dtype, such as `JOB_COLUMNS`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per item of `rows`, with a fresh RangeIndex.
-    """
+    """Make a frame of exactly these columns, in order and with these dtypes, whatever the rows hold."""
     listed = list(rows)
     data = {
         name: pd.array([_known(row.get(name)) for row in listed], dtype=dtype)
@@ -101,22 +88,7 @@ def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
 def require_columns(
     frame: Any, names: Iterable[str], remedy: str = "Pass what collect_outputs returned."
 ) -> None:
-    """Refuse what is not a frame with these columns, before anything is read from it.
-
-    Parameters
-    ----------
-    frame : object
-        What a caller passed.
-    names : iterable of str
-        Columns it must have.
-    remedy : str
-        What to pass.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        If it is no frame, has two columns of one name, or lacks some of `names`.
-    """
+    """Refuse what is not a frame with these columns, before anything is read from it."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Found {type(frame).__name__} where a DataFrame belongs. {remedy}")
     if twice := frame.columns[frame.columns.duplicated()].tolist():
@@ -146,26 +118,7 @@ def bundle(
     rows: Iterable[Mapping[str, Any]] = (),
     facts: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """Describe a result for `report.json`.
-
-    Parameters
-    ----------
-    kind : str
-        ``accounting``, ``findings``, ``cost`` or ``jobs``.
-    sentence : str
-        The result in one sentence.
-    numbers : mapping of str to number
-        What ``--fail-on`` can name; NA becomes null.
-    rows : iterable of mapping
-        The table behind the sentence, small.
-    facts : mapping of str to sequence of str, optional
-        What a report says of it under its origin, such as where the prices are from.
-
-    Returns
-    -------
-    dict
-        JSON-ready ``{"kind", "sentence", "numbers", "rows", "facts"}``.
-    """
+    """Describe a result for `report.json`."""
     return {
         "kind": kind,
         "sentence": sentence,
@@ -258,36 +211,12 @@ class Findings(pd.DataFrame):
 
 
 def found_that(severity: str, rule: str, finding: str, remedy: str = "") -> dict[str, Any]:
-    """Make a row for `findings`.
-
-    Parameters
-    ----------
-    severity, rule, finding, remedy : str
-        Columns of `FINDING_COLUMNS`; the rest is left out.
-
-    Returns
-    -------
-    dict
-        The row.
-    """
+    """Make a row for `findings`."""
     return {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy}
 
 
 def findings(rows: Iterable[Mapping[str, Any]]) -> Findings:
-    """Make a table of findings, the most severe first, otherwise in the order given.
-
-    Parameters
-    ----------
-    rows : iterable of mapping
-        ``severity`` (``error``, ``warning``, ``unknown`` or ``info``), ``rule``, ``finding`` and ``remedy``;
-        ``file``, ``line`` (1-based), ``record_id`` where there is one; ``count`` is 1 when left out.
-
-    Returns
-    -------
-    Findings
-        One row per finding, columns `FINDING_COLUMNS`. Half of a surrogate pair, which a finding may be about
-        and no text column holds, is written as its escape.
-    """
+    """Make a table of findings, the most severe first, otherwise in the order given."""
     ordered = sorted(rows, key=lambda row: SEVERITIES.index(row["severity"]))
     told = ({"count": 1, **{name: _storable(value) for name, value in row.items()}} for row in ordered)
     return Findings(as_frame(told, FINDING_COLUMNS))

@@ -52,22 +52,7 @@ _DATE = re.compile(r"(?<![0-9])[0-3]?[0-9]([.\-/ ])[0-3]?[0-9]\1(?:19|20)[0-9]{2
 
 
 def mask_text(text: str) -> tuple[str, Counter[str]]:
-    """Replace e-mail addresses, phone and card numbers, IBANs, AWS account ids and AWS keys by their names.
-
-    Card numbers must pass the Luhn check and IBANs their checksum (ISO 13616); the rest goes by form, rather
-    too much than too little.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    tuple of (str, Counter)
-        The text, with ``[e-mail]``, ``[phone]``, ``[card]``, ``[IBAN]``, ``[account id]``, ``[AWS key]`` in
-        their place, and how many of each there were.
-    """
+    """Mask e-mail addresses, phone and card numbers, IBANs, AWS account ids and AWS keys by their names."""
     counts: Counter[str] = Counter()
     if not _WORTH_A_LOOK.search(text):
         return text, counts

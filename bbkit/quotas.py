@@ -140,20 +140,7 @@ def _noted(quotas: Quotas, found: Mapping[str, int], note: str) -> Quotas:
 
 
 def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str, int]:
-    """Pick one model's batch quotas out of a listing of Service Quotas; a later value wins.
-
-    Parameters
-    ----------
-    quotas : iterable of mapping
-        As Service Quotas lists them: ``QuotaName`` and ``Value``, the defaults before the applied ones.
-    model_id : str
-        A model id, profile id or ARN.
-
-    Returns
-    -------
-    dict of str to int
-        Field of `Quotas` to its value (sizes in bytes); only what the listing names for this model.
-    """
+    """Pick one model's batch quotas out of a listing of Service Quotas; a later value wins."""
     custom = ":custom-model/" in model_id
     wanted = model_keys(model_id)
     found: dict[str, int] = {}

@@ -8,18 +8,7 @@ from bbkit.aws._clients import client, translated
 
 
 def iter_quotas(service_code: str = "bedrock") -> Iterator[dict[str, Any]]:
-    """Read the account's quotas: AWS's defaults first, then the applied values, which win.
-
-    Parameters
-    ----------
-    service_code : str
-        Service Quotas' name of the service.
-
-    Yields
-    ------
-    dict
-        ``QuotaName, QuotaCode, Value, Adjustable, ...`` as the API names them.
-    """
+    """Read the account's quotas: AWS's defaults first, then the applied values, which win."""
     quotas = client("service-quotas")
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
         with translated():
@@ -30,18 +19,6 @@ def iter_quotas(service_code: str = "bedrock") -> Iterator[dict[str, Any]]:
 def get_products(service_code: str, filters: Iterable[dict[str, str]] = ()) -> Iterator[dict[str, Any]]:
     """Read products of the AWS Price List, whose API is in us-east-1
     (https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html).
-
-    Parameters
-    ----------
-    service_code : str
-        Such as ``AmazonBedrock``.
-    filters : iterable of dict
-        As the API names them: ``Type``, ``Field``, ``Value``.
-
-    Yields
-    ------
-    dict
-        One product with its terms, parsed.
     """
     pages = client("pricing", "us-east-1").get_paginator("get_products")
     with translated():

@@ -30,17 +30,7 @@ _OPENING = threading.Lock()
 
 @dataclass(frozen=True)
 class Place:
-    """Where a client talks to.
-
-    Attributes
-    ----------
-    endpoint : str
-        Endpoint URL of the ``bedrock`` client.
-    account : str
-        The account's 12 digits; empty where nobody was asked.
-    region : str
-        The region's name.
-    """
+    """Where a client talks to."""
 
     endpoint: str
     account: str
@@ -53,18 +43,7 @@ class Place:
         return not any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS)
 
     def same_as(self, other: "Place") -> bool:
-        """Tell whether both mean the same place; a stand-in's port may change, its account is its own.
-
-        Parameters
-        ----------
-        other : Place
-            The place to compare with.
-
-        Returns
-        -------
-        bool
-            Equal in endpoint, account and region; for two stand-ins in account and region.
-        """
+        """Tell whether both mean the same place; a stand-in's port may change, its account is its own."""
         if self.is_standin and other.is_standin:
             return (self.account, self.region) == (other.account, other.region)
         return self == other
@@ -78,29 +57,7 @@ class Place:
 
 
 def client(service: str, region: str | None = None, **options: Any) -> Any:
-    """Make a boto3 client, or take the one made before in the same environment.
-
-    Parameters
-    ----------
-    service : str
-        boto3's name of the service, such as ``bedrock``.
-    region : str, optional
-        Another region than the configured one.
-    **options
-        For `botocore.config.Config`, such as ``read_timeout`` in seconds.
-
-    Returns
-    -------
-    botocore.client.BaseClient
-        Safe to share between threads.
-
-    Raises
-    ------
-    bbkit.errors.CredentialsError
-        There are no credentials.
-    bbkit.errors.AwsError
-        There is no region.
-    """
+    """Make a boto3 client, or take the one made before in the same environment."""
     with translated(), _OPENING:
         return _client(service, region, tuple(sorted(options.items())), _environment())
 
@@ -137,20 +94,7 @@ def _changed_at(path: str) -> int:
 
 
 def find_place() -> Place:
-    """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission).
-
-    Returns
-    -------
-    Place
-        Endpoint, account and region of the present configuration.
-
-    Raises
-    ------
-    bbkit.errors.CredentialsError
-        There are no credentials, or they are refused.
-    bbkit.errors.AwsError
-        There is no region, or nothing answers within 5 s.
-    """
+    """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission)."""
     bedrock = client("bedrock")
     sts = client("sts", connect_timeout=2, read_timeout=3, retries=_once())
     with translated():
@@ -159,32 +103,13 @@ def find_place() -> Place:
 
 
 def find_route() -> Place:
-    """Find out where calls go now, without making one; as whom is left open.
-
-    Returns
-    -------
-    Place
-        Endpoint and region of the present configuration, and no account.
-
-    Raises
-    ------
-    bbkit.errors.CredentialsError
-        There are no credentials.
-    bbkit.errors.AwsError
-        There is no region.
-    """
+    """Find out where calls go now, without making one; as whom is left open."""
     bedrock = client("bedrock")
     return Place(bedrock.meta.endpoint_url, "", bedrock.meta.region_name)
 
 
 def find_region() -> str:
-    """Name the configured region, without talking to AWS.
-
-    Returns
-    -------
-    str
-        As boto3 finds it (``AWS_DEFAULT_REGION``, or the profile's); empty where there is none.
-    """
+    """Name the configured region, without talking to AWS."""
     with _OPENING:
         try:
             return _session(_environment()).region_name or ""
@@ -203,13 +128,7 @@ def _once() -> _Options:
 
 
 def patience() -> dict[str, Any]:
-    """Options for `client` that ride out throttling, unless the user has chosen retries already.
-
-    Returns
-    -------
-    dict
-        Empty when AWS_RETRY_MODE or AWS_MAX_ATTEMPTS is set.
-    """
+    """Options for `client` that ride out throttling, unless the user has chosen retries already."""
     if os.environ.get("AWS_RETRY_MODE") or os.environ.get("AWS_MAX_ATTEMPTS"):
         return {}
     return {"retries": _Options(mode="standard", total_max_attempts=6)}
@@ -217,15 +136,7 @@ def patience() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """Turn botocore's errors into ours, with what to do about them, for the length of a ``with``.
-
-    Raises
-    ------
-    bbkit.errors.CredentialsError
-        Credentials are missing, incomplete, expired or refused.
-    bbkit.errors.AwsError
-        AWS refused the call (its code is ``.code``) or did not answer.
-    """
+    """Turn botocore's errors into ours, with what to do about them, for the length of a ``with``."""
     try:
         yield
     except exceptions.ClientError as error:
@@ -296,18 +207,7 @@ def _refused(error: Any) -> BbkitError:
 
 
 def read_refusal(error: AwsError) -> tuple[int, str]:
-    """Tell what the service itself said when it refused a call.
-
-    Parameters
-    ----------
-    error : AwsError
-        As `translated` raised it.
-
-    Returns
-    -------
-    tuple of (int, str)
-        The HTTP status, 0 when there was no answer, and the service's message.
-    """
+    """Tell what the service itself said when it refused a call."""
     answer = getattr(error.__cause__, "response", None) or {}
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     return int(status), str(answer.get("Error", {}).get("Message", "")) or str(error)

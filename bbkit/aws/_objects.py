@@ -27,23 +27,7 @@ class S3Object(NamedTuple):
 
 
 def split_s3_uri(uri: str) -> tuple[str, str]:
-    """Split ``s3://bucket/key`` into bucket and key; the key may be empty.
-
-    Parameters
-    ----------
-    uri : str
-        The URI.
-
-    Returns
-    -------
-    tuple of str
-        Bucket and key.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        It is not an S3 URI.
-    """
+    """Split ``s3://bucket/key`` into bucket and key; the key may be empty."""
     scheme, separator, rest = str(uri).partition("://")
     bucket, _, key = rest.partition("/")
     if scheme != "s3" or not separator or not bucket:
@@ -52,18 +36,7 @@ def split_s3_uri(uri: str) -> tuple[str, str]:
 
 
 def list_objects(uri: str) -> Iterator[S3Object]:
-    """List every object whose key begins with the URI's, over all pages.
-
-    Parameters
-    ----------
-    uri : str
-        Such as ``s3://bucket/prefix/``.
-
-    Yields
-    ------
-    S3Object
-        In the order of S3, by key.
-    """
+    """List every object whose key begins with the URI's, over all pages."""
     bucket, prefix = split_s3_uri(uri)
     pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     with translated():
@@ -73,36 +46,14 @@ def list_objects(uri: str) -> Iterator[S3Object]:
 
 
 def open_object(uri: str) -> BinaryIO:
-    """Open an object for reading in chunks, without downloading it first.
-
-    Parameters
-    ----------
-    uri : str
-        The object.
-
-    Returns
-    -------
-    file object
-        With ``read(size)`` and ``close()``; not seekable.
-    """
+    """Open an object for reading in chunks, without downloading it first."""
     bucket, key = split_s3_uri(uri)
     with translated():
         return client("s3").get_object(Bucket=bucket, Key=key)["Body"]
 
 
 def read_object(uri: str) -> bytes:
-    """Read a whole, small object.
-
-    Parameters
-    ----------
-    uri : str
-        The object.
-
-    Returns
-    -------
-    bytes
-        Its content.
-    """
+    """Read a whole, small object."""
     with translated(), open_object(uri) as body:
         return body.read()
 
@@ -125,31 +76,7 @@ def upload_file(
     progress: Callable[[int], None] | None = None,
     sha256: str = "",
 ) -> bool:
-    """Upload a file, in parts when it is large; what is already complete is left alone.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file.
-    uri : str
-        The object to make. Its sha256 is kept in its metadata, because the ETag of an object uploaded in
-        parts or encrypted with KMS is no checksum of its content
-        (https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html).
-    progress : callable, optional
-        Called with the number of bytes just sent, possibly from several threads.
-    sha256 : str
-        The file's checksum, where it is known already.
-
-    Returns
-    -------
-    bool
-        False when the object was there with this size and checksum.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        The object is there with other content (code ``ObjectDiffers``), or AWS refused.
-    """
+    """Upload a file, in parts when it is large; what is already complete is left alone."""
     path = Path(path)
     size, checksum = path.stat().st_size, sha256 or file_sha256(path)
     present = _head(uri)
@@ -169,28 +96,7 @@ def upload_file(
 
 
 def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None] | None = None) -> bool:
-    """Download an object beside its final name, then rename; what is already complete is left alone.
-
-    Parameters
-    ----------
-    uri : str
-        The object.
-    path : str or pathlib.Path
-        The file to make. A small hidden file beside it keeps the object's ETag and the file's sha256, by
-        which a complete download is known again.
-    progress : callable, optional
-        Called with the number of bytes just received, possibly from several threads.
-
-    Returns
-    -------
-    bool
-        False when the file was there, of this size and unchanged, and the object is still the same.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        The object is not there, or AWS refused.
-    """
+    """Download an object beside its final name, then rename; what is already complete is left alone."""
     path = Path(path)
     bucket, key = split_s3_uri(uri)
     with translated():
@@ -234,15 +140,7 @@ def _transfer_errors() -> Iterator[None]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: beside its name, to disk, then renamed.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file.
-    text : str
-        Its content.
-    """
+    """Write a file whole or not at all: beside its name, to disk, then renamed."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         with partial.open("w", encoding="utf-8") as stream:
@@ -255,40 +153,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def file_sha256(path: str | Path) -> str:
-    """Compute the checksum of a file.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        The file.
-
-    Returns
-    -------
-    str
-        sha256 as 64 hexadecimal digits.
-    """
+    """Compute the checksum of a file."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def delete_objects(uris: Iterable[str]) -> int:
-    """Delete objects, a thousand a call.
-
-    Parameters
-    ----------
-    uris : iterable of str
-        The objects; all in one bucket or in several.
-
-    Returns
-    -------
-    int
-        How many were deleted.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        S3 refused one; those before it are gone.
-    """
+    """Delete objects, a thousand a call."""
     keys: dict[str, list[str]] = {}
     for uri in uris:
         bucket, key = split_s3_uri(uri)

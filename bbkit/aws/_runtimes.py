@@ -16,20 +16,6 @@ from bbkit.aws._clients import client, translated
 def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
     """Call InvokeModel
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html).
-
-    Parameters
-    ----------
-    model_id : str
-        As the API takes it.
-    body : mapping
-        The request, JSON.
-    **options
-        For `client`.
-
-    Returns
-    -------
-    dict
-        The response's body, parsed.
     """
     with translated():
         answer = client("bedrock-runtime", **options).invoke_model(
@@ -39,22 +25,7 @@ def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict
 
 
 def converse(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """Call Converse (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html).
-
-    Parameters
-    ----------
-    model_id : str
-        As the API takes it.
-    body : mapping
-        The request as it stands in JSON, bytes as base64.
-    **options
-        For `client`.
-
-    Returns
-    -------
-    dict
-        The response as it would stand in JSON.
-    """
+    """Call Converse (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html)."""
     request = _blobs(dict(body), converse_input_shape())
     with translated():
         answer = client("bedrock-runtime", **options).converse(modelId=model_id, **request)
@@ -82,31 +53,12 @@ def _as_json(value: Any) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def converse_input_shape() -> Any:
-    """Give botocore's description of a Converse request.
-
-    Returns
-    -------
-    botocore.model.StructureShape
-        Its ``members`` name the fields; ``modelId`` is one of them.
-    """
+    """Give botocore's description of a Converse request."""
     described = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
     return botocore.model.ServiceModel(described, "bedrock-runtime").operation_model("Converse").input_shape
 
 
 def validate_shape(value: Any, shape: Any) -> list[str]:
-    """Check a value against a shape as boto3 does before it sends: members, types, minimums.
-
-    Parameters
-    ----------
-    value : object
-        Parameters as boto3 takes them.
-    shape : botocore.model.Shape
-        Such as `converse_input_shape()` or a member of it.
-
-    Returns
-    -------
-    list of str
-        One sentence per fault; empty when there is none.
-    """
+    """Check a value against a shape as boto3 does before it sends: members, types, minimums."""
     report = botocore.validate.ParamValidator().validate(value, shape)
     return report.generate_report().splitlines() if report.has_errors() else []

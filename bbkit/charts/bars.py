@@ -18,30 +18,7 @@ def share_figure(
     noun: str,
     words: Mapping[str, str] | None = None,
 ) -> look.Chart:
-    """Draw one 100 % bar per group, one colour per part.
-
-    Parameters
-    ----------
-    counts : numpy.ndarray of int
-        Rows are groups, columns parts.
-    parts : sequence of str
-        Names of the columns, in the order from left to right.
-    colours : mapping of str to str
-        Colour of each part.
-    names : sequence of str
-        Labels of the rows from top to bottom; a single empty one for no grouping.
-    title, subtitle : str
-        Of the figure.
-    noun : str
-        What is counted, in the plural.
-    words : mapping of str to str, optional
-        More to say of a part, in the hover.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Shares in percent; parts that nobody has are left out.
-    """
+    """Draw one 100 % bar per group, one colour per part."""
     drawn = [place for place in range(len(parts)) if counts[:, place].sum()]
     bars = [
         _share_bar(counts[:, place], counts.sum(axis=1), parts[place], colours, names, words or {})

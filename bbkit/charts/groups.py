@@ -37,17 +37,7 @@ Panels = list[tuple[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Groups:
-    """The groups of a frame.
-
-    Attributes
-    ----------
-    codes : numpy.ndarray of int
-        One per row of the frame: the place of its group in `names`.
-    names : list of str
-        The largest group first, the sum of the small ones last.
-    colours : list of str
-        One per group.
-    """
+    """The groups of a frame."""
 
     codes: np.ndarray
     names: list[str]
@@ -67,27 +57,7 @@ class Groups:
 
 
 def find_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | None:
-    """Find the column to group by, in a frame that has the columns a chart needs.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The tidy frame.
-    by : str, optional
-        ``queue`` also finds ``source.queue``; empty or None is no grouping.
-    needs : sequence of str
-        Columns of the tidy frame.
-
-    Returns
-    -------
-    str or None
-        The column's name in the frame.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        The frame lacks a column, or `by` is not the name of one.
-    """
+    """Find the column to group by, in a frame that has the columns a chart needs."""
     frames.require_columns(frame, needs)
     if by is None or by == "":
         return None
@@ -103,22 +73,7 @@ def find_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | None:
 
 
 def split_groups(frame: pd.DataFrame, column: str, most: int = MOST_GROUPS) -> Groups:
-    """Name the group of each row, the largest groups by themselves and the rest as one.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The whole frame, so that a group keeps its colour whichever of its rows a chart draws.
-    column : str
-        The column to group by; an absent value is ``not known``.
-    most : int
-        Groups to keep.
-
-    Returns
-    -------
-    Groups
-        Codes, names and colours.
-    """
+    """Name the group of each row, the largest groups by themselves and the rest as one."""
     codes, values = pd.factorize(frame[column])
     codes = np.where(codes < 0, len(values), codes)
     counts = np.bincount(codes, minlength=len(values))

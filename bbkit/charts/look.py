@@ -96,28 +96,7 @@ def make_figure(
     alt: str = "",
     **layout: Any,
 ) -> Chart:
-    """Put traces into a figure of the house's look.
-
-    Parameters
-    ----------
-    traces : sequence of plotly traces
-        What to draw.
-    title, subtitle : str
-        What it shows, and of how many; plain text.
-    x, y : str
-        Axis titles with their unit.
-    height : int
-        Pixels.
-    alt : str
-        A sentence for who cannot see it; kept in ``layout.meta``.
-    **layout
-        More of plotly's layout.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        As wide as its place; a report that re-themes it changes ink and paper, never a mark.
-    """
+    """Put traces into a figure of the house's look."""
     text = escape_text(title)
     lines = textwrap.wrap(subtitle, _LINE)
     if lines:
@@ -155,20 +134,7 @@ def make_figure(
 
 
 def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """Give the house's look of an axis.
-
-    Parameters
-    ----------
-    title : str
-        Its title with the unit; plain text.
-    **more
-        More of plotly's axis.
-
-    Returns
-    -------
-    dict
-        An axis of plotly's layout.
-    """
+    """Give the house's look of an axis."""
     axis = {
         "gridcolor": "rgba(128,128,128,0.22)",
         "zeroline": False,
@@ -189,20 +155,7 @@ CATEGORIES = {"autorange": "reversed", "showgrid": False, "ticks": "", "title": 
 
 
 def empty_figure(title: str, reason: str) -> Chart:
-    """Make a figure that says why there is nothing to draw.
-
-    Parameters
-    ----------
-    title : str
-        What it would have shown.
-    reason : str
-        One sentence.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Without axes, with the reason as its text.
-    """
+    """Make a figure that says why there is nothing to draw."""
     note = {
         "text": escape_text(reason),
         "showarrow": False,
@@ -222,55 +175,20 @@ def empty_figure(title: str, reason: str) -> Chart:
 
 
 def escape_text(value: object) -> str:
-    """Keep plotly from reading text of others as its HTML-like markup or as maths.
-
-    Parameters
-    ----------
-    value : object
-        Text of a model, a source or a service.
-
-    Returns
-    -------
-    str
-        The same text to look at, as plotly draws it.
-    """
+    """Keep plotly from reading text of others as its HTML-like markup or as maths."""
     text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     # plotly takes a label that begins and ends with $ for LaTeX; a zero-width space keeps it text.
     return text.replace("$", "$\u200b")
 
 
 def shorten(value: object, most: int = 60) -> str:
-    """Cut a label at `most` characters, with an ellipsis where something is left out.
-
-    Parameters
-    ----------
-    value : object
-        The label.
-    most : int
-        Characters to keep.
-
-    Returns
-    -------
-    str
-        The escaped label.
-    """
+    """Cut a label at `most` characters, with an ellipsis where something is left out."""
     text = " ".join(str(value).split())
     return escape_text(text if len(text) <= most else text[: most - 1] + "…")
 
 
 def percent(part: float, whole: float) -> str:
-    """Write a share for a label: ``6.1 %``, ``<0.1 %``; empty where there is no whole.
-
-    Parameters
-    ----------
-    part, whole : float
-        Counts.
-
-    Returns
-    -------
-    str
-        One decimal below 99.95 %, so that 100 % means all.
-    """
+    """Write a share for a label: ``6.1 %``, ``<0.1 %``; empty where there is no whole."""
     if not whole:
         return ""
     share = 100 * part / whole
@@ -284,54 +202,17 @@ def percent(part: float, whole: float) -> str:
 
 
 def count_axis(most: float) -> dict[str, Any]:
-    """Give an axis of counts that begins at 0 and has ticks at whole numbers only.
-
-    Parameters
-    ----------
-    most : float
-        What it must hold, in its own unit.
-
-    Returns
-    -------
-    dict
-        ``range`` and ticks of a plotly axis.
-    """
+    """Give an axis of counts that begins at 0 and has ticks at whole numbers only."""
     return {"range": [0, most], "tickformat": ",.12~g", **({"dtick": 1} if most < 8 else {})}
 
 
 def count_noun(count: int, noun: str) -> str:
-    """Write a count with its noun: ``1 answer``, ``1,204 answers``.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    noun : str
-        In the singular, with a regular plural.
-
-    Returns
-    -------
-    str
-        For titles.
-    """
+    """Write a count with its noun: ``1 answer``, ``1,204 answers``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def mark_bar(names: str | Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
-    """Give bars the colour and the pattern of their meaning.
-
-    Parameters
-    ----------
-    names : str or sequence of str
-        One name for all bars, or one per bar.
-    colours : mapping of str to str
-        Colour of each name.
-
-    Returns
-    -------
-    dict
-        A ``marker`` of plotly's bars; print and grey-scale screens tell the patterns apart.
-    """
+    """Give bars the colour and the pattern of their meaning."""
     color: str | list[str]
     shape: str | list[str]
     if isinstance(names, str):

@@ -18,28 +18,7 @@ def make_panels(
     gap: float = 0.07,
     **layout: Any,
 ) -> look.Chart:
-    """Lay out empty panels in the house's look.
-
-    Parameters
-    ----------
-    names : sequence of str
-        One escaped name per panel, in reading order.
-    title, subtitle : str
-        Of the figure.
-    height : int
-        Pixels of one row of panels.
-    columns : int
-        Panels in a row, at most.
-    gap : float
-        Share of the width between two panels.
-    **layout
-        More of plotly's layout.
-
-    Returns
-    -------
-    plotly.graph_objects.Figure
-        Traces go to panel ``n`` with ``xaxis="xn", yaxis="yn"``; the first is ``x`` and ``y``.
-    """
+    """Lay out empty panels in the house's look."""
     columns = min(columns, len(names))
     rows = -(-len(names) // columns)
     total = 92 + rows * (height + 44)
@@ -76,21 +55,6 @@ def make_panels(
 
 
 def is_edge(place: int, total: int, columns: int = 3) -> tuple[bool, bool]:
-    """Tell whether a panel is the first of its row, and whether none is below it.
-
-    Parameters
-    ----------
-    place : int
-        1-based number of the panel.
-    total : int
-        How many there are.
-    columns : int
-        Panels in a row, at most.
-
-    Returns
-    -------
-    tuple of bool
-        At the left, at the bottom.
-    """
+    """Tell whether a panel is the first of its row, and whether none is below it."""
     columns = min(columns, total)
     return (place - 1) % columns == 0, place + columns > total

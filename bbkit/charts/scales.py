@@ -18,17 +18,7 @@ _FAR = 2.5
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis of numbers.
-
-    Attributes
-    ----------
-    edges : numpy.ndarray
-        Edges of the bins, at least two.
-    logarithmic : bool
-        Whether the bins grow by a factor.
-    low, high : float
-        What the axis shows, in its own unit.
-    """
+    """An axis of numbers."""
 
     edges: np.ndarray
     logarithmic: bool
@@ -90,25 +80,7 @@ class Scale:
 
 
 def make_scale(values: np.ndarray, bins: int, *, limit: float | None = None, zero: bool = False) -> Scale:
-    """Choose bins and what an axis shows for whole numbers.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        Whole numbers, at least one.
-    bins : int
-        How many bins at most.
-    limit : float, optional
-        A value that should be in view when it is not far away.
-    zero : bool
-        Whether the axis begins at 0.
-
-    Returns
-    -------
-    Scale
-        Logarithmic where a tail over ten times the median would squeeze all else into the first bins, and
-        nothing is 0.
-    """
+    """Choose bins and what an axis shows for whole numbers."""
     low, high = float(values.min()), float(values.max())
     seen = max(high, limit) if limit and limit <= _FAR * high else high
     if low > 0 and high > 10 * float(np.median(values)):
@@ -123,23 +95,7 @@ def make_scale(values: np.ndarray, bins: int, *, limit: float | None = None, zer
 
 
 def mark_value(figure: go.Figure, scale: Scale, label: str, value: float, **how: Any) -> None:
-    """Draw a line across a panel and name it, within the panel and off the neighbours' names.
-
-    Parameters
-    ----------
-    figure : plotly.graph_objects.Figure
-        The figure.
-    scale : Scale
-        The axis the value lies on.
-    label : str
-        What it is.
-    value : float
-        Where; a value out of view is named at the edge with an arrow.
-    **how
-        ``panel`` (int, 1-based), ``row`` (int: names in different rows cannot overlap), ``top`` (share of the
-        panel's height at which row 0 begins), ``solid`` (bool), ``axis`` (``x`` or ``y``),
-        ``text`` (str: in place of label and value).
-    """
+    """Draw a line across a panel and name it, within the panel and off the neighbours' names."""
     panel = how.get("panel", 1)
     suffix = "" if panel == 1 else str(panel)
     upright = how.get("axis", "x") == "x"

@@ -17,22 +17,7 @@ from bbkit.families.shapes import looks_like
 
 
 class BodyCheck:
-    """Checks bodies of one family for one model.
-
-    Parameters
-    ----------
-    family : Family
-        Whose request describes the bodies; it must have one.
-    model_id : str
-        The job's model: some rules depend on it.
-
-    Attributes
-    ----------
-    plain : PlainLines or None
-        Takes lines that need no further look.
-    walked : bool
-        Whether the last body was walked value by value: only then may it hold media.
-    """
+    """Checks bodies of one family for one model."""
 
     def __init__(self, family: Family, model_id: str):
         assert family.request is not None
@@ -50,18 +35,7 @@ class BodyCheck:
         self.plain = make_plain(family, self.field, self.bare_id)
 
     def faults(self, body: Any) -> list[Fault]:
-        """Report what is wrong with a body.
-
-        Parameters
-        ----------
-        body : object
-            ``modelInput`` as JSON values.
-
-        Returns
-        -------
-        list of Fault
-            Empty for a body that the family's description and the model's known rules accept.
-        """
+        """Report what is wrong with a body."""
         self.walked = False
         if self.type is not None:
             try:

@@ -17,18 +17,7 @@ _SIMPLE = {
 
 
 def converse_field(remarks: Field) -> Field:
-    """Describe a Converse body by the service's own model.
-
-    Parameters
-    ----------
-    remarks : Field
-        What the model does not say: known mistakes, texts that must not be empty.
-
-    Returns
-    -------
-    Field
-        Every member of the shape but ``modelId``; bytes are base64 text, as batch wants them.
-    """
+    """Describe a Converse body by the service's own model."""
     return _lay_over(_shaped(), remarks)
 
 

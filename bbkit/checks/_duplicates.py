@@ -7,11 +7,7 @@ _REMEMBERED = 1000
 
 
 class Duplicates:
-    """Takes record ids as they come and names those that came before.
-
-    A 64-bit hash makes an id a suspect, a second one, independent of the first, confirms it: two
-    different ids are taken for the same once in 2^64 of the pairs that share the first hash.
-    """
+    """Takes record ids as they come and names those that came before."""
 
     def __init__(self) -> None:
         self._ids: list[str] = []

@@ -29,22 +29,7 @@ def open_file(name: str) -> BinaryIO:
 
 
 class Lines:
-    """The lines of one file, split at newlines only.
-
-    Parameters
-    ----------
-    name : str
-        A path or ``s3://`` URI.
-
-    Attributes
-    ----------
-    bytes : int
-        What has been read, in bytes.
-    bom : bool
-        Whether the file began with a byte order mark; it is taken off.
-    kind : str
-        What the file is instead of lines of JSON, told from its first block; then it has no lines.
-    """
+    """The lines of one file, split at newlines only."""
 
     def __init__(self, name: str):
         self.name = name

@@ -38,21 +38,7 @@ class Groups:
         record_id: str | None = None,
         times: int = 1,
     ) -> None:
-        """Add a fault of one record or line.
-
-        Parameters
-        ----------
-        fault : Fault
-            What is wrong.
-        file : str
-            Where it stands, empty for records in memory.
-        line : int, optional
-            Its line (1-based), or row.
-        record_id : str, optional
-            The record.
-        times : int
-            How many records have it, this one and others like it.
-        """
+        """Add a fault of one record or line."""
         kind = (fault.severity, fault.rule, file)
         key = (*kind, _general(fault.path), fault.remedy)
         group = self._groups.get(key)

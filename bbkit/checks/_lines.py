@@ -15,18 +15,7 @@ _NO_NUMBER = "JSON has no NaN and no infinity: give a number, or leave the name 
 
 
 def read_line(line: bytes) -> tuple[Any, list[Fault]]:
-    """Read one line as JSON, as leniently as it takes to say what is wrong with it.
-
-    Parameters
-    ----------
-    line : bytes
-        The line without its newline.
-
-    Returns
-    -------
-    tuple of (object, list of Fault)
-        Its value (None when it has none) and what a strict reader would not take.
-    """
+    """Read one line as JSON, as leniently as it takes to say what is wrong with it."""
     try:
         return _decode(line), []
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -109,18 +98,7 @@ def _iter_texts(value: Any) -> Any:
 
 
 def record_faults(record: Any) -> list[Fault]:
-    """What is wrong with a line's value beside its body.
-
-    Parameters
-    ----------
-    record : object
-        What the line holds.
-
-    Returns
-    -------
-    list of Fault
-        Empty for ``{"recordId": string, "modelInput": object}``.
-    """
+    """What is wrong with a line's value beside its body."""
     if type(record) is not dict:
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(record), "a single value")
         remedy = 'Write one object a line: {"recordId": ..., "modelInput": {...}}.'

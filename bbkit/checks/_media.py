@@ -33,18 +33,7 @@ def iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def media_faults(body: Mapping[str, Any]) -> list[Fault]:
-    """Report images whose bytes are of another format than the body says.
-
-    Parameters
-    ----------
-    body : mapping
-        ``modelInput`` of a record.
-
-    Returns
-    -------
-    list of Fault
-        One per such image; nothing for formats that cannot be told from their first bytes.
-    """
+    """Report images whose bytes are of another format than the body says."""
     faults = []
     for path, value in iter_objects(body):
         said, data = _declared(value)

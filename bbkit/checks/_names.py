@@ -40,18 +40,7 @@ _EXAMPLES = {
 
 
 def check_job_name(name: str) -> list[dict[str, Any]]:
-    """Check a job name against the service's pattern.
-
-    Parameters
-    ----------
-    name : str
-        1 to 63 letters, digits, ``+``, ``-`` and ``.``, beginning with a letter or digit.
-
-    Returns
-    -------
-    list of dict
-        Findings, for `bbkit.frames.findings`; empty when the name fits.
-    """
+    """Check a job name against the service's pattern."""
     if _JOB_NAME.fullmatch(name):
         return []
     if not name or len(name) > 63:
@@ -76,19 +65,7 @@ def check_job_name(name: str) -> list[dict[str, Any]]:
 
 
 def check_s3_uri(uri: str) -> list[dict[str, Any]]:
-    """Check an S3 URI against the service's own pattern, which is narrower than S3.
-
-    Parameters
-    ----------
-    uri : str
-        Such as ``s3://bucket/prefix/``; ``dt=2026-01-01/``, spaces, ``+``, ``@``, ``:``, ``//`` and letters
-        beyond ASCII are refused.
-
-    Returns
-    -------
-    list of dict
-        Findings; empty when the URI fits.
-    """
+    """Check an S3 URI against the service's own pattern, which is narrower than S3."""
     if len(uri) <= 1024 and _S3_URI.fullmatch(uri):
         return []
     if not uri.startswith("s3://"):
@@ -114,25 +91,7 @@ def check_s3_uri(uri: str) -> list[dict[str, Any]]:
 
 
 def check_arn(kind: str, arn: str) -> list[dict[str, Any]]:
-    """Check an ARN against the service's pattern.
-
-    Parameters
-    ----------
-    kind : str
-        ``role``, ``kms_key`` (also a key id or an alias), ``job`` or ``model``.
-    arn : str
-        The ARN.
-
-    Returns
-    -------
-    list of dict
-        Findings; empty when the ARN fits.
-
-    Raises
-    ------
-    KeyError
-        For another kind.
-    """
+    """Check an ARN against the service's pattern."""
     if len(arn) <= 2048 and _ARNS[kind].fullmatch(arn):
         return []
     named = kind.replace("_", " ")

@@ -15,15 +15,7 @@ from bbkit.families.requests import Field, required, string
 
 
 class PlainLines:
-    """Takes plain lines.
-
-    Parameters
-    ----------
-    decode : callable
-        Gives the record of a line or raises.
-    chat : bool
-        Whether a system turn may stand before the user's.
-    """
+    """Takes plain lines."""
 
     def __init__(self, decode: Callable[[bytes], Any], *, chat: bool):
         self._decode = decode
@@ -50,22 +42,7 @@ class PlainLines:
 
 
 def make_plain(family: Family, field: Field, model_id: str) -> PlainLines | None:
-    """Make what takes the plain lines of a family.
-
-    Parameters
-    ----------
-    family : Family
-        Whose rules must have nothing to say of what is taken.
-    field : Field
-        The description of its body.
-    model_id : str
-        The bare id of the job's model.
-
-    Returns
-    -------
-    PlainLines or None
-        None where the rules may always speak.
-    """
+    """Make what takes the plain lines of a family."""
     if family.request is None or family.request.silent is None:
         return None
     chat = "messages" in field.members and _is_chat(field.members["messages"])

@@ -36,21 +36,7 @@ def check_file(groups: Groups, name: str, records: int, size: int, quotas: Quota
 
 
 def check_job(groups: Groups, model_id: str, records: int, size: int, quotas: Quotas, *, whole: bool) -> None:
-    """Add what a job of all the records lacks or has too much of.
-
-    Parameters
-    ----------
-    groups : Groups
-        Takes the findings.
-    model_id : str
-        The job's model.
-    records, size : int
-        How many records, and their bytes.
-    quotas : Quotas
-        What a job takes.
-    whole : bool
-        Whether the records would go into one job as they stand (files), or are still to be split (in memory).
-    """
+    """Add what a job of all the records lacks or has too much of."""
     if not records:
         groups.add_whole("error", "no_records", "There is no record.", "Give at least one record.")
     elif records < quotas.min_records_per_job:

@@ -28,26 +28,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class RecordCheck:
-    """Checks records one after another and gives the table of findings at the end.
-
-    Parameters
-    ----------
-    model_id : str
-        The job's model.
-    family : str or Family, optional
-        Whose bodies they are, where the model id does not say it.
-    invocation_type : str
-        ``InvokeModel`` or ``Converse``.
-    quotas : Quotas, optional
-        What a job takes; AWS's dated defaults when left out.
-
-    Raises
-    ------
-    FamilyError
-        When the family cannot be told.
-    InputError
-        For another invocation type.
-    """
+    """Checks records one after another and gives the table of findings at the end."""
 
     def __init__(
         self,
@@ -81,17 +62,7 @@ class RecordCheck:
             )
 
     def check_line(self, line: bytes, number: int | None = None, file: str = "") -> None:
-        """Check one line, without its newline.
-
-        Parameters
-        ----------
-        line : bytes
-            One record.
-        number : int, optional
-            Its line (1-based) in the file, or its row in memory.
-        file : str
-            The file it stands in.
-        """
+        """Check one line, without its newline."""
         if not self._take_plain(line, number, file):
             self._check_unusual(line, number, file, None)
 
@@ -149,17 +120,7 @@ class RecordCheck:
             self.groups.add(fault, file=file, line=number, record_id=record_id)
 
     def check_record(self, record_id: Any, body: Any, row: int | None = None) -> None:
-        """Check a record in memory, as the line that would be written.
-
-        Parameters
-        ----------
-        record_id : object
-            Its id; None where it has none.
-        body : object
-            Its body.
-        row : int, optional
-            Its row (1-based), for the findings.
-        """
+        """Check a record in memory, as the line that would be written."""
         shown = record_id if type(record_id) is str else None
         try:
             line = input_line(record_id, body)
@@ -181,17 +142,7 @@ class RecordCheck:
         return self._check_unusual(line, row, "", meant)
 
     def finish(self, *, whole: bool = False) -> Findings:
-        """Give everything found.
-
-        Parameters
-        ----------
-        whole : bool
-            Whether the records are files that would go into one job as they stand.
-
-        Returns
-        -------
-        Findings
-        """
+        """Give everything found."""
         self._duplicates.flush()
         self._check_duplicates()
         self._check_buckets()

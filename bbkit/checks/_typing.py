@@ -21,10 +21,7 @@ _NEVER = Literal["\0 a name that is known to be wrong"]
 
 
 def keep_by_name(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember what `make` gave for the name of a family, whose description does not change.
-
-    The wrapped function takes the name first, then the description, then hashable values.
-    """
+    """Remember what `make` gave for the name of a family, whose description does not change."""
     made: dict[tuple[Any, ...], Any] = {}
 
     @wraps(make)
@@ -37,21 +34,7 @@ def keep_by_name(make: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def make_type(field: Field, *, free: bool) -> Any:
-    """Make the type of the bodies that follow a description.
-
-    Parameters
-    ----------
-    field : Field
-        The description of the whole body.
-    free : bool
-        Whether values left to the model are let through; a decoder would skip some and could not tell NaN
-        written as null from null.
-
-    Returns
-    -------
-    type or None
-        For `msgspec.convert`; None where no type can tell.
-    """
+    """Make the type of the bodies that follow a description."""
     made = _make(field, free)
     if made is None:
         return None

@@ -31,22 +31,7 @@ _KIND_NAMES = {
 
 
 def find_faults(field: Field, body: Any, source: str = "", date: str = "") -> list[Fault]:
-    """Report everything in which a body departs from its description.
-
-    Parameters
-    ----------
-    field : Field
-        The description of the whole body.
-    body : object
-        What `modelInput` holds.
-    source, date : str
-        The page described and when, for the remedies.
-
-    Returns
-    -------
-    list of Fault
-        In the order of the description; empty for a body that follows it.
-    """
+    """Report everything in which a body departs from its description."""
     return _Walk(source, date).walk(field, body, "")
 
 

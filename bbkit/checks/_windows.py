@@ -12,15 +12,7 @@ _PARTS = 16
 
 
 class WindowCheck:
-    """Estimates the tokens of records that are long enough to matter.
-
-    Parameters
-    ----------
-    model_id : str
-        The job's model; nothing is checked where the list of models has no window for it.
-    family : Family
-        For the estimate's factor.
-    """
+    """Estimates the tokens of records that are long enough to matter."""
 
     def __init__(self, model_id: str, family: Family):
         model = find_model(model_id)
@@ -32,18 +24,7 @@ class WindowCheck:
         self.bytes = 2 * self.window if self.window else None
 
     def faults(self, body: Any) -> list[Fault]:
-        """Report a text that is estimated to be longer than the window.
-
-        Parameters
-        ----------
-        body : object
-            ``modelInput``.
-
-        Returns
-        -------
-        list of Fault
-            An error when even the low end of the estimate does not fit, a warning when its middle does not.
-        """
+        """Report a text that is estimated to be longer than the window."""
         if self.window is None or type(body) is not dict:
             return []
         window = self.window

@@ -42,24 +42,7 @@ COMPARISON_COLUMNS = {
 def reconcile_manifests(
     folder: Path, rows: pd.DataFrame, prices: Prices, *, text: bool = True
 ) -> pd.DataFrame:
-    """Lay each job's tokens by its lines beside those of its manifest.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of a run.
-    rows : pandas.DataFrame
-        What `bbkit.costs.rows.price_rows` gave.
-    prices : bbkit.prices.Prices
-        For jobs whose lines report no tokens.
-    text : bool
-        Whether the model answers with text; embeddings have no output tokens.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per job with a manifest, columns `MANIFEST_COLUMNS`.
-    """
+    """Lay each job's tokens by its lines beside those of its manifest."""
     found = []
     jobs = rows.groupby("job_arn")
     sums = jobs[["input_tokens", "output_tokens"]].sum(min_count=1)
@@ -106,18 +89,7 @@ def _cost_counts(
 
 
 def told_rows(manifests: pd.DataFrame) -> pd.DataFrame:
-    """Turn the jobs that a manifest's counts cost into rows of a cost.
-
-    Parameters
-    ----------
-    manifests : pandas.DataFrame
-        What `reconcile_manifests` gave.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per such job, with the tokens of its manifest.
-    """
+    """Turn the jobs that a manifest's counts cost into rows of a cost."""
     told = manifests.dropna(subset="cost_usd").reset_index(drop=True)
     return told.assign(
         input_tokens=told["manifest_input_tokens"], output_tokens=told["manifest_output_tokens"]
@@ -134,22 +106,7 @@ def _read_counts(path: Path) -> dict[str, int]:
 
 
 def compare_costs(ledger: pd.DataFrame, numbers: Mapping[str, Any], estimate: CostEstimate) -> pd.DataFrame:
-    """Part the difference between estimate and cost into answers, input, output, and prices.
-
-    Parameters
-    ----------
-    ledger : pandas.DataFrame
-        The rows whose cost is known.
-    numbers : mapping
-        Those of a `bbkit.costs.Cost`.
-    estimate : CostEstimate
-        What was estimated before.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per cause and one of their sum, columns `COMPARISON_COLUMNS`; none where a cost is not known.
-    """
+    """Part the difference between estimate and cost into answers, input, output, and prices."""
     before, spent = estimate.numbers, numbers["cost_usd"]
     records, answered, unpriced = before["records"], numbers["answered"], numbers["unpriced"]
     priced = answered - unpriced

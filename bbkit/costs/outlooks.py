@@ -14,19 +14,7 @@ _STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78, 6: 2.57, 7: 2.45, 8: 2.36, 9: 2
 
 
 class Outlook:
-    """How many tokens to expect, from the bodies and, where there is one, a probe.
-
-    Parameters
-    ----------
-    parts : list of Part
-        The jobs.
-    max_tokens : int or None
-        Maximum of output tokens of every record; None takes what the bodies say.
-    probe : pandas.DataFrame or None
-        Real answers to go by.
-    text : bool
-        Whether the model answers with text; embeddings have no output tokens.
-    """
+    """How many tokens to expect, from the bodies and, where there is one, a probe."""
 
     def __init__(self, parts: list[Part], max_tokens: int | None, probe: pd.DataFrame | None, text: bool):
         self.max_tokens, self.text = max_tokens, text
@@ -82,18 +70,7 @@ class Outlook:
         self.notes[0] = f"Input tokens are scaled from what the model counted in {len(tokens):,} records."
 
     def output(self, part: TokenEstimate) -> tuple[float | None, float | None, float | None]:
-        """Tell the output tokens of a part.
-
-        Parameters
-        ----------
-        part : TokenEstimate
-            A job.
-
-        Returns
-        -------
-        tuple of (float or None)
-            Low, expected, high; None where it is not known.
-        """
+        """Tell the output tokens of a part."""
         if not self.text:
             return 0.0, 0.0, 0.0
         limit = part.max_output_tokens if self.max_tokens is None else self.max_tokens * part.answers

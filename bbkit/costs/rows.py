@@ -55,26 +55,7 @@ def price_rows(
     keep: Iterable[str] = (),
     media: bool = True,
 ) -> pd.DataFrame:
-    """Cost every row of a tidy frame.
-
-    Parameters
-    ----------
-    outputs : pandas.DataFrame
-        Columns of `bbkit.frames.OUTPUT_COLUMNS`, as far as there.
-    prices : bbkit.prices.Prices
-        The prices.
-    model_id, region : str
-        For rows that do not say theirs.
-    keep : iterable of str
-        More columns to carry along.
-    media : bool
-        Whether a record may have held an image; matters where images are priced by the piece.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per row of `outputs`, in its order: `COST_ROW_COLUMNS`, then `keep`.
-    """
+    """Cost every row of a tidy frame."""
     codes, combos = _combine(outputs, model_id, region)
     found = [(prices.find(*combo), prices.find(combo[0], combo[1], "on_demand")) for combo in combos]
     tokens = {name: _floats(outputs, name) for name in TOKENS}
@@ -246,20 +227,7 @@ def _judge(
 
 
 def mark_told(rows: pd.DataFrame, job_arns: Iterable[str]) -> pd.DataFrame:
-    """Mark answers whose job is costed by its manifest.
-
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        What `price_rows` gave.
-    job_arns : iterable of str
-        Those jobs.
-
-    Returns
-    -------
-    pandas.DataFrame
-        The rows, with the state ``by manifest`` in place of ``unpriced``.
-    """
+    """Mark answers whose job is costed by its manifest."""
     told = rows["job_arn"].isin(list(job_arns)) & (rows["state"] == "unpriced")
     if not told.any():
         return rows

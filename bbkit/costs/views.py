@@ -14,18 +14,7 @@ STANDIN_OUTLOOK = "A stand-in will answer: nothing is billed, and the amounts ar
 
 
 def say_usd(amount: Any) -> str:
-    """Write an amount of US dollars: two digits after the point, more where it is small.
-
-    Parameters
-    ----------
-    amount : float or None
-        USD; None and NA are not known.
-
-    Returns
-    -------
-    str
-        Such as ``$1,234.50``, ``$0.0042`` or ``not known``.
-    """
+    """Write an amount of US dollars: two digits after the point, more where it is small."""
     if amount is None or pd.isna(amount):
         return "not known"
     size = abs(float(amount))
@@ -39,20 +28,7 @@ def say_usd(amount: Any) -> str:
 
 
 def count_noun(count: int, noun: str) -> str:
-    """Write a number of things.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    noun : str
-        What one of them is called.
-
-    Returns
-    -------
-    str
-        Such as ``1 record`` or ``2,000 records``.
-    """
+    """Write a number of things."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
@@ -62,24 +38,7 @@ def show_cost(
     notes: Iterable[str],
     numbers: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Bring a cost into the forms a notebook and a report read.
-
-    Parameters
-    ----------
-    sentence : str
-        The result in one sentence.
-    tables : iterable of (str, DataFrame)
-        A heading ("" for none) and a small table, the first one for ``report.json``.
-    notes : iterable of str
-        Where the prices and counts are from.
-    numbers : mapping
-        What ``--fail-on`` can name.
-
-    Returns
-    -------
-    dict
-        MIME type to content.
-    """
+    """Bring a cost into the forms a notebook and a report read."""
     listed, said = list(tables), list(notes)
     plain = [sentence]
     parts = [f"<p><b>{html.escape(sentence)}</b></p>"]
@@ -104,20 +63,7 @@ def show_cost(
 
 
 def show_usd(table: pd.DataFrame, row: str) -> pd.DataFrame:
-    """Write one row of a comparison as amounts, where its other rows are counts.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        Columns ``what, estimated, actual`` and others.
-    row : str
-        What that row is called.
-
-    Returns
-    -------
-    pandas.DataFrame
-        With ``estimated`` and ``actual`` as text.
-    """
+    """Write one row of a comparison as amounts, where its other rows are counts."""
     is_usd = table["what"] == row
     shown = table.copy()
     for name in ("estimated", "actual"):

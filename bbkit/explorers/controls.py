@@ -15,17 +15,7 @@ _WIDE = widgets.Layout(width="auto")
 
 
 class ColumnFilter:
-    """A filter on one column: its values to choose from or, of times and many numbers, a range.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The rows.
-    column : str
-        One of `list_filterable`.
-    as_range : bool
-        Whether also few numbers are a range.
-    """
+    """A filter on one column: its values to choose from or, of times and many numbers, a range."""
 
     def __init__(self, frame: pd.DataFrame, column: str, *, as_range: bool = False):
         self._frame, self._column = frame, column

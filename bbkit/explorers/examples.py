@@ -12,13 +12,7 @@ from bbkit.frames import find_column, require_columns
 
 
 class Examples:
-    """Records chosen to be read, each with its texts side by side.
-
-    Attributes
-    ----------
-    records : pandas.DataFrame
-        The rows shown.
-    """
+    """Records chosen to be read, each with its texts side by side."""
 
     def __init__(self, records: pd.DataFrame, columns: Sequence[str], total: int):
         self.records = records

@@ -19,15 +19,7 @@ _THREADS = 4
 
 
 class Condition(NamedTuple):
-    """A condition on rows.
-
-    Attributes
-    ----------
-    code : callable
-        Takes what the frame is called and gives the condition as code.
-    make : callable
-        Gives the mask that the code gives.
-    """
+    """A condition on rows."""
 
     code: Callable[[str], str]
     make: Callable[[], np.ndarray]
@@ -88,13 +80,7 @@ def _is_arrow_text(kind: pa.DataType) -> bool:
 
 
 class Selector:
-    """Finds the rows that pass some conditions, in an order; what did not change is not made again.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
-        The rows.
-    """
+    """Finds the rows that pass some conditions, in an order; what did not change is not made again."""
 
     def __init__(self, frame: pd.DataFrame):
         self._frame = frame
@@ -131,17 +117,7 @@ class Selector:
 
 
 class Sort(NamedTuple):
-    """An order of rows.
-
-    Attributes
-    ----------
-    column : str
-        What to sort by; "" for the order in which the rows were sent.
-    descending : bool
-        Largest first.
-    by_length : bool
-        Sort texts by their number of characters.
-    """
+    """An order of rows."""
 
     column: str = ""
     descending: bool = False

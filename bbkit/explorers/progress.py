@@ -70,18 +70,7 @@ class JobProgress:
 
 
 def show_jobs(watch: JobWatch) -> str:
-    """Lay out the jobs of a watch as a table.
-
-    Parameters
-    ----------
-    watch : bbkit.jobs.watches.JobWatch
-        The watch.
-
-    Returns
-    -------
-    str
-        HTML with everything of the service escaped.
-    """
+    """Lay out the jobs of a watch as a table."""
     rows = watch.progress.to_dict("records")
     table = "".join(_row(row) for row in rows)
     head = "".join(

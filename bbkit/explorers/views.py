@@ -31,18 +31,7 @@ MOST_CHARACTERS = 200_000
 
 
 def escape(value: Any) -> str:
-    """Make a text safe to stand in HTML, and leave `$` to be text for MathJax.
-
-    Parameters
-    ----------
-    value : object
-        Text of a model or a source, possibly NA.
-
-    Returns
-    -------
-    str
-        The escaped text, ``not known`` for NA.
-    """
+    """Make a text safe to stand in HTML, and leave `$` to be text for MathJax."""
     if is_absent(value):
         return "<i>not known</i>"
     text = str(value)
@@ -53,20 +42,7 @@ def escape(value: Any) -> str:
 
 
 def show_text(heading: str, value: Any) -> str:
-    """Lay out one text under its heading.
-
-    Parameters
-    ----------
-    heading : str
-        What it is.
-    value : object
-        The text; a dict or list is shown as indented JSON.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Lay out one text under its heading."""
     if isinstance(value, dict | list):
         value = json.dumps(value, indent=2, ensure_ascii=False)
     return (
@@ -76,18 +52,7 @@ def show_text(heading: str, value: Any) -> str:
 
 
 def show_side_by_side(texts: Sequence[tuple[str, Any]]) -> str:
-    """Lay out texts beside each other, as a table so that it holds wherever HTML is shown.
-
-    Parameters
-    ----------
-    texts : sequence of (str, object)
-        Heading and text.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Lay out texts beside each other, as a table so that it holds wherever HTML is shown."""
     # JupyterLab aligns cells to the right unless the cell itself says otherwise.
     width = f"width: {100 // max(1, len(texts))}%; text-align: start; vertical-align: top"
     heads = "".join(f'<th scope="col" style="{width}">{html.escape(name)}</th>' for name, _ in texts)
@@ -100,20 +65,7 @@ def show_side_by_side(texts: Sequence[tuple[str, Any]]) -> str:
 
 
 def show_facts(row: Mapping[Hashable, Any], names: Sequence[str] = FACTS) -> str:
-    """Lay out small values of a record in a line.
-
-    Parameters
-    ----------
-    row : mapping
-        A row of the tidy frame.
-    names : sequence of str
-        Which columns; those absent or NA are left out.
-
-    Returns
-    -------
-    str
-        HTML.
-    """
+    """Lay out small values of a record in a line."""
     parts = [
         f"<span><b>{html.escape(name.replace('_', ' '))}</b> {escape(_number(row[name]))}</span>"
         for name in names
@@ -127,37 +79,12 @@ def _number(value: Any) -> Any:
 
 
 def wrap(*parts: str) -> str:
-    """Put parts of a view together, out of MathJax's reach.
-
-    Parameters
-    ----------
-    *parts : str
-        HTML.
-
-    Returns
-    -------
-    str
-        HTML with its style.
-    """
+    """Put parts of a view together, out of MathJax's reach."""
     return f'{STYLE}<div class="bbkit-view tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
 
 
 def show_record(row: Mapping[Hashable, Any], note: str = "") -> str:
-    """Lay out one record in full.
-
-    Parameters
-    ----------
-    row : mapping
-        A row of the tidy frame, with whatever `with_columns` and source columns it has; ``prompt`` is what
-        was sent as text, ``model_input`` and ``model_output`` its JSON.
-    note : str
-        Why something is not shown.
-
-    Returns
-    -------
-    str
-        HTML: id, facts, error, prompt, answer, reasoning, tool calls, source row, raw JSON.
-    """
+    """Lay out one record in full."""
     parts = [f"<h3><code>{escape(row['record_id'])}</code></h3>", show_facts(row)]
     if not is_absent(row.get("error_message")) or not is_absent(row.get("error_code")):
         code = "" if is_absent(row.get("error_code")) else f" {row['error_code']}"
@@ -245,21 +172,7 @@ def head_line(widths: Mapping[str, int]) -> str:
 
 
 def list_line(row: Mapping[Hashable, Any], widths: Mapping[str, int]) -> str:
-    """Write a record as one line of plain text of a fixed width, to be shown by a widget that takes no HTML.
-
-    Parameters
-    ----------
-    row : mapping
-        `LINE_COLUMNS` of the tidy frame; where no answer came, the error stands for the text
-        and the outcome for the stop reason.
-    widths : mapping of str to int
-        Characters for each column, as `fit_widths` gives them.
-
-    Returns
-    -------
-    str
-        Without signs that cannot be seen; spaces do not collapse.
-    """
+    """Write a record as one line of plain text of a fixed width."""
     text = row["error_message"] if is_absent(row["text"]) else row["text"]
     told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
     ended = row["stop_reason"] if told else row["outcome"]

@@ -68,22 +68,7 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def get_family(name: str) -> Family:
-    """Get a family by its name.
-
-    Parameters
-    ----------
-    name : str
-        A key of `FAMILIES`.
-
-    Returns
-    -------
-    Family
-
-    Raises
-    ------
-    FamilyError
-        When no family has that name; the message lists those that have.
-    """
+    """Get a family by its name."""
     if name not in FAMILIES:
         raise FamilyError(f"No family is called {name!r}. Take one of: {', '.join(FAMILIES)}.")
     return FAMILIES[name]
@@ -92,32 +77,7 @@ def get_family(name: str) -> Family:
 def family_of(
     model_id: str, *, invocation_type: str = "InvokeModel", family: str | Family | None = None
 ) -> Family:
-    """Tell the family whose bodies a model takes.
-
-    Parameters
-    ----------
-    model_id : str
-        A foundation-model id, an inference-profile id or an ARN.
-    invocation_type : str
-        ``InvokeModel`` or ``Converse``; a Converse job takes Converse bodies whatever its model.
-    family : str or Family, optional
-        The family, for models whose id does not say it (application inference profiles, custom models); wins
-        over what the id says.
-
-    Returns
-    -------
-    Family
-        Adapted to the model where its kin differ: chat tokens of Llama 4, ``max_completion_tokens`` of
-        gpt-oss.
-
-    Raises
-    ------
-    FamilyError
-        When the id does not say the family or is no text; when an embedding model, or another family than
-        Converse, is asked for with Converse.
-    InputError
-        For another invocation type.
-    """
+    """Tell the family whose bodies a model takes."""
     if invocation_type not in ("InvokeModel", "Converse"):
         raise InputError(f"invocation_type is {invocation_type!r}; it takes InvokeModel or Converse.")
     if not isinstance(model_id, str):
@@ -157,27 +117,7 @@ _LIMIT_NAMES = ("max_completion_tokens", "max_tokens", "max_new_tokens", "maxTok
 
 
 def with_max_tokens(model_input: Mapping[str, Any], max_tokens: int, family: str | Family) -> dict[str, Any]:
-    """Copy a body with another maximum of output tokens, under the name that the body already uses.
-
-    Parameters
-    ----------
-    model_input : mapping
-        The body; it is not changed.
-    max_tokens : int
-        The new maximum, in tokens.
-    family : str or Family
-        Whose body it is.
-
-    Returns
-    -------
-    dict
-        The copy; parts that do not change are shared.
-
-    Raises
-    ------
-    FamilyError
-        When the family has no maximum of output tokens (embeddings).
-    """
+    """Copy a body with another maximum of output tokens, under the name that the body already uses."""
     chosen = family if isinstance(family, Family) else get_family(family)
     if not chosen.max_tokens_path:
         raise FamilyError(f"Family {chosen.name} makes embeddings and has no max_tokens to change.")

@@ -12,12 +12,7 @@ Body = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """What a model answered in one record; what the line does not say is None.
-
-    `text` is the answer only: no reasoning, no tool calls; ``""`` when the model answered without text and
-    None for embeddings. Token counts are what the model reported, unadjusted. `tool_calls` is a list of
-    ``{"id", "name", "input"}``. `embedding` is one vector, or a list of vectors when the line holds several.
-    """
+    """What a model answered in one record; what the line does not say is None."""
 
     text: str | None = None
     stop_reason_raw: str | None = None
@@ -56,27 +51,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Family:
-    """Models that share the shape of their bodies and answers: two pure functions and a request as data.
-
-    Attributes
-    ----------
-    name, title : str
-        The name in code and in tables; the name for people.
-    kind : str
-        ``text`` or ``embedding``.
-    body : callable or None
-        ``body(prompt, *, max_tokens=None, **inference) -> dict``; names that the family does not take raise
-        `InputError`. Embedding families take `max_tokens` and have no use for it. None for families that
-        batch inference does not offer: they are read only.
-    answer : callable
-        ``answer(model_output) -> Answer``; never raises: what is missing or oddly shaped is None.
-    request : Request or None
-        The request described as data, for `bbkit.checks`; None for families that are read only.
-    max_tokens_path : tuple of str
-        Where a body keeps its maximum of output tokens; empty where there is none.
-    source : str
-        The AWS page of the shapes.
-    """
+    """Models that share the shape of their bodies and answers: two pure functions and a request as data."""
 
     name: str
     title: str
@@ -124,27 +99,7 @@ def encode(data: bytes) -> str:
 
 
 def take(inference: Mapping[str, Any], names: Mapping[str, str], family: str) -> Body:
-    """Rename inference parameters to the names of a body.
-
-    Parameters
-    ----------
-    inference : mapping
-        snake_case name to value; None means not sent.
-    names : mapping of str to str
-        snake_case name to the body's own name.
-    family : str
-        Name of the family, for the message.
-
-    Returns
-    -------
-    dict
-        What goes into the body.
-
-    Raises
-    ------
-    InputError
-        For a name that the family does not take.
-    """
+    """Rename inference parameters to the names of a body."""
     sent = {name: value for name, value in inference.items() if value is not None}
     for name in sent:
         if name not in names:
@@ -154,22 +109,7 @@ def take(inference: Mapping[str, Any], names: Mapping[str, str], family: str) ->
 
 
 def refuse_media(prompt: Prompt, family: str, kinds: tuple[str, ...] = ()) -> None:
-    """Raise `InputError` for media of a kind that a family does not take.
-
-    Parameters
-    ----------
-    prompt : Prompt
-        The prompt with its media.
-    family : str
-        Name of the family, for the message.
-    kinds : tuple of str
-        The kinds it takes.
-
-    Raises
-    ------
-    InputError
-        For the first medium of another kind, or one without data or place.
-    """
+    """Raise `InputError` for media of a kind that a family does not take."""
     for media in prompt.media:
         if media.kind not in kinds:
             takes = "takes " + ", ".join(kinds) if kinds else "takes text only"
@@ -192,29 +132,7 @@ def media_bytes(media: Media, family: str) -> str:
 def own_format(
     media: Media, family: str, accepted: tuple[str, ...], called: Mapping[str, str] | None = None
 ) -> str:
-    """A family's own name for the format of a medium.
-
-    Parameters
-    ----------
-    media : Media
-        The medium; `called` maps its format where the family has another name for it.
-    family : str
-        Name of the family, for the message.
-    accepted : tuple of str
-        The formats that the family takes of this kind of media.
-    called : mapping of str to str, optional
-        Other names of accepted formats.
-
-    Returns
-    -------
-    str
-        One of `accepted`.
-
-    Raises
-    ------
-    InputError
-        For a format that the family does not take.
-    """
+    """A family's own name for the format of a medium."""
     name = (called or {}).get(media.format, media.format)
     if name not in accepted:
         raise InputError(

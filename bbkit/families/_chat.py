@@ -31,19 +31,7 @@ _INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_conten
 
 
 def read_text(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Split a message into its answer and its reasoning.
-
-    Parameters
-    ----------
-    message : mapping
-        ``choices[0].message``; ``content`` is a text, a list of parts, or null beside tool calls or refusals.
-
-    Returns
-    -------
-    tuple of (str or None, str or None)
-        The answer without one leading ``<reasoning>...</reasoning>`` (unclosed: all of it is reasoning),
-        ``""`` when there is a message but no text; and the reasoning.
-    """
+    """Split a message into its answer and its reasoning."""
     if not message:
         return None, None
     content = message.get("content")

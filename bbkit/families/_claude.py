@@ -31,18 +31,7 @@ class Traits(NamedTuple):
 
 @lru_cache(maxsize=256)
 def traits_of(model_id: str) -> Traits:
-    """Tell what a Claude model refuses from the version in its bare model id.
-
-    Parameters
-    ----------
-    model_id : str
-        Such as ``anthropic.claude-sonnet-4-5-20250929-v1:0``.
-
-    Returns
-    -------
-    Traits
-        All False when the version cannot be told.
-    """
+    """Tell what a Claude model refuses from the version in its bare model id."""
     found = _VERSION.search(model_id)
     if not found:
         return Traits()

@@ -48,21 +48,7 @@ _FAMILIES = (
 
 
 def split_model_id(model_id: str) -> tuple[str, str, str]:
-    """Take a model id apart.
-
-    Parameters
-    ----------
-    model_id : str
-        A foundation-model id, an inference-profile id, or an ARN of either, of an application inference
-        profile or of a custom model.
-
-    Returns
-    -------
-    tuple of (str, str, str)
-        The kind (``foundation-model``, ``inference-profile``, ``application-inference-profile``,
-        ``custom-model``, another ARN's resource type, or ``""`` for an id that is no ARN and has no
-        geographic prefix), the geography (``us``, ..., ``global``, or ``""``), and the bare id.
-    """
+    """Take a model id apart."""
     kind, name = "", model_id.strip()
     if found := _ARN.fullmatch(name):
         kind, name = found[1], found[2]
@@ -74,18 +60,7 @@ def split_model_id(model_id: str) -> tuple[str, str, str]:
 
 
 def geographies_of(region: str) -> tuple[str, ...]:
-    """The geographies whose inference profiles a region may have, ``global`` aside.
-
-    Parameters
-    ----------
-    region : str
-        Such as ``ap-northeast-1``.
-
-    Returns
-    -------
-    tuple of str
-        Such as ``("apac", "jp")``; empty for a region that is not known.
-    """
+    """The geographies whose inference profiles a region may have, ``global`` aside."""
     parts = region.split("-")
     names = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
     return next((_GEOGRAPHIES_OF[name] for name in names if name in _GEOGRAPHIES_OF), ())
@@ -93,36 +68,13 @@ def geographies_of(region: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1024)
 def bare_model_id(model_id: str) -> str:
-    """The foundation-model id inside a model id: without ARN and geographic prefix.
-
-    Parameters
-    ----------
-    model_id : str
-        Such as ``us.amazon.nova-lite-v1:0`` or an ARN.
-
-    Returns
-    -------
-    str
-        Such as ``amazon.nova-lite-v1:0``; for a custom model its base model; what cannot be taken apart (an
-        application inference profile) comes back as its own id.
-    """
+    """The foundation-model id inside a model id: without ARN and geographic prefix."""
     return split_model_id(model_id)[2]
 
 
 @lru_cache(maxsize=1024)
 def family_name(model_id: str) -> str:
-    """The name of the family that a model id names, or ``""`` when the id does not say.
-
-    Parameters
-    ----------
-    model_id : str
-        Any model id or ARN.
-
-    Returns
-    -------
-    str
-        A name of `bbkit.families.FAMILIES`, or ``""``.
-    """
+    """The name of the family that a model id names, or ``""`` when the id does not say."""
     kind, _, bare = split_model_id(model_id)
     if kind not in ("", "foundation-model", "inference-profile", "custom-model"):
         return ""

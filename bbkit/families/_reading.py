@@ -31,35 +31,12 @@ _NORMALISED = {raw: name for name, raws in _STOP_REASONS.items() for raw in raws
 
 @lru_cache(maxsize=1024)
 def normalise_stop_reason(raw: str | None) -> str | None:
-    """Map a model's stop reason to one of seven.
-
-    Parameters
-    ----------
-    raw : str or None
-        As the model wrote it, in any case.
-
-    Returns
-    -------
-    str or None
-        ``stop``, ``length``, ``tool_use``, ``content_filter``, ``error``, ``cancelled``, or ``other`` for one
-        that is not known; None for None.
-    """
+    """Map a model's stop reason to one of seven."""
     return None if raw is None else _NORMALISED.get(raw.lower(), "other")
 
 
 def answer_of(model_output: Mapping[str, Any]) -> tuple[str, Answer]:
-    """Read an answer by its shape.
-
-    Parameters
-    ----------
-    model_output : mapping
-        ``modelOutput`` of one output line.
-
-    Returns
-    -------
-    tuple of (str, Answer)
-        The family's name and the answer; ``("", Answer())`` for a shape that no family has.
-    """
+    """Read an answer by its shape."""
     if type(model_output) is not dict:
         return "", NO_ANSWER
     for key, read in _SHAPES:
@@ -122,18 +99,7 @@ _SHAPES: tuple[tuple[str, _Reader], ...] = (
 
 
 def max_tokens_of(model_input: Mapping[str, Any]) -> int | None:
-    """The maximum of output tokens that a body asks for, whatever its family.
-
-    Parameters
-    ----------
-    model_input : mapping
-        The body of one record.
-
-    Returns
-    -------
-    int or None
-        Tokens; None when the body does not say.
-    """
+    """The maximum of output tokens that a body asks for, whatever its family."""
     if type(model_input) is not dict:
         return None
     for name in ("max_tokens", "max_completion_tokens", "max_gen_len"):
@@ -148,18 +114,7 @@ def max_tokens_of(model_input: Mapping[str, Any]) -> int | None:
 
 
 def user_text_of(model_input: Mapping[str, Any]) -> str:
-    """The whole text that a model is sent: system and turns, without media, tools and settings.
-
-    Parameters
-    ----------
-    model_input : mapping
-        The body of one record, of any family.
-
-    Returns
-    -------
-    str
-        The texts in their order, with an empty line between; ``""`` when there is none.
-    """
+    """The whole text that a model is sent: system and turns, without media, tools and settings."""
     if type(model_input) is not dict:
         return ""
     texts: list[str] = []

@@ -54,19 +54,7 @@ def misplaced(position: int, block: str, role: str) -> Fault:
 
 
 def tool_faults(turns: Sequence[ToolTurn], use: str, result: str) -> list[Fault]:
-    """Uses without results, results without uses, and either in the wrong role's turn.
-
-    Parameters
-    ----------
-    turns : sequence of ToolTurn
-        Every turn of the body; neighbours of one role count as one turn.
-    use, result : str
-        What the family calls the two blocks.
-
-    Returns
-    -------
-    list of Fault
-    """
+    """Uses without results, results without uses, and either in the wrong role's turn."""
     faults: list[Fault] = []
     waiting: list[Any] = []
     at = 0

@@ -34,45 +34,7 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a request.
-
-    Attributes
-    ----------
-    kind : str
-        ``string``, ``integer``, ``number``, ``boolean``, ``array``, ``object``, ``tagged`` (an
-        object whose member `tag` names its variant), ``either`` (one of `choices`, told apart by JSON type)
-        or ``any``.
-    required : bool
-        Whether the object that holds the value must have it.
-    low, high : float or None
-        Range of a number, ends included.
-    min_length, max_length : int or None
-        Range of the length of a string (characters) or an array (items).
-    values : tuple
-        The accepted values; empty for all. `mistakes` explains some of the others.
-    items : Field or None
-        What an array holds, or an object under any name.
-    members : mapping of str to Field
-        What an object holds. Other names are unknown, unless `open`.
-    mistakes : mapping of str to Mistake
-        Names (of an object) or values (of a string or of a tag) that are known to be wrong.
-    exactly_one, at_most_one : tuple of tuple of str
-        Groups of members that exclude each other.
-    tag, variants : str, mapping of str to Field
-        The variants of a ``tagged`` object.
-    choices : tuple of Field
-        The alternatives of ``either``.
-    open : bool
-        Whether names beyond `members` are left to the model.
-    null_is_absent : bool
-        Whether a member of an object may be null as well as left out.
-    prefix : tuple of str
-        A string must start with one of these; `prefix_mistake` says why.
-    blank : str
-        Severity of a string of white space only; empty where it may be.
-    base64 : bool
-        A string must be base64: no ``data:`` before it, or with `prefix` what follows ``;base64,``.
-    """
+    """One value of a request."""
 
     kind: str
     required: bool = False
@@ -112,23 +74,7 @@ def _no_rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
 
 @dataclass(frozen=True)
 class Request:
-    """The request of a family: its description, and the rules that no description of single values can hold.
-
-    Attributes
-    ----------
-    body : Field
-        The ``object`` that `modelInput` must be.
-    rules : callable
-        ``rules(body, bare_model_id) -> list of Fault`` for what spans several values, such as the order of
-        roles; takes any object, however odd.
-    source, date : str
-        The page described and the month in which it was read.
-    shape : str
-        Name of a botocore shape that describes the body, where there is one (Converse).
-    silent : callable or None
-        ``silent(bare_model_id) -> names``: members, a dot for one inside another, without which `rules` have
-        nothing to say of a body of one user turn of text (and a system turn before it); None where they may.
-    """
+    """The request of a family: its description, and rules that single values cannot hold."""
 
     body: Field
     source: str

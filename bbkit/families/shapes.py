@@ -39,18 +39,7 @@ _UNTYPED = ("text", "image", "document", "video", "audio", "toolUse", "toolResul
 
 
 def looks_like(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the families whose body an object may be.
-
-    Parameters
-    ----------
-    body : mapping
-        ``modelInput`` of a record.
-
-    Returns
-    -------
-    tuple of str
-        Names of `bbkit.families.FAMILIES`, the likeliest first; empty when nothing tells.
-    """
+    """Name the families whose body an object may be."""
     for mark, names in _MARKS:
         if mark in body:
             return names

@@ -159,18 +159,7 @@ def _by_reason(jobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[
 
 
 def fold_messages(messages: pd.Series) -> pd.Series:
-    """Take messages as the same that differ in ids and numbers only.
-
-    Parameters
-    ----------
-    messages : pandas.Series of str
-        Error messages.
-
-    Returns
-    -------
-    pandas.Series of string
-        With the same index; NA stays NA. The pattern runs once per distinct message.
-    """
+    """Take messages as the same that differ in ids and numbers only."""
     codes, distinct = pd.factorize(messages)
     folded = pd.Series(distinct, dtype="string").str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
     return pd.Series(folded.reindex(codes).array, index=messages.index)

@@ -243,33 +243,7 @@ def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataF
 
 
 def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
-    """List, or delete, the objects a run left in S3.
-
-    Before anything is deleted, outputs that are not in the run's folder yet are downloaded. Of an adopted
-    run, what the adopted job read and wrote is for others to delete and is neither listed nor touched.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    delete : bool
-        Delete them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per object: ``uri`` (string), ``bytes`` (Int64).
-
-    Raises
-    ------
-    bbkit.errors.RunError
-        A job has not ended, and `delete` would take its input or output from under it; or outputs here are
-        damaged and cannot be fetched again.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.AwsError
-        AWS refused or did not answer.
-    """
+    """List, or delete, the objects a run left in S3."""
     run = as_run(run)
     run.check_place()
     if delete:

@@ -13,23 +13,7 @@ Progress = Callable[[int, int], None]
 
 
 def input_uri(run: Run, files: Sequence[RecordFile], file: RecordFile) -> str:
-    """Name the object an input file is uploaded to.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    files : sequence of RecordFile
-        All files of the job.
-    file : RecordFile
-        One of them.
-
-    Returns
-    -------
-    str
-        Under the run's ``input/``, where a job of several files has a folder of its own; beside the media
-        of its records where they have some.
-    """
+    """Name the object an input file is uploaded to."""
     if media := media_folder(files):
         return f"{media}{run.label}-{file.path.name}"
     folder = "" if len(files) == 1 else f"{file.job}/"
@@ -37,34 +21,12 @@ def input_uri(run: Run, files: Sequence[RecordFile], file: RecordFile) -> str:
 
 
 def media_folder(files: Sequence[RecordFile]) -> str:
-    """Name the folder in S3 whose media a job reads.
-
-    Parameters
-    ----------
-    files : sequence of RecordFile
-        All files of the job.
-
-    Returns
-    -------
-    str
-        URI ending in ``/``; empty when its records point to no media.
-    """
+    """Name the folder in S3 whose media a job reads."""
     return next((file.media for file in files if file.media), "")
 
 
 def list_media_inputs(run: Run) -> Iterator[aws.S3Object]:
-    """List the input files of a run that lie beside media, outside its own prefix.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Yields
-    ------
-    S3Object
-        Objects of this run.
-    """
+    """List the input files of a run that lie beside media, outside its own prefix."""
     for media in sorted({file.media for file in run.record_files() if file.media}):
         yield from aws.list_objects(f"{media}{run.label}-")
 
@@ -72,22 +34,6 @@ def list_media_inputs(run: Run) -> Iterator[aws.S3Object]:
 def clear_media_folder(run: Run, files: Sequence[RecordFile], media: str) -> None:
     """Make sure that a job finds no input file beside its media but its own: it would process and charge
     them all.
-
-    What jobs of this run left there, once they have ended, is deleted; it is still in the run's folder.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    files : sequence of RecordFile
-        All files of the job.
-    media : str
-        What `media_folder` says of them.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        Input files of others are there, or another job of this run still reads the folder.
     """
     mine = {input_uri(run, files, file) for file in files}
     others = [item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl")]
@@ -117,24 +63,7 @@ def _numbers(run: Run, jobs: Collection[str]) -> set[str]:
 
 
 def upload_inputs(run: Run, files: Sequence[RecordFile], progress: Progress | None) -> None:
-    """Upload the input files of a job; those that are there already are left alone.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    files : sequence of RecordFile
-        All files of the job.
-    progress : callable or None
-        Told about the bytes; without one, a slow upload writes to standard error.
-
-    Raises
-    ------
-    bbkit.errors.RunError
-        A file is not the one that was written.
-    bbkit.errors.AwsError
-        The object is there with other content, or AWS refused.
-    """
+    """Upload the input files of a job; those that are there already are left alone."""
     tell = progress or SlowTransfer(f"uploading {files[0].job}")
     count = Counted(tell, sum(file.bytes for file in files))
     for file in files:

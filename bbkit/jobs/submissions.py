@@ -22,41 +22,12 @@ _UNANSWERED = ("NoAnswer", "InternalServerException", "InternalServerError", "Se
 
 
 def name_job(run: Run, state: JobState) -> str:
-    """Derive a job's name.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    state : JobState
-        The job and its submission.
-
-    Returns
-    -------
-    str
-        ``<name, at most 24>-<run_id's first 8>-<attempt>-<file>-<submission>``, at most 63 characters.
-    """
+    """Derive a job's name."""
     return f"{run.label}-{state.job}-{state.submission}"
 
 
 def make_request(run: Run, state: JobState, files: Sequence[RecordFile]) -> dict[str, Any]:
-    """Write the whole Create request of a job.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    state : JobState
-        The job and its submission.
-    files : sequence of RecordFile
-        Its input files.
-
-    Returns
-    -------
-    dict
-        As CreateModelInvocationJob names it. Its token is a sha256 of the run, the files' content, every
-        parameter and the submission.
-    """
+    """Write the whole Create request of a job."""
     options = run.job_options
     given = input_uri(run, files, files[0])
     alone = len(files) == 1 and not files[0].media
@@ -85,22 +56,7 @@ def make_request(run: Run, state: JobState, files: Sequence[RecordFile]) -> dict
 
 
 def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -> AwsError | RunError | None:
-    """Submit what is queued, until the queue is empty or AWS takes no more for now.
-
-    Parameters
-    ----------
-    run : Run
-        The run; its place was checked.
-    patient : bool
-        Leave alone what AWS refused for another reason than being busy.
-    progress : callable, optional
-        Told about uploads.
-
-    Returns
-    -------
-    bbkit.errors.AwsError or bbkit.errors.RunError or None
-        Why AWS took no more, or refused one, or why one cannot be submitted.
-    """
+    """Submit what is queued, until the queue is empty or AWS takes no more for now."""
     files: dict[str, list[RecordFile]] = {}
     for file in run.record_files():
         files.setdefault(file.job, []).append(file)
@@ -169,36 +125,14 @@ def _create(run: Run, state: JobState, files: Sequence[RecordFile], progress: Pr
 
 
 def stop_unwanted(run: Run) -> None:
-    """Stop jobs that were taken from the queue while their Create was under way.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        AWS refused.
-    """
+    """Stop jobs that were taken from the queue while their Create was under way."""
     for state in run.journal.states():
         if state.to_stop:
             stop_job(state)
 
 
 def stop_job(state: JobState) -> None:
-    """Stop a job; one that has ended, or is being stopped, is left as it is.
-
-    Parameters
-    ----------
-    state : JobState
-        The job.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        AWS refused.
-    """
+    """Stop a job; one that has ended, or is being stopped, is left as it is."""
     if state.status == "Stopping":
         return
     try:

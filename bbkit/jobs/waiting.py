@@ -22,28 +22,7 @@ _SECONDS_OF_A_LINE = 60
 
 
 def advance_jobs(run: Run) -> tuple[pd.DataFrame, bool, str]:
-    """Take one step: submit what the quota has room for, then ask for every job that has not ended.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    tuple
-        The jobs table; whether nothing is left to wait for; and what is in the way, such as a network that is
-        down, in a sentence that is empty when nothing is.
-
-    Raises
-    ------
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.RunError
-        The journal is damaged.
-    bbkit.errors.AwsError
-        AWS tells of no job that has not ended, and time will not cure it.
-    """
+    """Take one step: submit what the quota has room for, then ask for every job that has not ended."""
     trouble = ""
     try:
         if any((state.queued and state.open) or state.to_stop for state in run.journal.states()):
@@ -70,16 +49,7 @@ def _is_passing(error: AwsError) -> bool:
 
 
 class Pace:
-    """How long to wait between two looks: little at first and after news, then more and more.
-
-    Parameters
-    ----------
-    run : Run
-        Of a stand-in, where all is quick, or of AWS, whose counts move once a minute
-        (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-monitor.html).
-    every : float, optional
-        Always this many seconds.
-    """
+    """How long to wait between two looks: little at first and after news, then more and more."""
 
     def __init__(self, run: Run, every: float | None = None):
         if every is not None:
@@ -88,18 +58,7 @@ class Pace:
         self._every, self._next = every, self._first
 
     def step(self, *, news: bool) -> float:
-        """Tell how many seconds to wait now.
-
-        Parameters
-        ----------
-        news : bool
-            Whether the last look brought another status.
-
-        Returns
-        -------
-        float
-            Seconds.
-        """
+        """Tell how many seconds to wait now."""
         if self._every is not None:
             return self._every
         if news:
@@ -194,18 +153,7 @@ def _look_again(run: Run, pace: Pace) -> Iterator[tuple[pd.DataFrame, bool, floa
 
 
 def statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
-    """Take the status of each job from the jobs table.
-
-    Parameters
-    ----------
-    jobs : pandas.DataFrame
-        The jobs table.
-
-    Returns
-    -------
-    dict of str to str
-        By the job's name; ``queued`` where there is none.
-    """
+    """Take the status of each job from the jobs table."""
     return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
 
 
@@ -214,18 +162,7 @@ def _say(text: str) -> None:
 
 
 def describe_job(row: dict) -> str:
-    """Describe a job in one line.
-
-    Parameters
-    ----------
-    row : dict
-        A row of the jobs table.
-
-    Returns
-    -------
-    str
-        Name, status, counts and the message of AWS, as far as known.
-    """
+    """Describe a job in one line."""
     parts = [row["job_name"], "queued" if pd.isna(row["status"]) else row["status"]]
     if not pd.isna(row["processed"]) and row["processed"]:
         of = "" if pd.isna(row["records"]) else f" of {row['records']:,}"
@@ -238,18 +175,7 @@ def describe_job(row: dict) -> str:
 
 
 def summarize_jobs(jobs: pd.DataFrame) -> str:
-    """Describe the jobs of a run in one sentence.
-
-    Parameters
-    ----------
-    jobs : pandas.DataFrame
-        The jobs table.
-
-    Returns
-    -------
-    str
-        Such as ``3 of 12 jobs ended, 2 queued; 1,200 of 6,000 records processed``.
-    """
+    """Describe the jobs of a run in one sentence."""
     ended = int(jobs["status"].isin(list(TERMINAL)).sum())
     queued = int(jobs["job_arn"].isna().sum())
     text = f"{ended} of {len(jobs)} job{'s' if len(jobs) != 1 else ''} ended" + (

@@ -215,22 +215,7 @@ class JobWatch:
 
 
 def estimate_end(samples: list[_Sample], job: dict[str, Any]) -> dict[str, Any]:
-    """Estimate how fast a job goes and when it may end, from its counts of the last 15 minutes.
-
-    Parameters
-    ----------
-    samples : list of (datetime, int)
-        When the number of processed records moved, and to what.
-    job : dict
-        Row of the jobs table; None where not known.
-
-    Returns
-    -------
-    dict
-        ``records_per_minute`` over all samples; ``ends_after`` and ``ends_before`` from the fastest and the
-        slowest stretch between samples, never later than the expiry. Empty when fewer than three moves were
-        seen, when the job is not in progress, or when its size is not known.
-    """
+    """Estimate how fast a job goes and when it may end, from its counts of the last 15 minutes."""
     if len(samples) < 3 or not job.get("records") or job.get("status") != "InProgress":
         return {}
     moves = [
@@ -296,18 +281,7 @@ def _forget_watch(watch: JobWatch) -> None:
 
 
 def console_url(run: Run) -> str:
-    """Give the console's page of batch jobs in the run's region; empty for a stand-in.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        The list of jobs: a page of one job has no address that is documented.
-    """
+    """Give the console's page of batch jobs in the run's region; empty for a stand-in."""
     if run.place.is_standin:
         return ""
     region = run.place.region
@@ -320,16 +294,5 @@ def console_url(run: Run) -> str:
 
 
 def is_ended(status: object) -> bool:
-    """Tell whether a status is one after which nothing changes.
-
-    Parameters
-    ----------
-    status : object
-        A cell of the jobs table.
-
-    Returns
-    -------
-    bool
-        False for NA and for a status not known.
-    """
+    """Tell whether a status is one after which nothing changes."""
     return isinstance(status, str) and status in TERMINAL

@@ -31,25 +31,7 @@ _PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference
 
 @dataclass(frozen=True)
 class Model:
-    """A model that batch inference lists.
-
-    Attributes
-    ----------
-    model_id : str
-        The foundation-model id.
-    provider : str
-        Who made it.
-    family : str
-        Whose bodies it takes, a name of `bbkit.families.FAMILIES`.
-    single_region : tuple of str
-        Regions where the id is passed as it is.
-    profile_source_regions : tuple of str
-        Regions from which the id of an inference profile is passed.
-    context_window : int or None
-        Tokens of input and output together; None where no source says.
-    context_window_source : str or None
-        The page that says so.
-    """
+    """A model that batch inference lists."""
 
     model_id: str
     provider: str
@@ -75,52 +57,19 @@ def _models() -> dict[str, Model]:
 
 
 def find_model(model_id: str) -> Model | None:
-    """Find a model in the list, by any id or ARN that names it.
-
-    Parameters
-    ----------
-    model_id : str
-        A foundation-model id, an inference-profile id or an ARN; of a custom model, its base is found.
-
-    Returns
-    -------
-    Model or None
-        None when the list does not have it, or the id (an application inference profile) does not say.
-    """
+    """Find a model in the list, by any id or ARN that names it."""
     return _models().get(bare_model_id(model_id))
 
 
 def list_models() -> pd.DataFrame:
-    """List the models of batch inference.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per model: `model_id`, `provider`, `family`, `context_window` (tokens, NA where no source
-        says), `single_region` and `profile_source_regions` (tuples of region names). ``attrs`` has `source`
-        and `date`.
-    """
+    """List the models of batch inference."""
     frame = as_frame((vars(model) for model in _models().values()), _COLUMNS)
     frame.attrs.update(source=_data()["source"], date=_data()["date"])
     return frame
 
 
 def profile_ids(model_id: str, region: str) -> list[str]:
-    """Name the ids under which a model may be reachable from a region through an inference profile.
-
-    Parameters
-    ----------
-    model_id : str
-        Any id of the model.
-    region : str
-        The region of the job.
-
-    Returns
-    -------
-    list of str
-        The geographic ids and the global one. AWS's list does not say which of them exist for a model; empty
-        when the model has no profile from there. ListInferenceProfiles tells which exist.
-    """
+    """Name the ids under which a model may be reachable from a region through an inference profile."""
     model = find_model(model_id)
     if model is None or region not in model.profile_source_regions:
         return []
@@ -128,20 +77,7 @@ def profile_ids(model_id: str, region: str) -> list[str]:
 
 
 def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
-    """Check that batch inference lists a model, in a region, under this id.
-
-    Parameters
-    ----------
-    model_id : str
-        The id that a job would be created with.
-    region : str
-        The region of the job; empty leaves out what depends on it.
-
-    Returns
-    -------
-    list of dict
-        Findings (`bbkit.frames.findings` takes them). Nothing is said of models that the id does not reveal.
-    """
+    """Check that batch inference lists a model, in a region, under this id."""
     kind, geography, bare = split_model_id(model_id)
     if kind in ("imported-model", "provisioned-model"):
         return [

@@ -25,19 +25,7 @@ def _also_named() -> dict[str, Any]:
 
 @lru_cache(maxsize=8192)
 def name_keys(name: str) -> frozenset[Key]:
-    """What a marketing name comes down to, however it is written.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``Claude Sonnet 4.5.``, ``NovaMicro`` or ``OpenAI GPT OSS 120b``.
-
-    Returns
-    -------
-    frozenset of tuple of str
-        Its words in order of the alphabet, split at capitals and not: two names are the same model's when
-        they share one.
-    """
+    """What a marketing name comes down to, however it is written."""
     text = re.sub(r"[\s_-]+v\s?1(?:[.:]0)?\s*\.?$", "", name.strip(), flags=re.IGNORECASE)
     text = re.sub(r"(\d)\.0(?!\d)", r"\1", text)
     parts = (re.findall(r"[a-z]+|\d+", text.lower()), re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", text))
@@ -51,18 +39,7 @@ def _key(words: list[str]) -> Key:
 
 @lru_cache(maxsize=1024)
 def model_keys(model_id: str) -> frozenset[Key]:
-    """The names a model may go by.
-
-    Parameters
-    ----------
-    model_id : str
-        A model id, profile id or ARN.
-
-    Returns
-    -------
-    frozenset of tuple of str
-        To compare with `name_keys`.
-    """
+    """The names a model may go by."""
     bare = bare_model_id(model_id)
     return frozenset(key for name in _names_of(bare) for key in name_keys(name))
 

@@ -24,13 +24,7 @@ _KEY = "bbkit"
 
 
 class AccountState(dict[str, Any]):
-    """What `collect_outputs` counted, as it travels in ``outputs.attrs["bbkit"]``.
-
-    The items are plain JSON, so that ``outputs.to_parquet()`` works. pandas copies `attrs` deeply on every
-    operation; this one is never changed, so a copy is itself. The stray lines ride along as `lines`, and, out
-    of what is saved, where this machine keeps the files: `places` by source file, `sent_places` of records;
-    and of a single run its `price_file` and whether a stand-in answered (`is_standin`).
-    """
+    """What `collect_outputs` counted, as it travels in ``outputs.attrs["bbkit"]``."""
 
     lines: pd.DataFrame
 
@@ -187,25 +181,7 @@ def make_state(
     jobs: Mapping[str, Mapping[str, str]] | None = None,
     unsent: Sequence[Mapping[str, Any]] = (),
 ) -> AccountState:
-    """Bring together what was counted while collecting.
-
-    Parameters
-    ----------
-    numbers : mapping
-        By `NUMBERS`, of the best attempt of each record; ``sent`` is None where it is not known.
-    rows : mapping of str to int
-        Rows in the frame by outcome, all attempts where all are shown.
-    notes : sequence of str
-        What else the sentence should say.
-    manifests : sequence of mapping
-        One per manifest, with ``disagreement`` (str, empty when it agrees).
-    lines : pandas.DataFrame
-        The stray lines.
-    jobs : mapping, optional
-        ``status`` and ``message`` of each job that ended, by ARN.
-    unsent : sequence of mapping
-        One per job that is not there and that no waiting will bring, with its ``reason``.
-    """
+    """Bring together what was counted while collecting."""
     items = {
         "numbers": {name: numbers.get(name, 0) for name in NUMBERS},
         "rows": dict(rows),

@@ -77,27 +77,7 @@ def read_lines(
     extras: tuple[str, ...] = (),
     heads: bool = False,
 ) -> Iterator[LinesRead]:
-    r"""Read the lines of an output file that begin within a range of bytes, a batch at a time.
-
-    Lines are split on ``\n`` only: U+2028 and the like occur inside the texts of models.
-
-    Parameters
-    ----------
-    path : str or Path
-        A local file.
-    start, end : int
-        Bytes; a line belongs to the range in which its first byte lies. No `end` is the end of the file.
-    extras : tuple of str
-        Which of `EXTRA_COLUMNS` to read as well.
-    heads : bool
-        Whether to keep the first 200 bytes of every line in a column ``head``, for files that are not at hand
-        later.
-
-    Yields
-    ------
-    LinesRead
-        One row per record line, columns `LINE_COLUMNS` and what was asked for.
-    """
+    r"""Read the lines of an output file that begin within a range of bytes, a batch at a time."""
     batch = _Batch(extras, heads)
     with Path(path).open("rb", buffering=_BLOCK) as stream:
         offset = 0

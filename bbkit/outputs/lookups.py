@@ -19,15 +19,7 @@ _ADVICE = "Pass with_columns=['model_input', 'model_output'] to collect_outputs 
 
 
 class RecordLine(NamedTuple):
-    """What was sent and what came back for one record.
-
-    Attributes
-    ----------
-    model_input, model_output : object
-        The JSON bodies; None where there is none.
-    note : str
-        Why something is not there; empty when all that exists was found.
-    """
+    """What was sent and what came back for one record."""
 
     model_input: Any = None
     model_output: Any = None
@@ -35,21 +27,7 @@ class RecordLine(NamedTuple):
 
 
 def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
-    """Find what was sent and what came back for a row of the tidy frame.
-
-    Parameters
-    ----------
-    outputs : pandas.DataFrame
-        What `collect_outputs` returned, or any selection of it: it knows where its files are.
-    row : mapping
-        One of its rows.
-
-    Returns
-    -------
-    RecordLine
-        From the frame's own columns where it has them, else from the one line in the output file or, of a
-        record without an output, in the record file. Files on S3 are not searched.
-    """
+    """Find what was sent and what came back for a row of the tidy frame."""
     given = {name: _read(row.get(name)) for name in ("model_input", "model_output")}
     if given["model_input"] is not None:
         return RecordLine(given["model_input"], given["model_output"])

@@ -34,22 +34,7 @@ def _dtype(kind: pa.DataType) -> Any:
 
 
 class PartsWriter:
-    """A folder of ``part-00000.parquet`` files that appears when all of them are written.
-
-    Parameters
-    ----------
-    folder : Path or None
-        Where; None writes nothing.
-    schema : pyarrow.Schema
-        Of every part.
-    replace : bool
-        Whether whatever the folder holds may go; otherwise only parts may.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        If the folder holds anything but parts.
-    """
+    """A folder of ``part-00000.parquet`` files that appears when all of them are written."""
 
     def __init__(self, folder: Path | None, schema: pa.Schema, *, replace: bool = False):
         self.folder, self.schema, self.number = folder, schema, 0

@@ -24,22 +24,7 @@ _WAITING_TASKS = 8
 
 
 class Reader:
-    """Reads the files of a group in order, counting per file and gathering the lines that are no rows.
-
-    Parameters
-    ----------
-    group : Group
-        The files.
-    extras : tuple of str
-        Which of `EXTRA_COLUMNS` to read as well.
-    executor : concurrent.futures.Executor or None
-        Reads parts of about `TASK_BYTES` side by side; None reads here.
-
-    Attributes
-    ----------
-    sent : SentIds or None
-        What was sent, once that is found out; None where nobody knows.
-    """
+    """Reads the files of a group in order, counting per file and gathering the lines that are no rows."""
 
     def __init__(self, group: Group, extras: tuple[str, ...], executor: Executor | None):
         self.group, self.extras, self.executor = group, extras, executor

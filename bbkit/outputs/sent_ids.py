@@ -28,10 +28,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Segment:
-    """Ids that were sent together, in sent order, and what became of those that no line answers.
-
-    `ids` gives a fresh iterator each time; None stands for a record sent without an id.
-    """
+    """Ids that were sent together, in sent order, and what became of those that no line answers."""
 
     ids: Callable[[], Iterator[str | None]]
     facts: Facts = Facts()
@@ -44,23 +41,7 @@ def hash_ids(ids: pa.Array) -> np.ndarray:
 
 
 class SentIds:
-    """The ids of some segments by position: distinct ids counted in the order in which they first occur.
-
-    Parameters
-    ----------
-    segments : sequence of Segment
-        Where the ids come from.
-    hashed : bool
-        Keep 64-bit hashes instead of the ids, and read the ids again where they are needed.
-
-    Attributes
-    ----------
-    distinct, repeated, unnamed : int
-        How many ids there are; how many were sent more than once within one attempt; how many records were
-        sent without an id.
-    lengths : dict
-        How many records were sent to each job, by ``job_arn``.
-    """
+    """The ids of some segments by position: distinct ids counted in the order in which they first occur."""
 
     def __init__(self, segments: Sequence[Segment], *, hashed: bool = False):
         self.segments = segments

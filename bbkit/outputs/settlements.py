@@ -32,25 +32,7 @@ def settle(
     member_position: np.ndarray,
     member_segment: np.ndarray,
 ) -> Settled:
-    """Give every record that was sent its row, and name the lines that are no row.
-
-    Parameters
-    ----------
-    lines : pyarrow.Table
-        Record lines in file then line order, columns `LINE_COLUMNS` and ``file`` (number within `files`).
-    ids : pyarrow.Array
-        Distinct ids, in sent order.
-    files, segments : sequence of Facts, of Segment
-        What is known of the lines, and of the ids.
-    member_position, member_segment : numpy.ndarray
-        One item per id and attempt: its place in `ids` and its number in `segments`.
-
-    Returns
-    -------
-    Settled
-        One row per id, attempt and submission that brought a line; one for an id of which no line came in an
-        attempt. In sent order, then by attempt and submission.
-    """
+    """Give every record that was sent its row, and name the lines that are no row."""
     attempts = number_known([item.attempt for item in (*files, *(segment.facts for segment in segments))])
     submissions = number_known([item.submission for item in files])
     width = int(attempts.max(initial=0)) + 1

@@ -46,11 +46,7 @@ class OutputFile:
 
 @dataclass
 class Group:
-    """Files whose lines answer the same ids; no segments when it is not known what was sent.
-
-    `jobs` has the status and message of each job that ended, by ARN; `unsent` a row per job that is not
-    there: ``job, records, reason`` (``refused, withdrawn, unsent, on_demand``) and ``message``.
-    """
+    """Files whose lines answer the same ids; no segments when it is not known what was sent."""
 
     files: list[OutputFile]
     segments: list[Segment] | None = None
@@ -61,27 +57,7 @@ class Group:
 
 
 def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None) -> list[Group]:
-    """Find the files of one or several sources, and the ids that were sent.
-
-    Parameters
-    ----------
-    source : Run, path, str or list of these
-        A run or its folder, a folder, a file, an ``s3://`` prefix, a job ARN.
-    model_id : str
-        What to call the model where the source does not say.
-    sent : path, URI, list of these, iterable of ids or DataFrame with record_id, optional
-        What was sent, for sources that do not know.
-
-    Returns
-    -------
-    list of Group
-        One per run and job; all other places together are one.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        If a place does not exist or holds no output, `sent` is given for a run or is neither places nor ids.
-    """
+    """Find the files of one or several sources, and the ids that were sent."""
     sources = _distinct(source) if isinstance(source, list | tuple) else [source]
     if not sources:
         raise InputError(f"The list of sources is empty. {_PLACES}")

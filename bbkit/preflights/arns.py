@@ -18,118 +18,39 @@ _AREAS = {
 
 
 def partition_of(region: str) -> str:
-    """Name the partition of a region.
-
-    Parameters
-    ----------
-    region : str
-        Such as ``eu-west-1``.
-
-    Returns
-    -------
-    str
-        ``aws``, ``aws-cn`` or ``aws-us-gov``.
-    """
+    """Name the partition of a region."""
     return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
 
 
 def job_arns(run: Run) -> str:
-    """Name every batch job of the run's account and region.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        An ARN that ends in ``*``.
-    """
+    """Name every batch job of the run's account and region."""
     place = run.place
     return f"arn:{partition_of(place.region)}:bedrock:{place.region}:{place.account}:model-invocation-job/*"
 
 
 def media_folders(run: Run) -> list[str]:
-    """Name the folders in S3 whose media the run's records point to.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    list of str
-        URIs ending in ``/``; the input files of such records lie beside the media.
-    """
+    """Name the folders in S3 whose media the run's records point to."""
     return sorted({file.media for file in run.record_files() if file.media})
 
 
 def own_uris(run: Run) -> list[str]:
-    """Name what input files of the run begin with in S3.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    list of str
-        The run's own ``input/`` first, then its names beside the media.
-    """
+    """Name what input files of the run begin with in S3."""
     return [f"{run.s3_prefix}input/", *(f"{folder}{run.label}-" for folder in media_folders(run))]
 
 
 def bucket_arns(run: Run) -> list[str]:
-    """Name the run's bucket and those of its media.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    list of str
-        ARNs, the run's own first.
-    """
+    """Name the run's bucket and those of its media."""
     uris = [run.s3_prefix, *media_folders(run)]
     return list(dict.fromkeys(s3_arn(run, f"s3://{aws.split_s3_uri(uri)[0]}") for uri in uris))
 
 
 def s3_arn(run: Run, uri: str) -> str:
-    """Name a place in S3 as policies do.
-
-    Parameters
-    ----------
-    run : Run
-        The run, whose region tells the partition.
-    uri : str
-        The place.
-
-    Returns
-    -------
-    str
-        Its ARN.
-    """
+    """Name a place in S3 as policies do."""
     return f"arn:{partition_of(run.place.region)}:s3:::{uri.removeprefix('s3://')}"
 
 
 def model_arns(run: Run) -> list[str]:
-    """Name everything a job of this run invokes: the profile, and the model in every region it routes to.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    list of str
-        ARNs. Where the profile cannot be looked up, its geography stands for its regions.
-    """
+    """Name everything a job of this run invokes: the profile, and the model in every region it routes to."""
     kind, geography, bare = split_model_id(run.model_id)
     place, partition = run.place, partition_of(run.place.region)
     here = f"arn:{partition}:bedrock:{place.region}"
@@ -159,36 +80,13 @@ def _routed(run: Run) -> list[str]:
 
 
 def needs_invoke(run: Run) -> bool:
-    """Tell whether the role must be allowed to invoke the model: for inference profiles it must.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    bool
-        False for the id of a foundation model.
-    """
+    """Tell whether the role must be allowed to invoke the model: for inference profiles it must."""
     kind, geography, _ = split_model_id(run.model_id)
     return bool(geography) or kind == "application-inference-profile"
 
 
 def key_arn(run: Run) -> str:
-    """Name the run's KMS key.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        Its ARN; of an alias, every key of the account and region, because a policy cannot name an alias's
-        key.
-    """
+    """Name the run's KMS key."""
     key = run.job_options.get("kms_key_id", "")
     place = run.place
     base = f"arn:{partition_of(place.region)}:kms:{place.region}:{place.account}:key/"
@@ -198,14 +96,7 @@ def key_arn(run: Run) -> str:
 
 
 def caller_arns() -> list[str]:
-    """Name whoever calls now, as IAM's policies do.
-
-    Returns
-    -------
-    list of str
-        ARN of a user; of a role, which a session names without its path, two patterns that only this role
-        fits. Empty when it is neither, or cannot be told.
-    """
+    """Name whoever calls now, as IAM's policies do."""
     try:
         with aws.translated():
             arn = aws.client("sts").get_caller_identity()["Arn"]

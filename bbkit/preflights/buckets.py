@@ -14,20 +14,7 @@ from bbkit.run import Run
 
 
 def look_at_buckets(run: Run) -> Iterator[Finding]:
-    """Look at every bucket that the jobs read or write.
-
-    Where the run's input files go, an empty object that no job takes for one is written and deleted again.
-
-    Parameters
-    ----------
-    run : Run
-        The run; its place was checked.
-
-    Yields
-    ------
-    dict
-        Findings.
-    """
+    """Look at every bucket that the jobs read or write."""
     probes: dict[str, list[str]] = {}
     for uri in own_uris(run):
         bucket, key = split_s3_uri(uri)

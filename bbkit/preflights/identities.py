@@ -17,18 +17,7 @@ from bbkit.run import Run
 
 
 def look_at_identity(run: Run) -> Iterator[Finding]:
-    """Look at the role, its trust, its permissions, and at the caller's.
-
-    Parameters
-    ----------
-    run : Run
-        The run; its place was checked.
-
-    Yields
-    ------
-    dict
-        Findings.
-    """
+    """Look at the role, its trust, its permissions, and at the caller's."""
     theirs, ours = run.role_arn.split(":")[4], run.place.account
     if theirs != ours:
         yield found_that(
@@ -144,22 +133,8 @@ def _simulate(
 def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> Iterator[Finding]:
     """Make findings of what IAM's policy simulator said.
 
-    Parameters
-    ----------
-    rule : str
-        Rule of the findings.
-    who : str
-        Whose policies they were, in words.
-    results : list of mapping
-        ``EvaluationResults`` of SimulatePrincipalPolicy
-        (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html). It sees
-        neither bucket policies nor key policies, and service control policies only in part.
-
-    Yields
-    ------
-    dict
-        ``error`` for what is not allowed, ``unknown`` where the simulator missed a value, ``info`` when
-        allowed.
+    It sees neither bucket policies nor key policies, and service control policies only in part
+    (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html).
     """
     allowed, judged = [], 0
     for action, resource, decision, missing in _iter_decisions(results):
@@ -188,7 +163,8 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
 
 def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[str]]]:
     """One decision for each action and resource: with several resources, the result itself has only the
-    most restrictive decision of all."""
+    most restrictive decision of all.
+    """
     for result in results:
         action, decisions = result["EvalActionName"], []
         for item in result.get("ResourceSpecificResults") or ():

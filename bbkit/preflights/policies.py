@@ -33,20 +33,7 @@ _CALLER_ACTIONS = (
 
 
 def policies_for(run: Run) -> dict[str, dict[str, Any]]:
-    """Write the least-privilege policies for exactly this run.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    dict
-        ``trust``: who may assume the role; ``role``: what it may do; ``caller``: what the person or process
-        that submits, waits and collects may do; among that, looking at the permissions of whoever calls this.
-        Each is a policy document.
-    """
+    """Write the least-privilege policies for exactly this run."""
     return {"trust": _trust(run), "role": _role(run), "caller": _caller(run)}
 
 

@@ -14,20 +14,7 @@ from bbkit.preflights.policies import SERVICE
 
 
 def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tuple[str, str]:
-    """Judge whether a trust policy lets Bedrock assume the role for batch jobs of an account and region.
-
-    Parameters
-    ----------
-    document : mapping
-        The policy document.
-    account, region : str
-        Of the jobs.
-
-    Returns
-    -------
-    tuple of str
-        ``allowed``, ``denied`` or ``unknown``, and why, in words; empty when allowed.
-    """
+    """Judge whether a trust policy lets Bedrock assume the role for batch jobs of an account and region."""
     jobs = f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job"
     request = {"aws:sourceaccount": account, "aws:sourcearn": f"{jobs}/abcdefghijkl"}
     allowed, reasons, doubts = False, [], {"Allow": "", "Deny": ""}

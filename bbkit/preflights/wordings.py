@@ -12,20 +12,7 @@ Finding = dict[str, Any]
 
 
 def not_seen(rule: str, what: str, error: AwsError) -> Finding:
-    """Make the finding that something could not be looked at.
-
-    Parameters
-    ----------
-    rule, what : str
-        The rule, and what it is about.
-    error : AwsError
-        Why.
-
-    Returns
-    -------
-    dict
-        The row, ``unknown``.
-    """
+    """Make the finding that something could not be looked at."""
     if error.code in DENIED:
         found = f"{what} could not be looked at ({error.code})."
         return found_that("unknown", rule, found, f"Ask someone who may look, or for leave to; {POLICIES}")

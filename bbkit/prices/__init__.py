@@ -33,22 +33,7 @@ PRICE_COLUMNS = {
 
 @dataclass(frozen=True)
 class Price:
-    """What one model's tokens cost in one place and tier.
-
-    Attributes
-    ----------
-    model_id, place, tier : str
-        The model; a region, a geography of inference profiles (``us``, ``global``), or "" for anywhere;
-        ``batch`` or ``on_demand``.
-    input, output, cache_read, cache_write : float or None
-        USD per million tokens; None is not known.
-    how : str
-        ``listed``, ``half`` (of on demand: an estimate), ``own`` (the user's file) or ``unknown``.
-    reason : str
-        Why it is not known; "" when it is.
-    source, date : str
-        Where it is from, and of when.
-    """
+    """What one model's tokens cost in one place and tier."""
 
     model_id: str
     place: str
@@ -93,13 +78,7 @@ def _age_days(date: str, today: dt.date | None) -> int | None:
 
 
 class Prices:
-    """Prices by model, place and tier; those of the user before those of the package.
-
-    Attributes
-    ----------
-    table : pandas.DataFrame
-        One row per model, place and tier, columns `PRICE_COLUMNS`.
-    """
+    """Prices by model, place and tier; those of the user before those of the package."""
 
     def __init__(self, rows: list[Price]):
         self._rows = rows
@@ -111,7 +90,8 @@ class Prices:
     @property
     def table(self) -> pd.DataFrame:
         """One row per model, place and tier, columns `PRICE_COLUMNS`; ``how`` tells which batch prices are
-        half of on demand."""
+        half of on demand.
+        """
         batch = {(row.model_id, row.place, row.how) for row in self._rows if row.tier == "batch"}
         halves = [
             _halve(row)
@@ -131,20 +111,6 @@ class Prices:
         A profile id is priced by its geography and, where that has none of its own, by the region it is
         called from if that belongs to the geography (https://aws.amazon.com/bedrock/pricing/, cross-region
         inference); ``global.`` only by itself. A batch price that is not listed is half of on demand.
-
-        Parameters
-        ----------
-        model_id : str
-            A model id, profile id or ARN; a price of the user's for exactly this text comes first.
-        region : str
-            Where it is called, such as ``us-east-1``; the region of an ARN comes first.
-        tier : {"batch", "on_demand"}
-            How it is called.
-
-        Returns
-        -------
-        Price
-            With ``reason`` when it is not known.
         """
         named = self._by_model.get(model_id) or self._by_model.get(_plain_id(model_id)) or []
         own = [row for row in named if row.how == "own"]
@@ -228,28 +194,7 @@ def _unpriced(kind: str, model_id: str) -> str:
 
 
 def load_prices(path: str | Path = "") -> Prices:
-    """Load the package's dated prices and, before them, those of a file of one's own.
-
-    The file has the form of the package's ``data/prices.json``: ``{"date": "2026-11-23", "source": "...",
-    "prices": [{"model_id": "...", "places": ["us-east-1"], "on_demand": {"input": 0.06, "output": 0.24},
-    "batch": {"input": 0.03, "output": 0.12}}]}``, USD per million tokens; without ``places`` a price holds
-    anywhere. Every price has one for ``input``; ``source`` and ``date`` may also be of one price.
-    ``bbkit prices refresh`` writes such a file.
-
-    Parameters
-    ----------
-    path : str or Path
-        The file; "" for the package's prices alone.
-
-    Returns
-    -------
-    Prices
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        The file is not there or not of this form.
-    """
+    """Load the package's dated prices and, before them, those of a file of one's own."""
     own = [Price(how="own", **row) for row in read_price_file(Path(path))] if path else []
     return Prices([*own, *_packaged()])
 

@@ -49,19 +49,7 @@ class Usage(NamedTuple):
 
 @dataclass(frozen=True)
 class PriceRefresh:
-    """What was read from the AWS Price List.
-
-    Attributes
-    ----------
-    path : Path
-        The file that was written.
-    region : str
-        Whose prices they are.
-    models, prices : int
-        How many were understood.
-    passed_over : dict of str to int
-        Token prices that were not, by reason.
-    """
+    """What was read from the AWS Price List."""
 
     path: Path
     region: str
@@ -78,19 +66,7 @@ class PriceRefresh:
 
 
 def parse_usage(usagetype: str) -> Usage | None:
-    """Read a usage type.
-
-    Parameters
-    ----------
-    usagetype : str
-        Such as ``USE1-NovaMicro-input-tokens-batch``, ``USE1-MP:USE1_InputTokenCount_Global_Batch-Units`` or
-        ``USE1-openai.gpt-oss-20b-mantle-input-tokens-batch``.
-
-    Returns
-    -------
-    Usage or None
-        None where it is not plain text tokens on demand or in batch.
-    """
+    """Read a usage type."""
     text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
     text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
     found = _DIRECTION.search(text)
@@ -114,24 +90,7 @@ _DIRECTION = re.compile(
 def read_products(
     products: Iterable[Mapping[str, Any]], model_ids: Iterable[str], region: str, service: str = ""
 ) -> tuple[dict[tuple[str, str, str], dict[str, float]], Counter[str]]:
-    """Pick token prices of known models out of products of the Price List.
-
-    Parameters
-    ----------
-    products : iterable of mapping
-        As `bbkit.aws.get_products` gives them.
-    model_ids : iterable of str
-        The models to look for.
-    region : str
-        Products of other regions are left out.
-    service : str
-        The service code; tells the unit ``Units``.
-
-    Returns
-    -------
-    tuple of (dict, Counter)
-        (model id, place, tier) to direction to USD per million tokens; and what was passed over, by reason.
-    """
+    """Pick token prices of known models out of products of the Price List."""
     models: dict[Key, str] = {key: model_id for model_id in model_ids for key in model_keys(model_id)}
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     passed: Counter[str] = Counter()
@@ -193,27 +152,7 @@ def _price_of(product: Mapping[str, Any], service: str) -> float | None:
 
 
 def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRefresh:
-    """Read today's prices from the AWS Price List into a file that `load_prices` takes.
-
-    Parameters
-    ----------
-    output : str or Path
-        The file to write.
-    region : str
-        The region whose prices to read.
-
-    Returns
-    -------
-    PriceRefresh
-        What was written and what was passed over; its text is one sentence.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        The account may not call ``pricing:GetProducts``, or nothing was understood.
-    bbkit.errors.InputError
-        `output` cannot be written.
-    """
+    """Read today's prices from the AWS Price List into a file that `load_prices` takes."""
     path = Path(output)
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"

@@ -17,23 +17,7 @@ _ROW = ("model_id", "places", *TIERS, "source", "date", "note")
 
 
 def read_price_file(path: Path) -> list[dict[str, Any]]:
-    """Read a price file of one's own.
-
-    Parameters
-    ----------
-    path : Path
-        The file, of the form that `bbkit.prices.load_prices` describes.
-
-    Returns
-    -------
-    list of dict
-        As `price_rows_of` yields them.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        The file is not there or not of this form.
-    """
+    """Read a price file of one's own."""
     try:
         document = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
@@ -47,24 +31,7 @@ def read_price_file(path: Path) -> list[dict[str, Any]]:
 
 
 def price_rows_of(document: Any) -> Iterator[dict[str, Any]]:
-    """Every price of a document, by model, place and tier.
-
-    Parameters
-    ----------
-    document : object
-        What the JSON of a price file holds.
-
-    Yields
-    ------
-    dict
-        ``model_id``, ``place`` ("" for anywhere), ``tier``, the directions that have a price, ``source``,
-        ``date``.
-
-    Raises
-    ------
-    ValueError
-        It is not of this form; says what was found and what is accepted.
-    """
+    """Every price of a document, by model, place and tier."""
     _refuse_names(document, _HEAD, "the file")
     if str(document.get("unit", UNIT)).strip().lower() != UNIT.lower():
         raise ValueError(f"unit is {document['unit']!r}, and only {UNIT!r} is read")

@@ -245,43 +245,12 @@ def _whole(value: Any) -> Any:
 
 
 def number_rows(count: int, first: int = 1) -> list[str]:
-    """The ids of rows that have none of their own.
-
-    Parameters
-    ----------
-    count : int
-        How many rows.
-    first : int
-        Number of the first one.
-
-    Returns
-    -------
-    list of str
-        Row numbers with zeros in front, 11 digits: ``00000000001``.
-    """
+    """The ids of rows that have none of their own."""
     return [f"{number:0{ID_DIGITS}d}" for number in range(first, first + count)]
 
 
 def id_texts(column: pd.Series, first_row: int = 1) -> list[str]:
-    """A column as record ids: text as it is, whole numbers by their digits.
-
-    Parameters
-    ----------
-    column : pandas.Series
-        The ids.
-    first_row : int
-        Number of the first row, for an error.
-
-    Returns
-    -------
-    list of str
-        One id a row; whether they are distinct is not looked at.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        An id that is null, empty, or neither text nor a whole number.
-    """
+    """A column as record ids: text as it is, whole numbers by their digits."""
     values = plain_values(column)
     for row, value in enumerate(values, first_row):
         if value is None or value == "" or isinstance(value, bool) or not isinstance(value, str | int):

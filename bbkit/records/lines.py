@@ -39,29 +39,7 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:
-    """Write one record as the line Bedrock reads.
-
-    Parameters
-    ----------
-    record_id : str or None
-        Its id; None leaves it out, and Bedrock makes one up.
-    model_input : mapping
-        The body.
-
-    Returns
-    -------
-    bytes
-        ``{"recordId": ..., "modelInput": ...}`` in UTF-8 and a newline.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        A body that JSON cannot carry, such as half of a surrogate pair.
-
-    Notes
-    -----
-    https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html
-    """
+    """Write one record as the line Bedrock reads."""
     line: dict[str, Any] = {} if record_id is None else {"recordId": record_id}
     line["modelInput"] = model_input
     try:
@@ -76,25 +54,7 @@ def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:
 
 
 def iter_lines(records: Records) -> Iterator[bytes]:
-    """Every record as its line; files of lines are passed on byte for byte, blank lines left out.
-
-    Parameters
-    ----------
-    records : DataFrame, iterable of DataFrame, of (record_id, model_input) or of mapping, or path
-        The records: a frame with ``record_id`` and ``model_input``, chunks of it, pairs, objects with
-        ``recordId`` and ``modelInput`` as a line holds them, a ``.jsonl`` file, a folder of them, or an
-        ``s3://`` URI of either.
-
-    Yields
-    ------
-    bytes
-        One line a record, with its newline.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        What is given holds no records.
-    """
+    """Every record as its line; files of lines are passed on byte for byte, blank lines left out."""
     if isinstance(records, str | Path):
         for name in record_files(records):
             for line in file_lines(name):
@@ -111,23 +71,7 @@ def iter_lines(records: Records) -> Iterator[bytes]:
 
 
 def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]]:
-    """Every record as its id and its body, streamed.
-
-    Parameters
-    ----------
-    records : DataFrame, iterable or path
-        As for `iter_lines`.
-
-    Yields
-    ------
-    tuple of (str or None, dict)
-        The id (None where the line has none; the JSON text of one that is not a string) and the body.
-
-    Raises
-    ------
-    bbkit.errors.RecordsError
-        A line that is not a record; `check_records` names every such line.
-    """
+    """Every record as its id and its body, streamed."""
     if not isinstance(records, str | Path):
         for record_id, model_input in iter_pairs(records):
             if not isinstance(model_input, Mapping):
@@ -143,23 +87,7 @@ def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]
 
 
 def iter_record_ids(path: str | Path) -> Iterator[str | None]:
-    """The record ids of files of lines, in order; bodies are skipped, not built.
-
-    Parameters
-    ----------
-    path : str or Path
-        A ``.jsonl`` file, a folder of them, or an ``s3://`` URI of either.
-
-    Yields
-    ------
-    str or None
-        One id a record: None where the line has none; the JSON text of one that is not a string.
-
-    Raises
-    ------
-    bbkit.errors.RecordsError
-        A line that is not a record.
-    """
+    """The record ids of files of lines, in order; bodies are skipped, not built."""
     decode = msgspec.json.Decoder(_Envelope).decode
     for name in record_files(path):
         for number, line in enumerate(file_lines(name), 1):
@@ -179,27 +107,7 @@ def _id_text(value: Any) -> str | None:
 
 
 def read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str, Any]]:
-    """Read one line.
-
-    Parameters
-    ----------
-    line : bytes
-        The line.
-    name : str
-        Path of its file, for an error.
-    number : int
-        Its number, from 1, for an error.
-
-    Returns
-    -------
-    tuple of (str or None, dict)
-        As `read_records`.
-
-    Raises
-    ------
-    bbkit.errors.RecordsError
-        Not a record.
-    """
+    """Read one line."""
     try:
         try:
             record = msgspec.json.decode(line)
@@ -216,24 +124,7 @@ _REMEDY = "check_records names every such line."
 
 
 def record_files(path: str | Path) -> list[str]:
-    """The files of lines at a place, sorted by name.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file, a folder (its ``.jsonl`` files, those of folders inside too), or an ``s3://`` object or
-        prefix, as `list_place` reads it.
-
-    Returns
-    -------
-    list of str
-        Paths or URIs.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        There is nothing, or no ``.jsonl`` file.
-    """
+    """The files of lines at a place, sorted by name."""
     files = list_place(path).files
     if not files:
         raise InputError(f"{str(path)!r} holds no .jsonl file; Bedrock reads no other.")
@@ -241,18 +132,7 @@ def record_files(path: str | Path) -> list[str]:
 
 
 def file_lines(name: str) -> Iterator[bytes]:
-    """The lines of a file or ``s3://`` object, split at newlines only, each with its own newline.
-
-    Parameters
-    ----------
-    name : str
-        A path or URI.
-
-    Yields
-    ------
-    bytes
-        One line; the last may lack a newline.
-    """
+    """The lines of a file or ``s3://`` object, split at newlines only, each with its own newline."""
     if not name.startswith("s3://"):
         with Path(name).open("rb", buffering=_CHUNK) as file:
             yield from file

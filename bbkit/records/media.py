@@ -18,25 +18,7 @@ _FORMAT = {"jpg": "jpeg", "3gp": "three_gp"}
 
 
 def read_media(cells: Iterable[Any], row: int) -> Iterator[Media]:
-    """Read the media that a row names.
-
-    Parameters
-    ----------
-    cells : iterable
-        Each a path or ``s3://`` URI, a list of them, or None.
-    row : int
-        Number of the row, for an error.
-
-    Yields
-    ------
-    Media
-        A local file with its bytes, a URI as a link.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        A file that cannot be read, or an ending that tells no kind.
-    """
+    """Read the media that a row names."""
     paths = [
         path
         for cell in cells if cell is not None

@@ -11,23 +11,7 @@ from bbkit.errors import InputError
 
 
 def iter_pairs(records: Any) -> Iterator[tuple[Any, Any]]:
-    """Every record in memory as its id and its body, neither looked at.
-
-    Parameters
-    ----------
-    records : DataFrame or iterable
-        As for `iter_lines`, files aside.
-
-    Yields
-    ------
-    tuple of (object, object)
-        The id, None where there is none, and the body.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        What is given holds no records.
-    """
+    """Every record in memory as its id and its body, neither looked at."""
     if not isinstance(records, Iterable):
         raise InputError(f"What is given as records is {_kind(records)}. {_ACCEPTED}")
     for number, part in enumerate([records] if isinstance(records, pd.DataFrame) else records, 1):
@@ -66,18 +50,7 @@ def _frame_pairs(frame: pd.DataFrame) -> Iterator[tuple[Any, Any]]:
 
 
 def holds_nan(body: Any) -> bool:
-    """Tell whether a body in memory holds a number that JSON has not, which would be written as null.
-
-    Parameters
-    ----------
-    body : object
-        The body, nested however deep.
-
-    Returns
-    -------
-    bool
-        True for NaN or infinity anywhere in it.
-    """
+    """Tell whether a body in memory holds a number that JSON has not, which would be written as null."""
     waiting = [body]
     while waiting:
         value = waiting.pop()

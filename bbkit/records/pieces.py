@@ -40,13 +40,7 @@ class Signs(NamedTuple):
 
 @cache
 def token_data() -> dict[str, Any]:
-    """Read factors and rates.
-
-    Returns
-    -------
-    dict
-        What ``data/tokens.json`` holds.
-    """
+    """Read factors and rates."""
     return json.loads(files("bbkit").joinpath("data/tokens.json").read_text("utf-8"))
 
 
@@ -68,22 +62,7 @@ def _signs_of(character: str) -> Signs:
 
 
 def count_pieces(text: str) -> Pieces:
-    """Count words, numbers, signs and line breaks, long ones in parts: what tokenizers mostly cut text into.
-
-    Letters of other scripts, letters with marks, pictures and base64 are counted by the sign, each at a rate
-    of its own.
-
-    Parameters
-    ----------
-    text : str
-        Any text.
-
-    Returns
-    -------
-    Pieces
-        On English calls 3-6 % more or fewer than the tokens of most models; of other scripts and languages
-        tokenizers differ by a third and more, and `unsure` says by how many.
-    """
+    """Count words, numbers, signs and line breaks, long ones in parts, as tokenizers cut text."""
     signs: Counter[Signs] = Counter()
     if max(map(len, text.split()), default=0) >= _RUN_LENGTH:
         encoded = Signs(**token_data()["signs"]["encoded"])

@@ -10,21 +10,7 @@ _LOOKALIKES = (".json", ".ndjson", ".jsonlines", ".jsonl.gz", ".jsonl.bz2", ".js
 
 
 class Place(NamedTuple):
-    """Where records are.
-
-    Attributes
-    ----------
-    files : list of str
-        Paths or URIs of the ``.jsonl`` files, those of folders inside too, sorted by name.
-    nested : list of str
-        Those of them that lie in folders inside.
-    others : list of str
-        Files that look like input and are not read.
-    keys : set of str
-        URIs of all other objects beside them, such as media; empty for local files.
-    folder : str
-        The ``s3://`` folder, ending in ``/``; empty for local files and for a single object.
-    """
+    """Where records are."""
 
     files: list[str]
     nested: list[str]
@@ -34,29 +20,7 @@ class Place(NamedTuple):
 
 
 def list_place(path: str | Path) -> Place:
-    """List what a job would read at a place.
-
-    Parameters
-    ----------
-    path : str or Path
-        A file, a folder, an ``s3://`` object or prefix. A prefix is a folder with or without its last ``/``:
-        ``s3://bucket/march`` does not hold what is under ``s3://bucket/march-bad/``.
-
-    Returns
-    -------
-    Place
-        A file or object named in full is read whatever its ending.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        There is nothing, or nothing that could be input.
-
-    Notes
-    -----
-    A job processes all JSONL files at its place, so folders inside are not left out:
-    https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-create.html
-    """
+    """List what a job would read at a place."""
     text = str(path)
     if text.startswith("s3://"):
         return _list_objects(text)

@@ -20,29 +20,7 @@ _PATIENCE = 2_000_000
 
 
 def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list[tuple[Positions, ...]]:
-    """Arrange records into as few jobs as possible.
-
-    One contiguous file a job where that satisfies every quota; else contiguous jobs of several files where
-    one is not enough; else records dealt out by size, each job's in their order. The same sizes and quotas
-    always give the same plan.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Bytes of each record's line, newline included, in order.
-    quotas : Quotas
-        What files and jobs may hold.
-
-    Returns
-    -------
-    list of tuple
-        One item a job: for each of its files the positions of its records.
-
-    Raises
-    ------
-    bbkit.errors.QuotaError
-        No arrangement satisfies the quotas, and which cannot be; or none was found, and then it says so.
-    """
+    """Arrange records into as few jobs as possible."""
     bytes_of = np.asarray(sizes, dtype=np.int64)
     _refuse_hopeless(bytes_of, quotas)
     ends = np.concatenate([[0], np.cumsum(bytes_of)])

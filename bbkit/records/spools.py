@@ -19,21 +19,7 @@ _BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class PlannedFile:
-    """One input file.
-
-    Attributes
-    ----------
-    path : Path
-        Where it is.
-    job : str
-        Label of its job: files with the same label go into one job.
-    number : int
-        Its number among the files of the attempt, from 1.
-    records, bytes : int
-        What it holds.
-    sha256 : str
-        Of its bytes, in hexadecimal.
-    """
+    """One input file."""
 
     path: Path
     job: str
@@ -45,15 +31,7 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Spool:
-    """Lines written one after another into one file, not yet parted into input files.
-
-    Attributes
-    ----------
-    path : Path
-        The file.
-    sizes : numpy.ndarray
-        Bytes of each line, newline included.
-    """
+    """Lines written one after another into one file, not yet parted into input files."""
 
     path: Path
     sizes: NDArray[np.int64]
@@ -62,52 +40,14 @@ class Spool:
 def write_split(
     lines: Iterable[bytes], folder: str | Path, quotas: Quotas, *, attempt: int = 1
 ) -> list[PlannedFile]:
-    """Write lines into the input files of as few jobs as possible, streaming.
-
-    A job of one file is ``<attempt>-<number>.jsonl``; a job of several has a folder of its own, named after
-    its first file. The bytes written depend on the lines and the quotas alone.
-
-    Parameters
-    ----------
-    lines : iterable of bytes
-        One record each, with its newline, such as `iter_lines` gives.
-    folder : str or Path
-        An empty or new folder; on an error what was written into it is taken away again.
-    quotas : Quotas
-        What files and jobs may hold.
-    attempt : int
-        Number of the attempt, from 1.
-
-    Returns
-    -------
-    list of PlannedFile
-        In the order of their numbers.
-
-    Raises
-    ------
-    bbkit.errors.QuotaError
-        As `plan_split`.
-    """
+    """Write lines into the input files of as few jobs as possible, streaming."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
     return split_spool(spool_lines(lines, place / f".{attempt}.spool"), place, quotas, attempt=attempt)
 
 
 def spool_lines(lines: Iterable[bytes], path: str | Path) -> Spool:
-    """Write lines into one file, to be checked as a whole and then parted by `split_spool`.
-
-    Parameters
-    ----------
-    lines : iterable of bytes
-        One record each, with its newline.
-    path : str or Path
-        The file to make; on an error it is taken away again.
-
-    Returns
-    -------
-    Spool
-        The file and the size of every line.
-    """
+    """Write lines into one file, to be checked as a whole and then parted by `split_spool`."""
     target = Path(path)
     sizes: list[int] = []
     block: list[bytes] = []
@@ -129,25 +69,7 @@ def spool_lines(lines: Iterable[bytes], path: str | Path) -> Spool:
 
 
 def split_spool(spool: Spool, folder: str | Path, quotas: Quotas, *, attempt: int = 1) -> list[PlannedFile]:
-    """Part a spool into the input files of as few jobs as possible; the spool is used up.
-
-    Parameters
-    ----------
-    spool : Spool
-        On the same file system as `folder`.
-    folder, quotas, attempt
-        As for `write_split`.
-
-    Returns
-    -------
-    list of PlannedFile
-        In the order of their numbers.
-
-    Raises
-    ------
-    bbkit.errors.QuotaError
-        As `plan_split`.
-    """
+    """Part a spool into the input files of as few jobs as possible; the spool is used up."""
     place = Path(folder)
     made: list[Path] = []
     try:

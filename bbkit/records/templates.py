@@ -15,20 +15,7 @@ _PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
 class Template:
-    """Text with `{column}` places; ``{{`` and ``}}`` stand for the braces themselves.
-
-    Parameters
-    ----------
-    text : str
-        The template.
-    name : str
-        What to call it in an error: ``prompt`` or ``system``.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        Something else than text, or a brace that is neither doubled nor around a column's name.
-    """
+    """Text with `{column}` places; ``{{`` and ``}}`` stand for the braces themselves."""
 
     def __init__(self, text: str, name: str = "prompt"):
         if not isinstance(text, str):
@@ -60,27 +47,7 @@ class Template:
         return list(dict.fromkeys(self._slots))
 
     def render(self, data: pd.DataFrame, *, null_cells: str = "error", first_row: int = 1) -> list[str]:
-        """Fill the template for every row.
-
-        Parameters
-        ----------
-        data : pandas.DataFrame
-            The rows.
-        null_cells : {"error", "empty"}
-            What a null cell is: an error, or empty text.
-        first_row : int
-            Number of the first row, for an error.
-
-        Returns
-        -------
-        list of str
-            One text a row.
-
-        Raises
-        ------
-        bbkit.errors.InputError
-            A column the data has not, or a null cell where ``null_cells="error"``.
-        """
+        """Fill the template for every row."""
         absent = [name for name in self.columns if name not in data.columns]
         if absent:
             raise InputError(
@@ -98,30 +65,7 @@ class Template:
 
 
 def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int = 1) -> list[str]:
-    """Every cell of a column as the text that goes into a prompt.
-
-    Text stays as it is. A number is written as JSON writes it (``3``, ``2.5``), a truth value as ``true`` or
-    ``false``, a list or mapping as JSON, a date or time in ISO 8601. Bytes are refused.
-
-    Parameters
-    ----------
-    column : pandas.Series
-        The cells.
-    null_cells : {"error", "empty"}
-        What a null cell is: an error, or empty text.
-    first_row : int
-        Number of the first row, for an error.
-
-    Returns
-    -------
-    list of str
-        One text a cell.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        A null cell where ``null_cells="error"``, or a cell that has no text form.
-    """
+    """Every cell of a column as the text that goes into a prompt."""
     if null_cells not in ("error", "empty"):
         raise InputError(f"null_cells is {null_cells!r}; it takes 'error' or 'empty'.")
     null = column.isna().to_numpy(dtype=bool)
@@ -163,18 +107,7 @@ def _text_of(value: Any, column: object, row: int) -> str:
 
 
 def plain_values(column: pd.Series) -> Sequence[Any]:
-    """Every cell as a plain Python value, None where it is null.
-
-    Parameters
-    ----------
-    column : pandas.Series
-        The cells.
-
-    Returns
-    -------
-    sequence
-        One value a cell, ready for JSON.
-    """
+    """Every cell as a plain Python value, None where it is null."""
     null = column.isna().to_numpy(dtype=bool)
     values = column.to_list()
     return [

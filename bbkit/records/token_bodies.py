@@ -22,35 +22,13 @@ _TOOLS = ("tools", "toolConfig", "response_format", "outputConfig", "output_conf
 
 
 def asked_of(body: Mapping[str, Any]) -> Asked:
-    """Tell what a body asks for.
-
-    Parameters
-    ----------
-    body : mapping
-        The body of one record, of any family.
-
-    Returns
-    -------
-    Asked
-        Its maximum is None where it sets none.
-    """
+    """Tell what a body asks for."""
     limit, answers = _limits_of(body)
     return Asked(limit, answers, _has_media(body), _marks_cache(body))
 
 
 def tools_text_of(body: Mapping[str, Any]) -> str:
-    """The tools and the schema of an answer that a body defines, which a model reads and bills as input.
-
-    Parameters
-    ----------
-    body : mapping
-        The body of one record, of any family.
-
-    Returns
-    -------
-    str
-        Their JSON; ``""`` when there are none.
-    """
+    """The tools and the schema of an answer that a body defines, which a model reads and bills as input."""
     return "\n".join(
         json.dumps(body[name], ensure_ascii=False, default=str) for name in _TOOLS if body.get(name)
     )

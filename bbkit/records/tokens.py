@@ -18,29 +18,7 @@ _EVERY = 97
 
 @dataclass(frozen=True)
 class TokenEstimate:
-    """How many tokens records are, as an estimate.
-
-    Attributes
-    ----------
-    records : int
-        How many there are.
-    input_tokens, low, high : int
-        What their texts and tools come to, and the range its error allows.
-    max_output_tokens : int or None
-        The sum of what they allow the model to answer; None where a record sets no maximum.
-    error : float
-        Relative error of the count, 0.05 for 5 %: that of a text, and of what was not counted.
-    counted : int
-        Records whose pieces were counted; the others are taken to be alike per byte.
-    media : int
-        How many of them hold an image, document, video or audio, whose tokens are not counted.
-    note : str
-        How it was made, in one sentence.
-    answers : int
-        How many answers they ask for: more than `records` where ``n`` is set.
-    caches : int
-        How many of them ask for their beginning to be cached.
-    """
+    """How many tokens records are, as an estimate."""
 
     records: int
     input_tokens: int
@@ -56,33 +34,7 @@ class TokenEstimate:
 
 
 def estimate_tokens(records: Records, model_id: str = "", *, family: str | None = None) -> TokenEstimate:
-    """Estimate the input tokens of records from pieces of their texts and a factor of the family.
-
-    The first 2,000 records are counted, of the others about one in a hundred; how much those differ widens
-    the error. The maximum of output tokens, media and caching are read from every record. What a model's chat
-    template or a service's own words about tools add (a few to some hundreds of tokens a record) and images,
-    documents and video are not in it.
-
-    Parameters
-    ----------
-    records : DataFrame, iterable or path
-        As for `bbkit.records.iter_lines`.
-    model_id : str
-        Tells the family.
-    family : str, optional
-        The family, where the id does not tell it; the factor of an unknown one is 1.
-
-    Returns
-    -------
-    TokenEstimate
-        With its error: about 5 % on English where the family's tokenizers are public, 15 % where they are
-        not; some tens of per cent more on other languages and scripts, which tokenizers cut very unlike.
-
-    Raises
-    ------
-    bbkit.errors.RecordsError
-        A line that is not a record.
-    """
+    """Estimate the input tokens of records from pieces of their texts and a factor of the family."""
     name = _family_name(model_id, family)
     known = token_data()["families"].get(name) or token_data()["families"][""]
     total, answers, media, caches = 0, 0, 0, 0

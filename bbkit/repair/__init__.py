@@ -109,7 +109,8 @@ def _write_retry(
 
 def _price_files(run: Run, written: pd.DataFrame, outputs: pd.DataFrame) -> pd.DataFrame:
     """Add what each file will cost either way; the cost of a job of several files is shared by their
-    bytes."""
+    bytes.
+    """
     attempt = int(written["attempt"].iloc[0])
     tier = "on_demand" if attempt in on_demand_attempts(run.folder) else "batch"
     estimate = estimate_cost(run, probe=outputs, attempt=attempt).table.set_index("job")

@@ -151,27 +151,7 @@ def _answered_id(line: bytes) -> str | None:
 
 
 def send_records(run: Run, records: Iterable[Record], *, concurrency: int = 8) -> Iterator[dict[str, Any]]:
-    """Send records on demand.
-
-    Parameters
-    ----------
-    run : Run
-        Its model and how it is invoked.
-    records : iterable of (record_id, model_input)
-        The records; read as they are sent.
-    concurrency : int
-        How many are under way at once.
-
-    Yields
-    ------
-    dict
-        An output line, with ``modelOutput`` or ``error``, as each comes back.
-
-    Raises
-    ------
-    bbkit.errors.AwsError
-        A refusal that holds for every record.
-    """
+    """Send records on demand."""
     waiting = iter(records)
     options = {**aws.patience(), "max_pool_connections": max(concurrency, 10)}
     stopped = threading.Event()

@@ -18,18 +18,7 @@ from bbkit.run import Run, as_run
 
 
 def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
-    """Tell which answers stopped at their maximum of output tokens.
-
-    Parameters
-    ----------
-    outputs : pandas.DataFrame
-        Rows of the tidy frame.
-
-    Returns
-    -------
-    pandas.Series of bool
-        By the frame's index.
-    """
+    """Tell which answers stopped at their maximum of output tokens."""
     return (
         ((outputs["outcome"] == "succeeded") & (outputs["stop_reason"] == "length"))
         .fillna(False)
@@ -39,7 +28,8 @@ def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
 
 class Probe(pd.DataFrame):
     """Real answers to a few records: columns `OUTPUT_COLUMNS` and ``input_bytes``, and what they say of the
-    whole."""
+    whole.
+    """
 
     @property
     def _constructor(self) -> type["Probe"]:

@@ -19,21 +19,7 @@ __all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_
 
 @dataclass(frozen=True)
 class Report:
-    """What `render_report` made.
-
-    Attributes
-    ----------
-    path : Path
-        The HTML file.
-    json_path : Path
-        The numbers, sentences and findings of the page for machines.
-    notebook_path : Path
-        The executed notebook, unmasked: the log, not for sharing.
-    numbers : dict of str to number or None
-        Every number the notebook's results carry; None where it is not known.
-    failed_on : tuple of str
-        The conditions of `fail_on` that were met.
-    """
+    """What `render_report` made."""
 
     path: Path
     json_path: Path
@@ -52,40 +38,7 @@ def render_report(
     fail_on: Iterable[Sequence[object]] = (),
     cwd: str | Path = ".",
 ) -> Report:
-    """Run a notebook and render it as one HTML file that opens from disk without a network.
-
-    Beside the page are written the executed notebook and a JSON file with the same numbers, named like it.
-
-    Parameters
-    ----------
-    notebook : str or Path
-        The ``.ipynb`` to run; it is not changed.
-    output : str or Path
-        The ``.html`` to write.
-    parameters : mapping, optional
-        Values for the cell tagged ``parameters``, checked against it before anything runs.
-    with_text : bool
-        Show texts in full and unmasked. Otherwise the page holds aggregates and masked, shortened samples.
-    title : str
-        Title of the page; the notebook's first heading when empty.
-    fail_on : iterable of (name, operator, number)
-        Conditions on the report's numbers, such as ``("errored", "gt", 0)``; operators are ``gt ge lt le eq
-        ne``. A number that is not known meets its condition.
-    cwd : str or Path
-        Working directory of the notebook; the caller's, as with papermill.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        A parameter the notebook does not have or cannot take, an output that is not ``.html``, a condition
-        on a number that the report does not have (the report is written then).
-    ReportError
-        A cell failed. Page, JSON and notebook are written as far as they got, and say so.
-    """
+    """Run a notebook and render it as one HTML file that opens from disk without a network."""
     source, page = Path(notebook), Path(output)
     gates = read_gates(fail_on)
     typed = check_parameters(source, parameters or {})
@@ -118,24 +71,7 @@ def export_notebook(
     title: str = "",
     fail_on: Iterable[Sequence[object]] = (),
 ) -> Report:
-    """Render a notebook that has been executed already, anyone's, as one HTML file; nothing is run.
-
-    Parameters
-    ----------
-    notebook : str or Path
-        The executed ``.ipynb``; it is not changed. Cells that never ran are told on the page.
-    output, with_text, title, fail_on
-        As in `render_report`.
-
-    Returns
-    -------
-    Report
-
-    Raises
-    ------
-    InputError
-        As in `render_report`.
-    """
+    """Render a notebook that has been executed already, anyone's, as one HTML file; nothing is run."""
     source, page = Path(notebook), Path(output)
     gates = read_gates(fail_on)
     read_parameters(source)

@@ -27,18 +27,7 @@ _PICTURES = ("image/svg+xml", "image/png", "image/jpeg", "image/gif", "image/web
 
 @dataclass
 class Display:
-    """Turns the outputs of one report into HTML, gathering its figures and what was left out.
-
-    Attributes
-    ----------
-    masker : Masker
-    figures : list of Figure
-        In the order of the page.
-    dropped : collections.Counter
-        Active content left out, by kind.
-    shortened : int
-        How many texts and tables were shortened.
-    """
+    """Turns the outputs of one report into HTML, gathering its figures and what was left out."""
 
     masker: Masker
     figures: list[Figure] = field(default_factory=list)

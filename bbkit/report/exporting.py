@@ -30,25 +30,7 @@ _HEADING = re.compile(r"<h([1-6])(?: [^>]*)?>(.*?)</h\1>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Story:
-    """What a page says beside the notebook's own cells.
-
-    Attributes
-    ----------
-    title : str
-        Empty to take the notebook's first heading.
-    status : str
-        ``complete``, ``failed``, ``interrupted`` or ``incomplete``.
-    unrun : int
-        Code cells that did not run.
-    failure : str
-        What failed; empty when nothing did.
-    numbers : mapping
-        By name, for the tiles.
-    bundles : sequence of dict
-    failed_on : sequence of str
-        Conditions that were met.
-    provenance : Provenance
-    """
+    """What a page says beside the notebook's own cells."""
 
     title: str
     status: str
@@ -70,10 +52,7 @@ class Page:
 
 
 class ReportExporter(TemplateExporter):
-    """nbconvert exporter of this kit: one file, no network, nothing of the notebook executes.
-
-    `from_notebook_node(notebook, resources={"story": Story, "masker": Masker})` returns the page.
-    """
+    """nbconvert exporter of this kit: one file, no network, nothing of the notebook executes."""
 
     output_mimetype = "text/html"
     file_extension = Unicode(".html")
@@ -121,21 +100,7 @@ class ReportExporter(TemplateExporter):
 
 
 def build_page(notebook: Any, display: Display, masker: Masker, title: str) -> Page:
-    """Turn the cells of a notebook into what the template shows, in their order.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-    display : Display
-        Gathers the figures.
-    masker : Masker
-    title : str
-        Replaces the notebook's own first heading when not empty.
-
-    Returns
-    -------
-    Page
-    """
+    """Turn the cells of a notebook into what the template shows, in their order."""
     page = Page(title=masker.text(title))
     taken: set[str] = set()
     for cell in notebook.cells:

@@ -43,27 +43,7 @@ _DATA_KEYS = (
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure as the page needs it.
-
-    Attributes
-    ----------
-    number : int
-        1-based position in the page.
-    spec : str
-        JSON of ``data`` and ``layout``, safe inside a script element.
-    title, subtitle : str
-        HTML taken out of the figure, so that it wraps and can be searched.
-    alt : str
-        What the figure shows, in words.
-    table : str
-        HTML table of the values drawn.
-    height : int
-        Pixels.
-    needs_network : bool
-        Whether plotly would fetch a map for it; such a figure is shown as its table only.
-    dropped : collections.Counter
-        Links and outside images that were left out.
-    """
+    """One figure as the page needs it."""
 
     number: int
     spec: str
@@ -77,20 +57,7 @@ class Figure:
 
 
 def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
-    """Make a figure of plotly's JSON.
-
-    Parameters
-    ----------
-    bundle : dict
-        The value of the MIME type ``application/vnd.plotly.v1+json``.
-    number : int
-        1-based position in the page.
-    masker : Masker
-
-    Returns
-    -------
-    Figure
-    """
+    """Make a figure of plotly's JSON."""
     dropped: Counter[str] = Counter()
     data = [trace for trace in bundle.get("data") or [] if isinstance(trace, dict)]
     layout = copy.deepcopy(bundle.get("layout") or {})

@@ -34,16 +34,7 @@ SAMPLE = Limits(characters=240, rows=5, lines=8)
 
 
 class Masker:
-    """Masks texts of one report and counts what it masked; switched off it returns them as they are.
-
-    Paths lose the name of the working directory and of the home folder, which are nobody else's business.
-
-    Attributes
-    ----------
-    enabled : bool
-    counts : collections.Counter
-        Kind of thing (as `bbkit.masks.mask_text` names it) to how often it was masked.
-    """
+    """Masks texts of one report and counts what it masked; switched off it returns them as they are."""
 
     def __init__(self, enabled: bool):
         self.enabled = enabled

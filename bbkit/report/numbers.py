@@ -32,22 +32,7 @@ class Gate:
 
 
 def read_gates(fail_on: Iterable[Sequence[object]]) -> tuple[Gate, ...]:
-    """Read conditions before anything runs.
-
-    Parameters
-    ----------
-    fail_on : iterable of (name, operator, number)
-        ``operator`` is one of ``gt ge lt le eq ne``.
-
-    Returns
-    -------
-    tuple of Gate
-
-    Raises
-    ------
-    InputError
-        A condition that is not three parts, an operator that does not exist, a bound that is no number.
-    """
+    """Read conditions before anything runs."""
     gates = []
     for condition in fail_on:
         parts = condition.split() if isinstance(condition, str) else list(condition)
@@ -64,18 +49,7 @@ def read_gates(fail_on: Iterable[Sequence[object]]) -> tuple[Gate, ...]:
 
 
 def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
-    """List the results that outputs of a notebook carry for machines, in the notebook's order.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-        An executed notebook.
-
-    Returns
-    -------
-    list of dict
-        What `bbkit.frames.bundle` made: ``kind``, ``sentence``, ``numbers``, ``rows``, ``facts``.
-    """
+    """List the results that outputs of a notebook carry for machines, in the notebook's order."""
     from bbkit.frames import BUNDLE
 
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
@@ -113,18 +87,7 @@ def replace_nan(value: Any) -> Any:
 
 
 def collect_numbers(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """Name every number of the bundles; where several carry the same name, the last known one stands.
-
-    Parameters
-    ----------
-    bundles : iterable of dict
-        As `gather_bundles` lists them.
-
-    Returns
-    -------
-    dict of str to number or None
-        None where no bundle knows the number.
-    """
+    """Name every number of the bundles; where several carry the same name, the last known one stands."""
     numbers: dict[str, Any] = {}
     for bundle in bundles:
         for name, value in bundle["numbers"].items():
@@ -134,26 +97,7 @@ def collect_numbers(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 
 def check_gates(gates: Iterable[Gate], bundles: Sequence[dict[str, Any]]) -> tuple[str, ...]:
-    """Say which conditions are met, comparing with every value of that name in the notebook.
-
-    A number that is not known (None) meets its condition: a gate cannot be passed for want of a value.
-
-    Parameters
-    ----------
-    gates : iterable of Gate
-    bundles : sequence of dict
-        As `gather_bundles` lists them.
-
-    Returns
-    -------
-    tuple of str
-        One sentence fragment per condition met, such as ``errored gt 0 (errored is 2)``.
-
-    Raises
-    ------
-    InputError
-        No result of the notebook has a number of that name.
-    """
+    """Say which conditions are met, comparing with every value of that name in the notebook."""
     known = collect_numbers(bundles)
     met = []
     for gate in gates:

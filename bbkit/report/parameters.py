@@ -42,18 +42,7 @@ _WORDS = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a notebook.
-
-    Attributes
-    ----------
-    name : str
-    type : str
-        The annotation as written, such as ``str`` or ``int | None``; without one, the type of the default.
-    default : object
-        The literal in the notebook.
-    help : str
-        The comment after it; empty where there is none.
-    """
+    """One parameter of a notebook."""
 
     name: str
     type: str
@@ -61,11 +50,7 @@ class Parameter:
     help: str
 
     def convert(self, value: Any) -> Any:
-        """Return `value` as this parameter's type, or raise InputError saying what is accepted.
-
-        Text is read as the type says, so that ``"012345678901"`` stays text for a `str` parameter and is
-        refused for an `int` one, which would lose the zero. Anything else must already have the type.
-        """
+        """Return `value` as this parameter's type, or raise InputError saying what is accepted."""
         kinds = _kinds(self.type)
         if isinstance(value, os.PathLike):
             value = os.fspath(value)
@@ -79,24 +64,7 @@ class Parameter:
 
 
 def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
-    """Read what a notebook accepts from its cell tagged ``parameters``; nothing is executed.
-
-    Parameters
-    ----------
-    notebook : str or Path
-        The ``.ipynb`` file.
-
-    Returns
-    -------
-    dict of str to Parameter
-        By name, in the order of the cell; empty when no cell is tagged. A name whose value is computed
-        rather than a literal is not a parameter.
-
-    Raises
-    ------
-    InputError
-        The file is not a notebook of format 4, or the cell is not Python.
-    """
+    """Read what a notebook accepts from its cell tagged ``parameters``; nothing is executed."""
     try:
         return parameters_of(_read_cells(Path(notebook)))
     except SyntaxError as error:
@@ -117,25 +85,7 @@ def parameters_of(cells: Iterable[Mapping[str, Any]]) -> dict[str, Parameter]:
 
 
 def check_parameters(notebook: str | Path, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the values given for a notebook to the types its parameters declare.
-
-    Parameters
-    ----------
-    notebook : str or Path
-        The ``.ipynb`` file.
-    values : mapping
-        Parameter name to value; text, as a command line gives it, is converted.
-
-    Returns
-    -------
-    dict
-        The same names with typed values.
-
-    Raises
-    ------
-    InputError
-        A name the notebook does not have, with the nearest one it has; or a value of the wrong type.
-    """
+    """Convert the values given for a notebook to the types its parameters declare."""
     known = read_parameters(notebook)
     for name in values:
         if name not in known:

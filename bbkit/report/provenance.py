@@ -27,18 +27,7 @@ class Fact:
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a report says of its origin.
-
-    Attributes
-    ----------
-    facts : tuple of Fact
-    is_standin : bool
-        Whether a stand-in of the service answered, so that no model did.
-    run_name : str
-        Empty where the notebook is not about a run.
-    made_at : str
-        UTC.
-    """
+    """What a report says of its origin."""
 
     facts: tuple[Fact, ...]
     is_standin: bool
@@ -55,27 +44,7 @@ def describe_origin(
     bundles: Sequence[Mapping[str, Any]],
     cwd: Path,
 ) -> Provenance:
-    """Gather where a report comes from; reads the run's own files, never AWS.
-
-    Parameters
-    ----------
-    notebook, output : Path
-        The notebook as written, and the page.
-    given : mapping
-        Parameters that were given, for the command.
-    effective : mapping
-        All parameters with their values; ``run_folder`` names the run.
-    options : sequence of str
-        Further words of the command, such as ``--with-text``.
-    bundles : sequence of mapping
-        What the notebook's results carry (`bbkit.frames.bundle`); the last ``facts`` of a name are told.
-    cwd : Path
-        Working directory of the notebook, which a relative run folder starts from.
-
-    Returns
-    -------
-    Provenance
-    """
+    """Gather where a report comes from; reads the run's own files, never AWS."""
     run = _open_run(effective.get("run_folder"), cwd)
     made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
     facts = [Fact("Made", (made_at,))]

@@ -28,30 +28,7 @@ _KERNEL_START = (
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:
-    """Execute a notebook and save it with its outputs, whatever happens.
-
-    The kernel is this interpreter's ``python3``, its transport is encrypted where it can be, and it sees
-    ``BBKIT_HEADLESS=1``. The saved notebook's metadata say how it ended (``bbkit.status``).
-
-    Parameters
-    ----------
-    notebook, executed : Path
-        The notebook to read and the one to write, after every cell.
-    parameters : mapping
-        Typed values for its parameters cell.
-    cwd : Path
-        Working directory of the kernel.
-
-    Returns
-    -------
-    str
-        What failed in one sentence; empty when every cell ran.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After the notebook has been saved and marked as interrupted.
-    """
+    """Execute a notebook and save it with its outputs, whatever happens."""
     executed.parent.mkdir(parents=True, exist_ok=True)
     try:
         execute_notebook(
@@ -98,20 +75,7 @@ def _mend(value: Any) -> Any:
 
 
 def tell_status(notebook: Any) -> tuple[str, int]:
-    """Tell how the execution of a notebook ended.
-
-    Parameters
-    ----------
-    notebook : nbformat.NotebookNode
-
-    Returns
-    -------
-    status : str
-        ``complete``, ``failed`` (a cell holds an error), ``interrupted``, or ``incomplete`` (cells that did
-        not run although nothing failed).
-    unrun : int
-        Code cells that hold code and did not run.
-    """
+    """Tell how the execution of a notebook ended."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
     unrun = sum(1 for cell in cells if cell.get("execution_count") is None)
     has_error = any(output.get("output_type") == "error" for cell in cells for output in cell.outputs)

@@ -125,22 +125,7 @@ def slug(text: str) -> str:
 
 
 def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
-    """Keep the tables and text of some HTML, drop everything that could act, mask and shorten its texts.
-
-    Scripts, handlers, frames, forms, `javascript:` links and images from elsewhere go; of style sheets only
-    plain declarations under a pandas Styler's own id stay.
-
-    Parameters
-    ----------
-    source : str
-        HTML of an output or of rendered Markdown, from anyone.
-    masker : Masker
-    limits : Limits
-
-    Returns
-    -------
-    Cleaned
-    """
+    """Keep the tables and text of some HTML, drop everything that could act, mask and shorten its texts."""
     if _depth(source) > _MOST_DEPTH:
         told = f"An output nested more than {_MOST_DEPTH:,} deep was left out."
         return Cleaned(f'<p class="page-note">{told}</p>', Counter({"nested output": 1}))

@@ -499,25 +499,7 @@ class Run:
 
 
 def as_run(given: Any) -> Run:
-    """Take a run, or open the one in a folder.
-
-    Parameters
-    ----------
-    given : Run, str or pathlib.Path
-        The run or its folder.
-
-    Returns
-    -------
-    Run
-        The run.
-
-    Raises
-    ------
-    bbkit.errors.RunNotFoundError
-        There is no run in the folder.
-    bbkit.errors.InputError
-        It is neither.
-    """
+    """Take a run, or open the one in a folder."""
     if isinstance(given, str | Path):
         return Run.open(given)
     if not isinstance(given, Run):

@@ -21,24 +21,7 @@ _JOB = "1-0001"
 
 
 def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run":
-    """Fill the folder of a run from a job: its journal, and its records where they can be read.
-
-    Parameters
-    ----------
-    make : type
-        `Run`.
-    job_arn : str
-        The job's ARN.
-    made : pathlib.Path
-        The folder to fill.
-    folder : pathlib.Path
-        Its final name.
-
-    Returns
-    -------
-    Run
-        Described by what AWS says of the job.
-    """
+    """Fill the folder of a run from a job: its journal, and its records where they can be read."""
     place = aws.find_place()
     _refuse_foreign(job_arn, place)
     job = aws.get_job(job_arn)

@@ -35,37 +35,13 @@ PRICES = "prices.json"
 
 
 def slug(name: str) -> str:
-    """Make of a name what may stand in a job's name and in an S3 key that Bedrock takes.
-
-    Parameters
-    ----------
-    name : str
-        A folder's name.
-
-    Returns
-    -------
-    str
-        At most 24 of letters, digits, ``-`` and ``.``, the first a letter or digit
-        (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
-    """
+    """Make of a name what may stand in a job's name and in an S3 key that Bedrock takes."""
     plain = re.sub(r"[^A-Za-z0-9.-]+", "-", name).lstrip("-.")[:24].rstrip("-.")
     return plain or "run"
 
 
 def refuse_occupied(folder: Path) -> None:
-    """Make sure that a folder can become a run.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder.
-
-    Raises
-    ------
-    bbkit.errors.RunExistsError
-        It holds a run or something else. A run of which nothing was written but its description, such as one
-        whose records were refused, makes way.
-    """
+    """Make sure that a folder can become a run."""
     if is_bare(folder):
         return
     if (folder / "run.json").exists():
@@ -75,18 +51,7 @@ def refuse_occupied(folder: Path) -> None:
 
 
 def is_bare(folder: Path) -> bool:
-    """Tell whether a folder is a run without records, jobs, outputs and anything else.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder.
-
-    Returns
-    -------
-    bool
-        True when it holds what `Run.create` writes, and no more.
-    """
+    """Tell whether a folder is a run without records, jobs, outputs and anything else."""
     if not (folder / "run.json").is_file():
         return False
     return {item.name for item in folder.iterdir()} <= {"run.json", ".gitignore", "source.parquet", PRICES}
@@ -94,18 +59,7 @@ def is_bare(folder: Path) -> bool:
 
 @contextlib.contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
-    """Fill a folder beside its name, then rename it: it is there whole or not at all.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder to make.
-
-    Yields
-    ------
-    pathlib.Path
-        The folder to fill.
-    """
+    """Fill a folder beside its name, then rename it: it is there whole or not at all."""
     missing = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -131,24 +85,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
 
 def write_source_rows(source: pd.DataFrame | None, path: Path) -> dict[str, Any]:
-    """Keep the rows that records were made of, by record_id.
-
-    Parameters
-    ----------
-    source : pandas.DataFrame or None
-        Rows whose index is the record_id; with a plain index, a column ``record_id``, else the row's number.
-    path : pathlib.Path
-        The Parquet file to make.
-
-    Returns
-    -------
-    dict
-        ``rows, columns, sha256``; empty for None.
-
-    Notes
-    -----
-    A column with a cell that Arrow cannot hold is kept as JSON text.
-    """
+    """Keep the rows that records were made of, by record_id."""
     if source is None:
         return {}
     if not isinstance(source, pd.DataFrame):
@@ -196,18 +133,7 @@ def _storable(text: str) -> str:
 
 
 def read_source_rows(path: Path) -> pd.DataFrame | None:
-    """Read the rows that `write_source_rows` kept.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The Parquet file.
-
-    Returns
-    -------
-    pandas.DataFrame or None
-        Indexed by ``record_id`` (string); None when there is no file.
-    """
+    """Read the rows that `write_source_rows` kept."""
     if not path.exists():
         return None
     frame = frame_of_arrow(pq.read_table(path))
@@ -217,20 +143,7 @@ def read_source_rows(path: Path) -> pd.DataFrame | None:
 
 
 def filled_columns(prompt: str, path: Path) -> list[str]:
-    """Name the columns of the kept rows that a prompt was filled from.
-
-    Parameters
-    ----------
-    prompt : str
-        The template; one that was never ours to fill names none.
-    path : pathlib.Path
-        The Parquet file of the rows; it need not exist.
-
-    Returns
-    -------
-    list of str
-        In the order of the prompt.
-    """
+    """Name the columns of the kept rows that a prompt was filled from."""
     if not path.exists():
         return []
     try:
@@ -242,71 +155,20 @@ def filled_columns(prompt: str, path: Path) -> list[str]:
 
 
 def given(value: str, name: str, variable: str) -> str:
-    """Take a value, or else the environment's.
-
-    Parameters
-    ----------
-    value : str
-        As given; may be empty.
-    name, variable : str
-        Of the parameter and of the environment variable.
-
-    Returns
-    -------
-    str
-        The value.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        Neither is there.
-    """
+    """Take a value, or else the environment's."""
     if found := value or os.environ.get(variable, ""):
         return found
     raise InputError(f"There is no {name}. Pass {name}=, or set {variable}.")
 
 
 def name_family(family: str | None, model_id: str, invocation_type: str) -> str:
-    """Name the family of a run's bodies.
-
-    Parameters
-    ----------
-    family : str or None
-        As given.
-    model_id, invocation_type : str
-        The model and how it is invoked.
-
-    Returns
-    -------
-    str
-        The family's name.
-
-    Raises
-    ------
-    bbkit.errors.FamilyError
-        The family cannot be told, or none has that name.
-    """
+    """Name the family of a run's bodies."""
     found = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
     return found.name
 
 
 def refuse_values(run: "Run") -> None:
-    """Check what CreateModelInvocationJob will be asked with.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        A value that it does not take.
-
-    Notes
-    -----
-    https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
-    """
+    """Check what CreateModelInvocationJob will be asked with."""
     wrong = [*check_s3_uri(run.s3_prefix), *check_arn("role", run.role_arn)]
     if wrong:
         raise InputError(f"{wrong[0]['finding']} {wrong[0]['remedy']}")
@@ -316,35 +178,14 @@ def refuse_values(run: "Run") -> None:
 
 
 def keep_prices(prices: str | Path, folder: Path) -> None:
-    """Copy a price file of one's own into a run, so that a copied or moved run has it.
-
-    Parameters
-    ----------
-    prices : str or Path
-        The file; "" for none.
-    folder : Path
-        The folder of the run.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        The file is not there or no price file.
-    """
+    """Copy a price file of one's own into a run, so that a copied or moved run has it."""
     if prices:
         load_prices(prices)
         write_text(folder / PRICES, Path(prices).read_text("utf-8-sig"))
 
 
 def write_description(run: "Run", folder: Path) -> None:
-    """Write ``run.json``.
-
-    Parameters
-    ----------
-    run : Run
-        What it describes.
-    folder : pathlib.Path
-        Where to write it.
-    """
+    """Write ``run.json``."""
     described = {name: value for name, value in vars(run).items() if name not in ("folder", "place")}
     described |= vars(run.place) | {"created_at": run.created_at.isoformat()}
     write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))

@@ -16,24 +16,7 @@ _MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring the options of a run's jobs into the form that ``run.json`` keeps.
-
-    Parameters
-    ----------
-    options : mapping
-        Some or all of ``tags, kms_key_id, vpc_config, timeout_hours, bucket_owner``.
-
-    Returns
-    -------
-    dict
-        The same names; plain dicts and lists.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        A value that CreateModelInvocationJob does not take
-        (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
-    """
+    """Bring the options of a run's jobs into the form that ``run.json`` keeps."""
     plain = dict(options)
     for name in ("tags", "vpc_config"):
         if not isinstance(plain.get(name) or {}, Mapping):

@@ -17,52 +17,19 @@ _TIMES = {"submitted_at": "submitTime", "ended_at": "endTime", "expires_at": "jo
 
 
 def find_job(job_name: str) -> str:
-    """Find a job by its exact name, over all pages of the list.
-
-    Parameters
-    ----------
-    job_name : str
-        The name.
-
-    Returns
-    -------
-    str
-        Its ARN; empty when AWS has no such job.
-    """
+    """Find a job by its exact name, over all pages of the list."""
     found = (job["jobArn"] for job in aws.list_jobs(name_contains=job_name) if job.get("jobName") == job_name)
     return next(found, "")
 
 
 def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
-    """Take from an answer of GetModelInvocationJob what the journal keeps.
-
-    Parameters
-    ----------
-    answer : mapping
-        As the API names it.
-
-    Returns
-    -------
-    dict
-        ``status, message``, counts and times; what AWS did not say is left out.
-    """
+    """Take from an answer of GetModelInvocationJob what the journal keeps."""
     names = {"status": "status", "message": "message", **_COUNTS, **_TIMES}
     return {name: answer[key] for name, key in names.items() if answer.get(key) is not None}
 
 
 def tell_unsent(states: Iterable[JobState]) -> list[str]:
-    """Say of each job that AWS refused for good, or that was taken from the queue, what to do.
-
-    Parameters
-    ----------
-    states : iterable of JobState
-        As the journal gives them.
-
-    Returns
-    -------
-    list of str
-        A sentence each; none for jobs that run, ended or wait in the queue.
-    """
+    """Say of each job that AWS refused for good, or that was taken from the queue, what to do."""
     told = []
     for state in latest_states(states).values():
         if state.withdrawn:
@@ -73,19 +40,7 @@ def tell_unsent(states: Iterable[JobState]) -> list[str]:
 
 
 def is_news(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
-    """Tell whether an answer is worth a line of the journal.
-
-    Parameters
-    ----------
-    before, seen : mapping
-        The last that was journalled, and the answer.
-
-    Returns
-    -------
-    bool
-        True for another status or message, and when the counts moved by a hundredth of the job: hours of
-        counting must not make a journal of megabytes.
-    """
+    """Tell whether an answer is worth a line of the journal."""
     if any(before.get(name) != seen.get(name) for name in ("status", "message", "ended_at")):
         return True
     moved = seen.get("processed", 0) - before.get("processed", 0)
@@ -95,20 +50,7 @@ def is_news(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
 
 
 def seen_event(state: JobState, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """Make the event for what AWS said of a job.
-
-    Parameters
-    ----------
-    state : JobState
-        The job.
-    seen : mapping
-        As `read_answer` gives it.
-
-    Returns
-    -------
-    dict
-        ``ended`` for a terminal status, otherwise ``status``.
-    """
+    """Make the event for what AWS said of a job."""
     return {
         **event_of("ended" if seen.get("status") in TERMINAL else "status", state),
         "job_arn": state.job_arn,
@@ -117,38 +59,12 @@ def seen_event(state: JobState, seen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def event_of(name: str, state: JobState) -> dict[str, Any]:
-    """Begin an event about one submission of a job.
-
-    Parameters
-    ----------
-    name : str
-        Kind of event.
-    state : JobState
-        The job.
-
-    Returns
-    -------
-    dict
-        ``event, job, attempt, submission``.
-    """
+    """Begin an event about one submission of a job."""
     return {"event": name, "job": state.job, "attempt": state.attempt, "submission": state.submission}
 
 
 def job_row(state: JobState, files: Sequence[RecordFile]) -> dict[str, Any]:
-    """Make a row of the jobs table.
-
-    Parameters
-    ----------
-    state : JobState
-        The job.
-    files : sequence of RecordFile
-        Its input files; empty where they are not known.
-
-    Returns
-    -------
-    dict
-        Columns of `JOB_COLUMNS`; what is not known is left out.
-    """
+    """Make a row of the jobs table."""
     seen = {name: value for name, value in state.seen.items() if name != "records" or value}
     if files:
         seen["records"] = sum(file.records for file in files)

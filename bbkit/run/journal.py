@@ -34,29 +34,7 @@ _TIMES = ("submitted_at", "ended_at", "expires_at")
 
 @dataclass
 class JobState:
-    """What the journal says of one submission of one job.
-
-    Attributes
-    ----------
-    job : str
-        Label of the job; `RecordFile.job` of its files.
-    attempt, submission : int
-        Which sending of the records, and how often this job was submitted, both from 1.
-    request : dict
-        The whole Create request as intended; empty before the intent.
-    job_arn : str
-        Empty until AWS answered or the job was found.
-    seen : dict
-        The last that AWS said of it: ``status``, ``message``, counts and times.
-    refused : str
-        Why AWS did not take it, when the last try was refused.
-    withdrawn : bool
-        Whether it was taken from the queue before it was submitted.
-    unwanted : bool
-        Whether it was taken from the queue while its request was under way, and is there all the same.
-    trouble : AwsError or None
-        Why AWS could not tell of it just now; never journalled.
-    """
+    """What the journal says of one submission of one job."""
 
     job: str
     attempt: int
@@ -107,29 +85,13 @@ class JobState:
 
 
 class Journal:
-    """The file ``jobs.jsonl`` of a run.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; it need not exist.
-    """
+    """The file ``jobs.jsonl`` of a run."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def append(self, *events: Mapping[str, Any]) -> None:
-        """Add events, in one write that is on disk when this returns.
-
-        Parameters
-        ----------
-        *events : mapping
-            ``event`` and what belongs to it; ``at`` (UTC) is added.
-
-        Notes
-        -----
-        A line that a killed writer left unfinished is cut off first: nothing was done on the strength of it.
-        """
+        """Add events, in one write that is on disk when this returns."""
         at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
         text = "".join(json.dumps({"at": at, **event}, default=_iso) + "\n" for event in events)
         with FileLock(self.path.with_name(f".{self.path.name}.lock")), self.path.open("ab+") as stream:
@@ -141,18 +103,7 @@ class Journal:
             os.fsync(stream.fileno())
 
     def read(self) -> list[dict[str, Any]]:
-        """Read every event, without a last line that was not finished.
-
-        Returns
-        -------
-        list of dict
-            In the order written.
-
-        Raises
-        ------
-        bbkit.errors.RunError
-            A finished line is not an event.
-        """
+        """Read every event, without a last line that was not finished."""
         try:
             data = self.path.read_bytes()
         except FileNotFoundError:
@@ -171,29 +122,12 @@ class Journal:
         return events
 
     def states(self) -> list[JobState]:
-        """Read what became of each job.
-
-        Returns
-        -------
-        list of JobState
-            One per submission of a job, in the order queued.
-        """
+        """Read what became of each job."""
         return replay(self.read())
 
 
 def latest_states(states: Iterable[JobState]) -> dict[str, JobState]:
-    """Take the latest submission of each job.
-
-    Parameters
-    ----------
-    states : iterable of JobState
-        As `Journal.states` gives them.
-
-    Returns
-    -------
-    dict of str to JobState
-        By the job's label.
-    """
+    """Take the latest submission of each job."""
     return {state.job: state for state in sorted(states, key=lambda state: state.submission)}
 
 
@@ -217,18 +151,7 @@ def _iso(value: Any) -> str:
 
 
 def replay(events: Iterable[Mapping[str, Any]]) -> list[JobState]:
-    """Follow the events to the state each job is in.
-
-    Parameters
-    ----------
-    events : iterable of mapping
-        As `Journal.read` gives them; kinds this version does not know are passed over.
-
-    Returns
-    -------
-    list of JobState
-        One per submission of a job, in the order first named.
-    """
+    """Follow the events to the state each job is in."""
     states: dict[tuple[str, int], JobState] = {}
     for event in events:
         if "job" not in event:

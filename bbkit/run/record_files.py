@@ -17,24 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RecordFile:
-    """One input file of a run.
-
-    Attributes
-    ----------
-    path : pathlib.Path
-        The file.
-    attempt, number : int
-        Which attempt it belongs to, and its number within it, both from 1.
-    records, bytes : int
-        Its size.
-    sha256 : str
-        Its checksum.
-    job : str
-        Files with the same label go into one job.
-    media : str
-        Folder in S3, ending in ``/``, of the media its records point to; empty for none. Such a job reads the
-        whole folder: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html.
-    """
+    """One input file of a run."""
 
     path: Path
     attempt: int
@@ -47,23 +30,7 @@ class RecordFile:
 
 
 def find_media_folder(path: Path) -> str:
-    """Find the folder in S3 that holds all media an input file points to.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The input file.
-
-    Returns
-    -------
-    str
-        URI ending in ``/``; empty when it points to none.
-
-    Raises
-    ------
-    bbkit.errors.InputError
-        They lie in several buckets.
-    """
+    """Find the folder in S3 that holds all media an input file points to."""
     folders: set[str] = set()
     with path.open("rb") as stream:
         for line in stream:
@@ -88,52 +55,19 @@ def _places_of(line: bytes) -> list[str]:
 
 
 def read_index(folder: Path) -> list[RecordFile]:
-    """List the input files of a run.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    list of RecordFile
-        By attempt and number.
-    """
+    """List the input files of a run."""
     described = load_index(folder)["files"]
     files = [RecordFile(**{**item, "path": folder / "records" / item["path"]}) for item in described]
     return sorted(files, key=lambda file: (file.attempt, file.number))
 
 
 def read_lineage(folder: Path) -> dict[int, dict[str, Any]]:
-    """Tell what each attempt was chosen by.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    dict of int to dict
-        Attempt to what `Run.write_attempt` was given.
-    """
+    """Tell what each attempt was chosen by."""
     return {int(attempt): lineage for attempt, lineage in load_index(folder)["lineage"].items()}
 
 
 def load_index(folder: Path) -> dict[str, Any]:
-    """Read ``records/index.json``.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    dict
-        ``files`` and ``lineage``; both empty before anything was written.
-    """
+    """Read ``records/index.json``."""
     try:
         return json.loads((folder / "records" / "index.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -141,53 +75,16 @@ def load_index(folder: Path) -> dict[str, Any]:
 
 
 def is_sent(run: "Run", attempt: int) -> bool:
-    """Tell whether an attempt was submitted or sent on demand.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    attempt : int
-        The attempt.
-
-    Returns
-    -------
-    bool
-        True as soon as it was queued, or one record of it was sent.
-    """
+    """Tell whether an attempt was submitted or sent on demand."""
     queued = any(state.attempt == attempt and not state.withdrawn for state in run.journal.states())
     return queued or on_demand_folder(run.folder, attempt).is_dir()
 
 
 def on_demand_folder(folder: Path, attempt: int) -> Path:
-    """Name the folder that takes what comes back on demand.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-    attempt : int
-        The attempt.
-
-    Returns
-    -------
-    pathlib.Path
-        It need not exist.
-    """
+    """Name the folder that takes what comes back on demand."""
     return folder / "outputs" / f"on-demand-{attempt}"
 
 
 def on_demand_attempts(folder: Path) -> set[int]:
-    """List the attempts that are too small for a batch job.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run's folder.
-
-    Returns
-    -------
-    set of int
-        Attempts to be sent by `send_on_demand`.
-    """
+    """List the attempts that are too small for a batch job."""
     return {attempt for attempt, chosen in read_lineage(folder).items() if chosen.get("tier") == "on_demand"}

@@ -86,24 +86,7 @@ def write_records(
 def write_attempt(
     records: Any, run: "Run", *, lineage: Mapping[str, Any], allow: Sequence[str] = ()
 ) -> pd.DataFrame:
-    """Write the records of the next attempt of a run.
-
-    Parameters
-    ----------
-    records : DataFrame, iterable or path
-        As for `write_records`.
-    run : Run
-        The run.
-    lineage : mapping
-        What they were chosen by; JSON. Its ``tier`` becomes ``on_demand`` when they are too few for a job.
-    allow : sequence of str
-        Rules that may be broken.
-
-    Returns
-    -------
-    pandas.DataFrame
-        As `write_records`.
-    """
+    """Write the records of the next attempt of a run."""
     attempt = max((file.attempt for file in run.record_files()), default=0) + 1
     return _write(records, run, attempt, lineage, allow, None)
 
@@ -112,11 +95,6 @@ def write_attempt(
 def unsent_aside(run: "Run") -> Iterator[None]:
     """Take back the latest attempt, unless it is the first or something of it was sent; an error in the
     ``with`` brings it back.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
     """
     latest = max((file.attempt for file in run.record_files()), default=0)
     if latest < 2 or is_sent(run, latest):
@@ -171,18 +149,7 @@ def _write(
 
 
 def read_quotas(run: "Run") -> Quotas:
-    """Read the account's quotas for the model of a run, or AWS's defaults where that is not allowed.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    Quotas
-        Its ``note`` says where the values come from.
-    """
+    """Read the account's quotas for the model of a run, or AWS's defaults where that is not allowed."""
     try:
         run.check_place()
         return Quotas.read(run.model_id)

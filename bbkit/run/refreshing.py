@@ -17,25 +17,7 @@ _CALLS_AT_ONCE = 8
 
 
 def refresh_states(run: "Run") -> list[JobState]:
-    """Ask AWS for every job that has not ended, find those whose answer was lost, and journal what changed.
-
-    Parameters
-    ----------
-    run : Run
-        The run; its place is checked when there is anything to ask.
-
-    Returns
-    -------
-    list of JobState
-        One per submission of a job; ``trouble`` is set where AWS did not tell of one of several.
-
-    Raises
-    ------
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.AwsError
-        AWS told of no job.
-    """
+    """Ask AWS for every job that has not ended, find those whose answer was lost; journal changes."""
     states = run.journal.states()
     if not any(state.lost or (state.job_arn and not state.ended) for state in states):
         return states

@@ -25,24 +25,13 @@ _SECONDS_OF_A_LINE = 10
 class SlowTransfer:
     """Says how far a transfer is, one line every ten seconds on standard error; nothing of one that is over
     by then.
-
-    Parameters
-    ----------
-    what : str
-        Such as ``uploading 1-0001``.
     """
 
     def __init__(self, what: str):
         self._what, self._said_at = what, time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Take note of progress.
-
-        Parameters
-        ----------
-        done, total : int
-            Bytes.
-        """
+        """Take note of progress."""
         now = time.monotonic()
         if now - self._said_at >= _SECONDS_OF_A_LINE:
             self._said_at = now
@@ -51,15 +40,7 @@ class SlowTransfer:
 
 
 class Counted:
-    """Adds up the bytes of several transfers, each told in pieces and possibly from several threads.
-
-    Parameters
-    ----------
-    tell : callable
-        Called with the bytes done and the bytes to do.
-    total : int
-        Bytes to do.
-    """
+    """Adds up the bytes of several transfers, each told in pieces and possibly from several threads."""
 
     def __init__(self, tell: Any, total: int):
         self._tell, self._total, self._done = tell, total, 0
@@ -71,33 +52,7 @@ class Counted:
 
 
 def fetch_outputs(run: "Run", state: JobState) -> Path:
-    """Bring the output files of a job that has ended into its folder of the run, manifest last.
-
-    A list of what was there, ``objects.json``, is written when all have come; while the files have the sizes
-    it says, nothing is asked of AWS again, so that an archived run can be read anywhere. A job that completed
-    and shows no output yet is asked for again next time.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    state : JobState
-        A job of it that has ended.
-
-    Returns
-    -------
-    Path
-        The folder with the files.
-
-    Raises
-    ------
-    bbkit.errors.RunError
-        A file here is damaged, and S3 does not hold it any more or cannot be asked.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.AwsError
-        AWS refused or did not answer.
-    """
+    """Bring the output files of a job that has ended into its folder of the run, manifest last."""
     folder = run.output_folder(state.job_arn)
     listed = _read_listing(folder)
     damaged = [name for name, size in listed.items() if _size(folder / name) != size]
@@ -167,20 +122,7 @@ def _take_counts(run: "Run", state: JobState, manifest: Path) -> None:
 
 
 def read_counts(run: "Run", state: JobState) -> dict[str, Any]:
-    """Read the counts of a job from its manifest in S3.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    state : JobState
-        A job that has ended.
-
-    Returns
-    -------
-    dict
-        As `read_answer` gives it; empty where there is no manifest that may be read.
-    """
+    """Read the counts of a job from its manifest in S3."""
     try:
         return read_answer(json.loads(aws.read_object(run.output_uri(state.job_arn) + MANIFEST)))
     except (AwsError, ValueError, AttributeError):
@@ -188,17 +130,7 @@ def read_counts(run: "Run", state: JobState) -> dict[str, Any]:
 
 
 def journal_counts(run: "Run", state: JobState, counts: dict[str, Any]) -> None:
-    """Journal the counts of a manifest where those of the job had not caught up with its end.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-    state : JobState
-        The job; it is changed too.
-    counts : dict
-        As `read_answer` gives it.
-    """
+    """Journal the counts of a manifest where those of the job had not caught up with its end."""
     if counts.get("processed", 0) > state.seen.get("processed", 0):
         state.seen = {**state.seen, **counts}
         run.journal.append(seen_event(state, state.seen))

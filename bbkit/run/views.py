@@ -8,18 +8,7 @@ if TYPE_CHECKING:
 
 
 def summarize_run(run: "Run") -> dict[str, str]:
-    """Describe a run in a few lines.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    dict of str to str
-        What a person wants to see first, by name.
-    """
+    """Describe a run in a few lines."""
     files, jobs = run.record_files(), run.jobs()
     counts = jobs["status"].fillna("queued").value_counts()
     attempts = sorted({file.attempt for file in files})
@@ -39,35 +28,13 @@ def summarize_run(run: "Run") -> dict[str, str]:
 
 
 def show_text(run: "Run") -> str:
-    """Show a run on a terminal.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        Its name, then one line per fact.
-    """
+    """Show a run on a terminal."""
     lines = "\n".join(f"  {name:8} {text}" for name, text in summarize_run(run).items())
     return f"Run {run.name!r}\n{lines}"
 
 
 def show_html(run: "Run") -> str:
-    """Show a run in a notebook.
-
-    Parameters
-    ----------
-    run : Run
-        The run.
-
-    Returns
-    -------
-    str
-        A table, escaped.
-    """
+    """Show a run in a notebook."""
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{html.escape(name)}</th>'
         f'<td style="text-align:left">{html.escape(text)}</td></tr>'

@@ -15,25 +15,14 @@ _KINDS: dict[type, str] = {str: "text", bool: "truth", float: "decimal"}
 
 
 class TextColumns:
-    """Decides, batch after batch, which columns of text are numbers in all their cells.
-
-    A column is whole numbers if every cell is the digits Python writes for it, decimal numbers if every cell
-    is the text Python writes for it: ``007``, ``1.50`` and ``+1`` stay text, and so does a column with one of
-    them.
-    """
+    """Decides, batch after batch, which columns of text are numbers in all their cells."""
 
     def __init__(self, names: Iterable[str]):
         self._open: dict[str, set[str]] = {name: {"Int64", "Float64"} for name in names}
         self._filled: set[str] = set()
 
     def look_at(self, batch: pa.RecordBatch | pa.Table) -> None:
-        """Take more cells into account.
-
-        Parameters
-        ----------
-        batch : pyarrow.RecordBatch or pyarrow.Table
-            Columns of text by the names given at first.
-        """
+        """Take more cells into account."""
         for name, possible in self._open.items():
             if not possible:
                 continue
@@ -47,13 +36,7 @@ class TextColumns:
                 possible.discard("Float64")
 
     def dtypes(self) -> dict[str, Any]:
-        """The dtype of every column: ``string``, ``Int64`` or ``Float64``.
-
-        Returns
-        -------
-        dict
-            Column name to pandas dtype.
-        """
+        """The dtype of every column: ``string``, ``Int64`` or ``Float64``."""
         return {
             name: next(iter(possible)) if len(possible) == 1 and name in self._filled else TEXT
             for name, possible in self._open.items()
@@ -75,13 +58,7 @@ class ValueColumns:
         self._kinds: dict[str, set[str]] = {}
 
     def look_at(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take more rows into account.
-
-        Parameters
-        ----------
-        rows : iterable of mapping
-            Column name to cell.
-        """
+        """Take more rows into account."""
         for row in rows:
             for name, value in row.items():
                 kinds = self._kinds.setdefault(name, set())
@@ -89,14 +66,7 @@ class ValueColumns:
                     kinds.add(_kind(value))
 
     def dtypes(self) -> dict[str, Any]:
-        """The dtype of every column, in order of first appearance.
-
-        Returns
-        -------
-        dict
-            Column name to pandas dtype: ``string``, ``boolean``, ``Int64``, ``Float64`` (numbers some of
-            which have a decimal point), ``datetime64[us]``, or ``object`` where cells are of several kinds.
-        """
+        """The dtype of every column, in order of first appearance."""
         return {name: _dtype(kinds) for name, kinds in self._kinds.items()}
 
 
@@ -117,20 +87,7 @@ def _dtype(kinds: set[str]) -> Any:
 
 
 def frame_of_rows(rows: list[Mapping[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of exactly these columns and dtypes.
-
-    Parameters
-    ----------
-    rows : list of mapping
-        Column name to cell; what a row lacks is NA.
-    dtypes : mapping
-        Column name to dtype.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per item of `rows`.
-    """
+    """Make a frame of exactly these columns and dtypes."""
     columns = {}
     for name, dtype in dtypes.items():
         values = [row.get(name) for row in rows]
@@ -144,20 +101,7 @@ def frame_of_rows(rows: list[Mapping[str, Any]], dtypes: Mapping[str, Any]) -> p
 
 
 def frame_of_text(table: pa.Table, dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of columns of text that became what `TextColumns` says.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Columns of text.
-    dtypes : mapping
-        Column name to dtype.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per row of the table.
-    """
+    """Make a frame of columns of text that became what `TextColumns` says."""
     arrow = {"Int64": pa.int64(), "Float64": pa.float64()}
     for position, name in enumerate(table.column_names):
         if target := arrow.get(str(dtypes[name])):
@@ -176,18 +120,7 @@ _PANDAS = {
 
 
 def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
-    """Make a frame whose columns keep their type, nulls included.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        Any table; dictionaries are decoded, the nameless index that pandas stores is left out.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per row of the table.
-    """
+    """Make a frame whose columns keep their type, nulls included."""
     for position, item in enumerate(table.schema):
         if pa.types.is_dictionary(item.type):
             table = table.set_column(

@@ -24,29 +24,7 @@ _DELIMITERS = ",;\t|"
 def read_delimited(
     path: Path, chunk_rows: int | None, delimiter: str | None = None
 ) -> Iterator[pd.DataFrame]:
-    """Read CSV or TSV: a header row, then rows with as many cells.
-
-    An empty cell is null, a quoted empty one is empty text; nothing else is taken for null.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    chunk_rows : int or None
-        Rows a frame; None for all in one.
-    delimiter : str, optional
-        What parts the cells; found out among comma, semicolon, tab and bar by default.
-
-    Yields
-    ------
-    pandas.DataFrame
-        The rows in order.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        No header, repeated names, a row with too many or too few cells (with its number), an open quote.
-    """
+    """Read CSV or TSV: a header row, then rows with as many cells."""
     encoding = find_encoding(path)
     delimiter = delimiter or _find_delimiter(path, encoding.name)
     header = _read_header(path, encoding.name, delimiter)

@@ -28,41 +28,12 @@ class Encoding(NamedTuple):
 
 
 def open_bytes(path: Path) -> BinaryIO:
-    """Open a file, unpacking gzip by its ending.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    file object
-        Its bytes.
-    """
+    """Open a file, unpacking gzip by its ending."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def find_encoding(path: Path) -> Encoding:
-    """Tell the encoding of a file from its first bytes and by decoding all of it.
-
-    UTF-8, and UTF-16 with a byte order mark; a file that is neither is read as Windows-1252, with a warning.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    Encoding
-        A Python codec's name, and whether the file has an even number of double quotes.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        The bytes are none of the three, or UTF-16 without its mark.
-    """
+    """Tell the encoding of a file from its first bytes and by decoding all of it."""
     with open_bytes(path) as file:
         head = file.read(1024)
     name = next((codec for mark, codec in _MARKS if head.startswith(mark)), "utf-8")
@@ -121,40 +92,14 @@ def _line_of(path: Path, encoding: str) -> int:
 
 
 def read_text(path: Path) -> str:
-    """Read a whole text file, in the encoding it has.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    str
-        Its text, without a byte order mark.
-    """
+    """Read a whole text file, in the encoding it has."""
     encoding = find_encoding(path).name
     with open_bytes(path) as file:
         return file.read().decode(encoding)
 
 
 def cut_batches(batches: Iterable[pa.RecordBatch], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Cut rows anew.
-
-    Parameters
-    ----------
-    batches : iterable of pyarrow.RecordBatch
-        The rows, cut in any way.
-    rows : int
-        Rows a table.
-    schema : pyarrow.Schema
-        Of all of them.
-
-    Yields
-    ------
-    pyarrow.Table
-        The same rows in order, exactly `rows` each, the last table shorter.
-    """
+    """Cut rows anew."""
     held: list[pa.RecordBatch] = []
     count = 0
     for whole in batches:

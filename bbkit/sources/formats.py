@@ -24,25 +24,7 @@ Frames = Iterator[pd.DataFrame]
 
 
 def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
-    """Read Parquet; the columns keep their types.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    chunk_rows : int or None
-        Rows a frame; None for all in one.
-
-    Yields
-    ------
-    pandas.DataFrame
-        The rows in order.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        Not a Parquet file, or a damaged one.
-    """
+    """Read Parquet; the columns keep their types."""
     try:
         if chunk_rows is None:
             yield frame_of_arrow(pq.read_table(path))
@@ -76,25 +58,7 @@ def _chunks_of_rows(read: Callable[[], Iterator[Mapping[str, Any]]], chunk_rows:
 
 
 def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
-    """Read JSON Lines: one object a line; blank lines are passed over.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    chunk_rows : int or None
-        Rows a frame; None for all in one.
-
-    Yields
-    ------
-    pandas.DataFrame
-        One row per object; a key becomes a column; lists and objects stay as they are.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        A line that is not JSON or not an object, with its number.
-    """
+    """Read JSON Lines: one object a line; blank lines are passed over."""
     encoding = find_encoding(path).name
     yield from _chunks_of_rows(lambda: _json_rows(path, encoding), chunk_rows)
 
@@ -115,25 +79,7 @@ def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
 
 
 def read_json(path: Path, chunk_rows: int | None) -> Frames:
-    """Read a JSON file: a list of objects, an Amazon Transcribe result, or JSON Lines by another name.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    chunk_rows : int or None
-        Rows a frame; None for all in one.
-
-    Yields
-    ------
-    pandas.DataFrame
-        One row per object; for a transcript one row, ``file``, ``job_name``, ``text``.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        Not JSON, or neither of these.
-    """
+    """Read a JSON file: a list of objects, an Amazon Transcribe result, or JSON Lines by another name."""
     try:
         document = read_document(path)
     except SourceError as error:
@@ -161,23 +107,7 @@ def _is_one_line(path: Path) -> bool:
 
 
 def read_document(path: Path) -> Any:
-    """Read a whole JSON document.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    any
-        The document.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        Not JSON, with the line; a text that holds half of a surrogate pair, with the row.
-    """
+    """Read a whole JSON document."""
     try:
         text = read_text(path)
         document = json.loads(text)
@@ -202,25 +132,7 @@ def _refuse_half_pairs(path: Path, document: Any) -> None:
 
 
 def transcript_row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """One Amazon Transcribe result as a row.
-
-    Parameters
-    ----------
-    name : str
-        Name of its file.
-    document : mapping
-        What Amazon Transcribe wrote.
-
-    Returns
-    -------
-    dict
-        ``file``, ``job_name``, ``text``.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        A part of it has another shape, with its path.
-    """
+    """One Amazon Transcribe result as a row."""
     try:
         return {"file": name, "job_name": document.get("jobName"), "text": transcript_text(document)}
     except SourceError as error:
@@ -228,25 +140,7 @@ def transcript_row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_excel(path: Path, chunk_rows: int | None) -> Frames:
-    """Read the first sheet of an Excel workbook: a header row, then rows. Text cells stay text.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    chunk_rows : int or None
-        Rows a frame; None for all in one.
-
-    Yields
-    ------
-    pandas.DataFrame
-        The rows in order; rows without any cell are left out.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        Not a workbook, no header, repeated names, formulas of which no result is stored.
-    """
+    """Read the first sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:

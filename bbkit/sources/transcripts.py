@@ -52,18 +52,7 @@ class _Document(msgspec.Struct):
 
 
 def is_transcript(value: Any) -> bool:
-    """Tell whether a JSON document is what Amazon Transcribe writes.
-
-    Parameters
-    ----------
-    value : any
-        The document.
-
-    Returns
-    -------
-    bool
-        True for an object with ``results.transcripts``.
-    """
+    """Tell whether a JSON document is what Amazon Transcribe writes."""
     return (
         isinstance(value, dict)
         and isinstance(value.get("results"), dict)
@@ -72,29 +61,7 @@ def is_transcript(value: Any) -> bool:
 
 
 def transcript_text(document: Any) -> str:
-    """The words of a call, one line a turn.
-
-    Parameters
-    ----------
-    document : mapping
-        What Amazon Transcribe wrote.
-
-    Returns
-    -------
-    str
-        ``spk_0: I've been on hold for an hour.`` and so on where speakers or channels were told apart, else
-        the transcript as one text.
-
-    Raises
-    ------
-    bbkit.errors.SourceError
-        A part of it has another shape, with its path.
-
-    Notes
-    -----
-    https://docs.aws.amazon.com/transcribe/latest/dg/diarization-output-batch.html and
-    https://docs.aws.amazon.com/transcribe/latest/dg/channel-id-output-batch.html
-    """
+    """The words of a call, one line a turn."""
     try:
         results = msgspec.convert(document, _Document).results
         turns = _turns(results)

@@ -89,13 +89,7 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a stand-in.
-
-    Returns
-    -------
-    int
-        0 after SIGTERM or SIGINT, 2 when it cannot start.
-    """
+    """Run a stand-in."""
     arguments = build_parser().parse_args(argv)
     from bbkit.standin.switches import check_switches, read_engine, read_profiles
 

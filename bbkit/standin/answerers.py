@@ -96,13 +96,7 @@ class Answerer:
         return add_known(given for given, _ in self.used), add_known(made for _, made in self.used)
 
     def answer(self, offset: int, line: bytes) -> bytes:
-        """Answer one line: its output line, empty when a fault swallowed it.
-
-        Raises
-        ------
-        Interrupted
-            When the engine was halted before it had answered.
-        """
+        """Answer one line: its output line, empty when a fault swallowed it."""
         record_id, raw, model_input = read_record(line)
         key = record_id if record_id is not None else hashlib.blake2b(raw).hexdigest()
         if record_id is None:

@@ -37,13 +37,7 @@ class Answering:
         self.began = self.shown - self.seconds * self.counts["processed"] / max(plan.total, 1)
 
     def run(self) -> bool:
-        """Answer the records; False when the job's time ran out first.
-
-        Raises
-        ------
-        bbkit.standin.lifecycles.Ended
-            When the job is asked to stop.
-        """
+        """Answer the records; False when the job's time ran out first."""
         try:
             for chunk in self.plan.chunks(self.limit, self.chunk_records):
                 if not self.wait_until_due(chunk):

@@ -111,28 +111,7 @@ def answer_record(
 def answer_and_count(
     model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
 ) -> Answered:
-    """The modelOutput of one record with its tokens.
-
-    Parameters
-    ----------
-    model_id : str
-        The job's model: an id, a profile id, or an ARN whose model can be told from it.
-    invocation_type : str
-        'InvokeModel' or 'Converse'.
-    model_input : dict
-        The record's body.
-    engine : Engine
-        What answers it; embedding models need none.
-    batch : bool
-        False for an on-demand call, where Converse takes tools.
-
-    Raises
-    ------
-    RecordError
-        The real model would refuse the record, or the engine could not answer it.
-    Interrupted
-        The engine was halted.
-    """
+    """The modelOutput of one record with its tokens."""
     family = family_name(model_id)
     if family is None:
         raise RecordError(400, "The provided model identifier is invalid.")

@@ -44,10 +44,7 @@ class LostAnswer(Exception):
 
 @dataclass(frozen=True)
 class Batch:
-    """The control plane of one stand-in.
-
-    ``wake`` tells the worker process that there is something to do.
-    """
+    """The control plane of one stand-in."""
 
     settings: Settings
     store: Store
@@ -56,15 +53,7 @@ class Batch:
     calls: CallFaults
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Carry out one operation.
-
-        Raises
-        ------
-        ServiceError
-            As the service would refuse.
-        LostAnswer
-            When a fault asks for it.
-        """
+        """Carry out one operation."""
         handler = getattr(self, HANDLERS[operation])
         self.calls.strike_by_switch(operation)
         answer: dict[str, Any] = handler(given, region)

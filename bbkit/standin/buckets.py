@@ -139,11 +139,7 @@ class Guard:
         return None
 
     def _answer_home(self, operation: str, bucket: str) -> Response | None:
-        """Of us-east-1 alone: a bucket's location is empty, and its owner may create it again.
-
-        Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html and
-        API_CreateBucket.
-        """
+        """Of us-east-1 alone: a bucket's location is empty, and its owner may create it again."""
         if self.region != "us-east-1" or not (self.storage.data_dir / bucket).is_dir():
             return None
         if operation == "CreateBucket":

@@ -19,14 +19,7 @@ BY_SWITCH = {
 
 
 def check_calls(faults: Faults, *, by_tag: bool) -> None:
-    """Refuse faults of calls that could never strike.
-
-    Raises
-    ------
-    ValueError
-        For an operation that is not served (by tag: that is not about one job), or a code that botocore's
-        service model does not know for it.
-    """
+    """Refuse faults of calls that could never strike."""
     accepted = OF_ONE_JOB if by_tag else tuple(BY_SWITCH)
     for operation, code, _ in faults.fail_calls:
         if operation not in accepted:
@@ -59,13 +52,7 @@ class CallFaults:
         self.strike(self.switched, operation, "")
 
     def strike(self, faults: Faults, operation: str, key: str) -> None:
-        """Answer a call as faults ask; what has the same key is counted together.
-
-        Raises
-        ------
-        ServiceError
-            The error that was asked for.
-        """
+        """Answer a call as faults ask; what has the same key is counted together."""
         if operation == CREATE and self.strikes(f"throttle {key}", faults.throttle_create):
             raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
         for name, code, times in faults.fail_calls:

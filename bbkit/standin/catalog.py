@@ -24,17 +24,7 @@ INVALID = "The provided model identifier is invalid."
 
 @dataclass(frozen=True)
 class Model:
-    """What an identifier stands for.
-
-    Attributes
-    ----------
-    model_id : str
-        The bare id of the foundation model that answers.
-    arn : str
-        What Get and List show.
-    custom : bool
-        Whether it is a custom model (a quota of its own).
-    """
+    """What an identifier stands for."""
 
     model_id: str
     arn: str
@@ -54,13 +44,7 @@ def partition_of(region: str) -> str:
 
 
 def resolve_model(identifier: str, region: str, account: str, profiles: dict[str, str]) -> Model:
-    """Resolve a model id, profile id or ARN as the service would in a region.
-
-    Raises
-    ------
-    ServiceError
-        ``ValidationException`` for what is not known or cannot be called this way in this region.
-    """
+    """Resolve a model id, profile id or ARN as the service would in a region."""
     head = f"arn:{partition_of(region)}:bedrock:{region}:"
     if identifier.startswith("arn:"):
         return _resolve_arn(identifier, head, region, account, profiles)

@@ -11,10 +11,7 @@ from starlette.types import Message, Receive
 
 
 def checked(receive: Receive, headers: dict[str, str], method: str) -> Receive:
-    """Compare a body with the checksums its headers announce, while it streams.
-
-    The last piece is held back until all sums agree, so that a wrong body never becomes an object.
-    """
+    """Compare a body with the checksums its headers announce, while it streams."""
     if method not in ("PUT", "POST"):
         return receive
     sums: list[tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]] = []

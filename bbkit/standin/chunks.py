@@ -43,10 +43,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A stretch of whole lines of one input file, and the folder its part goes to.
-
-    ``upto`` is the number of the job's records up to its end.
-    """
+    """A stretch of whole lines of one input file, and the folder its part goes to."""
 
     path: str
     start: int
@@ -75,14 +72,7 @@ def read_part(name: str) -> Part | None:
 
 
 def begin_process(lock_path: str | None = None) -> None:
-    """Prepare an engine process: it ends with the process that started it, and holds its folder until then.
-
-    Parameters
-    ----------
-    lock_path : str, optional
-        A lock shared by all engine processes of a folder. The next worker process waits until all are gone,
-        so that no part appears behind its back.
-    """
+    """Prepare an engine process that ends with its parent and holds its folder until then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     if parent is None:

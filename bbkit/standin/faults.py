@@ -61,18 +61,7 @@ class Faults:
 
 
 def read_faults(texts: list[str] | tuple[str, ...]) -> Faults:
-    """Read faults from their text.
-
-    Parameters
-    ----------
-    texts : list of str
-        Each holds one fault or several separated by spaces.
-
-    Raises
-    ------
-    ValueError
-        For an unknown name or a value out of range; the message names what is accepted.
-    """
+    """Read faults from their text."""
     faults = Faults()
     for word in " ".join(texts).split():
         name, _, value = word.partition("=")

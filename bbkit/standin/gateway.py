@@ -37,15 +37,7 @@ _S3_CODES = {
 
 @dataclass(frozen=True)
 class Gateway:
-    """The ASGI application of a stand-in.
-
-    Attributes
-    ----------
-    hosts : frozenset of str
-        Values of the Host header that are answered; any other may be a web page's trick.
-    secrets : dict of str to str
-        Secret key by access key.
-    """
+    """The ASGI application of a stand-in."""
 
     settings: Settings
     hosts: frozenset[str]
@@ -189,12 +181,7 @@ def _not_served(name: str) -> ServiceError:
 
 
 class _Exchange:
-    """Receives a request and sends its answer; closes the connection if that came before the whole body.
-
-    A client that waits for ``100 Continue`` never sends that body; its next request would be taken for it.
-    A short body that is on its way is read to its end: to close before that would reset the connection, and
-    the answer could be lost.
-    """
+    """Receives a request and sends its answer; closes the connection if that came before the whole body."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

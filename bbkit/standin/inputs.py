@@ -55,13 +55,7 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 
 def find_inputs(buckets: Path, uri: str) -> list[InputFile]:
-    """Find the ``.jsonl`` objects an input URI names: one object, or all below a folder.
-
-    Raises
-    ------
-    InvalidInput
-        When the bucket, the object or any ``.jsonl`` object is missing.
-    """
+    """Find the ``.jsonl`` objects an input URI names: one object, or all below a folder."""
     bucket, key = split_uri(uri)
     root = buckets / bucket
     if not root.is_dir():
@@ -88,18 +82,7 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 
 def check_inputs(files: list[InputFile], limits: Limits, model_id: str) -> list[int]:
-    """Read every line and check form, counts and sizes against the quotas.
-
-    Returns
-    -------
-    list of int
-        Records per file.
-
-    Raises
-    ------
-    InvalidInput
-        With the first thing that does not hold.
-    """
+    """Read every line and check form, counts and sizes against the quotas."""
     sizes = [file.path.stat().st_size for file in files]
     for file, size in zip(files, sizes, strict=True):
         if size > limits.max_file_gb * GB:
@@ -140,19 +123,7 @@ def _check_file(file: InputFile, limits: Limits) -> int:
 
 
 def read_record(line: bytes) -> tuple[str | None, bytes, dict[str, Any] | None]:
-    """Read one line.
-
-    Returns
-    -------
-    tuple
-        The recordId if there is one, ``modelInput`` as it was written (bytes), and ``modelInput`` read, if
-        that was needed because msgspec refuses what JSON allows (a lone surrogate).
-
-    Raises
-    ------
-    ValueError
-        When the line is not a JSON object with a ``modelInput`` object (and a string ``recordId``, if any).
-    """
+    """Read one line."""
     try:
         if not line.isascii():
             line.decode()
@@ -184,10 +155,7 @@ def _read_leniently(line: bytes) -> tuple[str | None, bytes, dict[str, Any]]:
 
 
 def _read_deep(line: bytes) -> tuple[str | None, bytes, None]:
-    """A line nested deeper than a reader of JSON goes: its modelInput is found by brackets, and not read.
-
-    It is one record's fault, and must not be the whole job's.
-    """
+    """A line nested deeper than a reader of JSON goes: its modelInput is found by brackets, and not read."""
     opened: list[bytes] = []
     key, start, end = b"", 0, 0
     for match in _MARKS.finditer(line):

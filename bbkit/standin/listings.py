@@ -70,10 +70,7 @@ def is_plain(key: str) -> bool:
 
 
 def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
-    """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order.
-
-    A folder sorts as its name with a slash, which is how its keys sort among the others.
-    """
+    """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order."""
     base = prefix.rpartition("/")[0]
     start = f"{base}/" if base else ""
     if base and not is_plain(base):

@@ -13,11 +13,7 @@ from bbkit.standin.wires import iso_time
 
 
 class Traces:
-    """Appends whole lines to ``log.jsonl`` and ``events.jsonl``, and speaks to the person watching.
-
-    Lines are written with one ``write`` to a file opened for appending, so that the server and its worker
-    process can share the files and a kill never leaves half a line between two others.
-    """
+    """Appends whole lines to ``log.jsonl`` and ``events.jsonl``, and speaks to the person watching."""
 
     def __init__(self, folder: Path, quiet: bool = False) -> None:
         self.log_path = folder / "log.jsonl"
@@ -34,10 +30,7 @@ class Traces:
             print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
     def event(self, job: dict[str, Any], account: str) -> None:
-        """Append a state change in the shape EventBridge delivers.
-
-        Source: https://docs.aws.amazon.com/bedrock/latest/userguide/monitoring-eventbridge.html.
-        """
+        """Append a state change in the shape EventBridge delivers."""
         created = datetime.fromtimestamp(job["submitted"], UTC)
         detail = {
             "version": "0.0",

@@ -57,11 +57,7 @@ def _without_documentation(node: Any) -> Any:
 
 @cache
 def routes_of(service: str) -> tuple[Route, ...]:
-    """Give the REST routes of a service, most specific first.
-
-    A label takes as much of the path as it can, slashes included: some clients send an ARN percent-encoded,
-    some not.
-    """
+    """Give the REST routes of a service, most specific first."""
     model = service_model(service)
     routes = []
     for name in model.operation_names:
@@ -81,19 +77,7 @@ def find_route(service: str, method: str, raw_path: str) -> tuple[Route, dict[st
 
 
 def read_request(route: Route, labels: dict[str, str], query: str, body: bytes) -> dict[str, Any]:
-    """Gather an operation's input from path, query and JSON body, and check all of it.
-
-    Returns
-    -------
-    dict
-        Members by their AWS name; timestamps as aware datetimes.
-
-    Raises
-    ------
-    ServiceError
-        ``SerializationException`` for JSON that cannot be read or a wrong type, ``ValidationException``
-        naming every constraint that does not hold.
-    """
+    """Gather an operation's input from path, query and JSON body, and check all of it."""
     shape = route.model.input_shape
     if shape is None:
         return {}

@@ -70,11 +70,7 @@ class Plan:
         return self.folder / "parts" / f"{number:05d}"
 
     def parts(self, number: int) -> list[Part]:
-        """Give the finished parts of a file in input order.
-
-        Of two that answer the same bytes one counts: a part that was finished by a process that died before
-        it could say so may have been made again.
-        """
+        """Give the finished parts of a file in input order."""
         folder = self.parts_folder(number)
         found = (read_part(path.name) for path in folder.iterdir()) if folder.is_dir() else ()
         kept: list[Part] = []
@@ -102,15 +98,7 @@ class Plan:
         return {line for text in texts for line in text.split("\n") if line}
 
     def chunks(self, limit: int | None, records_per_chunk: Callable[[], int]) -> Iterator[Chunk]:
-        """Cut the files into stretches of whole lines, leaving out what is done.
-
-        Parameters
-        ----------
-        limit : int or None
-            Records at most, those that are done included.
-        records_per_chunk : callable
-            Asked for each chunk anew: it learns how long chunks take.
-        """
+        """Cut the files into stretches of whole lines, leaving out what is done."""
         most = left = limit if limit is not None else self.total
         for number in range(len(self.files)):
             path, folder = self.folder / "input" / f"{number:05d}", self.parts_folder(number)

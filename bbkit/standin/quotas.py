@@ -22,13 +22,7 @@ PAGE = 100
 
 
 def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]:
-    """Carry out ListAWSDefaultServiceQuotas or ListServiceQuotas.
-
-    Raises
-    ------
-    ServiceError
-        For any other operation or service, and for a token that is not one of ours.
-    """
+    """Carry out ListAWSDefaultServiceQuotas or ListServiceQuotas."""
     if operation not in ("ListAWSDefaultServiceQuotas", "ListServiceQuotas"):
         raise ServiceError(
             "NotImplemented", f"{operation or 'This call'} is not part of this stand-in's service-quotas."

@@ -44,15 +44,7 @@ def output_key(uri: str, job_id: str, name: str) -> tuple[str, str]:
 
 
 def put_output(plan: Plan, buckets: Path, uri: str, job_id: str, ordered: bool, traces: Traces) -> None:
-    """Put one object per input file and then the manifest into the output bucket.
-
-    Done again after a kill it puts the same bytes: the order of the lines depends on the job id alone.
-
-    Raises
-    ------
-    OutputRefused
-        When the bucket is gone or the object cannot be written there.
-    """
+    """Put one object per input file and then the manifest into the output bucket."""
     for number, file in enumerate(plan.files):
         bucket, key = output_key(uri, job_id, file.name + ".out")
         joined = plan.folder / f"{number:05d}.out"
@@ -90,11 +82,7 @@ def _join_parts(plan: Plan, number: int, target: Path, seed: str | None) -> str:
 
 
 def put_file(buckets: Path, bucket: str, key: str, source: Path, md5: str) -> None:
-    """Move a finished file into a bucket so that it appears whole, with its metadata, or not at all.
-
-    The metadata file goes first: without its object it is invisible, whereas an object without it would for a
-    moment have no ETag.
-    """
+    """Move a finished file into a bucket so that it appears whole, with its metadata, or not at all."""
     check_output(buckets, f"s3://{bucket}/")
     target = object_path(buckets, bucket, key)
     info = ObjectInfo(

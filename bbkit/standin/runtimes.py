@@ -59,13 +59,7 @@ class Runtime:
     async def answer(
         self, route: Route, labels: dict[str, str], asked: Asked, body: bytes, region: str
     ) -> Response:
-        """Carry out one call.
-
-        Raises
-        ------
-        ServiceError
-            As the service or the model would refuse.
-        """
+        """Carry out one call."""
         if route.name not in ("InvokeModel", "Converse"):
             raise ServiceError(
                 "NotImplemented",

@@ -58,13 +58,7 @@ WRITES = ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload")
 
 
 def find_operation(method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> str:
-    """Name the S3 operation of a request.
-
-    Raises
-    ------
-    ServiceError
-        501 for every operation, sub-resource or parameter that is not served.
-    """
+    """Name the S3 operation of a request."""
     place = "object" if key else "bucket" if bucket else "service"
     names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
     for operation, allowed in _QUERIES.get((method, place), {}).items():

@@ -131,13 +131,7 @@ def _check_engine(settings: Settings, traces: Traces) -> None:
 
 
 def lock_folder(folder: Path) -> IO[str]:
-    """Take a folder for this process; the lock goes with the process, however it ends.
-
-    Raises
-    ------
-    FolderInUse
-        When another stand-in has it.
-    """
+    """Take a folder for this process; the lock goes with the process, however it ends."""
     handle = (folder / "server.lock").open("w")
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -36,13 +36,7 @@ PACES: dict[str, Pace] = {
 
 
 def read_pace(speed: str) -> Pace:
-    """Read a speed: a name, or a number that says how many times faster than realistic.
-
-    Raises
-    ------
-    ValueError
-        For anything else.
-    """
+    """Read a speed: a name, or a number that says how many times faster than realistic."""
     if speed in PACES:
         return PACES[speed]
     try:
@@ -56,11 +50,7 @@ def read_pace(speed: str) -> Pace:
 
 @dataclass(frozen=True)
 class Limits:
-    """The batch quotas this stand-in enforces; the defaults are AWS's.
-
-    Source: https://docs.aws.amazon.com/general/latest/gr/bedrock.html (October 2026). GB is read as 10**9
-    bytes.
-    """
+    """The batch quotas this stand-in enforces; the defaults are AWS's."""
 
     min_records: int = 100
     max_records_per_job: int = 100_000
@@ -144,13 +134,7 @@ class Identity:
 
 
 def load_identity(folder: Path) -> Identity:
-    """Read the identity kept in a folder, or make one (12 random digits, keys of this folder's own).
-
-    Raises
-    ------
-    ValueError
-        When what is kept cannot be read.
-    """
+    """Read the identity kept in a folder, or make one (12 random digits, keys of this folder's own)."""
     path = folder / "identity.json"
     if path.exists():
         try:
@@ -177,11 +161,7 @@ def save_identity(folder: Path, identity: Identity) -> None:
 
 
 def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, str]:
-    """Give the environment variables that lead boto3, the AWS CLI and bbkit to this stand-in.
-
-    The service-specific endpoints are named as well, because they would win over ``AWS_ENDPOINT_URL``
-    (https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html).
-    """
+    """Give the environment variables that lead boto3, the AWS CLI and bbkit to this stand-in."""
     services = ("BEDROCK", "BEDROCK_RUNTIME", "S3", "SERVICE_QUOTAS", "STS")
     return {
         "AWS_ENDPOINT_URL": endpoint,
@@ -201,11 +181,7 @@ def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, 
 
 
 def write_environment(folder: Path, environment: dict[str, str]) -> None:
-    """Write ``standin.env``, for ``set -a; . DIR/standin.env``.
-
-    Empty is not enough for some: boto3 looks for a profile without a name, and takes an empty bearer token
-    for one, which it then refuses to send over http. So the file unsets them.
-    """
+    """Write ``standin.env``, for ``set -a; . DIR/standin.env``."""
     lines = [f"unset {' '.join(UNSET)}", *(f"{k}={v}" for k, v in environment.items())]
     write_whole(folder / "standin.env", "\n".join(lines) + "\n", mode=0o600)
 

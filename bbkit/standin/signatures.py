@@ -47,13 +47,7 @@ class Asked:
 
 
 def read_claim(asked: Asked) -> Claim | None:
-    """Read the claim of a signed request; None when it is not signed at all.
-
-    Raises
-    ------
-    ServiceError
-        When there is a signature that cannot be read.
-    """
+    """Read the claim of a signed request; None when it is not signed at all."""
     header = asked.headers.get("authorization", "")
     if header.startswith(ALGORITHM + " "):
         parts = dict(part.strip().partition("=")[::2] for part in header[len(ALGORITHM) :].split(","))
@@ -81,25 +75,7 @@ def read_claim(asked: Asked) -> Claim | None:
 
 
 def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_hash: str) -> None:
-    """Raise unless the signature is the one the secret key gives.
-
-    Parameters
-    ----------
-    asked : Asked
-        The request as it came.
-    claim : Claim
-        What its signature says.
-    secrets : dict of str to str
-        Secret key by access key.
-    payload_hash : str
-        SHA-256 of the body in hex, or the value of ``x-amz-content-sha256`` for S3 (where the body is checked
-        against it while it streams).
-
-    Raises
-    ------
-    ServiceError
-        403 with the code AWS uses.
-    """
+    """Raise unless the signature is the one the secret key gives."""
     secret = secrets.get(claim.access_key)
     if secret is None:
         raise ServiceError(
@@ -128,10 +104,7 @@ def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_ha
 
 
 def canonical_request(signer: SigV4Auth, request: AWSRequest, claim: Claim, path: str, body_hash: str) -> str:
-    """Build the canonical request from exactly the headers the client signed.
-
-    botocore's own method chooses the headers itself; here the client has chosen.
-    """
+    """Build the canonical request from exactly the headers the client signed."""
     headers = "".join(f"{name}:{' '.join(request.headers[name].split())}\n" for name in claim.signed_headers)
     return "\n".join(
         [

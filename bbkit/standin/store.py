@@ -63,13 +63,7 @@ class Store:
             self._connection.close()
 
     def create(self, job: Job, quota: int) -> str:
-        """Insert a job unless the open ones of its model already reach the quota.
-
-        Returns
-        -------
-        str
-            ``created``, ``known`` (the token was used before) or ``quota``.
-        """
+        """Insert a job unless the open ones of its model already reach the quota."""
         with self._transaction() as connection:
             known = connection.execute(
                 "SELECT 1 FROM jobs WHERE region = ? AND token = ?", (job["region"], job["token"])
@@ -144,13 +138,7 @@ class Store:
         return self._all(query, (*values, size))
 
     def move(self, job_id: str, source: tuple[str, ...], target: str, **columns: Any) -> Job | None:
-        """Move a job to another status if it is in one of the source statuses.
-
-        Returns
-        -------
-        dict or None
-            The job as it is now, or None when it was in another status.
-        """
+        """Move a job to another status if it is in one of the source statuses."""
         columns = {"status": target, "modified": time.time(), **columns}
         columns = {
             k: json.dumps(v) if k in _JSON_COLUMNS and v is not None else v for k, v in columns.items()

@@ -14,13 +14,7 @@ _OF_OPENAI = ("base_url", "model", "api_key_env", "concurrency")
 
 
 def check_switches(arguments: argparse.Namespace) -> None:
-    """Refuse switches that would fail later, or silently do nothing.
-
-    Raises
-    ------
-    ValueError
-        For the first that cannot be taken; the message says what is.
-    """
+    """Refuse switches that would fail later, or silently do nothing."""
     read_pace(arguments.speed)
     _check_faults(arguments.fault)
     if not _REGION.fullmatch(arguments.region):
@@ -46,13 +40,7 @@ def _check_faults(texts: list[str]) -> None:
 
 
 def read_profiles(texts: list[str]) -> dict[str, str]:
-    """Read ``NAME=MODEL`` of each ``--profile``.
-
-    Raises
-    ------
-    ValueError
-        For another form, or a model that batch inference does not list.
-    """
+    """Read ``NAME=MODEL`` of each ``--profile``."""
     from bbkit.standin.catalog import model_list, split_geography
 
     profiles = {}
@@ -71,13 +59,7 @@ def read_profiles(texts: list[str]) -> dict[str, str]:
 
 
 def read_engine(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Read the options of the engine.
-
-    Raises
-    ------
-    ValueError
-        For options that are missing, not taken by this engine, or out of range.
-    """
+    """Read the options of the engine."""
     given = {name: getattr(arguments, name) for name in _OF_OPENAI if getattr(arguments, name) is not None}
     if arguments.engine != "openai":
         if given:

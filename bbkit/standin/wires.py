@@ -45,17 +45,7 @@ STATUS_OF_CODE = {
 
 
 class ServiceError(Exception):
-    """An error the service answers with.
-
-    Parameters
-    ----------
-    code : str
-        AWS's error code, such as ``ValidationException``.
-    message : str
-        What was found and what is accepted.
-    status : int, optional
-        HTTP status; by default the one botocore's service model gives for the code.
-    """
+    """An error the service answers with."""
 
     def __init__(self, code: str, message: str, status: int | None = None) -> None:
         super().__init__(f"{code}: {message}")

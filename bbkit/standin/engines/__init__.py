@@ -9,20 +9,7 @@ ENGINES = ("extractive", "openai")
 
 
 def make_engine(name: str = "extractive", **options: Any) -> Engine:
-    """Make an engine by name.
-
-    Parameters
-    ----------
-    name : str
-        'extractive' (quotes the text; no options) or 'openai' (any OpenAI-compatible server).
-    **options
-        For 'openai': `base_url`, `model`, `api_key`, `concurrency`, `timeout` (seconds), `attempts`.
-
-    Raises
-    ------
-    ValueError
-        The name is not an engine's, or an option is not one of its options.
-    """
+    """Make an engine by name."""
     if name == "extractive":
         if options:
             raise ValueError(f"The extractive engine has no options; found {', '.join(sorted(options))}.")

@@ -60,11 +60,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Request:
-    """A record's body, read: what any engine needs to answer it.
-
-    `max_tokens` None means that the body names none. `tool_choice` is 'auto', 'none', 'any' or a tool's name.
-    `options` holds sampling parameters under their OpenAI names (temperature, top_p, seed, ...).
-    """
+    """A record's body, read: what any engine needs to answer it."""
 
     turns: tuple[Turn, ...]
     system: str = ""
@@ -77,10 +73,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An engine's answer. `stop` is one of this module's constants; token counts are None when unknown.
-
-    `input_tokens` are all that were read; `cache_read_tokens` of them came from a cache.
-    """
+    """An engine's answer. `stop` is one of this module's constants; token counts are None when unknown."""
 
     text: str
     input_tokens: int | None

@@ -34,11 +34,7 @@ class Source(NamedTuple):
 
 
 def find_source(prompt: str) -> Source:
-    """Split a prompt into the instruction and the text it is about.
-
-    Tagged or fenced blocks win, then speaker-labelled lines, then labels within a line, then paragraphs
-    that do not read like an instruction.
-    """
+    """Split a prompt into the instruction and the text it is about."""
     inside, outside = _enclosed(prompt)
     if inside is not None:
         turns = _labelled_lines(inside)[0] or _labelled_inline(inside)[0] or _plain(inside)

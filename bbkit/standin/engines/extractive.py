@@ -164,10 +164,7 @@ def _cue_scores(units: list[Unit], roles: dict[str, str]) -> np.ndarray:
 
 
 def _required(units: list[Unit], scores: np.ndarray, roles: dict[str, str]) -> list[int]:
-    """What happened and what was done: the customer's best unit of the first half, the agent's of the second.
-
-    Where nobody is named, the best of either half.
-    """
+    """What happened and what was done: the best units of the customer and then the agent."""
     half = len(units) / 2
     picks = []
     for role, early in (("customer", True), ("agent", False)):

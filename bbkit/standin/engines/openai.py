@@ -44,25 +44,7 @@ _LONGEST_WAIT = 30.0
 
 
 class OpenAIEngine:
-    """Answers through the chat completions of an OpenAI-compatible server.
-
-    Parameters
-    ----------
-    base_url : str
-        Where the API begins, `http://localhost:11434/v1` for Ollama.
-    model : str
-        The server's name of the model; every record is answered by it, whatever model the job names.
-    api_key : str
-        Sent as a bearer token; empty: none is sent.
-    concurrency : int
-        Requests under way at once, per process.
-    timeout : float
-        Seconds one request may take.
-    attempts : int
-        How often a request is sent in all when the server is busy, failing or away.
-    backoff : float
-        Seconds before the second attempt; doubled each time, at most 30; a Retry-After header wins.
-    """
+    """Answers through the chat completions of an OpenAI-compatible server."""
 
     name = "openai"
 
