@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbkit import __version__
-from bbkit.errors import BbkitError
+from bbkit.core.errors import BbkitError
 
 if TYPE_CHECKING:
-    from bbkit.frames import Findings
+    from bbkit.core.frames import Findings
 
 SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 
@@ -178,14 +178,14 @@ def _show_findings(found: "Findings", *, as_json: bool) -> int:
 
 
 def _prices(options: argparse.Namespace) -> int:
-    from bbkit.prices import refresh_prices
+    from bbkit.catalog.prices import refresh_prices
 
     print(refresh_prices(options.output, region=options.region))
     return SUCCESS
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from bbkit.preflights import policies_for, preflight
+    from bbkit.jobs.preflight import policies_for, preflight
     from bbkit.run import Run
 
     run = Run.open(options.run)

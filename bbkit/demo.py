@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import InputError, RunError, RunExistsError
+from bbkit.core.errors import InputError, RunError, RunExistsError
 from bbkit.report import Report, render_report
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")

@@ -9,8 +9,8 @@ import pytest
 from output_files import error_line, nova_line, write_outputs
 
 import bbkit as bb
-from bbkit.errors import InputError
-from bbkit.frames import BUNDLE
+from bbkit.core.errors import InputError
+from bbkit.core.frames import BUNDLE
 
 _HOSTILE = b'{"recordId": "<b>$5</b>", "modelOutput": {"generation": "x"}}'
 _SENTENCE = (

@@ -13,7 +13,7 @@ from conftest import Standin
 
 from bbkit import aws
 from bbkit.aws import Place
-from bbkit.errors import AwsError, CredentialsError, InputError
+from bbkit.core.errors import AwsError, CredentialsError, InputError
 
 BUCKET = "bbkit-standin"
 

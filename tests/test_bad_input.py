@@ -8,7 +8,7 @@ from conftest import Standin
 
 import bbkit as bb
 from bbkit.cli import main
-from bbkit.errors import BbkitError
+from bbkit.core.errors import BbkitError
 
 MODEL = "amazon.nova-lite-v1:0"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"

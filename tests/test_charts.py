@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 
 from bbkit import charts
-from bbkit.errors import InputError
-from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
+from bbkit.core.errors import InputError
+from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
 
 RECORD_CHARTS = [
     charts.outcomes,

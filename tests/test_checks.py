@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbkit import aws
+from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_arn, check_job_name, check_records, check_s3_uri
-from bbkit.errors import FamilyError, InputError
+from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import FAMILIES
-from bbkit.quotas import Quotas
 from bbkit.records import iter_lines
 
 ONE = Quotas(min_records_per_job=1)

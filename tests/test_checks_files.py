@@ -13,9 +13,9 @@ from broken_bodies import claude
 from conftest import Standin
 from documented_bodies import HAIKU_3, LITE
 
+from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_records
-from bbkit.errors import InputError
-from bbkit.quotas import Quotas
+from bbkit.core.errors import InputError
 from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
 from bbkit.records.places import list_place
 
@@ -290,7 +290,7 @@ def test_a_folder_is_read_alike_on_disk_and_in_s3(standin: Standin, tmp_path: Pa
 _MEASURE = """
 import json, pathlib, re, sys
 from bbkit.checks import check_records
-from bbkit.quotas import Quotas
+from bbkit.catalog.quotas import Quotas
 found = check_records(sys.argv[1], sys.argv[2], quotas=Quotas(min_records_per_job=1))
 rows = {rule: int(count) for rule, count in zip(found["rule"], found["count"], strict=True)}
 # Not ru_maxrss: a child inherits there what its parent held.

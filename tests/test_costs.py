@@ -11,10 +11,10 @@ import pytest
 
 import bbkit as bb
 from bbkit import charts
+from bbkit.core.errors import BudgetError, InputError
+from bbkit.core.frames import BUNDLE, OUTPUT_COLUMNS, as_frame
 from bbkit.costs import check_budget, cost_of, estimate_cost
 from bbkit.costs.views import say_usd
-from bbkit.errors import BudgetError, InputError
-from bbkit.frames import BUNDLE, OUTPUT_COLUMNS, as_frame
 
 JOB = "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"
 

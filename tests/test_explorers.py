@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 
 from bbkit import explorers
-from bbkit.errors import InputError
-from bbkit.frames import OUTPUT_COLUMNS, as_frame
+from bbkit.core.errors import InputError
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 

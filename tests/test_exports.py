@@ -10,7 +10,7 @@ import pytest
 from output_files import error_line, nova_line, write_outputs
 
 import bbkit as bb
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.outputs.exports import export_records
 
 ATTACKS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x","y")']

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbkit.checks import check_records
-from bbkit.errors import FamilyError, InputError
+from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import (
     FAMILIES,
     Answer,
@@ -29,7 +29,7 @@ from bbkit.families import (
     with_max_tokens,
 )
 
-SAMPLES = Path(__file__).parents[1] / "data" / "samples" / "outputs"
+SAMPLES = Path(__file__).parents[1] / "catalog" / "data" / "samples" / "outputs"
 WRITTEN = [family for family in FAMILIES.values() if family.writable]
 MODELS = {
     "anthropic": "anthropic.claude-3-haiku-20240307-v1:0",

@@ -8,8 +8,8 @@ import pytest
 from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
-from bbkit.errors import InputError
-from bbkit.frames import FINDING_COLUMNS, Findings
+from bbkit.core.errors import InputError
+from bbkit.core.frames import FINDING_COLUMNS, Findings
 
 
 def diagnose(folder: Path, lines: list[Any], **options: Any) -> Findings:

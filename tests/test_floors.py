@@ -14,16 +14,15 @@ import bbkit
 PACKAGE = Path(bbkit.__file__).parent
 
 FLOORS = [
-    ["errors"],
-    ["arguments", "frames", "masks"],
+    ["core"],
     ["aws", "families"],
-    ["models"],
-    ["quotas", "prices", "sources"],
+    ["catalog", "sources"],
     ["records"],
-    ["checks", "costs", "findings"],
+    ["checks", "costs", "diagnostics"],
     ["run"],
-    ["jobs", "outputs", "preflights"],
-    ["charts", "explorers", "report", "repair"],
+    ["outputs"],
+    ["charts", "jobs"],
+    ["explorers", "report", "retry"],
     ["demo"],
     ["cli"],
 ]

@@ -21,8 +21,8 @@ from conftest import Standin, launch_standin
 import bbkit as bb
 from bbkit import aws
 from bbkit.cli import main
-from bbkit.errors import AwsError, InputError, PlaceError, RunError
-from bbkit.frames import JOB_COLUMNS
+from bbkit.core.errors import AwsError, InputError, PlaceError, RunError
+from bbkit.core.frames import JOB_COLUMNS
 from bbkit.jobs import PLAN_COLUMNS, clean_run
 from bbkit.jobs.watches import JobWatch
 from bbkit.outputs.accounts import Accounting

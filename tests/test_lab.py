@@ -63,7 +63,7 @@ HARD = "'hi' \"there\" back\\slash `tick` @home {x} $5 and $10\nnew line 🙂 en
 
 MANY_ROWS = f"""
 from bbkit import explorers
-from bbkit.frames import OUTPUT_COLUMNS, as_frame
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
 rows = (
     {{
         "record_id": f"r{{n:06}}",

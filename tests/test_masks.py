@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbkit.masks import mask_text
+from bbkit.core.masks import mask_text
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from bbkit.catalog.models import check_model, find_model, list_models, profile_ids
 from bbkit.families import FAMILIES, family_of
-from bbkit.models import check_model, find_model, list_models, profile_ids
 
 ACCOUNT = "arn:aws:bedrock:us-east-1:111122223333"
 

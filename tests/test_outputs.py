@@ -11,8 +11,8 @@ from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit import outputs as room
-from bbkit.errors import InputError
-from bbkit.frames import OUTPUT_COLUMNS
+from bbkit.core.errors import InputError
+from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.outputs import readings, sent_ids
 
 

@@ -12,8 +12,8 @@ from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit import aws
-from bbkit.errors import InputError
-from bbkit.frames import OUTPUT_COLUMNS
+from bbkit.core.errors import InputError
+from bbkit.core.frames import OUTPUT_COLUMNS
 
 MODEL = "amazon.nova-micro-v1:0"
 BODY = {

@@ -17,11 +17,11 @@ from moto import mock_aws
 import bbkit as bb
 from bbkit import aws
 from bbkit.cli import main
-from bbkit.errors import AwsError, CredentialsError, PlaceError
+from bbkit.core.errors import AwsError, CredentialsError, PlaceError
 from bbkit.jobs import clean_run
-from bbkit.preflights import policies_for, preflight
-from bbkit.preflights.identities import judge_simulation
-from bbkit.preflights.trusts import judge_trust
+from bbkit.jobs.preflight import policies_for, preflight
+from bbkit.jobs.preflight.identities import judge_simulation
+from bbkit.jobs.preflight.trusts import judge_trust
 
 ACCOUNT = "123456789012"
 MODEL = "amazon.nova-lite-v1:0"

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from genai_prices import Usage, calc_price
 
-from bbkit.errors import AwsError, InputError
-from bbkit.prices import Price, load_prices, refresh_prices
-from bbkit.prices.lists import parse_usage, read_products
+from bbkit.catalog.price_lists import parse_usage, read_products
+from bbkit.catalog.prices import Price, load_prices, refresh_prices
+from bbkit.core.errors import AwsError, InputError
 
 # USD per 1,000 tokens in batch as https://aws.amazon.com/bedrock/pricing/ showed them for US East
 # (N. Virginia) and US West (Oregon) on 2025-07-20; Claude Haiku 4.5 (regional) on 2025-12-09.

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bbkit import Quotas, aws
-from bbkit.errors import InputError
-from bbkit.quotas import match_quotas
+from bbkit.catalog.quotas import match_quotas
+from bbkit.core.errors import InputError
 
 NAMED = {
     "anthropic.claude-3-haiku-20240307-v1:0": "Claude 3 Haiku",
@@ -111,7 +111,7 @@ def test_a_quota_that_cannot_be_is_refused(values: dict) -> None:
 def test_every_listed_model_is_found_in_the_service(start_standin: Callable[..., object]) -> None:
     start_standin("--min-records", "5", "--max-jobs", "2")
     listed = list(aws.iter_quotas())
-    models = json.loads(files("bbkit").joinpath("data/models.json").read_text())["models"]
+    models = json.loads(files("bbkit").joinpath("catalog/data/models.json").read_text())["models"]
     assert len(models) > 50
     found = {model["model_id"]: match_quotas(listed, model["model_id"]) for model in models}
     assert {name: len(values) for name, values in found.items() if len(values) != 6} == {}

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbkit import build_records, read_prompt
-from bbkit.errors import FamilyError, InputError, RecordsError
+from bbkit.core.errors import FamilyError, InputError, RecordsError
 from bbkit.records import input_line, iter_lines, iter_record_ids, read_records
 
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"

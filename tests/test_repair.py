@@ -13,11 +13,11 @@ from conftest import Standin, launch_standin
 
 import bbkit as bb
 from bbkit import aws
-from bbkit.errors import AwsError, InputError, RunError
-from bbkit.frames import JOB_COLUMNS, OUTPUT_COLUMNS
+from bbkit.core.errors import AwsError, InputError, RunError
+from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
 from bbkit.records import iter_record_ids, read_records
-from bbkit.repair import RETRY_COLUMNS, RETRYABLE
+from bbkit.retry import RETRY_COLUMNS, RETRYABLE
 from bbkit.run.record_files import read_lineage
 
 MODEL = "amazon.nova-micro-v1:0"

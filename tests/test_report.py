@@ -13,7 +13,7 @@ import nbformat
 import pytest
 from report_notebooks import PARAMETERS, bundle, code, display, markdown, stream, write
 
-from bbkit.errors import InputError, ReportError
+from bbkit.core.errors import InputError, ReportError
 from bbkit.report import Report, export_notebook, render_report
 
 FIGURES = """\

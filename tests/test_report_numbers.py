@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from report_notebooks import bundle, code, display, write
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.report import export_notebook
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_notebooks import PARAMETERS, code, markdown, write
 
-from bbkit.errors import BbkitError, InputError
+from bbkit.core.errors import BbkitError, InputError
 from bbkit.report import Parameter, read_parameters, render_report
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import bbkit as bb
 from bbkit import aws
-from bbkit.errors import (
+from bbkit.core.errors import (
     AwsError,
     FamilyError,
     InputError,
@@ -31,7 +31,7 @@ from bbkit.errors import (
     RunExistsError,
     RunNotFoundError,
 )
-from bbkit.frames import JOB_COLUMNS
+from bbkit.core.frames import JOB_COLUMNS
 from bbkit.records import iter_record_ids, read_records
 from bbkit.run.folders import slug
 from bbkit.run.journal import Journal, replay

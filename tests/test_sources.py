@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bbkit import aws, read_source
-from bbkit.errors import InputError, SourceError
+from bbkit.core.errors import InputError, SourceError
 from bbkit.records import iter_lines, iter_record_ids
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bbkit.errors import QuotaError
-from bbkit.quotas import Quotas
+from bbkit.catalog.quotas import Quotas
+from bbkit.core.errors import QuotaError
 from bbkit.records import iter_lines, iter_record_ids, plan_split, write_split
 
 

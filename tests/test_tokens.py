@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from bbkit import build_records
-from bbkit.errors import RecordsError
+from bbkit.core.errors import RecordsError
 from bbkit.records import TokenEstimate, estimate_tokens, iter_lines
 from bbkit.records.pieces import count_pieces
 

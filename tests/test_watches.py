@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import bbkit as bb
-from bbkit.errors import PlaceError, RunError
+from bbkit.core.errors import PlaceError, RunError
 from bbkit.jobs.watches import PROGRESS_COLUMNS, JobWatch, console_url, estimate_end
 
 MODEL = "amazon.nova-micro-v1:0"

@@ -14,7 +14,7 @@ import boto3
 from botocore import exceptions
 from botocore.config import Config
 
-from bbkit.errors import AwsError, BbkitError, CredentialsError
+from bbkit.core.errors import AwsError, BbkitError, CredentialsError
 
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
 

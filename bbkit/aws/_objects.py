@@ -13,7 +13,7 @@ import boto3
 from botocore import exceptions
 
 from bbkit.aws._clients import client, translated
-from bbkit.errors import AwsError, InputError
+from bbkit.core.errors import AwsError, InputError
 
 _SHA256 = "bbkit-sha256"
 

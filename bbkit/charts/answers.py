@@ -8,7 +8,7 @@ from bbkit.charts import look
 from bbkit.charts.bars import share_figure
 from bbkit.charts.cut_offs import say_cut_off
 from bbkit.charts.groups import find_column, split_groups
-from bbkit.findings import fold_messages
+from bbkit.diagnostics import fold_messages
 
 _MOST_KINDS = 12
 _MOST_WORDS = 200
@@ -33,7 +33,7 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, ("outcome",))
@@ -87,7 +87,7 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, ("outcome", "stop_reason", "stop_reason_raw"))
@@ -181,7 +181,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, ("outcome", "error_code", "error_message"))

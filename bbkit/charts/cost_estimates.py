@@ -9,9 +9,9 @@ from bbkit.charts import look
 from bbkit.charts.costs import USD
 from bbkit.charts.groups import find_column
 from bbkit.charts.panels import make_panels
+from bbkit.core.errors import InputError
 from bbkit.costs import Cost, CostEstimate
 from bbkit.costs.views import say_usd
-from bbkit.errors import InputError
 
 _MOST_JOBS = 20
 
@@ -37,7 +37,7 @@ def cost_estimate(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         It is neither a cost nor an estimate, or the estimate has no column `by`.
     """
     if not isinstance(costed, Cost | CostEstimate):

@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 from bbkit.charts import look
 from bbkit.charts.groups import Groups, find_column, split_groups
 from bbkit.charts.scales import Scale, mark_value
+from bbkit.core.errors import InputError
 from bbkit.costs import Cost, cost_of
 from bbkit.costs.comparisons import told_rows
 from bbkit.costs.views import say_usd
-from bbkit.errors import InputError
 
 PARTS = {"input": look.BLUE, "output": look.SKY, "cache": look.LIGHT}
 ON_DEMAND = "the same tokens on demand"
@@ -41,7 +41,7 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = as_cost(costed, by)
@@ -197,7 +197,7 @@ def cost_per_record(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = as_cost(costed, by)

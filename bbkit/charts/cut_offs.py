@@ -32,7 +32,7 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, ("outcome", "stop_reason", "input_tokens"))

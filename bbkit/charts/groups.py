@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit import frames
 from bbkit.charts import look
-from bbkit.errors import InputError
+from bbkit.core import frames
+from bbkit.core.errors import InputError
 
 MOST_GROUPS = 12
 MOST_LINES = 7

@@ -34,7 +34,7 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, ("text", "stop_reason")) or "stop_reason"

@@ -5,7 +5,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import look
 from bbkit.charts.groups import find_column
-from bbkit.frames import JOB_COLUMNS, require_columns
+from bbkit.core.frames import JOB_COLUMNS, require_columns
 
 
 def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -14,7 +14,7 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
     Parameters
     ----------
     jobs : pandas.DataFrame
-        The jobs table, columns `bbkit.frames.JOB_COLUMNS`.
+        The jobs table, columns `bbkit.core.frames.JOB_COLUMNS`.
     by : str, optional
         Column that names the bars; ``job_name`` by default.
     title : str, optional
@@ -27,7 +27,7 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         It is not the jobs table, or there is no column `by`.
     """
     require_columns(jobs, JOB_COLUMNS, "Pass the jobs table, as list_jobs(run) gives it.")

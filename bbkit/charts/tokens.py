@@ -35,7 +35,7 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, _USAGE)
@@ -176,7 +176,7 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, _PAIRED)

@@ -31,7 +31,7 @@ def max_tokens_what_if(
     by : str, optional
         One curve of the share for each value of this column.
     prices : str or Path
-        A price file of one's own (`bbkit.prices.load_prices`), such as ``run.price_file``.
+        A price file of one's own (`bbkit.catalog.prices.load_prices`), such as ``run.price_file``.
     title : str, optional
         In place of the chart's own.
 
@@ -42,7 +42,7 @@ def max_tokens_what_if(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     column = find_column(outputs, by, ("outcome", "stop_reason", "output_tokens", "max_tokens"))

@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
+from bbkit.core.frames import Findings, findings
 from bbkit.families.requests import Fault
-from bbkit.frames import Findings, findings
 
 _INDEX = re.compile(r"\[\d+\]")
 _MOST_PLACES = 40

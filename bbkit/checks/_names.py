@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocatio
 import re
 from typing import Any
 
-from bbkit.frames import found_that
+from bbkit.core.frames import found_that
 
 SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
 

@@ -3,8 +3,8 @@
 https://docs.aws.amazon.com/general/latest/gr/bedrock.html
 """
 
+from bbkit.catalog.quotas import Quotas
 from bbkit.checks._groups import Groups
-from bbkit.quotas import Quotas
 
 SMALLER = "Make the record smaller."
 _SPLIT = "write_records splits it; a job that is given it as it is fails."

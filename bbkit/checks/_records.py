@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 
 from bbkit import aws
+from bbkit.catalog.models import check_model
+from bbkit.catalog.quotas import Quotas
 from bbkit.checks._bodies import BodyCheck
 from bbkit.checks._duplicates import Duplicates
 from bbkit.checks._files import HELD_BYTES
@@ -14,12 +16,10 @@ from bbkit.checks._lines import read_line, record_faults
 from bbkit.checks._media import iter_places
 from bbkit.checks._quotas import SMALLER, check_job, file_limit
 from bbkit.checks._windows import WindowCheck
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
+from bbkit.core.frames import Findings
 from bbkit.families import Family, family_of
 from bbkit.families.requests import Fault
-from bbkit.frames import Findings
-from bbkit.models import check_model
-from bbkit.quotas import Quotas
 from bbkit.records import input_line
 from bbkit.records.pairs import holds_nan
 

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
+from bbkit.catalog.quotas import Quotas
 from bbkit.checks._files import HELD_BYTES, Lines
 from bbkit.checks._quotas import SMALLER, check_file, file_limit
 from bbkit.checks._records import RecordCheck
+from bbkit.core.frames import Findings
 from bbkit.families import Family
 from bbkit.families.requests import Fault
-from bbkit.frames import Findings
-from bbkit.quotas import Quotas
 from bbkit.records.lines import Records
 from bbkit.records.pairs import iter_pairs
 from bbkit.records.places import Place, list_place
@@ -51,9 +51,9 @@ def check_records(
 
     Raises
     ------
-    bbkit.errors.FamilyError
+    bbkit.core.errors.FamilyError
         When the family cannot be told from the model id.
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         When there is no file, or what is given holds no records.
     """
     check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from bbkit.catalog.models import find_model
 from bbkit.families import Family, user_text_of
 from bbkit.families.requests import Fault
-from bbkit.models import find_model
 from bbkit.records import estimate_tokens
 
 _SAMPLE = 1 << 16

@@ -7,6 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.catalog.prices import Prices, load_prices
+from bbkit.core.errors import InputError
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_column, require_columns
 from bbkit.costs.budgets import check_budget
 from bbkit.costs.comparisons import (
     COMPARISON_COLUMNS,
@@ -19,10 +22,7 @@ from bbkit.costs.estimates import CostEstimate, estimate_cost
 from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_told, price_rows
 from bbkit.costs.totals import Cost
 from bbkit.costs.views import STANDIN_NOTE, count_noun
-from bbkit.errors import InputError
 from bbkit.families import get_family
-from bbkit.frames import OUTPUT_COLUMNS, as_frame, find_column, require_columns
-from bbkit.prices import Prices, load_prices
 from bbkit.records import estimate_tokens
 
 __all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost", "price_rows"]
@@ -56,7 +56,7 @@ def cost_of(
     region : str
         The region of rows whose job's ARN does not say it.
     prices : str or Path
-        A price file of one's own (`bbkit.prices.load_prices`); a run names its own.
+        A price file of one's own (`bbkit.catalog.prices.load_prices`); a run names its own.
     estimate : CostEstimate, optional
         To compare with; of a run it is made where left out.
 
@@ -67,7 +67,7 @@ def cost_of(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A run whose outputs were not collected, a frame without the columns of `collect_outputs`, or a column
         to group by that is not there.
     """

@@ -3,9 +3,9 @@
 import math
 from numbers import Real
 
+from bbkit.core.errors import BudgetError, InputError
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.views import say_usd
-from bbkit.errors import BudgetError, InputError
 
 
 def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstimate:
@@ -25,9 +25,9 @@ def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstima
 
     Raises
     ------
-    bbkit.errors.BudgetError
+    bbkit.core.errors.BudgetError
         The high end is above `budget_usd`, or cannot be told.
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `budget_usd` is not a number.
     """
     if not hasattr(estimate, "cost_high_usd"):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.catalog.prices import Prices
+from bbkit.core.frames import MANIFEST, as_frame
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import TOKENS
-from bbkit.frames import MANIFEST, as_frame
-from bbkit.prices import Prices
 
 MANIFEST_COLUMNS = {
     "job_arn": "string",

@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from bbkit import aws
+from bbkit.catalog.prices import Price, load_prices
+from bbkit.core.errors import FamilyError, InputError, name_some
+from bbkit.core.frames import as_frame
 from bbkit.costs.outlooks import Outlook, Part
 from bbkit.costs.views import STANDIN_OUTLOOK, count_noun, say_usd, show_cost
-from bbkit.errors import FamilyError, InputError, name_some
 from bbkit.families import family_of, get_family
-from bbkit.frames import as_frame
-from bbkit.prices import Price, load_prices
 from bbkit.records import TokenEstimate, estimate_tokens
 
 ESTIMATE_COLUMNS = {
@@ -51,7 +51,7 @@ class CostEstimate:
         One row per job, columns `ESTIMATE_COLUMNS`.
     model_id, region : str
         The model and where it is called.
-    price, on_demand : bbkit.prices.Price
+    price, on_demand : bbkit.catalog.prices.Price
         Prices in batch and on demand.
     notes : tuple of str
         How tokens were estimated, where the prices are from.
@@ -155,7 +155,7 @@ def estimate_cost(
     region : str
         Where the model is called; by default the run's, the environment's, else us-east-1.
     prices : str or Path
-        A price file of one's own (`bbkit.prices.load_prices`); a run names its own.
+        A price file of one's own (`bbkit.catalog.prices.load_prices`); a run names its own.
     attempt : int, optional
         Only this attempt of a run; all by default.
     jobs : iterable of str or DataFrame, optional
@@ -168,9 +168,9 @@ def estimate_cost(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         Records without a `model_id`, a `max_tokens` below 1, a `probe` that holds no answers.
-    bbkit.errors.RecordsError
+    bbkit.core.errors.RecordsError
         A line that is not a record.
     """
     _refuse(max_tokens, probe)

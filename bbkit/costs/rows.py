@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bbkit.errors import FamilyError
+from bbkit.catalog.prices import Price, Prices
+from bbkit.core.errors import FamilyError
 from bbkit.families import get_family
-from bbkit.prices import Price, Prices
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 AMOUNTS = ("input_usd", "output_usd", "cache_usd", "cost_usd", "on_demand_usd")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.core.errors import InputError
 from bbkit.costs.comparisons import told_rows
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import AMOUNTS, TOKENS
 from bbkit.costs.views import count_noun, say_usd, show_cost, show_usd
-from bbkit.errors import InputError
 
 GROUP_COLUMNS = {
     "records": "Int64",
@@ -71,7 +71,7 @@ class Cost:
 
         Raises
         ------
-        bbkit.errors.InputError
+        bbkit.core.errors.InputError
             No column, one that the rows have not, or one of tokens or USD.
         """
         absent = [name for name in columns if name not in self.rows.columns]

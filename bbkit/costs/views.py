@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.frames import BUNDLE, bundle
+from bbkit.core.frames import BUNDLE, bundle
 
 STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are what AWS would have charged."
 STANDIN_OUTLOOK = "A stand-in will answer: nothing is billed, and the amounts are what AWS would charge."

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
+from bbkit.core.frames import find_column, require_columns
 from bbkit.explorers import views
-from bbkit.frames import find_column, require_columns
 
 
 class Examples:
@@ -57,7 +57,7 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         The frame has no such column, or lacks one that `collect_outputs` gives.
     """
     require_columns(outputs, (*views.LINE_COLUMNS,))

@@ -7,7 +7,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.explorers import views
 from bbkit.jobs.watches import JobWatch, console_url, is_ended
 
@@ -31,7 +31,7 @@ class JobProgress:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         If it is no watch.
 
     Notes

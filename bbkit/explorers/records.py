@@ -9,11 +9,11 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from bbkit.core.frames import require_columns
 from bbkit.explorers import views
 from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
 from bbkit.explorers.examples import show_examples
 from bbkit.explorers.filters import Condition, Selector, Sort, contains
-from bbkit.frames import require_columns
 from bbkit.outputs.lookups import find_line
 from bbkit.records import read_prompt
 
@@ -42,7 +42,7 @@ class RecordExplorer:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         If it is no frame with the columns that `collect_outputs` gives.
 
     Notes

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.frames import is_absent
+from bbkit.core.frames import is_absent
 
 STYLE = """<style>
 .bbkit-view{font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}

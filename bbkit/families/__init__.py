@@ -7,7 +7,7 @@ A family is a frozen value with two pure functions. `family_of` tells it from th
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.errors import FamilyError, InputError
+from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import (
     ai21,
     anthropic,

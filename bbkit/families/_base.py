@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.families.requests import Request
 
 Body = dict[str, Any]

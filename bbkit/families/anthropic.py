@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.families._base import (
     Answer,
     Body,

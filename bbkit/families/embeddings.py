@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.families._base import (
     Answer,
     Body,

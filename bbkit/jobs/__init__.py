@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bbkit import aws
-from bbkit.arguments import as_names
-from bbkit.errors import InputError, RunError
-from bbkit.frames import as_frame
+from bbkit.core.arguments import as_names
+from bbkit.core.errors import InputError, RunError
+from bbkit.core.frames import as_frame
 from bbkit.jobs.inputs import Progress, list_media_inputs
 from bbkit.jobs.submissions import name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
@@ -51,14 +51,14 @@ def plan_jobs(run: Run, *, again: Sequence[str] | str = ()) -> pd.DataFrame:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `again` names another status.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         The run has no records.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials; only where AWS must be
         asked.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS refused or did not answer.
     """
     run = as_run(run)
@@ -131,16 +131,16 @@ def submit_jobs(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `again` names another status.
-    bbkit.errors.PlaceError
+    bbkit.core.errors.PlaceError
         The run was made for another endpoint, account or region; nothing was changed.
-    bbkit.errors.CredentialsError
+    bbkit.core.errors.CredentialsError
         There are no credentials, or they have expired; what was submitted until then is journalled.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         The run has no records, or too few for a job; or a file is not the one that was written, and the
         others were submitted.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS refused a job for another reason than being busy; the others were submitted.
     """
     run = as_run(run)
@@ -187,11 +187,11 @@ def list_jobs(run: Run) -> pd.DataFrame:
 
     Raises
     ------
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         The journal is damaged.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS told of no job: it refused or did not answer.
     """
     run = as_run(run)
@@ -215,13 +215,13 @@ def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataF
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         An ARN is not one of this run.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         The journal is damaged.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS refused or did not answer.
     """
     run = as_run(run)

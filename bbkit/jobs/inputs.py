@@ -4,7 +4,7 @@ the room `jobs`."""
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from bbkit import aws
-from bbkit.errors import AwsError, RunError, name_some
+from bbkit.core.errors import AwsError, RunError, name_some
 from bbkit.run import RecordFile, Run
 from bbkit.run.transfers import Counted, SlowTransfer
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bbkit import aws
-from bbkit.errors import AwsError, RunError
+from bbkit.core.errors import AwsError, RunError
 from bbkit.jobs.inputs import Progress, clear_media_folder, input_uri, media_folder, upload_inputs
 from bbkit.run import RecordFile, Run
 from bbkit.run.job_rows import event_of, find_job

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from bbkit.arguments import refuse_number
-from bbkit.errors import AwsError, CredentialsError, RunError
+from bbkit.core.arguments import refuse_number
+from bbkit.core.errors import AwsError, CredentialsError, RunError
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, as_run
 from bbkit.run.job_rows import tell_unsent
@@ -99,14 +99,14 @@ def wait_for_jobs(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `every` or `timeout` is no number of seconds.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         Nothing was submitted, the journal is damaged, or the command of `on_end` failed.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials. Credentials that run out
         while it waits are told as trouble, and waited for.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS tells of no job that has not ended, and time will not cure it.
     """
     run = as_run(run)

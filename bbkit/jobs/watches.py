@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.errors import AwsError, CredentialsError, PlaceError, RunError
-from bbkit.frames import as_frame
+from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
+from bbkit.core.frames import as_frame
 from bbkit.jobs.waiting import Pace, advance_jobs, statuses_of, summarize_jobs
 from bbkit.run import Run, as_run
 from bbkit.run.job_rows import tell_unsent
@@ -255,9 +255,9 @@ def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
 
     Raises
     ------
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         Nothing was submitted.
-    bbkit.errors.PlaceError
+    bbkit.core.errors.PlaceError
         The run was made for another endpoint, account or region.
     """
     run = as_run(run)

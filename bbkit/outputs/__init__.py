@@ -12,8 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit.errors import InputError, name_some
-from bbkit.frames import OUTPUT_COLUMNS, as_frame
+from bbkit.core.errors import InputError, name_some
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
 from bbkit.outputs.accounts import STRAY_COLUMNS, STRAYS, AccountState, account, attach_state, make_state
 from bbkit.outputs.accounts import accounting as accounting
 from bbkit.outputs.line_readers import LinesRead
@@ -72,14 +72,14 @@ def collect_outputs(
     Returns
     -------
     pandas.DataFrame or Accounting
-        Columns `bbkit.frames.OUTPUT_COLUMNS`, then `with_columns`, then `source_columns`; with `into`, the
+        Columns `OUTPUT_COLUMNS`, then `with_columns`, then `source_columns`; with `into`, the
         accounting, whose ``.dataset`` is a lazy handle on the parts.
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         If a place holds no outputs, `sent` is neither places nor ids, or a column is unknown.
-    bbkit.errors.PlaceError
+    bbkit.core.errors.PlaceError
         If outputs of a run must still be fetched, and the run was made for another place.
     """
     if attempts not in ("best", "all"):

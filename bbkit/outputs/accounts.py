@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.errors import InputError
-from bbkit.frames import BUNDLE, as_frame, bundle, require_columns
+from bbkit.core.errors import InputError
+from bbkit.core.frames import BUNDLE, as_frame, bundle, require_columns
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
 STRAYS = ("unreadable", "duplicate", "unexpected")
@@ -153,7 +153,7 @@ def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         If it is no frame with a column ``outcome``.
     """
     if isinstance(outputs, Accounting):

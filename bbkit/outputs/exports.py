@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bbkit.errors import InputError
-from bbkit.frames import is_absent, require_columns
+from bbkit.core.errors import InputError
+from bbkit.core.frames import is_absent, require_columns
 
 _ROWS = 10_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
@@ -37,7 +37,7 @@ def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         If the name has another ending, or `outputs` is no frame or has two columns of one name.
     """
     require_columns(outputs, (), "Pass what collect_outputs returned, or rows of it.")

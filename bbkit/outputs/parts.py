@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 
 _KINDS = {
     pa.string(): pd.StringDtype("pyarrow"),

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bbkit import aws
-from bbkit.frames import as_frame
+from bbkit.core.frames import as_frame
 from bbkit.outputs.accounts import STRAY_COLUMNS, counts_otherwise
 from bbkit.outputs.line_readers import LinesRead, count_lines, read_lines
 from bbkit.outputs.lines import read_head

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from bbkit import aws
-from bbkit.errors import InputError, name_some
-from bbkit.frames import MANIFEST
+from bbkit.core.errors import InputError, name_some
+from bbkit.core.frames import MANIFEST
 from bbkit.outputs.sent_ids import Facts, Segment
 from bbkit.records import iter_record_ids
 from bbkit.run import RecordFile, Run

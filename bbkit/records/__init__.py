@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.errors import InputError, name_some
+from bbkit.core.errors import InputError, name_some
 from bbkit.families import Family, Prompt, family_of, user_text_of
 from bbkit.records.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
 from bbkit.records.media import read_media
@@ -99,10 +99,10 @@ def build_records(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         Data that is no frame, a prompt that is no text, a column the data has not or has twice, a null cell,
         ids that repeat, a parameter the family does not take.
-    bbkit.errors.FamilyError
+    bbkit.core.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
     found = family_of(model_id, invocation_type=invocation_type, family=family)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit import aws
-from bbkit.errors import InputError, RecordsError
+from bbkit.core.errors import InputError, RecordsError
 from bbkit.records.pairs import holds_nan, iter_pairs
 from bbkit.records.places import list_place
 

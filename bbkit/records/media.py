@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 from bbkit.families import Media
 
 _MEDIA = {

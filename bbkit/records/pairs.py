@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 
 
 def iter_pairs(records: Any) -> Iterator[tuple[Any, Any]]:

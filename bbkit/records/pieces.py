@@ -41,7 +41,7 @@ class Signs(NamedTuple):
 @cache
 def token_data() -> dict[str, Any]:
     """Read factors and rates."""
-    return json.loads(files("bbkit").joinpath("data/tokens.json").read_text("utf-8"))
+    return json.loads(files("bbkit").joinpath("catalog/data/tokens.json").read_text("utf-8"))
 
 
 @cache

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bbkit import aws
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 
 _LOOKALIKES = (".json", ".ndjson", ".jsonlines", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json.gz")
 

@@ -8,8 +8,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from bbkit.errors import QuotaError
-from bbkit.quotas import Quotas
+from bbkit.catalog.quotas import Quotas
+from bbkit.core.errors import QuotaError
 
 Positions = range | NDArray[np.int64]
 """Positions of records in the order they were given; a range where they are contiguous."""

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bbkit.quotas import Quotas
+from bbkit.catalog.quotas import Quotas
 from bbkit.records.splitting import Positions, plan_split
 
 _BLOCK = 1 << 22

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import FamilyError
+from bbkit.core.errors import FamilyError
 from bbkit.families import family_of, get_family, user_text_of
 from bbkit.records.lines import Records, file_lines, read_line, read_records, record_files
 from bbkit.records.pieces import Pieces, count_pieces, token_data

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import InputError, ReportError
+from bbkit.core.errors import InputError, ReportError
 from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles, read_gates, replace_nan
 from bbkit.report.parameters import Parameter, check_parameters, read_parameters
 

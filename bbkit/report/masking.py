@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bbkit.masks import mask_text
+from bbkit.core.masks import mask_text
 
 STATEMENT = (
     "Masks find patterns (e-mail addresses, phone and card numbers, account ids, keys). "

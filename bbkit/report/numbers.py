@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bbkit.errors import InputError, name_some
+from bbkit.core.errors import InputError, name_some
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,
@@ -50,7 +50,7 @@ def read_gates(fail_on: Iterable[Sequence[object]]) -> tuple[Gate, ...]:
 
 def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
     """List the results that outputs of a notebook carry for machines, in the notebook's order."""
-    from bbkit.frames import BUNDLE
+    from bbkit.core.frames import BUNDLE
 
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
     found = (output["data"].get(BUNDLE) for output in outputs if "data" in output)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import InputError, name_some
+from bbkit.core.errors import InputError, name_some
 
 _SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _CONTAINERS: dict[str, type] = {"list": list, "dict": dict}

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import BbkitError
+from bbkit.core.errors import BbkitError
 
 _PACKAGES = ("bbkit", "boto3", "pandas", "plotly", "papermill", "nbconvert")
 

@@ -12,8 +12,8 @@ import pandas as pd
 
 from bbkit import __version__, aws
 from bbkit.aws import Place
-from bbkit.errors import InputError, PlaceError, RunError, RunNotFoundError
-from bbkit.frames import JOB_COLUMNS, as_frame
+from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
+from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.run.folders import (
     PRICES,
     filled_columns,
@@ -158,7 +158,7 @@ class Run:
         bucket_owner : str
             Account that owns the bucket, where it is another one.
         prices : str or pathlib.Path
-            A price file of your own (`bbkit.prices.load_prices`); the run keeps a copy.
+            A price file of your own (`bbkit.catalog.prices.load_prices`); the run keeps a copy.
         demo : bool
             Let ``bbkit demo`` replace this run.
 
@@ -169,13 +169,13 @@ class Run:
 
         Raises
         ------
-        bbkit.errors.RunExistsError
+        bbkit.core.errors.RunExistsError
             The folder holds something else, or a run with records or jobs; one without is replaced.
-        bbkit.errors.InputError
+        bbkit.core.errors.InputError
             A value cannot be used.
-        bbkit.errors.FamilyError
+        bbkit.core.errors.FamilyError
             The family cannot be told from the model id.
-        bbkit.errors.CredentialsError
+        bbkit.core.errors.CredentialsError
             There are no credentials.
         """
         folder = Path(folder).absolute()
@@ -232,7 +232,7 @@ class Run:
 
         Raises
         ------
-        bbkit.errors.RunNotFoundError
+        bbkit.core.errors.RunNotFoundError
             There is no run in it.
         """
         folder = Path(folder).absolute()
@@ -267,13 +267,13 @@ class Run:
 
         Raises
         ------
-        bbkit.errors.InputError
+        bbkit.core.errors.InputError
             It is no ARN of a batch job, or one of another account or region.
-        bbkit.errors.CredentialsError
+        bbkit.core.errors.CredentialsError
             There are no credentials.
-        bbkit.errors.AwsError
+        bbkit.core.errors.AwsError
             AWS knows no such job here, or refused.
-        bbkit.errors.RunExistsError
+        bbkit.core.errors.RunExistsError
             The folder holds a run or something else.
         """
         from bbkit.run.adopting import adopt_job
@@ -301,7 +301,7 @@ class Run:
 
         Raises
         ------
-        bbkit.errors.InputError
+        bbkit.core.errors.InputError
             Another name, or a value that cannot be used.
         """
         if unknown := sorted(set(options) - set(_CHANGEABLE)):
@@ -404,9 +404,9 @@ class Run:
 
         Raises
         ------
-        bbkit.errors.PlaceError
+        bbkit.core.errors.PlaceError
             They go elsewhere now; both places are named.
-        bbkit.errors.CredentialsError
+        bbkit.core.errors.CredentialsError
             There are no credentials.
         """
         # What needs no call is compared first: the other place may not be reachable from here.
@@ -442,11 +442,11 @@ class Run:
 
         Raises
         ------
-        bbkit.errors.PlaceError
+        bbkit.core.errors.PlaceError
             Calls go elsewhere than the run was made for.
-        bbkit.errors.CredentialsError
+        bbkit.core.errors.CredentialsError
             There are no credentials, or they have expired.
-        bbkit.errors.AwsError
+        bbkit.core.errors.AwsError
             AWS told of no job: it refused or did not answer.
         """
         return self.tabulate_jobs(refresh_states(self))

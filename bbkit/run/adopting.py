@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
-from bbkit.errors import AwsError, FamilyError, InputError
+from bbkit.core.errors import AwsError, FamilyError, InputError
 from bbkit.families import family_of
 from bbkit.run.job_rows import event_of, read_answer, seen_event
 from bbkit.run.journal import JobState, Journal

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bbkit.checks import check_arn
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 
 JOB_OPTIONS = ("tags", "kms_key_id", "vpc_config", "timeout_hours", "bucket_owner")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from bbkit.errors import AwsError, RunError
+from bbkit.core.errors import AwsError, RunError
 
 TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 """Statuses after which nothing changes; any other, known or not, is waited on.

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bbkit.aws import write_text
+from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_records
-from bbkit.errors import (
+from bbkit.core.errors import (
     AwsError,
     CredentialsError,
     InputError,
@@ -21,8 +22,7 @@ from bbkit.errors import (
     RunExistsError,
     name_some,
 )
-from bbkit.frames import Findings, as_frame
-from bbkit.quotas import Quotas
+from bbkit.core.frames import Findings, as_frame
 from bbkit.records.lines import iter_lines
 from bbkit.records.spools import PlannedFile, split_spool, spool_lines, write_split
 from bbkit.run.record_files import find_media_folder, is_sent, load_index, read_index
@@ -66,13 +66,13 @@ def write_records(
 
     Raises
     ------
-    bbkit.errors.RecordsError
+    bbkit.core.errors.RecordsError
         Errors were found; they are in ``.findings``. Nothing is written.
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         What is given holds no records, or `allow` names no rule.
-    bbkit.errors.QuotaError
+    bbkit.core.errors.QuotaError
         The records cannot be arranged within the quotas. Nothing is written.
-    bbkit.errors.RunExistsError
+    bbkit.core.errors.RunExistsError
         The run has records already.
     """
     if run.record_files(1):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
-from bbkit.errors import AwsError
+from bbkit.core.errors import AwsError
 from bbkit.run.job_rows import event_of, find_job, is_news, read_answer, seen_event
 from bbkit.run.journal import JobState
 from bbkit.run.transfers import journal_counts, read_counts

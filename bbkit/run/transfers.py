@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
-from bbkit.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
-from bbkit.frames import MANIFEST
+from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
+from bbkit.core.frames import MANIFEST
 from bbkit.run.job_rows import read_answer, seen_event
 from bbkit.run.journal import JobState
 

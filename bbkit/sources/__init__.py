@@ -9,7 +9,7 @@ from typing import overload
 import pandas as pd
 
 from bbkit import aws
-from bbkit.errors import InputError, SourceError, name_some
+from bbkit.core.errors import InputError, SourceError, name_some
 from bbkit.sources.columns import TEXT
 from bbkit.sources.delimited import read_delimited
 from bbkit.sources.files import read_text
@@ -67,9 +67,9 @@ def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFra
 
     Raises
     ------
-    bbkit.errors.SourceError
+    bbkit.core.errors.SourceError
         A file that is not what its ending says, with the number of the row at fault; a table without rows.
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         There is nothing of that name, or `chunk_rows` is not at least 1.
     """
     if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):

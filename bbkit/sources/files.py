@@ -10,7 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 import pyarrow as pa
 
-from bbkit.errors import SourceError
+from bbkit.core.errors import SourceError
 
 BLOCK = 1 << 24
 _MARKS = (

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from bbkit.errors import SourceError
+from bbkit.core.errors import SourceError
 
 
 class _Alternative(msgspec.Struct):

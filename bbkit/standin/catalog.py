@@ -1,6 +1,6 @@
 """Which models answer here, and what becomes of the identifiers that name them.
 
-The list is bbkit's dated data file (bbkit/data/models.json), made from
+The list is bbkit's dated data file (bbkit/catalog/data/models.json), made from
 https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-supported.html.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 from bbkit.standin.wires import ServiceError
 
-MODELS_PATH = Path(__file__).parents[1] / "data" / "models.json"
+MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 GEOGRAPHIES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "global")
 _REGIONS_OF_GEOGRAPHY = {
     "us": "us-", "us-gov": "us-gov-", "eu": "eu-", "apac": "ap-", "jp": "ap-northeast-",

@@ -105,8 +105,8 @@ def run_frame(path: str) -> int:
 
 def run_stream(path: str) -> int:
     """Check 1,000,000 rows that never are in memory together."""
+    from bbkit.catalog.quotas import Quotas
     from bbkit.checks import check_records
-    from bbkit.quotas import Quotas
 
     def stream() -> Iterator[tuple[str, dict[str, Any]]]:
         for number in range(ROWS):

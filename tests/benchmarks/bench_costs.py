@@ -8,8 +8,8 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
+from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.costs import cost_of
-from bbkit.frames import OUTPUT_COLUMNS
 
 ROWS, RUNS = 1_000_000, 3
 JOB = "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"

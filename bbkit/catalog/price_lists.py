@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bbkit import aws
-from bbkit.errors import AwsError, InputError
+from bbkit.catalog.names import Key, model_keys, name_keys
+from bbkit.catalog.price_files import UNIT
+from bbkit.core.errors import AwsError, InputError
 from bbkit.families import geographies_of
-from bbkit.models.names import Key, model_keys, name_keys
-from bbkit.prices.reading import UNIT
 
 SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
 _EDITION = " (Amazon Bedrock Edition)"
@@ -157,7 +157,7 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
         raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
-    listed = json.loads(files("bbkit").joinpath("data/models.json").read_text("utf-8"))["models"]
+    listed = json.loads(files("bbkit").joinpath("catalog/data/models.json").read_text("utf-8"))["models"]
     model_ids = [model["model_id"] for model in listed]
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     passed: Counter[str] = Counter()

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.errors import name_some
+from bbkit.core.errors import name_some
+from bbkit.core.frames import as_frame, found_that
 from bbkit.families import FAMILIES, bare_model_id, family_name, geographies_of, split_model_id
-from bbkit.frames import as_frame, found_that
 
 __all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]
 
@@ -44,7 +44,7 @@ class Model:
 
 @cache
 def _data() -> dict[str, Any]:
-    return json.loads(files("bbkit").joinpath("data/models.json").read_text(encoding="utf-8"))
+    return json.loads(files("bbkit").joinpath("catalog/data/models.json").read_text(encoding="utf-8"))
 
 
 @cache

@@ -14,10 +14,10 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bbkit import aws
-from bbkit.arguments import refuse_number
-from bbkit.errors import AwsError, RunError
+from bbkit.core.arguments import refuse_number
+from bbkit.core.errors import AwsError, RunError
+from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
-from bbkit.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.records.lines import read_records
 from bbkit.run import Run
 from bbkit.run.record_files import RecordFile, is_sent, on_demand_folder
@@ -58,13 +58,13 @@ def send_on_demand(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `concurrency` is out of range.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         The attempt does not exist, went to a batch job, or is being sent by another process or thread.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS refused what holds for every record, such as a permission; what was answered is kept.
     """
     refuse_number(

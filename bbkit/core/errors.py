@@ -36,7 +36,7 @@ class RecordsError(BbkitError, ValueError):
 
     Attributes
     ----------
-    findings : bbkit.frames.Findings
+    findings : bbkit.core.frames.Findings
         What was found, one row per finding.
     """
 

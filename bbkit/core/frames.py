@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.errors import InputError, RecordsError, name_some
+from bbkit.core.errors import InputError, RecordsError, name_some
 
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
@@ -186,7 +186,7 @@ class Findings(pd.DataFrame):
 
         Raises
         ------
-        bbkit.errors.RecordsError
+        bbkit.core.errors.RecordsError
             With the first three errors in its text and all of them as ``.findings``.
         """
         wrong = self.errors

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.errors import name_some
-from bbkit.findings.answers import Row, agree, first_id, iter_contents, iter_stops, make_row, share_of
-from bbkit.frames import OUTPUT_COLUMNS, Findings, findings, require_columns
+from bbkit.core.errors import name_some
+from bbkit.core.frames import OUTPUT_COLUMNS, Findings, findings, require_columns
+from bbkit.diagnostics.answers import Row, agree, first_id, iter_contents, iter_stops, make_row, share_of
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -63,7 +63,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         If columns of the tidy frame are not there.
     """
     require_columns(outputs, OUTPUT_COLUMNS)

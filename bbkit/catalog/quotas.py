@@ -9,16 +9,16 @@ from importlib.resources import files
 from typing import Any
 
 from bbkit import aws
-from bbkit.errors import AwsError, CredentialsError, InputError
+from bbkit.catalog.names import model_keys, name_keys
+from bbkit.core.errors import AwsError, CredentialsError, InputError
 from bbkit.families import bare_model_id
-from bbkit.models.names import model_keys, name_keys
 
 _GB = 10**9
 
 
 @cache
 def _data() -> dict[str, Any]:
-    return json.loads(files("bbkit").joinpath("data/quotas.json").read_text("utf-8"))
+    return json.loads(files("bbkit").joinpath("catalog/data/quotas.json").read_text("utf-8"))
 
 
 def _default(name: str) -> Any:
@@ -46,7 +46,7 @@ class Quotas:
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         A quota that is not a whole number of at least 1, or a minimum above its maximum.
 
     Notes

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bbkit.arguments import refuse_number
+from bbkit.core.arguments import refuse_number
+from bbkit.core.errors import RunError
+from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.costs import estimate_cost
-from bbkit.errors import RunError
-from bbkit.frames import OUTPUT_COLUMNS
 from bbkit.outputs import collect_outputs
 from bbkit.records.lines import file_lines, read_records
-from bbkit.repair.on_demand import append_line, send_records
+from bbkit.retry.on_demand import append_line, send_records
 from bbkit.run import Run, as_run
 
 
@@ -66,13 +66,13 @@ def probe_records(run: Run, n: int = 5) -> Probe:
 
     Raises
     ------
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         The run has no records.
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `n` is out of range.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS refused what holds for every record.
     """
     run = as_run(run)

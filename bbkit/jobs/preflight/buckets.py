@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from bbkit import aws
 from bbkit.aws import split_s3_uri
-from bbkit.errors import AwsError
-from bbkit.frames import found_that
-from bbkit.preflights.arns import media_folders, own_uris
-from bbkit.preflights.wordings import DENIED, POLICIES, Finding, not_seen
+from bbkit.core.errors import AwsError
+from bbkit.core.frames import found_that
+from bbkit.jobs.preflight.arns import media_folders, own_uris
+from bbkit.jobs.preflight.wordings import DENIED, POLICIES, Finding, not_seen
 from bbkit.run import Run
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 
 DIRECTIONS = ("input", "output", "cache_read", "cache_write")
 TIERS = ("on_demand", "batch")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bbkit.families import split_model_id
-from bbkit.preflights.arns import (
+from bbkit.jobs.preflight.arns import (
     bucket_arns,
     caller_arns,
     job_arns,

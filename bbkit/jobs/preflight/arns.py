@@ -1,7 +1,7 @@
 """ARNs of what a run needs: jobs, model, places in S3, key, whoever calls."""
 
 from bbkit import aws
-from bbkit.errors import AwsError, CredentialsError
+from bbkit.core.errors import AwsError, CredentialsError
 from bbkit.families import split_model_id
 from bbkit.run import Run
 

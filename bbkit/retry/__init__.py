@@ -5,17 +5,17 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.arguments import as_names, refuse_number
+from bbkit.core.arguments import as_names, refuse_number
+from bbkit.core.errors import InputError, RunError
+from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.costs import estimate_cost
-from bbkit.errors import InputError, RunError
+from bbkit.diagnostics import RETRYABLE
 from bbkit.families import get_family, max_tokens_of, with_max_tokens
-from bbkit.findings import RETRYABLE
-from bbkit.frames import JOB_COLUMNS, as_frame
 from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.outputs import accounting, collect_outputs
 from bbkit.records.lines import read_records
-from bbkit.repair.on_demand import send_on_demand
-from bbkit.repair.probes import is_cut_off, probe_records
+from bbkit.retry.on_demand import send_on_demand
+from bbkit.retry.probes import is_cut_off, probe_records
 from bbkit.run import Run, as_run
 from bbkit.run.record_files import on_demand_attempts, on_demand_folder, read_lineage
 from bbkit.run.recording import FILE_COLUMNS, unsent_aside
@@ -60,13 +60,13 @@ def retry_records(
 
     Raises
     ------
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         A job has not ended, or it is not known which records were sent.
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         An outcome is not one of these, or `max_tokens` is not higher than what a record had.
-    bbkit.errors.RecordsError
+    bbkit.core.errors.RecordsError
         The records break a rule of `check_records`.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError, bbkit.errors.AwsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError, bbkit.core.errors.AwsError
         Outputs must still be fetched, and AWS cannot be asked here.
     """
     run = as_run(run)
@@ -186,13 +186,13 @@ def send_retry(
 
     Raises
     ------
-    bbkit.errors.InputError
+    bbkit.core.errors.InputError
         `timeout` is no number of seconds.
-    bbkit.errors.RunError
+    bbkit.core.errors.RunError
         A file is not the one that was written, or the attempt is being sent elsewhere.
-    bbkit.errors.PlaceError, bbkit.errors.CredentialsError
+    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials.
-    bbkit.errors.AwsError
+    bbkit.core.errors.AwsError
         AWS refused a job, or what holds for every record sent on demand.
     """
     if not len(retry):

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from bbkit.errors import AwsError
-from bbkit.frames import found_that
+from bbkit.core.errors import AwsError
+from bbkit.core.frames import found_that
 
 POLICIES = "`bbkit doctor RUN --policies` prints the policies this run needs."
 DENIED = ("AccessDenied", "AccessDeniedException", "403", "Forbidden")

@@ -20,7 +20,7 @@ Key = tuple[str, ...]
 
 @cache
 def _also_named() -> dict[str, Any]:
-    return json.loads(files("bbkit").joinpath("data/model_names.json").read_text("utf-8"))["names"]
+    return json.loads(files("bbkit").joinpath("catalog/data/model_names.json").read_text("utf-8"))["names"]
 
 
 @lru_cache(maxsize=8192)

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit import aws
-from bbkit.errors import AwsError
-from bbkit.frames import found_that
-from bbkit.preflights.arns import bucket_arns, key_arn, model_arns, needs_invoke, own_uris, s3_arn
-from bbkit.preflights.policies import SERVICE
-from bbkit.preflights.trusts import judge_trust
-from bbkit.preflights.wordings import POLICIES, Finding, not_seen
+from bbkit.core.errors import AwsError
+from bbkit.core.frames import found_that
+from bbkit.jobs.preflight.arns import bucket_arns, key_arn, model_arns, needs_invoke, own_uris, s3_arn
+from bbkit.jobs.preflight.policies import SERVICE
+from bbkit.jobs.preflight.trusts import judge_trust
+from bbkit.jobs.preflight.wordings import POLICIES, Finding, not_seen
 from bbkit.run import Run
 
 

@@ -9,8 +9,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bbkit.preflights.arns import partition_of
-from bbkit.preflights.policies import SERVICE
+from bbkit.jobs.preflight.arns import partition_of
+from bbkit.jobs.preflight.policies import SERVICE
 
 
 def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tuple[str, str]:

@@ -6,15 +6,15 @@ What may not be looked at is said to be unknown, never fine.
 from collections.abc import Iterator
 
 from bbkit import aws
-from bbkit.errors import AwsError, InputError
+from bbkit.catalog.models import check_model
+from bbkit.catalog.quotas import Quotas
+from bbkit.core.errors import AwsError, InputError
+from bbkit.core.frames import Findings, findings, found_that
 from bbkit.families import split_model_id
-from bbkit.frames import Findings, findings, found_that
-from bbkit.models import check_model
-from bbkit.preflights.buckets import look_at_buckets
-from bbkit.preflights.identities import look_at_identity
-from bbkit.preflights.policies import policies_for
-from bbkit.preflights.wordings import Finding, not_seen
-from bbkit.quotas import Quotas
+from bbkit.jobs.preflight.buckets import look_at_buckets
+from bbkit.jobs.preflight.identities import look_at_identity
+from bbkit.jobs.preflight.policies import policies_for
+from bbkit.jobs.preflight.wordings import Finding, not_seen
 from bbkit.run import Run, as_run
 from bbkit.run.folders import refuse_values
 from bbkit.run.journal import TERMINAL
@@ -44,9 +44,9 @@ def preflight(run: Run) -> Findings:
 
     Raises
     ------
-    bbkit.errors.PlaceError
+    bbkit.core.errors.PlaceError
         The run was made for another endpoint, account or region.
-    bbkit.errors.CredentialsError
+    bbkit.core.errors.CredentialsError
         There are no credentials.
     """
     run = as_run(run)

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from bbkit.errors import InputError
+from bbkit.core.errors import InputError
 
 
 def as_names(value: Any, name: str, accepted: Sequence[str], hint: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.errors import name_some
+from bbkit.core.errors import name_some
 
 CUT_OFF_SHARE = 0.01
 """Cut-off answers are a warning from this share of answers on, below it a note."""

@@ -10,9 +10,9 @@ from typing import Literal
 
 import pandas as pd
 
+from bbkit.catalog.price_files import DIRECTIONS, price_rows_of, read_price_file
+from bbkit.catalog.price_lists import refresh_prices
 from bbkit.families import geographies_of, split_model_id
-from bbkit.prices.lists import refresh_prices
-from bbkit.prices.reading import DIRECTIONS, price_rows_of, read_price_file
 
 __all__ = ["DIRECTIONS", "PRICE_COLUMNS", "Price", "Prices", "load_prices", "refresh_prices"]
 
@@ -201,5 +201,5 @@ def load_prices(path: str | Path = "") -> Prices:
 
 @cache
 def _packaged() -> tuple[Price, ...]:
-    document = json.loads(files("bbkit").joinpath("data/prices.json").read_text("utf-8"))
+    document = json.loads(files("bbkit").joinpath("catalog/data/prices.json").read_text("utf-8"))
     return tuple(Price(how="listed", **row) for row in price_rows_of(document))
