@@ -16,7 +16,7 @@ from bbkit import __version__
 from bbkit.core.errors import BbkitError
 
 if TYPE_CHECKING:
-    from bbkit.core.frames import Findings
+    from bbkit.core.findings import Findings
 
 SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 

@@ -363,7 +363,7 @@ def test_job_names_that_fit(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 64, "a_b", "a b", "a:b", "-a", ".a", "é", "-" * 30 + "_", "a\n"])
 def test_job_names_that_do_not(name: str) -> None:
     (found,) = check_job_name(name)
-    assert found["rule"] == "job_name" and found["severity"] == "error"
+    assert found.rule == "job_name" and found["severity"] == "error"
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ def test_places_that_fit(uri: str) -> None:
 )
 def test_places_that_do_not(uri: str, named: str) -> None:
     (found,) = check_s3_uri(uri)
-    assert found["rule"] == "s3_uri" and named in found["finding"] + found["remedy"]
+    assert found.rule == "s3_uri" and named in found.finding + found.remedy
 
 
 ARNS = {
@@ -416,7 +416,7 @@ def test_arns_that_fit(kind: str, arn: str) -> None:
     assert check_arn(kind, arn) == []
     for other, wrong in ARNS.items():
         if other != kind:
-            assert [row["rule"] for row in check_arn(kind, wrong)] == [f"{kind}_arn"]
+            assert [row.rule for row in check_arn(kind, wrong)] == [f"{kind}_arn"]
 
 
 def test_patterns_are_answered_at_once() -> None:

@@ -9,7 +9,7 @@ from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit.core.errors import InputError
-from bbkit.core.frames import FINDING_COLUMNS, Findings
+from bbkit.core.findings import FINDING_COLUMNS, Findings
 
 
 def diagnose(folder: Path, lines: list[Any], **options: Any) -> Findings:

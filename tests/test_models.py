@@ -54,7 +54,7 @@ def test_a_model_is_found_by_any_id_that_names_it(model_id: str, expected: str |
 
 
 def rules(model_id: str, region: str = "") -> list[tuple[str, str]]:
-    return [(row["severity"], row["rule"]) for row in check_model(model_id, region)]
+    return [(row.severity, row.rule) for row in check_model(model_id, region)]
 
 
 @pytest.mark.parametrize(
@@ -97,9 +97,9 @@ def test_what_the_list_says_of_an_id(model_id: str, region: str, expected: list[
 
 def test_the_id_of_a_profile_is_offered_not_taken() -> None:
     (row,) = check_model("amazon.nova-2-lite-v1:0", "eu-central-1")
-    assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row["remedy"]
+    assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row.remedy
     (row,) = check_model("us.amazon.nova-2-lite-v1:0", "eu-central-1")
-    assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row["remedy"]
-    assert "does not say which exist" in row["remedy"]
+    assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row.remedy
+    assert "does not say which exist" in row.remedy
     assert profile_ids("amazon.nova-2-lite-v1:0", "ap-south-1")[0] == "apac.amazon.nova-2-lite-v1:0"
     assert profile_ids("deepseek.v3.2", "us-east-1") == []

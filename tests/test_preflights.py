@@ -315,7 +315,7 @@ def test_answers_of_the_policy_simulator_become_findings(
         }
         for action, decision, missing in results
     ]
-    assert [row["severity"] for row in judge_simulation("permissions", "the role", shaped)] == [severity]
+    assert [row.severity for row in judge_simulation("permissions", "the role", shaped)] == [severity]
 
 
 @pytest.mark.parametrize(
@@ -343,9 +343,9 @@ def test_each_resource_of_a_simulation_counts(
         ],
     }
     rows = list(judge_simulation("permissions", "the role", [shaped]))
-    assert [row["severity"] for row in rows] == severities
+    assert [row.severity for row in rows] == severities
     denied = [bucket for bucket, decision in decisions.items() if decision != "allowed"]
-    assert all(f"arn:aws:s3:::{bucket}" in row["finding"] for bucket, row in zip(denied, rows, strict=False))
+    assert all(f"arn:aws:s3:::{bucket}" in row.finding for bucket, row in zip(denied, rows, strict=False))
 
 
 @settings(deadline=None, max_examples=50)
@@ -385,8 +385,8 @@ def test_the_stand_in_is_said_to_have_no_iam_and_is_no_finding_of_the_doctor(
 def test_a_role_of_another_account_is_seen_on_a_stand_in_too(standin: Any, tmp_path: Path) -> None:
     run = bb.Run.create(tmp_path / "run", model_id=MODEL, role_arn="arn:aws:iam::444455556666:role/Theirs")
     told = preflight(run).errors.iloc[0]
-    assert told["rule"] == "role"
-    assert f"Use a role of account {standin.account}" in told["remedy"]
+    assert told.rule == "role"
+    assert f"Use a role of account {standin.account}" in told.remedy
     bb.write_records([(f"c{number}", watch("s3://bbkit-standin/v/a.mp4")) for number in range(100)], run)
     with pytest.raises(AwsError, match="Use a role of the account that the jobs run in"):
         bb.submit_jobs(run)
@@ -413,11 +413,11 @@ def test_the_bucket_of_the_media_is_looked_at(standin: Any, tmp_path: Path) -> N
         return preflight(run)
 
     told = look("gone", "s3://no-such-media/a/v.mp4").errors.iloc[0]
-    assert told["finding"] == "There is no bucket no-such-media, where media are."
-    assert told["remedy"].startswith("Correct the s3Location")
+    assert told.finding == "There is no bucket no-such-media, where media are."
+    assert told.remedy.startswith("Correct the s3Location")
     boto3.client("s3").create_bucket(Bucket="media-of-calls")
     told = look("empty", "s3://media-of-calls/a/v.mp4").errors.iloc[0]
-    assert told["finding"].startswith("s3://media-of-calls/a/ holds nothing")
+    assert told.finding.startswith("s3://media-of-calls/a/ holds nothing")
     boto3.client("s3").put_object(Bucket="media-of-calls", Key="a/v.mp4", Body=b"video")
     assert set(look("there", "s3://media-of-calls/a/v.mp4")["severity"]) == {"info"}
     assert [item.uri for item in aws.list_objects("s3://media-of-calls/")] == ["s3://media-of-calls/a/v.mp4"]

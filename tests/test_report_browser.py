@@ -14,7 +14,7 @@ from attacks import HANDLERS, MARK, RUN, SCRIPTS, TEXTS
 from browser_fixtures import list_violations
 from report_notebooks import bar, bundle, code, display, error, markdown, stream, write
 
-from bbkit.core.frames import findings
+from bbkit.core.findings import findings
 from bbkit.report import export_notebook
 
 pytestmark = pytest.mark.browser

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from bbkit.core.errors import name_some
-from bbkit.core.frames import as_frame, found_that
+from bbkit.core.findings import Finding
+from bbkit.core.frames import as_frame
 from bbkit.families import FAMILIES, bare_model_id, family_name, geographies_of, split_model_id
 
 __all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]
@@ -76,12 +77,12 @@ def profile_ids(model_id: str, region: str) -> list[str]:
     return [f"{geography}.{model.model_id}" for geography in (*geographies_of(region), "global")]
 
 
-def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
+def check_model(model_id: str, region: str = "") -> list[Finding]:
     """Check that batch inference lists a model, in a region, under this id."""
     kind, geography, bare = split_model_id(model_id)
     if kind in ("imported-model", "provisioned-model"):
         return [
-            found_that(
+            Finding(
                 "error",
                 "model_refused",
                 f"{model_id} is of the kind {kind}.",
@@ -98,7 +99,7 @@ def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
         name = family_name(model_id)
         read_only = name and not FAMILIES[name].writable
         return [
-            found_that(
+            Finding(
                 "error" if read_only else "warning",
                 "model_not_listed",
                 f"{bare} is not in {listed} of models for batch inference.",
@@ -108,9 +109,7 @@ def check_model(model_id: str, region: str = "") -> list[dict[str, Any]]:
     return _check_region(model, model_id, geography, region, listed) if region else []
 
 
-def _check_region(
-    model: Model, model_id: str, geography: str, region: str, listed: str
-) -> list[dict[str, Any]]:
+def _check_region(model: Model, model_id: str, geography: str, region: str, listed: str) -> list[Finding]:
     alone, profiled = region in model.single_region, region in model.profile_source_regions
     if geography:
         return _check_geography(model, model_id, geography, region, listed)
@@ -120,10 +119,10 @@ def _check_region(
         found = f"{model_id} is listed in {region} through an inference profile only."
         ids = " or ".join(profile_ids(model_id, region))
         return [
-            found_that("error", "model_profile", found, f"Use the id of a profile: {ids} ({_PROFILES_PAGE}).")
+            Finding("error", "model_profile", found, f"Use the id of a profile: {ids} ({_PROFILES_PAGE}).")
         ]
     return [
-        found_that(
+        Finding(
             "warning",
             "model_region",
             f"{listed} does not have {model.model_id} in {region}.",
@@ -132,29 +131,27 @@ def _check_region(
     ]
 
 
-def _check_arn(model_id: str, region: str) -> list[dict[str, Any]]:
+def _check_arn(model_id: str, region: str) -> list[Finding]:
     own = model_id.split(":")[3] if model_id.startswith("arn:") and model_id.count(":") > 4 else ""
     if not own or not region or own == region:
         return []
     found = f"{model_id} is an ARN of {own}, and the job is created in {region}."
-    return [found_that("warning", "model_region", found, f"Use an ARN of {region}, or set the region {own}.")]
+    return [Finding("warning", "model_region", found, f"Use an ARN of {region}, or set the region {own}.")]
 
 
-def _check_geography(
-    model: Model, model_id: str, geography: str, region: str, listed: str
-) -> list[dict[str, Any]]:
+def _check_geography(model: Model, model_id: str, geography: str, region: str, listed: str) -> list[Finding]:
     if region not in model.profile_source_regions:
         found = f"{listed} has no inference profile of {model.model_id} from {region}."
         alone = region in model.single_region
         remedy = f"Use {model.model_id}." if alone else f"Use {_where(model)}."
-        return [found_that("warning", "model_region", found, remedy)]
+        return [Finding("warning", "model_region", found, remedy)]
     known = geographies_of(region)
     if not known or geography in (*known, "global"):
         return []
     found = f"{model_id} is a profile of the geography {geography}; {region} has those of {', '.join(known)}."
     ids = " or ".join(profile_ids(model_id, region))
     remedy = f"Use {ids}; the list does not say which exist, ListInferenceProfiles does ({_PROFILES_PAGE})."
-    return [found_that("warning", "model_region", found, remedy)]
+    return [Finding("warning", "model_region", found, remedy)]
 
 
 def _where(model: Model) -> str:

@@ -11,8 +11,9 @@ from bbkit.checks._media import media_faults
 from bbkit.checks._plain import kept_name, make_plain
 from bbkit.checks._typing import body_type
 from bbkit.checks._walking import find_faults
+from bbkit.core.findings import Finding
 from bbkit.families import FAMILIES, Family, bare_model_id
-from bbkit.families.requests import Fault, Field, Request
+from bbkit.families.requests import Field, Request
 from bbkit.families.shapes import looks_like
 
 
@@ -34,7 +35,7 @@ class BodyCheck:
         self.walked = False
         self.plain = make_plain(family, self.field, self.bare_id)
 
-    def faults(self, body: Any) -> list[Fault]:
+    def faults(self, body: Any) -> list[Finding]:
         """Report what is wrong with a body."""
         self.walked = False
         if self.type is not None:
@@ -45,7 +46,7 @@ class BodyCheck:
                 pass
         return self._walk(body)
 
-    def _walk(self, body: Any) -> list[Fault]:
+    def _walk(self, body: Any) -> list[Finding]:
         self.walked = True
         if type(body) is not dict:
             return find_faults(self.field, body)
@@ -58,7 +59,7 @@ class BodyCheck:
             + media_faults(body)
         )
 
-    def _mismatch(self, body: Mapping[str, Any]) -> Fault | None:
+    def _mismatch(self, body: Mapping[str, Any]) -> Finding | None:
         alike = looks_like(body)
         if not alike or self.family.name in alike:
             return None
@@ -68,7 +69,7 @@ class BodyCheck:
         if "converse" in alike:
             instead = "create the job with modelInvocationType Converse"
         remedy = f"Build the bodies for {self.family.name}, or {instead}."
-        return Fault("error", "family_mismatch", "", finding, remedy)
+        return Finding("error", "family_mismatch", finding, remedy)
 
 
 def _prefer(field: Field, path: tuple[str, ...]) -> Field:

@@ -1,10 +1,8 @@
 """Findings that are alike become one, with a count and three examples, however many the records."""
 
 import re
-from typing import Any
 
-from bbkit.core.frames import Findings, findings
-from bbkit.families.requests import Fault
+from bbkit.core.findings import Finding, Findings, findings
 
 _INDEX = re.compile(r"\[\d+\]")
 _MOST_PLACES = 40
@@ -15,7 +13,7 @@ _REST = ("...", "")
 class _Group:
     __slots__ = ("count", "examples", "fault", "line", "record_id")
 
-    def __init__(self, fault: Fault, line: int | None, record_id: str | None):
+    def __init__(self, fault: Finding, line: int | None, record_id: str | None):
         self.fault, self.line, self.record_id = fault, line, record_id
         self.count = 0
         self.examples: list[str] = []
@@ -27,11 +25,11 @@ class Groups:
     def __init__(self) -> None:
         self._groups: dict[tuple[str, ...], _Group] = {}
         self._places: dict[tuple[str, ...], int] = {}
-        self._whole: list[dict[str, Any]] = []
+        self._whole: list[Finding] = []
 
     def add(
         self,
-        fault: Fault,
+        fault: Finding,
         *,
         file: str = "",
         line: int | None = None,
@@ -53,34 +51,29 @@ class Groups:
         if len(group.examples) < _EXAMPLES:
             group.examples.append(_example(line, record_id))
 
-    def count_more(self, fault: Fault, file: str, times: int) -> None:
+    def count_more(self, fault: Finding, file: str, times: int) -> None:
         """Count a fault of this file that was added before so many times more."""
         key = (fault.severity, fault.rule, file, _general(fault.path), fault.remedy)
         self._groups[key].count += times
 
-    def add_whole(
-        self, severity: str, rule: str, finding: str, remedy: str, *, file: str = "", count: int = 1
-    ) -> None:
+    def add_whole(self, finding: Finding) -> None:
         """Add a finding about a file or the whole rather than one record."""
-        row = {"severity": severity, "rule": rule, "finding": finding, "remedy": remedy, "count": count}
-        self._whole.append(row | ({"file": file} if file else {}))
+        self._whole.append(finding)
 
     def table(self) -> Findings:
         """The findings, those of the whole first among the equally severe."""
         self._gather_rest()
         rows = list(self._whole)
-        for (severity, rule, file, *place), group in self._groups.items():
+        for (_, _, file, *place), group in self._groups.items():
+            text = _sentence(group, "So" if tuple(place) != _REST else "Others like it")
             rows.append(
-                {
-                    "severity": severity,
-                    "rule": rule,
-                    "file": file or None,
-                    "line": group.line,
-                    "record_id": group.record_id,
-                    "count": group.count,
-                    "finding": _sentence(group, "So" if tuple(place) != _REST else "Others like it"),
-                    "remedy": group.fault.remedy,
-                }
+                group.fault._replace(
+                    file=file or None,
+                    line=group.line,
+                    record_id=group.record_id,
+                    count=group.count,
+                    finding=text,
+                )
             )
         return findings(rows)
 

@@ -7,14 +7,14 @@ from typing import Any
 import msgspec
 
 from bbkit.checks._media import iter_objects
-from bbkit.families.requests import Fault
+from bbkit.core.findings import Finding
 
 _decode = msgspec.json.Decoder().decode
 _NOT_UTF8 = "Save the file as UTF-8, without BOM."
 _NO_NUMBER = "JSON has no NaN and no infinity: give a number, or leave the name out."
 
 
-def read_line(line: bytes) -> tuple[Any, list[Fault]]:
+def read_line(line: bytes) -> tuple[Any, list[Finding]]:
     """Read one line as JSON, as leniently as it takes to say what is wrong with it."""
     try:
         return _decode(line), []
@@ -22,7 +22,7 @@ def read_line(line: bytes) -> tuple[Any, list[Fault]]:
         return _read_again(line)
 
 
-def _read_again(line: bytes) -> tuple[Any, list[Fault]]:
+def _read_again(line: bytes) -> tuple[Any, list[Finding]]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -57,7 +57,7 @@ def _number(digits: str, odd: list[str]) -> float:
     return number
 
 
-def _not_json(text: str, error: ValueError) -> Fault:
+def _not_json(text: str, error: ValueError) -> Finding:
     if "\0" in text:
         found = f"The line holds a NUL byte at offset {text.index(chr(0)):,}."
         return _fault(
@@ -70,7 +70,7 @@ def _not_json(text: str, error: ValueError) -> Fault:
     return _fault("not_json", found, "Write one JSON object a line, such as json.dumps makes.")
 
 
-def _surrogate_faults(value: Any) -> list[Fault]:
+def _surrogate_faults(value: Any) -> list[Finding]:
     remedy = "Replace it where the text was read: half of a surrogate pair is not text."
     for text in _iter_texts(value):
         try:
@@ -97,7 +97,7 @@ def _iter_texts(value: Any) -> Any:
                 waiting.append(item)
 
 
-def record_faults(record: Any) -> list[Fault]:
+def record_faults(record: Any) -> list[Finding]:
     """What is wrong with a line's value beside its body."""
     if type(record) is not dict:
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(record), "a single value")
@@ -106,7 +106,7 @@ def record_faults(record: Any) -> list[Fault]:
     return [*_id_faults(record), *_key_faults(record)]
 
 
-def _id_faults(record: Mapping[str, Any]) -> list[Fault]:
+def _id_faults(record: Mapping[str, Any]) -> list[Finding]:
     if record.get("recordId") is None:
         found = "recordId is missing." if "recordId" not in record else "recordId is null."
         remedy = "Give every record an id of its own: Bedrock makes one up, and the answer cannot be joined."
@@ -120,7 +120,7 @@ def _id_faults(record: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def _key_faults(record: Mapping[str, Any]) -> list[Fault]:
+def _key_faults(record: Mapping[str, Any]) -> list[Finding]:
     faults = []
     if "modelInput" not in record:
         near = next((name for name in ("model_input", "body", "input") if name in record), "")
@@ -137,5 +137,5 @@ def _key_faults(record: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _fault(rule: str, finding: str, remedy: str, path: str = "", severity: str = "error") -> Fault:
-    return Fault(severity, rule, path, finding, remedy)
+def _fault(rule: str, finding: str, remedy: str, path: str = "", severity: str = "error") -> Finding:
+    return Finding(severity, rule, finding, remedy, path)

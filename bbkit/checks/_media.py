@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bbkit.families.requests import Fault
+from bbkit.core.findings import Finding
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -32,7 +32,7 @@ def iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
                     waiting.append((f"{path}[{position}]", item))
 
 
-def media_faults(body: Mapping[str, Any]) -> list[Fault]:
+def media_faults(body: Mapping[str, Any]) -> list[Finding]:
     """Report images whose bytes are of another format than the body says."""
     faults = []
     for path, value in iter_objects(body):
@@ -43,7 +43,7 @@ def media_faults(body: Mapping[str, Any]) -> list[Fault]:
         if found and found != said:
             finding = f"{path} says {said}, and its bytes are {found}."
             faults.append(
-                Fault("error", "media_format", path, finding, "Name the format that the bytes have.")
+                Finding("error", "media_format", finding, "Name the format that the bytes have.", path)
             )
     return faults
 

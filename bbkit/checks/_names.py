@@ -4,9 +4,8 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocatio
 """
 
 import re
-from typing import Any
 
-from bbkit.core.frames import found_that
+from bbkit.core.findings import Finding
 
 SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
 
@@ -39,7 +38,7 @@ _EXAMPLES = {
 }
 
 
-def check_job_name(name: str) -> list[dict[str, Any]]:
+def check_job_name(name: str) -> list[Finding]:
     """Check a job name against the service's pattern."""
     if _JOB_NAME.fullmatch(name):
         return []
@@ -64,7 +63,7 @@ def check_job_name(name: str) -> list[dict[str, Any]]:
     ]
 
 
-def check_s3_uri(uri: str) -> list[dict[str, Any]]:
+def check_s3_uri(uri: str) -> list[Finding]:
     """Check an S3 URI against the service's own pattern, which is narrower than S3."""
     if len(uri) <= 1024 and _S3_URI.fullmatch(uri):
         return []
@@ -90,7 +89,7 @@ def check_s3_uri(uri: str) -> list[dict[str, Any]]:
     return [_finding("s3_uri", f"Bedrock refuses {uri!r}: {'; '.join(found)}.", remedy)]
 
 
-def check_arn(kind: str, arn: str) -> list[dict[str, Any]]:
+def check_arn(kind: str, arn: str) -> list[Finding]:
     """Check an ARN against the service's pattern."""
     if len(arn) <= 2048 and _ARNS[kind].fullmatch(arn):
         return []
@@ -100,5 +99,5 @@ def check_arn(kind: str, arn: str) -> list[dict[str, Any]]:
     ]
 
 
-def _finding(rule: str, finding: str, remedy: str) -> dict[str, Any]:
-    return found_that("error", rule, finding, f"{remedy} ({SOURCE})")
+def _finding(rule: str, finding: str, remedy: str) -> Finding:
+    return Finding("error", rule, finding, f"{remedy} ({SOURCE})")

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/general/latest/gr/bedrock.html
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks._groups import Groups
+from bbkit.core.findings import Finding
 
 SMALLER = "Make the record smaller."
 _SPLIT = "write_records splits it; a job that is given it as it is fails."
@@ -38,13 +39,15 @@ def check_file(groups: Groups, name: str, records: int, size: int, quotas: Quota
 def check_job(groups: Groups, model_id: str, records: int, size: int, quotas: Quotas, *, whole: bool) -> None:
     """Add what a job of all the records lacks or has too much of."""
     if not records:
-        groups.add_whole("error", "no_records", "There is no record.", "Give at least one record.")
+        groups.add_whole(Finding("error", "no_records", "There is no record.", "Give at least one record."))
     elif records < quotas.min_records_per_job:
         found = (
             f"{records:,} record{'s' * (records > 1)} for {model_id}; a batch job takes at least "
             f"{quotas.min_records_per_job:,} ({quotas.note})."
         )
-        groups.add_whole("error", "min_records_per_job", found, "Add records, or send them on demand.")
+        groups.add_whole(
+            Finding("error", "min_records_per_job", found, "Add records, or send them on demand.")
+        )
     if not whole:
         return
     if records > quotas.max_records_per_job:
@@ -64,4 +67,4 @@ def check_job(groups: Groups, model_id: str, records: int, size: int, quotas: Qu
 
 
 def _too_much(groups: Groups, rule: str, finding: str, file: str = "") -> None:
-    groups.add_whole("warning", rule, finding, _SPLIT, file=file)
+    groups.add_whole(Finding("warning", rule, finding, _SPLIT, file=file))

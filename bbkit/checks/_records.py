@@ -17,9 +17,8 @@ from bbkit.checks._media import iter_places
 from bbkit.checks._quotas import SMALLER, check_job, file_limit
 from bbkit.checks._windows import WindowCheck
 from bbkit.core.errors import InputError
-from bbkit.core.frames import Findings
+from bbkit.core.findings import Finding, Findings
 from bbkit.families import Family, family_of
-from bbkit.families.requests import Fault
 from bbkit.records import input_line
 from bbkit.records.pairs import holds_nan
 
@@ -54,11 +53,11 @@ class RecordCheck:
 
     def _check_model(self) -> None:
         for row in check_model(self.model_id, aws.find_region()):
-            self.groups.add_whole(row["severity"], row["rule"], row["finding"], row["remedy"])
+            self.groups.add_whole(row)
         if self._bodies is None:
             found = f"{self.family.title} is read, not written: batch inference does not offer it."
             self.groups.add_whole(
-                "error", "family_not_offered", found, "Take a model that batch inference lists."
+                Finding("error", "family_not_offered", found, "Take a model that batch inference lists.")
             )
 
     def check_line(self, line: bytes, number: int | None = None, file: str = "") -> None:
@@ -83,7 +82,7 @@ class RecordCheck:
         self.records += 1
         try:
             record = _decode(line)
-            faults: list[Fault] = []
+            faults: list[Finding] = []
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             record, faults = read_line(line)
             if record is None and faults:
@@ -105,7 +104,7 @@ class RecordCheck:
 
     def _check_body(
         self, line: bytes, body: dict[str, Any], record_id: Any, number: int | None, file: str
-    ) -> list[Fault]:
+    ) -> list[Finding]:
         faults = self._bodies.faults(body) if self._bodies else []
         if self._window.bytes is not None and len(line) > self._window.bytes:
             faults = faults + self._window.faults(body)
@@ -115,7 +114,7 @@ class RecordCheck:
                 self.media[uri] = (*first[:3], first[3] + 1)
         return faults
 
-    def _add(self, faults: Iterable[Fault], file: str, number: int | None, record_id: str | None) -> None:
+    def _add(self, faults: Iterable[Finding], file: str, number: int | None, record_id: str | None) -> None:
         for fault in faults:
             self.groups.add(fault, file=file, line=number, record_id=record_id)
 
@@ -130,7 +129,7 @@ class RecordCheck:
         self.bytes += len(line)
         if len(line) > self.quotas.max_file_bytes:
             found = f"The record has {len(line):,} bytes; {file_limit(self.quotas)}."
-            self._add([Fault("error", "record_bytes", "", found, SMALLER)], "", row, shown)
+            self._add([Finding("error", "record_bytes", found, SMALLER)], "", row, shown)
         # NaN is written as null, which no plain line holds.
         if self._take_plain(line, row, ""):
             return None
@@ -138,7 +137,7 @@ class RecordCheck:
         if holds_nan(body):
             meant, found = body, "The body holds NaN or infinity, which is no JSON number."
             remedy = "Give a number, or leave the name out."
-            self._add([Fault("error", "nan", "", found, remedy)], "", row, shown)
+            self._add([Finding("error", "nan", found, remedy)], "", row, shown)
         return self._check_unusual(line, row, "", meant)
 
     def finish(self, *, whole: bool = False) -> Findings:
@@ -160,7 +159,7 @@ class RecordCheck:
             more = again.distinct - 1 - len(others)
             finding += f" (also {', '.join(others)}" + (f", and {more:,} more)" if more else ")")
         remedy = "Give every record an id of its own: answers are joined by it."
-        row = Fault("error", "record_id_duplicate", "recordId", f"{finding}.", remedy)
+        row = Finding("error", "record_id_duplicate", f"{finding}.", remedy, "recordId")
         self.groups.add(row, file=file, line=line, record_id=record_id)
         self.groups.count_more(row, file, again.count - 1)
 
@@ -169,12 +168,12 @@ class RecordCheck:
         if len(buckets) > 1:
             found = f"Media lie in {len(buckets)} buckets, such as {buckets[0]} and {buckets[1]}."
             remedy = "Put the input files and all media into one folder of one bucket."
-            self.groups.add_whole("error", "media_place", found, remedy)
+            self.groups.add_whole(Finding("error", "media_place", found, remedy))
 
 
-def _unwritable(error: Exception) -> Fault:
+def _unwritable(error: Exception) -> Finding:
     if isinstance(error.__cause__, UnicodeEncodeError):
-        return Fault("error", "lone_surrogate", "", str(error), "Half of a surrogate pair is not text.")
+        return Finding("error", "lone_surrogate", str(error), "Half of a surrogate pair is not text.")
     text = str(error) or type(error).__name__
     rule = "too_deep" if isinstance(error, RecursionError) else "not_json"
-    return Fault("error", rule, "", f"The record cannot be written as JSON: {text}", "Use plain JSON values.")
+    return Finding("error", rule, f"The record cannot be written as JSON: {text}", "Use plain JSON values.")

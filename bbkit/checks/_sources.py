@@ -6,16 +6,13 @@ from bbkit.catalog.quotas import Quotas
 from bbkit.checks._files import HELD_BYTES, Lines
 from bbkit.checks._quotas import SMALLER, check_file, file_limit
 from bbkit.checks._records import RecordCheck
-from bbkit.core.frames import Findings
+from bbkit.core.findings import Finding, Findings
 from bbkit.families import Family
-from bbkit.families.requests import Fault
 from bbkit.records.lines import Records
 from bbkit.records.pairs import iter_pairs
 from bbkit.records.places import Place, list_place
 
-_BLANK = Fault(
-    "warning", "blank_line", "", "The line is blank.", "Take it out: every line is one JSON object."
-)
+_BLANK = Finding("warning", "blank_line", "The line is blank.", "Take it out: every line is one JSON object.")
 
 
 def check_records(
@@ -77,7 +74,7 @@ def check_path(check: RecordCheck, path: str | Path) -> None:
 def _check_names(check: RecordCheck, place: Place, path: str) -> None:
     if place.files == [path] and not path.endswith(".jsonl"):
         found = f"{path} does not end in .jsonl; Bedrock reads no other file."
-        check.groups.add_whole("error", "extension", found, "Rename it.", file=path)
+        check.groups.add_whole(Finding("error", "extension", found, "Rename it.", file=path))
     for names, rule, found, remedy in (
         (place.others, "extension", "is not read: an input file ends in .jsonl", "Rename it, unpacked."),
         (
@@ -88,9 +85,11 @@ def _check_names(check: RecordCheck, place: Place, path: str) -> None:
         ),
     ):
         for name in names[:3]:
-            check.groups.add_whole("warning", rule, f"{name} {found}.", remedy, file=name)
+            check.groups.add_whole(Finding("warning", rule, f"{name} {found}.", remedy, file=name))
         if len(names) > 3:
-            check.groups.add_whole("warning", rule, f"{len(names) - 3:,} more files likewise.", remedy)
+            check.groups.add_whole(
+                Finding("warning", rule, f"{len(names) - 3:,} more files likewise.", remedy)
+            )
 
 
 def _check_file(check: RecordCheck, name: str) -> None:
@@ -122,10 +121,10 @@ def _too_long(check: RecordCheck, size: int, number: int, name: str) -> None:
     check.records += 1
     if size > check.quotas.max_file_bytes:
         found = f"The line has {size:,} bytes; {file_limit(check.quotas)}."
-        fault = Fault("error", "record_bytes", "", found, SMALLER)
+        fault = Finding("error", "record_bytes", found, SMALLER)
     else:
         found = f"The line has {size:,} bytes and was not checked; lines up to {HELD_BYTES:,} are."
-        fault = Fault("warning", "line_too_long", "", found, SMALLER)
+        fault = Finding("warning", "line_too_long", found, SMALLER)
     check.groups.add(fault, file=name, line=number)
 
 
@@ -143,12 +142,12 @@ def _check_whole_file(check: RecordCheck, lines: Lines, name: str, records: int)
         remedy = _REMEDIES.get(
             lines.kind.partition(" ")[0], "Unpack or convert it: Bedrock reads plain lines."
         )
-        return add("error", rule, f"{name} is {lines.kind}, not lines of JSON.", remedy, file=name)
+        return add(Finding("error", rule, f"{name} is {lines.kind}, not lines of JSON.", remedy, file=name))
     if lines.bom:
         found = f"{name} begins with a byte order mark, which JSON does not allow."
-        add("error", "bom", found, "Save it as UTF-8 without BOM.", file=name)
+        add(Finding("error", "bom", found, "Save it as UTF-8 without BOM.", file=name))
     if not records:
-        add("error", "empty_file", f"{name} holds no record.", "Leave it out.", file=name)
+        add(Finding("error", "empty_file", f"{name} holds no record.", "Leave it out.", file=name))
     check_file(check.groups, name, records, lines.bytes, check.quotas)
 
 
@@ -165,5 +164,5 @@ def _check_media(check: RecordCheck, place: Place) -> None:
             found = f"{uri} is named, and the input is a single file, not the folder that holds both."
             remedy = "Name the folder of the job as its input."
         if found:
-            fault = Fault("error", "media_place", "", found, remedy)
+            fault = Finding("error", "media_place", found, remedy)
             check.groups.add(fault, file=file, line=number, record_id=record_id, times=times)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from bbkit.families.requests import Fault, Field, Mistake
+from bbkit.core.findings import Finding
+from bbkit.families.requests import Field, Mistake
 
 _JSON_NAMES = {
     str: "a string",
@@ -30,7 +31,7 @@ _KIND_NAMES = {
 }
 
 
-def find_faults(field: Field, body: Any, source: str = "", date: str = "") -> list[Fault]:
+def find_faults(field: Field, body: Any, source: str = "", date: str = "") -> list[Finding]:
     """Report everything in which a body departs from its description."""
     return _Walk(source, date).walk(field, body, "")
 
@@ -48,7 +49,7 @@ class _Walk:
     def __init__(self, source: str, date: str):
         self.see = f"See {source} ({date})." if source else ""
         self.page = f"AWS's page of {date}" if date else "the description"
-        self.faults: list[Fault] = []
+        self.faults: list[Finding] = []
         self.kinds: dict[str, Callable[[Field, Any, str], None]] = {
             "string": self._string,
             "integer": self._number,
@@ -59,7 +60,7 @@ class _Walk:
             "tagged": self._tagged,
         }
 
-    def walk(self, field: Field, value: Any, path: str) -> list[Fault]:
+    def walk(self, field: Field, value: Any, path: str) -> list[Finding]:
         """Add the faults of one value and of what it holds."""
         if field.kind == "any":
             return self.faults
@@ -77,7 +78,7 @@ class _Walk:
         return self.faults
 
     def _add(self, rule: str, path: str, finding: str, remedy: str = "", severity: str = "error") -> None:
-        self.faults.append(Fault(severity, rule, path, finding, remedy or self.see))
+        self.faults.append(Finding(severity, rule, finding, remedy or self.see, path))
 
     def _mistyped(self, value: Any, path: str, accepted: str) -> None:
         found = _JSON_NAMES.get(type(value), type(value).__name__)

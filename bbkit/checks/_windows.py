@@ -3,8 +3,8 @@
 from typing import Any
 
 from bbkit.catalog.models import find_model
+from bbkit.core.findings import Finding
 from bbkit.families import Family, user_text_of
-from bbkit.families.requests import Fault
 from bbkit.records import estimate_tokens
 
 _SAMPLE = 1 << 16
@@ -23,7 +23,7 @@ class WindowCheck:
         # A token is seldom shorter than two bytes: shorter lines fit whatever they hold.
         self.bytes = 2 * self.window if self.window else None
 
-    def faults(self, body: Any) -> list[Fault]:
+    def faults(self, body: Any) -> list[Finding]:
         """Report a text that is estimated to be longer than the window."""
         if self.window is None or type(body) is not dict:
             return []
@@ -42,7 +42,7 @@ class WindowCheck:
             f"The input is about {tokens:,.0f} tokens (an estimate, {estimate.error:.0%} off either way); "
             f"{self.model_id} reads {window:,} ({self.source})."
         )
-        return [Fault(severity, "context_window", "", finding, "Shorten or split the text.")]
+        return [Finding(severity, "context_window", finding, "Shorten or split the text.")]
 
 
 def _sample(text: str) -> str:

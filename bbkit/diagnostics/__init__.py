@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.errors import name_some
-from bbkit.core.frames import OUTPUT_COLUMNS, Findings, findings, require_columns
-from bbkit.diagnostics.answers import Row, agree, first_id, iter_contents, iter_stops, make_row, share_of
+from bbkit.core.findings import Finding, Findings, findings
+from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
+from bbkit.diagnostics.answers import agree, first_id, iter_contents, iter_stops, share_of
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -68,14 +69,8 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     """
     require_columns(outputs, OUTPUT_COLUMNS)
     if outputs.empty:
-        nothing = {
-            "severity": "info",
-            "rule": "no_records",
-            "count": 0,
-            "finding": "There is no record: 0 rows.",
-            "remedy": "Name a run whose records were written, or a folder that holds outputs.",
-        }
-        return findings([nothing])
+        remedy = "Name a run whose records were written, or a folder that holds outputs."
+        return findings([Finding("info", "no_records", "There is no record: 0 rows.", remedy, count=0)])
     state = outputs.attrs.get("bbkit") or {}
     whole = sum(state.get("rows", {}).values()) == len(outputs)
     rows = [
@@ -100,7 +95,7 @@ def _say_well(outputs: pd.DataFrame) -> str:
     return f"Nothing to say: {said}{', no answer was cut off or filtered' if told else ''}."
 
 
-def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
+def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Finding]:
     missing = outputs[outputs["outcome"] == "missing"]
     if len(missing):
         yield from _missing(missing, state.get("jobs") or {}, len(outputs))
@@ -109,16 +104,18 @@ def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Row]:
     pending = outputs[outputs["outcome"] == "pending"]
     waited = len(pending) - sum(job["records"] for job in unsent)
     if waited > 0:
-        yield make_row(
-            "info", "pending", waited,
+        yield Finding(
+            "info",
+            "pending",
             f"{share_of(waited, len(outputs), 'records', 'are')} pending: their job has not ended"
             f"{'' if 'unsent' in state else ' or was not submitted'}.",
             "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
-            first_id(pending),
-        )  # fmt: skip
+            count=waited,
+            record_id=first_id(pending),
+        )
 
 
-def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total: int) -> Iterator[Row]:
+def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total: int) -> Iterator[Finding]:
     """Records of which no line came, by how their job ended and what AWS said of it."""
     found: dict[tuple[str, str], list[pd.DataFrame]] = {}
     said: dict[tuple[str, str], str] = {}
@@ -130,25 +127,31 @@ def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total
     for key, parts in found.items():
         rows, status = pd.concat(parts), key[0]
         why = f" ({said[key]})" if said[key] else ""
-        yield make_row(
-            "error", "missing", len(rows),
+        yield Finding(
+            "error",
+            "missing",
             f"{share_of(len(rows), total, 'records', 'are')} missing (accepted: 0): their job ended"
             f"{f' {status}' if status else ''} and no line came{why}.",
-            _ENDED.get(status, _RETRY), first_id(rows),
-        )  # fmt: skip
+            _ENDED.get(status, _RETRY),
+            count=len(rows),
+            record_id=first_id(rows),
+        )
 
 
-def _unsent(jobs: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
+def _unsent(jobs: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     """Records whose job is not there, and which no waiting brings."""
     for (reason, message), some in _by_reason(jobs).items():
         count = sum(job["records"] for job in some)
         records = f"{count:,} record{'s' if count != 1 else ''}"
         named = f"job{'s' if len(some) != 1 else ''} {name_some(job['job'] for job in some)}"
         severity, said, remedy = _UNSENT[reason]
-        yield make_row(
-            severity, reason, count,
-            f"{records} of {named} {said}{f': {message}' if message else '.'}", remedy,
-        )  # fmt: skip
+        yield Finding(
+            severity,
+            reason,
+            f"{records} of {named} {said}{f': {message}' if message else '.'}",
+            remedy,
+            count=count,
+        )
 
 
 def _by_reason(jobs: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], list[Mapping[str, Any]]]:
@@ -165,16 +168,19 @@ def fold_messages(messages: pd.Series) -> pd.Series:
     return pd.Series(folded.reindex(codes).array, index=messages.index)
 
 
-def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
+def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
     errored = outputs[outputs["outcome"] == "errored"]
     if errored.empty:
         return
     if len(errored) == len(outputs):
-        yield make_row(
-            "error", "all_errored", len(errored),
+        yield Finding(
+            "error",
+            "all_errored",
             f"Every record errored ({len(errored):,}); a job ends Completed all the same.",
-            "Look at one record in full before sending any again.", first_id(errored),
-        )  # fmt: skip
+            "Look at one record in full before sending any again.",
+            count=len(errored),
+            record_id=first_id(errored),
+        )
     codes, folded = errored["error_code"].fillna("no code"), fold_messages(errored["error_message"])
     kinds = errored.groupby([codes, folded.fillna("no message")], sort=False).ngroup().to_numpy()
     counts = np.bincount(kinds)
@@ -182,14 +188,16 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Row]:
     for place in most.tolist():
         yield _one_kind(errored[kinds == place], len(outputs))
     if rest := len(errored) - int(counts[most].sum()):
-        yield make_row(
-            "error", "errored", rest,
+        yield Finding(
+            "error",
+            "errored",
             f"{share_of(rest, len(outputs), 'records')} errored in {len(counts) - len(most):,} other ways.",
             "See outputs.query(\"outcome == 'errored'\") and charts.errors(outputs).",
-        )  # fmt: skip
+            count=rest,
+        )
 
 
-def _one_kind(alike: pd.DataFrame, total: int) -> Row:
+def _one_kind(alike: pd.DataFrame, total: int) -> Finding:
     """Say how many records errored in one way, and what is to be done about it."""
     code = alike["error_code"].fillna("no code").iloc[0]
     retryable = code in RETRYABLE
@@ -199,24 +207,30 @@ def _one_kind(alike: pd.DataFrame, total: int) -> Row:
     text = re.sub(r"\s+", " ", str(alike["error_message"].fillna("no message").iloc[0]))
     text = text if len(text) <= 200 else f"{text[:199]}…"
     code_text = "without a code" if code == "no code" else f"with {code}"
-    return make_row(
-        "error", "errored", len(alike),
+    return Finding(
+        "error",
+        "errored",
         f"{share_of(len(alike), total, 'records')} errored {code_text} (accepted: 0"
         f"{', worth sending again' if retryable else ''}): {text!r}.",
-        remedy, first_id(alike),
-    )  # fmt: skip
+        remedy,
+        count=len(alike),
+        record_id=first_id(alike),
+    )
 
 
-def _reported(outputs: pd.DataFrame) -> Iterator[Row]:
+def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:
     answers = outputs[outputs["outcome"] == "succeeded"]
     silent = answers[answers["input_tokens"].isna() & answers["family"].notna()]
     if len(silent):
-        yield make_row(
-            "info", "no_usage", len(silent),
+        yield Finding(
+            "info",
+            "no_usage",
             f"{share_of(len(silent), len(answers), 'answers')} came without a count of input tokens "
             "(threshold: 1).",
-            "Take the cost of these from the manifest or the bill.", first_id(silent),
-        )  # fmt: skip
+            "Take the cost of these from the manifest or the bill.",
+            count=len(silent),
+            record_id=first_id(silent),
+        )
     for column, what in (
         ("model_id", "models were asked"),
         ("model", "models name themselves"),
@@ -224,14 +238,16 @@ def _reported(outputs: pd.DataFrame) -> Iterator[Row]:
     ):
         values = answers[column].dropna().unique()
         if len(values) > 1:
-            yield make_row(
-                "info", "mixed_models", len(values),
+            yield Finding(
+                "info",
+                "mixed_models",
                 f"{len(values):,} {what} (threshold: 2): {name_some(values)}.",
                 f"Compare like with like: by='{column}' in the charts.",
-            )  # fmt: skip
+                count=len(values),
+            )
 
 
-def _collected(state: Mapping[str, Any]) -> Iterator[Row]:
+def _collected(state: Mapping[str, Any]) -> Iterator[Finding]:
     """What the accounting knows beyond the rows."""
     numbers = state.get("numbers", {})
     told = {
@@ -246,29 +262,40 @@ def _collected(state: Mapping[str, Any]) -> Iterator[Row]:
     for rule, (severity, (verb, what), hint) in told.items():
         if count := numbers.get(rule, 0):
             line = "line" if count == 1 else "lines"
-            yield make_row(
-                severity, rule, count, f"{count:,} {line}{agree(count, verb)} {what} (accepted: 0).",
+            yield Finding(
+                severity,
+                rule,
+                f"{count:,} {line}{agree(count, verb)} {what} (accepted: 0).",
                 f"{hint} accounting(outputs).lines names each by file and offset.",
-            )  # fmt: skip
+                count=count,
+            )
     for manifest in state.get("manifests", ()):
         if manifest.get("disagreement"):
             text = manifest["disagreement"]
-            yield make_row(
-                "warning", "manifest", 1, f"{text[:1].upper()}{text[1:]}.",
+            yield Finding(
+                "warning",
+                "manifest",
+                f"{text[:1].upper()}{text[1:]}.",
                 "A job that stopped or expired leaves records out. Otherwise fetch the outputs again; "
                 "if they stay different, count the lines of the files.",
-            )  # fmt: skip
+                count=1,
+            )
         for kind in ("input_tokens", "output_tokens"):
             said, held = manifest.get(f"manifest_{kind}"), manifest.get(kind)
             if said is not None and held is not None and said != held:
-                yield make_row(
-                    "info", "manifest_tokens", abs(said - held),
+                yield Finding(
+                    "info",
+                    "manifest_tokens",
                     f"The manifest in {manifest['folder']} counts {said:,} {kind.replace('_', ' ')}, "
                     f"the lines of its files {held:,}.",
                     "Tokens read from a cache are not always counted alike; the bill decides.",
-                )  # fmt: skip
+                    count=abs(said - held),
+                )
     if numbers.get("sent", 0) is None:
-        yield make_row(
-            "info", "sent_not_known", 1, "Which records were sent is not known, so none can be missing.",
+        yield Finding(
+            "info",
+            "sent_not_known",
+            "Which records were sent is not known, so none can be missing.",
             "Pass sent= (the input file, or the ids) to collect_outputs.",
-        )  # fmt: skip
+            count=1,
+        )

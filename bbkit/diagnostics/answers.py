@@ -1,13 +1,14 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from bbkit.core.errors import name_some
+from bbkit.core.findings import Finding
 
 CUT_OFF_SHARE = 0.01
 """Cut-off answers are a warning from this share of answers on, below it a note."""
@@ -20,19 +21,6 @@ LENGTH_DEVIATIONS, LENGTH_LEAST = 6.0, 30
 answers it takes to say so."""
 
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
-
-Row = Mapping[str, Any]
-
-
-def make_row(severity: str, rule: str, count: int, finding: str, remedy: str, record_id: Any = None) -> Row:
-    return {
-        "severity": severity,
-        "rule": rule,
-        "count": count,
-        "finding": finding,
-        "remedy": remedy,
-        "record_id": record_id,
-    }
 
 
 _SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
@@ -56,31 +44,36 @@ def first_id(frame: pd.DataFrame) -> Any:
     return known.iloc[0] if len(known) else None
 
 
-def iter_stops(outputs: pd.DataFrame) -> Iterator[Row]:
+def iter_stops(outputs: pd.DataFrame) -> Iterator[Finding]:
     answers = outputs[outputs["outcome"] == "succeeded"]
     if answers.empty:
         return
     yield from _cut_off(answers)
     filtered = answers[answers["stop_reason"] == "content_filter"]
     if len(filtered):
-        yield make_row(
-            "warning", "content_filter", len(filtered),
+        yield Finding(
+            "warning",
+            "content_filter",
             f"{share_of(len(filtered), len(answers), 'answers', 'were')} refused or filtered (threshold: 1).",
             "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
-            first_id(filtered),
-        )  # fmt: skip
+            count=len(filtered),
+            record_id=first_id(filtered),
+        )
     odd = answers[answers["stop_reason"].isin(["error", "cancelled", "other"])]
     if len(odd):
         words = odd["stop_reason_raw"].value_counts()
-        yield make_row(
-            "warning", "stop_reason", len(odd),
+        yield Finding(
+            "warning",
+            "stop_reason",
             f"{share_of(len(odd), len(answers), 'answers')} ended in an unusual way (threshold: 1): "
             f"{name_some(words.index)}.",
-            "Read some before using them: stop_reason is error, cancelled or other.", first_id(odd),
-        )  # fmt: skip
+            "Read some before using them: stop_reason is error, cancelled or other.",
+            count=len(odd),
+            record_id=first_id(odd),
+        )
 
 
-def _cut_off(answers: pd.DataFrame) -> Iterator[Row]:
+def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     cut = answers[answers["stop_reason"] == "length"]
     if cut.empty:
         return
@@ -96,35 +89,40 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Row]:
     if len(inputs) and len(others):
         compared += f", that of the others {others.median():,.0f}"
     share = len(cut) / len(answers)
-    yield make_row(
-        "warning" if share >= CUT_OFF_SHARE else "info", "cut_off", len(cut),
+    yield Finding(
+        "warning" if share >= CUT_OFF_SHARE else "info",
+        "cut_off",
         f"{share_of(len(cut), len(answers), 'answers', 'were')} cut off{at} "
         f"(threshold: {100 * CUT_OFF_SHARE:.0f} %){compared}.",
         "Raise max_tokens and send them again: retry_records(run, cut_off=True, max_tokens=...), 04-retry; "
         "charts.max_tokens_what_if(outputs) shows how far.",
-        first_id(cut),
-    )  # fmt: skip
+        count=len(cut),
+        record_id=first_id(cut),
+    )
 
 
-def iter_contents(outputs: pd.DataFrame) -> Iterator[Row]:
+def iter_contents(outputs: pd.DataFrame) -> Iterator[Finding]:
     answers = outputs[(outputs["outcome"] == "succeeded") & ~outputs["family"].isin(_EMBEDDINGS)]
     if answers.empty:
         return
     unread = answers[answers["family"].isna()]
     if len(unread):
-        yield make_row(
-            "warning", "unknown_shape", len(unread),
+        yield Finding(
+            "warning",
+            "unknown_shape",
             f"{share_of(len(unread), len(answers), 'answers', 'have')} a shape that no family has "
             "(threshold: 1); their text is not read.",
-            "See them whole: collect_outputs(..., with_columns=['model_output']).", first_id(unread),
-        )  # fmt: skip
+            "See them whole: collect_outputs(..., with_columns=['model_output']).",
+            count=len(unread),
+            record_id=first_id(unread),
+        )
     known = answers[answers["family"].notna()]
     yield from _empty(known)
     yield from _alike(known)
     yield from _lengths(known)
 
 
-def _empty(answers: pd.DataFrame) -> Iterator[Row]:
+def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
     blank = answers[
         (answers["text"].fillna("").str.strip() == "")
         & ~answers["stop_reason"].isin(["tool_use", "content_filter"]).fillna(False)
@@ -134,23 +132,28 @@ def _empty(answers: pd.DataFrame) -> Iterator[Row]:
         spent |= blank["reasoning"].notna()
     reasoned, empty = blank[spent], blank[~spent]
     if len(reasoned):
-        yield make_row(
-            "warning", "reasoning_only", len(reasoned),
+        yield Finding(
+            "warning",
+            "reasoning_only",
             f"{share_of(len(reasoned), len(answers), 'answers', 'hold')} no text though tokens were spent "
             "(threshold: 1): reasoning used up the budget.",
             "Raise max_tokens or lower the effort of reasoning, and send them again: notebook 04-retry.",
-            first_id(reasoned),
-        )  # fmt: skip
+            count=len(reasoned),
+            record_id=first_id(reasoned),
+        )
     if len(empty):
-        yield make_row(
-            "warning", "empty", len(empty),
+        yield Finding(
+            "warning",
+            "empty",
             f"{share_of(len(empty), len(answers), 'answers', 'are')} empty though the model stopped "
             "by itself (threshold: 1).",
-            "Look at their inputs; send them again with another prompt.", first_id(empty),
-        )  # fmt: skip
+            "Look at their inputs; send them again with another prompt.",
+            count=len(empty),
+            record_id=first_id(empty),
+        )
 
 
-def _alike(answers: pd.DataFrame) -> Iterator[Row]:
+def _alike(answers: pd.DataFrame) -> Iterator[Finding]:
     texts = answers["text"][answers["text"].fillna("").str.strip() != ""]
     counts = texts.value_counts()
     if counts.empty or counts.iloc[0] < SAME_LEAST or counts.iloc[0] < SAME_SHARE * len(answers):
@@ -159,16 +162,18 @@ def _alike(answers: pd.DataFrame) -> Iterator[Row]:
     short = texts.str.len().median() <= 40
     text = re.sub(r"\s+", " ", str(counts.index[0]))
     text = text if len(text) <= 80 else f"{text[:79]}…"
-    yield make_row(
-        "info" if short else "warning", "same_answer", len(same),
+    yield Finding(
+        "info" if short else "warning",
+        "same_answer",
         f"{share_of(len(same), len(answers), 'answers', 'are')} word for word the same "
         f"(threshold: {SAME_SHARE * 100:.0f} %): {text!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
-        first_id(same),
-    )  # fmt: skip
+        count=len(same),
+        record_id=first_id(same),
+    )
 
 
-def _lengths(answers: pd.DataFrame) -> Iterator[Row]:
+def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
     whole = answers[(answers["stop_reason"] != "length") & (answers["output_tokens"] > 0)]
     if len(whole) < LENGTH_LEAST:
         return
@@ -179,11 +184,13 @@ def _lengths(answers: pd.DataFrame) -> Iterator[Row]:
         edge = middle + LENGTH_DEVIATIONS * deviation * (1 if word == "long" else -1)
         found = logs > edge if word == "long" else logs < edge
         if found.any():
-            yield make_row(
-                "info", f"unusually_{word}", int(found.sum()),
+            yield Finding(
+                "info",
+                f"unusually_{word}",
                 f"{share_of(int(found.sum()), len(whole), 'answers', 'are')} unusually {word}: {side} "
                 f"{np.exp(edge):,.0f} output tokens where the median is {np.exp(middle):,.0f} "
                 f"(threshold: {LENGTH_DEVIATIONS:.0f} robust deviations of the logarithm).",
                 f"Read some: outputs.query('output_tokens {sign} {np.exp(edge):.0f}').",
-                first_id(whole[found]),
-            )  # fmt: skip
+                count=int(found.sum()),
+                record_id=first_id(whole[found]),
+            )

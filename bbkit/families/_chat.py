@@ -5,11 +5,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import mapping, objects, word
 from bbkit.families._turns import is_text_only, offered_faults, refused_media
 from bbkit.families.requests import (
     CACHING,
-    Fault,
     Mistake,
     anything,
     array,
@@ -61,7 +61,7 @@ def read_calls(message: Mapping[str, Any]) -> list[Any] | None:
     return calls or None
 
 
-def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     """Turns that say nothing, calls and answers that do not meet, refused media; takes any object."""
     faults = _choice_faults(body) if "tool_choice" in body else []
     messages = body.get("messages")
@@ -77,9 +77,9 @@ def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults + _call_faults(messages)
 
 
-def _content_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _content_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Finding]:
     content, role, path = message.get("content"), message.get("role"), f"messages[{position}].content"
-    wrong: Fault | None = None
+    wrong: Finding | None = None
     if role == "assistant":
         if content in (None, []) and not any(message.get(name) for name in _INSTEAD):
             found = "The assistant turn has neither content nor tool_calls."
@@ -90,15 +90,15 @@ def _content_faults(position: int, message: Mapping[str, Any], model_id: str) ->
     elif content in ("", []) and role != "tool":
         wrong = error_at(path, "empty_content", f"The {role} turn is empty.", _EMPTY)
     elif role == "user" and type(content) is str and content.isspace():
-        wrong = Fault("warning", "empty_content", path, "The user turn holds white space only.", _EMPTY)
+        wrong = Finding("warning", "empty_content", "The user turn holds white space only.", _EMPTY, path)
     elif type(content) is list and is_text_only(model_id):
         sent = [kind for kind in _MEDIA if any(part.get("type") == kind for part in objects(content))]
         wrong = refused_media(model_id, position, sent[0]) if sent else None
     return [wrong] if wrong else []
 
 
-def _call_faults(messages: list[Any]) -> list[Fault]:
-    faults: list[Fault] = []
+def _call_faults(messages: list[Any]) -> list[Finding]:
+    faults: list[Finding] = []
     called: set[str] = set()
     waiting: list[str] = []
     at = 0
@@ -121,21 +121,21 @@ def _call_faults(messages: list[Any]) -> list[Fault]:
     return faults + _unanswered(at, waiting)
 
 
-def _unanswered(position: int, ids: list[str]) -> list[Fault]:
+def _unanswered(position: int, ids: list[str]) -> list[Finding]:
     if not ids:
         return []
     found = f"The call {ids[0]!r} has no message of role tool right after it."
     remedy = "Answer every call of the turn by a message of role tool, before the next turn."
-    return [Fault("warning", "tool_pairing", f"messages[{position}].tool_calls", found, remedy)]
+    return [Finding("warning", "tool_pairing", found, remedy, f"messages[{position}].tool_calls")]
 
 
-def _choice_faults(body: Mapping[str, Any]) -> list[Fault]:
+def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     choice = body["tool_choice"]
     if choice in (None, "none"):
         return []
     if not body.get("tools"):
         found = "tool_choice stands without tools."
-        return [Fault("warning", "required", "tools", found, "Add tools or leave it out.")]
+        return [Finding("warning", "required", found, "Add tools or leave it out.", "tools")]
     chosen = mapping(mapping(choice).get("function")).get("name")
     offered = (mapping(tool.get("function")).get("name") for tool in objects(body["tools"]))
     return offered_faults(chosen, offered, "tool_choice.function.name")

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import mapping, objects
 from bbkit.families._claude_turns import choice_faults, turn_faults
-from bbkit.families.requests import Fault, error_at
+from bbkit.families.requests import error_at
 
 _VERSION = re.compile(
     r"claude-(?:(\d)(?:-(\d))?-)?(haiku|sonnet|opus)(?:-(\d)(?!\d)(?:-(\d)(?!\d))?)?(?![a-z])"
@@ -55,16 +56,16 @@ def claude_silent(model_id: str) -> frozenset[str]:
     return frozenset({"thinking", "tool_choice", *sampling})
 
 
-def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
     faults = turn_faults(body) + model_faults(body, model_id)
     return faults + choice_faults(body) if "tool_choice" in body else faults
 
 
-def model_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def model_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     """What a Claude model of one version refuses: an answer's beginning, thinking, sampling."""
     messages = body.get("messages")
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     if type(messages) is list and len(messages) > 1:
         faults += _ending_faults(messages, body, model_id)
     if "thinking" in body:
@@ -74,7 +75,7 @@ def model_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
-def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Finding]:
     if mapping(messages[-1]).get("role") != "assistant":
         return []
     path = f"messages[{len(messages) - 1}]"
@@ -110,7 +111,7 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) 
     return []
 
 
-def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     thinking = mapping(body["thinking"])
     kind = thinking.get("type")
     if kind not in ("enabled", "adaptive"):
@@ -130,7 +131,7 @@ def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return _budget_faults(body, thinking, model_id) + _forced_faults(body)
 
 
-def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_id: str) -> list[Finding]:
     budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
     if traits_of(model_id).no_sampling:
         if thinking.get("type") == "adaptive" and budget is None:
@@ -163,7 +164,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
     return []
 
 
-def _forced_faults(body: Mapping[str, Any]) -> list[Fault]:
+def _forced_faults(body: Mapping[str, Any]) -> list[Finding]:
     choice = mapping(body.get("tool_choice")).get("type")
     if choice not in ("any", "tool"):
         return []
@@ -177,7 +178,7 @@ def _forced_faults(body: Mapping[str, Any]) -> list[Fault]:
     ]
 
 
-def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     traits = traits_of(model_id)
     sent = [name for name in _SAMPLING if name in body]
     if traits.no_sampling:
@@ -190,7 +191,7 @@ def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
             )
             for name in sent
         ]
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     if traits.one_sampler and "temperature" in body and "top_p" in body:
         faults.append(
             error_at(
@@ -205,8 +206,8 @@ def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
-def _thinking_sampling(body: Mapping[str, Any]) -> list[Fault]:
-    faults: list[Fault] = []
+def _thinking_sampling(body: Mapping[str, Any]) -> list[Finding]:
+    faults: list[Finding] = []
     remedy = "With thinking on, leave temperature and top_k out; top_p may be 0.95 to 1."
     if body.get("temperature", 1) != 1:
         found = f"temperature {body['temperature']} with thinking on."

@@ -6,17 +6,18 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from collections.abc import Mapping
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import mapping, objects
 from bbkit.families._turns import ToolTurn, misplaced, offered_faults, tool_faults, tools_missing
-from bbkit.families.requests import Fault, error_at
+from bbkit.families.requests import error_at
 
 
-def turn_faults(body: Mapping[str, Any]) -> list[Fault]:
+def turn_faults(body: Mapping[str, Any]) -> list[Finding]:
     """Turns out of order, empty ones, media and tool blocks where they may not stand; takes any object."""
     messages = body.get("messages")
     if type(messages) is not list or not messages:
         return []
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     if mapping(messages[0]).get("role") == "assistant":
         finding = "The first turn is the assistant's."
         faults.append(error_at("messages[0].role", "role_order", finding, "Start messages with a user turn."))
@@ -54,7 +55,7 @@ def _tool_turns(messages: list[Any]) -> list[ToolTurn]:
     return turns
 
 
-def choice_faults(body: Mapping[str, Any]) -> list[Fault]:
+def choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     """A tool demanded that is not named, not offered, or of no tools at all; takes any object."""
     choice = mapping(body.get("tool_choice"))
     if "tools" not in body:

@@ -6,10 +6,11 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.htm
 from collections.abc import Mapping
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import mapping, objects
 from bbkit.families._claude import claude_silent, model_faults
 from bbkit.families._messages import ODD_IN_NAMES, turn_faults
-from bbkit.families.requests import Fault, error_at
+from bbkit.families.requests import error_at
 
 _OWN = {
     "max_tokens": "maxTokens",
@@ -20,7 +21,7 @@ _OWN = {
 """Claude's names of what ``inferenceConfig`` holds."""
 
 
-def converse_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def converse_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     """What Converse or the model behind it would refuse beyond single values; takes any object."""
     faults = turn_faults(body, model_id) + _document_faults(body)
     return faults + _claude_faults(body, model_id) if _is_claude(model_id) else faults
@@ -38,8 +39,8 @@ def _is_claude(model_id: str) -> bool:
     return "anthropic.claude" in model_id
 
 
-def _document_faults(body: Mapping[str, Any]) -> list[Fault]:
-    faults: list[Fault] = []
+def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
+    faults: list[Finding] = []
     seen: set[str] = set()
     messages = body.get("messages")
     for position, message in enumerate(messages if type(messages) is list else ()):
@@ -66,7 +67,7 @@ def _document_faults(body: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def _claude_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _claude_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     config = mapping(body.get("inferenceConfig"))
     extra = mapping(body.get("additionalModelRequestFields"))
     view = {name: config[own] for name, own in _OWN.items() if own in config} | dict(extra)

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import Answer, Body, Media, Prompt, encode, mapping, objects, whole, word
 from bbkit.families._turns import is_text_only, misplaced, refused_media
-from bbkit.families.requests import Fault, error_at
+from bbkit.families.requests import error_at
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
 """What the name of a document may not hold."""
@@ -79,12 +80,12 @@ def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer
     )
 
 
-def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     """Turns out of order or empty, and media where none may stand; takes any object."""
     messages = body.get("messages")
     if type(messages) is not list:
         return []
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     before = "assistant"
     for position, message in enumerate(messages):
         if type(message) is not dict:
@@ -116,7 +117,7 @@ def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Fault]:
     return faults
 
 
-def _media_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _media_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Finding]:
     assistant = message.get("role") == "assistant"
     if not assistant and not is_text_only(model_id):
         return []

@@ -6,7 +6,8 @@ from functools import lru_cache
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from bbkit.families.requests import Fault, error_at
+from bbkit.core.findings import Finding
+from bbkit.families.requests import error_at
 
 _TEXT_ONLY = re.compile(
     r"amazon\.nova-micro|meta\.llama3-(8b|70b|1-|3-|2-[13]b)|mistral\.(mistral-large-240|devstral)"
@@ -32,7 +33,7 @@ def is_text_only(model_id: str) -> bool:
     return _TEXT_ONLY.match(model_id) is not None
 
 
-def refused_media(model_id: str, position: int, kind: str) -> Fault:
+def refused_media(model_id: str, position: int, kind: str) -> Finding:
     """The fault of a medium that is sent to a model of text only."""
     return error_at(
         f"messages[{position}].content",
@@ -42,7 +43,7 @@ def refused_media(model_id: str, position: int, kind: str) -> Fault:
     )
 
 
-def misplaced(position: int, block: str, role: str) -> Fault:
+def misplaced(position: int, block: str, role: str) -> Finding:
     """The fault of a block that only the other role's turns may hold."""
     other = "user" if role == "assistant" else "assistant"
     return error_at(
@@ -53,9 +54,9 @@ def misplaced(position: int, block: str, role: str) -> Fault:
     )
 
 
-def tool_faults(turns: Sequence[ToolTurn], use: str, result: str) -> list[Fault]:
+def tool_faults(turns: Sequence[ToolTurn], use: str, result: str) -> list[Finding]:
     """Uses without results, results without uses, and either in the wrong role's turn."""
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     waiting: list[Any] = []
     at = 0
     for role, group in groupby(turns, key=lambda turn: turn.role):
@@ -72,7 +73,7 @@ def tool_faults(turns: Sequence[ToolTurn], use: str, result: str) -> list[Fault]
     return faults + _unanswered(at, waiting, use, result)
 
 
-def _unanswered(position: int, ids: list[Any], use: str, result: str) -> list[Fault]:
+def _unanswered(position: int, ids: list[Any], use: str, result: str) -> list[Finding]:
     if not ids:
         return []
     finding = f"{use} {ids[0]!r} has no {result} in the next user turn."
@@ -80,7 +81,7 @@ def _unanswered(position: int, ids: list[Any], use: str, result: str) -> list[Fa
     return [error_at(f"messages[{position}].content", "tool_pairing", finding, remedy)]
 
 
-def _uncalled(position: int, ids: list[Any], use: str, result: str) -> list[Fault]:
+def _uncalled(position: int, ids: list[Any], use: str, result: str) -> list[Finding]:
     if not ids:
         return []
     finding = f"A {result} answers {ids[0]!r}, which the turn before does not use."
@@ -88,7 +89,7 @@ def _uncalled(position: int, ids: list[Any], use: str, result: str) -> list[Faul
     return [error_at(f"messages[{position}].content", "tool_pairing", finding, remedy)]
 
 
-def offered_faults(name: Any, offered: Iterable[Any], path: str) -> list[Fault]:
+def offered_faults(name: Any, offered: Iterable[Any], path: str) -> list[Finding]:
     """The fault of a tool that is demanded by name and not offered."""
     names = [one for one in offered if type(one) is str]
     if type(name) is not str or name in names:
@@ -105,12 +106,12 @@ def offered_faults(name: Any, offered: Iterable[Any], path: str) -> list[Fault]:
     ]
 
 
-def tools_missing(path: str, blocks: str) -> Fault:
+def tools_missing(path: str, blocks: str) -> Finding:
     """The warning that a conversation used tools which the body does not describe."""
-    return Fault(
+    return Finding(
         "warning",
         "required",
-        path,
         f"The turns hold {blocks} blocks, and {path} is missing.",
         f"Give {path} as it was when the tools were used.",
+        path,
     )

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.errors import InputError
+from bbkit.core.findings import Finding
 from bbkit.families._base import (
     Answer,
     Body,
@@ -25,7 +26,6 @@ from bbkit.families._base import (
 )
 from bbkit.families.requests import (
     COMMON_MISTAKES,
-    Fault,
     Field,
     Mistake,
     Request,
@@ -159,7 +159,7 @@ _TITAN_IMAGE = record(
 )
 
 
-def _image_rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _image_rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     if "inputText" in body or "inputImage" in body:
         return []
     return [

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import Answer, Body, Family, Prompt, media_bytes, refuse_media, take, whole, word
 from bbkit.families._turns import is_text_only
 from bbkit.families.requests import (
     COMMON_MISTAKES,
-    Fault,
     Mistake,
     Request,
     array,
@@ -63,22 +63,22 @@ def answer(output: Mapping[str, Any]) -> Answer:
     )
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     prompt = body.get("prompt")
     if type(prompt) is not str:
         return []
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     own, other = _TOKENS["llama3"][0], _TOKENS["llama4"][0]
     if "llama4" in model_id:
         own, other = other, own
     if "llama" in model_id and other in prompt and own not in prompt:
         faults.append(
-            Fault(
+            Finding(
                 "warning",
                 "chat_tokens",
-                "prompt",
                 f"The prompt uses {other}, unknown to this model.",
                 f"Use this model's own chat tokens, {own} and its kin, or Converse, which writes them.",
+                "prompt",
             )
         )
     images = body.get("images")
@@ -88,12 +88,12 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         faults.append(error_at("images", "media_refused", found, remedy))
     elif type(images) is list and images and "<|image|>" not in prompt:
         faults.append(
-            Fault(
+            Finding(
                 "warning",
                 "chat_tokens",
-                "prompt",
                 "Images are sent but the prompt has no <|image|>.",
                 "Put <|image|> where the model should look at the image.",
+                "prompt",
             )
         )
     return faults

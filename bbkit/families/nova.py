@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import (
     Answer,
     Body,
@@ -25,7 +26,6 @@ from bbkit.families._turns import ToolTurn, offered_faults, tool_faults, tools_m
 from bbkit.families.requests import (
     CACHING,
     COMMON_MISTAKES,
-    Fault,
     Field,
     Mistake,
     Request,
@@ -80,7 +80,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
     return read(output, "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     faults = turn_faults(body, model_id) + _tool_faults(body)
     config = mapping(body.get("inferenceConfig"))
     reasoning = mapping(config.get("reasoningConfig"))
@@ -88,18 +88,18 @@ def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
         for name in ("maxTokens", "temperature", "topP"):
             if name in config:
                 faults.append(
-                    Fault(
+                    Finding(
                         "warning",
                         "reasoning_conflict",
-                        f"inferenceConfig.{name}",
                         f"{name} is given with maxReasoningEffort high.",
                         "Leave temperature, topP and maxTokens out, or lower the effort.",
+                        f"inferenceConfig.{name}",
                     )
                 )
     return faults
 
 
-def _tool_faults(body: Mapping[str, Any]) -> list[Fault]:
+def _tool_faults(body: Mapping[str, Any]) -> list[Finding]:
     turns = []
     for position, message in enumerate(body["messages"] if type(body.get("messages")) is list else ()):
         blocks = objects(mapping(message).get("content"))
@@ -108,7 +108,7 @@ def _tool_faults(body: Mapping[str, Any]) -> list[Fault]:
             for name in ("toolUse", "toolResult")
         )
         turns.append(ToolTurn(mapping(message).get("role"), position, uses, results))
-    faults: list[Fault] = []
+    faults: list[Finding] = []
     if any(turn.uses or turn.results for turn in turns):
         faults += tool_faults(turns, "toolUse", "toolResult")
         faults += [] if "toolConfig" in body else [tools_missing("toolConfig", "toolUse and toolResult")]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from bbkit.core.findings import Finding
 from bbkit.families._base import (
     Answer,
     Body,
@@ -25,7 +26,6 @@ from bbkit.families._base import (
 from bbkit.families._chat import MESSAGE, TOOL, TOOL_CHOICE, chat_faults, chat_silent, read_calls, read_text
 from bbkit.families.requests import (
     COMMON_MISTAKES,
-    Fault,
     Mistake,
     Request,
     anything,
@@ -103,7 +103,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
     )
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     faults = chat_faults(body, model_id)
     model = body.get("model")
     if type(model) is str and model_id and model_id not in model:

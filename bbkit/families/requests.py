@@ -8,20 +8,12 @@ from dataclasses import dataclass, field
 from dataclasses import replace as _replace
 from typing import Any, NamedTuple
 
-
-class Fault(NamedTuple):
-    """One thing wrong with a body: where, what was found, what to do."""
-
-    severity: str
-    rule: str
-    path: str
-    finding: str
-    remedy: str
+from bbkit.core.findings import Finding
 
 
-def error_at(path: str, rule: str, finding: str, remedy: str) -> Fault:
+def error_at(path: str, rule: str, finding: str, remedy: str) -> Finding:
     """A fault that is an error."""
-    return Fault("error", rule, path, finding, remedy)
+    return Finding("error", rule, finding, remedy, path)
 
 
 class Mistake(NamedTuple):
@@ -59,7 +51,7 @@ class Field:
     base64: bool = False
 
 
-Rules = Callable[[Mapping[str, Any], str], list[Fault]]
+Rules = Callable[[Mapping[str, Any], str], list[Finding]]
 Silent = Callable[[str], frozenset[str]]
 
 
@@ -68,7 +60,7 @@ def always_silent(model_id: str) -> frozenset[str]:
     return frozenset()
 
 
-def _no_rules(body: Mapping[str, Any], model_id: str) -> list[Fault]:
+def _no_rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     return []
 
 

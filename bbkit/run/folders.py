@@ -171,7 +171,7 @@ def refuse_values(run: "Run") -> None:
     """Check what CreateModelInvocationJob will be asked with."""
     wrong = [*check_s3_uri(run.s3_prefix), *check_arn("role", run.role_arn)]
     if wrong:
-        raise InputError(f"{wrong[0]['finding']} {wrong[0]['remedy']}")
+        raise InputError(f"{wrong[0].finding} {wrong[0].remedy}")
     if run.invocation_type not in ("InvokeModel", "Converse"):
         raise InputError(f"invocation_type is {run.invocation_type!r}. It is InvokeModel or Converse.")
     plain_options(run.job_options)

@@ -30,7 +30,7 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
         raise InputError(f"timeout_hours is {hours!r}. A batch job takes whole hours from 24 to 168.")
     key, owner = plain.get("kms_key_id") or "", plain.get("bucket_owner") or ""
     if key and (wrong := check_arn("kms_key", key if isinstance(key, str) else repr(key))):
-        raise InputError(f"kms_key_id: {wrong[0]['finding']} {wrong[0]['remedy']}")
+        raise InputError(f"kms_key_id: {wrong[0].finding} {wrong[0].remedy}")
     if owner and not (isinstance(owner, str) and re.fullmatch(r"[0-9]{12}", owner)):
         raise InputError(f"bucket_owner is {owner!r}. It is text, an account's 12 digits.")
     return plain

@@ -22,7 +22,8 @@ from bbkit.core.errors import (
     RunExistsError,
     name_some,
 )
-from bbkit.core.frames import Findings, as_frame
+from bbkit.core.findings import Findings
+from bbkit.core.frames import as_frame
 from bbkit.records.lines import iter_lines
 from bbkit.records.spools import PlannedFile, split_spool, spool_lines, write_split
 from bbkit.run.record_files import find_media_folder, is_sent, load_index, read_index

@@ -9,12 +9,12 @@ from bbkit import aws
 from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import AwsError, InputError
-from bbkit.core.frames import Findings, findings, found_that
+from bbkit.core.findings import Finding, Findings, findings
 from bbkit.families import split_model_id
 from bbkit.jobs.preflight.buckets import look_at_buckets
 from bbkit.jobs.preflight.identities import look_at_identity
 from bbkit.jobs.preflight.policies import policies_for
-from bbkit.jobs.preflight.wordings import Finding, not_seen
+from bbkit.jobs.preflight.wordings import not_seen
 from bbkit.run import Run, as_run
 from bbkit.run.folders import refuse_values
 from bbkit.run.journal import TERMINAL
@@ -51,7 +51,7 @@ def preflight(run: Run) -> Findings:
     """
     run = as_run(run)
     run.check_place()
-    rows = [found_that("info", "place", f"Calls go to {run.place}.")]
+    rows = [Finding("info", "place", f"Calls go to {run.place}.")]
     rows += _check_values(run)
     rows += _say_model(run)
     rows += look_at_buckets(run)
@@ -67,12 +67,12 @@ def _check_values(run: Run) -> Iterator[Finding]:
     try:
         refuse_values(run)
     except InputError as error:
-        yield found_that("error", "values", str(error), "run.change(...) corrects it.")
+        yield Finding("error", "values", str(error), "run.change(...) corrects it.")
 
 
 def _say_network(run: Run) -> Iterator[Finding]:
     if run.job_options.get("vpc_config"):
-        yield found_that(
+        yield Finding(
             "unknown", "vpc", "Subnets, security groups and the endpoint for S3 were not looked at.",
             "See https://docs.aws.amazon.com/bedrock/latest/userguide/batch-vpc.html.",
         )  # fmt: skip
@@ -84,14 +84,14 @@ def _say_model(run: Run) -> Iterator[Finding]:
     if not (geography or kind == "application-inference-profile"):
         return
     if run.place.is_standin:
-        yield found_that("info", "model", f"A stand-in does not tell where {run.model_id} routes to.")
+        yield Finding("info", "model", f"A stand-in does not tell where {run.model_id} routes to.")
         return
     try:
         with aws.translated():
             found = aws.client("bedrock").get_inference_profile(inferenceProfileIdentifier=run.model_id)
     except AwsError as error:
         if error.code == "ResourceNotFoundException":
-            yield found_that(
+            yield Finding(
                 "error", "model", f"There is no inference profile {run.model_id} in {run.place.region}.",
                 "ListInferenceProfiles shows those there are.",
             )  # fmt: skip
@@ -99,7 +99,7 @@ def _say_model(run: Run) -> Iterator[Finding]:
             yield not_seen("model", f"Inference profile {run.model_id}", error)
         return
     regions = sorted({model["modelArn"].split(":")[3] for model in found["models"]} - {""})
-    yield found_that("info", "model", f"{run.model_id} routes to {', '.join(regions)}.")
+    yield Finding("info", "model", f"{run.model_id} routes to {', '.join(regions)}.")
 
 
 def _look_at_key(run: Run) -> Iterator[Finding]:
@@ -111,17 +111,17 @@ def _look_at_key(run: Run) -> Iterator[Finding]:
             about = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
     except AwsError as error:
         if error.code in ("NotFoundException", "NotFound"):
-            yield found_that(
+            yield Finding(
                 "error", "key", f"There is no KMS key {key} here.", "Set it with run.change(kms_key_id=...)."
             )
         else:
             yield not_seen("key", f"KMS key {key}", error)
         return
     if not about.get("Enabled", True):
-        yield found_that(
+        yield Finding(
             "error", "key", f"KMS key {key} is {about.get('KeyState')}.", "Enable it, or use another."
         )
-    yield found_that("unknown", "key", f"Whether the policy of key {key} allows the role is not looked at.")
+    yield Finding("unknown", "key", f"Whether the policy of key {key} allows the role is not looked at.")
 
 
 def _count_jobs(run: Run) -> Iterator[Finding]:
@@ -142,9 +142,9 @@ def _count_jobs(run: Run) -> Iterator[Finding]:
     room = quotas.max_jobs - len(running)
     text = f"{len(running)} of {quotas.max_jobs} concurrent jobs of this model are in flight ({quotas.note})."
     if wanted > room:
-        yield found_that(
+        yield Finding(
             "info", "jobs", f"{text} This run has {wanted}.",
             "What does not fit is queued, and submitted while something waits or watches.",
         )  # fmt: skip
     else:
-        yield found_that("info", "jobs", text)
+        yield Finding("info", "jobs", text)

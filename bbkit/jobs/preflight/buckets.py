@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from bbkit import aws
 from bbkit.aws import split_s3_uri
 from bbkit.core.errors import AwsError
-from bbkit.core.frames import found_that
+from bbkit.core.findings import Finding
 from bbkit.jobs.preflight.arns import media_folders, own_uris
-from bbkit.jobs.preflight.wordings import DENIED, POLICIES, Finding, not_seen
+from bbkit.jobs.preflight.wordings import DENIED, POLICIES, not_seen
 from bbkit.run import Run
 
 
@@ -35,7 +35,7 @@ def _look_at_bucket(run: Run, bucket: str, keys: Sequence[str]) -> Iterator[Find
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "")
     if region and region != run.place.region:
-        yield found_that(
+        yield Finding(
             "error", "bucket", f"Bucket {bucket} is in {region}, the jobs run in {run.place.region}.",
             f"Use a bucket in {run.place.region}.",
         )  # fmt: skip
@@ -53,16 +53,16 @@ def _say_bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
             remedy = f"Make it in {here}, or name another with s3_uri=."
         else:
             remedy = f"Correct the s3Location of the records, or make it in {here} with the media in it."
-        return found_that(
+        return Finding(
             "error", "bucket", f"There is no bucket {bucket}{'' if own else ', where media are'}.", remedy
         )
     if error.code in ("301", "PermanentRedirect"):
-        return found_that(
+        return Finding(
             "error", "bucket", f"Bucket {bucket} is not in {here}, where the jobs run.",
             f"Use a bucket in {here}.",
         )  # fmt: skip
     if error.code in DENIED:
-        return found_that(
+        return Finding(
             "error", "bucket", f"Bucket {bucket} may not be listed by you, or is another's.", POLICIES
         )
     return not_seen("bucket", f"Bucket {bucket}", error)
@@ -77,9 +77,9 @@ def _try_writing(bucket: str, keys: Sequence[str], expected: Mapping[str, str]) 
                 aws.client("s3").delete_object(Bucket=bucket, Key=key, **expected)
             written += 1
         except AwsError as error:
-            yield found_that("error", "bucket", f"s3://{bucket}/{key} cannot be written and deleted. {error}")
+            yield Finding("error", "bucket", f"s3://{bucket}/{key} cannot be written and deleted. {error}")
     if written == len(keys):
-        yield found_that("info", "bucket", f"Bucket {bucket} is there and can be written to.")
+        yield Finding("info", "bucket", f"Bucket {bucket} is there and can be written to.")
 
 
 def _look_at_media(run: Run, bucket: str) -> Iterator[Finding]:
@@ -88,7 +88,7 @@ def _look_at_media(run: Run, bucket: str) -> Iterator[Finding]:
             continue
         try:
             if next(aws.list_objects(folder), None) is None:
-                yield found_that(
+                yield Finding(
                     "error", "bucket", f"{folder} holds nothing; records point to media there.",
                     "Upload the media, or correct the s3Location of the records.",
                 )  # fmt: skip
@@ -107,7 +107,7 @@ def _look_at_encryption(bucket: str, expected: Mapping[str, str]) -> Iterator[Fi
     for rule in answer["ServerSideEncryptionConfiguration"].get("Rules", ()):
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
         if key := default.get("KMSMasterKeyID"):
-            yield found_that(
+            yield Finding(
                 "warning", "key", f"Bucket {bucket} encrypts with the KMS key {key} by default.",
                 "Let the role kms:Decrypt and kms:GenerateDataKey with it, in the key's policy too.",
             )  # fmt: skip

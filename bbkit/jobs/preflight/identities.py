@@ -8,11 +8,11 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError
-from bbkit.core.frames import found_that
+from bbkit.core.findings import Finding
 from bbkit.jobs.preflight.arns import bucket_arns, key_arn, model_arns, needs_invoke, own_uris, s3_arn
 from bbkit.jobs.preflight.policies import SERVICE
 from bbkit.jobs.preflight.trusts import judge_trust
-from bbkit.jobs.preflight.wordings import POLICIES, Finding, not_seen
+from bbkit.jobs.preflight.wordings import POLICIES, not_seen
 from bbkit.run import Run
 
 
@@ -20,13 +20,13 @@ def look_at_identity(run: Run) -> Iterator[Finding]:
     """Look at the role, its trust, its permissions, and at the caller's."""
     theirs, ours = run.role_arn.split(":")[4], run.place.account
     if theirs != ours:
-        yield found_that(
+        yield Finding(
             "error", "role", f"Role {run.role_arn} is of account {theirs or 'none'}, the jobs run in {ours}.",
             f"Use a role of account {ours}; set it with run.change(role_arn=...).",
         )  # fmt: skip
         return
     if run.place.is_standin:
-        yield found_that(
+        yield Finding(
             "info", "role", "A stand-in has no IAM, KMS or VPC: policies, keys, networks are not looked at.",
             "They matter on AWS only; run this again there.",
         )  # fmt: skip
@@ -43,7 +43,7 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
             role = aws.client("iam").get_role(RoleName=name)["Role"]
     except AwsError as error:
         if error.code == "NoSuchEntity":
-            yield found_that(
+            yield Finding(
                 "error", "role", f"There is no role {name} in account {run.place.account}.",
                 f"Make it; {POLICIES} Then set it with run.change(role_arn=...).",
             )  # fmt: skip
@@ -51,7 +51,7 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
             yield not_seen("role", f"Role {name}", error)
         return
     if role["Arn"] != run.role_arn:
-        yield found_that(
+        yield Finding(
             "error", "role", f"Role {name} has the ARN {role['Arn']}, not {run.role_arn}.",
             "Set it with run.change(role_arn=...).",
         )  # fmt: skip
@@ -59,15 +59,15 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
         role["AssumeRolePolicyDocument"], account=run.place.account, region=run.place.region
     )
     if verdict == "allowed":
-        yield found_that("info", "trust", f"Role {name} trusts Bedrock for batch jobs here.")
+        yield Finding("info", "trust", f"Role {name} trusts Bedrock for batch jobs here.")
     elif verdict == "denied":
-        yield found_that(
+        yield Finding(
             "error", "trust",
             f"Role {name} does not trust Bedrock for batch jobs of account {run.place.account} in "
             f"{run.place.region}: {why}.", f"Change its trust policy; {POLICIES}",
         )  # fmt: skip
     else:
-        yield found_that("unknown", "trust", f"Whether role {name} trusts Bedrock is not known: {why}.")
+        yield Finding("unknown", "trust", f"Whether role {name} trusts Bedrock is not known: {why}.")
 
 
 def _look_at_permissions(run: Run) -> Iterator[Finding]:
@@ -97,7 +97,7 @@ def _look_at_caller(run: Run) -> Iterator[Finding]:
         yield not_seen("caller", "What you may do", error)
         return
     if kind in ("root", "federated-user"):
-        yield found_that("unknown", "caller", f"What {arn} may do cannot be simulated.")
+        yield Finding("unknown", "caller", f"What {arn} may do cannot be simulated.")
         return
     asked = [(["iam:PassRole"], [run.role_arn]), (["bedrock:CreateModelInvocationJob"], model_arns(run))]
     yield from _simulate("caller", "you", arn, asked, {"iam:PassedToService": SERVICE})
@@ -142,23 +142,21 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
         if decision == "allowed":
             allowed.append(action)
         elif decision == "implicitDeny" and missing:
-            yield found_that(
+            yield Finding(
                 "unknown", rule, f"Whether {who} may {action} on {resource} depends on {', '.join(missing)}.",
             )  # fmt: skip
         elif decision == "implicitDeny" and "*" in resource:
             # Not known by name: what is allowed by its name is not allowed by the pattern.
-            yield found_that(
-                "unknown", rule, f"Which of {resource} {who} may {action} is not known.", POLICIES
-            )
+            yield Finding("unknown", rule, f"Which of {resource} {who} may {action} is not known.", POLICIES)
         else:
             how = "is denied" if decision == "explicitDeny" else "lacks"
             subject = {"you": "You are denied" if how == "is denied" else "You lack"}.get(
                 who, f"{who.capitalize()} {how}"
             )
-            yield found_that("error", rule, f"{subject} {action} on {resource}.", f"Allow it; {POLICIES}")
+            yield Finding("error", rule, f"{subject} {action} on {resource}.", f"Allow it; {POLICIES}")
     if allowed and len(allowed) == judged:
         names = ", ".join(dict.fromkeys(allowed))
-        yield found_that("info", rule, f"{who.capitalize()} may {names}, as far as IAM's simulator sees.")
+        yield Finding("info", rule, f"{who.capitalize()} may {names}, as far as IAM's simulator sees.")
 
 
 def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[str]]]:

@@ -1,0 +1,148 @@
+"""One value for what a check says, from the rule that makes it to the table that shows it."""
+
+import html
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from bbkit.core.errors import RecordsError
+from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle
+
+FINDING_COLUMNS: dict[str, str] = {
+    "severity": TEXT,
+    "rule": TEXT,
+    "file": TEXT,
+    "line": COUNT,
+    "record_id": TEXT,
+    "count": COUNT,
+    "finding": TEXT,
+    "remedy": TEXT,
+}
+"""One row per finding; alike ones are one row with their count."""
+
+SEVERITIES = ("error", "warning", "unknown", "info")
+
+
+class Finding(NamedTuple):
+    """What was found and what to do; `path` is the place within a body, `line` is 1-based."""
+
+    severity: str
+    rule: str
+    finding: str
+    remedy: str = ""
+    path: str = ""
+    file: str | None = None
+    line: int | None = None
+    record_id: str | None = None
+    count: int = 1  # type: ignore[assignment]
+
+
+class Findings(pd.DataFrame):
+    """What a check says: one row per finding, columns `FINDING_COLUMNS`. Empty means nothing to say."""
+
+    @property
+    def _constructor(self) -> type["Findings"]:
+        return Findings
+
+    @property
+    def errors(self) -> "Findings":
+        """The rows whose severity is ``error``."""
+        return self[self["severity"] == "error"]
+
+    @property
+    def sentence(self) -> str:
+        """How many findings of each severity there are, such as ``2 errors, 1 warning``."""
+        if self.empty:
+            return str(self.attrs.get("sentence", "Nothing to say: no finding."))
+        counts = self["severity"].value_counts()
+        parts = []
+        for severity in SEVERITIES:
+            if number := int(counts.get(severity, 0)):
+                plural = "s" if number > 1 and severity in ("error", "warning") else ""
+                parts.append(f"{number} {severity}{plural}")
+        return ", ".join(parts)
+
+    def to_text(self) -> str:
+        """The findings as plain text: the sentence, then one line each.
+
+        Returns
+        -------
+        str
+            For a terminal.
+        """
+        rows = pd.DataFrame(self).to_dict("records")
+        lines = [
+            f"{row['severity']}: {_where(row)}{row['finding']} {_text(row['remedy'])}".rstrip()
+            for row in rows
+        ]
+        return "\n".join([self.sentence, *lines])
+
+    def raise_for_errors(self) -> "Findings":
+        """Stop where a finding is an error; otherwise give the findings back to look at.
+
+        Returns
+        -------
+        Findings
+            This table.
+
+        Raises
+        ------
+        bbkit.core.errors.RecordsError
+            With the first three errors in its text and all of them as ``.findings``.
+        """
+        wrong = self.errors
+        if wrong.empty:
+            return self
+        said = [
+            f"{row['finding']} {_text(row['remedy'])}".rstrip() for row in wrong.head(3).to_dict("records")
+        ]
+        more = f" ({len(wrong) - 3:,} more errors)" if len(wrong) > 3 else ""
+        raise RecordsError(" ".join(said) + more, self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        if list(self.columns) != list(FINDING_COLUMNS):
+            return {"text/plain": pd.DataFrame(self).to_string(), "text/html": pd.DataFrame(self).to_html()}
+        rows = pd.DataFrame(self).to_dict("records")
+        numbers = {f"findings_{name}": int((self["severity"] == name).sum()) for name in SEVERITIES}
+        return {
+            "text/plain": self.to_text(),
+            "text/html": _findings_html(self.sentence, rows),
+            BUNDLE: bundle("findings", self.sentence, numbers, rows),
+        }
+
+
+def findings(rows: Iterable[Finding]) -> Findings:
+    """Make a table of findings, the most severe first, otherwise in the order given."""
+    ordered = sorted(rows, key=lambda row: SEVERITIES.index(row.severity))
+    storable = ({name: _storable(value) for name, value in row._asdict().items()} for row in ordered)
+    return Findings(as_frame(storable, FINDING_COLUMNS))
+
+
+def _storable(value: Any) -> Any:
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or pd.isna(value) else str(value)
+
+
+def _where(row: Mapping[Any, Any]) -> str:
+    place = " ".join(_text(row[name]) for name in ("file", "line", "record_id") if _text(row[name]))
+    return f"{place}: " if place else ""
+
+
+def _findings_html(sentence: str, rows: list[Any]) -> str:
+    items = []
+    for row in rows:
+        where = _where(row).removesuffix(": ")
+        items.append(
+            f'<li class="bbkit-{html.escape(row["severity"])}"><b>{html.escape(row["severity"])}</b> '
+            f"{html.escape(_text(row['finding']))} <i>{html.escape(_text(row['remedy']))}</i>"
+            + (f" <small>{html.escape(where)}</small>" if where else "")
+            + "</li>"
+        )
+    return (
+        '<div class="bbkit-findings tex2jax_ignore mathjax_ignore">'
+        f"<p>{html.escape(sentence)}</p><ul>{''.join(items)}</ul></div>"
+    )
