@@ -14,6 +14,7 @@ from conftest import Standin
 from bbkit import aws
 from bbkit.aws import Place
 from bbkit.core.errors import AwsError, CredentialsError, InputError
+from bbkit.core.files import file_sha256, write_text
 
 BUCKET = "bbkit-standin"
 
@@ -146,13 +147,13 @@ def test_a_large_file_goes_up_in_parts_and_comes_down_whole(standin: Standin, tm
     copy, got = tmp_path / "copy.jsonl", []
     assert aws.download_file(target, copy, progress=got.append)
     assert sum(got) == 20 << 20
-    assert aws.file_sha256(copy) == aws.file_sha256(path)
+    assert file_sha256(copy) == file_sha256(path)
     assert not aws.download_file(target, copy)
     body = aws.open_object(target)
     digest = hashlib.sha256()
     while block := body.read(1 << 20):
         digest.update(block)
-    assert digest.hexdigest() == aws.file_sha256(path)
+    assert digest.hexdigest() == file_sha256(path)
 
 
 def test_a_spoiled_download_is_fetched_again(standin: Standin, tmp_path: Path) -> None:
@@ -184,8 +185,8 @@ def test_objects_are_listed_over_pages_and_deleted_by_the_thousand(standin: Stan
 
 def test_text_is_replaced_whole(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
-    aws.write_text(path, "one")
-    aws.write_text(path, "two ü")
+    write_text(path, "one")
+    write_text(path, "two ü")
     assert path.read_text(encoding="utf-8") == "two ü"
     assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
 

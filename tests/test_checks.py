@@ -363,7 +363,7 @@ def test_job_names_that_fit(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "x" * 64, "a_b", "a b", "a:b", "-a", ".a", "é", "-" * 30 + "_", "a\n"])
 def test_job_names_that_do_not(name: str) -> None:
     (found,) = check_job_name(name)
-    assert found.rule == "job_name" and found["severity"] == "error"
+    assert found.rule == "job_name" and found.severity == "error"
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from bbkit.families import (
     with_max_tokens,
 )
 
-SAMPLES = Path(__file__).parents[1] / "catalog" / "data" / "samples" / "outputs"
+SAMPLES = Path(__file__).parents[1] / "data" / "samples" / "outputs"
 WRITTEN = [family for family in FAMILIES.values() if family.writable]
 MODELS = {
     "anthropic": "anthropic.claude-3-haiku-20240307-v1:0",

@@ -14,6 +14,7 @@ from conftest import Standin, launch_standin
 import bbkit as bb
 from bbkit import aws
 from bbkit.core.errors import AwsError, InputError, RunError
+from bbkit.core.files import file_sha256
 from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
 from bbkit.records import iter_record_ids, read_records
@@ -305,7 +306,7 @@ def test_a_plan_stays_until_another_takes_its_place(small: Standin, tmp_path: Pa
         with pytest.raises(InputError):
             bb.retry_records(run, **{"outcomes": [], "cut_off": True, **wrong})
         assert run.record_files(2) == planned
-        assert all(aws.file_sha256(file.path) == file.sha256 for file in planned)
+        assert all(file_sha256(file.path) == file.sha256 for file in planned)
     assert bb.retry_records(run).empty
     assert not run.record_files(2)
     assert not planned[0].path.exists()

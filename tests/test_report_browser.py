@@ -14,7 +14,7 @@ from attacks import HANDLERS, MARK, RUN, SCRIPTS, TEXTS
 from browser_fixtures import list_violations
 from report_notebooks import bar, bundle, code, display, error, markdown, stream, write
 
-from bbkit.core.findings import findings
+from bbkit.core.findings import Finding, findings
 from bbkit.report import export_notebook
 
 pytestmark = pytest.mark.browser
@@ -51,7 +51,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     told = {**bundle(sent=1200, succeeded=1198, errored=2, cut_off=80), "sentence": "1,200 sent = 1,198 + 2"}
     listed = findings(
-        {"severity": severity, "rule": "r", "finding": f"{severity} of a kind", "remedy": "Do this."}
+        Finding(severity, "r", f"{severity} of a kind", "Do this.")
         for severity in ("error", "warning", "unknown", "info")
     )
     frame = pd.DataFrame({"queue": ["billing"], "text": ["word " * 60], "count": [3]})

@@ -31,6 +31,7 @@ from bbkit.core.errors import (
     RunExistsError,
     RunNotFoundError,
 )
+from bbkit.core.files import file_sha256
 from bbkit.core.frames import JOB_COLUMNS
 from bbkit.records import iter_record_ids, read_records
 from bbkit.run.folders import slug
@@ -277,7 +278,7 @@ def test_files_follow_the_quotas_given(standin: Standin, tmp_path: Path) -> None
     assert list(written["records"]) == [110, 110]
     assert written["job"].nunique() == 2
     files = run.record_files()
-    assert [file.sha256 for file in files] == [aws.file_sha256(file.path) for file in files]
+    assert [file.sha256 for file in files] == [file_sha256(file.path) for file in files]
     assert [file.bytes for file in files] == [file.path.stat().st_size for file in files]
 
 

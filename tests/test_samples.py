@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-SAMPLES = Path(__file__).parents[1] / "catalog" / "data" / "samples" / "call_transcripts.csv"
+SAMPLES = Path(__file__).parents[1] / "data" / "samples" / "call_transcripts.csv"
 COLUMNS = [
     "call_id",
     "started_at",

@@ -20,13 +20,11 @@ from bbkit.aws._objects import (
     S3Object,
     delete_objects,
     download_file,
-    file_sha256,
     list_objects,
     open_object,
     read_object,
     split_s3_uri,
     upload_file,
-    write_text,
 )
 from bbkit.aws._runtimes import converse, converse_input_shape, invoke_model, validate_shape
 
@@ -39,7 +37,6 @@ __all__ = [
     "create_job",
     "delete_objects",
     "download_file",
-    "file_sha256",
     "find_place",
     "find_region",
     "find_route",
@@ -58,5 +55,4 @@ __all__ = [
     "translated",
     "upload_file",
     "validate_shape",
-    "write_text",
 ]

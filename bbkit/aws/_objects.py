@@ -1,7 +1,6 @@
 """Objects in S3: listed, read, uploaded and downloaded whole, deleted."""
 
 import contextlib
-import hashlib
 import json
 import os
 import threading
@@ -14,6 +13,7 @@ from botocore import exceptions
 
 from bbkit.aws._clients import client, translated
 from bbkit.core.errors import AwsError, InputError
+from bbkit.core.files import file_sha256, write_text
 
 _SHA256 = "bbkit-sha256"
 
@@ -137,25 +137,6 @@ def _transfer_errors() -> Iterator[None]:
         if isinstance(cause, exceptions.ClientError | exceptions.BotoCoreError):
             raise cause from error
         raise AwsError(f"{error} Try again.") from error
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all: beside its name, to disk, then renamed."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        with partial.open("w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def file_sha256(path: str | Path) -> str:
-    """Compute the checksum of a file."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def delete_objects(uris: Iterable[str]) -> int:

@@ -4,17 +4,15 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-supported.h
 never rewritten: what does not fit is said, with what would.
 """
 
-import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import pandas as pd
 
-from bbkit.core.errors import name_some
+from bbkit.core.files import read_data
 from bbkit.core.findings import Finding
 from bbkit.core.frames import as_frame
+from bbkit.core.text import name_some
 from bbkit.families import FAMILIES, bare_model_id, family_name, geographies_of, split_model_id
 
 __all__ = ["Model", "bare_model_id", "check_model", "find_model", "list_models", "profile_ids"]
@@ -44,14 +42,9 @@ class Model:
 
 
 @cache
-def _data() -> dict[str, Any]:
-    return json.loads(files("bbkit").joinpath("catalog/data/models.json").read_text(encoding="utf-8"))
-
-
-@cache
 def _models() -> dict[str, Model]:
     models = {}
-    for row in _data()["models"]:
+    for row in read_data("models")["models"]:
         regions = {name: tuple(row[name]) for name in ("single_region", "profile_source_regions")}
         models[row["model_id"]] = Model(**{**row, **regions})
     return models
@@ -65,7 +58,7 @@ def find_model(model_id: str) -> Model | None:
 def list_models() -> pd.DataFrame:
     """List the models of batch inference."""
     frame = as_frame((vars(model) for model in _models().values()), _COLUMNS)
-    frame.attrs.update(source=_data()["source"], date=_data()["date"])
+    frame.attrs.update(source=read_data("models")["source"], date=read_data("models")["date"])
     return frame
 
 
@@ -94,7 +87,7 @@ def check_model(model_id: str, region: str = "") -> list[Finding]:
     if kind in ("application-inference-profile", "custom-model") or kind.startswith("custom-model-"):
         return []
     model = find_model(model_id)
-    listed = f"AWS's list of {_data()['date']}"
+    listed = f"AWS's list of {read_data('models')['date']}"
     if model is None:
         name = family_name(model_id)
         read_only = name and not FAMILIES[name].writable
@@ -103,7 +96,7 @@ def check_model(model_id: str, region: str = "") -> list[Finding]:
                 "error" if read_only else "warning",
                 "model_not_listed",
                 f"{bare} is not in {listed} of models for batch inference.",
-                f"See {_data()['source']}, or take another model.",
+                f"See {read_data('models')['source']}, or take another model.",
             )
         ]
     return _check_region(model, model_id, geography, region, listed) if region else []

@@ -1,12 +1,10 @@
 """Model ids told from the marketing names that AWS's quotas and price lists use instead."""
 
-import json
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
-from importlib.resources import files
-from typing import Any
+from functools import lru_cache
 
+from bbkit.core.files import read_data
 from bbkit.families import bare_model_id
 
 _LEFT_OUT = frozenset(
@@ -16,11 +14,6 @@ _LEFT_OUT = frozenset(
 """Words of a name that AWS leaves out in one place and not in another."""
 
 Key = tuple[str, ...]
-
-
-@cache
-def _also_named() -> dict[str, Any]:
-    return json.loads(files("bbkit").joinpath("catalog/data/model_names.json").read_text("utf-8"))["names"]
 
 
 @lru_cache(maxsize=8192)
@@ -45,7 +38,7 @@ def model_keys(model_id: str) -> frozenset[Key]:
 
 
 def _names_of(bare: str) -> Iterator[str]:
-    yield from _also_named().get(bare, [])
+    yield from read_data("model_names")["names"].get(bare, [])
     text = re.sub(r"-20\d{6}", "", bare.partition(".")[2])
     text = re.sub(r"(?:-1)?:\d+$", "", text)
     yield text

@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from bbkit import aws
 from bbkit.catalog.names import Key, model_keys, name_keys
 from bbkit.catalog.price_files import UNIT
 from bbkit.core.errors import AwsError, InputError
+from bbkit.core.files import read_data, write_text
 from bbkit.families import geographies_of
 
 SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
@@ -157,7 +157,7 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
         raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
-    listed = json.loads(files("bbkit").joinpath("catalog/data/models.json").read_text("utf-8"))["models"]
+    listed = read_data("models")["models"]
     model_ids = [model["model_id"] for model in listed]
     found: dict[tuple[str, str, str], dict[str, float]] = {}
     passed: Counter[str] = Counter()
@@ -178,7 +178,7 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
         "source": f"AWS Price List, {region}",
         "prices": list(_price_rows(found)),
     }
-    aws.write_text(path, json.dumps(document, indent=1))
+    write_text(path, json.dumps(document, indent=1))
     count = sum(len(row) for row in found.values())
     return PriceRefresh(path, region, len({key[0] for key in found}), count, dict(passed))
 

@@ -1,10 +1,8 @@
 """What tokens cost: a dated table of the package, prices of the user's own, and the AWS Price List."""
 
 import datetime as dt
-import json
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +10,7 @@ import pandas as pd
 
 from bbkit.catalog.price_files import DIRECTIONS, price_rows_of, read_price_file
 from bbkit.catalog.price_lists import refresh_prices
+from bbkit.core.files import read_data
 from bbkit.families import geographies_of, split_model_id
 
 __all__ = ["DIRECTIONS", "PRICE_COLUMNS", "Price", "Prices", "load_prices", "refresh_prices"]
@@ -201,5 +200,5 @@ def load_prices(path: str | Path = "") -> Prices:
 
 @cache
 def _packaged() -> tuple[Price, ...]:
-    document = json.loads(files("bbkit").joinpath("catalog/data/prices.json").read_text("utf-8"))
+    document = read_data("prices")
     return tuple(Price(how="listed", **row) for row in price_rows_of(document))

@@ -1,28 +1,21 @@
 """What a batch job may hold: dated defaults, and the account's own values from Service Quotas."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from bbkit import aws
 from bbkit.catalog.names import model_keys, name_keys
 from bbkit.core.errors import AwsError, CredentialsError, InputError
+from bbkit.core.files import read_data
 from bbkit.families import bare_model_id
 
 _GB = 10**9
 
 
-@cache
-def _data() -> dict[str, Any]:
-    return json.loads(files("bbkit").joinpath("catalog/data/quotas.json").read_text("utf-8"))
-
-
 def _default(name: str) -> Any:
-    return field(default_factory=lambda: _data()["defaults"][name])
+    return field(default_factory=lambda: read_data("quotas")["defaults"][name])
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ class Quotas:
     max_job_bytes: int = _default("max_job_bytes")
     max_jobs: int = _default("max_jobs")
     model_id: str = ""
-    note: str = field(default_factory=lambda: f"AWS default quota, {_data()['date']}")
+    note: str = field(default_factory=lambda: f"AWS default quota, {read_data('quotas')['date']}")
 
     def __post_init__(self) -> None:
         for name in QUOTA_NAMES:
@@ -88,10 +81,10 @@ class Quotas:
         Quotas
             With a note that names their date.
         """
-        values = dict(_data()["defaults"])
-        values |= _data()["models"].get(bare_model_id(model_id), {})
+        values = dict(read_data("quotas")["defaults"])
+        values |= read_data("quotas")["models"].get(bare_model_id(model_id), {})
         if ":custom-model/" in model_id:
-            values |= _data()["custom_model"]
+            values |= read_data("quotas")["custom_model"]
         return cls(**values, model_id=model_id)
 
     @classmethod
@@ -161,7 +154,7 @@ def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str
 def _split_name(quota_name: str) -> Iterator[tuple[str, str]]:
     """The field a quota's name speaks of and the words left over, which name the model."""
     text = " ".join(re.sub(r"\(in gb\)", " ", quota_name, flags=re.IGNORECASE).split())
-    for name, phrase in sorted(_data()["names"].items(), key=lambda item: -len(item[1])):
+    for name, phrase in sorted(read_data("quotas")["names"].items(), key=lambda item: -len(item[1])):
         if text.lower().startswith(phrase):
             yield name, text[len(phrase) :].strip().removeprefix("for ")
             return

@@ -4,8 +4,6 @@ Each class has two parents: `BbkitError`, so that one `except` catches all of ou
 one would guess.
 """
 
-from collections.abc import Iterable
-
 
 class BbkitError(Exception):
     """Base of every error that bbkit raises on purpose. Its text is one or two sentences for a person."""
@@ -81,10 +79,3 @@ class AwsError(BbkitError, RuntimeError):
 
 class ReportError(BbkitError, RuntimeError):
     """A notebook could not be run or rendered to the end."""
-
-
-def name_some(values: Iterable[object], *, most: int = 3) -> str:
-    """Quote up to `most` values and count the rest: ``'a', 'b', 'c' and 41 more``."""
-    listed = [str(value) for value in values]
-    text = ", ".join(repr(value) for value in listed[:most])
-    return f"{text} and {len(listed) - most:,} more" if len(listed) > most else text

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
+from bbkit.core.text import name_some
 
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""

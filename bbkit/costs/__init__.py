@@ -10,6 +10,7 @@ import pandas as pd
 from bbkit.catalog.prices import Prices, load_prices
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_column, require_columns
+from bbkit.core.text import count_noun
 from bbkit.costs.budgets import check_budget
 from bbkit.costs.comparisons import (
     COMPARISON_COLUMNS,
@@ -21,7 +22,7 @@ from bbkit.costs.comparisons import (
 from bbkit.costs.estimates import CostEstimate, estimate_cost
 from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_told, price_rows
 from bbkit.costs.totals import Cost
-from bbkit.costs.views import STANDIN_NOTE, count_noun
+from bbkit.costs.views import STANDIN_NOTE
 from bbkit.families import get_family
 from bbkit.records import estimate_tokens
 

@@ -10,10 +10,11 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.catalog.prices import Price, load_prices
-from bbkit.core.errors import FamilyError, InputError, name_some
+from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.frames import as_frame
+from bbkit.core.text import count_noun, name_some
 from bbkit.costs.outlooks import Outlook, Part
-from bbkit.costs.views import STANDIN_OUTLOOK, count_noun, say_usd, show_cost
+from bbkit.costs.views import STANDIN_OUTLOOK, say_usd, show_cost
 from bbkit.families import family_of, get_family
 from bbkit.records import TokenEstimate, estimate_tokens
 

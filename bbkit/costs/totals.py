@@ -6,10 +6,11 @@ from typing import Any
 import pandas as pd
 
 from bbkit.core.errors import InputError
+from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import told_rows
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import AMOUNTS, TOKENS
-from bbkit.costs.views import count_noun, say_usd, show_cost, show_usd
+from bbkit.costs.views import say_usd, show_cost, show_usd
 
 GROUP_COLUMNS = {
     "records": "Int64",

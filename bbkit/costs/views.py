@@ -27,11 +27,6 @@ def say_usd(amount: Any) -> str:
     return f"{sign}${size:,.{digits}f}"
 
 
-def count_noun(count: int, noun: str) -> str:
-    """Write a number of things."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def show_cost(
     sentence: str,
     tables: Iterable[tuple[str, pd.DataFrame]],

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.errors import name_some
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
-from bbkit.diagnostics.answers import agree, first_id, iter_contents, iter_stops, share_of
+from bbkit.core.text import agree, name_some, share_of
+from bbkit.diagnostics.answers import first_id, iter_contents, iter_stops
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -107,7 +107,7 @@ def _absent(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Iterator[Finding
         yield Finding(
             "info",
             "pending",
-            f"{share_of(waited, len(outputs), 'records', 'are')} pending: their job has not ended"
+            f"{share_of(waited, len(outputs), 'record', 'are')} pending: their job has not ended"
             f"{'' if 'unsent' in state else ' or was not submitted'}.",
             "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
             count=waited,
@@ -130,7 +130,7 @@ def _missing(missing: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]], total
         yield Finding(
             "error",
             "missing",
-            f"{share_of(len(rows), total, 'records', 'are')} missing (accepted: 0): their job ended"
+            f"{share_of(len(rows), total, 'record', 'are')} missing (accepted: 0): their job ended"
             f"{f' {status}' if status else ''} and no line came{why}.",
             _ENDED.get(status, _RETRY),
             count=len(rows),
@@ -191,7 +191,7 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "error",
             "errored",
-            f"{share_of(rest, len(outputs), 'records')} errored in {len(counts) - len(most):,} other ways.",
+            f"{share_of(rest, len(outputs), 'record')} errored in {len(counts) - len(most):,} other ways.",
             "See outputs.query(\"outcome == 'errored'\") and charts.errors(outputs).",
             count=rest,
         )
@@ -210,7 +210,7 @@ def _one_kind(alike: pd.DataFrame, total: int) -> Finding:
     return Finding(
         "error",
         "errored",
-        f"{share_of(len(alike), total, 'records')} errored {code_text} (accepted: 0"
+        f"{share_of(len(alike), total, 'record')} errored {code_text} (accepted: 0"
         f"{', worth sending again' if retryable else ''}): {text!r}.",
         remedy,
         count=len(alike),
@@ -225,7 +225,7 @@ def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "info",
             "no_usage",
-            f"{share_of(len(silent), len(answers), 'answers')} came without a count of input tokens "
+            f"{share_of(len(silent), len(answers), 'answer')} came without a count of input tokens "
             "(threshold: 1).",
             "Take the cost of these from the manifest or the bill.",
             count=len(silent),

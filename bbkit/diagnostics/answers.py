@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.errors import name_some
 from bbkit.core.findings import Finding
+from bbkit.core.text import name_some, share_of
 
 CUT_OFF_SHARE = 0.01
 """Cut-off answers are a warning from this share of answers on, below it a note."""
@@ -21,22 +21,6 @@ LENGTH_DEVIATIONS, LENGTH_LEAST = 6.0, 30
 answers it takes to say so."""
 
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
-
-
-_SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
-
-
-def share_of(count: int, total: int, noun: str, verb: str = "") -> str:
-    """``12 of 160 records (7.5 %) are``."""
-    share = count / total
-    percent = f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
-    return f"{count:,} of {total:,} {noun if total != 1 else noun.removesuffix('s')} ({percent} %)" + agree(
-        count, verb
-    )
-
-
-def agree(count: int, verb: str) -> str:
-    return f" {_SINGULAR[verb] if count == 1 else verb}" if verb else ""
 
 
 def first_id(frame: pd.DataFrame) -> Any:
@@ -54,7 +38,7 @@ def iter_stops(outputs: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "content_filter",
-            f"{share_of(len(filtered), len(answers), 'answers', 'were')} refused or filtered (threshold: 1).",
+            f"{share_of(len(filtered), len(answers), 'answer', 'were')} refused or filtered (threshold: 1).",
             "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
             count=len(filtered),
             record_id=first_id(filtered),
@@ -65,7 +49,7 @@ def iter_stops(outputs: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "stop_reason",
-            f"{share_of(len(odd), len(answers), 'answers')} ended in an unusual way (threshold: 1): "
+            f"{share_of(len(odd), len(answers), 'answer')} ended in an unusual way (threshold: 1): "
             f"{name_some(words.index)}.",
             "Read some before using them: stop_reason is error, cancelled or other.",
             count=len(odd),
@@ -92,7 +76,7 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     yield Finding(
         "warning" if share >= CUT_OFF_SHARE else "info",
         "cut_off",
-        f"{share_of(len(cut), len(answers), 'answers', 'were')} cut off{at} "
+        f"{share_of(len(cut), len(answers), 'answer', 'were')} cut off{at} "
         f"(threshold: {100 * CUT_OFF_SHARE:.0f} %){compared}.",
         "Raise max_tokens and send them again: retry_records(run, cut_off=True, max_tokens=...), 04-retry; "
         "charts.max_tokens_what_if(outputs) shows how far.",
@@ -110,7 +94,7 @@ def iter_contents(outputs: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "unknown_shape",
-            f"{share_of(len(unread), len(answers), 'answers', 'have')} a shape that no family has "
+            f"{share_of(len(unread), len(answers), 'answer', 'have')} a shape that no family has "
             "(threshold: 1); their text is not read.",
             "See them whole: collect_outputs(..., with_columns=['model_output']).",
             count=len(unread),
@@ -135,7 +119,7 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "reasoning_only",
-            f"{share_of(len(reasoned), len(answers), 'answers', 'hold')} no text though tokens were spent "
+            f"{share_of(len(reasoned), len(answers), 'answer', 'hold')} no text though tokens were spent "
             "(threshold: 1): reasoning used up the budget.",
             "Raise max_tokens or lower the effort of reasoning, and send them again: notebook 04-retry.",
             count=len(reasoned),
@@ -145,7 +129,7 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "empty",
-            f"{share_of(len(empty), len(answers), 'answers', 'are')} empty though the model stopped "
+            f"{share_of(len(empty), len(answers), 'answer', 'are')} empty though the model stopped "
             "by itself (threshold: 1).",
             "Look at their inputs; send them again with another prompt.",
             count=len(empty),
@@ -165,7 +149,7 @@ def _alike(answers: pd.DataFrame) -> Iterator[Finding]:
     yield Finding(
         "info" if short else "warning",
         "same_answer",
-        f"{share_of(len(same), len(answers), 'answers', 'are')} word for word the same "
+        f"{share_of(len(same), len(answers), 'answer', 'are')} word for word the same "
         f"(threshold: {SAME_SHARE * 100:.0f} %): {text!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
         count=len(same),
@@ -187,7 +171,7 @@ def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
             yield Finding(
                 "info",
                 f"unusually_{word}",
-                f"{share_of(int(found.sum()), len(whole), 'answers', 'are')} unusually {word}: {side} "
+                f"{share_of(int(found.sum()), len(whole), 'answer', 'are')} unusually {word}: {side} "
                 f"{np.exp(edge):,.0f} output tokens where the median is {np.exp(middle):,.0f} "
                 f"(threshold: {LENGTH_DEVIATIONS:.0f} robust deviations of the logarithm).",
                 f"Read some: outputs.query('output_tokens {sign} {np.exp(edge):.0f}').",

@@ -4,7 +4,9 @@ the room `jobs`."""
 from collections.abc import Callable, Collection, Iterator, Sequence
 
 from bbkit import aws
-from bbkit.core.errors import AwsError, RunError, name_some
+from bbkit.core.errors import AwsError, RunError
+from bbkit.core.files import file_sha256
+from bbkit.core.text import name_some
 from bbkit.run import RecordFile, Run
 from bbkit.run.transfers import Counted, SlowTransfer
 
@@ -68,7 +70,7 @@ def upload_inputs(run: Run, files: Sequence[RecordFile], progress: Progress | No
     count = Counted(tell, sum(file.bytes for file in files))
     for file in files:
         try:
-            changed = aws.file_sha256(file.path) != file.sha256
+            changed = file_sha256(file.path) != file.sha256
         except FileNotFoundError:
             changed = True
         if changed:

@@ -12,8 +12,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
+from bbkit.core.text import name_some
 from bbkit.outputs.accounts import STRAY_COLUMNS, STRAYS, AccountState, account, attach_state, make_state
 from bbkit.outputs.accounts import accounting as accounting
 from bbkit.outputs.line_readers import LinesRead

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from bbkit import aws
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
 from bbkit.core.frames import MANIFEST
+from bbkit.core.text import name_some
 from bbkit.outputs.sent_ids import Facts, Segment
 from bbkit.records import iter_record_ids
 from bbkit.run import RecordFile, Run

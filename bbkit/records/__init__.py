@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
+from bbkit.core.text import name_some
 from bbkit.families import Family, Prompt, family_of, user_text_of
 from bbkit.records.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
 from bbkit.records.media import read_media

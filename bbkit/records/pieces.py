@@ -1,11 +1,11 @@
 """What a text comes to in pieces, which tokenizers cut it into more or less."""
 
-import json
 import re
 from collections import Counter
 from functools import cache
-from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from bbkit.core.files import read_data
 
 _PIECES = (
     r"<\|[a-z_]+\|>|\[/?INST\]|</?s>"  # a chat template's own tokens
@@ -39,15 +39,9 @@ class Signs(NamedTuple):
 
 
 @cache
-def token_data() -> dict[str, Any]:
-    """Read factors and rates."""
-    return json.loads(files("bbkit").joinpath("catalog/data/tokens.json").read_text("utf-8"))
-
-
-@cache
 def _ranges() -> list[tuple[int, int, Signs]]:
     rows = []
-    for script in token_data()["signs"]["scripts"].values():
+    for script in read_data("tokens")["signs"]["scripts"].values():
         for span in script["ranges"]:
             first, last = (int(end, 16) for end in span.split("-"))
             rows.append((first, last, Signs(script["tokens"], script["error"])))
@@ -58,14 +52,14 @@ def _ranges() -> list[tuple[int, int, Signs]]:
 def _signs_of(character: str) -> Signs:
     place = ord(character)
     found = (signs for first, last, signs in _ranges() if first <= place <= last)
-    return next(found, Signs(**token_data()["signs"]["unknown"]))
+    return next(found, Signs(**read_data("tokens")["signs"]["unknown"]))
 
 
 def count_pieces(text: str) -> Pieces:
     """Count words, numbers, signs and line breaks, long ones in parts, as tokenizers cut text."""
     signs: Counter[Signs] = Counter()
     if max(map(len, text.split()), default=0) >= _RUN_LENGTH:
-        encoded = Signs(**token_data()["signs"]["encoded"])
+        encoded = Signs(**read_data("tokens")["signs"]["encoded"])
         signs[encoded] = sum(map(len, filter(_is_encoded, _RUN.findall(text))))
         text = _RUN.sub(lambda found: " " if _is_encoded(found[0]) else found[0], text)
     unsure, marked = 0.0, 0

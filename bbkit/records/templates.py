@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
+from bbkit.core.text import name_some
 
 _PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 

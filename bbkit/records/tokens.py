@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.core.errors import FamilyError
+from bbkit.core.files import read_data
 from bbkit.families import family_of, get_family, user_text_of
 from bbkit.records.lines import Records, file_lines, read_line, read_records, record_files
-from bbkit.records.pieces import Pieces, count_pieces, token_data
+from bbkit.records.pieces import Pieces, count_pieces
 from bbkit.records.token_bodies import Asked, asked_of, tools_text_of
 
 _ALL_UP_TO = 2_000
@@ -36,7 +37,7 @@ class TokenEstimate:
 def estimate_tokens(records: Records, model_id: str = "", *, family: str | None = None) -> TokenEstimate:
     """Estimate the input tokens of records from pieces of their texts and a factor of the family."""
     name = _family_name(model_id, family)
-    known = token_data()["families"].get(name) or token_data()["families"][""]
+    known = read_data("tokens")["families"].get(name) or read_data("tokens")["families"][""]
     total, answers, media, caches = 0, 0, 0, 0
     allowed: int | None = 0
     first, rest = _Stratum(), _Stratum()

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
+from bbkit.core.text import name_some
 
 OPERATORS: dict[str, Callable[[float, float], bool]] = {
     "gt": operator.gt,

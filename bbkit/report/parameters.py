@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bbkit.core.errors import InputError, name_some
+from bbkit.core.errors import InputError
+from bbkit.core.text import name_some
 
 _SCALARS: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 _CONTAINERS: dict[str, type] = {"list": list, "dict": dict}

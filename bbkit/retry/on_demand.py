@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from bbkit import aws
 from bbkit.core.arguments import refuse_number
 from bbkit.core.errors import AwsError, RunError
+from bbkit.core.files import write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
 from bbkit.records.lines import read_records
@@ -214,7 +215,7 @@ def _finish(folder: Path, attempt: int, files: list[RecordFile], started: dateti
         "inputTokenCount": tokens_in,
         "outputTokenCount": tokens_out,
     }
-    aws.write_text(folder / MANIFEST, json.dumps(counts))
+    write_text(folder / MANIFEST, json.dumps(counts))
     now = datetime.now(UTC)
     return {
         "job_name": folder.name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, FamilyError, InputError
+from bbkit.core.files import file_sha256, write_text
 from bbkit.families import family_of
 from bbkit.run.job_rows import event_of, read_answer, seen_event
 from bbkit.run.journal import JobState, Journal
@@ -101,7 +102,7 @@ def _fetch_records(uri: str, made: Path) -> None:
             raise
         files = []
     if files:
-        aws.write_text(made / "records" / "index.json", json.dumps({"files": files, "lineage": {}}, indent=1))
+        write_text(made / "records" / "index.json", json.dumps({"files": files, "lineage": {}}, indent=1))
 
 
 def _fetch(uri: str, number: int, folder: Path, count: Counted) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def _fetch(uri: str, number: int, folder: Path, count: Counted) -> dict[str, Any
         "number": number,
         "records": _count_records(path),
         "bytes": path.stat().st_size,
-        "sha256": aws.file_sha256(path),
+        "sha256": file_sha256(path),
         "job": _JOB,
     }
 

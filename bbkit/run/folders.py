@@ -16,10 +16,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bbkit.aws import write_text
 from bbkit.catalog.prices import load_prices
 from bbkit.checks import check_arn, check_s3_uri
 from bbkit.core.errors import InputError, RunExistsError
+from bbkit.core.files import write_text
 from bbkit.families import family_of, get_family
 from bbkit.records import number_rows
 from bbkit.records.templates import Template

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from bbkit.aws import split_s3_uri
 from bbkit.checks import iter_places
-from bbkit.core.errors import InputError, RecordsError, name_some
+from bbkit.core.errors import InputError, RecordsError
+from bbkit.core.text import name_some
 from bbkit.records.lines import read_line
 
 if TYPE_CHECKING:

@@ -11,19 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bbkit.aws import write_text
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_records
-from bbkit.core.errors import (
-    AwsError,
-    CredentialsError,
-    InputError,
-    RecordsError,
-    RunExistsError,
-    name_some,
-)
+from bbkit.core.errors import AwsError, CredentialsError, InputError, RecordsError, RunExistsError
+from bbkit.core.files import write_text
 from bbkit.core.findings import Findings
 from bbkit.core.frames import as_frame
+from bbkit.core.text import name_some
 from bbkit.records.lines import iter_lines
 from bbkit.records.spools import PlannedFile, split_spool, spool_lines, write_split
 from bbkit.run.record_files import find_media_folder, is_sent, load_index, read_index

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
+from bbkit.core.files import write_text
 from bbkit.core.frames import MANIFEST
 from bbkit.run.job_rows import read_answer, seen_event
 from bbkit.run.journal import JobState
@@ -68,7 +69,7 @@ def fetch_outputs(run: "Run", state: JobState) -> Path:
         raise _damaged(folder, lost, "S3 does not hold it any more.")
     if sizes or state.status != "Completed":
         folder.mkdir(parents=True, exist_ok=True)
-        aws.write_text(folder / _LISTING, json.dumps(sizes, indent=1))
+        write_text(folder / _LISTING, json.dumps(sizes, indent=1))
     _take_counts(run, state, folder / MANIFEST)
     return folder
 

@@ -9,7 +9,8 @@ from typing import overload
 import pandas as pd
 
 from bbkit import aws
-from bbkit.core.errors import InputError, SourceError, name_some
+from bbkit.core.errors import InputError, SourceError
+from bbkit.core.text import name_some
 from bbkit.sources.columns import TEXT
 from bbkit.sources.delimited import read_delimited
 from bbkit.sources.files import read_text

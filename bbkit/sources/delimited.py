@@ -13,7 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
-from bbkit.core.errors import SourceError, name_some
+from bbkit.core.errors import SourceError
+from bbkit.core.text import name_some
 from bbkit.sources.columns import TextColumns, frame_of_text
 from bbkit.sources.files import BLOCK, cut_batches, find_encoding, open_bytes
 

@@ -15,7 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bbkit.core.errors import SourceError, name_some
+from bbkit.core.errors import SourceError
+from bbkit.core.text import name_some
 from bbkit.sources.columns import ValueColumns, frame_of_arrow, frame_of_rows
 from bbkit.sources.files import cut_batches, find_encoding, open_bytes, read_text
 from bbkit.sources.transcripts import is_transcript, transcript_text

@@ -1,0 +1,48 @@
+"""Files: written beside their name and renamed, their checksums, and the package's dated data."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a place beside `path` to write to; what was written there takes its name, whole or not at all."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        yield partial
+        with partial.open("rb") as stream:
+            os.fsync(stream.fileno())
+        move(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def move(source: Path, target: Path) -> None:
+    """Rename a file or folder; a file of that name is replaced."""
+    source.replace(target)
+
+
+def file_sha256(path: str | Path) -> str:
+    """The checksum of a file's bytes, in hexadecimal digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@cache
+def read_data(name: str) -> Any:
+    """One of the package's dated data files, such as ``models``; read once and not to be changed."""
+    return json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))

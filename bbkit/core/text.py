@@ -1,0 +1,29 @@
+"""How counts, nouns, sizes and names are written in sentences."""
+
+from collections.abc import Iterable
+
+_SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
+
+
+def name_some(values: Iterable[object], *, most: int = 3) -> str:
+    """Quote up to `most` values and count the rest: ``'a', 'b', 'c' and 41 more``."""
+    listed = [str(value) for value in values]
+    text = ", ".join(repr(value) for value in listed[:most])
+    return f"{text} and {len(listed) - most:,} more" if len(listed) > most else text
+
+
+def count_noun(count: int, noun: str, verb: str = "") -> str:
+    """``1 record``, ``1,200 records``; with a verb such as ``are``, ``1 record is``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}{agree(count, verb)}"
+
+
+def agree(count: int, verb: str) -> str:
+    """A blank and the verb in the number that goes with the count; empty for no verb."""
+    return f" {_SINGULAR[verb] if count == 1 else verb}" if verb else ""
+
+
+def share_of(count: int, total: int, noun: str, verb: str = "") -> str:
+    """``12 of 160 records (7.5 %) are``."""
+    share = count / total
+    percent = f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
+    return f"{count:,} of {count_noun(total, noun)} ({percent} %){agree(count, verb)}"
