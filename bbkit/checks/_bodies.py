@@ -8,7 +8,6 @@ import msgspec
 
 from bbkit.checks._converse import converse_field
 from bbkit.checks._media import media_faults
-from bbkit.checks._plain import kept_name, make_plain
 from bbkit.checks._typing import body_type
 from bbkit.checks._walking import find_faults
 from bbkit.core.findings import Finding
@@ -31,9 +30,8 @@ class BodyCheck:
             self.field = converse_field(self.field)
         self.field = _prefer(self.field, family.max_tokens_path)
         self.rules = self.request.rules
-        self.type = body_type(kept_name(family), self.field)
+        self.type = body_type(".".join((family.name, *family.max_tokens_path)), self.field)
         self.walked = False
-        self.plain = make_plain(family, self.field, self.bare_id)
 
     def faults(self, body: Any) -> list[Finding]:
         """Report what is wrong with a body."""

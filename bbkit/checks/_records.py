@@ -10,7 +10,6 @@ from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks._bodies import BodyCheck
 from bbkit.checks._duplicates import Duplicates
-from bbkit.checks._files import HELD_BYTES
 from bbkit.checks._groups import Groups
 from bbkit.checks._lines import read_line, record_faults
 from bbkit.checks._media import iter_places
@@ -46,8 +45,6 @@ class RecordCheck:
         self._duplicates = Duplicates()
         self._bodies = BodyCheck(self.family, model_id) if self.family.request else None
         self._window = WindowCheck(model_id, self.family)
-        self._longest = self._window.bytes or HELD_BYTES
-        self._plain = self._bodies.plain if self._bodies else None
         self.media: dict[str, tuple[str, int | None, str | None, int]] = {}
         self._check_model()
 
@@ -62,23 +59,9 @@ class RecordCheck:
 
     def check_line(self, line: bytes, number: int | None = None, file: str = "") -> None:
         """Check one line, without its newline."""
-        if not self._take_plain(line, number, file):
-            self._check_unusual(line, number, file, None)
+        self._check(line, number, file, None)
 
-    def _take_plain(self, line: bytes, number: int | None, file: str) -> bool:
-        plain = self._plain
-        if plain is None or len(line) > self._longest:
-            return False
-        taken = plain.take(line)
-        if taken is None:
-            if not plain.is_worth_trying:
-                self._plain = None
-            return False
-        self.records += 1
-        self._duplicates.add(taken, number or self.records, file)
-        return True
-
-    def _check_unusual(self, line: bytes, number: int | None, file: str, body: Any) -> None:
+    def _check(self, line: bytes, number: int | None, file: str, body: Any) -> None:
         self.records += 1
         try:
             record = _decode(line)
@@ -130,15 +113,12 @@ class RecordCheck:
         if len(line) > self.quotas.max_file_bytes:
             found = f"The record has {len(line):,} bytes; {file_limit(self.quotas)}."
             self._add([Finding("error", "record_bytes", found, SMALLER)], "", row, shown)
-        # NaN is written as null, which no plain line holds.
-        if self._take_plain(line, row, ""):
-            return None
         meant = None
-        if holds_nan(body):
+        if b"null" in line and holds_nan(body):
             meant, found = body, "The body holds NaN or infinity, which is no JSON number."
             remedy = "Give a number, or leave the name out."
             self._add([Finding("error", "nan", found, remedy)], "", row, shown)
-        return self._check_unusual(line, row, "", meant)
+        return self._check(line, row, "", meant)
 
     def finish(self, *, whole: bool = False) -> Findings:
         """Give everything found."""

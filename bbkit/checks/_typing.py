@@ -5,8 +5,7 @@ what it refuses is walked value by value, so it decides speed and never a findin
 """
 
 import dataclasses
-from collections.abc import Callable
-from functools import reduce, wraps
+from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Literal
 
@@ -20,77 +19,62 @@ _KEPT: list[type] = []
 _NEVER = Literal["\0 a name that is known to be wrong"]
 
 
-def keep_by_name(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Remember what `make` gave for the name of a family, whose description does not change."""
-    made: dict[tuple[Any, ...], Any] = {}
-
-    @wraps(make)
-    def kept(name: str, field: Field, *rest: Any) -> Any:
-        if (name, *rest) not in made:
-            made[name, *rest] = make(field, *rest)
-        return made[name, *rest]
-
-    return kept
+_BODIES: dict[str, Any] = {}
 
 
-def make_type(field: Field, *, free: bool) -> Any:
-    """Make the type of the bodies that follow a description."""
-    made = _make(field, free)
-    if made is None:
-        return None
-    try:
-        msgspec.convert({}, made)
-    except TypeError:
-        return None
-    except msgspec.ValidationError:
-        pass
-    return made
+def body_type(name: str, field: Field) -> Any:
+    """The type of the bodies of a family and variant of that name, made once; None where there is none."""
+    if name not in _BODIES:
+        made = _make(field)
+        try:
+            if made is not None:
+                msgspec.convert({}, made)
+        except TypeError:
+            made = None
+        except msgspec.ValidationError:
+            pass
+        _BODIES[name] = made
+    return _BODIES[name]
 
 
-@keep_by_name
-def body_type(field: Field) -> Any:
-    """The type of the bodies of a family, made once."""
-    return make_type(field, free=True)
-
-
-def _make(field: Field, free: bool) -> Any:
+def _make(field: Field) -> Any:
     if field.kind == "any":
-        return Any if free else None
-    return _MAKERS[field.kind](field, free)
+        return Any
+    return _MAKERS[field.kind](field)
 
 
-def _number(field: Field, free: bool) -> Any:
+def _number(field: Field) -> Any:
     if field.values:
         return Literal[field.values]
     plain: Any = int if field.kind == "integer" else float
     return Annotated[plain, _meta(ge=field.low, le=field.high)]
 
 
-def _boolean(field: Field, free: bool) -> Any:
+def _boolean(field: Field) -> Any:
     return None if field.values else bool
 
 
-def _tagged(field: Field, free: bool) -> Any:
-    made = {name: _struct(variant, free, field.tag, name) for name, variant in field.variants.items()}
+def _tagged(field: Field) -> Any:
+    made = {name: _struct(variant, field.tag, name) for name, variant in field.variants.items()}
     kept = [name for name, one in made.items() if one is not None]
     if len(kept) == 1:
         # msgspec takes a lone tagged struct without its tag.
         (name,) = kept
         tag = dataclasses.replace(field.variants[name].members[field.tag], values=(name,))
         variant = field.variants[name]
-        return _struct(dataclasses.replace(variant, members={**variant.members, field.tag: tag}), free)
+        return _struct(dataclasses.replace(variant, members={**variant.members, field.tag: tag}))
     return _union([made[name] for name in kept])
 
 
-def _either(field: Field, free: bool) -> Any:
-    return _union([_make(choice, free) for choice in field.choices])
+def _either(field: Field) -> Any:
+    return _union([_make(choice) for choice in field.choices])
 
 
 def _meta(**limits: Any) -> Any:
     return msgspec.Meta(**{name: limit for name, limit in limits.items() if limit is not None})
 
 
-def _string(field: Field, free: bool) -> Any:
+def _string(field: Field) -> Any:
     if field.prefix or field.base64:
         return None
     if field.values:
@@ -101,8 +85,8 @@ def _string(field: Field, free: bool) -> Any:
     return Annotated[str, _meta(min_length=field.min_length, max_length=field.max_length, pattern=pattern)]
 
 
-def _array(field: Field, free: bool) -> Any:
-    items: Any = _make(field.items, free) if field.items is not None else None
+def _array(field: Field) -> Any:
+    items: Any = _make(field.items) if field.items is not None else None
     if items is None:
         return None
     return Annotated[list[items], _meta(min_length=field.min_length, max_length=field.max_length)]
@@ -113,11 +97,9 @@ def _union(made: list[Any]) -> Any:
     return reduce(or_, kept) if kept else None
 
 
-def _struct(field: Field, free: bool, tag: str = "", name: str = "") -> Any:
-    if field.open and not free:
-        return None
+def _struct(field: Field, tag: str = "", name: str = "") -> Any:
     if not field.members and field.open and not field.mistakes:
-        held: Any = Any if field.items is None else _make(field.items, free)
+        held: Any = Any if field.items is None else _make(field.items)
         if held is None:
             return None
         return Annotated[dict[str, held], _meta(min_length=field.min_length, max_length=field.max_length)]
@@ -127,7 +109,7 @@ def _struct(field: Field, free: bool, tag: str = "", name: str = "") -> Any:
     for member, described in field.members.items():
         if member == tag or member in left_out:
             continue
-        kind = _make(described, free)
+        kind = _make(described)
         must = described.required or member in alone
         if kind is None and must:
             return None
