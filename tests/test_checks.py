@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from broken_bodies import CASES, Case, claude
-from documented_bodies import BODIES, HAIKU_3, LITE, Documented
+from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, claude
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

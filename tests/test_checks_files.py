@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_bodies import claude
+from bodies import HAIKU_3, LITE, claude
 from conftest import Standin
-from documented_bodies import HAIKU_3, LITE
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_records

@@ -6,9 +6,9 @@ from typing import Any
 
 import botocore.session
 import pytest
+from bodies import BODIES, Documented
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
-from documented_bodies import BODIES, Documented
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from standin_bodies import (

@@ -1,0 +1,55 @@
+"""Bodies as data: correct ones that pages document, and for each rule one that breaks it and a near miss."""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+DATA = Path(__file__).parent / "data"
+HAIKU_3 = "anthropic.claude-3-haiku-20240307-v1:0"
+LITE = "amazon.nova-lite-v1:0"
+
+
+class Documented(NamedTuple):
+    """One correct body: its family, its model, the variety it shows, and the page that documents it."""
+
+    family: str
+    model_id: str
+    variety: str
+    url: str
+    date: str
+    body: dict[str, Any]
+    invocation_type: str = "InvokeModel"
+
+
+class Case(NamedTuple):
+    """A body that breaks a rule, and its near miss."""
+
+    rule: str
+    model_id: str
+    broken: dict[str, Any]
+    near: dict[str, Any]
+    invocation_type: str = "InvokeModel"
+
+
+def claude(**members: Any) -> dict[str, Any]:
+    """A small Claude body with some members of its own."""
+    turn = {"role": "user", "content": "Hello"}
+    return {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 4096, "messages": [turn], **members}
+
+
+def _expand(value: dict[str, Any]) -> Any:
+    # What JSON cannot hold, or not well: {"float": "nan"} and {"repeat": "x", "times": 50000}.
+    if value.keys() == {"float"}:
+        return float(value["float"])
+    if value.keys() == {"repeat", "times"}:
+        return value["repeat"] * value["times"]
+    return value
+
+
+def _read(name: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = json.loads((DATA / name).read_text("utf-8"), object_hook=_expand)
+    return entries
+
+
+BODIES = [Documented(**entry) for entry in _read("documented_bodies.json")]
+CASES = [Case(**entry) for entry in _read("broken_bodies.json")]
