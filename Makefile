@@ -4,6 +4,8 @@ PYTHON := $(VENV)/bin/python
 PIP := $(if $(shell command -v uv),uv pip install --quiet --python $(PYTHON),$(PYTHON) -m pip install --quiet --disable-pip-version-check)
 MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '>=3.11',python3 -m venv)
 
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 .DEFAULT_GOAL := help
 .PHONY: help demo faults lab lint test test-all bench clean
 
@@ -24,11 +26,12 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy, notebooks included
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-test: lint  ## lint and the tests that fit in ten minutes
-	$(PYTHON) -m pytest
+test: lint  ## lint and the tests that fit in ten minutes, on up to four cores
+	$(PYTHON) -m pytest $(PARALLEL)
 
 test-all: lint  ## everything: the long kill, load and hostile-file tests too
-	$(PYTHON) -m pytest -m ""
+	$(PYTHON) -m pytest $(PARALLEL) -m "not long"
+	$(PYTHON) -m pytest -m long
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, each against what a user would write otherwise
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
