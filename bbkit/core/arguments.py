@@ -21,7 +21,7 @@ def as_names(value: Any, name: str, accepted: Sequence[str], hint: str = "") -> 
     return chosen
 
 
-def refuse_number(
+def validate_number(
     value: Any, name: str, *, least: float, most: float | None = None, whole: bool = False, what: str = ""
 ) -> None:
     """Make sure that a parameter is a number in its range."""

@@ -1,13 +1,14 @@
 """One value for what a check says, from the rule that makes it to the table that shows it."""
 
-import html
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from bbkit.core.errors import RecordsError
-from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle
+from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle, is_absent
+from bbkit.core.panels import render
+from bbkit.core.text import count_noun
 
 FINDING_COLUMNS: dict[str, str] = {
     "severity": TEXT,
@@ -48,7 +49,8 @@ class Findings(pd.DataFrame):
     @property
     def errors(self) -> "Findings":
         """The rows whose severity is ``error``."""
-        return self[self["severity"] == "error"]
+        wrong: Findings = self[self["severity"] == "error"]
+        return wrong
 
     @property
     def sentence(self) -> str:
@@ -56,12 +58,12 @@ class Findings(pd.DataFrame):
         if self.empty:
             return str(self.attrs.get("sentence", "Nothing to say: no finding."))
         counts = self["severity"].value_counts()
-        parts = []
-        for severity in SEVERITIES:
-            if number := int(counts.get(severity, 0)):
-                plural = "s" if number > 1 and severity in ("error", "warning") else ""
-                parts.append(f"{number} {severity}{plural}")
-        return ", ".join(parts)
+        numbers = [(severity, int(counts.get(severity, 0))) for severity in SEVERITIES]
+        return ", ".join(
+            count_noun(number, severity) if severity in ("error", "warning") else f"{number:,} {severity}"
+            for severity, number in numbers
+            if number
+        )
 
     def to_text(self) -> str:
         """The findings as plain text: the sentence, then one line each.
@@ -73,7 +75,7 @@ class Findings(pd.DataFrame):
         """
         rows = pd.DataFrame(self).to_dict("records")
         lines = [
-            f"{row['severity']}: {_where(row)}{row['finding']} {_text(row['remedy'])}".rstrip()
+            f"{row['severity']}: {f'{where}: ' if (where := _where(row)) else ''}{_sentence(row)}"
             for row in rows
         ]
         return "\n".join([self.sentence, *lines])
@@ -94,11 +96,9 @@ class Findings(pd.DataFrame):
         wrong = self.errors
         if wrong.empty:
             return self
-        said = [
-            f"{row['finding']} {_text(row['remedy'])}".rstrip() for row in wrong.head(3).to_dict("records")
-        ]
+        first = " ".join(_sentence(row) for row in wrong.head(3).to_dict("records"))
         more = f" ({len(wrong) - 3:,} more errors)" if len(wrong) > 3 else ""
-        raise RecordsError(" ".join(said) + more, self)
+        raise RecordsError(first + more, self)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if list(self.columns) != list(FINDING_COLUMNS):
@@ -107,7 +107,11 @@ class Findings(pd.DataFrame):
         numbers = {f"findings_{name}": int((self["severity"] == name).sum()) for name in SEVERITIES}
         return {
             "text/plain": self.to_text(),
-            "text/html": _findings_html(self.sentence, rows),
+            "text/html": render(
+                "findings",
+                sentence=self.sentence,
+                items=[(row["severity"], row["finding"], _text(row["remedy"]), _where(row)) for row in rows],
+            ),
             BUNDLE: bundle("findings", self.sentence, numbers, rows),
         }
 
@@ -124,25 +128,12 @@ def _storable(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    return "" if value is None or pd.isna(value) else str(value)
+    return "" if is_absent(value) else str(value)
+
+
+def _sentence(row: Mapping[Any, Any]) -> str:
+    return f"{row['finding']} {_text(row['remedy'])}".rstrip()
 
 
 def _where(row: Mapping[Any, Any]) -> str:
-    place = " ".join(_text(row[name]) for name in ("file", "line", "record_id") if _text(row[name]))
-    return f"{place}: " if place else ""
-
-
-def _findings_html(sentence: str, rows: list[Any]) -> str:
-    items = []
-    for row in rows:
-        where = _where(row).removesuffix(": ")
-        items.append(
-            f'<li class="bbkit-{html.escape(row["severity"])}"><b>{html.escape(row["severity"])}</b> '
-            f"{html.escape(_text(row['finding']))} <i>{html.escape(_text(row['remedy']))}</i>"
-            + (f" <small>{html.escape(where)}</small>" if where else "")
-            + "</li>"
-        )
-    return (
-        '<div class="bbkit-findings tex2jax_ignore mathjax_ignore">'
-        f"<p>{html.escape(sentence)}</p><ul>{''.join(items)}</ul></div>"
-    )
+    return " ".join(filter(None, (_text(row[name]) for name in ("file", "line", "record_id"))))

@@ -1,12 +1,12 @@
 """The tables that rooms hand to each other: columns, dtypes, and how findings show themselves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.core.text import name_some
+from bbkit.core.text import format_number, name_some
 
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
@@ -72,15 +72,26 @@ def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> p
 
 
 def require_columns(
-    frame: Any, names: Iterable[str], remedy: str = "Pass what collect_outputs returned."
+    frame: Any,
+    names: Iterable[str],
+    remedy: str = "Pass what collect_outputs returned.",
+    what: str = "frame",
 ) -> None:
     """Refuse what is not a frame with these columns, before anything is read from it."""
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Found {type(frame).__name__} where a DataFrame belongs. {remedy}")
     if twice := frame.columns[frame.columns.duplicated()].tolist():
-        raise InputError(f"The frame has more than one column {name_some(twice)}. Keep one of each name.")
+        raise InputError(f"The {what} has more than one column {name_some(twice)}. Keep one of each name.")
     if absent := [name for name in names if name not in frame.columns]:
-        raise InputError(f"The frame has no column {name_some(absent)}. {remedy}")
+        raise no_column(absent, frame.columns, remedy, what)
+
+
+def no_column(
+    absent: Iterable[object], columns: Iterable[object], remedy: str, what: str = "frame"
+) -> InputError:
+    """The error for columns that are not there: which, those there are, and what to do."""
+    known = name_some(columns, most=12) or "none"
+    return InputError(f"The {what} has no column {name_some(absent)}; it has {known}. {remedy}".rstrip())
 
 
 def find_column(frame: pd.DataFrame, name: str) -> str | None:
@@ -95,6 +106,16 @@ def is_absent(value: Any) -> bool:
 
 def _known(value: Any) -> Any:
     return pd.NA if value is None else value
+
+
+def as_texts(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]] | None = None) -> pd.DataFrame:
+    """The same table as a person reads it: numbers with separators, or as `formats` by column says."""
+    shown = {}
+    for name, column in table.items():
+        is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        write = (formats or {}).get(str(name), format_number if is_number else str)
+        shown[name] = ["" if is_absent(value) else write(value) for value in column]
+    return pd.DataFrame(shown)
 
 
 def bundle(

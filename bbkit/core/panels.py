@@ -1,9 +1,14 @@
-"""HTML that notebooks and reports show: templates of this folder, in which every value is escaped."""
+"""HTML that notebooks and reports show: templates, in which every value is escaped.
 
+A room's own templates are in its folder ``templates``; those all rooms share are beside this file.
+"""
+
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import pandas as pd
     from jinja2 import Environment
 
 
@@ -12,7 +17,7 @@ def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     return Environment(
-        loader=PackageLoader("bbkit.core"),
+        loader=PackageLoader("bbkit", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -20,6 +25,22 @@ def _environment() -> "Environment":
     )
 
 
-def render(template: str, **values: Any) -> str:
-    """Fill ``core/templates/<template>.html.j2``; what is HTML already comes as `markupsafe.Markup`."""
-    return _environment().get_template(f"{template}.html.j2").render(values).strip()
+def render(template: str, *, room: str = "core", **values: Any) -> str:
+    """Fill ``<room>/templates/<template>.html.j2``; what is HTML already comes as `markupsafe.Markup`."""
+    return _environment().get_template(f"{room}/templates/{template}.html.j2").render(values).strip()
+
+
+def render_panel(
+    kind: str,
+    sentence: str,
+    tables: Iterable[tuple[str, "pd.DataFrame"]] = (),
+    notes: Iterable[str] = (),
+) -> str:
+    """Show a result: its sentence, small tables, each with its heading or ``""``, and notes below them."""
+    from markupsafe import Markup
+
+    shown = [
+        (heading, Markup(table.to_html(index=False, border=0, na_rep="")))  # pandas escapes the cells
+        for heading, table in tables
+    ]
+    return render("panel", kind=kind, sentence=sentence, tables=shown, notes=notes)

@@ -27,3 +27,8 @@ def share_of(count: int, total: int, noun: str, verb: str = "") -> str:
     share = count / total
     percent = f"{100 * share:.1f}" if share >= 0.001 else f"{100 * share:.2g}"
     return f"{count:,} of {count_noun(total, noun)} ({percent} %){agree(count, verb)}"
+
+
+def format_number(value: float) -> str:
+    """``1,200`` or ``0.1235``: no decimals where it is whole or large, otherwise four digits."""
+    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"

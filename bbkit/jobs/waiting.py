@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from bbkit.core.arguments import refuse_number
+from bbkit.core.arguments import validate_number
 from bbkit.core.errors import AwsError, CredentialsError, RunError
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, as_run
@@ -53,7 +53,7 @@ class Pace:
 
     def __init__(self, run: Run, every: float | None = None):
         if every is not None:
-            refuse_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
+            validate_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
         self._first, self._most = (0.1, 2.0) if run.place.is_standin else (5.0, 120.0)
         self._every, self._next = every, self._first
 
@@ -111,7 +111,7 @@ def wait_for_jobs(
     """
     run = as_run(run)
     if timeout is not None:
-        refuse_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
+        validate_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
     if not run.journal.states():
         raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")
     deadline = None if timeout is None else time.monotonic() + timeout

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.core.arguments import as_names, refuse_number
+from bbkit.core.arguments import as_names, validate_number
 from bbkit.core.errors import InputError, RunError
 from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.costs import estimate_cost
@@ -72,7 +72,7 @@ def retry_records(
     run = as_run(run)
     chosen = as_names(outcomes, "outcomes=", _OUTCOMES)
     if max_tokens is not None:
-        refuse_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
+        validate_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
     run.refresh_jobs()
     if any(state.open for state in run.journal.states()):
         raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them with wait_for_jobs(run).")

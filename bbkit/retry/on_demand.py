@@ -14,7 +14,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bbkit import aws
-from bbkit.core.arguments import refuse_number
+from bbkit.core.arguments import validate_number
 from bbkit.core.errors import AwsError, RunError
 from bbkit.core.files import write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
@@ -68,7 +68,7 @@ def send_on_demand(
     bbkit.core.errors.AwsError
         AWS refused what holds for every record, such as a permission; what was answered is kept.
     """
-    refuse_number(
+    validate_number(
         concurrency, "concurrency", least=1, most=100, whole=True, what="It is a number from 1 to 100."
     )
     number = attempt or max((file.attempt for file in run.record_files()), default=0)

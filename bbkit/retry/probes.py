@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bbkit.core.arguments import refuse_number
+from bbkit.core.arguments import validate_number
 from bbkit.core.errors import RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.costs import estimate_cost
@@ -76,7 +76,7 @@ def probe_records(run: Run, n: int = 5) -> Probe:
         AWS refused what holds for every record.
     """
     run = as_run(run)
-    refuse_number(n, "n", least=1, most=50, whole=True, what="A probe takes 1 to 50 records.")
+    validate_number(n, "n", least=1, most=50, whole=True, what="A probe takes 1 to 50 records.")
     files = run.record_files(1)
     if not files:
         raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
