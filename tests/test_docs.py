@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import bbkit
@@ -58,7 +59,8 @@ def test_versions_have_one_source() -> None:
         "pip:",
         "-e .",
     ]
-    assert project["version"] == bbkit.__version__
+    assert project["dynamic"] == ["version"]
+    assert version("bbkit") == bbkit.__version__
     named = {re.split(r"[<>=\[]", item)[0] for item in project["dependencies"]}
     assert {"jupyterlab", "boto3", "pandas", "ipywidgets", "plotly", "papermill"} <= named
     assert all("<" in item or "==" in item for item in project["dependencies"]), "an upper bound is missing"
