@@ -201,7 +201,7 @@ def _submit(options: argparse.Namespace) -> int:
     from bbkit.run import Run
 
     run = Run.open(options.run)
-    run.check_place()
+    run.check_endpoint()
     plan = plan_jobs(run, again=options.again)
     if len(plan):
         print(plan.to_string())

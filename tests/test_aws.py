@@ -12,7 +12,7 @@ import pytest
 from conftest import Standin
 
 from bbkit import aws
-from bbkit.aws import Place
+from bbkit.aws import Endpoint
 from bbkit.core.errors import AwsError, CredentialsError, InputError
 from bbkit.core.files import file_sha256, write_text
 
@@ -35,29 +35,29 @@ def uri(tmp_path: Path, name: str) -> str:
         ("https://notamazonaws.com", True),
     ],
 )
-def test_a_place_is_a_stand_in_unless_its_host_is_of_aws(endpoint: str, standin: bool) -> None:
-    assert Place(endpoint, "111122223333", "us-east-1").is_standin is standin
+def test_an_endpoint_is_a_stand_in_unless_its_host_is_of_aws(endpoint: str, standin: bool) -> None:
+    assert Endpoint(endpoint, "111122223333", "us-east-1").is_standin is standin
 
 
 def test_a_stand_in_may_move_to_another_port_and_aws_may_not_change() -> None:
-    here = Place("http://127.0.0.1:1", "111122223333", "us-east-1")
-    assert here.same_as(Place("http://127.0.0.1:2", "111122223333", "us-east-1"))
-    assert not here.same_as(Place("http://127.0.0.1:1", "444455556666", "us-east-1"))
-    there = Place("https://bedrock.us-east-1.amazonaws.com", "111122223333", "us-east-1")
-    assert there.same_as(Place("https://bedrock.us-east-1.amazonaws.com", "111122223333", "us-east-1"))
+    here = Endpoint("http://127.0.0.1:1", "111122223333", "us-east-1")
+    assert here.same_as(Endpoint("http://127.0.0.1:2", "111122223333", "us-east-1"))
+    assert not here.same_as(Endpoint("http://127.0.0.1:1", "444455556666", "us-east-1"))
+    there = Endpoint("https://bedrock.us-east-1.amazonaws.com", "111122223333", "us-east-1")
+    assert there.same_as(Endpoint("https://bedrock.us-east-1.amazonaws.com", "111122223333", "us-east-1"))
     assert not there.same_as(here)
     assert not here.same_as(there)
 
 
-def test_the_place_is_where_calls_go(standin: Standin) -> None:
-    assert aws.find_place() == Place(standin.endpoint, standin.account, "us-east-1")
+def test_the_endpoint_is_where_calls_go(standin: Standin) -> None:
+    assert aws.find_endpoint() == Endpoint(standin.endpoint, standin.account, "us-east-1")
 
 
 def test_a_client_follows_the_environment(start_standin: Callable[..., Standin]) -> None:
     first = start_standin()
-    assert aws.find_place().account == first.account
+    assert aws.find_endpoint().account == first.account
     second = start_standin()
-    assert aws.find_place().account == second.account
+    assert aws.find_endpoint().account == second.account
     assert aws.client("s3") is aws.client("s3")
 
 
@@ -86,7 +86,7 @@ def test_a_missing_configuration_is_one_sentence_within_five_seconds(
 ) -> None:
     script = (
         "import time; from bbkit import aws; start = time.monotonic()\n"
-        "try: aws.find_place()\nfinally: print(time.monotonic() - start)"
+        "try: aws.find_endpoint()\nfinally: print(time.monotonic() - start)"
     )
     bare = {
         "PATH": os.environ["PATH"],

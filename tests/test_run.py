@@ -59,7 +59,7 @@ def test_a_run_is_what_its_folder_says(standin: Standin, tmp_path: Path) -> None
         timeout_hours=72,
     )
     assert bb.Run.open(tmp_path / "calls") == run
-    assert (run.family, run.place.account, run.place.is_standin) == ("nova", standin.account, True)
+    assert (run.family, run.endpoint.account, run.endpoint.is_standin) == ("nova", standin.account, True)
     assert run.s3_prefix == f"s3://bbkit-standin/runs/calls-{run.run_id[:8]}/"
     assert (run.folder / ".gitignore").read_text() == "*\n"
     assert run.jobs().dtypes.astype(str).to_dict() == JOB_COLUMNS
@@ -451,10 +451,10 @@ def test_a_run_of_the_stand_in_is_refused_elsewhere_without_a_call(
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAX")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", run.place.region)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", run.endpoint.region)
     with pytest.raises(
         PlaceError, match=r"was made for the stand-in at .* now in use are for AWS in us-east-1"
     ):
-        run.check_place()
+        run.check_endpoint()
     with pytest.raises(InputError, match="not int"):
         bb.wait_for_jobs(5)

@@ -126,7 +126,8 @@ def test_progress_has_its_columns_and_no_end_it_cannot_know(standin: Standin, tm
     assert progress["ends_after"].isna().all()
     assert console_url(run) == ""
     there = replace(
-        run, place=replace(run.place, endpoint="https://bedrock.eu-west-1.amazonaws.com", region="eu-west-1")
+        run,
+        endpoint=replace(run.endpoint, url="https://bedrock.eu-west-1.amazonaws.com", region="eu-west-1"),
     )
     assert console_url(there).startswith("https://eu-west-1.console.aws.amazon.com/bedrock/")
 

@@ -1,4 +1,4 @@
-"""The only room that talks to AWS: clients, places, objects in S3, model-invocation jobs.
+"""The only room that talks to AWS: clients and endpoints, objects in S3, model-invocation jobs.
 
 Endpoint, region, profile and retries are boto3's own configuration
 (https://docs.aws.amazon.com/boto3/latest/guide/configuration.html). AWS's camelCase stays at this border.
@@ -7,13 +7,13 @@ Endpoint, region, profile and retries are boto3's own configuration
 from bbkit.aws._accounts import get_products, iter_quotas
 from bbkit.aws._batches import create_job, get_job, list_jobs, stop_job
 from bbkit.aws._clients import (
-    Place,
+    Endpoint,
     client,
-    find_place,
+    find_endpoint,
     find_region,
     find_route,
-    patience,
     read_refusal,
+    retry_options,
     translated,
 )
 from bbkit.aws._objects import (
@@ -29,7 +29,7 @@ from bbkit.aws._objects import (
 from bbkit.aws._runtimes import converse, converse_input_shape, invoke_model, validate_shape
 
 __all__ = [
-    "Place",
+    "Endpoint",
     "S3Object",
     "client",
     "converse",
@@ -37,7 +37,7 @@ __all__ = [
     "create_job",
     "delete_objects",
     "download_file",
-    "find_place",
+    "find_endpoint",
     "find_region",
     "find_route",
     "get_job",
@@ -47,9 +47,9 @@ __all__ = [
     "list_jobs",
     "list_objects",
     "open_object",
-    "patience",
     "read_object",
     "read_refusal",
+    "retry_options",
     "split_s3_uri",
     "stop_job",
     "translated",

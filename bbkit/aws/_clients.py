@@ -1,4 +1,4 @@
-"""Clients and the places they talk to; botocore's errors turned into ours."""
+"""Clients and the endpoints they talk to; botocore's errors turned into ours."""
 
 import contextlib
 import functools
@@ -29,27 +29,27 @@ _OPENING = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a client talks to."""
+class Endpoint:
+    """Where a client talks to, and as which account."""
 
-    endpoint: str
+    url: str
     account: str
     region: str
 
     @property
     def is_standin(self) -> bool:
         """Whether the endpoint is not one of AWS."""
-        host = urlsplit(self.endpoint).hostname or ""
+        host = urlsplit(self.url).hostname or ""
         return not any(host == domain or host.endswith(f".{domain}") for domain in _AWS_DOMAINS)
 
-    def same_as(self, other: "Place") -> bool:
-        """Tell whether both mean the same place; a stand-in's port may change, its account is its own."""
+    def same_as(self, other: "Endpoint") -> bool:
+        """Tell whether both mean the same; a stand-in's port may change, its account is its own."""
         if self.is_standin and other.is_standin:
             return (self.account, self.region) == (other.account, other.region)
         return self == other
 
     def __str__(self) -> str:
-        netloc = urlsplit(self.endpoint).netloc
+        netloc = urlsplit(self.url).netloc
         if self.is_standin:
             account = f"account {self.account}, " if self.account else ""
             return f"the stand-in at {netloc} ({account}{self.region})"
@@ -93,19 +93,19 @@ def _changed_at(path: str) -> int:
         return 0
 
 
-def find_place() -> Place:
+def find_endpoint() -> Endpoint:
     """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission)."""
     bedrock = client("bedrock")
     sts = client("sts", connect_timeout=2, read_timeout=3, retries=_once())
     with translated():
         account = sts.get_caller_identity()["Account"]
-    return Place(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
+    return Endpoint(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
 
 
-def find_route() -> Place:
+def find_route() -> Endpoint:
     """Find out where calls go now, without making one; as whom is left open."""
     bedrock = client("bedrock")
-    return Place(bedrock.meta.endpoint_url, "", bedrock.meta.region_name)
+    return Endpoint(bedrock.meta.endpoint_url, "", bedrock.meta.region_name)
 
 
 def find_region() -> str:
@@ -127,7 +127,7 @@ def _once() -> _Options:
     return _Options(total_max_attempts=1)
 
 
-def patience() -> dict[str, Any]:
+def retry_options() -> dict[str, Any]:
     """Options for `client` that ride out throttling, unless the user has chosen retries already."""
     if os.environ.get("AWS_RETRY_MODE") or os.environ.get("AWS_MAX_ATTEMPTS"):
         return {}

@@ -82,8 +82,8 @@ def cost_of(
     else:
         outputs = _read_outputs(run, columns)
         known = load_prices(prices or run.price_file)
-        model_id, region = model_id or run.model_id, region or run.place.region
-        standin = run.place.is_standin
+        model_id, region = model_id or run.model_id, region or run.endpoint.region
+        standin = run.endpoint.is_standin
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
     require_columns(outputs, ("outcome", "model_id", *TOKENS[:2]))
     kept = _named(columns, outputs)

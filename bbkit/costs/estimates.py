@@ -180,7 +180,7 @@ def estimate_cost(
     if not model:
         raise InputError("estimate_cost takes a model_id beside records; only a run knows its own.")
     name = family or (records_or_run.family if is_run else None)
-    where = region or (records_or_run.place.region if is_run else _region())
+    where = region or (records_or_run.endpoint.region if is_run else _region())
     table_of_prices = load_prices(prices or (records_or_run.price_file if is_run else ""))
     if is_run:
         chosen = None if jobs is None else _choose_jobs(records_or_run, jobs)
@@ -193,7 +193,7 @@ def estimate_cost(
     notes = [*outlook.notes, batch.note]
     if any(tokens.caches for _, _, tokens, _ in parts):
         notes.append(_CACHE_NOTE if batch.cache_write is not None else _NO_CACHE_NOTE)
-    standin = bool(is_run and records_or_run.place.is_standin)
+    standin = bool(is_run and records_or_run.endpoint.is_standin)
     return CostEstimate(
         table=as_frame(rows, ESTIMATE_COLUMNS),
         model_id=model,

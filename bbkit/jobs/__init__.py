@@ -152,7 +152,7 @@ def submit_jobs(
             f"The {sum(file.records for file in files):,} records of {run.name!r} are too few for a job. "
             "Send them with send_on_demand(run)."
         )
-    run.check_place()
+    run.check_endpoint()
     if statuses:
         run.refresh_jobs()
     _queue(run, statuses)
@@ -225,7 +225,7 @@ def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataF
         AWS refused or did not answer.
     """
     run = as_run(run)
-    run.check_place()
+    run.check_endpoint()
     run.refresh_jobs()
     states = run.journal.states()
     chosen = [job_arns] if isinstance(job_arns, str) else job_arns
@@ -245,7 +245,7 @@ def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataF
 def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     """List, or delete, the objects a run left in S3."""
     run = as_run(run)
-    run.check_place()
+    run.check_endpoint()
     if delete:
         _secure_outputs(run)
     found = [*aws.list_objects(run.s3_prefix), *list_media_inputs(run)]

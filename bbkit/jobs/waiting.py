@@ -26,7 +26,7 @@ def advance_jobs(run: Run) -> tuple[pd.DataFrame, bool, str]:
     trouble = ""
     try:
         if any((state.queued and state.open) or state.to_stop for state in run.journal.states()):
-            run.check_place()
+            run.check_endpoint()
             refused = submit_queue(run, patient=True)
             trouble = str(refused or "")
         states = refresh_states(run)
@@ -54,7 +54,7 @@ class Pace:
     def __init__(self, run: Run, every: float | None = None):
         if every is not None:
             validate_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
-        self._first, self._most = (0.1, 2.0) if run.place.is_standin else (5.0, 120.0)
+        self._first, self._most = (0.1, 2.0) if run.endpoint.is_standin else (5.0, 120.0)
         self._every, self._next = every, self._first
 
     def step(self, *, news: bool) -> float:

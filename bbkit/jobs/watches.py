@@ -265,7 +265,7 @@ def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
     if not states:
         raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")
     if any(state.open for state in states):
-        run.check_place()
+        run.check_endpoint()
     with _LIVE_LOCK:
         watch = _LIVE.get(str(run.folder))
         if watch is None or not watch.alive:
@@ -282,9 +282,9 @@ def _forget_watch(watch: JobWatch) -> None:
 
 def console_url(run: Run) -> str:
     """Give the console's page of batch jobs in the run's region; empty for a stand-in."""
-    if run.place.is_standin:
+    if run.endpoint.is_standin:
         return ""
-    region = run.place.region
+    region = run.endpoint.region
     domain = "aws.amazon.com"
     if region.startswith("cn-"):
         domain = "amazonaws.cn"

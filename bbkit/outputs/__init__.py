@@ -102,7 +102,7 @@ def collect_outputs(
     runs = [group.run for group in groups if group.run is not None]
     state.sent_places = [str(file.path) for run in runs for file in run.record_files()]
     if len(runs) == len(groups) == 1:
-        state.price_file, state.is_standin = runs[0].price_file, runs[0].place.is_standin
+        state.price_file, state.is_standin = runs[0].price_file, runs[0].endpoint.is_standin
     _refuse_foreign_source(frame, plan.source)
     return attach_state(frame, state)
 

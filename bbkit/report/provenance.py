@@ -57,7 +57,7 @@ def describe_origin(
     versions = [f"Python {platform.python_version()}", *filter(None, map(_version, _PACKAGES))]
     facts.append(Fact("Versions", (", ".join(versions),)))
     facts.append(Fact("Make it again", (_command(notebook, output, given, options),), is_code=True))
-    is_standin = run is not None and run.place.is_standin
+    is_standin = run is not None and run.endpoint.is_standin
     return Provenance(tuple(facts), is_standin, run.name if run is not None else "", made_at)
 
 
@@ -73,7 +73,7 @@ def _open_run(folder: Any, cwd: Path) -> Any:
 
 
 def _run_facts(run: Any) -> list[Fact]:
-    where = f"{run.place.endpoint}, region {run.place.region}, account {run.place.account}"
+    where = f"{run.endpoint.url}, region {run.endpoint.region}, account {run.endpoint.account}"
     facts = [
         Fact(
             "Run",
@@ -83,7 +83,7 @@ def _run_facts(run: Any) -> list[Fact]:
             ),
         ),
         Fact("Model", (f"{run.model_id} (family {run.family})",)),
-        Fact("Service", (where + ("; a stand-in, not Amazon Bedrock" if run.place.is_standin else ""),)),
+        Fact("Service", (where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else ""),)),
     ]
     jobs = run.jobs().dropna(subset=["job_arn"])
     arns = [f"{row.job_arn} {row.status}" for row in jobs.itertuples()]

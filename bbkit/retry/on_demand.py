@@ -80,7 +80,7 @@ def send_on_demand(
         raise RunError(
             f"Attempt {number} of run {run.name!r} went to a batch job. retry_records makes another."
         )
-    run.check_place()
+    run.check_endpoint()
     started = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     total = sum(file.records for file in files)
@@ -154,7 +154,7 @@ def _answered_id(line: bytes) -> str | None:
 def send_records(run: Run, records: Iterable[Record], *, concurrency: int = 8) -> Iterator[dict[str, Any]]:
     """Send records on demand."""
     waiting = iter(records)
-    options = {**aws.patience(), "max_pool_connections": max(concurrency, 10)}
+    options = {**aws.retry_options(), "max_pool_connections": max(concurrency, 10)}
     stopped = threading.Event()
 
     def send(record: Record) -> dict[str, Any] | None:

@@ -80,7 +80,7 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     files = run.record_files(1)
     if not files:
         raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
-    run.check_place()
+    run.check_endpoint()
     sizes = np.fromiter((len(line) for file in files for line in file_lines(str(file.path))), dtype=np.int64)
     order = np.argsort(sizes, kind="stable")
     chosen = {

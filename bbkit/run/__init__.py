@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit import __version__, aws
-from bbkit.aws import Place
+from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.run.folders import (
@@ -55,7 +55,7 @@ class Run:
         The folder's name when the run was made; jobs and S3 keys begin with it.
     model_id, family, invocation_type : str
         The model, the family its bodies are written for, ``InvokeModel`` or ``Converse``.
-    place : bbkit.aws.Place
+    endpoint : bbkit.aws.Endpoint
         Endpoint, account and region it was made for.
     s3_uri : str
         Place in S3 under which it has a prefix of its own.
@@ -87,7 +87,7 @@ class Run:
     model_id: str
     family: str
     invocation_type: str
-    place: Place
+    endpoint: Endpoint
     s3_uri: str
     role_arn: str
     prompt: str = ""
@@ -194,7 +194,7 @@ class Run:
             model_id=model_id,
             family=name_family(family, model_id, invocation_type),
             invocation_type=invocation_type,
-            place=Place("", "", ""),
+            endpoint=Endpoint("", "", ""),
             s3_uri=given(s3_uri, "s3_uri", "BBKIT_S3_URI").rstrip("/"),
             role_arn=given(role_arn, "role_arn", "BBKIT_ROLE_ARN"),
             prompt=prompt,
@@ -209,7 +209,7 @@ class Run:
         with new_folder(folder) as made:
             run = replace(
                 run,
-                place=aws.find_place(),
+                endpoint=aws.find_endpoint(),
                 source_fingerprint=write_source_rows(source, made / "source.parquet"),
             )
             keep_prices(prices, made)
@@ -238,7 +238,9 @@ class Run:
         folder = Path(folder).absolute()
         try:
             described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            described["place"] = Place(*(described.pop(name) for name in ("endpoint", "account", "region")))
+            described["endpoint"] = Endpoint(
+                *(described.pop(name) for name in ("endpoint", "account", "region"))
+            )
             described["created_at"] = datetime.fromisoformat(described["created_at"])
             known = {item.name for item in fields(cls)}
             return cls(folder=folder, **{name: value for name, value in described.items() if name in known})
@@ -399,23 +401,23 @@ class Run:
         base = f"{self.s3_prefix}output" if own else self.adopted["output_uri"]
         return f"{base}/{job_arn.rpartition('/')[2]}/"
 
-    def check_place(self) -> None:
+    def check_endpoint(self) -> None:
         """Make sure that calls go where the run was made for.
 
         Raises
         ------
         bbkit.core.errors.PlaceError
-            They go elsewhere now; both places are named.
+            They go elsewhere now; both endpoints are named.
         bbkit.core.errors.CredentialsError
             There are no credentials.
         """
-        # What needs no call is compared first: the other place may not be reachable from here.
+        # What needs no call is compared first: the other endpoint may not be reachable from here.
         now = aws.find_route()
-        if (now.region, now.is_standin) == (self.place.region, self.place.is_standin):
-            now = aws.find_place()
-        if not self.place.same_as(now):
+        if (now.region, now.is_standin) == (self.endpoint.region, self.endpoint.is_standin):
+            now = aws.find_endpoint()
+        if not self.endpoint.same_as(now):
             raise PlaceError(
-                f"Run {self.name!r} was made for {self.place}; the credentials now in use are for {now}. "
+                f"Run {self.name!r} was made for {self.endpoint}; the credentials now in use are for {now}. "
                 "Set the environment it was made with."
             )
 

@@ -23,8 +23,8 @@ _JOB = "1-0001"
 
 def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run":
     """Fill the folder of a run from a job: its journal, and its records where they can be read."""
-    place = aws.find_place()
-    _refuse_foreign(job_arn, place)
+    endpoint = aws.find_endpoint()
+    _refuse_foreign(job_arn, endpoint)
     job = aws.get_job(job_arn)
     source = job["inputDataConfig"]["s3InputDataConfig"]
     output = job["outputDataConfig"]["s3OutputDataConfig"]
@@ -37,7 +37,7 @@ def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run
         model_id=model_id,
         family=_family_name(model_id, invocation_type),
         invocation_type=invocation_type,
-        place=place,
+        endpoint=endpoint,
         s3_uri=output["s3Uri"].rstrip("/"),
         role_arn=job["roleArn"],
         created_at=datetime.now(UTC),
@@ -59,17 +59,17 @@ def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run
     return run
 
 
-def _refuse_foreign(job_arn: str, place: aws.Place) -> None:
+def _refuse_foreign(job_arn: str, endpoint: aws.Endpoint) -> None:
     parts = job_arn.split(":") if isinstance(job_arn, str) else []
     if len(parts) != 6 or not parts[5].startswith("model-invocation-job/"):
         raise InputError(
             f"{job_arn!r} is not the ARN of a batch job. It looks like "
             "arn:aws:bedrock:<region>:<account>:model-invocation-job/<12 characters>."
         )
-    if (parts[3], parts[4]) != (place.region, place.account):
+    if (parts[3], parts[4]) != (endpoint.region, endpoint.account):
         raise InputError(
             f"{job_arn} belongs to account {parts[4]} in {parts[3]}; the credentials now in use are for "
-            f"{place}. Set the environment of that account and region."
+            f"{endpoint}. Set the environment of that account and region."
         )
 
 

@@ -186,6 +186,7 @@ def keep_prices(prices: str | Path, folder: Path) -> None:
 
 def write_description(run: "Run", folder: Path) -> None:
     """Write ``run.json``."""
-    described = {name: value for name, value in vars(run).items() if name not in ("folder", "place")}
-    described |= vars(run.place) | {"created_at": run.created_at.isoformat()}
+    described = {name: value for name, value in vars(run).items() if name not in ("folder", "endpoint")}
+    where = {"endpoint": run.endpoint.url, "account": run.endpoint.account, "region": run.endpoint.region}
+    described |= where | {"created_at": run.created_at.isoformat()}
     write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))

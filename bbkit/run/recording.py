@@ -146,7 +146,7 @@ def _write(
 def read_quotas(run: "Run") -> Quotas:
     """Read the account's quotas for the model of a run, or AWS's defaults where that is not allowed."""
     try:
-        run.check_place()
+        run.check_endpoint()
         return Quotas.read(run.model_id)
     except (AwsError, CredentialsError):
         return Quotas.defaults(run.model_id)

@@ -21,7 +21,7 @@ def refresh_states(run: "Run") -> list[JobState]:
     states = run.journal.states()
     if not any(state.lost or (state.job_arn and not state.ended) for state in states):
         return states
-    run.check_place()
+    run.check_endpoint()
     found = [_find_lost(run, state) for state in states]
     if any(found):
         states = run.journal.states()

@@ -101,7 +101,7 @@ def _damaged(folder: Path, names: list[str], why: str) -> RunError:
 
 
 def _download(run: "Run", state: JobState, folder: Path) -> dict[str, int]:
-    run.check_place()
+    run.check_endpoint()
     prefix = run.output_uri(state.job_arn)
     wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
     wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))

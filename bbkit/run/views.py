@@ -19,7 +19,7 @@ def summarize_run(run: "Run") -> dict[str, str]:
     return {
         "folder": str(run.folder),
         "model": f"{run.model_id} ({run.family or 'family not known'}, {run.invocation_type})",
-        "place": str(run.place),
+        "place": str(run.endpoint),
         "S3": run.adopted.get("output_uri") or run.s3_prefix,
         "role": run.role_arn,
         "records": ", ".join(records) or "none written yet",

@@ -50,13 +50,13 @@ def preflight(run: Run) -> Findings:
         There are no credentials.
     """
     run = as_run(run)
-    run.check_place()
-    rows = [Finding("info", "place", f"Calls go to {run.place}.")]
+    run.check_endpoint()
+    rows = [Finding("info", "place", f"Calls go to {run.endpoint}.")]
     rows += _check_values(run)
     rows += _say_model(run)
     rows += look_at_buckets(run)
     rows += look_at_identity(run)
-    if not run.place.is_standin:
+    if not run.endpoint.is_standin:
         rows += _look_at_key(run)
         rows += _say_network(run)
     rows += _count_jobs(run)
@@ -79,11 +79,11 @@ def _say_network(run: Run) -> Iterator[Finding]:
 
 
 def _say_model(run: Run) -> Iterator[Finding]:
-    yield from check_model(run.model_id, run.place.region)
+    yield from check_model(run.model_id, run.endpoint.region)
     kind, geography, _ = split_model_id(run.model_id)
     if not (geography or kind == "application-inference-profile"):
         return
-    if run.place.is_standin:
+    if run.endpoint.is_standin:
         yield Finding("info", "model", f"A stand-in does not tell where {run.model_id} routes to.")
         return
     try:
@@ -92,7 +92,7 @@ def _say_model(run: Run) -> Iterator[Finding]:
     except AwsError as error:
         if error.code == "ResourceNotFoundException":
             yield Finding(
-                "error", "model", f"There is no inference profile {run.model_id} in {run.place.region}.",
+                "error", "model", f"There is no inference profile {run.model_id} in {run.endpoint.region}.",
                 "ListInferenceProfiles shows those there are.",
             )  # fmt: skip
         else:

@@ -24,8 +24,9 @@ def partition_of(region: str) -> str:
 
 def job_arns(run: Run) -> str:
     """Name every batch job of the run's account and region."""
-    place = run.place
-    return f"arn:{partition_of(place.region)}:bedrock:{place.region}:{place.account}:model-invocation-job/*"
+    endpoint = run.endpoint
+    base = f"arn:{partition_of(endpoint.region)}:bedrock:{endpoint.region}:{endpoint.account}"
+    return f"{base}:model-invocation-job/*"
 
 
 def media_folders(run: Run) -> list[str]:
@@ -46,21 +47,21 @@ def bucket_arns(run: Run) -> list[str]:
 
 def s3_arn(run: Run, uri: str) -> str:
     """Name a place in S3 as policies do."""
-    return f"arn:{partition_of(run.place.region)}:s3:::{uri.removeprefix('s3://')}"
+    return f"arn:{partition_of(run.endpoint.region)}:s3:::{uri.removeprefix('s3://')}"
 
 
 def model_arns(run: Run) -> list[str]:
     """Name everything a job of this run invokes: the profile, and the model in every region it routes to."""
     kind, geography, bare = split_model_id(run.model_id)
-    place, partition = run.place, partition_of(run.place.region)
-    here = f"arn:{partition}:bedrock:{place.region}"
+    endpoint, partition = run.endpoint, partition_of(run.endpoint.region)
+    here = f"arn:{partition}:bedrock:{endpoint.region}"
     if kind == "application-inference-profile":
         return [run.model_id, *(_routed(run) or [f"arn:{partition}:bedrock:*::foundation-model/*"])]
     if kind.startswith("custom-model") or not geography:
         return [
             run.model_id if run.model_id.startswith("arn:") else f"{here}::foundation-model/{run.model_id}"
         ]
-    profile = f"{here}:{place.account}:inference-profile/{geography}.{bare}"
+    profile = f"{here}:{endpoint.account}:inference-profile/{geography}.{bare}"
     guessed = [
         f"{here}::foundation-model/{bare}",
         f"arn:{partition}:bedrock:{_AREAS.get(geography, '*')}::foundation-model/{bare}",
@@ -88,8 +89,8 @@ def needs_invoke(run: Run) -> bool:
 def key_arn(run: Run) -> str:
     """Name the run's KMS key."""
     key = run.job_options.get("kms_key_id", "")
-    place = run.place
-    base = f"arn:{partition_of(place.region)}:kms:{place.region}:{place.account}:key/"
+    endpoint = run.endpoint
+    base = f"arn:{partition_of(endpoint.region)}:kms:{endpoint.region}:{endpoint.account}:key/"
     if key.startswith("arn:") and ":alias/" not in key:
         return key
     return f"{base}*" if "alias/" in key else f"{base}{key}"

@@ -34,19 +34,19 @@ def _look_at_bucket(run: Run, bucket: str, keys: Sequence[str]) -> Iterator[Find
         return
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "")
-    if region and region != run.place.region:
+    if region and region != run.endpoint.region:
         yield Finding(
-            "error", "bucket", f"Bucket {bucket} is in {region}, the jobs run in {run.place.region}.",
-            f"Use a bucket in {run.place.region}.",
+            "error", "bucket", f"Bucket {bucket} is in {region}, the jobs run in {run.endpoint.region}.",
+            f"Use a bucket in {run.endpoint.region}.",
         )  # fmt: skip
     yield from _try_writing(bucket, keys, expected)
     yield from _look_at_media(run, bucket)
-    if not run.place.is_standin:
+    if not run.endpoint.is_standin:
         yield from _look_at_encryption(bucket, expected)
 
 
 def _say_bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
-    here = run.place.region
+    here = run.endpoint.region
     own = bucket == split_s3_uri(run.s3_prefix)[0]
     if error.code in ("404", "NoSuchBucket"):
         if own:

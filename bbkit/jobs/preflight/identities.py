@@ -18,14 +18,14 @@ from bbkit.run import Run
 
 def look_at_identity(run: Run) -> Iterator[Finding]:
     """Look at the role, its trust, its permissions, and at the caller's."""
-    theirs, ours = run.role_arn.split(":")[4], run.place.account
+    theirs, ours = run.role_arn.split(":")[4], run.endpoint.account
     if theirs != ours:
         yield Finding(
             "error", "role", f"Role {run.role_arn} is of account {theirs or 'none'}, the jobs run in {ours}.",
             f"Use a role of account {ours}; set it with run.change(role_arn=...).",
         )  # fmt: skip
         return
-    if run.place.is_standin:
+    if run.endpoint.is_standin:
         yield Finding(
             "info", "role", "A stand-in has no IAM, KMS or VPC: policies, keys, networks are not looked at.",
             "They matter on AWS only; run this again there.",
@@ -44,7 +44,7 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
     except AwsError as error:
         if error.code == "NoSuchEntity":
             yield Finding(
-                "error", "role", f"There is no role {name} in account {run.place.account}.",
+                "error", "role", f"There is no role {name} in account {run.endpoint.account}.",
                 f"Make it; {POLICIES} Then set it with run.change(role_arn=...).",
             )  # fmt: skip
         else:
@@ -56,15 +56,15 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
             "Set it with run.change(role_arn=...).",
         )  # fmt: skip
     verdict, why = judge_trust(
-        role["AssumeRolePolicyDocument"], account=run.place.account, region=run.place.region
+        role["AssumeRolePolicyDocument"], account=run.endpoint.account, region=run.endpoint.region
     )
     if verdict == "allowed":
         yield Finding("info", "trust", f"Role {name} trusts Bedrock for batch jobs here.")
     elif verdict == "denied":
         yield Finding(
             "error", "trust",
-            f"Role {name} does not trust Bedrock for batch jobs of account {run.place.account} in "
-            f"{run.place.region}: {why}.", f"Change its trust policy; {POLICIES}",
+            f"Role {name} does not trust Bedrock for batch jobs of account {run.endpoint.account} in "
+            f"{run.endpoint.region}: {why}.", f"Change its trust policy; {POLICIES}",
         )  # fmt: skip
     else:
         yield Finding("unknown", "trust", f"Whether role {name} trusts Bedrock is not known: {why}.")
@@ -82,7 +82,7 @@ def _look_at_permissions(run: Run) -> Iterator[Finding]:
         asked.append((["bedrock:InvokeModel"], model_arns(run)))
     if run.job_options.get("kms_key_id"):
         asked.append((["kms:Decrypt", "kms:GenerateDataKey"], [key_arn(run)]))
-    owner = run.job_options.get("bucket_owner") or run.place.account
+    owner = run.job_options.get("bucket_owner") or run.endpoint.account
     yield from _simulate("permissions", "the role", run.role_arn, asked, {"aws:ResourceAccount": owner})
 
 

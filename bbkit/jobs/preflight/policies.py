@@ -50,7 +50,7 @@ def _trust(run: Run) -> dict[str, Any]:
             "Principal": {"Service": SERVICE},
             "Action": "sts:AssumeRole",
             "Condition": {
-                "StringEquals": {"aws:SourceAccount": run.place.account},
+                "StringEquals": {"aws:SourceAccount": run.endpoint.account},
                 "ArnEquals": {"aws:SourceArn": job_arns(run)},
             },
         }
@@ -58,7 +58,7 @@ def _trust(run: Run) -> dict[str, Any]:
 
 
 def _role(run: Run) -> dict[str, Any]:
-    owner = run.job_options.get("bucket_owner") or run.place.account
+    owner = run.job_options.get("bucket_owner") or run.endpoint.account
     owned = {"Condition": {"StringEquals": {"aws:ResourceAccount": owner}}}
     read = [s3_arn(run, f"{uri}*") for uri in (f"{run.s3_prefix}input/", *media_folders(run))]
     written = s3_arn(run, f"{run.s3_prefix}output/*")
@@ -82,8 +82,8 @@ def _use_key(run: Run) -> dict[str, Any]:
 
 
 def _vpc_statements(run: Run) -> Iterator[dict[str, Any]]:
-    place, vpc = run.place, run.job_options["vpc_config"]
-    base = f"arn:{partition_of(place.region)}:ec2:{place.region}:{place.account}"
+    endpoint, vpc = run.endpoint, run.job_options["vpc_config"]
+    base = f"arn:{partition_of(endpoint.region)}:ec2:{endpoint.region}:{endpoint.account}"
     network = [f"{base}:subnet/{name}" for name in vpc["subnetIds"]]
     network += [f"{base}:security-group/{name}" for name in vpc["securityGroupIds"]]
     tagged = {"aws:RequestTag/BedrockManaged": ["true"]}
