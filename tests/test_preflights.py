@@ -20,8 +20,7 @@ from bbkit.cli import main
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError
 from bbkit.jobs import clean_run
 from bbkit.jobs.preflight import policies_for, preflight
-from bbkit.jobs.preflight.identities import judge_simulation
-from bbkit.jobs.preflight.trusts import judge_trust
+from bbkit.jobs.preflight.identities import judge_simulation, judge_trust
 
 ACCOUNT = "123456789012"
 MODEL = "amazon.nova-lite-v1:0"
@@ -279,6 +278,25 @@ def test_iam_takes_the_policies_we_write(tmp_path: Path) -> None:
     ]
     assert f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/{PROFILE}" in invoked
     assert any("::foundation-model/anthropic.claude-sonnet-4-20250514-v1:0" in arn for arn in invoked)
+
+
+@pytest.mark.usefixtures("aws_account")
+def test_an_inference_profile_is_asked_for_once_in_a_call(tmp_path: Path) -> None:
+    asked: list[str] = []
+    model = "arn:aws:bedrock:us-west-2::foundation-model/anthropic.claude-sonnet-4-20250514-v1:0"
+
+    def answer(params: dict[str, Any]) -> dict[str, Any]:
+        asked.append(params["url_path"])
+        return {"models": [{"modelArn": model}]}
+
+    answer_call("bedrock", "GetInferenceProfile", answer)
+    run = make_run(tmp_path / "run", make_role(TRUST), model_id=PROFILE)
+    found = preflight(run)
+    assert f"{PROFILE} routes to us-west-2." in found["finding"].tolist()
+    assert len(asked) == 1
+    caller = policies_for(run)["caller"]["Statement"]
+    assert model in next(item for item in caller if item["Sid"] == "OnDemand")["Resource"]
+    assert len(asked) == 2
 
 
 def test_policies_name_only_this_run(standin: Any, tmp_path: Path) -> None:

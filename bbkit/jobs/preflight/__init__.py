@@ -1,6 +1,8 @@
 """Preflight: account, model, buckets, role and quotas looked at before money is spent.
 
-What may not be looked at is said to be unknown, never fine.
+A run becomes its `Arns`, read once per call; `check_buckets`, `check_identity` and the checks here yield
+findings of it, and `policies_for` writes the policies that would let it run. What may not be looked at is
+said to be unknown, never fine.
 """
 
 from collections.abc import Iterator
@@ -8,13 +10,13 @@ from collections.abc import Iterator
 from bbkit import aws
 from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
-from bbkit.core.errors import AwsError, InputError
+from bbkit.core.errors import AwsError, CredentialsError, InputError
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.families import split_model_id
-from bbkit.jobs.preflight.buckets import look_at_buckets
-from bbkit.jobs.preflight.identities import look_at_identity
-from bbkit.jobs.preflight.policies import policies_for
-from bbkit.jobs.preflight.wordings import not_seen
+from bbkit.jobs.preflight.arns import Arns
+from bbkit.jobs.preflight.buckets import check_buckets
+from bbkit.jobs.preflight.identities import check_identity
+from bbkit.jobs.preflight.policies import not_seen, policies_for
 from bbkit.run import Run, as_run
 from bbkit.run.folders import refuse_values
 from bbkit.run.journal import TERMINAL
@@ -51,60 +53,52 @@ def preflight(run: Run) -> Findings:
     """
     run = as_run(run)
     run.check_endpoint()
+    arns = Arns(run)
     rows = [Finding("info", "place", f"Calls go to {run.endpoint}.")]
-    rows += _check_values(run)
-    rows += _say_model(run)
-    rows += look_at_buckets(run)
-    rows += look_at_identity(run)
-    if not run.endpoint.is_standin:
-        rows += _look_at_key(run)
-        rows += _say_network(run)
-    rows += _count_jobs(run)
+    for check in (
+        _check_values,
+        _check_model,
+        check_buckets,
+        check_identity,
+        _check_key,
+        _check_network,
+        _check_jobs,
+    ):
+        rows += check(arns)
     return findings(rows)
 
 
-def _check_values(run: Run) -> Iterator[Finding]:
+def _check_values(arns: Arns) -> Iterator[Finding]:
     try:
-        refuse_values(run)
+        refuse_values(arns.run)
     except InputError as error:
         yield Finding("error", "values", str(error), "run.change(...) corrects it.")
 
 
-def _say_network(run: Run) -> Iterator[Finding]:
-    if run.job_options.get("vpc_config"):
+def _check_model(arns: Arns) -> Iterator[Finding]:
+    model_id, endpoint = arns.run.model_id, arns.run.endpoint
+    yield from check_model(model_id, endpoint.region)
+    if not arns.is_profile:
+        return
+    if endpoint.is_standin:
+        yield Finding("info", "model", f"A stand-in does not tell where {model_id} routes to.")
+    elif isinstance(routed := arns.routed, CredentialsError):
+        raise routed
+    elif isinstance(routed, list):
+        regions = sorted({arn.split(":")[3] for arn in routed} - {""})
+        yield Finding("info", "model", f"{model_id} routes to {', '.join(regions)}.")
+    elif routed.code == "ResourceNotFoundException":
         yield Finding(
-            "unknown", "vpc", "Subnets, security groups and the endpoint for S3 were not looked at.",
-            "See https://docs.aws.amazon.com/bedrock/latest/userguide/batch-vpc.html.",
+            "error", "model", f"There is no inference profile {model_id} in {endpoint.region}.",
+            "ListInferenceProfiles shows those there are.",
         )  # fmt: skip
+    else:
+        yield not_seen("model", f"Inference profile {model_id}", routed)
 
 
-def _say_model(run: Run) -> Iterator[Finding]:
-    yield from check_model(run.model_id, run.endpoint.region)
-    kind, geography, _ = split_model_id(run.model_id)
-    if not (geography or kind == "application-inference-profile"):
-        return
-    if run.endpoint.is_standin:
-        yield Finding("info", "model", f"A stand-in does not tell where {run.model_id} routes to.")
-        return
-    try:
-        with aws.translated():
-            found = aws.client("bedrock").get_inference_profile(inferenceProfileIdentifier=run.model_id)
-    except AwsError as error:
-        if error.code == "ResourceNotFoundException":
-            yield Finding(
-                "error", "model", f"There is no inference profile {run.model_id} in {run.endpoint.region}.",
-                "ListInferenceProfiles shows those there are.",
-            )  # fmt: skip
-        else:
-            yield not_seen("model", f"Inference profile {run.model_id}", error)
-        return
-    regions = sorted({model["modelArn"].split(":")[3] for model in found["models"]} - {""})
-    yield Finding("info", "model", f"{run.model_id} routes to {', '.join(regions)}.")
-
-
-def _look_at_key(run: Run) -> Iterator[Finding]:
-    key = run.job_options.get("kms_key_id", "")
-    if not key:
+def _check_key(arns: Arns) -> Iterator[Finding]:
+    key = arns.run.job_options.get("kms_key_id", "")
+    if not key or arns.run.endpoint.is_standin:
         return
     try:
         with aws.translated():
@@ -124,10 +118,18 @@ def _look_at_key(run: Run) -> Iterator[Finding]:
     yield Finding("unknown", "key", f"Whether the policy of key {key} allows the role is not looked at.")
 
 
-def _count_jobs(run: Run) -> Iterator[Finding]:
+def _check_network(arns: Arns) -> Iterator[Finding]:
+    if arns.run.job_options.get("vpc_config") and not arns.run.endpoint.is_standin:
+        yield Finding(
+            "unknown", "vpc", "Subnets, security groups and the endpoint for S3 were not looked at.",
+            "See https://docs.aws.amazon.com/bedrock/latest/userguide/batch-vpc.html.",
+        )  # fmt: skip
+
+
+def _check_jobs(arns: Arns) -> Iterator[Finding]:
     """Compare the jobs in flight, of whoever in this account and region, with the quota of the model."""
     try:
-        bare = split_model_id(run.model_id)[2]
+        bare = split_model_id(arns.run.model_id)[2]
         running = [
             job
             for status in _OPEN
@@ -137,8 +139,8 @@ def _count_jobs(run: Run) -> Iterator[Finding]:
     except AwsError as error:
         yield not_seen("jobs", "The jobs in flight", error)
         return
-    quotas = Quotas.read(run.model_id)
-    wanted = len({file.job for file in run.record_files()})
+    quotas = Quotas.read(arns.run.model_id)
+    wanted = len({file.job for file in arns.files})
     room = quotas.max_jobs - len(running)
     text = f"{len(running)} of {quotas.max_jobs} concurrent jobs of this model are in flight ({quotas.note})."
     if wanted > room:

@@ -1,5 +1,7 @@
 """ARNs of what a run needs: jobs, model, places in S3, key, whoever calls."""
 
+from functools import cached_property
+
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError
 from bbkit.families import split_model_id
@@ -18,82 +20,76 @@ _AREAS = {
 
 
 def partition_of(region: str) -> str:
-    """Name the partition of a region."""
     return {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
 
 
-def job_arns(run: Run) -> str:
-    """Name every batch job of the run's account and region."""
-    endpoint = run.endpoint
-    base = f"arn:{partition_of(endpoint.region)}:bedrock:{endpoint.region}:{endpoint.account}"
-    return f"{base}:model-invocation-job/*"
+class Arns:
+    """What one run needs, for one call: its files are read and its inference profile is asked for once."""
 
+    def __init__(self, run: Run):
+        self.run = run
+        self.partition = partition_of(run.endpoint.region)
+        self.files = run.record_files()
+        self.media = sorted({file.media for file in self.files if file.media})
+        self.own_uris = [f"{run.s3_prefix}input/", *(f"{folder}{run.label}-" for folder in self.media)]
+        self.jobs = self.here("bedrock", "model-invocation-job/*")
+        self._kind, self._geography, self._bare = split_model_id(run.model_id)
 
-def media_folders(run: Run) -> list[str]:
-    """Name the folders in S3 whose media the run's records point to."""
-    return sorted({file.media for file in run.record_files() if file.media})
+    def here(self, service: str, name: str) -> str:
+        return f"arn:{self.partition}:{service}:{self.run.endpoint.region}:{self.run.endpoint.account}:{name}"
 
+    def in_s3(self, uri: str) -> str:
+        return f"arn:{self.partition}:s3:::{uri.removeprefix('s3://')}"
 
-def own_uris(run: Run) -> list[str]:
-    """Name what input files of the run begin with in S3."""
-    return [f"{run.s3_prefix}input/", *(f"{folder}{run.label}-" for folder in media_folders(run))]
+    @property
+    def buckets(self) -> list[str]:
+        """The run's bucket and those of its media."""
+        uris = [self.run.s3_prefix, *self.media]
+        return list(dict.fromkeys(self.in_s3(aws.split_s3_uri(uri)[0]) for uri in uris))
 
+    @property
+    def is_profile(self) -> bool:
+        """Whether the model is an inference profile, which the role must be allowed to invoke."""
+        return bool(self._geography) or self._kind == "application-inference-profile"
 
-def bucket_arns(run: Run) -> list[str]:
-    """Name the run's bucket and those of its media."""
-    uris = [run.s3_prefix, *media_folders(run)]
-    return list(dict.fromkeys(s3_arn(run, f"s3://{aws.split_s3_uri(uri)[0]}") for uri in uris))
+    @cached_property
+    def routed(self) -> list[str] | AwsError | CredentialsError:
+        """The models an inference profile routes to, or why they are not known."""
+        try:
+            with aws.translated():
+                profile = aws.client("bedrock").get_inference_profile(
+                    inferenceProfileIdentifier=self.run.model_id
+                )
+        except (AwsError, CredentialsError) as error:
+            return error
+        return sorted(model["modelArn"] for model in profile["models"])
 
-
-def s3_arn(run: Run, uri: str) -> str:
-    """Name a place in S3 as policies do."""
-    return f"arn:{partition_of(run.endpoint.region)}:s3:::{uri.removeprefix('s3://')}"
-
-
-def model_arns(run: Run) -> list[str]:
-    """Name everything a job of this run invokes: the profile, and the model in every region it routes to."""
-    kind, geography, bare = split_model_id(run.model_id)
-    endpoint, partition = run.endpoint, partition_of(run.endpoint.region)
-    here = f"arn:{partition}:bedrock:{endpoint.region}"
-    if kind == "application-inference-profile":
-        return [run.model_id, *(_routed(run) or [f"arn:{partition}:bedrock:*::foundation-model/*"])]
-    if kind.startswith("custom-model") or not geography:
-        return [
-            run.model_id if run.model_id.startswith("arn:") else f"{here}::foundation-model/{run.model_id}"
+    @cached_property
+    def models(self) -> list[str]:
+        """Everything a job of this run invokes: the profile, and the model in every region it routes to."""
+        model_id, geography, bare = self.run.model_id, self._geography, self._bare
+        base, here = f"arn:{self.partition}:bedrock", self.run.endpoint.region
+        if not self.is_profile or self._kind.startswith("custom-model"):
+            return [
+                model_id if model_id.startswith("arn:") else f"{base}:{here}::foundation-model/{model_id}"
+            ]
+        routed = self.routed if isinstance(self.routed, list) else []
+        if self._kind == "application-inference-profile":
+            return [model_id, *(routed or [f"{base}:*::foundation-model/*"])]
+        guessed = [
+            f"{base}:{region}::foundation-model/{bare}" for region in (here, _AREAS.get(geography, "*"))
         ]
-    profile = f"{here}:{endpoint.account}:inference-profile/{geography}.{bare}"
-    guessed = [
-        f"{here}::foundation-model/{bare}",
-        f"arn:{partition}:bedrock:{_AREAS.get(geography, '*')}::foundation-model/{bare}",
-    ]
-    # A global profile also authorizes against an ARN without a region.
-    everywhere = [f"arn:{partition}:bedrock:::foundation-model/{bare}"] if geography == "global" else []
-    return [profile, *(_routed(run) or guessed), *everywhere]
+        # A global profile also authorizes against an ARN without a region.
+        everywhere = [f"{base}:::foundation-model/{bare}"] if geography == "global" else []
+        profile = self.here("bedrock", f"inference-profile/{geography}.{bare}")
+        return [profile, *(routed or guessed), *everywhere]
 
-
-def _routed(run: Run) -> list[str]:
-    try:
-        with aws.translated():
-            found = aws.client("bedrock").get_inference_profile(inferenceProfileIdentifier=run.model_id)
-        return sorted(model["modelArn"] for model in found["models"])
-    except (AwsError, CredentialsError):
-        return []
-
-
-def needs_invoke(run: Run) -> bool:
-    """Tell whether the role must be allowed to invoke the model: for inference profiles it must."""
-    kind, geography, _ = split_model_id(run.model_id)
-    return bool(geography) or kind == "application-inference-profile"
-
-
-def key_arn(run: Run) -> str:
-    """Name the run's KMS key."""
-    key = run.job_options.get("kms_key_id", "")
-    endpoint = run.endpoint
-    base = f"arn:{partition_of(endpoint.region)}:kms:{endpoint.region}:{endpoint.account}:key/"
-    if key.startswith("arn:") and ":alias/" not in key:
-        return key
-    return f"{base}*" if "alias/" in key else f"{base}{key}"
+    @property
+    def key(self) -> str:
+        key: str = self.run.job_options.get("kms_key_id", "")
+        if key.startswith("arn:") and ":alias/" not in key:
+            return key
+        return self.here("kms", "key/*" if "alias/" in key else f"key/{key}")
 
 
 def caller_arns() -> list[str]:
@@ -103,7 +99,7 @@ def caller_arns() -> list[str]:
             arn = aws.client("sts").get_caller_identity()["Arn"]
     except (AwsError, CredentialsError):
         return []
-    partition, account, name = (arn.split(":", 5)[place] for place in (1, 4, 5))
+    partition, account, name = (arn.split(":", 5)[part] for part in (1, 4, 5))
     kind, _, rest = name.partition("/")
     base = f"arn:{partition}:iam::{account}"
     if kind == "user":

@@ -1,6 +1,4 @@
-"""The buckets of a run, its own and those of its media: there, here, writable, encrypted with what. Part of
-the room `preflights`.
-"""
+"""The buckets of a run, its own and those of its media: there, here, writable, encrypted with what."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,29 +6,30 @@ from bbkit import aws
 from bbkit.aws import split_s3_uri
 from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding
-from bbkit.jobs.preflight.arns import media_folders, own_uris
-from bbkit.jobs.preflight.wordings import DENIED, POLICIES, not_seen
+from bbkit.jobs.preflight.arns import Arns
+from bbkit.jobs.preflight.policies import DENIED, POLICIES, not_seen
 from bbkit.run import Run
 
 
-def look_at_buckets(run: Run) -> Iterator[Finding]:
+def check_buckets(arns: Arns) -> Iterator[Finding]:
     """Look at every bucket that the jobs read or write."""
     probes: dict[str, list[str]] = {}
-    for uri in own_uris(run):
+    for uri in arns.own_uris:
         bucket, key = split_s3_uri(uri)
         probes.setdefault(bucket, []).append(f"{key}preflight")
     for bucket, keys in probes.items():
-        yield from _look_at_bucket(run, bucket, keys)
+        yield from _check_bucket(arns, bucket, keys)
 
 
-def _look_at_bucket(run: Run, bucket: str, keys: Sequence[str]) -> Iterator[Finding]:
+def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Finding]:
+    run = arns.run
     owner = run.job_options.get("bucket_owner")
     expected = {"ExpectedBucketOwner": owner} if owner else {}
     try:
         with aws.translated():
             answer = aws.client("s3").head_bucket(Bucket=bucket, **expected)
     except AwsError as error:
-        yield _say_bucket_error(bucket, run, error)
+        yield _bucket_error(bucket, run, error)
         return
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "")
@@ -40,14 +39,13 @@ def _look_at_bucket(run: Run, bucket: str, keys: Sequence[str]) -> Iterator[Find
             f"Use a bucket in {run.endpoint.region}.",
         )  # fmt: skip
     yield from _try_writing(bucket, keys, expected)
-    yield from _look_at_media(run, bucket)
+    yield from _check_media(arns, bucket)
     if not run.endpoint.is_standin:
-        yield from _look_at_encryption(bucket, expected)
+        yield from _check_encryption(bucket, expected)
 
 
-def _say_bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
-    here = run.endpoint.region
-    own = bucket == split_s3_uri(run.s3_prefix)[0]
+def _bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
+    here, own = run.endpoint.region, bucket == split_s3_uri(run.s3_prefix)[0]
     if error.code in ("404", "NoSuchBucket"):
         if own:
             remedy = f"Make it in {here}, or name another with s3_uri=."
@@ -82,8 +80,8 @@ def _try_writing(bucket: str, keys: Sequence[str], expected: Mapping[str, str]) 
         yield Finding("info", "bucket", f"Bucket {bucket} is there and can be written to.")
 
 
-def _look_at_media(run: Run, bucket: str) -> Iterator[Finding]:
-    for folder in media_folders(run):
+def _check_media(arns: Arns, bucket: str) -> Iterator[Finding]:
+    for folder in arns.media:
         if split_s3_uri(folder)[0] != bucket:
             continue
         try:
@@ -96,7 +94,7 @@ def _look_at_media(run: Run, bucket: str) -> Iterator[Finding]:
             yield not_seen("bucket", f"What is in {folder}", error)
 
 
-def _look_at_encryption(bucket: str, expected: Mapping[str, str]) -> Iterator[Finding]:
+def _check_encryption(bucket: str, expected: Mapping[str, str]) -> Iterator[Finding]:
     try:
         with aws.translated():
             answer = aws.client("s3").get_bucket_encryption(Bucket=bucket, **expected)

@@ -3,21 +3,22 @@
 Never tried on a real account; the parsing is held against moto's IAM.
 """
 
-from collections.abc import Iterator, Mapping
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding
-from bbkit.jobs.preflight.arns import bucket_arns, key_arn, model_arns, needs_invoke, own_uris, s3_arn
-from bbkit.jobs.preflight.policies import SERVICE
-from bbkit.jobs.preflight.trusts import judge_trust
-from bbkit.jobs.preflight.wordings import POLICIES, not_seen
+from bbkit.jobs.preflight.arns import Arns, partition_of
+from bbkit.jobs.preflight.policies import POLICIES, SERVICE, not_seen
 from bbkit.run import Run
 
 
-def look_at_identity(run: Run) -> Iterator[Finding]:
+def check_identity(arns: Arns) -> Iterator[Finding]:
     """Look at the role, its trust, its permissions, and at the caller's."""
+    run = arns.run
     theirs, ours = run.role_arn.split(":")[4], run.endpoint.account
     if theirs != ours:
         yield Finding(
@@ -31,12 +32,12 @@ def look_at_identity(run: Run) -> Iterator[Finding]:
             "They matter on AWS only; run this again there.",
         )  # fmt: skip
         return
-    yield from _look_at_role(run)
-    yield from _look_at_permissions(run)
-    yield from _look_at_caller(run)
+    yield from _check_role(run)
+    yield from _check_permissions(arns)
+    yield from _check_caller(arns)
 
 
-def _look_at_role(run: Run) -> Iterator[Finding]:
+def _check_role(run: Run) -> Iterator[Finding]:
     name = run.role_arn.rpartition("/")[2]
     try:
         with aws.translated():
@@ -70,23 +71,25 @@ def _look_at_role(run: Run) -> Iterator[Finding]:
         yield Finding("unknown", "trust", f"Whether role {name} trusts Bedrock is not known: {why}.")
 
 
-def _look_at_permissions(run: Run) -> Iterator[Finding]:
-    read = [s3_arn(run, f"{uri}1-0001.jsonl") for uri in own_uris(run)]
-    written = s3_arn(run, f"{run.s3_prefix}output/abcdefghijkl/1-0001.jsonl.out")
+def _check_permissions(arns: Arns) -> Iterator[Finding]:
+    run = arns.run
+    read = [arns.in_s3(f"{uri}1-0001.jsonl") for uri in arns.own_uris]
+    written = arns.in_s3(f"{run.s3_prefix}output/abcdefghijkl/1-0001.jsonl.out")
     asked: list[tuple[list[str], list[str]]] = [
-        (["s3:ListBucket"], bucket_arns(run)),
+        (["s3:ListBucket"], arns.buckets),
         (["s3:GetObject"], read),
         (["s3:PutObject"], [written]),
     ]
-    if needs_invoke(run):
-        asked.append((["bedrock:InvokeModel"], model_arns(run)))
+    if arns.is_profile:
+        asked.append((["bedrock:InvokeModel"], arns.models))
     if run.job_options.get("kms_key_id"):
-        asked.append((["kms:Decrypt", "kms:GenerateDataKey"], [key_arn(run)]))
+        asked.append((["kms:Decrypt", "kms:GenerateDataKey"], [arns.key]))
     owner = run.job_options.get("bucket_owner") or run.endpoint.account
     yield from _simulate("permissions", "the role", run.role_arn, asked, {"aws:ResourceAccount": owner})
 
 
-def _look_at_caller(run: Run) -> Iterator[Finding]:
+def _check_caller(arns: Arns) -> Iterator[Finding]:
+    run = arns.run
     try:
         with aws.translated():
             arn = aws.client("sts").get_caller_identity()["Arn"]
@@ -99,7 +102,7 @@ def _look_at_caller(run: Run) -> Iterator[Finding]:
     if kind in ("root", "federated-user"):
         yield Finding("unknown", "caller", f"What {arn} may do cannot be simulated.")
         return
-    asked = [(["iam:PassRole"], [run.role_arn]), (["bedrock:CreateModelInvocationJob"], model_arns(run))]
+    asked = [(["iam:PassRole"], [run.role_arn]), (["bedrock:CreateModelInvocationJob"], arns.models)]
     yield from _simulate("caller", "you", arn, asked, {"iam:PassedToService": SERVICE})
 
 
@@ -111,23 +114,17 @@ def _simulate(
         for key, value in context.items()
     ]
     for actions, resources in asked:
+        request = {"PolicySourceArn": arn, "ActionNames": actions, "ResourceArns": resources}
         try:
             with aws.translated():
                 pages = aws.client("iam").get_paginator("simulate_principal_policy")
-                results = [
-                    result
-                    for page in pages.paginate(
-                        PolicySourceArn=arn,
-                        ActionNames=actions,
-                        ResourceArns=resources,
-                        ContextEntries=entries,
-                    )
-                    for result in page["EvaluationResults"]
-                ]
+                answers = list(pages.paginate(**request, ContextEntries=entries))
         except AwsError as error:
             yield not_seen(rule, f"Whether {who} may {', '.join(actions)}", error)
             continue
-        yield from judge_simulation(rule, who, results)
+        yield from judge_simulation(
+            rule, who, [item for page in answers for item in page["EvaluationResults"]]
+        )
 
 
 def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -171,3 +168,102 @@ def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str
         if result["EvalDecision"] not in decisions:
             resource = result.get("EvalResourceName", "the resources asked for")
             yield action, resource, result["EvalDecision"], result.get("MissingContextValues") or []
+
+
+def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tuple[str, str]:
+    """Judge whether a trust policy lets Bedrock assume the role for batch jobs of an account and region."""
+    jobs = f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job"
+    request = {"aws:sourceaccount": account, "aws:sourcearn": f"{jobs}/abcdefghijkl"}
+    allowed, reasons, doubts = False, [], {"Allow": "", "Deny": ""}
+    for statement in _listed(document.get("Statement")):
+        named = _names_bedrock(statement)
+        if named is False:
+            continue
+        effect = "Deny" if statement.get("Effect") == "Deny" else "Allow"
+        verdict, why = _judge_conditions(statement.get("Condition") or {}, request)
+        if verdict == "unknown" or (verdict == "met" and named is None):
+            doubt = why or f"a statement with {effect} says whom or what it does not mean"
+            doubts[effect] = doubts[effect] or doubt
+        elif verdict == "failed":
+            reasons += [why] if effect == "Allow" else []
+        elif effect == "Deny":
+            return "denied", "a Deny statement holds"
+        else:
+            allowed = True
+    if doubt := doubts["Deny"] or ("" if allowed else doubts["Allow"]):
+        return "unknown", doubt
+    if allowed:
+        return "allowed", ""
+    return "denied", (reasons or [f"no statement names the service {SERVICE} with sts:AssumeRole"])[0]
+
+
+def _listed(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _names_bedrock(statement: Mapping[str, Any]) -> bool | None:
+    """Tell whether a statement is about Bedrock assuming the role; None where it names what it is not for."""
+    principal = statement.get("Principal", {})
+    # Anyone is written in two ways.
+    named = (
+        ["*"]
+        if principal == "*"
+        else [item for kind in ("Service", "AWS") for item in _listed(principal.get(kind))]
+    )
+    actions = [str(action).lower() for action in _listed(statement.get("Action"))]
+    whom = "NotPrincipal" in statement or bool({"*", SERVICE} & set(named))
+    what = "NotAction" in statement or any(fnmatch.fnmatchcase("sts:assumerole", item) for item in actions)
+    return (None if statement.keys() & {"NotPrincipal", "NotAction"} else True) if whom and what else False
+
+
+def _judge_conditions(conditions: Mapping[str, Any], request: Mapping[str, str]) -> tuple[str, str]:
+    """Tell whether all conditions are met, one is not, or one cannot be judged."""
+    unknown = ""
+    for operator, tests in conditions.items():
+        for key, accepted in tests.items():
+            value = request.get(key.lower())
+            met = (
+                None if value is None else _is_met(operator, value, [str(item) for item in _listed(accepted)])
+            )
+            if met is None:
+                unknown = unknown or f"its condition {operator} on {key} cannot be judged from here"
+            elif not met:
+                return "failed", f"{key} must be {', '.join(map(str, _listed(accepted)))}, and is {value}"
+    return ("unknown", unknown) if unknown else ("met", "")
+
+
+def _is_met(operator: str, value: str, accepted: Sequence[str]) -> bool | None:
+    """Judge one test as IAM does; None for an operator not known here."""
+    name = (
+        operator.lower().removeprefix("forallvalues:").removeprefix("foranyvalue:").removesuffix("ifexists")
+    )
+    negated = name.replace("not", "", 1) if "not" in name else ""
+    match negated or name:
+        case "stringequals":
+            found = value in accepted
+        case "stringequalsignorecase":
+            found = value.lower() in [item.lower() for item in accepted]
+        case "stringlike":
+            found = any(_matches(value, item) for item in accepted)
+        case "arnequals" | "arnlike":
+            found = any(_matches_arn(value, item) for item in accepted)
+        case _:
+            return None
+    return found != bool(negated)
+
+
+def _matches(value: str, pattern: str) -> bool:
+    """Match ``*`` and ``?`` as IAM does, where brackets mean themselves."""
+    parts = re.split(r"([*?])", pattern)
+    regex = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts)
+    return re.fullmatch(regex, value, re.DOTALL) is not None
+
+
+def _matches_arn(value: str, pattern: str) -> bool:
+    """Match each of the six parts of an ARN by itself, as IAM does."""
+    values, patterns = value.split(":", 5), pattern.split(":", 5)
+    if len(patterns) != 6:
+        return pattern == "*"
+    return all(_matches(*pair) for pair in zip(values, patterns, strict=True))

@@ -9,22 +9,15 @@ on a real account: the KMS statements, for which the batch pages give no policy.
 from collections.abc import Iterator
 from typing import Any
 
+from bbkit.core.errors import AwsError
+from bbkit.core.findings import Finding
 from bbkit.families import split_model_id
-from bbkit.jobs.preflight.arns import (
-    bucket_arns,
-    caller_arns,
-    job_arns,
-    key_arn,
-    media_folders,
-    model_arns,
-    needs_invoke,
-    own_uris,
-    partition_of,
-    s3_arn,
-)
+from bbkit.jobs.preflight.arns import Arns, caller_arns
 from bbkit.run import Run
 
 SERVICE = "bedrock.amazonaws.com"
+POLICIES = "`bbkit doctor RUN --policies` prints the policies this run needs."
+DENIED = ("AccessDenied", "AccessDeniedException", "403", "Forbidden")
 _CALLER_ACTIONS = (
     "CreateModelInvocationJob", "GetModelInvocationJob", "ListModelInvocationJobs", "StopModelInvocationJob",
     "ListFoundationModels", "GetFoundationModel", "ListInferenceProfiles", "GetInferenceProfile",
@@ -34,135 +27,110 @@ _CALLER_ACTIONS = (
 
 def policies_for(run: Run) -> dict[str, dict[str, Any]]:
     """Write the least-privilege policies for exactly this run."""
-    return {"trust": _trust(run), "role": _role(run), "caller": _caller(run)}
+    arns = Arns(run)
+    return {"trust": _trust(arns), "role": _role(arns), "caller": _caller(arns)}
+
+
+def not_seen(rule: str, what: str, error: AwsError) -> Finding:
+    """Make the finding that something could not be looked at."""
+    if error.code in DENIED:
+        finding = f"{what} could not be looked at ({error.code})."
+        return Finding("unknown", rule, finding, f"Ask someone who may look, or for leave to; {POLICIES}")
+    return Finding("unknown", rule, f"{what} could not be looked at. {error}")
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "Version": "2012-10-17",
-        "Statement": [{"Effect": "Allow", **item} for item in statements if item],
-    }
+    return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
-def _trust(run: Run) -> dict[str, Any]:
-    return _document(
-        {
-            "Principal": {"Service": SERVICE},
-            "Action": "sts:AssumeRole",
-            "Condition": {
-                "StringEquals": {"aws:SourceAccount": run.endpoint.account},
-                "ArnEquals": {"aws:SourceArn": job_arns(run)},
-            },
-        }
-    )
+def _allow(sid: str, actions: Any, resources: Any, **conditions: dict[str, Any]) -> dict[str, Any]:
+    allowed = {"Effect": "Allow", "Sid": sid, "Action": actions, "Resource": resources}
+    return allowed | ({"Condition": conditions} if conditions else {})
 
 
-def _role(run: Run) -> dict[str, Any]:
-    owner = run.job_options.get("bucket_owner") or run.endpoint.account
-    owned = {"Condition": {"StringEquals": {"aws:ResourceAccount": owner}}}
-    read = [s3_arn(run, f"{uri}*") for uri in (f"{run.s3_prefix}input/", *media_folders(run))]
-    written = s3_arn(run, f"{run.s3_prefix}output/*")
-    return _document(
-        {"Sid": "ListBucket", "Action": "s3:ListBucket", "Resource": bucket_arns(run), **owned},
-        {"Sid": "ReadInputs", "Action": "s3:GetObject", "Resource": read, **owned},
-        {"Sid": "WriteOutputs", "Action": ["s3:PutObject", "s3:GetObject"], "Resource": written, **owned},
-        {"Sid": "InvokeProfile", "Action": "bedrock:InvokeModel", "Resource": model_arns(run)}
-        if needs_invoke(run)
-        else {},
-        _use_key(run),
-        *(_vpc_statements(run) if run.job_options.get("vpc_config") else ()),
-    )
+def _trust(arns: Arns) -> dict[str, Any]:
+    account = {"aws:SourceAccount": arns.run.endpoint.account}
+    condition = {"StringEquals": account, "ArnEquals": {"aws:SourceArn": arns.jobs}}
+    trusted = {"Principal": {"Service": SERVICE}, "Action": "sts:AssumeRole", "Condition": condition}
+    return _document({"Effect": "Allow", **trusted})
 
 
-def _use_key(run: Run) -> dict[str, Any]:
-    if not run.job_options.get("kms_key_id"):
-        return {}
-    actions = ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"]
-    return {"Sid": "UseKey", "Action": actions, "Resource": key_arn(run)}
+def _role(arns: Arns) -> dict[str, Any]:
+    run = arns.run
+    owned = {"aws:ResourceAccount": run.job_options.get("bucket_owner") or run.endpoint.account}
+    read = [arns.in_s3(f"{uri}*") for uri in (f"{run.s3_prefix}input/", *arns.media)]
+    written = arns.in_s3(f"{run.s3_prefix}output/*")
+    statements = [
+        _allow("ListBucket", "s3:ListBucket", arns.buckets, StringEquals=owned),
+        _allow("ReadInputs", "s3:GetObject", read, StringEquals=owned),
+        _allow("WriteOutputs", ["s3:PutObject", "s3:GetObject"], written, StringEquals=owned),
+    ]
+    if arns.is_profile:
+        statements.append(_allow("InvokeProfile", "bedrock:InvokeModel", arns.models))
+    return _document(*statements, *_on_key(arns), *_on_network(arns))
 
 
-def _vpc_statements(run: Run) -> Iterator[dict[str, Any]]:
-    endpoint, vpc = run.endpoint, run.job_options["vpc_config"]
-    base = f"arn:{partition_of(endpoint.region)}:ec2:{endpoint.region}:{endpoint.account}"
-    network = [f"{base}:subnet/{name}" for name in vpc["subnetIds"]]
-    network += [f"{base}:security-group/{name}" for name in vpc["securityGroupIds"]]
-    tagged = {"aws:RequestTag/BedrockManaged": ["true"]}
-    arn = {"aws:RequestTag/BedrockModelInvocationJobArn": [job_arns(run)]}
+def _on_key(arns: Arns) -> Iterator[dict[str, Any]]:
+    if arns.run.job_options.get("kms_key_id"):
+        yield _allow("UseKey", ["kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"], arns.key)
+
+
+def _on_network(arns: Arns) -> Iterator[dict[str, Any]]:
+    vpc = arns.run.job_options.get("vpc_config")
+    if not vpc:
+        return
     described = ("NetworkInterfaces", "Vpcs", "DhcpOptions", "Subnets", "SecurityGroups")
-    yield {
-        "Sid": "DescribeNetwork",
-        "Action": [f"ec2:Describe{name}" for name in described],
-        "Resource": "*",
-    }
-    yield {
-        "Sid": "CreateInterface",
-        "Action": "ec2:CreateNetworkInterface",
-        "Resource": f"{base}:network-interface/*",
-        "Condition": {"StringEquals": tagged, "ArnEquals": arn},
-    }
-    yield {"Sid": "CreateInterfaceIn", "Action": "ec2:CreateNetworkInterface", "Resource": network}
-    yield {
-        "Sid": "ManageInterface",
-        "Action": [
-            "ec2:CreateNetworkInterfacePermission",
-            "ec2:DeleteNetworkInterface",
-            "ec2:DeleteNetworkInterfacePermission",
-        ],
-        "Resource": "*",
-        "Condition": {"ArnEquals": {"ec2:ResourceTag/BedrockModelInvocationJobArn": [job_arns(run)]}},
-    }
-    yield {
-        "Sid": "TagInterface",
-        "Action": "ec2:CreateTags",
-        "Resource": f"{base}:network-interface/*",
-        "Condition": {"StringEquals": {"ec2:CreateAction": ["CreateNetworkInterface"]}},
-    }
-
-
-def _caller(run: Run) -> dict[str, Any]:
-    invoke = {"Sid": "OnDemand", "Action": "bedrock:InvokeModel", "Resource": model_arns(run)}
-    custom = split_model_id(run.model_id)[0].startswith("custom")
-    return _document(
-        *_on_jobs(run), {} if custom else invoke, *_on_roles(run), *_on_objects(run), _use_key(run)
+    yield _allow("DescribeNetwork", [f"ec2:Describe{name}" for name in described], "*")
+    interfaces = arns.here("ec2", "network-interface/*")
+    yield _allow(
+        "CreateInterface",
+        "ec2:CreateNetworkInterface",
+        interfaces,
+        StringEquals={"aws:RequestTag/BedrockManaged": ["true"]},
+        ArnEquals={"aws:RequestTag/BedrockModelInvocationJobArn": [arns.jobs]},
     )
+    network = [arns.here("ec2", f"subnet/{name}") for name in vpc["subnetIds"]]
+    network += [arns.here("ec2", f"security-group/{name}") for name in vpc["securityGroupIds"]]
+    yield _allow("CreateInterfaceIn", "ec2:CreateNetworkInterface", network)
+    managed = (
+        "CreateNetworkInterfacePermission",
+        "DeleteNetworkInterface",
+        "DeleteNetworkInterfacePermission",
+    )
+    of_jobs = {"ec2:ResourceTag/BedrockModelInvocationJobArn": [arns.jobs]}
+    yield _allow("ManageInterface", [f"ec2:{name}" for name in managed], "*", ArnEquals=of_jobs)
+    creating = {"ec2:CreateAction": ["CreateNetworkInterface"]}
+    yield _allow("TagInterface", "ec2:CreateTags", interfaces, StringEquals=creating)
 
 
-def _on_jobs(run: Run) -> Iterator[dict[str, Any]]:
+def _caller(arns: Arns) -> dict[str, Any]:
+    custom = split_model_id(arns.run.model_id)[0].startswith("custom")
+    invoke = () if custom else (_allow("OnDemand", "bedrock:InvokeModel", arns.models),)
+    return _document(*_on_jobs(arns), *invoke, *_on_roles(arns.run), *_on_objects(arns), *_on_key(arns))
+
+
+def _on_jobs(arns: Arns) -> Iterator[dict[str, Any]]:
     # Lists have no resource of their own, but for those of a resource's tags.
     lists = [name for name in _CALLER_ACTIONS if name.startswith("List") and "Tags" not in name]
     on_jobs = [f"bedrock:{name}" for name in _CALLER_ACTIONS if name not in lists]
-    yield {"Sid": "BatchJobs", "Action": on_jobs, "Resource": sorted({job_arns(run), *model_arns(run)})}
+    yield _allow("BatchJobs", on_jobs, sorted({arns.jobs, *arns.models}))
     quotas = ["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"]
-    yield {"Sid": "LookUp", "Action": [*(f"bedrock:{name}" for name in lists), *quotas], "Resource": "*"}
+    yield _allow("LookUp", [*(f"bedrock:{name}" for name in lists), *quotas], "*")
 
 
 def _on_roles(run: Run) -> Iterator[dict[str, Any]]:
-    yield {
-        "Sid": "PassRole",
-        "Action": "iam:PassRole",
-        "Resource": run.role_arn,
-        "Condition": {"StringEquals": {"iam:PassedToService": SERVICE}},
-    }
-    yield {
-        "Sid": "LookAtRoleAndSelf",
-        "Action": ["iam:GetRole", "iam:SimulatePrincipalPolicy"],
-        "Resource": list(dict.fromkeys([run.role_arn, *caller_arns()])),
-    }
+    passed = {"iam:PassedToService": SERVICE}
+    yield _allow("PassRole", "iam:PassRole", run.role_arn, StringEquals=passed)
+    looked_at = list(dict.fromkeys([run.role_arn, *caller_arns()]))
+    yield _allow("LookAtRoleAndSelf", ["iam:GetRole", "iam:SimulatePrincipalPolicy"], looked_at)
 
 
-def _on_objects(run: Run) -> Iterator[dict[str, Any]]:
-    own = [s3_arn(run, f"{uri}*") for uri in (*own_uris(run), f"{run.s3_prefix}output/")]
-    others = media_folders(run) + ([run.output_uri(run.adopted["job_arn"])] if run.adopted else [])
-    yield {
-        "Sid": "ListBucket",
-        "Action": ["s3:ListBucket", "s3:GetEncryptionConfiguration"],
-        "Resource": bucket_arns(run),
-    }
-    yield {
-        "Sid": "Objects",
-        "Action": ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"],
-        "Resource": own,
-    }
+def _on_objects(arns: Arns) -> Iterator[dict[str, Any]]:
+    run = arns.run
+    own = [arns.in_s3(f"{uri}*") for uri in (*arns.own_uris, f"{run.s3_prefix}output/")]
+    others = arns.media + ([run.output_uri(run.adopted["job_arn"])] if run.adopted else [])
+    yield _allow("ListBucket", ["s3:ListBucket", "s3:GetEncryptionConfiguration"], arns.buckets)
+    on_objects = ("GetObject", "PutObject", "DeleteObject", "AbortMultipartUpload")
+    yield _allow("Objects", [f"s3:{name}" for name in on_objects], own)
     if others:
-        read = [s3_arn(run, f"{uri}*") for uri in others]
-        yield {"Sid": "ReadOthers", "Action": "s3:GetObject", "Resource": read}
+        yield _allow("ReadOthers", "s3:GetObject", [arns.in_s3(f"{uri}*") for uri in others])
