@@ -7,14 +7,14 @@ from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 from bbkit.core.files import file_sha256
 from bbkit.core.text import name_some
-from bbkit.run import RecordFile, Run
+from bbkit.run import InputFile, Run
 from bbkit.run.transfers import Counted, SlowTransfer
 
 Progress = Callable[[int, int], None]
 """Called with the bytes uploaded so far and the bytes to upload."""
 
 
-def input_uri(run: Run, files: Sequence[RecordFile], file: RecordFile) -> str:
+def input_uri(run: Run, files: Sequence[InputFile], file: InputFile) -> str:
     """Name the object an input file is uploaded to."""
     if media := media_folder(files):
         return f"{media}{run.label}-{file.path.name}"
@@ -22,7 +22,7 @@ def input_uri(run: Run, files: Sequence[RecordFile], file: RecordFile) -> str:
     return f"{run.s3_prefix}input/{folder}{file.path.name}"
 
 
-def media_folder(files: Sequence[RecordFile]) -> str:
+def media_folder(files: Sequence[InputFile]) -> str:
     """Name the folder in S3 whose media a job reads."""
     return next((file.media for file in files if file.media), "")
 
@@ -33,7 +33,7 @@ def list_media_inputs(run: Run) -> Iterator[aws.S3Object]:
         yield from aws.list_objects(f"{media}{run.label}-")
 
 
-def clear_media_folder(run: Run, files: Sequence[RecordFile], media: str) -> None:
+def clear_media_folder(run: Run, files: Sequence[InputFile], media: str) -> None:
     """Make sure that a job finds no input file beside its media but its own: it would process and charge
     them all.
     """
@@ -64,7 +64,7 @@ def _numbers(run: Run, jobs: Collection[str]) -> set[str]:
     return {file.path.stem for file in run.record_files() if file.job in jobs}
 
 
-def upload_inputs(run: Run, files: Sequence[RecordFile], progress: Progress | None) -> None:
+def upload_inputs(run: Run, files: Sequence[InputFile], progress: Progress | None) -> None:
     """Upload the input files of a job; those that are there already are left alone."""
     tell = progress or SlowTransfer(f"uploading {files[0].job}")
     count = Counted(tell, sum(file.bytes for file in files))

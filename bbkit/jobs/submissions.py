@@ -14,7 +14,7 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 from bbkit.jobs.inputs import Progress, clear_media_folder, input_uri, media_folder, upload_inputs
-from bbkit.run import RecordFile, Run
+from bbkit.run import InputFile, Run
 from bbkit.run.job_rows import event_of, find_job
 from bbkit.run.journal import PATIENT, TERMINAL, JobState
 
@@ -26,7 +26,7 @@ def name_job(run: Run, state: JobState) -> str:
     return f"{run.label}-{state.job}-{state.submission}"
 
 
-def make_request(run: Run, state: JobState, files: Sequence[RecordFile]) -> dict[str, Any]:
+def make_request(run: Run, state: JobState, files: Sequence[InputFile]) -> dict[str, Any]:
     """Write the whole Create request of a job."""
     options = run.job_options
     given = input_uri(run, files, files[0])
@@ -57,7 +57,7 @@ def make_request(run: Run, state: JobState, files: Sequence[RecordFile]) -> dict
 
 def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -> AwsError | RunError | None:
     """Submit what is queued, until the queue is empty or AWS takes no more for now."""
-    files: dict[str, list[RecordFile]] = {}
+    files: dict[str, list[InputFile]] = {}
     for file in run.record_files():
         files.setdefault(file.job, []).append(file)
     trouble: AwsError | RunError | None = None
@@ -76,7 +76,7 @@ def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -
     return trouble
 
 
-def _submit(run: Run, state: JobState, files: Sequence[RecordFile], progress: Progress | None) -> None:
+def _submit(run: Run, state: JobState, files: Sequence[InputFile], progress: Progress | None) -> None:
     journal = run.journal
     if not _is_queued(run, state):
         return
@@ -100,7 +100,7 @@ def _is_queued(run: Run, state: JobState) -> bool:
     return any(each.queued for each in now if each.submission == state.submission)
 
 
-def _create(run: Run, state: JobState, files: Sequence[RecordFile], progress: Progress | None) -> str:
+def _create(run: Run, state: JobState, files: Sequence[InputFile], progress: Progress | None) -> str:
     # A request whose answer is not known is repeated to the letter; a refused one may have been mended.
     request = state.request
     if not files:

@@ -17,7 +17,7 @@ from bbkit.core.frames import MANIFEST
 from bbkit.core.text import name_some
 from bbkit.outputs.sent_ids import Facts, Segment
 from bbkit.records import iter_record_ids
-from bbkit.run import RecordFile, Run
+from bbkit.run import InputFile, Run
 from bbkit.run.job_rows import tell_unsent
 from bbkit.run.journal import TERMINAL, JobState, latest_states
 from bbkit.run.record_files import on_demand_attempts, on_demand_folder
@@ -239,7 +239,7 @@ def _run_group(run: Run) -> Group:
 def _unsent(run: Run, latest: Mapping[str, JobState]) -> Iterator[dict[str, Any]]:
     """Jobs that are not there, and that no waiting will bring."""
     few = on_demand_attempts(run.folder)
-    jobs: dict[str, list[RecordFile]] = {}
+    jobs: dict[str, list[InputFile]] = {}
     for file in run.record_files():
         jobs.setdefault(file.job, []).append(file)
     for job, files in jobs.items():
@@ -257,7 +257,7 @@ def _unsent(run: Run, latest: Mapping[str, JobState]) -> Iterator[dict[str, Any]
             yield {**told, "reason": "refused", "message": state.refused}
 
 
-def _expected(run: Run, file: RecordFile, state: JobState | None) -> tuple[Facts, str]:
+def _expected(run: Run, file: InputFile, state: JobState | None) -> tuple[Facts, str]:
     """What is known of records of which no line came: their job, and whether one may still come."""
     if state is not None:
         return _job_facts(run, state), "missing" if state.ended else "pending"

@@ -15,12 +15,12 @@ from bbkit.families import Family, Prompt, family_of, user_text_of
 from bbkit.records.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
 from bbkit.records.media import read_media
 from bbkit.records.splitting import plan_split
-from bbkit.records.spools import PlannedFile, Spool, split_spool, spool_lines, write_split
+from bbkit.records.spools import InputFile, Spool, split_spool, spool_lines, write_split
 from bbkit.records.templates import Template, plain_values
 from bbkit.records.tokens import TokenEstimate, estimate_tokens
 
 __all__ = [
-    "PlannedFile",
+    "InputFile",
     "Records",
     "Spool",
     "TokenEstimate",

@@ -18,15 +18,17 @@ _BLOCK = 1 << 22
 
 
 @dataclass(frozen=True)
-class PlannedFile:
-    """One input file."""
+class InputFile:
+    """One input file; `media` is the folder in S3 that holds all media it points to."""
 
     path: Path
-    job: str
+    attempt: int
     number: int
     records: int
     bytes: int
     sha256: str
+    job: str
+    media: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Spool:
 
 def write_split(
     lines: Iterable[bytes], folder: str | Path, quotas: Quotas, *, attempt: int = 1
-) -> list[PlannedFile]:
+) -> list[InputFile]:
     """Write lines into the input files of as few jobs as possible, streaming."""
     place = Path(folder)
     place.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ def spool_lines(lines: Iterable[bytes], path: str | Path) -> Spool:
     return Spool(target, np.array(sizes, dtype=np.int64))
 
 
-def split_spool(spool: Spool, folder: str | Path, quotas: Quotas, *, attempt: int = 1) -> list[PlannedFile]:
+def split_spool(spool: Spool, folder: str | Path, quotas: Quotas, *, attempt: int = 1) -> list[InputFile]:
     """Part a spool into the input files of as few jobs as possible; the spool is used up."""
     place = Path(folder)
     made: list[Path] = []
@@ -87,7 +89,7 @@ def split_spool(spool: Spool, folder: str | Path, quotas: Quotas, *, attempt: in
                 parent.rmdir()
         raise
     return [
-        PlannedFile(path, job, number, len(positions), path.stat().st_size, digest)
+        InputFile(path, attempt, number, len(positions), path.stat().st_size, digest, job)
         for number, ((path, job, positions), digest) in enumerate(zip(named, digests, strict=True), 1)
     ]
 

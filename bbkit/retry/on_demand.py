@@ -20,8 +20,9 @@ from bbkit.core.files import write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
 from bbkit.records.lines import read_records
+from bbkit.records.spools import InputFile
 from bbkit.run import Run
-from bbkit.run.record_files import RecordFile, is_sent, on_demand_folder
+from bbkit.run.record_files import is_sent, on_demand_folder
 
 Record = tuple[str | None, Mapping[str, Any]]
 
@@ -111,7 +112,7 @@ def _alone(run: Run, folder: Path, attempt: int) -> Iterator[None]:
         ) from error
 
 
-def _send_file(run: Run, file: RecordFile, path: Path, concurrency: int, count: Callable[[], None]) -> None:
+def _send_file(run: Run, file: InputFile, path: Path, concurrency: int, count: Callable[[], None]) -> None:
     answered = _keep_answered(path)
     for _ in answered:
         count()
@@ -192,7 +193,7 @@ def _send(
         return {**line, "error": {"errorCode": status or 400, "errorMessage": message}}
 
 
-def _finish(folder: Path, attempt: int, files: list[RecordFile], started: datetime) -> dict[str, Any]:
+def _finish(folder: Path, attempt: int, files: list[InputFile], started: datetime) -> dict[str, Any]:
     """Write the manifest from the lines, as the service does, and describe the sending as a job."""
     succeeded = errored = tokens_in = tokens_out = 0
     for file in files:

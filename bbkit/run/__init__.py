@@ -14,6 +14,7 @@ from bbkit import __version__, aws
 from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.frames import JOB_COLUMNS, as_frame
+from bbkit.records.spools import InputFile
 from bbkit.run.folders import (
     PRICES,
     filled_columns,
@@ -31,12 +32,12 @@ from bbkit.run.folders import (
 from bbkit.run.job_options import JOB_OPTIONS, plain_options
 from bbkit.run.job_rows import job_row
 from bbkit.run.journal import JobState, Journal
-from bbkit.run.record_files import RecordFile, read_index
+from bbkit.run.record_files import read_index
 from bbkit.run.recording import write_attempt, write_records
 from bbkit.run.refreshing import refresh_states
 from bbkit.run.views import show_html, show_text
 
-__all__ = ["RecordFile", "Run", "as_run", "write_records"]
+__all__ = ["InputFile", "Run", "as_run", "write_records"]
 
 _CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
 
@@ -338,7 +339,7 @@ class Run:
         """The journal of its jobs."""
         return Journal(self.folder / "jobs.jsonl")
 
-    def record_files(self, attempt: int | None = None) -> list[RecordFile]:
+    def record_files(self, attempt: int | None = None) -> list[InputFile]:
         """List the input files written for this run.
 
         Parameters
@@ -348,7 +349,7 @@ class Run:
 
         Returns
         -------
-        list of RecordFile
+        list of InputFile
             By attempt and number; empty before `write_records`.
         """
         return [file for file in read_index(self.folder) if attempt in (None, file.attempt)]
@@ -466,7 +467,7 @@ class Run:
         pandas.DataFrame
             As `jobs`.
         """
-        records: dict[str, list[RecordFile]] = {}
+        records: dict[str, list[InputFile]] = {}
         for file in self.record_files():
             records.setdefault(file.job, []).append(file)
         rows = [job_row(state, records.get(state.job, [])) for state in states if not state.withdrawn]

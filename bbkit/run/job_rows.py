@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bbkit import aws
+from bbkit.records.spools import InputFile
 from bbkit.run.journal import TERMINAL, JobState, latest_states
-from bbkit.run.record_files import RecordFile
 
 _COUNTS = {
     "records": "totalRecordCount",
@@ -63,7 +63,7 @@ def event_of(name: str, state: JobState) -> dict[str, Any]:
     return {"event": name, "job": state.job, "attempt": state.attempt, "submission": state.submission}
 
 
-def job_row(state: JobState, files: Sequence[RecordFile]) -> dict[str, Any]:
+def job_row(state: JobState, files: Sequence[InputFile]) -> dict[str, Any]:
     """Make a row of the jobs table."""
     seen = {name: value for name, value in state.seen.items() if name != "records" or value}
     if files:

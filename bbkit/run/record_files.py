@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,23 +10,10 @@ from bbkit.checks import iter_places
 from bbkit.core.errors import InputError, RecordsError
 from bbkit.core.text import name_some
 from bbkit.records.lines import read_line
+from bbkit.records.spools import InputFile
 
 if TYPE_CHECKING:
     from bbkit.run import Run
-
-
-@dataclass(frozen=True)
-class RecordFile:
-    """One input file of a run."""
-
-    path: Path
-    attempt: int
-    number: int
-    records: int
-    bytes: int
-    sha256: str
-    job: str
-    media: str = ""
 
 
 def find_media_folder(path: Path) -> str:
@@ -55,10 +41,10 @@ def _places_of(line: bytes) -> list[str]:
     return [uri for _, uri in iter_places(body) if uri.startswith("s3://") and uri.count("/") > 2]
 
 
-def read_index(folder: Path) -> list[RecordFile]:
+def read_index(folder: Path) -> list[InputFile]:
     """List the input files of a run."""
     described = load_index(folder)["files"]
-    files = [RecordFile(**{**item, "path": folder / "records" / item["path"]}) for item in described]
+    files = [InputFile(**{**item, "path": folder / "records" / item["path"]}) for item in described]
     return sorted(files, key=lambda file: (file.attempt, file.number))
 
 

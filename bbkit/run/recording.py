@@ -19,7 +19,7 @@ from bbkit.core.findings import Findings
 from bbkit.core.frames import as_frame
 from bbkit.core.text import name_some
 from bbkit.records.lines import iter_lines
-from bbkit.records.spools import PlannedFile, split_spool, spool_lines, write_split
+from bbkit.records.spools import InputFile, split_spool, spool_lines, write_split
 from bbkit.run.record_files import find_media_folder, is_sent, load_index, read_index
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
 
 
 def _move_in(
-    planned: Sequence[PlannedFile], made: Path, folder: Path, attempt: int, lineage: Mapping[str, Any]
+    planned: Sequence[InputFile], made: Path, folder: Path, attempt: int, lineage: Mapping[str, Any]
 ) -> None:
     # The index is what makes files part of the run: what a killed writer moved before it is replaced.
     target = folder / "records"
@@ -188,18 +188,11 @@ def _move_in(
     for file in planned:
         place = target / file.path.relative_to(made)
         place.parent.mkdir(exist_ok=True)
-        index["files"].append(
-            {
-                "path": str(file.path.relative_to(made)),
-                "attempt": attempt,
-                "number": file.number,
-                "records": file.records,
-                "bytes": file.bytes,
-                "sha256": file.sha256,
-                "job": file.job,
-                "media": find_media_folder(file.path),
-            }
-        )
+        described = vars(file) | {
+            "path": str(file.path.relative_to(made)),
+            "media": find_media_folder(file.path),
+        }
+        index["files"].append(described)
         file.path.replace(place)
     index["lineage"][str(attempt)] = dict(lineage)
     write_text(target / "index.json", json.dumps(index, indent=1))
