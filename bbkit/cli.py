@@ -178,7 +178,7 @@ def _show_findings(found: "Findings", *, as_json: bool) -> int:
 
 
 def _prices(options: argparse.Namespace) -> int:
-    from bbkit.catalog.prices import refresh_prices
+    from bbkit.catalog.price_lists import refresh_prices
 
     print(refresh_prices(options.output, region=options.region))
     return SUCCESS

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from genai_prices import Usage, calc_price
 
-from bbkit.catalog.price_lists import parse_usage, read_products
-from bbkit.catalog.prices import Price, load_prices, refresh_prices
+from bbkit.catalog.price_lists import parse_usage, read_products, refresh_prices
+from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import AwsError, InputError
 
 # USD per 1,000 tokens in batch as https://aws.amazon.com/bedrock/pricing/ showed them for US East
@@ -63,7 +63,7 @@ def both_know() -> Iterator[tuple[str, Price]]:
         for name in (model_id, *(f"{geography}.{model_id}" for geography in ("us", "eu", "global"))):
             for region in REGIONS:
                 price = prices.find(name, region, "on_demand")
-                if price.is_known and price.place in ("us", "eu", "global", *REGIONS):
+                if price.is_known and price.region in ("us", "eu", "global", *REGIONS):
                     yield name, price
 
 
@@ -227,7 +227,7 @@ def test_the_table_tells_which_batch_prices_are_estimates() -> None:
     table = load_prices().table
     batch = table[table["tier"] == "batch"].groupby("how").size()
     assert batch["half"] > 50 and batch["listed"] > 50
-    assert not table.duplicated(["model_id", "place", "tier"]).any()
+    assert not table.duplicated(["model_id", "region", "tier"]).any()
 
 
 def test_a_date_with_a_time_is_a_date(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import datetime as dt
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from bbkit import aws
 from bbkit.catalog.names import Key, model_keys, name_keys
-from bbkit.catalog.price_files import UNIT
+from bbkit.catalog.prices import UNIT
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import read_data, write_text
 from bbkit.families import geographies_of
@@ -36,6 +36,16 @@ _SKIPPED = re.compile(
     re.IGNORECASE,
 )
 """What in a usage type makes it another product than plain text tokens."""
+
+_DIRECTION = re.compile(
+    r"(?:Million)?(?:Batch)?"
+    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|1h)?[-_]?(?:input)?|(?P<way>input|output))"
+    r"[-_]?tokens?(?:[-_]?count)?(?![a-z])",
+    re.IGNORECASE,
+)
+
+Prices = dict[tuple[str, str, str], dict[str, float]]
+"""Prices by direction of each (model id, region or geography, tier)."""
 
 
 class Usage(NamedTuple):
@@ -69,60 +79,44 @@ def parse_usage(usagetype: str) -> Usage | None:
     """Read a usage type."""
     text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
     text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
-    found = _DIRECTION.search(text)
-    if not found or _SKIPPED.search(text):
+    match = _DIRECTION.search(text)
+    if not match or _SKIPPED.search(text):
         return None
-    name = re.sub(r"-(?:mantle|text)$", "", text[: found.start()].rstrip("-_"), flags=re.IGNORECASE)
-    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[found.start() :])}
-    direction = f"cache_{found['cache']}" if found["cache"] else found["way"]
+    name = re.sub(r"-(?:mantle|text)$", "", text[: match.start()].rstrip("-_"), flags=re.IGNORECASE)
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[match.start() :])}
+    direction = f"cache_{match['cache']}" if match["cache"] else match["way"]
     scope = "global" if "global" in words else "geo" if "geo" in words else ""
     return Usage(name, direction.lower(), "batch" if "batch" in words else "on_demand", scope)
 
 
-_DIRECTION = re.compile(
-    r"(?:Million)?(?:Batch)?"
-    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|1h)?[-_]?(?:input)?|(?P<way>input|output))"
-    r"[-_]?tokens?(?:[-_]?count)?(?![a-z])",
-    re.IGNORECASE,
-)
-
-
 def read_products(
     products: Iterable[Mapping[str, Any]], model_ids: Iterable[str], region: str, service: str = ""
-) -> tuple[dict[tuple[str, str, str], dict[str, float]], Counter[str]]:
+) -> tuple[Prices, Counter[str]]:
     """Pick token prices of known models out of products of the Price List."""
     models: dict[Key, str] = {key: model_id for model_id in model_ids for key in model_keys(model_id)}
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    prices: Prices = {}
     passed: Counter[str] = Counter()
     for product in products:
         attributes = (product.get("product") or {}).get("attributes") or {}
-        if attributes.get("regionCode", region) != region:
-            continue
-        usage = parse_usage(str(attributes.get("usagetype", "")))
-        if usage is None:
+        usagetype = str(attributes.get("usagetype", ""))
+        usage = parse_usage(usagetype)
+        if usage is None or attributes.get("regionCode", region) != region:
             continue
         model_id = _model_of(usage, attributes, models)
         if not model_id:
             passed["of models not in the list"] += 1
             continue
         price = _price_of(product, service or str(attributes.get("servicecode", "")))
-        if price == 0 and usage.direction != "cache_write":
-            price = None  # a price that is not set yet, where writing to a cache may well be free
-        if price is None:
+        if price is None or (price == 0 and usage.direction != "cache_write"):
+            # A price of 0 is not set yet, where writing to a cache may well be free.
             passed["in a unit that is not known, or of 0"] += 1
             continue
-        mantle = "-mantle-" in str(attributes.get("usagetype"))
-        for place in _places_of(usage.scope, region):
-            row = found.setdefault((model_id, place, usage.tier), {})
-            if usage.direction not in row or not mantle:
+        regions = (usage.scope or region,) if usage.scope != "geo" else geographies_of(region) or (region,)
+        for name in regions:
+            row = prices.setdefault((model_id, name, usage.tier), {})
+            if usage.direction not in row or "-mantle-" not in usagetype:
                 row[usage.direction] = price
-    return found, passed
-
-
-def _places_of(scope: str, region: str) -> tuple[str, ...]:
-    if scope == "geo":
-        return geographies_of(region) or (region,)
-    return (scope or region,)
+    return prices, passed
 
 
 def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, str]) -> str:
@@ -157,47 +151,31 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
         raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
-    listed = read_data("models")["models"]
-    model_ids = [model["model_id"] for model in listed]
-    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    model_ids = [model["model_id"] for model in read_data("models")["models"]]
+    prices: Prices = {}
     passed: Counter[str] = Counter()
     here = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]
     for service in SERVICES:
-        rows, left = read_products(aws.get_products(service, here), model_ids, region, service)
+        rows, reasons = read_products(aws.get_products(service, here), model_ids, region, service)
         for key, row in rows.items():
-            found[key] = row | found.get(key, {})
-        passed += left
-    passed += _drop_without_input(found)
-    if not found:
+            prices[key] = row | prices.get(key, {})
+        passed += reasons
+    for key in list(prices):  # no cost could be made of prices without one for input, also none on demand
+        if not any("input" in prices.get((*key[:2], tier), {}) for tier in (key[2], "on_demand")):
+            passed["without a price of input"] += len(prices.pop(key))
+    if not prices:
         raise AwsError(
             f"The AWS Price List has no token prices for {region}. Look whether it is a region of Bedrock."
         )
+    tiers: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for model_id, name, tier in sorted(prices, key=lambda key: (*key[:2], key[2] == "batch")):
+        tiers.setdefault((model_id, name), {})[tier] = prices[model_id, name, tier]
     document = {
         "date": dt.datetime.now(dt.UTC).date().isoformat(),
         "unit": UNIT,
         "source": f"AWS Price List, {region}",
-        "prices": list(_price_rows(found)),
+        "prices": [{"model_id": key[0], "places": [key[1]], **rows} for key, rows in tiers.items()],
     }
     write_text(path, json.dumps(document, indent=1))
-    count = sum(len(row) for row in found.values())
-    return PriceRefresh(path, region, len({key[0] for key in found}), count, dict(passed))
-
-
-def _drop_without_input(found: dict[tuple[str, str, str], dict[str, float]]) -> Counter[str]:
-    """Leave out what no cost could be made of: prices without one for input, also none on demand."""
-    passed: Counter[str] = Counter()
-    for key in list(found):
-        on_demand = found.get((key[0], key[1], "on_demand"), {})
-        if "input" not in found[key] and "input" not in on_demand:
-            passed["without a price of input"] += len(found.pop(key))
-    return passed
-
-
-def _price_rows(found: Mapping[tuple[str, str, str], Mapping[str, float]]) -> Iterator[dict[str, Any]]:
-    for model_id, place in sorted({key[:2] for key in found}):
-        tiers = {
-            tier: dict(found[model_id, place, tier])
-            for tier in ("on_demand", "batch")
-            if (model_id, place, tier) in found
-        }
-        yield {"model_id": model_id, "places": [place], **tiers}
+    count = sum(len(row) for row in prices.values())
+    return PriceRefresh(path, region, len({key[0] for key in prices}), count, dict(passed))

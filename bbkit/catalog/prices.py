@@ -1,41 +1,49 @@
-"""What tokens cost: a dated table of the package, prices of the user's own, and the AWS Price List."""
+"""What tokens cost: a dated table of the package, and price files of one's own, read strictly."""
 
 import datetime as dt
-from dataclasses import dataclass
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
-from bbkit.catalog.price_files import DIRECTIONS, price_rows_of, read_price_file
-from bbkit.catalog.price_lists import refresh_prices
+from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
+from bbkit.core.frames import as_frame
+from bbkit.core.text import arn_region
 from bbkit.families import geographies_of, split_model_id
-
-__all__ = ["DIRECTIONS", "PRICE_COLUMNS", "Price", "Prices", "load_prices", "refresh_prices"]
 
 Tier = Literal["batch", "on_demand"]
 
+DIRECTIONS = ("input", "output", "cache_read", "cache_write")
+UNIT = "USD per million tokens"
 STALE_DAYS = 90
 PRICE_COLUMNS = {
     "model_id": "string",
-    "place": "string",
+    "region": "string",
     "tier": "string",
     **dict.fromkeys(DIRECTIONS, "Float64"),
     "how": "string",
     "source": "string",
     "date": "string",
 }
-"""One row per model, place and tier; prices in USD per million tokens."""
+"""One row per model, region (or geography of profiles) and tier; prices in USD per million tokens."""
+
+_TIERS: tuple[Tier, ...] = ("on_demand", "batch")
+_FILE_NAMES = ("date", "unit", "source", "note", "prices")
+_ROW_NAMES = ("model_id", "places", *_TIERS, "source", "date", "note")
 
 
 @dataclass(frozen=True)
 class Price:
-    """What one model's tokens cost in one place and tier."""
+    """What one model's tokens cost in one region, or geography of profiles, and tier."""
 
     model_id: str
-    place: str
+    region: str
     tier: str
     input: float | None = None
     output: float | None = None
@@ -53,7 +61,11 @@ class Price:
 
     def age_days(self, today: dt.date | None = None) -> int | None:
         """Days since the date of the price; None where it has none."""
-        return _age_days(self.date, today)
+        try:
+            known = dt.date.fromisoformat(self.date if len(self.date) > 7 else f"{self.date}-01")
+        except ValueError:
+            return None
+        return ((today or dt.datetime.now(dt.UTC).date()) - known).days
 
     @property
     def note(self) -> str:
@@ -64,20 +76,12 @@ class Price:
         of = f"of {self.date}" if self.date else "without a date"
         age = self.age_days()
         old = f"; {age:,} days old, so look whether it still holds" if age and age > STALE_DAYS else ""
-        where = f" in {self.place}" if self.place else ""
+        where = f" in {self.region}" if self.region else ""
         return f"Prices {of}{where}, {how.get(self.how, 'as listed')}{old}."
 
 
-def _age_days(date: str, today: dt.date | None) -> int | None:
-    try:
-        known = dt.date.fromisoformat(date if len(date) > 7 else f"{date}-01")
-    except ValueError:
-        return None
-    return ((today or dt.datetime.now(dt.UTC).date()) - known).days
-
-
 class Prices:
-    """Prices by model, place and tier; those of the user before those of the package."""
+    """Prices by model, region and tier; those of the user before those of the package."""
 
     def __init__(self, rows: list[Price]):
         self._rows = rows
@@ -88,21 +92,16 @@ class Prices:
 
     @property
     def table(self) -> pd.DataFrame:
-        """One row per model, place and tier, columns `PRICE_COLUMNS`; ``how`` tells which batch prices are
+        """One row per model, region and tier, columns `PRICE_COLUMNS`; ``how`` tells which batch prices are
         half of on demand.
         """
-        batch = {(row.model_id, row.place, row.how) for row in self._rows if row.tier == "batch"}
+        batch = {(row.model_id, row.region, row.how) for row in self._rows if row.tier == "batch"}
         halves = [
             _halve(row)
             for row in self._rows
-            if row.tier == "on_demand" and (row.model_id, row.place, row.how) not in batch
+            if row.tier == "on_demand" and (row.model_id, row.region, row.how) not in batch
         ]
-        return pd.DataFrame(
-            {
-                name: pd.array([getattr(row, name) for row in [*self._rows, *halves]], dtype=dtype)
-                for name, dtype in PRICE_COLUMNS.items()
-            }
-        )
+        return as_frame(map(vars, [*self._rows, *halves]), PRICE_COLUMNS)
 
     def find(self, model_id: str, region: str = "", tier: Tier = "batch") -> Price:
         """Find what a model's tokens cost; never raises: what is not known says why.
@@ -112,21 +111,20 @@ class Prices:
         inference); ``global.`` only by itself. A batch price that is not listed is half of on demand.
         """
         named = self._by_model.get(model_id) or self._by_model.get(_plain_id(model_id)) or []
-        own = [row for row in named if row.how == "own"]
         kind, geography, bare = split_model_id(model_id)
-        region = _region_of(model_id) or region
+        region = arn_region(model_id) or region
         alone = geography and geography not in geographies_of(region)
-        places = [geography] if alone else [place for place in (geography, region) if place]
-        if found := _pick(own, [*places, ""], tier):
-            return found
+        regions = [geography] if alone else [name for name in (geography, region) if name]
+        if match := _pick([row for row in named if row.how == "own"], [*regions, ""], tier):
+            return match
         if reason := _unpriced(kind, model_id):
             return Price(model_id, region, tier, reason=reason)
-        if found := _pick(self._by_model.get(bare, []), [*places, ""], tier):
-            return found
+        if match := _pick(self._by_model.get(bare, []), [*regions, ""], tier):
+            return match
         return Price(model_id, region, tier, reason=self._explain(bare, geography, region))
 
     def _explain(self, bare: str, geography: str, region: str) -> str:
-        known = sorted({row.place for row in self._by_model.get(bare, ())})
+        known = sorted({row.region for row in self._by_model.get(bare, ())})
         if not bare:
             return "no model is named, so no price is known"
         if not known:
@@ -138,11 +136,11 @@ class Prices:
         return f"no price of {bare} for {where} is known, only for {some}"
 
 
-def _pick(rows: list[Price], places: list[str], tier: Tier) -> Price | None:
-    """The row of the first of these places, the user's before the package's; half of on demand at need."""
-    for mine in (True, False):
-        for place in places:
-            here = {row.tier: row for row in rows if row.place == place and (row.how == "own") == mine}
+def _pick(rows: list[Price], regions: list[str], tier: Tier) -> Price | None:
+    """The row of the first of these regions, the user's before the package's; half of on demand at need."""
+    for is_own in (True, False):
+        for region in regions:
+            here = {row.tier: row for row in rows if row.region == region and (row.how == "own") == is_own}
             if tier in here:
                 return _complete(here[tier], here.get("on_demand"))
             if tier == "batch" and "on_demand" in here:
@@ -151,9 +149,9 @@ def _pick(rows: list[Price], places: list[str], tier: Tier) -> Price | None:
 
 
 def _halve(price: Price) -> Price:
-    values = {name: getattr(price, name) for name in DIRECTIONS}
-    halves = {name: None if value is None else value / 2 for name, value in values.items()}
-    return Price(**(vars(price) | halves | {"tier": "batch", "how": "half"}))
+    amounts = {name: getattr(price, name) for name in DIRECTIONS}
+    halves = {name: usd / 2 for name, usd in amounts.items() if usd is not None}
+    return replace(price, tier="batch", how="half", **halves)
 
 
 def _complete(price: Price, on_demand: Price | None) -> Price:
@@ -161,13 +159,9 @@ def _complete(price: Price, on_demand: Price | None) -> Price:
     if price.tier != "batch" or on_demand is None:
         return price
     half = _halve(on_demand)
-    missing = {
-        name: getattr(half, name)
-        for name in DIRECTIONS
-        if getattr(price, name) is None and getattr(half, name) is not None
-    }
-    how = {"how": "half"} if not missing.keys().isdisjoint(DIRECTIONS[:2]) else {}
-    return Price(**(vars(price) | missing | how))
+    missing = {name: getattr(half, name) for name in DIRECTIONS if getattr(price, name) is None}
+    is_estimate = any(missing.get(name) is not None for name in ("input", "output"))
+    return replace(price, **missing, how="half" if is_estimate else price.how)
 
 
 def _plain_id(model_id: str) -> str:
@@ -176,10 +170,6 @@ def _plain_id(model_id: str) -> str:
     if kind not in ("foundation-model", "inference-profile"):
         return model_id
     return f"{geography}.{bare}" if geography else bare
-
-
-def _region_of(model_id: str) -> str:
-    return model_id.split(":")[3] if model_id.startswith("arn:") and model_id.count(":") >= 5 else ""
 
 
 def _unpriced(kind: str, model_id: str) -> str:
@@ -193,12 +183,94 @@ def _unpriced(kind: str, model_id: str) -> str:
 
 
 def load_prices(path: str | Path = "") -> Prices:
-    """Load the package's dated prices and, before them, those of a file of one's own."""
-    own = [Price(how="own", **row) for row in read_price_file(Path(path))] if path else []
-    return Prices([*own, *_packaged()])
+    """Load the package's dated prices and, before them, those of a file of one's own.
+
+    The file has the form of ``catalog/data/prices.json``: ``{"date": "2026-11-23", "source": "...",
+    "prices": [{"model_id": "...", "places": ["us-east-1"], "on_demand": {"input": 0.06, "output": 0.24},
+    "batch": {"input": 0.03, "output": 0.12}}]}``, USD per million tokens; without ``places`` a price holds
+    anywhere. ``bbkit prices refresh`` writes such a file.
+    """
+    return Prices([*(_read_price_file(Path(path)) if path else []), *_listed_prices()])
 
 
 @cache
-def _packaged() -> tuple[Price, ...]:
-    document = read_data("prices")
-    return tuple(Price(how="listed", **row) for row in price_rows_of(document))
+def _listed_prices() -> tuple[Price, ...]:
+    return tuple(_prices_of(read_data("prices"), "listed"))
+
+
+def _read_price_file(path: Path) -> list[Price]:
+    try:
+        document = json.loads(path.read_text("utf-8-sig"))
+    except OSError as error:
+        raise InputError(f"The price file {str(path)!r} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise InputError(f"The price file {path.name} is not JSON ({error}).") from error
+    try:
+        return list(_prices_of(document, "own"))
+    except ValueError as error:
+        raise InputError(f"The price file {path.name} is not of the form of load_prices: {error}.") from error
+
+
+def _prices_of(document: Any, how: str) -> Iterator[Price]:
+    """Every price of a document; what is not understood is refused with a ValueError."""
+    _validate_names(document, _FILE_NAMES, "the file")
+    if str(document.get("unit", UNIT)).strip().lower() != UNIT.lower():
+        raise ValueError(f"unit is {document['unit']!r}, and only {UNIT!r} is read")
+    if not isinstance(document.get("prices"), list):
+        raise ValueError("it has no list of prices")
+    seen = set()
+    for row in document["prices"]:
+        _validate_names(row, _ROW_NAMES, "a price")
+        model_id, regions = row.get("model_id"), row.get("places", [""])
+        if not isinstance(model_id, str) or not model_id.strip():
+            raise ValueError(f"a price has the model_id {model_id!r}, not the id or ARN of a model")
+        source, date = (row.get(name, document.get(name, "")) for name in ("source", "date"))
+        origin: dict[str, Any] = {"how": how, "source": str(source), "date": _read_date(date)}
+        tiers = _read_tiers(row, model_id)
+        if not isinstance(regions, list) or not regions or not all(isinstance(name, str) for name in regions):
+            raise ValueError(f'places of {model_id} is {regions!r:.40}, not a list such as ["us-east-1"]')
+        for tier, amounts in tiers.items():
+            for region in regions:
+                if (model_id, region, tier) in seen:
+                    raise ValueError(
+                        f"{model_id} has two {tier} prices for {region or 'anywhere'}, and one is read"
+                    )
+                seen.add((model_id, region, tier))
+                yield Price(model_id, region, tier, **amounts, **origin)
+
+
+def _validate_names(given: Any, accepted: tuple[str, ...], what: str) -> None:
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{what} is {given!r:.40}, not an object")
+    for name in given:
+        if name not in accepted:
+            raise ValueError(f"{what} has {name!r}, and only {', '.join(accepted)} are read")
+
+
+def _read_tiers(row: Mapping[str, Any], model_id: str) -> dict[str, dict[str, Any]]:
+    """The prices of a row by tier; those of batch may lack an input that half of on demand tells."""
+    tiers: dict[str, Any] = {tier: row[tier] for tier in _TIERS if tier in row}
+    for tier, amounts in tiers.items():
+        _validate_names(amounts, DIRECTIONS, f"{tier} of {model_id}")
+        for name, usd in amounts.items():
+            is_number = isinstance(usd, int | float) and not isinstance(usd, bool)
+            if usd is not None and not (is_number and 0 <= usd < math.inf):
+                raise ValueError(f"{name} of {model_id} is {usd!r}, not a number of {UNIT}")
+    if not tiers:
+        raise ValueError(f"{model_id} has neither on_demand nor batch")
+    for tier, amounts in tiers.items():
+        if amounts.get("input") is None and tiers.get("on_demand", {}).get("input") is None:
+            raise ValueError(f"{tier} of {model_id} has no price of input")
+    return tiers
+
+
+def _read_date(value: Any) -> str:
+    """The day, or the month, of an ISO date or time; an empty one stays so."""
+    text = str(value)
+    try:
+        if len(text) == 7:
+            dt.date.fromisoformat(f"{text}-01")
+            return text
+        return text and dt.datetime.fromisoformat(text).date().isoformat()
+    except ValueError:
+        raise ValueError(f"date is {value!r}, not a day such as 2026-11-23") from None

@@ -1,8 +1,8 @@
 """What a batch job may hold: dated defaults, and the account's own values from Service Quotas."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from bbkit import aws
@@ -60,7 +60,10 @@ class Quotas:
         for name in QUOTA_NAMES:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} is {value!r}; it takes a whole number of at least 1.")
+                raise InputError(
+                    f"{name} is {value!r}; it takes a whole number of at least 1. Pass one, or leave it out "
+                    "for AWS's default."
+                )
         if self.min_records_per_job > self.max_records_per_job:
             raise InputError(
                 f"min_records_per_job is {self.min_records_per_job:,}, above max_records_per_job, "
@@ -81,11 +84,9 @@ class Quotas:
         Quotas
             With a note that names their date.
         """
-        values = dict(read_data("quotas")["defaults"])
-        values |= read_data("quotas")["models"].get(bare_model_id(model_id), {})
-        if ":custom-model/" in model_id:
-            values |= read_data("quotas")["custom_model"]
-        return cls(**values, model_id=model_id)
+        data = read_data("quotas")
+        custom = data["custom_model"] if ":custom-model/" in model_id else {}
+        return cls(model_id=model_id, **(data["models"].get(bare_model_id(model_id), {}) | custom))
 
     @classmethod
     def read(cls, model_id: str) -> "Quotas":
@@ -111,50 +112,40 @@ class Quotas:
         """
         default = cls.defaults(model_id)
         try:
-            found = match_quotas(aws.iter_quotas("bedrock"), model_id)
+            applied: dict[str, Any] = dict(match_quotas(aws.iter_quotas("bedrock"), model_id))
         except (AwsError, CredentialsError) as error:
-            return _noted(default, {}, f"{default.note}; Service Quotas could not be read ({error})")
-        if not found:
-            return _noted(
-                default, {}, f"{default.note}; Service Quotas names none of the batch quotas of this model"
-            )
-        left = [name for name in QUOTA_NAMES if name not in found]
+            return replace(default, note=f"{default.note}; Service Quotas could not be read ({error})")
         note = "Service Quotas of this account"
-        if left:
-            note += f"; {default.note}, for {', '.join(left)}"
-        return _noted(default, found, note)
+        if not applied:
+            note = f"{default.note}; Service Quotas names none of the batch quotas of this model"
+        elif missing := [name for name in QUOTA_NAMES if name not in applied]:
+            note += f"; {default.note}, for {', '.join(missing)}"
+        return replace(default, note=note, **applied)
 
 
 QUOTA_NAMES = tuple(item.name for item in fields(Quotas) if item.name not in ("model_id", "note"))
-
-
-def _noted(quotas: Quotas, found: Mapping[str, int], note: str) -> Quotas:
-    return Quotas(**(asdict(quotas) | dict(found) | {"note": note}))
 
 
 def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str, int]:
     """Pick one model's batch quotas out of a listing of Service Quotas; a later value wins."""
     custom = ":custom-model/" in model_id
     wanted = model_keys(model_id)
-    found: dict[str, int] = {}
+    values: dict[str, float] = {}
     for quota in quotas:
-        for name, model in _split_name(str(quota.get("QuotaName", ""))):
-            if not name_keys(model) & wanted:
-                continue
-            value = float(quota["Value"])
-            if name.endswith("_bytes"):
-                found[name] = int(value * _GB)
-            elif name == ("max_jobs_custom" if custom else "max_jobs"):
-                found["max_jobs"] = int(value)
-            elif not name.startswith("max_jobs"):
-                found[name] = int(value)
-    return {name: value for name, value in found.items() if value >= 1}
+        text = " ".join(
+            re.sub(r"\(in gb\)", " ", str(quota.get("QuotaName", "")), flags=re.IGNORECASE).split()
+        )
+        name = next((name for name, phrase in _phrases() if text.lower().startswith(phrase)), "")
+        model = text[len(read_data("quotas")["names"].get(name, "")) :].strip().removeprefix("for ")
+        if name and name_keys(model) & wanted:
+            values[name] = float(quota["Value"]) * (_GB if name.endswith("_bytes") else 1)
+    own, other = ("max_jobs_custom", "max_jobs") if custom else ("max_jobs", "max_jobs_custom")
+    values.pop(other, None)
+    if own in values:
+        values["max_jobs"] = values.pop(own)
+    return {name: int(value) for name, value in values.items() if int(value) >= 1}
 
 
-def _split_name(quota_name: str) -> Iterator[tuple[str, str]]:
-    """The field a quota's name speaks of and the words left over, which name the model."""
-    text = " ".join(re.sub(r"\(in gb\)", " ", quota_name, flags=re.IGNORECASE).split())
-    for name, phrase in sorted(read_data("quotas")["names"].items(), key=lambda item: -len(item[1])):
-        if text.lower().startswith(phrase):
-            yield name, text[len(phrase) :].strip().removeprefix("for ")
-            return
+def _phrases() -> list[tuple[str, str]]:
+    """How the name of a quota begins, by field; the longest first, for some begin as others do."""
+    return sorted(read_data("quotas")["names"].items(), key=lambda item: -len(item[1]))

@@ -32,3 +32,8 @@ def share_of(count: int, total: int, noun: str, verb: str = "") -> str:
 def format_number(value: float) -> str:
     """``1,200`` or ``0.1235``: no decimals where it is whole or large, otherwise four digits."""
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
+
+
+def arn_region(arn: str) -> str:
+    """The region that an ARN names; empty where it names none, or is no ARN."""
+    return arn.split(":")[3] if arn.startswith("arn:") and arn.count(":") >= 5 else ""
