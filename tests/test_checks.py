@@ -17,7 +17,7 @@ from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_arn, check_job_name, check_records, check_s3_uri
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import FAMILIES
-from bbkit.records import iter_lines
+from bbkit.records import estimate_tokens
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = set(list(RULES)[list(RULES).index("required") : list(RULES).index("no_records")])
@@ -245,9 +245,9 @@ def test_lines_in_memory_are_checked_as_pairs_are() -> None:
     ],
 )
 def test_what_holds_no_records_is_said(records: Any, named: str) -> None:
-    for use in (lambda: check_records(records, LITE), lambda: list(iter_lines(records))):
+    for use in (check_records, estimate_tokens):
         with pytest.raises(InputError, match=named):
-            use()
+            use(records, LITE)
 
 
 def test_a_family_that_batch_does_not_offer() -> None:

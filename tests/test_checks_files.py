@@ -16,7 +16,7 @@ from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_records
 from bbkit.core.errors import InputError
 from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
-from bbkit.records.places import list_place
+from bbkit.records.input_sets import list_input_set
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = slice(list(RULES).index("required"), list(RULES).index("no_records"))
@@ -193,17 +193,18 @@ def test_files_and_jobs_against_the_quotas(write: Callable[..., Path], tmp_path:
 
 
 def test_a_line_is_found_whole_wherever_blocks_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bbkit.checks import _files
+    from bbkit.checks import _sources
+    from bbkit.records import input_sets
 
     path = tmp_path / "in.jsonl"
     path.write_bytes(b"\n".join([line("a"), b"", line("b" * 50), line("a")]) + b"\n")
     expected = found_in(path)
     assert expected == {"record_id_duplicate": 1, "blank_line": 1}
     for block in (1, 2, 7, 64, 1000):
-        monkeypatch.setattr(_files, "_BLOCK", block)
+        monkeypatch.setattr(input_sets, "_BLOCK", block)
         assert found_in(path) == expected
-    monkeypatch.setattr(_files, "HELD_BYTES", len(line("a")) + 5)
-    monkeypatch.setattr(_files, "_BLOCK", 16)
+    monkeypatch.setattr(_sources, "HELD_BYTES", len(line("a")) + 5)
+    monkeypatch.setattr(input_sets, "_BLOCK", 16)
     found = check_records(path, HAIKU_3, quotas=ONE)
     assert found[found["rule"] == "line_too_long"]["line"].tolist() == [3]
 
@@ -275,7 +276,7 @@ def test_a_folder_is_read_alike_on_disk_and_in_s3(standin: Standin, tmp_path: Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(line(name))
         standin.client("s3").upload_file(str(path), "bbkit-standin", f"alike-test/{name}")
-    local, remote = list_place(tmp_path), list_place("s3://bbkit-standin/alike-test")
+    local, remote = list_input_set(tmp_path), list_input_set("s3://bbkit-standin/alike-test")
     for found, folder in ((local, f"{tmp_path}/"), (remote, "s3://bbkit-standin/alike-test/")):
         names = [name.removeprefix(folder) for name in found.files]
         assert names == ["a.jsonl", "sub/c.jsonl", "sub/deeper/d.jsonl"]

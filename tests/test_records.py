@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +13,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbkit import build_records, read_prompt
+from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import FamilyError, InputError, RecordsError
-from bbkit.records import input_line, iter_lines, iter_record_ids, read_records
+from bbkit.records import input_line, iter_record_ids, read_records
 
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
 NOVA = "amazon.nova-lite-v1:0"
 PROFILE = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abc"
+
+
+def lines_of(records: Any) -> list[bytes]:
+    return list(check_lines(RecordCheck(NOVA), records))
 
 
 def asked(records: pd.DataFrame) -> list[str]:
@@ -65,7 +71,7 @@ def test_rendering_never_touches_the_text_of_a_cell(cells: list[tuple[str, str]]
 def test_record_ids_survive_the_round_trip(tmp_path_factory: pytest.TempPathFactory, ids: list[str]) -> None:
     records = build_records(pd.DataFrame({"id": ids}), CLAUDE, prompt="x", record_id="id")
     path = tmp_path_factory.mktemp("round") / "records.jsonl"
-    path.write_bytes(b"".join(iter_lines(records)))
+    path.write_bytes(b"".join(lines_of(records)))
     assert list(iter_record_ids(path)) == ids
     assert [record_id for record_id, _ in read_records(path)] == ids
     assert [json.loads(line)["recordId"] for line in path.read_bytes().split(b"\n")[:-1]] == ids
@@ -156,7 +162,7 @@ def test_a_column_may_override_a_parameter() -> None:
         {"maxTokens": 10, "temperature": 0.0},
         {"maxTokens": 99, "temperature": 0.5},
     ]
-    assert b'"maxTokens":10,"temperature":0.0' in next(iter_lines(records))
+    assert b'"maxTokens":10,"temperature":0.0' in lines_of(records)[0]
     with pytest.raises(InputError, match="no column 'absent'"):
         build_records(calls, NOVA, prompt="x", overrides={"max_tokens": "absent"})
 
@@ -273,9 +279,12 @@ def test_the_line_is_what_bedrock_reads() -> None:
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float64("nan"), [1.0, float("-inf")]])
 def test_a_number_that_json_has_not_never_becomes_null(value: object) -> None:
-    with pytest.raises(InputError, match="'r1' holds NaN or infinity"):
-        list(iter_lines([("r1", {"inferenceConfig": {"temperature": value}})]))
-    assert list(iter_lines([("r1", {"x": None})])) == [b'{"recordId":"r1","modelInput":{"x":null}}\n']
+    check = RecordCheck(NOVA)
+    list(check_lines(check, [("r1", {"inferenceConfig": {"temperature": value}})]))
+    assert check.unwritable == {"nan"} <= set(check.finish().errors["rule"])
+    check = RecordCheck(NOVA)
+    lines = list(check_lines(check, [("r1", {"x": None})]))
+    assert lines == [b'{"recordId":"r1","modelInput":{"x":null}}\n'] and check.unwritable == set()
 
 
 def test_files_made_elsewhere_are_passed_on_byte_for_byte(tmp_path: Path) -> None:
@@ -283,7 +292,7 @@ def test_files_made_elsewhere_are_passed_on_byte_for_byte(tmp_path: Path) -> Non
     (tmp_path / "a.jsonl").write_bytes(first)
     (tmp_path / "b.jsonl").write_bytes(b'{"recordId": 7, "modelInput": {"t": NaN}}')
     (tmp_path / "c.jsonl.out").write_bytes(b"not read")
-    lines = list(iter_lines(tmp_path))
+    lines = lines_of(tmp_path)
     assert b"".join(lines) == first.replace(b"\n\n", b"\n") + b'{"recordId": 7, "modelInput": {"t": NaN}}\n'
     assert list(iter_record_ids(tmp_path)) == ["xé", None, "7"]
     assert [record_id for record_id, _ in read_records(tmp_path)] == ["xé", None, "7"]
@@ -299,8 +308,8 @@ def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes) -> None:
 
 def test_a_place_without_records_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no \.jsonl file"):
-        list(iter_lines(tmp_path))
+        lines_of(tmp_path)
     with pytest.raises(InputError, match="no file or folder"):
-        list(iter_lines(tmp_path / "absent.jsonl"))
-    with pytest.raises(InputError, match="no column model_input"):
-        list(iter_lines(pd.DataFrame({"record_id": ["a"]})))
+        lines_of(tmp_path / "absent.jsonl")
+    with pytest.raises(InputError, match="no column 'model_input'"):
+        lines_of(pd.DataFrame({"record_id": ["a"]}))

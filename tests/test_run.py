@@ -269,6 +269,27 @@ def test_allowed_rules_do_not_stop_records(standin: Standin, tmp_path: Path) -> 
     assert run.record_files()[0].records == 100
 
 
+def test_a_record_that_cannot_be_written_is_never_left_out(standin: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    for odd in (float("nan"), "\ud800", object()):
+        records = [*pairs(100), ("odd", {**BODY, "requestMetadata": {"x": odd}})]
+        rules = list(bb.check_records(records, MODEL).errors["rule"])
+        for form in (records, iter(records), pd.DataFrame(records, columns=["record_id", "model_input"])):
+            with pytest.raises(RecordsError) as caught:
+                bb.write_records(form, run, allow=rules)
+            assert "odd" in set(caught.value.findings["record_id"].dropna())
+    assert not run.record_files()
+
+
+def test_findings_name_the_files_that_were_given(standin: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps({"recordId": "a", "modelInput": BODY}) + "\n" for _ in range(100)))
+    with pytest.raises(RecordsError, match="occurs 100 times") as caught:
+        bb.write_records(path, run)
+    assert caught.value.findings["file"].tolist() == [str(path)]
+
+
 def test_files_follow_the_quotas_given(standin: Standin, tmp_path: Path) -> None:
     run = bb.Run.create(tmp_path / "run", model_id=MODEL)
     tight = replace(bb.Quotas.defaults(MODEL), max_records_per_job=110)

@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bbkit import aws, read_source
+from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import InputError, SourceError
-from bbkit.records import iter_lines, iter_record_ids
+from bbkit.records import iter_record_ids
 
 
 def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
@@ -305,5 +306,5 @@ def test_records_are_read_from_s3_line_by_line(tmp_path: Path, standin: Standin)
     place = f"{standin.env['BBKIT_S3_URI']}/records"
     content = b"".join(b'{"recordId":"%d","modelInput":{"x":"%s"}}\n' % (n, b"y" * 997) for n in range(3000))
     aws.upload_file(write(tmp_path / "r.jsonl", content), f"{place}/r.jsonl")
-    assert b"".join(iter_lines(place)) == content
+    assert b"".join(check_lines(RecordCheck("amazon.nova-lite-v1:0"), place)) == content
     assert list(iter_record_ids(f"{place}/r.jsonl")) == [str(n) for n in range(3000)]

@@ -3,6 +3,7 @@
 import hashlib
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import QuotaError
-from bbkit.records import iter_lines, iter_record_ids, plan_split, write_split
+from bbkit.records import InputFile, input_line, iter_record_ids, plan_split, split_staged, stage
+from bbkit.records.lines import iter_pairs
 
 
 def small_quotas(**values: int) -> Quotas:
@@ -20,6 +22,12 @@ def small_quotas(**values: int) -> Quotas:
         "max_file_bytes": 10**6, "max_job_bytes": 10**6,
     }  # fmt: skip
     return Quotas(**(given_values | values), model_id="amazon.nova-lite-v1:0")
+
+
+def write_split(records: Any, folder: Path, quotas: Quotas, attempt: int = 1) -> list[InputFile]:
+    folder.mkdir(exist_ok=True)
+    staged = stage((input_line(*pair) for pair in iter_pairs(records)), folder / ".staged")
+    return split_staged(staged, folder, quotas, attempt=attempt)
 
 
 @st.composite
@@ -200,8 +208,8 @@ def test_the_bytes_do_not_depend_on_the_chunks(tmp_path: Path, chunk: int) -> No
     frame = pd.DataFrame(pairs, columns=["record_id", "model_input"])
     chunks = (frame.iloc[start : start + chunk] for start in range(0, 50, chunk))
     quotas = small_quotas(min_records_per_job=4, max_records_per_job=12)
-    whole = write_split(iter_lines(frame), tmp_path / "whole", quotas)
-    parts = write_split(iter_lines(chunks), tmp_path / "parts", quotas)
+    whole = write_split(frame, tmp_path / "whole", quotas)
+    parts = write_split(chunks, tmp_path / "parts", quotas)
     assert [file.sha256 for file in parts] == [file.sha256 for file in whole]
     assert [file.path.name for file in parts] == [f"1-{n:04d}.jsonl" for n in range(1, 6)]
 
@@ -210,8 +218,7 @@ def test_written_files_are_what_the_table_says(tmp_path: Path) -> None:
     quotas = small_quotas(
         min_records_per_job=10, max_records_per_job=60, max_file_bytes=1000, max_job_bytes=3000
     )
-    lines = list(iter_lines(numbered(95, 20)))
-    made = write_split(iter(lines), tmp_path, quotas, attempt=2)
+    made = write_split(numbered(95, 20), tmp_path, quotas, attempt=2)
     assert sum(file.records for file in made) == 95
     for file in made:
         content = file.path.read_bytes()
@@ -219,7 +226,8 @@ def test_written_files_are_what_the_table_says(tmp_path: Path) -> None:
         assert file.bytes == len(content) <= 1000
         assert file.records == content.count(b"\n")
         assert file.job.startswith("2-")
-    assert b"".join(file.path.read_bytes() for file in made) == b"".join(lines)
+    lines = b"".join(input_line(*pair) for pair in numbered(95, 20))
+    assert b"".join(file.path.read_bytes() for file in made) == lines
     assert [
         path for path in tmp_path.rglob("*") if path.is_file() and path not in {f.path for f in made}
     ] == []
@@ -227,7 +235,7 @@ def test_written_files_are_what_the_table_says(tmp_path: Path) -> None:
 
 def test_a_job_of_several_files_has_a_folder_of_its_own(tmp_path: Path) -> None:
     quotas = small_quotas(min_records_per_job=10, max_file_bytes=400, max_job_bytes=5000)
-    made = write_split(iter_lines(numbered(30, 20)), tmp_path, quotas)
+    made = write_split(numbered(30, 20), tmp_path, quotas)
     assert len({file.job for file in made}) == 1 and len(made) > 1
     assert {file.path.parent for file in made} == {tmp_path / "1-0001"}
     assert [file.path.name for file in made][:2] == ["1-0001.jsonl", "1-0002.jsonl"]
@@ -236,17 +244,17 @@ def test_a_job_of_several_files_has_a_folder_of_its_own(tmp_path: Path) -> None:
 def test_a_reordering_keeps_every_line(tmp_path: Path) -> None:
     pairs = [(f"r{number:03d}", {"x": "y" * (900 if number < 10 else 10)}) for number in range(100)]
     quotas = small_quotas(min_records_per_job=10, max_job_bytes=8000)
-    made = write_split(iter_lines(pairs), tmp_path, quotas)
+    made = write_split(pairs, tmp_path, quotas)
     ids = [record_id for file in made for record_id in iter_record_ids(file.path)]
     assert len(made) == 2 and ids != sorted(ids) and sorted(ids) == [name for name, _ in pairs]
 
 
 def test_nothing_is_left_when_it_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(QuotaError):
-        write_split(iter_lines(numbered(3)), tmp_path, small_quotas(min_records_per_job=5))
+        write_split(numbered(3), tmp_path, small_quotas(min_records_per_job=5))
 
     def broken():  # type: ignore[no-untyped-def]
-        yield from iter_lines(numbered(20))
+        yield from numbered(20)
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -7,7 +7,8 @@ import pytest
 
 from bbkit import build_records
 from bbkit.core.errors import RecordsError
-from bbkit.records import TokenEstimate, estimate_tokens, iter_lines
+from bbkit.records import TokenEstimate, estimate_tokens, input_line
+from bbkit.records.lines import iter_pairs
 from bbkit.records.pieces import count_pieces
 
 CALL = """Agent: Thank you for calling Harbour Mutual, my name is Priya. How can I help you today?
@@ -124,7 +125,7 @@ def test_a_large_input_is_sampled_and_says_so(tmp_path: Path) -> None:
     records = build_records(calls, "us.meta.llama3-3-70b-instruct-v1:0", prompt="{text}", max_tokens=50)
     whole = sum(count_pieces(text).number for text in calls["text"])
     path = tmp_path / "records.jsonl"
-    path.write_bytes(b"".join(iter_lines(records)))
+    path.write_bytes(b"".join(input_line(*pair) for pair in iter_pairs(records)))
     for given in (records, path):
         estimate = estimate_tokens(given, "us.meta.llama3-3-70b-instruct-v1:0")
         assert estimate.records == 4_000 and estimate.counted == 2_021
@@ -144,7 +145,7 @@ def body(text: str, max_tokens: int | None = 10, **more: object) -> dict:
 def both_ways(folder: Path, bodies: list[dict]) -> list[TokenEstimate]:
     pairs = [(str(number), given) for number, given in enumerate(bodies)]
     path = folder / "records.jsonl"
-    path.write_bytes(b"".join(iter_lines(pairs)))
+    path.write_bytes(b"".join(input_line(*pair) for pair in pairs))
     return [estimate_tokens(pairs, MODEL), estimate_tokens(path, MODEL)]
 
 

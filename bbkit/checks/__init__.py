@@ -7,13 +7,14 @@ from bbkit.checks._media import iter_places
 from bbkit.checks._names import check_arn, check_job_name, check_s3_uri
 from bbkit.checks._records import RecordCheck
 from bbkit.checks._rules import RULES
-from bbkit.checks._sources import check_records
+from bbkit.checks._sources import check_lines, check_records
 
 __all__ = [
     "RULES",
     "RecordCheck",
     "check_arn",
     "check_job_name",
+    "check_lines",
     "check_records",
     "check_s3_uri",
     "iter_places",

@@ -19,7 +19,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.findings import Finding, Findings
 from bbkit.families import Family, family_of
 from bbkit.records import input_line
-from bbkit.records.pairs import holds_nan
+from bbkit.records.lines import holds_nan
 
 _PLACED = ("nova", "converse", "nova_embed")
 _decode = msgspec.json.Decoder().decode
@@ -42,6 +42,8 @@ class RecordCheck:
         self.groups = Groups()
         self.records = 0
         self.bytes = 0
+        self.whole = False
+        self.unwritable: set[str] = set()
         self._duplicates = Duplicates()
         self._bodies = BodyCheck(self.family, model_id) if self.family.request else None
         self._window = WindowCheck(model_id, self.family)
@@ -101,31 +103,37 @@ class RecordCheck:
         for fault in faults:
             self.groups.add(fault, file=file, line=number, record_id=record_id)
 
-    def check_record(self, record_id: Any, body: Any, row: int | None = None) -> None:
-        """Check a record in memory, as the line that would be written."""
+    def check_record(self, record_id: Any, body: Any, row: int | None = None) -> bytes | None:
+        """Check a record in memory as the line that is written; give that line, None where there is none."""
         shown = record_id if type(record_id) is str else None
         try:
             line = input_line(record_id, body)
         except (InputError, ValueError, OverflowError, RecursionError) as error:
             self.records += 1
-            return self._add([_unwritable(error)], "", row, shown)
+            self._leave_out(_unwritable(error), row, shown)
+            return None
         self.bytes += len(line)
         if len(line) > self.quotas.max_file_bytes:
             found = f"The record has {len(line):,} bytes; {file_limit(self.quotas)}."
-            self._add([Finding("error", "record_bytes", found, SMALLER)], "", row, shown)
+            self._leave_out(Finding("error", "record_bytes", found, SMALLER), row, shown)
         meant = None
         if b"null" in line and holds_nan(body):
             meant, found = body, "The body holds NaN or infinity, which is no JSON number."
             remedy = "Give a number, or leave the name out."
-            self._add([Finding("error", "nan", found, remedy)], "", row, shown)
-        return self._check(line, row, "", meant)
+            self._leave_out(Finding("error", "nan", found, remedy), row, shown)
+        self._check(line, row, "", meant)
+        return line
 
-    def finish(self, *, whole: bool = False) -> Findings:
+    def _leave_out(self, fault: Finding, row: int | None, record_id: str | None) -> None:
+        self.unwritable.add(fault.rule)
+        self._add([fault], "", row, record_id)
+
+    def finish(self) -> Findings:
         """Give everything found."""
         self._duplicates.flush()
         self._check_duplicates()
         self._check_buckets()
-        check_job(self.groups, self.model_id, self.records, self.bytes, self.quotas, whole=whole)
+        check_job(self.groups, self.model_id, self.records, self.bytes, self.quotas, whole=self.whole)
         return self.groups.table()
 
     def _check_duplicates(self) -> None:

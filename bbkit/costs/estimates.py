@@ -144,7 +144,7 @@ def estimate_cost(
     Parameters
     ----------
     records_or_run : Run, DataFrame, iterable or path
-        A run with records, or what `bbkit.records.iter_lines` takes.
+        A run with records, or what `check_records` takes.
     model_id : str, optional
         The model; a run has its own.
     max_tokens : int, optional

@@ -12,32 +12,31 @@ import pandas as pd
 from bbkit.core.errors import InputError
 from bbkit.core.text import name_some
 from bbkit.families import Family, Prompt, family_of, user_text_of
-from bbkit.records.lines import Records, input_line, iter_lines, iter_record_ids, read_records, record_files
+from bbkit.records.input_sets import record_files
+from bbkit.records.lines import Records, input_line, iter_record_ids, read_records
 from bbkit.records.media import read_media
 from bbkit.records.splitting import plan_split
-from bbkit.records.spools import InputFile, Spool, split_spool, spool_lines, write_split
+from bbkit.records.staging import InputFile, Staged, split_staged, stage
 from bbkit.records.templates import Template, plain_values
 from bbkit.records.tokens import TokenEstimate, estimate_tokens
 
 __all__ = [
     "InputFile",
     "Records",
-    "Spool",
+    "Staged",
     "TokenEstimate",
     "build_records",
     "estimate_tokens",
     "id_texts",
     "input_line",
-    "iter_lines",
     "iter_record_ids",
     "number_rows",
     "plan_split",
     "read_prompt",
     "read_records",
     "record_files",
-    "split_spool",
-    "spool_lines",
-    "write_split",
+    "split_staged",
+    "stage",
 ]
 
 ID_DIGITS = 11

@@ -1,6 +1,7 @@
-"""The input line of a record, and files of such lines, streamed."""
+"""The input line of a record: written from records in memory, read back from files that anyone made."""
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -9,10 +10,9 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from bbkit import aws
 from bbkit.core.errors import InputError, RecordsError
-from bbkit.records.pairs import holds_nan, iter_pairs
-from bbkit.records.places import list_place
+from bbkit.core.frames import require_columns
+from bbkit.records.input_sets import file_lines, record_files
 
 Records: TypeAlias = (
     pd.DataFrame
@@ -23,8 +23,6 @@ Records: TypeAlias = (
     | Path
 )
 """Whatever holds records: a frame of `build_records`, an iterator of them, of pairs or of lines, or files."""
-
-_CHUNK = 1 << 20
 
 
 def _plain(value: Any) -> Any:
@@ -39,7 +37,7 @@ _ENCODER = msgspec.json.Encoder(enc_hook=_plain)
 
 
 def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:
-    """Write one record as the line Bedrock reads."""
+    """Write one record as the line Bedrock reads; NaN and infinity become null."""
     line: dict[str, Any] = {} if record_id is None else {"recordId": record_id}
     line["modelInput"] = model_input
     try:
@@ -53,49 +51,86 @@ def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:
         raise InputError(f"Record {record_id!r} cannot be written as JSON: {error}.") from error
 
 
-def iter_lines(records: Records) -> Iterator[bytes]:
-    """Every record as its line; files of lines are passed on byte for byte, blank lines left out."""
-    if isinstance(records, str | Path):
-        for name in record_files(records):
-            for line in file_lines(name):
-                if line.strip():
-                    yield line if line.endswith(b"\n") else line + b"\n"
-        return
-    for record_id, model_input in iter_pairs(records):
-        line = input_line(record_id, model_input)
-        if b"null" in line and holds_nan(model_input):
-            raise InputError(
-                f"Record {record_id!r} holds NaN or infinity, which is no JSON number; give one."
-            )
-        yield line
+def holds_nan(body: Any) -> bool:
+    """Tell whether a body in memory holds a number that JSON has not, which would be written as null."""
+    waiting = [body]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, float | np.floating):
+            if not math.isfinite(value):
+                return True
+        elif isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple | np.ndarray):
+            waiting += value
+    return False
+
+
+def iter_pairs(records: Any) -> Iterator[tuple[Any, Any]]:
+    """Every record in memory as its id and its body, neither looked at."""
+    if not isinstance(records, Iterable):
+        raise InputError(f"What is given as records is {_describe_type(records)}. {_ACCEPTED}")
+    for number, part in enumerate([records] if isinstance(records, pd.DataFrame) else records, 1):
+        if isinstance(part, pd.DataFrame):
+            yield from _frame_pairs(part)
+        elif isinstance(part, tuple | list) and len(part) == 2:
+            yield part[0], part[1]
+        elif isinstance(part, Mapping) and "modelInput" in part:
+            yield part.get("recordId"), part["modelInput"]
+        else:
+            raise InputError(f"Item {number:,} of the records is {_describe_type(part)}. {_ACCEPTED}")
+
+
+_ACCEPTED = (
+    "Give a frame of build_records, chunks of it, pairs (record_id, model_input), "
+    'objects {"recordId": ..., "modelInput": {...}}, or the path of a .jsonl file or folder.'
+)
+
+
+def _describe_type(value: Any) -> str:
+    name = f"of type {type(value).__name__}"
+    if isinstance(value, tuple | list):
+        return f"{name} with {len(value):,} members"
+    return f"{name}, without modelInput" if isinstance(value, Mapping) else name
+
+
+def _frame_pairs(frame: pd.DataFrame) -> Iterator[tuple[Any, Any]]:
+    require_columns(frame, ["record_id", "model_input"], "build_records makes both, one row per record.")
+    ids = frame["record_id"]
+    texts = ids.astype(object).where(ids.notna(), None).to_list()
+    yield from zip(texts, frame["model_input"].to_list(), strict=True)
 
 
 def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]]:
     """Every record as its id and its body, streamed."""
-    if not isinstance(records, str | Path):
-        for record_id, model_input in iter_pairs(records):
-            if not isinstance(model_input, Mapping):
-                raise RecordsError(
-                    f"The body of record {record_id!r} is a {type(model_input).__name__}, no object."
-                )
-            yield record_id, dict(model_input)
+    if isinstance(records, str | Path):
+        for name, number, line in numbered_lines(records):
+            yield read_line(line, name, number)
         return
-    for name in record_files(records):
-        for number, line in enumerate(file_lines(name), 1):
-            if line.strip():
-                yield read_line(line, name, number)
+    for record_id, model_input in iter_pairs(records):
+        if not isinstance(model_input, Mapping):
+            raise RecordsError(
+                f"The body of record {record_id!r} is a {type(model_input).__name__}, no object."
+            )
+        yield record_id, dict(model_input)
 
 
 def iter_record_ids(path: str | Path) -> Iterator[str | None]:
-    """The record ids of files of lines, in order; bodies are skipped, not built."""
+    """The record ids of input files, in order; bodies are skipped, not built."""
     decode = msgspec.json.Decoder(_Envelope).decode
+    for name, number, line in numbered_lines(path):
+        try:
+            yield _id_text(decode(line).recordId)
+        except msgspec.MsgspecError:
+            yield read_line(line, name, number)[0]
+
+
+def numbered_lines(path: str | Path) -> Iterator[tuple[str, int, bytes]]:
+    """The lines of input files that are not blank, with their file and number."""
     for name in record_files(path):
         for number, line in enumerate(file_lines(name), 1):
-            try:
-                yield _id_text(decode(line).recordId)
-            except msgspec.MsgspecError:
-                if line.strip():
-                    yield read_line(line, name, number)[0]
+            if not line.isspace():
+                yield name, number, line
 
 
 class _Envelope(msgspec.Struct):
@@ -107,7 +142,7 @@ def _id_text(value: Any) -> str | None:
 
 
 def read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str, Any]]:
-    """Read one line."""
+    """The id and body of one line, of a file of that name."""
     try:
         try:
             record = msgspec.json.decode(line)
@@ -121,29 +156,3 @@ def read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str
 
 
 _REMEDY = "check_records names every such line."
-
-
-def record_files(path: str | Path) -> list[str]:
-    """The files of lines at a place, sorted by name."""
-    files = list_place(path).files
-    if not files:
-        raise InputError(f"{str(path)!r} holds no .jsonl file; Bedrock reads no other.")
-    return files
-
-
-def file_lines(name: str) -> Iterator[bytes]:
-    """The lines of a file or ``s3://`` object, split at newlines only, each with its own newline."""
-    if not name.startswith("s3://"):
-        with Path(name).open("rb", buffering=_CHUNK) as file:
-            yield from file
-        return
-    rest: list[bytes] = []
-    with aws.open_object(name) as stream:
-        while block := stream.read(_CHUNK):
-            first, *more = block.split(b"\n")
-            rest.append(first)
-            for part in more:
-                yield b"".join(rest) + b"\n"
-                rest = [part]
-    if last := b"".join(rest):
-        yield last

@@ -9,7 +9,7 @@ from typing import Any
 from bbkit.core.errors import FamilyError
 from bbkit.core.files import read_data
 from bbkit.families import family_of, get_family, user_text_of
-from bbkit.records.lines import Records, file_lines, read_line, read_records, record_files
+from bbkit.records.lines import Records, numbered_lines, read_line, read_records
 from bbkit.records.pieces import Pieces, count_pieces
 from bbkit.records.token_bodies import Asked, asked_of, tools_text_of
 
@@ -150,14 +150,9 @@ def _is_counted(position: int) -> bool:
 def _weighed(records: Records) -> Iterator[tuple[int, Asked, Mapping[str, Any] | None]]:
     """Every record's bytes, what it asks for and, of those to be counted, its body."""
     if isinstance(records, str | Path):
-        position = 0
-        for name in record_files(records):
-            for number, line in enumerate(file_lines(name), 1):
-                if not line.strip():
-                    continue
-                body = read_line(line, name, number)[1]
-                yield len(line), asked_of(body), body if _is_counted(position) else None
-                position += 1
+        for position, (name, number, line) in enumerate(numbered_lines(records)):
+            body = read_line(line, name, number)[1]
+            yield len(line), asked_of(body), body if _is_counted(position) else None
         return
     for position, (_, body) in enumerate(read_records(records)):
         text = user_text_of(body)

@@ -20,7 +20,7 @@ from bbkit.core.files import write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
 from bbkit.records.lines import read_records
-from bbkit.records.spools import InputFile
+from bbkit.records.staging import InputFile
 from bbkit.run import Run
 from bbkit.run.record_files import is_sent, on_demand_folder
 

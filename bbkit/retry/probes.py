@@ -12,7 +12,8 @@ from bbkit.core.errors import RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.costs import estimate_cost
 from bbkit.outputs import collect_outputs
-from bbkit.records.lines import file_lines, read_records
+from bbkit.records.input_sets import file_lines
+from bbkit.records.lines import read_records
 from bbkit.retry.on_demand import append_line, send_records
 from bbkit.run import Run, as_run
 

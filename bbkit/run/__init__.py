@@ -14,7 +14,7 @@ from bbkit import __version__, aws
 from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.frames import JOB_COLUMNS, as_frame
-from bbkit.records.spools import InputFile
+from bbkit.records.staging import InputFile
 from bbkit.run.folders import (
     PRICES,
     filled_columns,

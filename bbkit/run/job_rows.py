@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bbkit import aws
-from bbkit.records.spools import InputFile
+from bbkit.records.staging import InputFile
 from bbkit.run.journal import TERMINAL, JobState, latest_states
 
 _COUNTS = {

@@ -10,7 +10,7 @@ from bbkit.checks import iter_places
 from bbkit.core.errors import InputError, RecordsError
 from bbkit.core.text import name_some
 from bbkit.records.lines import read_line
-from bbkit.records.spools import InputFile
+from bbkit.records.staging import InputFile
 
 if TYPE_CHECKING:
     from bbkit.run import Run

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks import RULES, check_records
+from bbkit.checks import RULES, RecordCheck, check_lines
 from bbkit.core.errors import AwsError, CredentialsError, InputError, RecordsError, RunExistsError
 from bbkit.core.files import write_text
 from bbkit.core.findings import Findings
 from bbkit.core.frames import as_frame
 from bbkit.core.text import name_some
-from bbkit.records.lines import iter_lines
-from bbkit.records.spools import InputFile, split_spool, spool_lines, write_split
+from bbkit.records import InputFile, split_staged, stage
 from bbkit.run.record_files import find_media_folder, is_sent, load_index, read_index
 
 if TYPE_CHECKING:
@@ -122,22 +121,18 @@ def _write(
 ) -> pd.DataFrame:
     quotas = quotas or read_quotas(run)
     with _scratch_folder(run.folder) as scratch:
-        again = isinstance(records, str | Path | pd.DataFrame)
-        spool = None if again else spool_lines(iter_lines(records), scratch / "spool.jsonl")
-        source = spool.path if spool else records
-        found = check_records(
-            source, run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
+        check = RecordCheck(
+            run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
         )
-        _stop_for_errors(found, allow)
+        staged = stage(check_lines(check, records), scratch / "staged.jsonl")
+        found = check.finish()
+        _stop_for_errors(found, allow, check.unwritable)
         kept = {**lineage, "allow": list(allow), "tier": "batch"}
         if "min_records_per_job" in set(found["rule"]):
             quotas = replace(quotas, min_records_per_job=1)
             kept["tier"] = "on_demand"
         made = scratch / "records"
-        if spool:
-            planned = split_spool(spool, made, quotas, attempt=attempt)
-        else:
-            planned = write_split(iter_lines(source), made, quotas, attempt=attempt)
+        planned = split_staged(staged, made, quotas, attempt=attempt)
         _move_in(planned, made, run.folder, attempt, kept)
     written = [file for file in read_index(run.folder) if file.attempt == attempt]
     return as_frame(({**vars(file), "file": file.path.name} for file in written), FILE_COLUMNS)
@@ -152,7 +147,7 @@ def read_quotas(run: "Run") -> Quotas:
         return Quotas.defaults(run.model_id)
 
 
-def _stop_for_errors(found: Findings, allow: Sequence[str]) -> None:
+def _stop_for_errors(found: Findings, allow: Sequence[str], unwritable: set[str]) -> None:
     allow = [allow] if isinstance(allow, str) else list(allow)
     if unknown := sorted(set(allow) - set(RULES)):
         raise InputError(
@@ -160,7 +155,7 @@ def _stop_for_errors(found: Findings, allow: Sequence[str]) -> None:
             "'unknown_name'."
         )
     wrong = found.errors
-    kept = wrong[~wrong["rule"].isin(allow)]
+    kept = wrong[~wrong["rule"].isin(set(allow) - unwritable)]
     if len(kept):
         try:
             kept.raise_for_errors()

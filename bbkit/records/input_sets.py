@@ -1,0 +1,113 @@
+"""Input files: which ones a path names, on disk or in S3, and their lines, read in bounded memory."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bbkit import aws
+from bbkit.core.errors import InputError
+
+_BLOCK = 1 << 22
+_LOOKALIKES = (".json", ".ndjson", ".jsonlines", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json.gz")
+
+
+class InputSet(NamedTuple):
+    """The input files a job would read, those in folders inside, what only looks like one, and the media."""
+
+    files: list[str]
+    nested: list[str]
+    others: list[str]
+    keys: set[str]
+    folder: str
+
+
+def list_input_set(path: str | Path) -> InputSet:
+    """List what a job would read at a path or ``s3://`` URI."""
+    text = str(path)
+    if text.startswith("s3://"):
+        return _list_objects(text)
+    local = Path(path)
+    if local.is_file():
+        return InputSet([text], [], [], set(), "")
+    if not local.is_dir():
+        raise InputError(
+            f"There is no file or folder {text!r}. Give a .jsonl file, a folder of them or an S3 URI."
+        )
+    names = [item.relative_to(local).as_posix() for item in local.rglob("*") if item.is_file()]
+    return _sort_out(names, f"{local}/", text)
+
+
+def _list_objects(uri: str) -> InputSet:
+    if not uri.endswith("/"):
+        # The object itself comes first of all whose keys begin like it.
+        first = next(aws.list_objects(uri), None)
+        if first is not None and first.uri == uri:
+            return InputSet([uri], [], [], set(), "")
+    folder = uri.rstrip("/") + "/"
+    names = [item.uri[len(folder) :] for item in aws.list_objects(folder)]
+    listed = _sort_out(names, folder, uri)
+    keys = {folder + name for name in names}.difference(listed.files, listed.others)
+    return listed._replace(keys=keys, folder=folder)
+
+
+def _sort_out(names: list[str], folder: str, given: str) -> InputSet:
+    files = sorted(name for name in names if name.endswith(".jsonl"))
+    others = [
+        name
+        for name in sorted(names)
+        if "/" not in name and name.lower().endswith((*_LOOKALIKES, ".jsonl")) and not name.endswith(".jsonl")
+    ]
+    if not files and not others:
+        raise _no_files(given)
+    nested = [folder + name for name in files if "/" in name]
+    return InputSet([folder + name for name in files], nested, [folder + name for name in others], set(), "")
+
+
+def _no_files(given: str) -> InputError:
+    return InputError(f"{given!r} holds no .jsonl file; Bedrock reads no other.")
+
+
+def record_files(path: str | Path) -> list[str]:
+    """The input files at a path or ``s3://`` URI, sorted by name."""
+    files = list_input_set(path).files
+    if not files:
+        raise _no_files(str(path))
+    return files
+
+
+def iter_blocks(name: str) -> Iterator[bytes]:
+    """The bytes of a file or ``s3://`` object, block by block."""
+    with aws.open_object(name) if name.startswith("s3://") else Path(name).open("rb", buffering=0) as stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def split_lines(blocks: Iterable[bytes], longest: int | None = None) -> Iterator[list[Any]]:
+    """Split blocks at newlines only, list after list; of a line over `longest` bytes, give their number."""
+    begun: list[bytes] = []
+    size = 0
+
+    def joined() -> bytes | int:
+        return b"".join(begun) if longest is None or size <= longest else size
+
+    for block in blocks:
+        lines: list[Any] = block.split(b"\n")
+        size += len(lines[0])
+        if longest is None or size <= longest:
+            begun.append(lines[0])
+        else:
+            begun = []
+        if len(lines) > 1:
+            lines[0] = joined()
+            begun = [lines.pop()]
+            size = len(begun[0])
+            yield lines
+    if size:
+        yield [joined()]
+
+
+def file_lines(name: str) -> Iterator[bytes]:
+    """The lines of a file or ``s3://`` object, each with a newline."""
+    for lines in split_lines(iter_blocks(name)):
+        for line in lines:
+            yield line + b"\n"

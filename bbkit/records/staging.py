@@ -1,0 +1,127 @@
+"""Lines into input files by way of one staging file: streaming, and without half-written ones."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbkit.catalog.quotas import Quotas
+from bbkit.core.files import file_sha256, move
+from bbkit.records.splitting import Positions, plan_split
+
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """One input file: of which job and attempt, and the S3 folder of the media it points to."""
+
+    path: Path
+    attempt: int
+    number: int
+    records: int
+    bytes: int
+    sha256: str
+    job: str
+    media: str = ""
+
+
+@dataclass(frozen=True)
+class Staged:
+    """Lines written one after another into one file, with their sizes, not yet split into input files."""
+
+    path: Path
+    sizes: NDArray[np.int64]
+
+
+def stage(lines: Iterable[bytes], path: Path) -> Staged:
+    """Write lines, each with its newline, into one file, to be split by `split_staged`."""
+    sizes: list[int] = []
+    block: list[bytes] = []
+    buffered = 0
+    try:
+        with path.open("wb", buffering=0) as file:
+            for line in lines:
+                block.append(line)
+                sizes.append(len(line))
+                buffered += len(line)
+                if buffered >= _BLOCK:
+                    _write(file, b"".join(block))
+                    block, buffered = [], 0
+            _write(file, b"".join(block))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Staged(path, np.array(sizes, dtype=np.int64))
+
+
+def split_staged(staged: Staged, folder: Path, quotas: Quotas, *, attempt: int = 1) -> list[InputFile]:
+    """Split staged lines into the input files of as few jobs as possible; the staging file is used up."""
+    named: list[tuple[Path, str, Positions]] = []
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        named += _name_files(plan_split(staged.sizes, quotas), folder, attempt)
+        _cut(staged, [(path, positions) for path, _, positions in named])
+        with ThreadPoolExecutor(2) as hashers:
+            checksums = list(hashers.map(file_sha256, [path for path, _, _ in named]))
+    except BaseException:
+        for path in [staged.path, *(path for path, _, _ in named)]:
+            path.unlink(missing_ok=True)
+        for parent in {path.parent for path, _, _ in named} - {folder}:
+            if parent.exists():
+                parent.rmdir()
+        raise
+    return [
+        InputFile(path, attempt, number, len(positions), path.stat().st_size, checksum, job)
+        for number, ((path, job, positions), checksum) in enumerate(zip(named, checksums, strict=True), 1)
+    ]
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _name_files(
+    plan: list[tuple[Positions, ...]], folder: Path, attempt: int
+) -> Iterator[tuple[Path, str, Positions]]:
+    number = 1
+    for files in plan:
+        job = f"{attempt}-{number:04d}"
+        for positions in files:
+            name = f"{attempt}-{number:04d}.jsonl"
+            yield (folder / name if len(files) == 1 else folder / job / name), job, positions
+            number += 1
+
+
+def _cut(staged: Staged, files: list[tuple[Path, Positions]]) -> None:
+    """Cut the staging file up; contiguous files from the end, so that little disk is used twice."""
+    ends = np.concatenate([[0], np.cumsum(staged.sizes)])
+    for path, _ in files:
+        path.parent.mkdir(exist_ok=True)
+    if any(not isinstance(positions, range) for _, positions in files):
+        with staged.path.open("rb") as source:
+            for path, positions in files:
+                _gather(source, ends, positions, path)
+        staged.path.unlink()
+        return
+    with staged.path.open("r+b") as source:
+        for path, positions in files[:0:-1]:
+            source.seek(start := int(ends[positions[0]]))
+            with path.open("wb") as target:
+                shutil.copyfileobj(source, target, _BLOCK)
+            source.truncate(start)
+    move(staged.path, files[0][0])
+
+
+def _gather(source: BinaryIO, ends: NDArray[np.int64], positions: Positions, path: Path) -> None:
+    with path.open("wb") as target:
+        for position in positions:
+            source.seek(int(ends[position]))
+            target.write(source.read(int(ends[position + 1] - ends[position])))
