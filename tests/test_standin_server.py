@@ -173,9 +173,7 @@ def test_an_identity_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> Non
 
 
 def test_the_wing_stands_apart() -> None:
-    code = (
-        "import sys, bbkit.standin.server, bbkit.standin.worker, bbkit.standin.answers; print(*sys.modules)"
-    )
+    code = "import sys, bbkit.standin.server, bbkit.standin.jobs, bbkit.standin.answers; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     rooms = {name for name in done.stdout.split() if name.startswith("bbkit.")}
     assert {name for name in rooms if not name.startswith("bbkit.standin")} == set()
@@ -202,27 +200,26 @@ def test_another_port_when_the_old_one_is_taken(start_standin: Start, tmp_path: 
     assert copy.account == first.account
 
 
-def test_a_killed_worker_is_replaced_and_the_job_goes_on(start_standin: Start) -> None:
+def test_a_killed_engine_process_is_replaced_and_the_job_goes_on(start_standin: Start) -> None:
     standin = start_standin()
     ids = record_ids(3000)
-    arn = create(standin, put(standin, "worker/in.jsonl", input_lines(ids)))
+    arn = create(standin, put(standin, "killed/in.jsonl", input_lines(ids)))
     deadline = time.monotonic() + 30
     while not list(standin.folder.glob("jobs/*/parts/*/*.part")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     table = subprocess.run(
-        ["ps", "-eo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     ).stdout
     rows = [line.split(None, 2) for line in table.splitlines()]
-    [worker] = [
-        int(pid)
-        for pid, parent, args in rows
-        if int(parent) == standin.process.pid and "standin.worker" in args
+    engines = [
+        int(pid) for pid, parent, args in rows if int(parent) == standin.process.pid and "spawn_main" in args
     ]
-    os.kill(worker, signal.SIGKILL)
+    os.kill(engines[0], signal.SIGKILL)
     job = wait_for(standin, arn)
     found = [record["recordId"] for record in output_records(standin, job)]
     assert job["status"] == "Completed" and sorted(found) == ids
+    assert log(standin, did="lose engine process", job=arn[-12:])
 
 
 def test_a_stop_of_the_standin_is_no_end_of_its_jobs(start_standin: Start) -> None:

@@ -1,6 +1,7 @@
 """``python -m bbkit.standin DIR`` starts a stand-in and answers until it is stopped."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -144,7 +145,9 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
                 stop_on_eof=arguments.stop_on_eof,
             )
         )
-    return 0
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # the threads of jobs stay where they are, for the next start
 
 
 def _refuse(sentence: str) -> int:

@@ -20,7 +20,7 @@ from bbkit.standin.inputs import read_record
 if TYPE_CHECKING:
     from bbkit.standin.answers import Answered
 
-# Engines and shapes are imported where they are used: the worker process answers nothing and stays small.
+# Engines and shapes are imported where they are used: the server starts sooner without them.
 
 # A private-use character stands for a lone surrogate until the line is encoded.
 _SURROGATE_MARK = "\ue0f0"

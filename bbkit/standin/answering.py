@@ -12,7 +12,7 @@ from bbkit.standin.chunks import Chunk, Report, work_chunk
 from bbkit.standin.plans import Plan
 
 if TYPE_CHECKING:
-    from bbkit.standin.lifecycles import Lifecycle
+    from bbkit.standin.job_runner import JobRunner
 
 MAX_TRIES = 3  # of a chunk whose engine process died
 PACED_PIECES = 50  # where the pace spreads the records over a time, so many steps at least
@@ -21,17 +21,17 @@ Pending = dict["Future[Report]", tuple[Chunk, int]]
 
 
 class Answering:
-    """Answers what is not done yet of a job; made anew whenever the worker process starts."""
+    """Answers what is not done yet of a job; made anew whenever the stand-in starts."""
 
-    def __init__(self, life: "Lifecycle", plan: Plan, limit: int | None) -> None:
-        self.life, self.worker, self.plan, self.limit = life, life.worker, plan, limit
-        self.parallel = life.settings.parallel
-        self.task = json.dumps(asdict(life.task()))
+    def __init__(self, runner: "JobRunner", plan: Plan, limit: int | None) -> None:
+        self.runner, self.jobs, self.plan, self.limit = runner, runner.jobs, plan, limit
+        self.parallel = runner.settings.parallel
+        self.task = json.dumps(asdict(runner.task()))
         self.counts = plan.counts()
         self.pending: Pending = {}
         # Only an engine that waits is stopped between two records: one that computes is done in a moment.
-        self.halt = Event() if life.settings.waits else None
-        self.seconds = life.settings.pace.in_progress
+        self.halt = Event() if runner.settings.waits else None
+        self.seconds = runner.settings.pace.in_progress
         self.shown = time.monotonic()
         # What was done before a kill is not waited for again.
         self.began = self.shown - self.seconds * self.counts["processed"] / max(plan.total, 1)
@@ -47,14 +47,14 @@ class Answering:
                 if not self.step(0.5):
                     return False
         finally:
-            self.land()
-        self.life.show(self.counts)
+            self.drain()
+        self.runner.show(self.counts)
         return True
 
     def chunk_records(self) -> int:
         """Give the size of the next chunk: none may keep the other processes waiting, or outrun the pace."""
         pieces = max(4 * self.parallel, PACED_PIECES if self.seconds else 0)
-        return max(1, min(self.worker.chunk_records, self.plan.total // pieces))
+        return max(1, min(self.jobs.chunk_records, self.plan.total // pieces))
 
     def wait_until_due(self, chunk: Chunk) -> bool:
         """Wait until the pace allows a chunk and there is room for it; False when time ran out."""
@@ -71,16 +71,16 @@ class Answering:
         if self.pending:
             self.take(seconds)
         elif seconds:
-            self.life.signal.wait(seconds)
-        self.life.check_stop()
-        if time.monotonic() - self.shown >= self.life.lag:
+            self.runner.signal.wait(seconds)
+        self.runner.check_stop()
+        if time.monotonic() - self.shown >= self.runner.lag:
             self.shown = time.monotonic()
-            self.life.show(self.counts)
-        return time.time() < self.life.job["expires"]
+            self.runner.show(self.counts)
+        return time.time() < self.runner.job["expires"]
 
     def send(self, chunk: Chunk, tries: int) -> None:
         """Give a chunk to the engine."""
-        self.pending[self.worker.submit(work_chunk, self.task, chunk, self.halt)] = chunk, tries
+        self.pending[self.jobs.pool.submit(work_chunk, self.task, chunk, self.halt)] = chunk, tries
 
     def take(self, seconds: float) -> None:
         """Wait for chunks and count them; one whose engine process died is sent again."""
@@ -92,20 +92,20 @@ class Answering:
             except BrokenProcessPool:
                 if tries >= MAX_TRIES:
                     raise
-                self.worker.traces.log(
-                    did="lose engine process", job=self.life.job_id, start=chunk.start, tries=tries
+                self.jobs.traces.log(
+                    did="lose engine process", job=self.runner.job_id, start=chunk.start, tries=tries
                 )
                 self.send(chunk, tries + 1)
                 continue
             self.counts["success"] += report.part.success
             self.counts["error"] += report.part.error
             self.counts["processed"] = self.counts["success"] + self.counts["error"]
-            self.worker.learn(report)
+            self.jobs.adapt_chunks(report)
             for failure in report.failures:
-                self.worker.traces.log(did="fail on record", job=self.life.job_id, traceback=failure)
+                self.jobs.traces.log(did="fail on record", job=self.runner.job_id, traceback=failure)
 
-    def land(self) -> None:
-        """Let what is on its way land before anybody joins or counts the parts."""
+    def drain(self) -> None:
+        """Let what is on its way arrive before anybody joins or counts the parts."""
         if self.halt is not None:
             self.halt.set()
         wait([future for future in self.pending if not future.cancel()])

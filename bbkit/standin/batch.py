@@ -8,7 +8,6 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,16 +16,14 @@ from bbkit.standin import inputs
 from bbkit.standin.call_faults import CREATE, CallFaults, check_calls
 from bbkit.standin.catalog import Model, partition_of, resolve_model
 from bbkit.standin.descriptions import describe_job, json_copy, page_token, read_page_token, seconds
-from bbkit.standin.logs import Traces
+from bbkit.standin.jobs import Jobs
 from bbkit.standin.operations import JOB_ARN
-from bbkit.standin.settings import Settings
-from bbkit.standin.store import ENDED, NO_COUNTS, OPEN, Job, Store
+from bbkit.standin.store import ENDED, NO_COUNTS, Job
 from bbkit.standin.wires import ServiceError
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
 MAX_TAGS = 200
-BEFORE_STOPPING = tuple(status for status in OPEN if status != "Stopping")
 HANDLERS = {
     "CreateModelInvocationJob": "create",
     "GetModelInvocationJob": "get",
@@ -46,10 +43,7 @@ class LostAnswer(Exception):
 class Batch:
     """The control plane of one stand-in."""
 
-    settings: Settings
-    store: Store
-    traces: Traces
-    wake: Callable[[], None]
+    jobs: Jobs
     calls: CallFaults
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -65,22 +59,22 @@ class Batch:
 
     def create(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Create a job, or give the one its token already created."""
-        account = self.settings.account
+        account = self.jobs.settings.account
         by_tag, asked = self._faults_of(given)
         token = given.get("clientRequestToken") or str(uuid.uuid4())
         self.calls.strike(by_tag, CREATE, f"{region} {token}")
-        known = self.store.by_token(region, token)
+        known = self.jobs.store.by_token(region, token)
         if known is not None:
             return self._answer_known(known, given, asked)
         self._check_role(given["roleArn"], asked)
-        model = resolve_model(given["modelId"], region, account, self.settings.application_profiles)
-        if self.settings.refuse_few_records:
+        model = resolve_model(given["modelId"], region, account, self.jobs.settings.application_profiles)
+        if self.jobs.settings.refuse_few_records:
             self._check_record_count(given)
         job = self._new_job(given, region, token, model)
-        limits = self.settings.limits
-        outcome = self.store.create(job, limits.max_custom_jobs if model.custom else limits.max_jobs)
+        limits = self.jobs.settings.limits
+        outcome = self.jobs.add(job, limits.max_custom_jobs if model.custom else limits.max_jobs)
         if outcome == "known":
-            known = self.store.by_token(region, token)
+            known = self.jobs.store.by_token(region, token)
             assert known is not None
             return self._answer_known(known, given, asked)
         if outcome == "quota":
@@ -90,11 +84,6 @@ class Batch:
                 f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota "
                 f"'Sum of in-progress and submitted batch inference jobs' is {quota}. Wait for one to end.",
             )
-        self.traces.log(did="create", job=job["job_id"], name=job["name"], token=token, model=model.model_id)
-        self.traces.event(job, account)
-        self.traces.say(f"{job['job_id']}  {job['name']}  Submitted  ({model.model_id})")
-        self.store.announce(job["job_id"])
-        self.wake()
         self._maybe_lose(asked, region, token)
         return {"jobArn": job["job_arn"]}
 
@@ -107,7 +96,7 @@ class Batch:
     def list(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List jobs, newest first unless asked otherwise, a page at a time."""
         size = given.get("maxResults", PAGE)
-        jobs = self.store.page(
+        jobs = self.jobs.store.page(
             region,
             size=size + 1,
             newest_first=given.get("sortOrder", "Descending") == "Descending",
@@ -126,15 +115,10 @@ class Batch:
         """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
         self._strike_by_tag(job, "StopModelInvocationJob")
-        moved = self.store.move(job["job_id"], BEFORE_STOPPING, "Stopping", announced=0)
-        if moved is not None:
-            self.traces.log(did="stop", job=job["job_id"])
-            self.traces.event(moved, self.settings.account)
-            self.traces.say(f"{job['job_id']}  {job['name']}  Stopping")
-            self.store.announce(job["job_id"])
-            self.wake()
+        if self.jobs.stop(job["job_id"]):
+            self.jobs.traces.log(did="stop", job=job["job_id"])
             return {}
-        now = self.store.get(job["job_id"])
+        now = self.jobs.store.get(job["job_id"])
         if now is not None and now["status"] in ENDED:
             raise ServiceError(
                 "ValidationException",
@@ -150,14 +134,16 @@ class Batch:
             raise ServiceError(
                 "TooManyTagsException", f"{len(tags)} tags on one resource; at most {MAX_TAGS} are taken."
             )
-        self.store.set_tags(job["job_id"], tags)
+        self.jobs.store.set_tags(job["job_id"], tags)
         return {}
 
     def untag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Remove tags from a job."""
         job = self._find_resource(given["resourceARN"], region)
         gone = set(given["tagKeys"])
-        self.store.set_tags(job["job_id"], {k: v for k, v in (job["tags"] or {}).items() if k not in gone})
+        self.jobs.store.set_tags(
+            job["job_id"], {k: v for k, v in (job["tags"] or {}).items() if k not in gone}
+        )
         return {}
 
     def list_tags(self, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -166,7 +152,7 @@ class Batch:
         return {"tags": [{"key": key, "value": value} for key, value in (job["tags"] or {}).items()]}
 
     def _find(self, identifier: str, region: str) -> Job:
-        job = self.store.get(identifier.rpartition("/")[2])
+        job = self.jobs.store.get(identifier.rpartition("/")[2])
         whole = identifier.startswith("arn:")
         if job is None or job["region"] != region or (whole and job["job_arn"] != identifier):
             raise ServiceError(
@@ -190,37 +176,37 @@ class Batch:
             check_calls(by_tag, by_tag=True)
         except ValueError as error:
             raise ServiceError("ValidationException", str(error)) from None
-        return by_tag, fault.read_faults([*self.settings.faults, text])
+        return by_tag, fault.read_faults([*self.jobs.settings.faults, text])
 
     def _strike_by_tag(self, job: Job, operation: str) -> None:
         self.calls.strike(fault.read_faults(job["faults"][-1:]), operation, job["job_id"])
 
     def _maybe_lose(self, asked: fault.Faults, region: str, token: str) -> None:
         if self.calls.strikes(f"lose {region} {token}", asked.lose_create_answer):
-            self.traces.log(did="lose answer", token=token)
+            self.jobs.traces.log(did="lose answer", token=token)
             raise LostAnswer
 
     def _answer_known(self, job: Job, given: dict[str, Any], asked: fault.Faults) -> dict[str, Any]:
         if job["request"] != json_copy(given):
-            if self.settings.strict_tokens:
+            if self.jobs.settings.strict_tokens:
                 raise ServiceError(
                     "ConflictException",
                     f"clientRequestToken was used with other parameters for {job['job_arn']}; "
                     "a token names one request.",
                 )
-            self.traces.say(
+            self.jobs.traces.say(
                 f"{job['job_id']}  token used again with other parameters: the request was ignored"
             )
-        self.traces.log(did="repeat", job=job["job_id"], token=job["token"])
+        self.jobs.traces.log(did="repeat", job=job["job_id"], token=job["token"])
         self._maybe_lose(asked, job["region"], job["token"])
         return {"jobArn": job["job_arn"]}
 
     def _check_role(self, role: str, asked: fault.Faults) -> None:
         owner = role.split(":")[4]
-        if owner != self.settings.account:
+        if owner != self.jobs.settings.account:
             raise ServiceError("AccessDeniedException", f"Cross-account pass role is not allowed: {role}")
         if "refuse-pass-role" in asked.names:
-            user = f"arn:aws:iam::{self.settings.account}:user/standin"
+            user = f"arn:aws:iam::{self.jobs.settings.account}:user/standin"
             raise ServiceError(
                 "AccessDeniedException",
                 f"User: {user} is not authorized to perform: iam:PassRole on resource: {role}",
@@ -228,13 +214,13 @@ class Batch:
 
     def _check_record_count(self, given: dict[str, Any]) -> None:
         uri = given["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
-        records = inputs.count_records(self.settings.buckets, uri)
-        least = self.settings.limits.min_records
+        records = inputs.count_records(self.jobs.settings.buckets, uri)
+        least = self.jobs.settings.limits.min_records
         if records is not None and records < least:
             raise ServiceError("ValidationException", inputs.too_few(records, least))
 
     def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
-        account = self.settings.account
+        account = self.jobs.settings.account
         job_id = "".join(secrets.choice(ID_LETTERS) for _ in range(12))
         now = int(time.time() * 1000) / 1000
         hours = given.get("timeoutDurationInHours", 24)
@@ -255,7 +241,6 @@ class Batch:
             "message": None,
             "request": json_copy(given),
             "tags": tags,
-            "faults": [*self.settings.faults, tags.get(fault.TAG, "")],
+            "faults": [*self.jobs.settings.faults, tags.get(fault.TAG, "")],
             "counts": NO_COUNTS,
-            "announced": 0,
         }

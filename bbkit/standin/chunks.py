@@ -71,29 +71,23 @@ def read_part(name: str) -> Part | None:
     return Part(*map(int, known), *(None if n == "x" else int(n) for n in (given, made)))
 
 
-def begin_process(lock_path: str | None = None) -> None:
+def begin_process(lock_path: str, engine: str, options: str) -> None:
     """Prepare an engine process that ends with its parent and holds its folder until then."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
-    if parent is None:
-        return
+    assert parent is not None
     threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
-    if lock_path is not None:
-        fcntl.flock(os.open(lock_path, os.O_RDWR | os.O_CREAT), fcntl.LOCK_SH)
-        if not parent.is_alive():
-            os._exit(1)
+    fcntl.flock(os.open(lock_path, os.O_RDWR | os.O_CREAT), fcntl.LOCK_SH)
+    if not parent.is_alive():
+        os._exit(1)
+    import bbkit.standin.answers  # noqa: F401
+
+    engine_for(engine, options)
 
 
 def _exit_after(parent: Any) -> None:
     parent.join()
     os._exit(1)
-
-
-def warm_up(name: str, options: str) -> None:
-    """Load everything an engine process needs, so that the first job does not wait for it."""
-    import bbkit.standin.answers  # noqa: F401
-
-    engine_for(name, options)
 
 
 def work_chunk(task_json: str, chunk: Chunk, halt: threading.Event | None = None) -> Report:

@@ -6,10 +6,7 @@ API_runtime_Converse.
 
 import asyncio
 import json
-import threading
 import time
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -17,7 +14,7 @@ from starlette.responses import Response
 from bbkit.standin.answerers import engine_for
 from bbkit.standin.call_faults import CallFaults
 from bbkit.standin.catalog import resolve_model
-from bbkit.standin.chunks import begin_process
+from bbkit.standin.jobs import EnginePool
 from bbkit.standin.operations import Route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked
@@ -39,22 +36,12 @@ CODE_OF_STATUS = {
 
 
 class Runtime:
-    """Answers InvokeModel and Converse; its engine is made when the first call comes."""
+    """Answers InvokeModel and Converse; in an engine of their own, so that no job keeps them waiting."""
 
     def __init__(self, settings: Settings, calls: CallFaults) -> None:
         self.settings = settings
         self.calls = calls
-        self._lock = threading.Lock()
-        self._executor: Executor | None = None
-
-    def _executor_for_engine(self) -> Executor:
-        with self._lock:
-            if self._executor is None and not self.settings.waits:
-                # It computes: a process of its own keeps the server answering.
-                self._executor = ProcessPoolExecutor(1, get_context("spawn"), initializer=begin_process)
-            elif self._executor is None:
-                self._executor = ThreadPoolExecutor(self.settings.parallel)
-            return self._executor
+        self.pool = EnginePool(settings, settings.parallel if settings.waits else 1)
 
     async def answer(
         self, route: Route, labels: dict[str, str], asked: Asked, body: bytes, region: str
@@ -72,10 +59,9 @@ class Runtime:
         )
         model_input = _read_object(body)
         began = time.monotonic()
-        executor = self._executor_for_engine()
         engine = self.settings.engine, self.settings.engine_options_json
-        outcome = await asyncio.get_running_loop().run_in_executor(
-            executor, answer_one, *engine, model.model_id, route.name, model_input
+        outcome = await asyncio.wrap_future(
+            self.pool.submit(answer_one, *engine, model.model_id, route.name, model_input)
         )
         if isinstance(outcome, tuple):
             code, message = outcome

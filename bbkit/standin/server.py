@@ -1,4 +1,4 @@
-"""Starts a stand-in: its folder, its worker process, and the server that answers."""
+"""Starts a stand-in: its folder, its jobs, and the server that answers."""
 
 import asyncio
 import contextlib
@@ -7,7 +7,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from bbkit.standin.batch import Batch
 from bbkit.standin.buckets import Guard
 from bbkit.standin.call_faults import CallFaults
 from bbkit.standin.gateway import Gateway
+from bbkit.standin.jobs import Jobs
 from bbkit.standin.logs import Traces
 from bbkit.standin.recoveries import recover
 from bbkit.standin.runtimes import Runtime
@@ -37,46 +37,6 @@ from bbkit.standin.store import Store
 
 class FolderInUse(Exception):
     """Another stand-in runs on this folder."""
-
-
-class WorkerProcess:
-    """Keeps one worker process alive and wakes it."""
-
-    def __init__(self, settings: Settings, traces: Traces) -> None:
-        self.settings = settings
-        self.traces = traces
-        self._loop = asyncio.get_running_loop()
-        self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
-
-    async def keep(self) -> None:
-        """Start the worker, and start it again whenever it dies; jobs go on where they were."""
-        while not self._stopping:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bbkit.standin.worker", stdin=asyncio.subprocess.PIPE
-            )
-            self._write(self.settings.to_json() + "\n")
-            code = await self._process.wait()
-            if not self._stopping:
-                self.traces.log(did="lose worker", code=code)
-                self.traces.say(f"the worker process ended with {code}; it is started again")
-                await asyncio.sleep(0.5)
-
-    def wake(self) -> None:
-        """Tell the worker that there is something to do; may be called from any thread."""
-        self._loop.call_soon_threadsafe(self._write, "\n")
-
-    def _write(self, text: str) -> None:
-        if self._process is not None and self._process.stdin is not None and self._process.returncode is None:
-            self._process.stdin.write(text.encode())
-
-    async def stop(self) -> None:
-        """End the worker: it ends itself when its input closes."""
-        self._stopping = True
-        if self._process is not None and self._process.stdin is not None:
-            self._process.stdin.close()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), 5)
 
 
 class _Server(uvicorn.Server):
@@ -179,18 +139,17 @@ async def serve(
     if not (settings.buckets / BUCKET).is_dir():
         guard.storage.create_bucket(BUCKET)
     write_environment(settings.folder, environment_of(identity, settings.region, endpoint))
-    worker = WorkerProcess(settings, traces)
-    store = Store(settings.folder)
-    store.announce()
+    jobs = Jobs(settings, Store(settings.folder), traces)
     calls = CallFaults(settings.faults)
+    runtime = Runtime(settings, calls)
     gateway = Gateway(
         settings=settings,
         hosts=frozenset(
             f"{name}:{port}".lower() for name in ("127.0.0.1", "localhost", "[::1]", shown, *extra_hosts)
         ),
         secrets={identity.access_key: identity.secret_key},
-        batch=Batch(settings, store, traces, worker.wake, calls),
-        runtime=Runtime(settings, calls),
+        batch=Batch(jobs, calls),
+        runtime=runtime,
         guard=guard,
         traces=traces,
     )
@@ -206,11 +165,11 @@ async def serve(
     server = _Server(config)
     server.ready = endpoint
     _stop_when_told(server, stop_on_eof)
-    keeping = asyncio.create_task(worker.keep())
     traces.log(did="start", endpoint=endpoint)
+    threading.Thread(target=jobs.resume, daemon=True).start()
     if settings.waits:
         threading.Thread(target=_check_engine, args=(settings, traces), daemon=True).start()
     await server.serve([listener])
-    await worker.stop()
-    await keeping
+    jobs.pool.close()
+    runtime.pool.close()
     traces.log(did="stop server")

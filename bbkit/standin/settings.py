@@ -3,7 +3,6 @@
 import json
 import os
 import secrets
-import shutil
 from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,7 +62,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of one stand-in; travels to the worker process as JSON."""
+    """All settings of one stand-in."""
 
     folder: Path
     account: str
@@ -106,21 +105,6 @@ class Settings:
     def engine_options_json(self) -> str:
         """The options of the engine, as the engine processes take them."""
         return json.dumps(self.engine_options)
-
-    def to_json(self) -> str:
-        """Write the settings as one line of JSON."""
-        return json.dumps(asdict(self) | {"folder": str(self.folder)})
-
-    @classmethod
-    def from_json(cls, text: str) -> "Settings":
-        """Read the settings back."""
-        data = json.loads(text)
-        data |= {
-            "folder": Path(data["folder"]),
-            "limits": Limits(**data["limits"]),
-            "faults": tuple(data["faults"]),
-        }
-        return cls(**data)
 
 
 @dataclass(frozen=True)
@@ -184,14 +168,6 @@ def write_environment(folder: Path, environment: dict[str, str]) -> None:
     """Write ``standin.env``, for ``set -a; . DIR/standin.env``."""
     lines = [f"unset {' '.join(UNSET)}", *(f"{k}={v}" for k, v in environment.items())]
     write_whole(folder / "standin.env", "\n".join(lines) + "\n", mode=0o600)
-
-
-def clear_folder(folder: Path, keep: set[str]) -> None:
-    """Make sure a folder exists and holds nothing but what is to be kept."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for entry in folder.iterdir():
-        if entry.name not in keep:
-            shutil.rmtree(entry, ignore_errors=True)
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:

@@ -1,8 +1,6 @@
-"""The jobs of one stand-in, in SQLite: shared by the server and its worker process, safe against kill -9.
+"""The jobs of one stand-in, in SQLite, safe against kill -9.
 
-The server creates jobs and asks them to stop, and announces what it did; the worker, once it is announced,
-moves them from status to status. Every move names the status it starts from, so that a Stop that came first
-wins.
+Every move from status to status names the status it starts from, so that a Stop that came first wins.
 """
 
 import json
@@ -14,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-OPEN = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
+BEFORE_STOPPING = ("Submitted", "Validating", "Scheduled", "InProgress")
+OPEN = (*BEFORE_STOPPING, "Stopping")
 ENDED = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 NO_COUNTS = {"total": 0, "processed": 0, "success": 0, "error": 0}
 
@@ -22,7 +21,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS jobs (
   job_id TEXT PRIMARY KEY, job_arn TEXT, region TEXT, name TEXT, token TEXT, model TEXT, model_arn TEXT,
   custom INTEGER, submitted REAL, modified REAL, ended REAL, expires REAL, status TEXT, message TEXT,
-  request TEXT, tags TEXT, faults TEXT, counts TEXT, final TEXT, final_at REAL, announced INTEGER);
+  request TEXT, tags TEXT, faults TEXT, counts TEXT, final TEXT, final_at REAL);
 CREATE UNIQUE INDEX IF NOT EXISTS tokens ON jobs (region, token);
 CREATE INDEX IF NOT EXISTS statuses ON jobs (status);
 CREATE INDEX IF NOT EXISTS times ON jobs (region, submitted, job_id);
@@ -92,18 +91,10 @@ class Store:
         """Give the job that was created with a token."""
         return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", (region, token))
 
-    def announced_jobs(self) -> list[Job]:
-        """Give every job that has not ended and whose event is told, oldest first."""
+    def open_jobs(self) -> list[Job]:
+        """Give every job that has not ended, oldest first."""
         marks = ", ".join("?" * len(OPEN))
-        query = f"SELECT * FROM jobs WHERE announced AND status IN ({marks}) ORDER BY submitted, job_id"
-        return self._all(query, OPEN)
-
-    def announce(self, job_id: str | None = None) -> None:
-        """Let the worker see what the server did to a job; to all jobs when none is named."""
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE jobs SET announced = 1 WHERE job_id = ? OR ? IS NULL", (job_id, job_id)
-            )
+        return self._all(f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY submitted, job_id", OPEN)
 
     def page(
         self,

@@ -1,4 +1,4 @@
-"""One job from Submitted to its end, in the worker process.
+"""One job from Submitted to its end, in a thread of the server.
 
 Every step reads its starting point from the store and from the job's folder, so that a job that was killed
 anywhere goes on where it was.
@@ -18,28 +18,28 @@ from bbkit.standin.plans import Plan
 from bbkit.standin.store import NO_COUNTS, Job
 
 if TYPE_CHECKING:
-    from bbkit.standin.worker import Worker
+    from bbkit.standin.jobs import Jobs
 
 
 class Ended(Exception):
     """The job has reached its end, or another one decided about it (Stop)."""
 
 
-class Lifecycle:
-    """Works one job off; made anew whenever the worker process starts."""
+class JobRunner:
+    """Works one job off; made anew whenever the stand-in starts."""
 
-    def __init__(self, worker: "Worker", job: Job) -> None:
-        self.worker = worker
-        self.settings = worker.settings
-        self.store = worker.store
+    def __init__(self, jobs: "Jobs", job: Job) -> None:
+        self.jobs = jobs
+        self.settings = jobs.settings
+        self.store = jobs.store
         self.job = job
         self.job_id: str = job["job_id"]
-        self.folder = worker.settings.folder / "jobs" / self.job_id
+        self.folder = jobs.settings.folder / "jobs" / self.job_id
         self.faults = fault.read_faults(job["faults"])
         self.signal = Event()
         self.request: dict[str, Any] = job["request"]
         self.has_turn = False
-        self.lag = max(worker.settings.pace.counter_lag, self.faults.slow_counters)
+        self.lag = max(jobs.settings.pace.counter_lag, self.faults.slow_counters)
 
     def run(self) -> None:
         """Take the job to its end."""
@@ -49,7 +49,7 @@ class Lifecycle:
             self.finish_stop()
         finally:
             if self.has_turn:
-                self.worker.turns.release()
+                self.jobs.turns.release()
 
     def go(self) -> None:
         """Go through the statuses, from the one the job is in."""
@@ -99,7 +99,7 @@ class Lifecycle:
     def take_turn(self) -> bool:
         """Wait until fewer than the most jobs are in progress; False when the job's time ran out before."""
         while not self.has_turn and time.time() < self.job["expires"]:
-            self.has_turn = self.worker.turns.acquire(timeout=0.5)
+            self.has_turn = self.jobs.turns.acquire(timeout=0.5)
             self.check_stop()
         return self.has_turn
 
@@ -128,7 +128,7 @@ class Lifecycle:
         """Put what is done into the output bucket, and remember whom passing faults befell."""
         uri = self.request["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"]
         settings = self.settings
-        results.put_output(plan, settings.buckets, uri, self.job_id, settings.ordered, self.worker.traces)
+        results.put_output(plan, settings.buckets, uri, self.job_id, settings.ordered, self.jobs.traces)
         if hits := plan.hits():
             self.store.add_hits(self.job_id, hits)
 
@@ -137,9 +137,6 @@ class Lifecycle:
         job = self.store.get(self.job_id)
         if job is None or job["status"] != "Stopping":
             return
-        while not job["announced"]:
-            time.sleep(0.01)
-            job = self.store.get(self.job_id) or job
         time.sleep(self.settings.pace.stopping)
         message = None
         plan = Plan.load(self.folder)
@@ -174,19 +171,17 @@ class Lifecycle:
 
     def show(self, counts: dict[str, int]) -> None:
         """Let the counters of Get move, and tell the person watching."""
-        self.worker.say(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
+        self.jobs.say(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
         if not self.faults.slow_counters:
             self.store.set_counts(self.job_id, counts)
 
     def move(self, source: tuple[str, ...], target: str, **columns: Any) -> None:
         """Move on to the next status, unless somebody asked to stop."""
-        moved = self.store.move(self.job_id, source, target, **columns)
+        moved = self.jobs.move(self.job_id, source, target, **columns)
         if moved is None:
             raise Ended
         self.job = moved
-        self.worker.traces.log(did="move", job=self.job_id, status=target)
-        self.worker.traces.event(moved, self.settings.account)
-        self.worker.say(moved, target)
+        self.jobs.traces.log(did="move", job=self.job_id, status=target)
 
     def end(self, source: tuple[str, ...], status: str, message: str | None = None) -> None:
         """Reach a terminal status and forget the job's working files."""

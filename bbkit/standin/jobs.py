@@ -1,0 +1,151 @@
+"""The jobs of one stand-in: each in a thread of the server, their records in a pool of engine processes."""
+
+import fcntl
+import shutil
+import threading
+import traceback
+from collections.abc import Callable
+from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from bbkit.standin.chunks import Report, begin_process
+from bbkit.standin.job_runner import Ended, JobRunner
+from bbkit.standin.logs import Traces
+from bbkit.standin.settings import Settings
+from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store
+
+TURNS = 4  # jobs in progress at once; the others wait as Scheduled
+QUICK, SLOW = 0.15, 0.6  # seconds a chunk may take: long enough to be cheap, short enough to stop soon
+MOST_RECORDS = 1024
+LOCK = "worker.lock"  # held by the engine processes
+
+Result = TypeVar("Result")
+
+
+class EnginePool:
+    """Processes of an engine that computes, threads of one that waits; started when first used."""
+
+    def __init__(self, settings: Settings, size: int) -> None:
+        self.settings = settings
+        self.size = size
+        self._lock = threading.Lock()
+        self._executor: Executor | None = None
+        self._closed = False
+
+    def submit(self, function: Callable[..., Result], *arguments: Any) -> "Future[Result]":
+        """Call a function where the engine is; a pool that has broken is replaced."""
+        with self._lock:
+            if self._closed:
+                raise CancelledError
+            if self._executor is None:
+                self._executor = self._start()
+            try:
+                return self._executor.submit(function, *arguments)
+            except BrokenProcessPool:
+                self._executor = self._start()
+                return self._executor.submit(function, *arguments)
+
+    def _start(self) -> Executor:
+        settings = self.settings
+        if settings.waits:
+            return ThreadPoolExecutor(self.size)
+        given = (str(settings.folder / LOCK), settings.engine, settings.engine_options_json)
+        return ProcessPoolExecutor(self.size, get_context("spawn"), begin_process, given)
+
+    def close(self) -> None:
+        """Let engine processes end in good order; requests of an engine that waits are not waited for."""
+        with self._lock:
+            self._closed = True
+            if self._executor is not None:
+                self._executor.shutdown(wait=not self.settings.waits, cancel_futures=True)
+
+
+class Jobs:
+    """Everything that happens to jobs; what the store and the events say of them is in the same order."""
+
+    def __init__(self, settings: Settings, store: Store, traces: Traces) -> None:
+        self.settings = settings
+        self.store = store
+        self.traces = traces
+        self.pool = EnginePool(settings, settings.parallel)
+        self.turns = threading.Semaphore(TURNS)
+        # Records that wait may take seconds each: all requests are under way from the first on.
+        self.chunk_records = 1 if settings.waits else 16
+        self._runners: dict[str, JobRunner] = {}
+        self._in_order = threading.RLock()
+
+    def resume(self) -> None:
+        """Go on with the open jobs of a stand-in that was stopped or killed."""
+        with (self.settings.folder / LOCK).open("w") as lock:
+            # The engine processes of a killed server may take a moment to notice that they are alone.
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._in_order:
+            jobs = self.store.open_jobs()
+            folder = self.settings.folder / "jobs"
+            folder.mkdir(exist_ok=True)
+            for path in {*folder.iterdir()} - {folder / job["job_id"] for job in jobs}:
+                shutil.rmtree(path, ignore_errors=True)
+            for job in jobs:
+                self._begin(job)
+
+    def add(self, job: Job, quota: int) -> str:
+        """Insert a job as `Store.create` does, and begin it."""
+        with self._in_order:
+            outcome = self.store.create(job, quota)
+            if outcome == "created":
+                self.traces.log(
+                    did="create", job=job["job_id"], name=job["name"], token=job["token"], model=job["model"]
+                )
+                self.traces.event(job, self.settings.account)
+                self.say(job, f"Submitted  ({job['model']})")
+                self._begin(job)
+        return outcome
+
+    def move(self, job_id: str, source: tuple[str, ...], target: str, **columns: Any) -> Job | None:
+        """Move a job to another status, if it is in one of the source statuses, and tell of it."""
+        with self._in_order:
+            job = self.store.move(job_id, source, target, **columns)
+            if job is not None:
+                self.traces.event(job, self.settings.account)
+                self.say(job, target)
+        return job
+
+    def stop(self, job_id: str) -> bool:
+        """Ask a job to stop; False when it was asked before, or has ended."""
+        with self._in_order:
+            stopped = self.move(job_id, BEFORE_STOPPING, "Stopping") is not None
+            if stopped and job_id in self._runners:
+                self._runners[job_id].signal.set()
+        return stopped
+
+    def say(self, job: Job, text: str) -> None:
+        """Tell the person watching about a job."""
+        self.traces.say(f"{job['job_id']}  {job['name']}  {text}")
+
+    def adapt_chunks(self, report: Report) -> None:
+        """Make chunks larger or smaller, so that one takes neither too long nor too little."""
+        if report.seconds < QUICK and report.records >= self.chunk_records:
+            self.chunk_records = min(2 * self.chunk_records, MOST_RECORDS)
+        elif report.seconds > SLOW:
+            self.chunk_records = max(1, min(self.chunk_records, report.records) // 2)
+
+    def _begin(self, job: Job) -> None:
+        runner = self._runners[job["job_id"]] = JobRunner(self, job)
+        threading.Thread(target=self._run, args=(runner,), daemon=True).start()
+
+    def _run(self, runner: JobRunner) -> None:
+        try:
+            runner.run()
+        except CancelledError:
+            pass  # the stand-in is stopping: the next one takes the job up
+        except Exception as error:  # the job must reach a legal end and the others go on
+            self.traces.log(did="fail", job=runner.job_id, traceback=traceback.format_exc())
+            self.traces.say(f"{runner.job_id}  failed in the stand-in itself: {error!r}; see log.jsonl")
+            with suppress(Ended):
+                runner.end(OPEN, "Failed", message="The stand-in failed on this job; see its log.jsonl.")
+        finally:
+            with self._in_order:
+                del self._runners[runner.job_id]
