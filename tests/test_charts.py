@@ -238,3 +238,22 @@ def test_the_timeline_shows_jobs_that_run_and_jobs_that_ended() -> None:
     drawn = {trace.name: trace.x[0] for trace in figure.data}
     assert drawn == {"Completed": 3_600_000, "InProgress": 7_200_000}
     assert charts.job_timeline(as_frame([], JOB_COLUMNS)).layout.annotations
+
+
+def test_words_are_what_stands_between_white_space() -> None:
+    for text, words in (
+        ("two words", 2),
+        ("  led and\tfollowed\n\n", 3),
+        ("", 0),
+        (" \n", 0),
+        ("no\u00a0break", 1),
+        ("Größe: 5 €", 3),
+    ):
+        title = charts.output_lengths(make_outputs({**SUCCEEDED, "text": text})).layout.title.text
+        assert title.startswith(f"The median answer has {words} word{'s' * (words != 1)}<"), text
+
+
+def test_a_column_of_the_source_is_named_even_beside_many_others() -> None:
+    frame = make_outputs(SUCCEEDED).assign(**{f"more {place}": place for place in range(40)})
+    with pytest.raises(InputError, match=r"no column 'quee'; it has 'queue', .*source_columns="):
+        charts.outcomes(frame, by="quee")

@@ -2,17 +2,17 @@
 
 A figure's size does not grow with the rows (above 1,000 records everything is binned before plotly sees it),
 and no text of a record is in it. Colours have one meaning in all of them, the title says what was found, the
-subtitle of how many, and an empty frame gives a figure that says so.
+subtitle of how many, and an empty frame gives a figure that says so. A chart groups the rows (`groups`),
+bins its numbers (`axes`), makes bars, histograms and boxes of them (`traces`) and puts these into a figure
+(`style`).
 """
 
 from bbkit.charts.answers import errors, outcomes, stop_reasons
 from bbkit.charts.cost_estimates import cost_estimate
 from bbkit.charts.costs import cost, cost_per_record
-from bbkit.charts.cut_offs import cut_off_by_input
-from bbkit.charts.lengths import output_lengths
+from bbkit.charts.cut_offs import cut_off_by_input, max_tokens_what_if
 from bbkit.charts.timelines import job_timeline
-from bbkit.charts.tokens import input_output, token_usage
-from bbkit.charts.what_ifs import max_tokens_what_if
+from bbkit.charts.tokens import input_output, output_lengths, token_usage
 
 __all__ = [
     "cost",

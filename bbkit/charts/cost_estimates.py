@@ -5,15 +5,16 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from bbkit.charts import look
-from bbkit.charts.costs import USD
-from bbkit.charts.groups import find_column
-from bbkit.charts.panels import make_panels
+from bbkit.charts import style
+from bbkit.charts.groups import grouping_column
+from bbkit.charts.traces import horizontal_bars
 from bbkit.core.errors import InputError
+from bbkit.core.text import count_noun
 from bbkit.costs import Cost, CostEstimate
 from bbkit.costs.views import say_usd
 
 _MOST_JOBS = 20
+_AMOUNTS = ["cost_low_usd", "cost_usd", "cost_high_usd"]
 
 
 def cost_estimate(
@@ -42,37 +43,36 @@ def cost_estimate(
     """
     if not isinstance(costed, Cost | CostEstimate):
         raise InputError(f"Found {type(costed).__name__}. Pass what cost_of or estimate_cost returned.")
-    estimate = costed if isinstance(costed, CostEstimate) else costed.estimate
-    after = None if isinstance(costed, CostEstimate) else costed
+    after = costed if isinstance(costed, Cost) else None
+    estimate = costed.estimate if isinstance(costed, Cost) else costed
     if estimate is None:
-        return look.empty_figure(
+        return style.empty_figure(
             title or "Estimate and cost", "There is no estimate to compare with. Pass estimate= to cost_of."
         )
-    if find_column(estimate.table, by):
-        return _draw_parts(estimate, str(by), title)
+    if column := grouping_column(estimate.table, by):
+        return _draw_parts(estimate, column, title)
     if estimate.cost_low_usd is None and (after is None or after.cost_usd is None):
-        return look.empty_figure(title or "Estimate and cost", estimate.sentence)
-    title = title or _say_both(estimate, after)
-    subtitle = _explain(estimate, after)
-    alt = f"{title}. {estimate.sentence}" + (f" {after.sentence}" if after else "")
-    bars = _bars(estimate, after)
-    causes = _causes(after)
+        return style.empty_figure(title or "Estimate and cost", estimate.sentence)
+    title = title or _describe_both(estimate, after)
+    texts: dict[str, Any] = {
+        "title": title,
+        "subtitle": _explain(estimate, after),
+        "alt": f"{title}. {estimate.sentence}" + (f" {after.sentence}" if after else ""),
+    }
+    bars, causes = _draw_amounts(estimate, after), _draw_causes(after)
     if causes is None:
-        figure = look.make_figure(bars, title=title, subtitle=subtitle, x="US$", height=232, alt=alt)
-        figure.update_xaxes(**USD)
-        return figure.update_yaxes(**look.CATEGORIES)
-    figure = make_panels(
-        ["", "why they differ"], title=title, subtitle=subtitle, height=150, columns=2, gap=0.2
-    )
-    causes.update(xaxis="x2", yaxis="y2")
-    figure.add_traces([*bars, causes])
-    figure.update_layout(meta={"alt": alt})
-    figure.update_xaxes(title={"text": "US$"}, **USD)
-    figure.layout.xaxis2.update(title={"text": "US$ more or less than estimated"}, zeroline=True)
-    return figure.update_yaxes(**look.CATEGORIES)
+        return style.make_figure(bars, x="US$", height=232, xaxis=style.USD, yaxis=style.CATEGORIES, **texts)
+    figure, cells = style.make_subplots(["", "why they differ"], height=150, columns=2, gap=0.2, **texts)
+    for bar in bars:
+        figure.add_trace(bar, **cells[0])
+    figure.add_trace(causes, **cells[1])
+    figure.update_xaxes(style.style_axis("US$", **style.USD), **cells[0])
+    difference = style.style_axis("US$ more or less than estimated", **style.USD, zeroline=True)
+    figure.update_xaxes(difference, **cells[1])
+    return figure.update_yaxes(style.CATEGORIES)
 
 
-def _say_both(estimate: CostEstimate, after: Cost | None) -> str:
+def _describe_both(estimate: CostEstimate, after: Cost | None) -> str:
     expected = say_usd(estimate.cost_usd)
     if after is None:
         return f"Estimated at {expected}"
@@ -82,9 +82,9 @@ def _say_both(estimate: CostEstimate, after: Cost | None) -> str:
 
 def _explain(estimate: CostEstimate, after: Cost | None) -> str:
     span = f"from {say_usd(estimate.cost_low_usd)} to {say_usd(estimate.cost_high_usd)}"
-    parts = [f"Estimate for {look.count_noun(estimate.numbers['records'], 'record')} {span}"]
+    parts = [f"Estimate for {count_noun(estimate.numbers['records'], 'record')} {span}"]
     if after is not None:
-        parts.append(f"{look.count_noun(after.numbers['answered'], 'answer')} came")
+        parts.append(f"{count_noun(after.numbers['answered'], 'answer')} came")
     if estimate.unknown:
         parts.append(f"not known, because {', and '.join(estimate.unknown)}")
     if estimate.is_standin or (after is not None and after.is_standin):
@@ -92,30 +92,27 @@ def _explain(estimate: CostEstimate, after: Cost | None) -> str:
     return "; ".join(parts)
 
 
-def _bars(estimate: CostEstimate, after: Cost | None) -> list[Any]:
+def _draw_amounts(estimate: CostEstimate, after: Cost | None) -> list[Any]:
     traces: list[Any] = []
     total = estimate.numbers
     if total["cost_low_usd"] is not None:
-        traces += _ranges(
-            ["estimate"], [total["cost_low_usd"]], [total["cost_usd"]], [total["cost_high_usd"]]
-        )
+        traces += _draw_ranges(["estimate"], *([total[name]] for name in _AMOUNTS))
     if total["on_demand_usd"] is not None:
-        traces.append(_solid("estimate on demand", total["on_demand_usd"], look.LIGHT))
+        traces.append(_solid_bar("estimate on demand", total["on_demand_usd"], style.LIGHT))
     if after is not None and after.cost_usd is not None:
-        traces.append(_solid("cost", after.cost_usd, look.BLUE))
+        traces.append(_solid_bar("cost", after.cost_usd, style.BLUE))
     return traces
 
 
-def _ranges(names: list[str], lows: list[Any], middles: list[Any], highs: list[Any]) -> list[Any]:
-    tops = [low if high is None else high for low, high in zip(lows, highs, strict=True)]
-    bar = go.Bar(
-        name="estimate, low to high",
-        y=names,
+def _draw_ranges(names: list[str], lows: list[Any], middles: list[Any], highs: list[Any]) -> list[Any]:
+    ends = list(zip(lows, highs, strict=True))
+    bars = horizontal_bars(
+        "estimate, low to high",
+        names,
+        [0 if high is None else high - low for low, high in ends],
+        "rgba(0,114,178,0.3)",
         base=lows,
-        x=[top - low for low, top in zip(lows, tops, strict=True)],
-        orientation="h",
-        marker={"color": "rgba(0,114,178,0.3)", "line": {"width": 0}},
-        customdata=[f"{say_usd(low)} to {say_usd(high)}" for low, high in zip(lows, highs, strict=True)],
+        customdata=[f"{say_usd(low)} to {say_usd(high)}" for low, high in ends],
         hovertemplate="%{y}: %{customdata}<extra></extra>",
     )
     dots = go.Scatter(
@@ -125,20 +122,19 @@ def _ranges(names: list[str], lows: list[Any], middles: list[Any], highs: list[A
         mode="markers+text",
         text=[say_usd(middle) for middle in middles],
         textposition="middle right",
-        marker={"size": 11, "color": look.BLUE},
+        marker={"size": 11, "color": style.BLUE},
         cliponaxis=False,
         hovertemplate="%{y}: %{x:$,.6~g} expected<extra></extra>",
     )
-    return [bar, dots]
+    return [bars, dots]
 
 
-def _solid(name: str, amount: float, colour: str) -> go.Bar:
-    return go.Bar(
-        name=name,
-        y=[name],
-        x=[round(amount, 8)],
-        orientation="h",
-        marker={"color": colour, "line": {"width": 0}},
+def _solid_bar(name: str, amount: float, colour: str) -> go.Bar:
+    return horizontal_bars(
+        name,
+        [name],
+        [round(amount, 8)],
+        colour,
         text=[say_usd(amount)],
         textposition="auto",
         textangle=0,
@@ -146,23 +142,21 @@ def _solid(name: str, amount: float, colour: str) -> go.Bar:
     )
 
 
-def _causes(after: Cost | None) -> go.Bar | None:
+def _draw_causes(after: Cost | None) -> go.Bar | None:
+    """Draw what made the cost another than estimated; the last row of the comparison is their sum."""
     if after is None or after.comparison.empty:
         return None
-    causes = after.comparison.iloc[:-1].dropna(subset=["difference_usd"])
-    causes = causes[causes["difference_usd"].abs() > 0]
+    causes = after.comparison.iloc[:-1]
+    causes = causes[causes["difference_usd"].fillna(0.0) != 0]
     if causes.empty:
         return None
     amounts = causes["difference_usd"].astype(float).tolist()
-    return go.Bar(
-        name="difference",
-        y=causes["what"].tolist(),
-        x=amounts,
-        orientation="h",
-        marker={
-            "color": [look.VERMILLION if amount > 0 else look.GREEN for amount in amounts],
-            "line": {"width": 0},
-        },
+    colours = [style.VERMILLION if amount > 0 else style.GREEN for amount in amounts]
+    return horizontal_bars(
+        "difference",
+        causes["what"].tolist(),
+        amounts,
+        {"color": colours, "line": {"width": 0}},
         text=[f"{'+' if amount > 0 else ''}{say_usd(amount)}" for amount in amounts],
         textposition="auto",
         textangle=0,
@@ -171,25 +165,23 @@ def _causes(after: Cost | None) -> go.Bar | None:
     )
 
 
-def _draw_parts(estimate: CostEstimate, by: str, title: str | None) -> look.Chart:
-    amounts = ["cost_low_usd", "cost_usd", "cost_high_usd"]
-    parts = estimate.table.groupby(by, sort=False, dropna=False)[amounts]
-    sums = parts.agg(
-        lambda column: column.sum(skipna=False)
-    ).reset_index()  # a sum of what is known is no end
-    known: pd.DataFrame = sums.dropna(subset=["cost_low_usd"]).head(_MOST_JOBS)
+def _draw_parts(estimate: CostEstimate, by: str, title: str | None) -> style.Chart:
+    parts = estimate.table.groupby(by, sort=False, dropna=False)[_AMOUNTS]
+    # A sum of what is known is no end of a range.
+    sums = parts.agg(lambda column: column.sum(skipna=False)).reset_index()
+    known = sums.dropna(subset=["cost_low_usd"]).head(_MOST_JOBS)
     if known.empty:
-        return look.empty_figure(title or "Estimate", estimate.sentence)
-    names = [look.shorten(name) or "records" for name in known[by].astype("string").fillna("records")]
-    columns = [[None if pd.isna(value) else float(value) for value in known[name]] for name in amounts]
+        return style.empty_figure(title or "Estimate", estimate.sentence)
+    names = [style.shorten(name) or "records" for name in known[by].astype("string").fillna("records")]
+    columns = [[None if pd.isna(value) else float(value) for value in known[name]] for name in _AMOUNTS]
     more = f"; the first {_MOST_JOBS} of {len(sums):,}" if len(sums) > _MOST_JOBS else ""
-    figure = look.make_figure(
-        _ranges(names, *columns),
-        title=title or _say_both(estimate, None),
+    return style.make_figure(
+        _draw_ranges(names, *columns),
+        title=title or _describe_both(estimate, None),
         subtitle=_explain(estimate, None) + more,
         x="US$",
         height=170 + 34 * len(names),
         alt=estimate.sentence,
+        xaxis=style.USD,
+        yaxis=style.CATEGORIES,
     )
-    figure.update_xaxes(**USD)
-    return figure.update_yaxes(**look.CATEGORIES)

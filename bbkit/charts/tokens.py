@@ -1,19 +1,38 @@
-"""Where the tokens went: distributions of input and output, and one against the other."""
+"""How long inputs and answers are, in tokens and in words, and one against the other."""
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from bbkit.charts import look
-from bbkit.charts.groups import Groups, Panels, find_column, split_groups, split_panels
-from bbkit.charts.panels import is_edge, make_panels
-from bbkit.charts.scales import FEW, Scale, find_limit, make_scale, mark_value
+from bbkit.charts import style
+from bbkit.charts.axes import (
+    FEW,
+    Axis,
+    find_limit,
+    make_axis,
+    mark_level,
+    mark_quantiles,
+    mark_value,
+    rounded,
+)
+from bbkit.charts.groups import UNKNOWN, Groups, group_rows
+from bbkit.charts.traces import boxes, histogram
+from bbkit.core.text import count_noun
 
 _BINS = 40
+_WORD_BINS = 30
 _HEADROOM = 1.32
 _BOXES = {"input": "rgba(0,114,178,0.5)", "output": "rgba(86,180,233,0.6)"}
-_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "max_tokens")
+_PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
+_MOST_DOTS = 1_000
+_SYMBOLS = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
+_CELLS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
+_SLICE = 4_096
 
 
 def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -38,85 +57,70 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by, _USAGE)
-    drawn = {name: outputs[f"{name}_tokens"].dropna() for name in ("input", "output")}
-    drawn = {name: values for name, values in drawn.items() if len(values)}
+    groups = group_rows(outputs, by, _USAGE)
+    rows = {
+        name: np.flatnonzero(outputs[f"{name}_tokens"].notna().to_numpy()) for name in ("input", "output")
+    }
+    drawn = {
+        name: outputs[f"{name}_tokens"].iloc[known].to_numpy(dtype=float)
+        for name, known in rows.items()
+        if len(known)
+    }
     if not drawn:
-        reason = f"No tokens are reported in {look.count_noun(len(outputs), 'record')}."
-        return look.empty_figure(title or "Tokens of each record", reason)
-    groups = split_groups(outputs, column) if column else None
-    figure = make_panels(
+        reason = f"No tokens are reported in {count_noun(len(outputs), 'record')}."
+        return style.empty_figure(title or "Tokens of each record", reason)
+    medians = [f"{np.median(values):,.0f} {name}" for name, values in drawn.items()]
+    height = 252 if any(len(values) >= FEW for values in drawn.values()) else 150
+    figure, cells = style.make_subplots(
         [f"<b>{name}</b>: {int(values.sum()):,} tokens in all" for name, values in drawn.items()],
-        title=title or _say_medians(drawn),
-        subtitle=_say_total(outputs, drawn),
-        height=_height(drawn, groups),
+        title=title or f"The median record has {' and '.join(medians)} tokens",
+        subtitle=_describe_total(outputs, max(map(len, drawn.values()))),
+        height=height if groups.column is None else 92 + 34 * len(groups.names),
         columns=2,
         gap=0.09,
     )
-    for panel, (name, values) in enumerate(drawn.items(), start=1):
-        limit = find_limit(outputs["max_tokens"]) if name == "output" else None
-        if groups is None:
-            _draw_distribution(figure, panel, name, values.to_numpy(dtype=float), limit)
+    for cell, (name, values) in zip(cells, drawn.items(), strict=True):
+        if groups.column is None:
+            limit = find_limit(outputs["max_tokens"]) if name == "output" else None
+            _draw_distribution(figure, cell, name, values, limit)
         else:
-            rows = np.flatnonzero(outputs[f"{name}_tokens"].notna().to_numpy())
-            _draw_boxes(figure, panel, name, values.to_numpy(dtype=float), groups.take(rows))
+            _draw_boxes(figure, cell, name, values, groups.take(rows[name]))
     return figure
 
 
-def _height(drawn: dict[str, pd.Series], groups: Groups | None) -> int:
-    if groups is not None:
-        return 92 + 34 * len(groups.names)
-    return 252 if any(len(values) >= FEW for values in drawn.values()) else 150
-
-
-def _say_medians(drawn: dict[str, pd.Series]) -> str:
-    said = [f"{np.median(values.to_numpy(dtype=float)):,.0f} {name}" for name, values in drawn.items()]
-    return f"The median record has {' and '.join(said)} tokens"
-
-
-def _say_total(outputs: pd.DataFrame, drawn: dict[str, pd.Series]) -> str:
-    known = max(len(values) for values in drawn.values())
-    said = f"Tokens of each record, n = {look.count_noun(known, 'record')} with tokens reported"
-    caches = {name: outputs[f"cache_{name}_tokens"].dropna() for name in ("read", "write")}
-    parts = [f"cache {name} {int(values.sum()):,}" for name, values in caches.items() if values.sum()]
-    return "; ".join([said, *parts])
+def _describe_total(outputs: pd.DataFrame, known: int) -> str:
+    caches = {name: int(outputs[f"cache_{name}_tokens"].sum()) for name in ("read", "write")}
+    parts = [f"cache {name} {count:,}" for name, count in caches.items() if count]
+    return "; ".join(
+        [f"Tokens of each record, n = {count_noun(known, 'record')} with tokens reported", *parts]
+    )
 
 
 def _draw_distribution(
-    figure: look.Chart, panel: int, name: str, values: np.ndarray, limit: float | None
+    figure: style.Chart, cell: style.Cell, name: str, values: np.ndarray, limit: float | None
 ) -> None:
-    suffix = "" if panel == 1 else str(panel)
-    scale = make_scale(values, _BINS, limit=limit)
+    axis = make_axis(values, _BINS, limit=limit)
     if len(values) < FEW:
-        trace, axis = _dots(values, look.TOKENS[name])
+        trace, upright = _dots(values, style.TOKENS[name])
     else:
-        counts, _ = np.histogram(values, scale.edges)
-        axis = look.style_axis("records" if panel == 1 else "", **look.count_axis(counts.max() * _HEADROOM))
-        trace = go.Bar(
-            name=f"{name} tokens",
-            x=scale.middles,
-            y=counts.tolist(),
-            width=scale.widths,
-            marker={"color": look.TOKENS[name], "line": {"width": 0}},
-            customdata=scale.words,
-            hovertemplate="%{customdata} tokens: %{y:,} records<extra></extra>",
-        )
-    trace.update(xaxis=f"x{suffix}", yaxis=f"y{suffix}")
-    figure.add_trace(trace)
-    figure.layout[f"xaxis{suffix}"].update(scale.axis(f"{name} tokens"))
-    figure.layout[f"yaxis{suffix}"].update(axis)
-    for row, at in enumerate((50, 95) if len(values) >= FEW else (50,)):
-        mark_value(figure, scale, f"p{at}", float(np.quantile(values, at / 100)), panel=panel, row=row)
+        counts = axis.count(values)
+        hover = "%{customdata} tokens: %{y:,} records<extra></extra>"
+        marker = {"color": style.TOKENS[name], "line": {"width": 0}}
+        trace = histogram(f"{name} tokens", axis, counts, marker=marker, hovertemplate=hover)
+        upright = style.count_axis(counts.max() * _HEADROOM, "records" if style.is_first(cell) else "")
+    figure.add_trace(trace, **cell)
+    figure.update_xaxes(axis.layout(f"{name} tokens"), **cell).update_yaxes(upright, **cell)
+    mark_quantiles(figure, axis, values, (50, 95) if len(values) >= FEW else (50,), **cell)
     if limit is not None:
-        mark_value(figure, scale, "max_tokens", limit, panel=panel, row=2, solid=True)
+        mark_value(figure, axis, limit, f"max_tokens {limit:,.0f}", below=2, solid=True, **cell)
 
 
-def _dots(values: np.ndarray, colour: str) -> tuple[go.Scatter, dict]:
+def _dots(values: np.ndarray, colour: str) -> tuple[go.Scatter, dict[str, Any]]:
     """Show each value as a dot, those at the same place on top of each other."""
     order = np.sort(values)
     grain = max((order[-1] - order[0]) / 60, 1)
-    column = np.floor((order - order[0]) / grain)
-    height = np.array([np.sum(column[:place] == column[place]) + 1 for place in range(len(order))])
+    column = pd.Series(np.floor((order - order[0]) / grain))
+    height = column.groupby(column).cumcount() + 1
     trace = go.Scatter(
         x=order.tolist(),
         y=height.tolist(),
@@ -124,37 +128,17 @@ def _dots(values: np.ndarray, colour: str) -> tuple[go.Scatter, dict]:
         marker={"color": colour, "size": 9, "line": {"width": 1, "color": "#ffffff"}},
         hovertemplate="%{x:,} tokens<extra></extra>",
     )
-    return trace, look.style_axis(visible=False, range=[0, max(float(height.max()), 4.0) * 2])
+    return trace, style.style_axis(visible=False, range=[0, max(float(height.max()), 4.0) * 2])
 
 
-def _draw_boxes(figure: look.Chart, panel: int, name: str, values: np.ndarray, groups: Groups) -> None:
-    suffix = "" if panel == 1 else str(panel)
-    order = np.argsort(groups.codes, kind="stable")
-    ends = np.cumsum(groups.count())
-    parts = np.split(values[order], ends[:-1])
-    kept = [place for place, part in enumerate(parts) if len(part)]
-    points = np.array([np.quantile(parts[place], _QUANTILES) for place in kept]).T.round(2)
-    figure.add_trace(
-        go.Box(
-            y=[groups.label(place) for place in kept],
-            **dict(zip(("lowerfence", "q1", "median", "q3", "upperfence"), points.tolist(), strict=True)),
-            orientation="h",
-            name=f"{name} tokens",
-            fillcolor=_BOXES[name],
-            line={"width": 1.25, "color": "#333"},
-            xaxis=f"x{suffix}",
-            yaxis=f"y{suffix}",
-            hoverinfo="x+y",
-        )
+def _draw_boxes(figure: style.Chart, cell: style.Cell, name: str, values: np.ndarray, groups: Groups) -> None:
+    box = boxes(f"{name} tokens", values, groups, _BOXES[name])
+    ends = [0, max(box.upperfence) * 1.05 or 1.0]
+    figure.add_trace(box, **cell)
+    figure.update_xaxes(
+        style.style_axis(f"{name} tokens (p5, p25, p50, p75, p95)", range=ends, tickformat=",.12~g"), **cell
     )
-    axis = {"range": [0, float(points.max()) * 1.05 or 1.0], "tickformat": ",.12~g"}
-    figure.layout[f"xaxis{suffix}"].update(look.style_axis(f"{name} tokens (p5, p25, p50, p75, p95)", **axis))
-    figure.layout[f"yaxis{suffix}"].update({**look.CATEGORIES, "showticklabels": panel == 1})
-
-
-_MOST_DOTS = 1_000
-_PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
-_CELLS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
+    figure.update_yaxes(**style.CATEGORIES, showticklabels=style.is_first(cell), **cell)
 
 
 def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -179,115 +163,168 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    column = find_column(outputs, by, _PAIRED)
+    groups = group_rows(outputs, by, _PAIRED, 6)
     rows = np.flatnonzero((outputs["input_tokens"].notna() & outputs["output_tokens"].notna()).to_numpy())
     if not len(rows):
         reason = "No record reports both its input and its output tokens."
-        return look.empty_figure(title or "Answer against input", reason)
-    known = outputs[["input_tokens", "output_tokens", "stop_reason"]].iloc[rows]
-    x, y = (known[f"{name}_tokens"].to_numpy(dtype=float) for name in ("input", "output"))
-    panels = split_panels(outputs, column, rows, 6)
+        return style.empty_figure(title or "Answer against input", reason)
+    tokens = [outputs[f"{name}_tokens"].iloc[rows].to_numpy(dtype=float) for name in ("input", "output")]
+    parts = groups.take(rows).split()
     limit = find_limit(outputs["max_tokens"])
-    bins = 40 if len(panels) == 1 else 24
-    scales = make_scale(x, bins), make_scale(y, bins, limit=limit)
-    figure = make_panels(
-        [name for name, _ in panels],
-        title=title or _say_ratio(x, y),
-        subtitle=f"Answer against input, n = {look.count_noun(len(rows), 'record')}",
-        height=300 if len(panels) == 1 else 200,
+    bins = 40 if len(parts) == 1 else 24
+    axes = make_axis(tokens[0], bins), make_axis(tokens[1], bins, limit=limit)
+    few = len(rows) <= _MOST_DOTS
+    figure, cells = style.make_subplots(
+        [name for name, _ in parts],
+        title=title or _describe_ratio(*tokens),
+        subtitle=f"Answer against input, n = {count_noun(len(rows), 'record')}",
+        height=300 if len(parts) == 1 else 200,
         gap=0.05,
+        legend=style.BELOW if few else None,
+        margin={"b": 84} if few else {},
     )
-    if len(rows) <= _MOST_DOTS:
-        figure.update_layout(showlegend=True, legend=look.BELOW, margin={"b": 84})
-        _draw_dots(figure, panels, x, y, known["stop_reason"])
+    points = [[values[part] for values in tokens] for _, part in parts]
+    if few:
+        reasons = outputs["stop_reason"].iloc[rows].fillna("not reported").to_numpy(dtype=object)
+        _draw_dots(figure, cells, points, [reasons[part] for _, part in parts])
     else:
-        _draw_cells(figure, panels, x, y, scales)
-    for panel in range(1, len(panels) + 1):
-        _finish_panel(figure, panel, len(panels), scales, limit)
+        _draw_cells(figure, cells, points, axes)
+    for cell in cells:
+        first, lowest = style.is_first(cell), style.is_lowest(cell, cells)
+        figure.update_xaxes(axes[0].layout("input tokens" if lowest else ""), **cell)
+        figure.update_yaxes(axes[1].layout("output tokens" if first else "", showticklabels=first), **cell)
+        if limit is not None:
+            mark_level(figure, axes[1], limit, f"max_tokens {limit:,.0f}", **cell)
     return figure
 
 
-def _say_ratio(x: np.ndarray, y: np.ndarray) -> str:
-    if not x.sum():
+def _describe_ratio(inputs: np.ndarray, answers: np.ndarray) -> str:
+    if not inputs.sum():
         return "Answer against input"
-    return f"{100 * y.sum() / x.sum():,.3g} output tokens for every 100 input tokens"
+    return f"{100 * answers.sum() / inputs.sum():,.3g} output tokens for every 100 input tokens"
 
 
-def _draw_dots(figure: look.Chart, panels: Panels, x: np.ndarray, y: np.ndarray, stops: pd.Series) -> None:
-    reasons = stops.fillna("not reported").to_numpy(dtype=object)
-    shown = [name for name in look.STOP_REASONS if (reasons == name).any()]
-    shapes = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
-    for panel, (_, rows) in enumerate(panels, start=1):
-        suffix = "" if panel == 1 else str(panel)
-        for name in shown:
-            found = rows[reasons[rows] == name]
-            if not len(found) and panel > 1:
+def _draw_dots(
+    figure: style.Chart,
+    cells: list[style.Cell],
+    points: list[list[np.ndarray]],
+    reasons: list[np.ndarray],
+) -> None:
+    known = {*np.concatenate(reasons)}
+    for cell, (x, y), ended in zip(cells, points, reasons, strict=True):
+        for name in (name for name in style.STOP_REASONS if name in known):
+            rows = ended == name
+            # The first subplot has a trace of every reason: its traces are what the legend shows.
+            if not rows.any() and cell != cells[0]:
                 continue
-            figure.add_trace(
-                go.Scatter(
-                    name=name,
-                    legendgroup=name,
-                    showlegend=panel == 1,
-                    x=x[found].tolist(),
-                    y=y[found].tolist(),
-                    mode="markers",
-                    marker={
-                        "color": look.STOP_REASONS[name],
-                        "symbol": shapes.get(name, "circle"),
-                        "size": 8,
-                        "opacity": 0.75,
-                        "line": {"width": 0.5, "color": "#ffffff"},
-                    },
-                    xaxis=f"x{suffix}",
-                    yaxis=f"y{suffix}",
-                    hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
-                )
+            dots = go.Scatter(
+                name=name,
+                legendgroup=name,
+                showlegend=cell == cells[0],
+                x=x[rows].tolist(),
+                y=y[rows].tolist(),
+                mode="markers",
+                marker={
+                    "color": style.STOP_REASONS[name],
+                    "symbol": _SYMBOLS.get(name, "circle"),
+                    "size": 8,
+                    "opacity": 0.75,
+                    "line": {"width": 0.5, "color": "#ffffff"},
+                },
+                hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
             )
+            figure.add_trace(dots, **cell)
 
 
 def _draw_cells(
-    figure: look.Chart, panels: Panels, x: np.ndarray, y: np.ndarray, scales: tuple[Scale, Scale]
+    figure: style.Chart,
+    cells: list[style.Cell],
+    points: list[list[np.ndarray]],
+    axes: tuple[Axis, Axis],
 ) -> None:
-    edges = [scale.edges for scale in scales]
-    cells = [np.histogram2d(x[rows], y[rows], bins=edges)[0].T for _, rows in panels]
-    most = max(float(counts.max()) for counts in cells)
-    for panel, counts in enumerate(cells, start=1):
-        suffix = "" if panel == 1 else str(panel)
-        figure.add_trace(
-            go.Heatmap(
-                x=scales[0].edges.round(3).tolist(),
-                y=scales[1].edges.round(3).tolist(),
-                z=np.where(counts > 0, counts, np.nan).tolist(),
-                zmin=0,
-                zmax=most,
-                colorscale=_CELLS,
-                xgap=1,
-                ygap=1,
-                hoverongaps=False,
-                showscale=panel == 1,
-                colorbar={
-                    "title": {"text": "records", "font": {"size": 12}},
-                    "thickness": 12,
-                    "outlinewidth": 0,
-                    "tickformat": ",.12~g",
-                },
-                xaxis=f"x{suffix}",
-                yaxis=f"y{suffix}",
-                hovertemplate="about %{x:,.0f} in, %{y:,.0f} out: %{z:,} records<extra></extra>",
-            )
+    edges = [axis.edges for axis in axes]
+    counts = [np.histogram2d(x, y, bins=edges)[0].T for x, y in points]
+    for cell, table in zip(cells, counts, strict=True):
+        heatmap = go.Heatmap(
+            x=rounded(edges[0]),
+            y=rounded(edges[1]),
+            z=np.where(table > 0, table, np.nan).tolist(),
+            zmin=0,
+            zmax=max(float(one.max()) for one in counts),
+            colorscale=_CELLS,
+            xgap=1,
+            ygap=1,
+            hoverongaps=False,
+            showscale=cell == cells[0],
+            colorbar={
+                "title": {"text": "records", "font": {"size": 12}},
+                "thickness": 12,
+                "outlinewidth": 0,
+                "tickformat": ",.12~g",
+            },
+            hovertemplate="about %{x:,.0f} in, %{y:,.0f} out: %{z:,} records<extra></extra>",
         )
+        figure.add_trace(heatmap, **cell)
 
 
-def _finish_panel(
-    figure: look.Chart, panel: int, total: int, scales: tuple[Scale, Scale], limit: float | None
-) -> None:
-    suffix = "" if panel == 1 else str(panel)
-    left, bottom = is_edge(panel, total)
-    figure.layout[f"xaxis{suffix}"].update(scales[0].axis("input tokens"))
-    figure.layout[f"yaxis{suffix}"].update(scales[1].axis("output tokens", showticklabels=left))
-    if not bottom:
-        figure.layout[f"xaxis{suffix}"].update(title={"text": ""})
-    if not left:
-        figure.layout[f"yaxis{suffix}"].update(title={"text": ""})
-    if limit is not None:
-        mark_value(figure, scales[1], "max_tokens", limit, panel=panel, axis="y", solid=True)
+def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
+    """Draw how long the answers are, in words, by why they ended.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame
+        The tidy frame of `bbkit.collect_outputs`.
+    by : str, optional
+        Colour by this column in place of the stop reason.
+    title : str, optional
+        In place of the chart's own, which gives the median.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        A stacked histogram of words between white space; an answer without text is 0 words long.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        A column is not there: `by`, or one that `collect_outputs` gives.
+    """
+    groups = group_rows(outputs, by or "stop_reason", ["text", "stop_reason"])
+    rows = np.flatnonzero(outputs["text"].notna().to_numpy())
+    if not len(rows):
+        return style.empty_figure(title or "Length of the answers", "No answer has text.")
+    words = _count_words(outputs["text"].iloc[rows])
+    axis, groups = make_axis(words, _WORD_BINS), groups.take(rows)
+    present = groups.present
+    figure = style.make_figure(
+        [_word_bars(axis, words, groups, code) for code in present],
+        title=title or f"The median answer has {count_noun(round(np.median(words)), 'word')}",
+        subtitle=f"Length of the answers, n = {count_noun(len(rows), 'answer')}",
+        barmode="stack",
+        legend=style.ABOVE if len(present) > 1 or groups.column != "stop_reason" else None,
+        xaxis=axis.layout("words"),
+        yaxis=style.count_axis(axis.count(words).max() * 1.18, "answers"),
+    )
+    mark_quantiles(figure, axis, words, (50, 95))
+    return figure
+
+
+def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.Bar:
+    name, marker = groups.names[code], {"color": groups.colours[code], "line": {"width": 0}}
+    if groups.column == "stop_reason":
+        name = "not reported" if name == UNKNOWN else name
+        marker = style.mark_bar(name, style.STOP_REASONS)
+    hover = "%{customdata} words: %{y:,} answers<extra>%{fullData.name}</extra>"
+    counts = axis.count(words[groups.codes == code])
+    return histogram(style.shorten(name, 28), axis, counts, marker=marker, hovertemplate=hover)
+
+
+def _count_words(texts: pd.Series) -> np.ndarray:
+    """Count what stands between ASCII white space, in slices: all words at once would be a second copy."""
+    column = pa.chunked_array([pa.array(texts, pa.large_string())])
+    counts = []
+    for batch in pa.table({"text": column}).to_batches(_SLICE):
+        trimmed = pc.ascii_trim_whitespace(batch["text"])
+        words = pc.list_value_length(pc.ascii_split_whitespace(trimmed))
+        counts.append(pc.if_else(pc.equal(trimmed, ""), 0, words).to_numpy())
+    return np.concatenate(counts).astype(float)

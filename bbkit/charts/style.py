@@ -1,4 +1,4 @@
-"""The one look of all charts: colours by meaning, layout, number formats, empty states."""
+"""The one style of all charts: colours by meaning, layout, subplots, labels, empty states."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,8 @@ STOP_REASONS = {
     "other": SKY,
     "not reported": LIGHT,
 }
-TOKENS = {"input": BLUE, "output": SKY, "cache read": LIGHT, "cache write": GREY}
+TOKENS = {"input": BLUE, "output": SKY}
+COSTS = {"input": BLUE, "output": SKY, "cache": LIGHT, "on demand": GREY}
 PATTERNS = {
     "errored": "/",
     "missing": "x",
@@ -29,6 +30,7 @@ PATTERNS = {
     "error": "x",
     "content_filter": ".",
     "pending": ".",
+    "on demand": "/",
 }
 STATUSES = {
     "Completed": GREEN,
@@ -45,6 +47,7 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 
 _LINE = 120
+"""Characters of a subtitle in one line."""
 
 ABOVE = {
     "orientation": "h",
@@ -56,6 +59,18 @@ ABOVE = {
 }
 """A legend in a line above the plot, at its right end."""
 
+BELOW = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+"""A legend in a line at the foot of the figure, under subplots whose names stand above them."""
+
+CATEGORIES = {"autorange": "reversed", "showgrid": False, "ticks": "", "title": {"text": ""}}
+"""What an axis of names adds: the first on top, no grid."""
+
+USD = {"tickformat": "$,.10~g", "rangemode": "tozero"}
+"""What an axis of US dollars adds."""
+
+Cell = dict[str, Any]
+"""The row and column of a subplot, as plotly's own methods take them."""
+
 
 class Chart(go.Figure):
     """A figure that, wherever it is shown or saved, has no button to upload its data."""
@@ -66,7 +81,7 @@ class Chart(go.Figure):
 
     def to_html(self, *args: Any, **options: Any) -> str:
         """Give it as HTML as plotly does, without the upload button."""
-        return super().to_html(*args, **_configured(options))
+        return str(super().to_html(*args, **_configured(options)))
 
     def write_html(self, *args: Any, **options: Any) -> None:
         """Save it as HTML as plotly does, without the upload button."""
@@ -86,7 +101,7 @@ def _configured(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def make_figure(
-    traces: Sequence[Any],
+    traces: Sequence[Any] = (),
     *,
     title: str,
     subtitle: str = "",
@@ -94,9 +109,10 @@ def make_figure(
     y: str = "",
     height: int = 360,
     alt: str = "",
+    legend: Mapping[str, Any] | None = None,
     **layout: Any,
 ) -> Chart:
-    """Put traces into a figure of the house's look."""
+    """Put traces into a figure of this style; what `layout` says of an axis is added to it."""
     text = escape_text(title)
     lines = textwrap.wrap(subtitle, _LINE)
     if lines:
@@ -126,16 +142,52 @@ def make_figure(
         hoverlabel={"align": "left"},
         separators=".,",
         bargap=0.28,
-        showlegend=False,
+        showlegend=legend is not None,
+        legend=legend,
         meta={"alt": alt or f"{title}. {subtitle}".strip()},
         modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
     )
-    return figure.update_layout(**layout)
+    figure.update_layout(**layout)
+    return figure
+
+
+def make_subplots(
+    names: Sequence[str], *, height: int, columns: int = 3, gap: float = 0.07, **layout: Any
+) -> tuple[Chart, list[Cell]]:
+    """Lay out empty subplots, each `height` high with its name at its left top, and say where each is."""
+    columns = min(columns, len(names))
+    rows = -(-len(names) // columns)
+    total = 92 + rows * (height + 44)
+    figure = make_figure(height=total, **layout)
+    figure.set_subplots(
+        rows,
+        columns,
+        horizontal_spacing=gap if columns > 1 else 0,
+        vertical_spacing=min(0.9 / rows, 62 / (total - 128)) if rows > 1 else 0,
+    )
+    figure.update_xaxes(style_axis()).update_yaxes(style_axis())
+    cells = [{"row": row, "col": column} for row in range(1, rows + 1) for column in range(1, columns + 1)]
+    for name, cell in zip(names, cells, strict=False):
+        at = {"x": 0, "xref": "x domain", "y": 1, "yref": "y domain", "xanchor": "left", "yanchor": "bottom"}
+        figure.add_annotation(text=name, yshift=6, showarrow=False, font={"size": 12}, **at, **cell)
+    for cell in cells[len(names) :]:
+        figure.update_xaxes(visible=False, **cell).update_yaxes(visible=False, **cell)
+    return figure, cells[: len(names)]
+
+
+def is_first(cell: Cell) -> bool:
+    """Tell whether a subplot is the first of its row."""
+    return bool(cell["col"] == 1)
+
+
+def is_lowest(cell: Cell, cells: Sequence[Cell]) -> bool:
+    """Tell whether no subplot is below this one."""
+    return {**cell, "row": cell["row"] + 1} not in cells
 
 
 def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """Give the house's look of an axis."""
-    axis = {
+    """Describe an axis of this style."""
+    return {
         "gridcolor": "rgba(128,128,128,0.22)",
         "zeroline": False,
         "automargin": True,
@@ -143,15 +195,14 @@ def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
         "title": {"text": escape_text(title), "standoff": 8, "font": {"size": 12}},
         "tickfont": {"size": 12},
         "ticks": "",
+        **more,
     }
-    return {**axis, **more}
 
 
-BELOW = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-"""A legend in a line at the foot of the figure, under panels whose names stand above them."""
-
-CATEGORIES = {"autorange": "reversed", "showgrid": False, "ticks": "", "title": {"text": ""}}
-"""What an axis of names adds: the first on top, no grid."""
+def count_axis(most: float, title: str = "") -> dict[str, Any]:
+    """Describe an axis of counts that begins at 0 and has ticks at whole numbers only."""
+    whole = {"dtick": 1} if most < 8 else {}
+    return style_axis(title, range=[0, most], tickformat=",.12~g", **whole)
 
 
 def empty_figure(title: str, reason: str) -> Chart:
@@ -167,10 +218,14 @@ def empty_figure(title: str, reason: str) -> Chart:
         "yanchor": "top",
         "font": {"size": 14},
     }
-    hidden = {"visible": False}
-    margin = {"t": 52, "b": 12}
-    return make_figure([], title=title, height=112, alt=f"{title}: {reason}", margin=margin).update_layout(
-        annotations=[note], xaxis=hidden, yaxis=hidden
+    return make_figure(
+        title=title,
+        height=112,
+        alt=f"{title}: {reason}",
+        margin={"t": 52, "b": 12},
+        annotations=[note],
+        xaxis={"visible": False},
+        yaxis={"visible": False},
     )
 
 
@@ -201,26 +256,11 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.1f} %"
 
 
-def count_axis(most: float) -> dict[str, Any]:
-    """Give an axis of counts that begins at 0 and has ticks at whole numbers only."""
-    return {"range": [0, most], "tickformat": ",.12~g", **({"dtick": 1} if most < 8 else {})}
-
-
-def count_noun(count: int, noun: str) -> str:
-    """Write a count with its noun: ``1 answer``, ``1,204 answers``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
 def mark_bar(names: str | Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
-    """Give bars the colour and the pattern of their meaning."""
-    color: str | list[str]
-    shape: str | list[str]
+    """Give one bar, or each of several, the colour and the pattern of its meaning."""
+    color: Any = [colours.get(name, LIGHT) for name in names]
+    shape: Any = [PATTERNS.get(name, "") for name in names]
     if isinstance(names, str):
         color, shape = colours.get(names, LIGHT), PATTERNS.get(names, "")
-    else:
-        color, shape = (
-            [colours.get(name, LIGHT) for name in names],
-            [PATTERNS.get(name, "") for name in names],
-        )
     pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)", "size": 6}
     return {"color": color, "pattern": pattern, "line": {"width": 0}}

@@ -1,0 +1,105 @@
+"""Bars, histograms and boxes, the same in all charts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from bbkit.charts import style
+from bbkit.charts.axes import Axis, rounded
+from bbkit.charts.groups import Groups
+
+_FENCES = {"lowerfence": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 0.95}
+
+
+def horizontal_bars(
+    name: str, labels: Sequence[str], lengths: Sequence[float], marker: str | Mapping[str, Any], **more: Any
+) -> go.Bar:
+    """Draw one bar for each label, in one colour or as a marker of plotly says."""
+    plain = {"color": marker, "line": {"width": 0}} if isinstance(marker, str) else marker
+    return go.Bar(name=name, y=list(labels), x=list(lengths), orientation="h", marker=plain, **more)
+
+
+def histogram(name: str, axis: Axis, counts: np.ndarray, **more: Any) -> go.Bar:
+    """Draw the counts of an axis' bins."""
+    bins = {"x": axis.middles, "width": axis.widths, "customdata": axis.labels}
+    return go.Bar(name=name, y=counts.tolist(), **{**bins, **more})
+
+
+def boxes(name: str, values: np.ndarray, groups: Groups, colour: str) -> go.Box:
+    """Draw a box of each group that has values: the 5th, 25th, 50th, 75th and 95th percentile."""
+    points = pd.Series(values).groupby(groups.codes).quantile(list(_FENCES.values())).unstack()
+    return go.Box(
+        name=name,
+        y=[groups.labels[code] for code in points.index],
+        **{fence: rounded(points[at]) for fence, at in _FENCES.items()},
+        orientation="h",
+        fillcolor=colour,
+        line={"width": 1.25, "color": "#333"},
+        hoverinfo="x+y",
+    )
+
+
+def percent_bars(
+    groups: Groups,
+    codes: np.ndarray,
+    parts: Sequence[str],
+    colours: Mapping[str, str],
+    *,
+    noun: str,
+    notes: Mapping[str, str] | None = None,
+    **layout: Any,
+) -> style.Chart:
+    """Draw a 100 % bar of each group that has rows; `codes` are the parts that the rows are in."""
+    shape = len(groups.names), len(parts)
+    counts = np.bincount(groups.codes * shape[1] + codes, minlength=shape[0] * shape[1]).reshape(shape)
+    present = groups.present
+    names = [groups.labels[code] for code in present]
+    bars = [
+        _share_bar(part, names, counts[present, place], counts[present].sum(axis=1), colours, notes or {})
+        for place, part in enumerate(parts)
+        if counts[:, place].any()
+    ]
+    return style.make_figure(
+        bars,
+        x=f"share of the {noun} (%)",
+        height=172 + 34 * len(names),
+        barmode="stack",
+        legend=style.ABOVE,
+        # A label that is wider than its part is left out, not shrunk: the hover and the legend tell it.
+        uniformtext={"minsize": 11, "mode": "hide"},
+        xaxis={"range": [0, 100]},
+        yaxis={**style.CATEGORIES, "showticklabels": groups.column is not None},
+        **layout,
+    )
+
+
+def _share_bar(
+    part: str,
+    names: Sequence[str],
+    counts: np.ndarray,
+    totals: np.ndarray,
+    colours: Mapping[str, str],
+    notes: Mapping[str, str],
+) -> go.Bar:
+    pairs = list(zip(counts.tolist(), totals.tolist(), strict=True))
+    labels = [style.percent(count, total) for count, total in pairs]
+    shares = [round(100 * count / total, 4) for count, total in pairs]
+    note = f"<br>{notes[part]}" if part in notes else ""
+    return horizontal_bars(
+        style.escape_text(part),
+        names,
+        shares,
+        style.mark_bar(part, colours),
+        text=[label if share >= 6 else "" for label, share in zip(labels, shares, strict=True)],
+        textposition="inside",
+        insidetextanchor="middle",
+        textangle=0,
+        hovertext=[
+            f"{count:,} of {total:,} ({label}){note}"
+            for (count, total), label in zip(pairs, labels, strict=True)
+        ],
+        hovertemplate="<b>%{fullData.name}</b> %{y}<br>%{hovertext}<extra></extra>",
+    )
