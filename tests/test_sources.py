@@ -99,6 +99,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.csv", "", "is empty"),
         ("a.csv", "a,b,a\n1,2,3\n", "more than one column 'a'"),
         ("a.csv", 'a,b\n1,"2\n3,4\n5,6\n', "row 2 opens a quote that is never closed"),
+        ("a.csv", 'size,n\n5" pipe,"1\n6 inch,2\n', "row 2 opens a quote that is never closed"),
         ("a.jsonl", '{"a": 1}\n\n{"a": \n', "line 3: not JSON"),
         ("a.jsonl", '{"a": 1}\n[1]\n', "line 2 is a list"),
         ("a.json", '[{"a": 1},\n{"a" 2}]', "line 2: not JSON"),
@@ -116,6 +117,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.parquet", "PAR1 not really", "cannot be read as Parquet"),
         ("a.xlsx", "PK not really", "cannot be read as an Excel workbook"),
         ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9999)[:50], "cannot be read"),
+        ("a.csv.gz", gzip.compress(b"a,b\n1,2\n" * 9999)[:30] + b"\xff" * 30, "cannot be read"),
         ("a.docx", "x", r"ends in '.docx'; a source is one of \.csv"),
     ],
 )
@@ -125,9 +127,16 @@ def test_a_broken_file_says_where(tmp_path: Path, name: str, content: str | byte
     assert name in str(caught.value)
 
 
+def test_a_row_is_at_most_a_block(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", b"a,b\n" + b"x" * (33 << 20) + b",2\n")
+    with pytest.raises(SourceError, match=r"larger than 16 MB, or a quote is never closed\. Close the quote"):
+        read_source(path)
+
+
 def test_an_odd_quote_in_a_cell_is_no_open_quote(tmp_path: Path) -> None:
     table = read_source(write(tmp_path / "pipes.csv", 'size,n\n5" pipe,1\n6 inch,2\n'))
     assert table["size"].to_list() == ['5" pipe', "6 inch"]
+    assert read_source(write(tmp_path / "closed.csv", 'n,size\n1,""x'))["size"].to_list() == ["x"]
 
 
 def test_nothing_there_is_said(tmp_path: Path) -> None:

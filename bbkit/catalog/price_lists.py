@@ -44,7 +44,7 @@ _DIRECTION = re.compile(
     re.IGNORECASE,
 )
 
-Prices = dict[tuple[str, str, str], dict[str, float]]
+PriceTable = dict[tuple[str, str, str], dict[str, float]]
 """Prices by direction of each (model id, region or geography, tier)."""
 
 
@@ -91,10 +91,10 @@ def parse_usage(usagetype: str) -> Usage | None:
 
 def read_products(
     products: Iterable[Mapping[str, Any]], model_ids: Iterable[str], region: str, service: str = ""
-) -> tuple[Prices, Counter[str]]:
+) -> tuple[PriceTable, Counter[str]]:
     """Pick token prices of known models out of products of the Price List."""
     models: dict[Key, str] = {key: model_id for model_id in model_ids for key in model_keys(model_id)}
-    prices: Prices = {}
+    prices: PriceTable = {}
     passed: Counter[str] = Counter()
     for product in products:
         attributes = (product.get("product") or {}).get("attributes") or {}
@@ -152,7 +152,7 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
         raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
     model_ids = [model["model_id"] for model in read_data("models")["models"]]
-    prices: Prices = {}
+    prices: PriceTable = {}
     passed: Counter[str] = Counter()
     here = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]
     for service in SERVICES:

@@ -1,29 +1,27 @@
-"""Rows to ask a model about: any table or folder of texts, local or on S3, as a DataFrame."""
+"""Rows to ask a model about: any table or folder of texts, local or on S3, as a DataFrame.
+
+A place goes in: an object of S3 is fetched first, and the ending of a file names its reader (`delimited`,
+`formats`, `transcripts`). Readers give frames of `chunk_rows` rows, or one; which dtypes they have is decided
+by all rows of the source (`columns`), so frames do not depend on how it is cut.
+"""
 
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import pandas as pd
 
 from bbkit import aws
 from bbkit.core.errors import InputError, SourceError
 from bbkit.core.text import name_some
-from bbkit.sources.columns import TEXT
+from bbkit.sources.columns import TEXT, Frames
 from bbkit.sources.delimited import read_delimited
 from bbkit.sources.files import read_text
-from bbkit.sources.formats import (
-    Frames,
-    read_document,
-    read_excel,
-    read_json,
-    read_json_lines,
-    read_parquet,
-    transcript_row,
-)
-from bbkit.sources.transcripts import is_transcript
+from bbkit.sources.formats import read_document, read_excel, read_json, read_json_lines, read_parquet
+from bbkit.sources.transcripts import is_transcript, transcript_row
 
 _READERS: dict[str, Callable[[Path, int | None], Frames]] = {
     ".csv": read_delimited,
@@ -75,47 +73,45 @@ def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFra
     """
     if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):
         raise InputError(f"chunk_rows is {chunk_rows!r}; it takes a whole number of at least 1.")
-    frames = _refuse_no_rows(str(uri), _read_place(str(uri), chunk_rows))
+    is_remote = str(uri).startswith("s3://")
+    frames = _read_s3(str(uri), chunk_rows) if is_remote else _read_local(Path(uri), chunk_rows)
+    frames = _require_rows(str(uri), frames)
     if chunk_rows is not None:
         return frames
     parts = list(frames)
     return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
 
 
-def _refuse_no_rows(uri: str, frames: Frames) -> Frames:
-    rows = 0
+def _require_rows(uri: str, frames: Frames) -> Frames:
+    is_empty = True
     for frame in frames:
-        rows += len(frame)
         if len(frame):
+            is_empty = False
             yield frame
-    if not rows:
+    if is_empty:
         raise SourceError(f"{uri} holds no rows. Name a table with at least one row below its header.")
 
 
-def _read_place(uri: str, chunk_rows: int | None) -> Frames:
-    if not uri.startswith("s3://"):
-        yield from _read_local(Path(uri), chunk_rows)
-        return
+def _read_s3(uri: str, chunk_rows: int | None) -> Frames:
     with tempfile.TemporaryDirectory(prefix="bbkit-source-") as folder:
         yield from _read_local(_download(uri, Path(folder)), chunk_rows)
 
 
 def _download(uri: str, folder: Path) -> Path:
     """Fetch an object, or those right under a prefix, into a folder."""
-    items = [item.uri for item in aws.list_objects(uri)]
-    if uri in items:
-        target = folder / uri.rpartition("/")[2]
+    objects = [item.uri for item in aws.list_objects(uri)]
+    prefix = uri.removesuffix("/") + "/"
+    target = folder / (prefix.rstrip("/").rpartition("/")[2] or "source")
+    if uri in objects:
         aws.download_file(uri, target)
         return target
-    prefix = uri.removesuffix("/") + "/"
-    names = [item.removeprefix(prefix) for item in items if item.startswith(prefix)]
+    names = [item.removeprefix(prefix) for item in objects if item.startswith(prefix)]
     names = [name for name in names if name and "/" not in name]
     if not names:
         raise InputError(f"There is no object and no folder {uri!r}.")
-    inside = folder / (prefix.rstrip("/").rpartition("/")[2] or "source")
     for name in names:
-        aws.download_file(prefix + name, inside / name)
-    return inside
+        aws.download_file(prefix + name, target / name)
+    return target
 
 
 def _read_local(path: Path, chunk_rows: int | None) -> Frames:
@@ -125,17 +121,17 @@ def _read_local(path: Path, chunk_rows: int | None) -> Frames:
     if not path.is_file():
         raise InputError(f"There is no file or folder {str(path)!r}.")
     ending = Path(path.name.lower().removesuffix(".gz")).suffix
-    if ending == ".txt":
-        yield _text_frame([{"file": path.name, "text": read_text(path)}])
-        return
-    if ending not in _READERS:
+    if ending != ".txt" and ending not in _READERS:
         raise SourceError(
             f"{path.name} ends in {ending or 'nothing'!r}; a source is one of {', '.join(_READERS)}, or a "
             "folder of .txt, Amazon Transcribe .json or .parquet."
         )
     try:
-        yield from _READERS[ending](path, chunk_rows)
-    except (EOFError, OSError) as error:
+        if ending == ".txt":
+            yield pd.DataFrame([_text_row(path)], dtype=TEXT)
+        else:
+            yield from _READERS[ending](path, chunk_rows)
+    except (EOFError, OSError, zlib.error) as error:
         raise SourceError(f"{path.name} cannot be read ({error}).") from error
 
 
@@ -143,25 +139,21 @@ def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
     files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
     endings = sorted({path.suffix.lower() for path in files})
     if len(endings) != 1 or endings[0] not in _FOLDER:
-        found = f"files ending in {name_some(endings)}" if endings else "no file"
-        raise SourceError(f"{folder.name} holds {found}; a folder is of .txt, .json or .parquet alone.")
+        content = f"files ending in {name_some(endings)}" if endings else "no file"
+        raise SourceError(f"{folder.name} holds {content}; a folder is of .txt, .json or .parquet alone.")
     if endings == [".parquet"]:
         for path in files:
             yield from read_parquet(path, chunk_rows)
         return
     rows = chunk_rows or _FOLDER_ROWS
     for start in range(0, len(files), rows):
-        yield _text_frame([_row_of_file(path) for path in files[start : start + rows]])
+        yield pd.DataFrame([_text_row(path) for path in files[start : start + rows]], dtype=TEXT)
 
 
-def _row_of_file(path: Path) -> dict[str, str | None]:
-    if path.suffix.lower() == ".txt":
+def _text_row(path: Path) -> dict[str, Any]:
+    if path.suffix.lower() != ".json":
         return {"file": path.name, "text": read_text(path)}
     document = read_document(path)
     if not is_transcript(document):
         raise SourceError(f"{path.name} is not what Amazon Transcribe writes: it has no results.transcripts.")
     return transcript_row(path.name, document)
-
-
-def _text_frame(rows: list[dict[str, str | None]]) -> pd.DataFrame:
-    return pd.DataFrame(rows).astype(TEXT)

@@ -1,12 +1,19 @@
 """Which type a column has. Text becomes numbers only where nothing is lost."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from bbkit.core.errors import SourceError
+from bbkit.core.text import name_some
+
+Frames = Iterator[pd.DataFrame]
 
 TEXT = pd.StringDtype()
 _WHOLE = r"^(?:0|-?[1-9][0-9]{0,17})$"
@@ -14,60 +21,49 @@ _DECIMAL = r"^-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}$"
 _KINDS: dict[type, str] = {str: "text", bool: "truth", float: "decimal"}
 
 
-class TextColumns:
-    """Decides, batch after batch, which columns of text are numbers in all their cells."""
-
-    def __init__(self, names: Iterable[str]):
-        self._open: dict[str, set[str]] = {name: {"Int64", "Float64"} for name in names}
-        self._filled: set[str] = set()
-
-    def look_at(self, batch: pa.RecordBatch | pa.Table) -> None:
-        """Take more cells into account."""
-        for name, possible in self._open.items():
-            if not possible:
-                continue
-            cells = pc.drop_null(batch.column(name))
-            if len(cells) == 0:
-                continue
-            self._filled.add(name)
-            if "Int64" in possible and not _all_match(cells, _WHOLE):
-                possible.discard("Int64")
-            if "Float64" in possible and not (_all_match(cells, _DECIMAL) and _are_written_so(cells)):
-                possible.discard("Float64")
-
-    def dtypes(self) -> dict[str, Any]:
-        """The dtype of every column: ``string``, ``Int64`` or ``Float64``."""
-        return {
-            name: next(iter(possible)) if len(possible) == 1 and name in self._filled else TEXT
-            for name, possible in self._open.items()
-        }
+def name_columns(path: Path, header: Iterable[Any]) -> list[str]:
+    """The names in a header row, which differ; cells without one are numbered."""
+    names = [
+        f"unnamed_{position}" if cell in (None, "") else str(cell) for position, cell in enumerate(header, 1)
+    ]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise SourceError(f"{path.name} has more than one column {name_some(twice)}. Give each its own name.")
+    return names
 
 
-def _all_match(cells: Any, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(cells, pattern)).as_py())
+class ColumnTypes:
+    """Decides, part after part, which dtype holds every cell of each column."""
 
+    def __init__(self, names: Iterable[str] = ()):
+        self._kinds: dict[str, set[str]] = {name: set() for name in names}
 
-def _are_written_so(cells: Any) -> bool:
-    return all(repr(float(text)) == text for text in cells.to_pylist())
-
-
-class ValueColumns:
-    """Decides, row after row, the dtype of columns whose cells have types of their own (JSON, Excel)."""
-
-    def __init__(self) -> None:
-        self._kinds: dict[str, set[str]] = {}
-
-    def look_at(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take more rows into account."""
+    def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Take rows into account whose cells have types of their own (JSON, Excel)."""
         for row in rows:
             for name, value in row.items():
                 kinds = self._kinds.setdefault(name, set())
                 if value is not None:
                     kinds.add(_kind(value))
 
+    def add_cells(self, batch: pa.RecordBatch) -> None:
+        """Take cells of text into account, which are numbers only if all of a column are, and alike."""
+        for name, kinds in self._kinds.items():
+            cells = pc.drop_null(batch.column(name))
+            if len(cells) and kinds != {"text"}:
+                kind = _kind_of_texts(cells)
+                self._kinds[name] = {kind} if kinds <= {kind} else {"text"}
+
     def dtypes(self) -> dict[str, Any]:
         """The dtype of every column, in order of first appearance."""
         return {name: _dtype(kinds) for name, kinds in self._kinds.items()}
+
+
+def _kind_of_texts(cells: pa.Array) -> str:
+    if pc.all(pc.match_substring_regex(cells, _WHOLE)).as_py():
+        return "whole"
+    if pc.all(pc.match_substring_regex(cells, _DECIMAL)).as_py():
+        return "decimal" if all(repr(float(text)) == text for text in cells.to_pylist()) else "text"
+    return "text"
 
 
 def _kind(value: Any) -> str:
@@ -86,27 +82,23 @@ def _dtype(kinds: set[str]) -> Any:
     return {"truth": "boolean", "time": "datetime64[us]"}.get("".join(kinds), "object")
 
 
-def frame_of_rows(rows: list[Mapping[str, Any]], dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of exactly these columns and dtypes."""
-    columns = {}
-    for name, dtype in dtypes.items():
-        values = [row.get(name) for row in rows]
-        if dtype == "object":
-            cells = pd.Series(index=range(len(values)), dtype="object")
-            cells[:] = values
-            columns[name] = cells
-        else:
-            columns[name] = pd.Series(values, dtype=dtype)
-    return pd.DataFrame(columns, index=pd.RangeIndex(len(rows)))
+def frames_of_rows(
+    rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, Any], chunk_rows: int | None
+) -> Frames:
+    """Make frames of exactly these columns and dtypes."""
+    remaining = iter(rows)
+    while chunk := list(islice(remaining, chunk_rows)):
+        columns = {
+            name: pd.Series([row.get(name) for row in chunk], dtype=dtype) for name, dtype in dtypes.items()
+        }
+        yield pd.DataFrame(columns, index=pd.RangeIndex(len(chunk)))
 
 
 def frame_of_text(table: pa.Table, dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of columns of text that became what `TextColumns` says."""
+    """Make a frame of columns of text that became what `ColumnTypes` says."""
     arrow = {"Int64": pa.int64(), "Float64": pa.float64()}
-    for position, name in enumerate(table.column_names):
-        if target := arrow.get(str(dtypes[name])):
-            table = table.set_column(position, name, pc.cast(table.column(name), target))
-    return frame_of_arrow(table)
+    schema = pa.schema([(name, arrow.get(str(dtype), pa.string())) for name, dtype in dtypes.items()])
+    return frame_of_arrow(table.cast(schema))
 
 
 _PANDAS = {
@@ -128,3 +120,15 @@ def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
             )
     nameless = [name for name in table.column_names if name.startswith("__index_level_")]
     return table.drop_columns(nameless).to_pandas(types_mapper=_PANDAS.get, ignore_metadata=True)
+
+
+def cut_batches(batches: Iterable[pa.RecordBatch], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Cut rows anew."""
+    table = schema.empty_table()
+    for batch in batches:
+        table = pa.concat_tables([table, pa.Table.from_batches([batch], schema)])
+        while len(table) >= rows:
+            yield table.slice(0, rows)
+            table = table.slice(rows)
+    if len(table):
+        yield table

@@ -3,78 +3,79 @@
 import csv
 import io
 import re
-from collections import deque
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from bbkit.core.errors import SourceError
-from bbkit.core.text import name_some
-from bbkit.sources.columns import TextColumns, frame_of_text
-from bbkit.sources.files import BLOCK, cut_batches, find_encoding, open_bytes
+from bbkit.sources.columns import ColumnTypes, Frames, cut_batches, frame_of_text, name_columns
+from bbkit.sources.files import open_bytes, read_encoded
 
+_BLOCK = 1 << 24
 _SAMPLE = 1 << 16
 _DELIMITERS = ",;\t|"
 
 
-def read_delimited(
-    path: Path, chunk_rows: int | None, delimiter: str | None = None
-) -> Iterator[pd.DataFrame]:
+class _Layout(NamedTuple):
+    """How a file is written: where its header stands and whether anything comes after."""
+
+    encoding: str
+    delimiter: str
+    names: list[str]
+    blank_lines: int
+    has_rows: bool
+
+
+def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "") -> Frames:
     """Read CSV or TSV: a header row, then rows with as many cells."""
-    encoding = find_encoding(path)
-    delimiter = delimiter or _find_delimiter(path, encoding.name)
-    header = _read_header(path, encoding.name, delimiter)
-    columns = TextColumns(header.names)
-    rows, last = 0, None
-    kept = []
-    for batch in _batches(path, encoding.name, delimiter, header):
-        columns.look_at(batch)
-        rows += batch.num_rows
-        last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
-        if chunk_rows is None:
-            kept.append(batch)
-    if not encoding.quotes_pair and last is not None:
-        _refuse_open_quote(path, encoding.name, last, rows)
-    dtypes = columns.dtypes()
-    schema = pa.schema([(name, pa.string()) for name in header.names])
+
+    def first_pass(encoding: str) -> tuple[_Layout, dict[str, Any], list[pa.RecordBatch]]:
+        layout = _read_layout(path, encoding, delimiter or _find_delimiter(path, encoding))
+        types, buffered = ColumnTypes(layout.names), []
+        rows, last = 0, None
+        for batch in _batches(path, layout):
+            types.add_cells(batch)
+            rows += batch.num_rows
+            last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
+            if chunk_rows is None:
+                buffered.append(batch)
+        if last is not None and _ends_in_quotes(path, encoding, last):
+            raise SourceError(f"{path.name}: row {rows + 1:,} opens a quote that is never closed.")
+        return layout, types.dtypes(), buffered
+
+    try:
+        layout, dtypes, buffered = read_encoded(path, first_pass)
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{path.name}{_describe_error(str(error))}") from error
+    schema = pa.schema([(name, pa.string()) for name in layout.names])
     if chunk_rows is None:
-        yield frame_of_text(pa.Table.from_batches(kept, schema), dtypes)
+        yield frame_of_text(pa.Table.from_batches(buffered, schema), dtypes)
         return
-    for table in cut_batches(_batches(path, encoding.name, delimiter, header), chunk_rows, schema):
+    for table in cut_batches(_batches(path, layout), chunk_rows, schema):
         yield frame_of_text(table, dtypes)
 
 
 def _find_delimiter(path: Path, encoding: str) -> str:
     with open_bytes(path) as file:
         text = file.read(_SAMPLE).decode(encoding, errors="ignore")
-    text = text[: text.rfind("\n") + 1] or text
-    best, most = ",", 1
-    for candidate in _DELIMITERS:
+    sample = io.StringIO(text[: text.rfind("\n") + 1] or text, newline="")
+
+    def count_cells(delimiter: str) -> int:
+        """Cells of each row; 1 where rows differ, the last aside, which may be cut short."""
+        sample.seek(0)
         try:
-            rows = csv.reader(io.StringIO(text, newline=""), delimiter=candidate)
-            widths = [len(row) for row in rows if row]
+            widths = [len(row) for row in csv.reader(sample, delimiter=delimiter) if row]
         except csv.Error:
-            continue
-        even = widths[: max(1, len(widths) - 1)]
-        if widths and len(set(even)) == 1 and widths[0] > most:
-            best, most = candidate, widths[0]
-    return best
+            return 1
+        return widths[0] if len(set(widths[:-1] or widths)) == 1 else 1
+
+    return max(_DELIMITERS, key=count_cells)
 
 
-class _Header(NamedTuple):
-    """The names of the columns, the blank lines before them, and whether anything comes after."""
-
-    names: list[str]
-    blank: int
-    has_rows: bool
-
-
-def _read_header(path: Path, encoding: str, delimiter: str) -> _Header:
+def _read_layout(path: Path, encoding: str, delimiter: str) -> _Layout:
     blank, header = 0, []
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
         try:
@@ -85,61 +86,59 @@ def _read_header(path: Path, encoding: str, delimiter: str) -> _Header:
         except csv.Error as error:
             raise SourceError(f"{path.name}: its header cannot be read ({error}).") from error
         has_rows = bool(text.read(1))
-    names = [name or f"unnamed_{position}" for position, name in enumerate(header, 1)]
-    if not names:
+    if not header:
         raise SourceError(f"{path.name} is empty; its first row is to hold the names of the columns.")
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise SourceError(f"{path.name} has more than one column {name_some(twice)}. Give each its own name.")
-    return _Header(names, blank, has_rows)
+    return _Layout(encoding, delimiter, name_columns(path, header), blank, has_rows)
 
 
-def _batches(path: Path, encoding: str, delimiter: str, header: _Header) -> Iterator[pa.RecordBatch]:
-    if not header.has_rows:
+def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
+    if not layout.has_rows:
         return
-    try:
-        with open_bytes(path) as file:
-            yield from pcsv.open_csv(
-                file,
-                pcsv.ReadOptions(
-                    use_threads=False,
-                    block_size=BLOCK,
-                    column_names=header.names,
-                    skip_rows=header.blank,
-                    skip_rows_after_names=1,
-                    encoding="utf-8" if encoding == "utf-8-sig" else encoding,
-                ),
-                pcsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-                pcsv.ConvertOptions(
-                    column_types=dict.fromkeys(header.names, pa.string()),
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
-                    null_values=[""],
-                ),
-            )
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{path.name}: {_say_csv(str(error))}") from error
-
-
-def _say_csv(message: str) -> str:
-    if found := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
-        row, expected, got = (int(number) for number in found.groups())
-        return (
-            f"row {row:,} has {got} cells where the header, row 1, has {expected}. Put quotes around a cell "
-            "that holds the delimiter or a line break."
+    with open_bytes(path) as file:
+        yield from pcsv.open_csv(
+            file,
+            pcsv.ReadOptions(
+                use_threads=False,
+                block_size=_BLOCK,
+                column_names=layout.names,
+                skip_rows=layout.blank_lines,
+                skip_rows_after_names=1,
+                encoding="utf-8" if layout.encoding == "utf-8-sig" else layout.encoding,
+            ),
+            pcsv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+            pcsv.ConvertOptions(
+                column_types=dict.fromkeys(layout.names, pa.string()),
+                strings_can_be_null=True,
+                quoted_strings_can_be_null=False,
+                null_values=[""],
+            ),
         )
+
+
+def _describe_error(message: str) -> str:
+    if match := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
+        row, expected, got = (int(number) for number in match.groups())
+        finding = f": row {row:,} has {got} cells where the header, row 1, has {expected}."
+        return f"{finding} Put quotes around a cell that holds the delimiter or a line break."
     if "straddl" in message:
-        return f"a row is larger than {BLOCK // 2**20} MB, or a quote is never closed."
-    return message
+        finding = f": a row is larger than {_BLOCK // 2**20} MB, or a quote is never closed."
+        return f"{finding} Close the quote; put larger texts into JSON Lines or Parquet."
+    finding = (
+        f" cannot be read as CSV ({message.rstrip('.')}), which is a header row, then rows of as many cells."
+    )
+    return f"{finding} Save the table so, or as JSON Lines or Parquet."
 
 
-def _refuse_open_quote(path: Path, encoding: str, last: pa.RecordBatch, rows: int) -> None:
-    """Refuse a file that ends inside quotes: its last cell swallowed everything after the open one."""
+def _ends_in_quotes(path: Path, encoding: str, last: pa.RecordBatch) -> bool:
+    """Whether a file ends inside quotes: then its last cell swallowed everything after the open one."""
     cell = last.column(last.num_columns - 1)[0].as_py()
     if not cell:
-        return
+        return False
     codec = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding)
-    tail = ('"' + cell.replace('"', '""')).encode(codec)
+    opened = '"' + cell.replace('"', '""')
+    size = len(('"' + opened).encode(codec))
     with open_bytes(path) as file:
-        end = deque(iter(partial(file.read, BLOCK), b""), maxlen=2)
-    if b"".join(end).endswith(tail[-BLOCK:]):
-        raise SourceError(f"{path.name}: row {rows + 1:,} opens a quote that is never closed.")
+        file.seek(max(0, file.seek(0, io.SEEK_END) - size))
+        tail = file.read().decode(codec, errors="replace")
+    # After an even number of quotes the last one closes what it seems to open.
+    return tail.endswith(opened) and not tail.endswith('"' + opened)

@@ -1,30 +1,23 @@
-"""Bytes, encodings and row groups of source files."""
+"""Bytes and encodings of source files."""
 
 import codecs
 import gzip
 import inspect
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 
 from bbkit.core.errors import SourceError
 
-BLOCK = 1 << 24
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-
-
-class Encoding(NamedTuple):
-    """How a file is encoded, and whether its double quotes pair up."""
-
-    name: str
-    quotes_pair: bool
+_Content = TypeVar("_Content")
 
 
 def open_bytes(path: Path) -> BinaryIO:
@@ -32,31 +25,48 @@ def open_bytes(path: Path) -> BinaryIO:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def find_encoding(path: Path) -> Encoding:
-    """Tell the encoding of a file from its first bytes and by decoding all of it."""
+def read_encoded(path: Path, read: Callable[[str], _Content]) -> _Content:
+    """Let `read` take a file in the encoding of its mark or UTF-8 or, with a warning, Windows-1252."""
     with open_bytes(path) as file:
         head = file.read(1024)
-    name = next((codec for mark, codec in _MARKS if head.startswith(mark)), "utf-8")
-    if name == "utf-8" and head.count(0) > len(head) // 4:
+    encoding = next((codec for mark, codec in _MARKS if head.startswith(mark)), "utf-8")
+    if encoding == "utf-8" and head.count(0) > len(head) // 4:
         raise SourceError(
             f"{path.name} looks like UTF-16 without a byte order mark: {head.count(0):,} of its first "
             f"{len(head):,} bytes are 0. Save the file as UTF-8."
         )
     try:
-        return Encoding(name, _count_quotes(path, name) % 2 == 0)
-    except UnicodeDecodeError as error:
-        where = f"{path.name}, line {_line_of(path, name):,}: {error.reason}"
-        if name != "utf-8":
+        return read(encoding)
+    except (UnicodeDecodeError, pa.ArrowInvalid) as error:
+        where = _find_undecodable(path, encoding)
+        if not where:
+            raise
+        if encoding != "utf-8":
             raise SourceError(f"{where}. Save the file as UTF-8.") from error
     try:
-        encoding = Encoding("cp1252", _count_quotes(path, "cp1252") % 2 == 0)
+        content = read("cp1252")
     except UnicodeDecodeError as error:
         raise SourceError(f"{where}; it is not Windows-1252 either. Save the file as UTF-8.") from error
     warnings.warn(
         f"{path.name} is not UTF-8 ({where}) and is read as Windows-1252; look at its accents and quotes.",
         stacklevel=_depth(),
     )
-    return encoding
+    return content
+
+
+def _find_undecodable(path: Path, encoding: str) -> str:
+    """The line at which decoding fails, or the last one where it is cut short, and why; else empty."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    number = 0
+    with open_bytes(path) as file:
+        try:
+            for line in file:
+                number += 1
+                decoder.decode(line)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            return f"{path.name}, line {number:,}: {error.reason}"
+    return ""
 
 
 def _depth() -> int:
@@ -68,48 +78,8 @@ def _depth() -> int:
     return depth
 
 
-def _count_quotes(path: Path, encoding: str) -> int:
-    decoder = codecs.getincrementaldecoder(encoding)()
-    quotes = 0
-    with open_bytes(path) as file:
-        while block := file.read(BLOCK):
-            quotes += decoder.decode(block).count('"')
-        decoder.decode(b"", final=True)
-    return quotes
-
-
-def _line_of(path: Path, encoding: str) -> int:
-    """The line at which decoding fails, the last one where it is cut short."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    line = 0
-    with open_bytes(path) as file:
-        for line, part in enumerate(file, 1):
-            try:
-                decoder.decode(part)
-            except UnicodeDecodeError:
-                return line
-    return line
-
-
 def read_text(path: Path) -> str:
     """Read a whole text file, in the encoding it has."""
-    encoding = find_encoding(path).name
     with open_bytes(path) as file:
-        return file.read().decode(encoding)
-
-
-def cut_batches(batches: Iterable[pa.RecordBatch], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Cut rows anew."""
-    held: list[pa.RecordBatch] = []
-    count = 0
-    for whole in batches:
-        batch = whole
-        while count + batch.num_rows >= rows:
-            held.append(batch.slice(0, rows - count))
-            yield pa.Table.from_batches(held, schema)
-            batch, held, count = batch.slice(rows - count), [], 0
-        if batch.num_rows:
-            held.append(batch)
-            count += batch.num_rows
-    if held:
-        yield pa.Table.from_batches(held, schema)
+        content = file.read()
+    return read_encoded(path, content.decode)

@@ -4,24 +4,26 @@ import contextlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import openpyxl
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit.core.errors import SourceError
-from bbkit.core.text import name_some
-from bbkit.sources.columns import ValueColumns, frame_of_arrow, frame_of_rows
-from bbkit.sources.files import cut_batches, find_encoding, open_bytes, read_text
-from bbkit.sources.transcripts import is_transcript, transcript_text
-
-Frames = Iterator[pd.DataFrame]
+from bbkit.sources.columns import (
+    ColumnTypes,
+    Frames,
+    cut_batches,
+    frame_of_arrow,
+    frames_of_rows,
+    name_columns,
+)
+from bbkit.sources.files import open_bytes, read_encoded, read_text
+from bbkit.sources.transcripts import is_transcript, transcript_row
 
 
 def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
@@ -43,25 +45,17 @@ def _first_line(error: BaseException) -> str:
     return str(error).partition("\n")[0].rstrip(".")
 
 
-def _chunks_of_rows(read: Callable[[], Iterator[Mapping[str, Any]]], chunk_rows: int | None) -> Frames:
-    """Frames of rows whose cells have types; a first pass decides the types where there are chunks."""
-    columns = ValueColumns()
-    if chunk_rows is None:
-        whole = list(read())
-        columns.look_at(whole)
-        yield frame_of_rows(whole, columns.dtypes())
-        return
-    columns.look_at(read())
-    dtypes = columns.dtypes()
-    rows = read()
-    while held := list(islice(rows, chunk_rows)):
-        yield frame_of_rows(held, dtypes)
-
-
 def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
     """Read JSON Lines: one object a line; blank lines are passed over."""
-    encoding = find_encoding(path).name
-    yield from _chunks_of_rows(lambda: _json_rows(path, encoding), chunk_rows)
+
+    def first_pass(encoding: str) -> tuple[str, dict[str, Any], list[Mapping[str, Any]]]:
+        types, rows = ColumnTypes(), _json_rows(path, encoding)
+        buffered = list(rows) if chunk_rows is None else []
+        types.add_rows(buffered or rows)
+        return encoding, types.dtypes(), buffered
+
+    encoding, dtypes, buffered = read_encoded(path, first_pass)
+    yield from frames_of_rows(buffered or _json_rows(path, encoding), dtypes, chunk_rows)
 
 
 def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
@@ -99,7 +93,13 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
             f"{path.name} holds a {type(document).__name__}; a .json source is a list of objects or what "
             "Amazon Transcribe wrote."
         )
-    yield from _chunks_of_rows(lambda: iter(rows), chunk_rows)
+    yield from _typed_frames(rows, chunk_rows)
+
+
+def _typed_frames(rows: Sequence[Mapping[str, Any]], chunk_rows: int | None) -> Frames:
+    types = ColumnTypes()
+    types.add_rows(rows)
+    return frames_of_rows(rows, types.dtypes(), chunk_rows)
 
 
 def _is_one_line(path: Path) -> bool:
@@ -113,7 +113,7 @@ def read_document(path: Path) -> Any:
         text = read_text(path)
         document = json.loads(text)
         if "\\ud" in text or "\\uD" in text:
-            _refuse_half_pairs(path, document)
+            _validate_surrogates(path, document)
         return document
     except json.JSONDecodeError as error:
         raise SourceError(f"{path.name}, line {error.lineno:,}: not JSON ({error.msg}).") from error
@@ -121,7 +121,7 @@ def read_document(path: Path) -> Any:
         raise SourceError(f"{path.name} is nested too deeply to be a table.") from error
 
 
-def _refuse_half_pairs(path: Path, document: Any) -> None:
+def _validate_surrogates(path: Path, document: Any) -> None:
     for number, row in enumerate(document if isinstance(document, list) else [document], 1):
         try:
             json.dumps(row, ensure_ascii=False).encode()
@@ -132,36 +132,25 @@ def _refuse_half_pairs(path: Path, document: Any) -> None:
             ) from error
 
 
-def transcript_row(name: str, document: Mapping[str, Any]) -> dict[str, Any]:
-    """One Amazon Transcribe result as a row."""
-    try:
-        return {"file": name, "job_name": document.get("jobName"), "text": transcript_text(document)}
-    except SourceError as error:
-        raise SourceError(f"{name} is {error}") from error
-
-
 def read_excel(path: Path, chunk_rows: int | None) -> Frames:
     """Read the first sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
-        raise SourceError(
-            f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
-        ) from error
+        what = f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
+        raise SourceError(what) from error
     with contextlib.closing(book):
         sheet = list(book.worksheets[0].iter_rows(values_only=True))
     if any(None in row for row in sheet):
-        _refuse_unknown_results(path, sheet)
+        _validate_formulas(path, sheet)
     rows = [row for row in sheet if any(cell is not None for cell in row)]
     if not rows:
         raise SourceError(f"{path.name}: its first sheet is empty; the first row is to name the columns.")
-    names = [f"unnamed_{at}" if name is None else str(name) for at, name in enumerate(rows[0], 1)]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise SourceError(f"{path.name} has more than one column {name_some(twice)}. Give each its own name.")
-    yield from _chunks_of_rows(lambda: (dict(zip(names, row, strict=False)) for row in rows[1:]), chunk_rows)
+    names = name_columns(path, rows[0])
+    yield from _typed_frames([dict(zip(names, row, strict=False)) for row in rows[1:]], chunk_rows)
 
 
-def _refuse_unknown_results(path: Path, sheet: Sequence[Sequence[Any]]) -> None:
+def _validate_formulas(path: Path, sheet: Sequence[Sequence[Any]]) -> None:
     """Refuse a workbook no spreadsheet program has calculated: its formulas would be read as empty cells."""
     formulas = []
     with contextlib.closing(openpyxl.load_workbook(path, read_only=True)) as book:

@@ -1,6 +1,6 @@
 """Amazon Transcribe's JSON as text with speakers."""
 
-from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -19,21 +19,13 @@ class _Item(msgspec.Struct):
     alternatives: list[_Alternative] | None = None
 
 
-class _Segment(msgspec.Struct):
+class _Labels(msgspec.Struct):
+    """Who spoke when: segments of speakers, or channels, each with its items."""
+
     items: list[_Item] | None = None
-
-
-class _Speakers(msgspec.Struct):
-    segments: list[_Segment] | None = None
-
-
-class _Channel(msgspec.Struct):
     channel_label: str | None = None
-    items: list[_Item] | None = None
-
-
-class _Channels(msgspec.Struct):
-    channels: list[_Channel] | None = None
+    segments: list["_Labels"] | None = None
+    channels: list["_Labels"] | None = None
 
 
 class _Transcript(msgspec.Struct):
@@ -43,8 +35,8 @@ class _Transcript(msgspec.Struct):
 class _Results(msgspec.Struct):
     transcripts: list[_Transcript]
     items: list[_Item] | None = None
-    speaker_labels: _Speakers | None = None
-    channel_labels: _Channels | None = None
+    speaker_labels: _Labels | None = None
+    channel_labels: _Labels | None = None
 
 
 class _Document(msgspec.Struct):
@@ -53,60 +45,49 @@ class _Document(msgspec.Struct):
 
 def is_transcript(value: Any) -> bool:
     """Tell whether a JSON document is what Amazon Transcribe writes."""
-    return (
-        isinstance(value, dict)
-        and isinstance(value.get("results"), dict)
-        and isinstance(value["results"].get("transcripts"), list)
-    )
+    results = value.get("results") if isinstance(value, dict) else None
+    return isinstance(results, dict) and isinstance(results.get("transcripts"), list)
 
 
-def transcript_text(document: Any) -> str:
-    """The words of a call, one line a turn."""
+def transcript_row(name: str, document: dict[str, Any]) -> dict[str, Any]:
+    """One Amazon Transcribe result as a row; its text has one line a turn."""
     try:
         results = msgspec.convert(document, _Document).results
         turns = _turns(results)
     except ValueError as error:
-        raise SourceError(f"not as Amazon Transcribe writes it ({error}).") from error
+        raise SourceError(f"{name} is not as Amazon Transcribe writes it ({error}).") from error
     if any(speaker for speaker, _ in turns):
-        return "\n".join(f"{speaker or 'unknown'}: {text}" for speaker, text in turns)
-    return " ".join(item.transcript or "" for item in results.transcripts)
+        text = "\n".join(f"{speaker or 'unknown'}: {words}" for speaker, words in turns)
+    else:
+        text = " ".join(item.transcript or "" for item in results.transcripts)
+    return {"file": name, "job_name": document.get("jobName"), "text": text}
 
 
 def _turns(results: _Results) -> list[tuple[str, str]]:
     turns: list[tuple[str, str]] = []
-    for speaker, word, joined in _words(results):
+    for speaker, item in _spoken_items(results):
+        word = (item.alternatives[0].content or "") if item.alternatives else ""
         if turns and turns[-1][0] == (speaker or turns[-1][0]):
-            turns[-1] = (turns[-1][0], turns[-1][1] + ("" if joined else " ") + word)
+            blank = "" if item.type == "punctuation" else " "
+            turns[-1] = (turns[-1][0], f"{turns[-1][1]}{blank}{word}")
         else:
             turns.append((speaker, word))
     return turns
 
 
-def _words(results: _Results) -> Iterator[tuple[str, str, bool]]:
-    """Every word with who said it ("" where that is not said) and whether it joins the one before."""
-    channels = results.channel_labels.channels if results.channel_labels else None
-    speakers: dict[Any, str] = {}
-    if channels:
-        items = sorted(_timed(channels), key=lambda item: item[0])
-    else:
-        items = [(0.0, "", item) for item in results.items or []]
-        segments = results.speaker_labels.segments if results.speaker_labels else None
-        speakers = {
-            item.start_time: item.speaker_label or ""
-            for segment in segments or []
-            for item in segment.items or []
-        }
-    for _, channel, item in items:
-        word = (item.alternatives[0].content or "") if item.alternatives else ""
-        speaker = channel or item.speaker_label or speakers.get(item.start_time, "")
-        joined = item.type == "punctuation"
-        yield ("" if joined and not channel else speaker), word, joined
-
-
-def _timed(channels: list[_Channel]) -> Iterator[tuple[float, str, _Item]]:
-    """Items of all channels with their start; punctuation has none and keeps that of its word."""
-    for channel in channels:
+def _spoken_items(results: _Results) -> list[tuple[str, _Item]]:
+    """Every word with who said it, in order; "" where that is not said, as of punctuation."""
+    timed = []
+    for channel in (results.channel_labels and results.channel_labels.channels) or []:
         start = 0.0
-        for item in channel.items or []:
+        for item in channel.items or []:  # punctuation has no start and keeps that of its word
             start = start if item.start_time is None else float(item.start_time)
-            yield start, channel.channel_label or "", item
+            timed.append((start, channel.channel_label or item.speaker_label or "", item))
+    if timed:
+        return [(speaker, item) for _, speaker, item in sorted(timed, key=itemgetter(0))]
+    segments = (results.speaker_labels and results.speaker_labels.segments) or []
+    labels = {item.start_time: item.speaker_label for segment in segments for item in segment.items or []}
+    return [
+        ("" if item.type == "punctuation" else item.speaker_label or labels.get(item.start_time) or "", item)
+        for item in results.items or []
+    ]
