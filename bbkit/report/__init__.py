@@ -1,6 +1,9 @@
 """Reports: a notebook run without a person, and the one HTML file that comes of it.
 
-The only room that imports papermill, nbconvert, nbclient and nbformat.
+`notebooks` reads and executes a notebook, `parameters` knows what its cell tagged ``parameters`` accepts.
+`provenance` holds what a report is made of (`ReportContext`), `numbers` what its results tell machines.
+`pages` lays the cells out; outputs pass `displays`, `figures`, `sanitizing` and `writing`, which leave
+nothing that acts, and `masking`. The only room that imports papermill, nbformat and nbclient.
 """
 
 import json
@@ -11,8 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.core.errors import InputError, ReportError
-from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles, read_gates, replace_nan
-from bbkit.report.parameters import Parameter, check_parameters, read_parameters
+from bbkit.core.files import write_text
+from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook
+from bbkit.report.numbers import Gate, check_gates, read_gates, replace_nan
+from bbkit.report.parameters import Parameter, convert_parameters
+from bbkit.report.provenance import ReportContext, describe_provenance
 
 __all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
 
@@ -39,22 +45,24 @@ def render_report(
     cwd: str | Path = ".",
 ) -> Report:
     """Run a notebook and render it as one HTML file that opens from disk without a network."""
-    source, page = Path(notebook), Path(output)
     gates = read_gates(fail_on)
-    typed = check_parameters(source, parameters or {})
-    report = _place_report(source, page)
+    source = read_notebook(Path(notebook))
+    typed = convert_parameters(source.parameters, parameters or {}, source.path.name)
+    report = _place_report(source.path, Path(output))
     _remove_former(report)
-    from bbkit.report.running import run_notebook
-
-    failure = ""
+    status, failure = "interrupted", ""
     warming = threading.Thread(target=_load_exporter, daemon=True)
     warming.start()
     try:
-        failure = run_notebook(source, report.notebook_path, typed, Path(cwd))
+        failure = run_notebook(source.path, report.notebook_path, typed, Path(cwd))
+        status = "failed" if failure else "complete"
     finally:
         warming.join()
         if report.notebook_path.is_file():
-            report = _export(report, source, typed, with_text, title, gates, failure, Path(cwd))
+            executed = mark_ended(report.notebook_path, status)
+            report = _export(
+                ReportContext(source, executed, report.path, Path(cwd), title, with_text, gates, failure)
+            )
     if failure:
         raise ReportError(
             f"{failure.rstrip('.')}. What ran before is in {str(report.path)!r} and "
@@ -72,12 +80,16 @@ def export_notebook(
     fail_on: Iterable[Sequence[object]] = (),
 ) -> Report:
     """Render a notebook that has been executed already, anyone's, as one HTML file; nothing is run."""
-    source, page = Path(notebook), Path(output)
     gates = read_gates(fail_on)
-    read_parameters(source)
-    placed = _place_report(source, page)
-    placed = Report(placed.path, placed.json_path, source)
-    return _check(_export(placed, source, {}, with_text, title, gates, "", source.parent), gates)
+    source = read_notebook(Path(notebook))
+    page = _place_report(source.path, Path(output)).path
+    context = ReportContext(source, source, page, source.path.parent, title, with_text, gates)
+    return _check(_export(context), gates)
+
+
+def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
+    """Read what a notebook accepts from its cell tagged ``parameters``; nothing is executed."""
+    return read_notebook(Path(notebook)).parameters
 
 
 def _place_report(source: Path, page: Path) -> Report:
@@ -117,65 +129,43 @@ def _is_executed(notebook: Path) -> bool:
 
 def _load_exporter() -> None:
     """Import what the page needs while the kernel works; that is about two seconds nobody waits for."""
-    from bbkit.report import exporting, figures, provenance  # noqa: F401
+    from bbkit.report import figures, pages  # noqa: F401
 
     figures.pack_plotly()
 
 
-def _export(
-    report: Report,
-    source: Path,
-    parameters: Mapping[str, Any],
-    with_text: bool,
-    title: str,
-    gates: Sequence[Gate],
-    failure: str,
-    cwd: Path,
-) -> Report:
-    from bbkit.report import exporting
+def _export(context: ReportContext) -> Report:
+    from bbkit.report.displays import Display
     from bbkit.report.masking import Masker
-    from bbkit.report.provenance import describe_origin
-    from bbkit.report.running import read_notebook, tell_status
+    from bbkit.report.pages import make_page
 
-    notebook = read_notebook(report.notebook_path)
-    bundles = gather_bundles(notebook)
-    numbers = collect_numbers(bundles)
-    status, unrun = tell_status(notebook)
-    failed_on = check_gates([gate for gate in gates if gate.name in numbers], bundles)
-    options = [*(["--with-text"] if with_text else []), *(["--title", title] if title else [])]
-    for gate in gates:
-        options += ["--fail-on", *str(gate).split()]
-    given = {**notebook.metadata.get("papermill", {}).get("parameters", {}), **parameters}
-    effective = {name: p.default for name, p in read_parameters(source).items()} | given
-    origin = describe_origin(source, report.path, given, effective, options, bundles, cwd)
-    story = exporting.Story(title, status, unrun, failure, numbers, bundles, failed_on, origin)
-    masker = Masker(enabled=not with_text)
-    page, resources = exporting.ReportExporter().from_notebook_node(
-        notebook, {"story": story, "masker": masker}
-    )
+    masker = Masker(enabled=not context.with_text)
+    display = Display(masker)
+    provenance = describe_provenance(context)
+    title, page = make_page(context, provenance, display)
     masked = dict(masker.counts)
     document = {
         "bbkit_report": 1,
-        "title": resources["page"].title,
-        "status": status,
-        "failure": masker.text(failure),
-        "made_at": origin.made_at,
-        "stand_in": origin.is_standin,
-        "numbers": numbers,
-        "failed_on": list(failed_on),
-        "results": replace_nan(masker.data(bundles)),
-        "parameters": masker.data(effective),
-        "provenance": {fact.name: [masker.text(value) for value in fact.values] for fact in origin.facts},
-        "with_text": with_text,
+        "title": title,
+        "status": context.executed.status,
+        "failure": masker.text(context.failure),
+        "made_at": context.made_at,
+        "stand_in": context.is_standin,
+        "numbers": context.numbers,
+        "failed_on": context.failed_on,
+        "results": replace_nan(masker.data(context.bundles)),
+        "parameters": masker.data(context.parameters),
+        "provenance": {fact.name: [masker.text(value) for value in fact.values] for fact in provenance},
+        "with_text": context.with_text,
         "masked": masked,
-        "active_content_left_out": dict(resources["dropped"]),
-        "figures": len(resources["figures"]),
+        "active_content_left_out": dict(display.dropped),
+        "figures": len(display.figures),
     }
-    exporting.write_page(page, report.path)
-    exporting.write_page(
-        json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n", report.json_path
-    )
-    return Report(report.path, report.json_path, report.notebook_path, numbers, failed_on)
+    context.output.parent.mkdir(parents=True, exist_ok=True)
+    json_path = context.output.with_suffix(".json")
+    write_text(context.output, page + "\n")
+    write_text(json_path, json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
+    return Report(context.output, json_path, context.executed.path, context.numbers, context.failed_on)
 
 
 def _check(report: Report, gates: Sequence[Gate]) -> Report:

@@ -1,7 +1,6 @@
 """One output of a cell as HTML: the richest form that is safe, bounded and works without a kernel."""
 
 import base64
-import html
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -32,7 +31,6 @@ class Display:
     masker: Masker
     figures: list[Figure] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
-    shortened: int = 0
 
     def show_outputs(self, cell: Any) -> list[dict[str, Any]]:
         """Return what to show under a cell: a list of ``kind`` (``html`` or ``figure``) and its content."""
@@ -41,15 +39,14 @@ class Display:
         shown = [
             part for output in _merge_streams(cell.get("outputs", [])) for part in self._show(output, limits)
         ]
-        if is_sample and shown:
-            shown.append({"kind": "note", "text": "Texts are masked and shortened in this file."})
-        return shown
+        return shown + _notes("Texts are masked and shortened in this file." if is_sample and shown else "")
 
-    def show_markdown(self, rendered: str) -> str:
+    def show_markdown(self, rendered: str) -> dict[str, Any]:
         """Return HTML rendered from a Markdown cell made safe, with a note of what was left out."""
         cleaned = clean_html(rendered, self.masker)
         self.dropped += cleaned.dropped
-        return cleaned.html + _note(describe_dropped(cleaned.dropped))
+        notes = _notes(cleaned.note, describe_dropped(cleaned.dropped))
+        return {"kind": "markdown", "html": cleaned.html, "styles": cleaned.styles, "notes": notes}
 
     def clean_text(self, text: str, limits: Limits = FULL) -> str:
         """Return plain text without terminal codes, masked and shortened."""
@@ -57,7 +54,6 @@ class Display:
         kept = [shorten(line, limits.characters) for line in lines[: limits.lines]]
         if len(lines) > limits.lines:
             kept.append(f"… ({len(lines) - limits.lines:,} more lines)")
-        self.shortened += len(lines) > limits.lines
         return "\n".join(kept)
 
     def _show(self, output: Any, limits: Limits) -> list[dict[str, Any]]:
@@ -88,25 +84,26 @@ class Display:
 
     def _show_data(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
         if isinstance(data.get(PLOTLY), dict):
-            try:
-                figure = build_figure(data[PLOTLY], len(self.figures) + 1, self.masker)
-            except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-                told = f"A figure was left out: plotly would not have written it so ({type(error).__name__})."
-                return [{"kind": "note", "text": told}]
-            self.figures.append(figure)
-            self.dropped += figure.dropped
-            note = describe_dropped(figure.dropped)
-            return [{"kind": "figure", "figure": figure}, *([{"kind": "note", "text": note}] if note else [])]
-        notes: list[dict[str, Any]] = []
-        if "application/javascript" in data:
-            self.dropped["script"] += 1
-            notes.append({"kind": "note", "text": describe_dropped(Counter(script=1))})
+            return self._show_figure(data[PLOTLY])
+        scripts = Counter(script=1) if "application/javascript" in data else Counter()
+        self.dropped += scripts
+        notes = _notes(describe_dropped(scripts))
         if "text/html" in data:
-            content, empty = self._show_html(_joined(data["text/html"]), limits)
-            if not empty:
-                return [{"kind": "html", "html": content}, *notes]
-            notes.append({"kind": "html", "html": content})
-        return [*self._show_plainer(data, limits), *notes]
+            shown = self._show_html(_joined(data["text/html"]), limits)
+            if any(part["kind"] == "html" for part in shown):
+                return shown + notes
+            notes += shown
+        return self._show_plainer(data, limits) + notes
+
+    def _show_figure(self, bundle: dict[str, Any]) -> list[dict[str, Any]]:
+        try:
+            figure = build_figure(bundle, len(self.figures) + 1, self.masker)
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            kind = type(error).__name__
+            return _notes(f"A figure was left out: plotly would not have written it so ({kind}).")
+        self.figures.append(figure)
+        self.dropped += figure.dropped
+        return [{"kind": "figure", "figure": figure}, *_notes(describe_dropped(figure.dropped))]
 
     def _show_plainer(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
         for mime in _PICTURES:
@@ -114,25 +111,25 @@ class Display:
                 return [{"kind": "picture", "src": _picture(mime, _joined(data[mime]))}]
         if "text/markdown" in data:
             rendered = render_markdown(_joined(data["text/markdown"]))
-            return [{"kind": "html", "html": self._show_html(rendered, limits)[0]}]
+            return self._show_html(rendered, limits)
         if WIDGET in data:
-            return [{"kind": "note", "text": "A widget is here in the notebook; it needs a running kernel."}]
+            return _notes("A widget is here in the notebook; it needs a running kernel.")
         text = self.clean_text(_joined(data.get("text/latex") or data.get("text/plain") or ""), limits)
         return [{"kind": "text", "text": text, "label": ""}] if text.strip() else []
 
-    def _show_html(self, source: str, limits: Limits) -> tuple[str, bool]:
+    def _show_html(self, source: str, limits: Limits) -> list[dict[str, Any]]:
         if len(source) > MOST_HTML:
-            return _note(
+            return _notes(
                 f"An output of {len(source) / 1e6:,.0f} MB was left out; the executed notebook holds it. "
                 f"A report takes at most {MOST_HTML / 1e6:,.0f} MB per output."
-            ), False
+            )
         if self.masker.enabled and _LONG_CELL.search(source):
             limits = SAMPLE
         cleaned = clean_html(source, self.masker, limits)
         self.dropped += cleaned.dropped
-        self.shortened += cleaned.shortened
-        note = _note(describe_dropped(cleaned.dropped))
-        return cleaned.html + note, cleaned.is_empty
+        shown = {"kind": "html", "html": cleaned.html, "styles": cleaned.styles}
+        notes = _notes(cleaned.note, describe_dropped(cleaned.dropped))
+        return notes if cleaned.is_empty else [shown, *notes]
 
 
 def strip_codes(text: str) -> str:
@@ -151,8 +148,8 @@ def _joined(value: Any) -> str:
     return "".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def _note(text: str) -> str:
-    return f'<p class="page-note">{html.escape(text)}</p>' if text else ""
+def _notes(*texts: str) -> list[dict[str, Any]]:
+    return [{"kind": "note", "text": text} for text in texts if text]
 
 
 def _picture(mime: str, content: str) -> str:

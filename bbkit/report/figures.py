@@ -26,19 +26,20 @@ _ONLINE = {"choropleth", "scattergeo", "choroplethmap", "densitymap", "scatterma
 _ONLINE |= {"choroplethmapbox", "densitymapbox", "scattermapbox"}
 _VECTOR = {"scattergl": "scatter", "scatterpolargl": "scatterpolar", "heatmapgl": "heatmap"}
 _WORDS = {"bar": "bar chart", "scatter": "line or point chart", "heatmap": "heat map", "box": "box plot"}
+# fmt: off
 _DATA_KEYS = (
-    "labels",
-    "x",
-    "base",
-    "y",
-    "values",
-    "lowerfence",
-    "q1",
-    "median",
-    "mean",
-    "q3",
-    "upperfence",
+    "labels", "x", "base", "y", "values", "lowerfence", "q1", "median", "mean", "q3", "upperfence",
 )
+# fmt: on
+
+
+@dataclass(frozen=True)
+class DataTable:
+    """The values of a figure as rows of cells, each a text and whether it is a number."""
+
+    columns: list[str]
+    rows: list[list[tuple[str, bool]]]
+    note: str
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Figure:
     title: str
     subtitle: str
     alt: str
-    table: str
+    table: DataTable
     height: int
     needs_network: bool
     dropped: Counter[str]
@@ -143,8 +144,9 @@ def _plain(text: Any) -> str:
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", str(text or ""))).split())
 
 
-def _axis_title(layout: dict[str, Any], axis: str) -> str:
-    title = (layout.get(axis) or {}).get("title") or ""
+def _title(holder: Any) -> str:
+    """The title of a layout, an axis or a colour bar, which is a text or holds one."""
+    title = (holder or {}).get("title") or ""
     return _plain(title.get("text") if isinstance(title, dict) else title)
 
 
@@ -152,13 +154,12 @@ def _alt(data: list[dict[str, Any]], layout: dict[str, Any]) -> str:
     given = layout.get("meta")
     if isinstance(given, dict) and given.get("alt"):
         return _plain(given["alt"])
-    title = layout.get("title") or ""
-    title = _plain(title.get("text") if isinstance(title, dict) else title) or "untitled"
+    title = _title(layout) or "untitled"
     kinds = Counter(_WORDS.get(trace["type"], trace["type"]) for trace in data)
     kind = " and ".join(kinds) or "empty chart"
     names = [_plain(trace["name"]) for trace in data if trace.get("name")]
     parts = [f"{kind.capitalize()}: {title}."]
-    axes = [f"{axis}: {name}" for axis in ("x", "y") if (name := _axis_title(layout, f"{axis}axis"))]
+    axes = [f"{axis}: {name}" for axis in ("x", "y") if (name := _title(layout.get(f"{axis}axis")))]
     parts += [f"Axes: {', '.join(axes)}."] if axes else []
     parts += [f"Series: {', '.join(names[:8])}{' and more' if len(names) > 8 else ''}."] if names else []
     marks = [_plain(a.get("text")) for a in layout.get("annotations") or [] if isinstance(a, dict)]
@@ -173,36 +174,29 @@ def _values(value: Any) -> list[Any]:
         try:
             flat = np.frombuffer(base64.b64decode(value["bdata"]), dtype=np.dtype(f"<{value['dtype']}"))
             shape = [int(part) for part in str(value.get("shape", flat.size)).split(",")]
-            return flat.reshape(shape).tolist()
+            return list(flat.reshape(shape).tolist())
         except (KeyError, TypeError, ValueError):
             return []
     return value if isinstance(value, list) else []
 
 
-def _table(data: list[dict[str, Any]], layout: dict[str, Any]) -> str:
-    names = {"x": _axis_title(layout, "xaxis") or "x", "y": _axis_title(layout, "yaxis") or "y"}
+def _table(data: list[dict[str, Any]], layout: dict[str, Any]) -> DataTable:
+    names = {"x": _title(layout.get("xaxis")) or "x", "y": _title(layout.get("yaxis")) or "y"}
     grids = [trace for trace in data if _values(trace.get("z"))]
     columns, rows = _grid_rows(grids[0], names) if grids else _series_rows(data, names)
-    if not rows:
-        return "<p>This figure holds no values.</p>"
-    more = ""
+    note = "" if rows else "This figure holds no values."
     if len(rows) > _MOST_ROWS:
-        more = f'<p class="page-note">The first {_MOST_ROWS:,} of {len(rows):,} rows.</p>'
-    head = "".join(f'<th scope="col">{html.escape(str(name))}</th>' for name in columns)
-    body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows[:_MOST_ROWS])
-    return (
-        '<div class="page-table" tabindex="0" role="group" aria-label="Data of the chart">'
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>{more}"
-    )
+        note = f"The first {_MOST_ROWS:,} of {len(rows):,} rows."
+    return DataTable(columns, [list(map(_cell, row)) for row in rows[:_MOST_ROWS]], note)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> tuple[str, bool]:
     if value is None or (isinstance(value, float) and not np.isfinite(value)):
-        return "<td data-number>–</td>"
+        return "–", True
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"<td>{html.escape(shorten(_plain(value), 300))}</td>"
+        return shorten(_plain(value), 300), False
     whole = float(value).is_integer() and abs(value) < 1e15
-    return f"<td data-number>{f'{int(value):,}' if whole else f'{value:,.4g}'}</td>"
+    return (f"{int(value):,}" if whole else f"{value:,.4g}"), True
 
 
 def _grid_rows(trace: dict[str, Any], names: dict[str, str]) -> tuple[list[str], list[list[Any]]]:
@@ -213,9 +207,7 @@ def _grid_rows(trace: dict[str, Any], names: dict[str, str]) -> tuple[list[str],
         for j, value in enumerate(line if isinstance(line, list) else [line]):
             if value not in (None, 0):
                 rows.append([x[j] if j < len(x) else j, y[i] if i < len(y) else i, value])
-    title = (trace.get("colorbar") or {}).get("title") or ""
-    title = _plain(title.get("text") if isinstance(title, dict) else title)
-    return [names["x"], names["y"], title or "value"], rows
+    return [names["x"], names["y"], _title(trace.get("colorbar")) or "value"], rows
 
 
 def _series_rows(data: list[dict[str, Any]], names: dict[str, str]) -> tuple[list[str], list[list[Any]]]:

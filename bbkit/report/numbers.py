@@ -1,4 +1,4 @@
-"""The numbers a notebook's results carry, and the gate of `--fail-on`."""
+"""The numbers that a notebook's results carry, and the gate of `--fail-on`."""
 
 import difflib
 import math
@@ -57,7 +57,7 @@ def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
     found = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
     bundles = (bundle for bundle in found if isinstance(bundle, dict))
     return [
-        {**bundle, "numbers": _known_numbers(bundle["numbers"]), "facts": _told_facts(bundle.get("facts"))}
+        {**bundle, "numbers": _known_numbers(bundle["numbers"]), "facts": _facts(bundle.get("facts"))}
         for bundle in bundles
         if isinstance(bundle.get("numbers"), dict)
     ]
@@ -71,7 +71,7 @@ def _known_numbers(numbers: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _told_facts(facts: Any) -> dict[str, tuple[str, ...]]:
+def _facts(facts: Any) -> dict[str, tuple[str, ...]]:
     listed = facts.items() if isinstance(facts, dict) else ()
     return {str(name): tuple(map(str, values)) for name, values in listed if isinstance(values, list)}
 

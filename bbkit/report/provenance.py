@@ -1,19 +1,22 @@
-"""Where a report comes from: the run, its jobs and places, versions, and the command that makes it again."""
+"""What a report is made of, and where it comes from: the run, its jobs, versions, the command for it."""
 
-import hashlib
 import os
 import platform
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from bbkit import __version__
 from bbkit.core.errors import BbkitError
+from bbkit.report.notebooks import Notebook
+from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles
 
-_PACKAGES = ("bbkit", "boto3", "pandas", "plotly", "papermill", "nbconvert")
+_PACKAGES = ("boto3", "pandas", "plotly", "papermill")
 
 
 @dataclass(frozen=True)
@@ -26,39 +29,67 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Provenance:
-    """What a report says of its origin."""
+class ReportContext:
+    """What a report is made of: a notebook, how it was executed, what was asked for and what follows."""
 
-    facts: tuple[Fact, ...]
-    is_standin: bool
-    run_name: str
-    made_at: str
+    source: Notebook
+    executed: Notebook
+    output: Path
+    cwd: Path
+    title: str = ""
+    with_text: bool = False
+    gates: Sequence[Gate] = ()
+    failure: str = ""
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The value of every parameter, given or by default."""
+        return {p.name: p.default for p in self.source.parameters.values()} | self.executed.given
+
+    @cached_property
+    def bundles(self) -> list[dict[str, Any]]:
+        """The results that the notebook's outputs carry for machines."""
+        return gather_bundles(self.executed.node)
+
+    @cached_property
+    def numbers(self) -> dict[str, Any]:
+        """The numbers of these results by name."""
+        return collect_numbers(self.bundles)
+
+    @cached_property
+    def failed_on(self) -> tuple[str, ...]:
+        """The conditions of ``--fail-on`` that are met."""
+        return check_gates([gate for gate in self.gates if gate.name in self.numbers], self.bundles)
+
+    @cached_property
+    def made_at(self) -> str:
+        """When the page was made."""
+        return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+
+    @cached_property
+    def run(self) -> Any:
+        """The run that the notebook is about, from its own files; None where there is none."""
+        return _open_run(self.parameters.get("run_folder"), self.cwd)
+
+    @property
+    def is_standin(self) -> bool:
+        """Whether a stand-in answered."""
+        return self.run is not None and bool(self.run.endpoint.is_standin)
 
 
-def describe_origin(
-    notebook: Path,
-    output: Path,
-    given: Mapping[str, Any],
-    effective: Mapping[str, Any],
-    options: Sequence[str],
-    bundles: Sequence[Mapping[str, Any]],
-    cwd: Path,
-) -> Provenance:
+def describe_provenance(context: ReportContext) -> list[Fact]:
     """Gather where a report comes from; reads the run's own files, never AWS."""
-    run = _open_run(effective.get("run_folder"), cwd)
-    made_at = f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-    facts = [Fact("Made", (made_at,))]
-    if notebook.is_file():
-        digest = hashlib.sha256(notebook.read_bytes()).hexdigest()
-        facts.append(Fact("Notebook", (f"{notebook.name}, sha256 {digest[:16]}",)))
-    facts += _run_facts(run) if run is not None else []
-    told = {name: values for bundle in bundles for name, values in bundle["facts"].items()}
-    facts += [Fact(name, values) for name, values in told.items()]
-    versions = [f"Python {platform.python_version()}", *filter(None, map(_version, _PACKAGES))]
-    facts.append(Fact("Versions", (", ".join(versions),)))
-    facts.append(Fact("Make it again", (_command(notebook, output, given, options),), is_code=True))
-    is_standin = run is not None and run.endpoint.is_standin
-    return Provenance(tuple(facts), is_standin, run.name if run is not None else "", made_at)
+    source = context.source
+    told = {name: values for bundle in context.bundles for name, values in bundle["facts"].items()}
+    versions = [f"Python {platform.python_version()}", f"bbkit {__version__}", *map(_version, _PACKAGES)]
+    return [
+        Fact("Made", (context.made_at,)),
+        Fact("Notebook", (f"{source.path.name}, sha256 {source.sha256[:16]}",)),
+        *(_run_facts(context.run) if context.run is not None else ()),
+        *(Fact(name, values) for name, values in told.items()),
+        Fact("Versions", (", ".join(filter(None, versions)),)),
+        Fact("Make it again", (_command(context),), is_code=True),
+    ]
 
 
 def _open_run(folder: Any, cwd: Path) -> Any:
@@ -111,11 +142,16 @@ def _version(package: str) -> str:
         return ""
 
 
-def _command(notebook: Path, output: Path, given: Mapping[str, Any], options: Sequence[str]) -> str:
-    words = ["bbkit", "report", _short(notebook)]
-    for name, value in given.items():
+def _command(context: ReportContext) -> str:
+    words = ["bbkit", "report", _short(context.source.path)]
+    for name, value in context.executed.given.items():
         words += ["-p", name, _short(Path(value)) if _is_path(value) else str(value)]
-    return shlex.join([*words, "-o", _short(output), *options])
+    words += ["-o", _short(context.output)]
+    words += ["--with-text"] * context.with_text
+    words += ["--title", context.title] if context.title else []
+    for gate in context.gates:
+        words += ["--fail-on", *str(gate).split()]
+    return shlex.join(words)
 
 
 def _is_path(value: Any) -> bool:

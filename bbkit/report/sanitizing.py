@@ -11,8 +11,9 @@ from urllib.parse import unquote
 import nh3
 import tinycss2
 
+from bbkit.core.text import count_noun
 from bbkit.report.masking import FULL, Limits, Masker
-from bbkit.report.writing import HtmlWriter
+from bbkit.report.writing import write_html
 
 MOST_HTML = 5_000_000
 """Characters of HTML in one output above which it is left out; larger ones take a browser seconds to open."""
@@ -30,39 +31,24 @@ _TABLE_TAGS = {
     "caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
 }
 # fmt: on
-_ACTIVE = {
-    "script": "script",
-    "iframe": "frame",
-    "frame": "frame",
-    "object": "embedded object",
-    "embed": "embedded object",
-    "applet": "embedded object",
-    "form": "form",
-    "button": "control",
-    "input": "control",
-    "select": "control",
-    "textarea": "control",
-    "svg": "inline drawing",
-    "math": "inline formula",
-    "video": "media player",
-    "audio": "media player",
-    "canvas": "canvas",
-    "base": "page setting",
-    "meta": "page setting",
-    "link": "page setting",
+_ACTIVE_KINDS = {
+    "script": ["script"],
+    "frame": ["iframe", "frame"],
+    "embedded object": ["object", "embed", "applet"],
+    "form": ["form"],
+    "control": ["button", "input", "select", "textarea"],
+    "inline drawing": ["svg"],
+    "inline formula": ["math"],
+    "media player": ["video", "audio"],
+    "canvas": ["canvas"],
+    "page setting": ["base", "meta", "link"],
 }
+_ACTIVE = {tag: kind for kind, tags in _ACTIVE_KINDS.items() for tag in tags}
+# fmt: off
 _CONTENT_GONE = {
-    "script",
-    "style",
-    "iframe",
-    "object",
-    "embed",
-    "applet",
-    "svg",
-    "math",
-    "noscript",
-    "template",
+    "script", "style", "iframe", "object", "embed", "applet", "svg", "math", "noscript", "template",
 }
+# fmt: on
 _ATTRIBUTES = {
     "*": {"class", "id", "title", "dir", "lang", "style", "aria-label"},
     "a": {"href"},
@@ -77,19 +63,13 @@ _ATTRIBUTES = {
     "meter": {"value", "min", "max", "low", "high", "optimum"},
     "time": {"datetime"},
 }
+# fmt: off
 _PROPERTIES = {
-    "color",
-    "background-color",
-    "font-weight",
-    "font-style",
-    "text-align",
-    "text-decoration",
-    "white-space",
-    "width",
-    "max-width",
+    "color", "background-color", "font-weight", "font-style", "text-align", "text-decoration", "white-space",
+    "width", "max-width",
 }
+# fmt: on
 _SHEET_PROPERTIES = _PROPERTIES | {"background", "border-bottom", "border-top", "opacity"}
-
 
 # Each pattern stops at the next bracket, so that no text can make it start over and over.
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9]*)([^<>]*)")
@@ -107,11 +87,12 @@ _MOST_SHEETS, _MOST_STYLE, _MOST_DEPTH = 20, 500_000, 1_000
 
 @dataclass
 class Cleaned:
-    """Safe HTML, what was dropped from it by kind, and how much was shortened."""
+    """Safe HTML, the styles of its tables, what was dropped from it by kind, and a note instead of it."""
 
-    html: str
+    html: str = ""
+    styles: str = ""
     dropped: Counter[str] = field(default_factory=Counter)
-    shortened: int = 0
+    note: str = ""
 
     @property
     def is_empty(self) -> bool:
@@ -127,13 +108,10 @@ def slug(text: str) -> str:
 def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
     """Keep the tables and text of some HTML, drop everything that could act, mask and shorten its texts."""
     if _depth(source) > _MOST_DEPTH:
-        told = f"An output nested more than {_MOST_DEPTH:,} deep was left out."
-        return Cleaned(f'<p class="page-note">{told}</p>', Counter({"nested output": 1}))
-    dropped = _count_active(source)
-    styles = _clean_styles(source)
-    source = _bound_runs(source)
+        note = f"An output nested more than {_MOST_DEPTH:,} deep was left out."
+        return Cleaned(dropped=Counter({"nested output": 1}), note=note)
     safe = nh3.clean(
-        source,
+        _bound_runs(source),
         tags=_TEXT_TAGS | _BLOCK_TAGS | _TABLE_TAGS,
         clean_content_tags=_CONTENT_GONE,
         attributes=_ATTRIBUTES,
@@ -141,18 +119,12 @@ def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
         filter_style_properties=_PROPERTIES,
         url_schemes={"http", "https", "mailto", "data"},
     )
-    writer = HtmlWriter(masker, limits)
-    writer.feed(safe)
-    writer.close()
-    sheet = f"<style>{styles}</style>" if styles else ""
-    return Cleaned(sheet + "".join(writer.out), dropped, writer.shortened)
+    return Cleaned(write_html(safe, masker, limits), _clean_styles(source), _count_active(source))
 
 
 def describe_dropped(dropped: Counter[str]) -> str:
     """Say in one sentence what was left out, or nothing."""
-    parts = [
-        f"{count:,} {kind}{'s' if count > 1 else ''}" for kind, count in sorted(dropped.items()) if count
-    ]
+    parts = [count_noun(count, kind) for kind, count in sorted(dropped.items()) if count]
     return f"Active content was left out: {', '.join(parts)}." if parts else ""
 
 

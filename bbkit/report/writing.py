@@ -2,6 +2,7 @@
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -9,49 +10,85 @@ from bbkit.report.masking import Limits, Masker, bound_text
 
 _VOID = {"br", "hr", "img", "col", "wbr"}
 _SHORT_WORD, _LONG_CELL, _TALL_CELL, _WIDE_TABLE = 24, 40, 700, 9
-_CLIP = '<div class="page-clip" tabindex="0" role="group" aria-label="Long text">'
 _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
+_MASKED_ATTRIBUTES = {"title", "alt", "aria-label", "href"}
+
+Attributes = list[tuple[str, str | None]]
+
+
+def start_tag(tag: str, attributes: Iterable[tuple[str, str | None]]) -> str:
+    """Write the start of an element; an attribute without a value has its name alone."""
+    written = (
+        f" {name}" if value is None else f' {name}="{html.escape(value)}"' for name, value in attributes
+    )
+    return f"<{tag}{''.join(written)}>"
+
+
+def _frame(kind: str, label: str) -> Attributes:
+    """What a part that may scroll needs, so that a keyboard reaches it."""
+    return [("class", kind), ("tabindex", "0"), ("role", "group"), ("aria-label", label)]
+
+
+@dataclass
+class _Cell:
+    """An open cell of a table: its attributes, and where its start tag goes when its text is known."""
+
+    position: int
+    attributes: Attributes
+    texts: list[str] = field(default_factory=list)
 
 
 @dataclass
 class _Table:
-    """What is known of a table while it is written: its rows and which of its columns hold numbers only."""
+    """An open table: its rows, its headings, and which of its columns hold numbers only."""
 
-    start: int
+    position: int
     rows: int = 0
     skipped: int = 0
     column: int = 0
     columns: int = 0
-    heads: list[tuple[int, int]] = field(default_factory=list)
+    heads: list[tuple[_Cell, int]] = field(default_factory=list)
     numeric: dict[int, bool] = field(default_factory=dict)
 
 
-class HtmlWriter(HTMLParser):
-    """Writes clean HTML out again with its texts masked and shortened and its tables bounded and framed."""
+def write_html(source: str, masker: Masker, limits: Limits) -> str:
+    """Write clean HTML out again."""
+    writer = _Writer(masker, limits)
+    writer.feed(source)
+    writer.close()
+    return "".join(writer.out)
 
+
+class _Writer(HTMLParser):
     def __init__(self, masker: Masker, limits: Limits):
         super().__init__()
         self.masker = masker
         self.limits = limits
         self.out: list[str] = []
-        self.shortened = 0
         self._tables: list[_Table] = []
+        self._cells: list[_Cell] = []
         self._skipping = 0
-        self._cell: tuple[int, list[str]] | None = None
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: Attributes) -> None:
         if self._skipping:
             self._skipping += tag == "tr"
             return
+        attributes: Attributes = [
+            (name, self.masker.text(value or "") if name in _MASKED_ATTRIBUTES else value or "")
+            for name, value in attrs
+        ]
+        if tag == "img" and "alt" not in dict(attrs):
+            attributes.append(("alt", "An image without a description"))
         if tag == "table":
             self._tables.append(_Table(len(self.out)))
-            self.out.append('<div class="page-table" tabindex="0" role="group" aria-label="Table">')
+            self.out.append("")
         if tag == "tr" and self._is_past_limit():
             self._skipping = 1
-            return
-        self.out.append(self._tag(tag, attrs))
-        if tag in ("td", "th"):
-            self._cell = (len(self.out) - 1, [])
+        elif tag in ("td", "th"):
+            self._cells.append(_Cell(len(self.out), attributes))
+            self.out.append("")
+        else:
+            self.out.append(start_tag(tag, attributes))
 
     def _is_past_limit(self) -> bool:
         if not self._tables:
@@ -63,73 +100,62 @@ class HtmlWriter(HTMLParser):
         table.skipped += past
         return past
 
-    def _tag(self, tag: str, attrs: list[tuple[str, str | None]]) -> str:
-        texts = {"title", "alt", "aria-label", "href"}
-        written = "".join(
-            f' {name}="{html.escape(self.masker.text(value or "") if name in texts else value or "")}"'
-            for name, value in attrs
-        )
-        alt = ' alt="An image without a description"' if tag == "img" and "alt" not in dict(attrs) else ""
-        return f"<{tag}{written}{alt}>"
-
     def handle_endtag(self, tag: str) -> None:
         if self._skipping:
             self._skipping -= tag == "tr"
             return
-        if tag in ("td", "th") and self._cell:
-            tag = self._end_cell(tag)
+        if tag in ("td", "th") and self._cells:
+            tag = self._end_cell(tag, self._cells.pop())
         if tag not in _VOID:
             self.out.append(f"</{tag}>")
         if tag == "table" and self._tables:
             self._end_table(self._tables.pop())
 
-    def _end_cell(self, tag: str) -> str:
+    def _end_cell(self, tag: str, cell: _Cell) -> str:
         """Tell numbers from text, and write an empty heading as the plain cell that it is."""
-        position, texts = self._cell or (0, [])
-        self._cell = None
-        text = "".join(texts).strip()
-        start = self.out[position]
+        text = "".join(cell.texts).strip()
         table = self._tables[-1] if self._tables else _Table(0)
         table.column += 1
         table.columns = max(table.columns, table.column)
-        if tag == "th" and not text:
-            self.out[position] = start.replace("<th", "<td", 1)
-            return "td"
-        if tag == "th":
-            table.heads.append((position, table.column))
-        elif _NUMBER.fullmatch(text):
-            self.out[position] = start.replace(">", " data-number>", 1)
+        if tag == "th" and text:
+            table.heads.append((cell, table.column))
+        tag = tag if text else "td"
+        if tag == "td" and _NUMBER.fullmatch(text):
+            cell.attributes.append(("data-number", None))
             table.numeric.setdefault(table.column, True)
-        elif text:
+        elif tag == "td" and text:
             table.numeric[table.column] = False
-            if len(text) <= _SHORT_WORD and " " not in text and "\n" not in text:
-                self.out[position] = start.replace(">", " data-word>", 1)
             if len(text) > _LONG_CELL:
-                self.out[position] = start.replace(">", " data-long>", 1)
-            if len(text) > _TALL_CELL:
-                self.out[position] += _CLIP
-                self.out.append("</div>")
+                cell.attributes.append(("data-long", None))
+            elif len(text) <= _SHORT_WORD and not re.search(r"[ \n]", text):
+                cell.attributes.append(("data-word", None))
+        start = start_tag(tag, cell.attributes)
+        if tag == "td" and len(text) > _TALL_CELL:
+            start += start_tag("div", _frame("page-clip", "Long text"))
+            self.out.append("</div>")
+        self.out[cell.position] = start
         return tag
 
     def _end_table(self, table: _Table) -> None:
-        for position, column in table.heads:
-            if table.numeric.get(column) and "colspan" not in self.out[position]:
-                self.out[position] = self.out[position].replace(">", " data-number>", 1)
+        for cell, column in table.heads:
+            if table.numeric.get(column) and "colspan" not in dict(cell.attributes):
+                self.out[cell.position] = start_tag("th", [*cell.attributes, ("data-number", None)])
+        wide: Attributes = [("data-wide", None)] if table.columns > _WIDE_TABLE else []
+        self.out[table.position] = start_tag("div", [*_frame("page-table", "Table"), *wide])
         self.out.append("</div>")
-        if table.columns > _WIDE_TABLE:
-            self.out[table.start] = self.out[table.start].replace(">", " data-wide>", 1)
         if table.rows == 1 and table.heads:
-            self.out.append('<p class="page-note">No rows.</p>')
+            self._add_note("No rows.")
         if table.skipped:
-            self.shortened += 1
             shown = table.rows - table.skipped - 1
-            self.out.append(f'<p class="page-note">The first {shown:,} of {table.rows - 1:,} rows.</p>')
+            self._add_note(f"The first {shown:,} of {table.rows - 1:,} rows.")
+
+    def _add_note(self, text: str) -> None:
+        self.out += [start_tag("p", [("class", "page-note")]), text, "</p>"]
 
     def handle_data(self, data: str) -> None:
         if self._skipping:
             return
         text = bound_text(data, self.masker, self.limits.characters)
-        self.shortened += text.endswith(" more characters)")
-        if self._cell:
-            self._cell[1].append(text)
+        if self._cells:
+            self._cells[-1].texts.append(text)
         self.out.append(html.escape(text, quote=False))
