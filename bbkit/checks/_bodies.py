@@ -11,9 +11,8 @@ from bbkit.checks._media import media_faults
 from bbkit.checks._typing import body_type
 from bbkit.checks._walking import find_faults
 from bbkit.core.findings import Finding
-from bbkit.families import FAMILIES, Family, bare_model_id
-from bbkit.families.requests import Field, Request
-from bbkit.families.shapes import looks_like
+from bbkit.families import FAMILIES, Family, bare_model_id, looks_like
+from bbkit.families.requests import Field
 
 
 class BodyCheck:
@@ -24,12 +23,9 @@ class BodyCheck:
         self.family = family
         self.model_id = model_id
         self.bare_id = bare_model_id(model_id)
-        self.request: Request = family.request
-        self.field: Field = self.request.body
-        if self.request.shape:
-            self.field = converse_field(self.field)
-        self.field = _prefer(self.field, family.max_tokens_path)
-        self.rules = self.request.rules
+        field = converse_field(family.request) if family.shape else family.request
+        self.field = _prefer(field, family.max_tokens_path)
+        self.rules = family.rules
         self.type = body_type(".".join((family.name, *family.max_tokens_path)), self.field)
         self.walked = False
 
@@ -48,7 +44,7 @@ class BodyCheck:
         self.walked = True
         if type(body) is not dict:
             return find_faults(self.field, body)
-        found = find_faults(self.field, body, self.request.source, self.request.date)
+        found = find_faults(self.field, body, self.family.source, self.family.date)
         if found and (mismatch := self._mismatch(body)):
             return [mismatch]
         return (

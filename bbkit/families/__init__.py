@@ -1,29 +1,19 @@
 """Model families: how a body is written, what a request may hold, where an answer stands.
 
-A family is a frozen value with two pure functions. `family_of` tells it from the model id and never guesses;
-`answer_of` recognises an answer by its shape, because custom models and profile ARNs hide the model.
+A `Family` is a frozen value: it writes the `body` of a `Prompt`, reads the `answer` in an output, and
+describes its `request` as data that `bbkit.checks` reads. There is one module per shape; `messages`, `chat`,
+`turns` and `claude_rules` hold what several shapes share. `family_of` tells the family from the model id and
+never guesses; `answer_of` recognises an answer by its shape, because custom models and profile ARNs hide the
+model.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 from bbkit.core.errors import FamilyError, InputError
-from bbkit.families import (
-    ai21,
-    anthropic,
-    cohere,
-    converse,
-    deepseek,
-    embeddings,
-    llama,
-    mistral,
-    nova,
-    openai_chat,
-    titan,
-)
-from bbkit.families._base import NO_ANSWER, Answer, Family, Media, Prompt, mapping
-from bbkit.families._identify import bare_model_id, family_name, geographies_of, split_model_id
-from bbkit.families._reading import answer_of, max_tokens_of, normalise_stop_reason, user_text_of
+from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
+from bbkit.families.family import NO_ANSWER, Answer, Family, Media, Prompt
+from bbkit.families.model_ids import bare_model_id, family_name, geographies_of, split_model_id
+from bbkit.families.shapes import answer_of, looks_like, max_tokens_of, normalise_stop_reason, user_text_of
 
 __all__ = [
     "FAMILIES",
@@ -38,11 +28,11 @@ __all__ = [
     "family_of",
     "geographies_of",
     "get_family",
+    "looks_like",
     "max_tokens_of",
     "normalise_stop_reason",
     "split_model_id",
     "user_text_of",
-    "with_max_tokens",
 ]
 
 FAMILIES: Mapping[str, Family] = {
@@ -55,14 +45,14 @@ FAMILIES: Mapping[str, Family] = {
         mistral.TEXT,
         mistral.CHAT,
         openai_chat.FAMILY,
-        deepseek.FAMILY,
-        titan.FAMILY,
+        read_only.DEEPSEEK_R1,
+        read_only.TITAN_TEXT,
         embeddings.TITAN_TEXT,
         embeddings.TITAN_IMAGE,
         embeddings.NOVA,
-        cohere.COMMAND,
-        cohere.EMBED,
-        ai21.FAMILY,
+        read_only.COHERE_COMMAND,
+        read_only.COHERE_EMBED,
+        read_only.AI21,
     )
 }
 
@@ -111,22 +101,3 @@ def _adapt(family: Family, model_id: str) -> Family:
     if family.name == "openai_chat" and "openai.gpt-" in model_id:
         return openai_chat.FAMILY_GPT_OSS
     return family
-
-
-_LIMIT_NAMES = ("max_completion_tokens", "max_tokens", "max_new_tokens", "maxTokens")
-
-
-def with_max_tokens(model_input: Mapping[str, Any], max_tokens: int, family: str | Family) -> dict[str, Any]:
-    """Copy a body with another maximum of output tokens, under the name that the body already uses."""
-    chosen = family if isinstance(family, Family) else get_family(family)
-    if not chosen.max_tokens_path:
-        raise FamilyError(f"Family {chosen.name} makes embeddings and has no max_tokens to change.")
-    *outer, name = chosen.max_tokens_path
-    written = dict(model_input)
-    holder = written
-    for part in outer:
-        holder[part] = dict(mapping(holder.get(part)))
-        holder = holder[part]
-    used = next((known for known in _LIMIT_NAMES if known in holder), name) if name in _LIMIT_NAMES else name
-    holder[used] = max_tokens
-    return written

@@ -1,85 +1,50 @@
-"""Anthropic Messages.
-
-https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
-"""
+"""Anthropic Messages."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.errors import InputError
-from bbkit.families._base import (
+from bbkit.families import requests as r
+from bbkit.families.claude_rules import claude_faults
+from bbkit.families.family import (
     Answer,
     Body,
     Family,
     Media,
     Prompt,
-    mapping,
-    media_bytes,
-    objects,
-    own_format,
-    refuse_media,
-    take,
-    whole,
-    word,
+    as_dict,
+    as_int,
+    as_list_of_dicts,
+    as_str,
 )
-from bbkit.families._claude import claude_faults, claude_silent
-from bbkit.families._claude_body import BODY, IMAGES
-from bbkit.families.requests import Request
 
-SOURCE = (
-    "https://docs.aws.amazon.com/bedrock/latest/userguide/"
-    "model-parameters-anthropic-claude-messages-request-response.html"
-)
-_NAMES = {
-    name: name
-    for name in (
-        "temperature",
-        "top_p",
-        "top_k",
-        "stop_sequences",
-        "tools",
-        "tool_choice",
-        "thinking",
-        "output_config",
-        "anthropic_beta",
-    )
-}
-
-
+_IMAGES = ("jpeg", "png", "gif", "webp")
 _TEXTS = ("txt", "md", "csv", "html")
 """Documents that go as plain text: the only other kind of document is PDF."""
 
 
-def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
-    """Write an Anthropic Messages body; without `max_tokens`, which Claude requires, 1,024 are asked for."""
-    refuse_media(prompt, "anthropic", ("image", "document"))
+def write(prompt: Prompt) -> Body:
+    """Write an Anthropic Messages body; `max_tokens`, which Claude requires, is 1,024 until it is set."""
     content: list[Body] = [_block(media) for media in prompt.media]
     if prompt.text or not content:
         content.append({"type": "text", "text": prompt.text})
-    written: Body = {
-        "anthropic_version": "bedrock-2023-05-31",
-        "max_tokens": 1024 if max_tokens is None else max_tokens,
-    }
+    written: Body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 1024}
     if prompt.system:
         written["system"] = prompt.system
     written["messages"] = [{"role": "user", "content": content}]
-    return written | take(inference, _NAMES, "anthropic")
+    return written
 
 
 def _block(media: Media) -> Body:
-    data = media_bytes(media, "anthropic")
-    if media.kind == "image":
-        kind = own_format(media, "anthropic", IMAGES, {"jpg": "jpeg"})
-        return {"type": "image", "source": {"type": "base64", "media_type": f"image/{kind}", "data": data}}
-    if own_format(media, "anthropic", ("pdf", *_TEXTS)) in _TEXTS:
-        return {
-            "type": "document",
-            "source": {"type": "text", "media_type": "text/plain", "data": _decode(media)},
-        }
-    return {
-        "type": "document",
-        "source": {"type": "base64", "media_type": "application/pdf", "data": data},
-    }
+    if media.format in _TEXTS:
+        return _source("document", "text", "text/plain", _decode(media))
+    if media.kind == "document":
+        return _source("document", "base64", "application/pdf", media.base64)
+    return _source("image", "base64", f"image/{media.format}", media.base64)
+
+
+def _source(kind: str, encoding: str, media_type: str, data: str) -> Body:
+    return {"type": kind, "source": {"type": encoding, "media_type": media_type, "data": data}}
 
 
 def _decode(media: Media) -> str:
@@ -93,38 +58,198 @@ def _decode(media: Media) -> str:
 
 def answer(output: Mapping[str, Any]) -> Answer:
     """Read an Anthropic message: text blocks are the answer, thinking and tool calls stand beside it."""
-    usage = mapping(output.get("usage"))
+    usage = as_dict(output.get("usage"))
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Any] = []
-    for block in objects(output.get("content")):
+    for block in as_list_of_dicts(output.get("content")):
         kind = block.get("type")
         if kind == "text":
-            texts.append(word(block.get("text")) or "")
+            texts.append(as_str(block.get("text")) or "")
         elif kind == "thinking":
-            thoughts.append(word(block.get("thinking")) or "")
+            thoughts.append(as_str(block.get("thinking")) or "")
         elif kind == "tool_use":
             calls.append({"id": block.get("id"), "name": block.get("name"), "input": block.get("input")})
     return Answer(
-        "".join(texts) if type(output.get("content")) is list else None,
-        word(output.get("stop_reason")),
-        whole(usage.get("input_tokens")),
-        whole(usage.get("output_tokens")),
-        whole(usage.get("cache_read_input_tokens")),
-        whole(usage.get("cache_creation_input_tokens")),
-        word(output.get("model")),
-        "".join(thoughts) if thoughts else None,
-        calls or None,
+        text="".join(texts) if type(output.get("content")) is list else None,
+        stop_reason_raw=as_str(output.get("stop_reason")),
+        input_tokens=as_int(usage.get("input_tokens")),
+        output_tokens=as_int(usage.get("output_tokens")),
+        cache_read_tokens=as_int(usage.get("cache_read_input_tokens")),
+        cache_write_tokens=as_int(usage.get("cache_creation_input_tokens")),
+        model=as_str(output.get("model")),
+        reasoning="".join(thoughts) if thoughts else None,
+        tool_calls=calls or None,
     )
 
+
+_CACHED = {"cache_control": r.CACHING}
+_STRING = r.required(r.string())
+_NAME = r.required(r.string(min_length=1))
+
+
+def _typed(members: Mapping[str, r.Field], **more: Any) -> r.Field:
+    return r.record({"type": r.required(r.string()), **members}, **more)
+
+
+def _block_of(**members: r.Field) -> r.Field:
+    return _typed(members, mistakes=_CACHED)
+
+
+def _data(*media_types: str, **limits: Any) -> r.Field:
+    media_type = r.required(r.string(values=media_types))
+    return _typed({"media_type": media_type, "data": r.required(r.string(min_length=1, **limits))})
+
+
+_LINKS = {
+    "url": r.Mistake("Send the bytes as base64: the service fetches no URLs.", "url_media"),
+    "file": r.Mistake("Send the bytes as base64: Bedrock has no Files API.", "url_media"),
+}
+_IMAGE_SOURCE = r.tagged(
+    "type", {"base64": _data(*(f"image/{kind}" for kind in _IMAGES), base64=True)}, mistakes=_LINKS
+)
+_DOCUMENT_SOURCE = r.tagged(
+    "type",
+    {
+        "base64": _data("application/pdf", base64=True),
+        "text": _data("text/plain"),
+        "content": _typed({"content": r.required(r.anything())}),
+    },
+    mistakes=_LINKS,
+)
+_TEXT = _block_of(text=r.required(r.string(min_length=1, blank="error")), citations=r.anything())
+_RESULT_BLOCK = r.tagged(
+    "type",
+    {
+        "text": _TEXT,
+        "image": _block_of(source=r.required(_IMAGE_SOURCE)),
+        "document": _block_of(
+            source=r.required(_DOCUMENT_SOURCE), title=r.string(), context=r.string(), citations=r.free()
+        ),
+        "search_result": _block_of(
+            source=_STRING,
+            title=_STRING,
+            content=r.required(r.array(_TEXT, min_length=1)),
+            citations=r.free(),
+        ),
+    },
+    mistakes={
+        "image_url": r.Mistake("Use an image block with a base64 source: image_url is OpenAI's."),
+    },
+)
+_BLOCK = r.tagged(
+    "type",
+    {
+        **_RESULT_BLOCK.variants,
+        "tool_use": _block_of(id=_NAME, name=_NAME, input=r.required(r.free())),
+        "tool_result": _block_of(
+            tool_use_id=_NAME,
+            content=r.either(r.string(), r.array(_RESULT_BLOCK)),
+            is_error=r.boolean(),
+        ),
+        "thinking": _block_of(thinking=_STRING, signature=_STRING),
+        "redacted_thinking": _block_of(data=_STRING),
+    },
+    mistakes=_RESULT_BLOCK.mistakes,
+)
+_ROLE = r.string(
+    values=("user", "assistant"),
+    mistakes={
+        "system": r.Mistake("Move it to the top-level member system.", "role_order"),
+        "tool": r.Mistake("Send a tool_result block in a user turn.", "role_order"),
+        "human": r.Mistake("The role is called user.", "role_order"),
+    },
+)
+_MESSAGE = r.record(
+    {
+        "role": r.required(_ROLE),
+        "content": r.required(r.either(r.string(min_length=1, blank="error"), r.array(_BLOCK))),
+    }
+)
+_TOOL = r.record(
+    {"name": _NAME, "type": r.string(), "description": r.string(), "input_schema": r.free()},
+    mistakes={
+        **_CACHED,
+        **r.foreign("converse", "toolSpec", "inputSchema"),
+        **r.foreign("openai_chat", "function", "parameters"),
+    },
+    open=True,
+)
+_BODY = r.record(
+    {
+        "anthropic_version": r.required(r.string(values=("bedrock-2023-05-31",))),
+        "max_tokens": r.required(r.integer(1)),
+        "messages": r.required(r.array(_MESSAGE, min_length=1)),
+        "system": r.either(r.string(), r.array(_TEXT)),
+        "temperature": r.number(0, 1),
+        "top_p": r.number(0, 1),
+        "top_k": r.integer(0),
+        "stop_sequences": r.array(r.string(min_length=1, blank="error"), max_length=8191),
+        "tools": r.array(_TOOL),
+        "tool_choice": r.record(
+            {
+                "type": r.required(r.string(values=("auto", "any", "tool", "none"))),
+                "name": r.string(),
+                "disable_parallel_tool_use": r.boolean(),
+            }
+        ),
+        "thinking": r.record(
+            {
+                "type": r.required(r.string(values=("enabled", "disabled", "adaptive"))),
+                "budget_tokens": r.integer(1024),
+                "display": r.string(),
+            }
+        ),
+        "output_config": r.free(),
+        "output_format": r.free(),
+        "context_management": r.free(),
+        "metadata": r.record({"user_id": r.string()}, open=True),
+        "anthropic_beta": r.array(r.string()),
+    },
+    mistakes={
+        **r.COMMON_MISTAKES,
+        **_CACHED,
+        "model": r.Mistake("Leave model out: the job names the model; Bedrock refuses it in the body."),
+        "prompt": r.Mistake("Put the text into messages: prompt belongs to the older Text Completions API."),
+        "max_tokens_to_sample": r.Mistake(
+            "Use max_tokens: this is the name of the older Text Completions API."
+        ),
+        **r.foreign("converse", "inferenceConfig", "toolConfig", "additionalModelRequestFields"),
+        **r.foreign("openai_chat", "response_format", "reasoning_effort"),
+        **r.renamed(
+            maxTokens="max_tokens",
+            max_completion_tokens="max_tokens",
+            max_gen_len="max_tokens",
+            topP="top_p",
+            topK="top_k",
+            stopSequences="stop_sequences",
+            stop="stop_sequences",
+        ),
+    },
+)
 
 FAMILY = Family(
     name="anthropic",
     title="Anthropic Messages",
-    kind="text",
-    body=body,
+    source="https://docs.aws.amazon.com/bedrock/latest/userguide/"
+    "model-parameters-anthropic-claude-messages-request-response.html",
     answer=answer,
-    request=Request(body=BODY, rules=claude_faults, silent=claude_silent, source=SOURCE, date="2026-10"),
-    max_tokens_path=("max_tokens",),
-    source=SOURCE,
+    write=write,
+    inference={
+        name: name
+        for name in (
+            "temperature",
+            "top_p",
+            "top_k",
+            "stop_sequences",
+            "tools",
+            "tool_choice",
+            "thinking",
+            "output_config",
+            "anthropic_beta",
+        )
+    },
+    media={"image": _IMAGES, "document": ("pdf", *_TEXTS)},
+    request=_BODY,
+    rules=claude_faults,
 )

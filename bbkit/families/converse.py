@@ -1,133 +1,166 @@
 """Converse: one shape for every model that has messages, described by the service's own model.
 
-https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html
+What is described here is what botocore's shape does not say: non-empty texts, known mistakes, what spans
+several values, and what the model behind it refuses.
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
-from bbkit.families._base import Answer, Body, Family, Prompt, mapping, refuse_media, take
-from bbkit.families._converse_rules import converse_faults, converse_silent
-from bbkit.families._messages import read, turns
-from bbkit.families.requests import (
-    CACHING,
-    COMMON_MISTAKES,
-    Mistake,
-    Request,
-    array,
-    foreign,
-    record,
-    renamed,
-    required,
-    string,
-)
+from bbkit.core.findings import Finding
+from bbkit.families import messages
+from bbkit.families import requests as r
+from bbkit.families.claude_rules import model_faults
+from bbkit.families.family import Family, as_dict, as_list_of_dicts
 
-SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html"
-_INFERENCE = {"temperature": "temperature", "top_p": "topP", "stop_sequences": "stopSequences"}
-_OTHERS = {
-    "additional_model_request_fields": "additionalModelRequestFields",
-    "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
-    "guardrail_config": "guardrailConfig",
-    "output_config": "outputConfig",
-    "performance_config": "performanceConfig",
-    "service_tier": "serviceTier",
-    "request_metadata": "requestMetadata",
+_CLAUDE_NAMES = {
+    "max_tokens": "maxTokens",
+    "temperature": "temperature",
+    "top_p": "topP",
+    "stop_sequences": "stopSequences",
 }
+"""Claude's names of what ``inferenceConfig`` holds."""
 
 
-def body(prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
-    """Write the body of a Converse request, without modelId; bytes are base64 as batch wants them."""
-    refuse_media(prompt, "converse", ("image", "document", "video", "audio"))
-    take(inference, _INFERENCE | _OTHERS, "converse")
-    config = {"max_tokens": max_tokens, **{name: inference.pop(name, None) for name in _INFERENCE}}
-    written = turns(prompt)
-    if sent := take(config, {"max_tokens": "maxTokens", **_INFERENCE}, "converse"):
-        written["inferenceConfig"] = sent
-    return written | take(inference, _OTHERS, "converse")
+def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    faults = messages.turn_faults(body, model_id) + _document_faults(body)
+    return faults + _claude_faults(body, model_id) if "anthropic.claude" in model_id else faults
 
 
-def answer(output: Mapping[str, Any]) -> Answer:
-    """Read a Converse response."""
-    return read(output, "cacheReadInputTokens", "cacheWriteInputTokens")
+def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
+    faults: list[Finding] = []
+    seen: set[str] = set()
+    turns = body.get("messages")
+    for position, message in enumerate(turns if type(turns) is list else ()):
+        blocks = as_list_of_dicts(as_dict(message).get("content"))
+        documents = [as_dict(block["document"]) for block in blocks if "document" in block]
+        path = f"messages[{position}].content"
+        for name in (document.get("name") for document in documents):
+            if type(name) is not str:
+                continue
+            if odd := messages.ODD_IN_NAMES.search(name):
+                finding = f"The document's name {name!r} holds {odd[0]!r}."
+                remedy = (
+                    "Use letters, digits, spaces, hyphens, parentheses and brackets; leave the ending out."
+                )
+                faults.append(Finding("error", "value", finding, remedy, path))
+            if name in seen:
+                finding = f"Two documents are called {name!r}."
+                remedy = "Give every document a name of its own."
+                faults.append(Finding("error", "value", finding, remedy, path))
+            seen.add(name)
+        if documents and not any("text" in block for block in blocks):
+            finding = "A document stands without a text block."
+            remedy = "Add a text block beside the document that says what to do with it."
+            faults.append(Finding("error", "document_alone", finding, remedy, path))
+    return faults
 
 
-_TOOLS = Mistake(
-    "Batch refuses Converse records with toolConfig (error 400): use InvokeModel bodies for tools.",
-    "converse_tools",
-)
-_TOOL_BLOCK = Mistake(
+def _claude_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    config = as_dict(body.get("inferenceConfig"))
+    extra = as_dict(body.get("additionalModelRequestFields"))
+    view = {name: config[own] for name, own in _CLAUDE_NAMES.items() if own in config} | dict(extra)
+    view["messages"] = _claude_messages(body.get("messages"))
+    faults = model_faults(view, model_id)
+    stops = view.get("stop_sequences")
+    for position, stop in enumerate(stops if type(stops) is list else ()):
+        if type(stop) is str and stop.isspace():
+            finding, path = f"The stop sequence {stop!r} is white space only.", f"stop_sequences[{position}]"
+            remedy = "Claude takes stop sequences of text."
+            faults.append(Finding("error", "empty_content", finding, remedy, path))
+    return [fault._replace(path=_own_path(fault.path, extra)) for fault in faults]
+
+
+def _claude_messages(turns: Any) -> list[Any]:
+    # Only the last turn is looked at, and only if it is the assistant's.
+    if type(turns) is not list or as_dict(turns[-1] if turns else None).get("role") != "assistant":
+        return []
+    blocks = as_list_of_dicts(turns[-1].get("content"))
+    texts = [{"type": "text", "text": block.get("text")} for block in blocks]
+    return [*turns[:-1], {"role": "assistant", "content": texts}]
+
+
+def _own_path(path: str, extra: Mapping[str, Any]) -> str:
+    name = path.partition(".")[0].partition("[")[0]
+    if name in extra:
+        return f"additionalModelRequestFields.{path}"
+    own = _CLAUDE_NAMES.get(name)
+    return f"inferenceConfig.{own}{path[len(name) :]}" if own else path
+
+
+_TOOL_BLOCK = r.Mistake(
     "Tool blocks need toolConfig, which batch refuses in Converse records: use InvokeModel bodies for tools.",
     "converse_tools",
 )
-_URL = {"url": Mistake("Send the bytes as base64, or a place in S3.", "url_media")}
-_MEDIUM = record({"source": record({}, mistakes=_URL)}, mistakes=foreign("anthropic", "media_type"))
-_BLOCK = record(
+_MEDIUM = r.record(
+    {"source": r.record({}, mistakes=messages.URL)}, mistakes=r.foreign("anthropic", "media_type")
+)
+_BLOCK = r.record(
     {
-        "text": string(min_length=1, blank="error"),
+        "text": r.string(min_length=1, blank="error"),
         "image": _MEDIUM,
         "document": _MEDIUM,
         "video": _MEDIUM,
         "audio": _MEDIUM,
     },
     mistakes={
-        "cachePoint": CACHING,
+        "cachePoint": r.CACHING,
         "toolUse": _TOOL_BLOCK,
         "toolResult": _TOOL_BLOCK,
-        **foreign("anthropic", "type", "source"),
+        **r.foreign("anthropic", "type", "source"),
     },
 )
-_BODY = record(
+_REMARKS = r.record(
     {
-        "messages": required(array(record({"content": required(array(_BLOCK))}), min_length=1)),
-        "system": array(
-            record({"text": string(min_length=1, blank="warning")}, mistakes={"cachePoint": CACHING})
+        "messages": r.required(r.array(r.record({"content": r.required(r.array(_BLOCK))}), min_length=1)),
+        "system": r.array(
+            r.record({"text": r.string(min_length=1, blank="warning")}, mistakes={"cachePoint": r.CACHING})
         ),
-        "inferenceConfig": record(
+        "inferenceConfig": r.record(
             {},
             mistakes={
-                "topK": Mistake("Put top_k or topK into additionalModelRequestFields."),
-                "reasoningConfig": Mistake("Put reasoningConfig into additionalModelRequestFields."),
-                **renamed(max_tokens="maxTokens", top_p="topP", stop_sequences="stopSequences"),
+                "topK": r.Mistake("Put top_k or topK into additionalModelRequestFields."),
+                "reasoningConfig": r.Mistake("Put reasoningConfig into additionalModelRequestFields."),
+                **r.renamed(max_tokens="maxTokens", top_p="topP", stop_sequences="stopSequences"),
             },
         ),
     },
     mistakes={
-        **COMMON_MISTAKES,
-        "toolConfig": _TOOLS,
-        **foreign("anthropic", "anthropic_version"),
-        **renamed(
-            max_tokens="inferenceConfig.maxTokens",
-            max_completion_tokens="inferenceConfig.maxTokens",
-            maxTokens="inferenceConfig.maxTokens",
-            temperature="inferenceConfig.temperature",
-            top_p="inferenceConfig.topP",
-            stop_sequences="inferenceConfig.stopSequences",
+        **r.COMMON_MISTAKES,
+        "toolConfig": r.Mistake(
+            "Batch refuses Converse records with toolConfig (error 400): use InvokeModel bodies for tools.",
+            "converse_tools",
         ),
-        **foreign("nova", "schemaVersion"),
-        **foreign("openai_chat", "model"),
+        **r.foreign("anthropic", "anthropic_version"),
+        **messages.CONFIG_NAMES,
+        **r.foreign("nova", "schemaVersion"),
+        **r.foreign("openai_chat", "model"),
     },
 )
-"""What botocore's shape does not say: non-empty texts and known mistakes. The checks add one to the other."""
 
 FAMILY = Family(
     name="converse",
     title="Converse",
-    kind="text",
-    body=body,
-    answer=answer,
-    request=Request(
-        body=_BODY,
-        rules=converse_faults,
-        silent=converse_silent,
-        source=SOURCE,
-        date="2026-10",
-        shape="ConverseRequest",
-    ),
-    max_tokens_path=("inferenceConfig", "maxTokens"),
-    source=SOURCE,
+    source="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
+    answer=partial(messages.read, cache_read="cacheReadInputTokens", cache_write="cacheWriteInputTokens"),
+    max_tokens_path=messages.MAX_TOKENS_PATH,
+    write=messages.write,
+    inference={
+        "temperature": "inferenceConfig.temperature",
+        "top_p": "inferenceConfig.topP",
+        "stop_sequences": "inferenceConfig.stopSequences",
+        "additional_model_request_fields": "additionalModelRequestFields",
+        "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
+        "guardrail_config": "guardrailConfig",
+        "output_config": "outputConfig",
+        "performance_config": "performanceConfig",
+        "service_tier": "serviceTier",
+        "request_metadata": "requestMetadata",
+    },
+    media=dict.fromkeys(("image", "document", "video", "audio"), ()),
+    media_in_s3=True,
+    request=_REMARKS,
+    rules=_rules,
+    shape="ConverseRequest",
 )
-
-
-def is_converse(output: Mapping[str, Any]) -> bool:
-    """Whether an answer with ``output.message`` is of Converse (which always has metrics) and not of Nova."""
-    return "metrics" in output or "cacheReadInputTokens" in mapping(output.get("usage"))

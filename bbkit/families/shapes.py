@@ -1,9 +1,135 @@
-"""Whose body an object looks like, told by the marks that only some families' bodies bear."""
+"""Whose answer or body an object is, told by its shape, and what any of them says of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
-from bbkit.families._base import first, mapping, objects
+from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
+from bbkit.families.family import (
+    NO_ANSWER,
+    Answer,
+    Family,
+    as_dict,
+    as_int,
+    as_list_of_dicts,
+    as_str,
+    first_dict,
+)
+
+_STOP_REASONS = {
+    "stop": "end_turn stop stop_sequence complete finish finished stop_criteria_met eos",
+    "length": "max_tokens length model_context_window_exceeded error_limit",
+    "tool_use": "tool_use tool_calls function_call",
+    "content_filter": "content_filtered guardrail_intervened refusal content_filter error_toxic",
+    "error": "malformed_model_output malformed_tool_use error rag_query_when_rag_disabled",
+    "cancelled": "user_cancel",
+}
+_NORMALISED = {raw: name for name, raws in _STOP_REASONS.items() for raw in raws.split()}
+
+
+@lru_cache(maxsize=1024)
+def normalise_stop_reason(raw: str | None) -> str | None:
+    """Map a model's stop reason to one of seven."""
+    return None if raw is None else _NORMALISED.get(raw.lower(), "other")
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def answer_of(model_output: Mapping[str, Any]) -> tuple[str, Answer]:
+    """Read an answer by its shape: the name of its family and what it says."""
+    if type(model_output) is dict:
+        for key, tell in _ANSWERS:
+            if key in model_output and (family := tell(model_output)):
+                return family.name, family.answer(model_output)
+    return "", NO_ANSWER
+
+
+def _titan_embedding(output: dict[str, Any]) -> Family:
+    return embeddings.TITAN_TEXT if "embeddingsByType" in output else embeddings.TITAN_IMAGE
+
+
+def _embeddings(output: dict[str, Any]) -> Family:
+    return embeddings.NOVA if "embedding" in first_dict(output["embeddings"]) else read_only.COHERE_EMBED
+
+
+def _message(output: dict[str, Any]) -> Family | None:
+    if "message" not in as_dict(output["output"]):
+        return None
+    # A Converse answer always has metrics.
+    usage = as_dict(output.get("usage"))
+    is_converse = "metrics" in output or "cacheReadInputTokens" in usage
+    return converse.FAMILY if is_converse else nova.FAMILY
+
+
+def _choices(output: dict[str, Any]) -> Family | None:
+    choice = first_dict(output["choices"])
+    if "message" not in choice:
+        return read_only.DEEPSEEK_R1 if "text" in choice else None
+    if "stop_reason" in choice and "finish_reason" not in choice:
+        return mistral.CHAT
+    is_chat = "object" in output or "model" in output or "created" in output or "usage" not in output
+    return openai_chat.FAMILY if is_chat else read_only.AI21
+
+
+_ANSWERS: tuple[tuple[str, Callable[[dict[str, Any]], Family | None]], ...] = (
+    ("content", lambda output: anthropic.FAMILY if type(output["content"]) is list else None),
+    ("output", _message),
+    ("choices", _choices),
+    ("generation", lambda output: llama.FAMILY),
+    ("outputs", lambda output: mistral.TEXT),
+    ("embedding", _titan_embedding),
+    ("embeddings", _embeddings),
+    ("embeddingsByType", _titan_embedding),
+    ("results", lambda output: read_only.TITAN_TEXT),
+    ("text", lambda output: read_only.COHERE_COMMAND),
+)
+"""The member that an answer is known by, and whose answer it then is."""
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+def max_tokens_of(model_input: Mapping[str, Any]) -> int | None:
+    """The maximum of output tokens that a body asks for, whatever its family."""
+    if type(model_input) is not dict:
+        return None
+    for name in ("max_tokens", "max_completion_tokens", "max_gen_len"):
+        if name in model_input:
+            return as_int(model_input[name])
+    if "inferenceConfig" in model_input:
+        config = as_dict(model_input["inferenceConfig"])
+        return as_int(config.get("maxTokens", config.get("max_new_tokens")))
+    return as_int(as_dict(model_input.get("textGenerationConfig")).get("maxTokenCount"))
+
+
+def user_text_of(model_input: Mapping[str, Any]) -> str:
+    """The whole text that a model is sent: system and turns, without media, tools and settings."""
+    if type(model_input) is not dict:
+        return ""
+    texts: list[str] = []
+    for name in ("system", "prompt", "inputText", "preamble", "message", "texts"):
+        _gather(model_input.get(name), texts)
+    for message in as_list_of_dicts(model_input.get("messages")):
+        _gather(message.get("content"), texts)
+    _gather(as_dict(as_dict(model_input.get("singleEmbeddingParams")).get("text")).get("value"), texts)
+    return texts[0] if len(texts) == 1 else "\n\n".join(texts)
+
+
+def _gather(value: Any, texts: list[str], depth: int = 0) -> None:
+    if type(value) is str and value:
+        texts.append(value)
+    elif type(value) is list and depth < 4:
+        for item in value:
+            if type(item) is str:
+                _gather(item, texts)
+            elif type(item) is dict:
+                _gather(as_str(item.get("text")), texts)
+                nested = item.get("content")
+                if nested is None:
+                    nested = as_dict(item.get("toolResult")).get("content")
+                _gather(nested, texts, depth + 1)
+
 
 _CHAT = ("openai_chat", "mistral_chat", "ai21")
 _CHAT_ROLES = ("system", "developer", "tool")
@@ -28,7 +154,7 @@ _MARKS = (
     ("inputText", ("titan_embed_text", "titan_embed_image", "titan_text")),
     ("input_type", ("cohere_embed",)),
 )
-_TYPED = {
+_BLOCKS = {
     "image": ("anthropic",),
     "document": ("anthropic",),
     "tool_use": ("anthropic",),
@@ -39,7 +165,7 @@ _UNTYPED = ("text", "image", "document", "video", "audio", "toolUse", "toolResul
 
 
 def looks_like(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """Name the families whose body an object may be."""
+    """Name the families whose body an object may be, by the marks that only some families' bodies bear."""
     for mark, names in _MARKS:
         if mark in body:
             return names
@@ -53,23 +179,19 @@ def looks_like(body: Mapping[str, Any]) -> tuple[str, ...]:
 def _messages_like(body: Mapping[str, Any]) -> tuple[str, ...]:
     if "schemaVersion" in body or "inferenceConfig" in body:
         return ("nova", "converse")
-    content = mapping(first(body["messages"])).get("content")
-    block = first(content)
+    content = first_dict(body["messages"]).get("content")
+    block = first_dict(content)
     kind = block.get("type")
-    if type(kind) is str and kind in _TYPED:
-        return _TYPED[kind]
+    if type(kind) is str and kind in _BLOCKS:
+        return _BLOCKS[kind]
     if kind is None and any(name in block for name in _UNTYPED):
         return ("nova", "converse")
-    if _is_chat(body):
+    roles = [message.get("role") for message in as_list_of_dicts(body["messages"])]
+    if any(name in body for name in _CHAT_NAMES) or any(role in roles for role in _CHAT_ROLES):
         return _CHAT
     if type(content) is str:
         return (*_CHAT, "anthropic")
     return ("anthropic", *_CHAT) if "type" in block else ()
-
-
-def _is_chat(body: Mapping[str, Any]) -> bool:
-    roles = [message.get("role") for message in objects(body["messages"])]
-    return any(name in body for name in _CHAT_NAMES) or any(role in roles for role in _CHAT_ROLES)
 
 
 def _prompt_like(body: Mapping[str, Any], prompt: str) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def build_records(
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
     found = family_of(model_id, invocation_type=invocation_type, family=family)
-    if found.body is None:
+    if not found.writable:
         raise InputError(
             f"Batch inference does not offer the {found.title} family ({found.source}); it can be read, not "
             "written."
@@ -154,7 +154,7 @@ class _Builder:
     @cached_property
     def whole_names(self) -> set[str]:
         """The inference parameters that take whole numbers."""
-        waiting = [self.family.request.body] if self.family.request else []
+        waiting = [self.family.request] if self.family.request else []
         names = {"max_tokens"}
         while waiting:
             members = waiting.pop().members
@@ -192,7 +192,6 @@ class _Builder:
         self, data: pd.DataFrame, texts: list[str], systems: list[str], first: int
     ) -> list[dict[str, Any]]:
         body, inference = self.family.body, self.inference
-        assert body is not None
         if not self.media and not self.overrides:
             return [
                 body(Prompt(text, system), **inference) for text, system in zip(texts, systems, strict=True)

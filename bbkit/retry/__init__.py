@@ -10,7 +10,7 @@ from bbkit.core.errors import InputError, RunError
 from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE
-from bbkit.families import get_family, max_tokens_of, with_max_tokens
+from bbkit.families import get_family, max_tokens_of
 from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.outputs import accounting, collect_outputs
 from bbkit.records.lines import read_records
@@ -159,7 +159,7 @@ def _raise_maximum(run: Run, record_id: str, body: dict[str, Any], max_tokens: i
         raise InputError(
             f"max_tokens is {raised:,}; record {record_id!r} was cut off at {before:,}. Pass a higher one."
         )
-    return with_max_tokens(body, raised, get_family(run.family))
+    return get_family(run.family).with_max_tokens(body, raised)
 
 
 def send_retry(

@@ -1,7 +1,8 @@
-"""Which family a model id names: geographic prefixes, ARNs, providers. A table, never a guess."""
+"""What a model id says: its family, where it runs, what the model refuses. Tables, never a guess."""
 
 import re
 from functools import lru_cache
+from typing import NamedTuple
 
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{0,12}:([a-z-]+)/(.+)", re.DOTALL)
 _CONTEXT = re.compile(r":\d+k$")
@@ -48,10 +49,10 @@ _FAMILIES = (
 
 
 def split_model_id(model_id: str) -> tuple[str, str, str]:
-    """Take a model id apart."""
+    """Take a model id apart: the kind of resource, the geography, the bare model id."""
     kind, name = "", model_id.strip()
-    if found := _ARN.fullmatch(name):
-        kind, name = found[1], found[2]
+    if arn := _ARN.fullmatch(name):
+        kind, name = arn[1], arn[2]
         if kind == "custom-model":
             return kind, "", _CONTEXT.sub("", name.split("/")[0])
     if prefix := _GEOGRAPHY.match(name):
@@ -79,3 +80,51 @@ def family_name(model_id: str) -> str:
     if kind not in ("", "foundation-model", "inference-profile", "custom-model"):
         return ""
     return next((name for pattern, name in _FAMILIES if pattern.match(bare)), "")
+
+
+_TEXT_ONLY = re.compile(
+    r"amazon\.nova-micro|meta\.llama3-(8b|70b|1-|3-|2-[13]b)|mistral\.(mistral-large-240|devstral)"
+    r"|openai\.gpt-oss|qwen\.qwen3-(?!vl)|deepseek\.|minimax\.minimax-m2|moonshot\.kimi-k2-thinking"
+    r"|nvidia\.nemotron-nano-(9b|3-30b)|zai\.glm-4\.7"
+)
+"""Models whose only input is text: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html
+and the card of each model beside it."""
+
+_CLAUDE = re.compile(
+    r"claude-(?:(\d)(?:-(\d))?-)?(haiku|sonnet|opus)(?:-(\d)(?!\d)(?:-(\d)(?!\d))?)?(?![a-z])"
+)
+
+
+class ClaudeTraits(NamedTuple):
+    """What one Claude model refuses; everything False for a model whose version is not known."""
+
+    one_sampler: bool = False
+    no_sampling: bool = False
+    no_prefill: bool = False
+    no_adaptive: bool = False
+    no_thinking: bool = False
+
+
+@lru_cache(maxsize=256)
+def is_text_only(model_id: str) -> bool:
+    """Whether the model with a bare model id is known to take text only."""
+    return _TEXT_ONLY.match(model_id) is not None
+
+
+@lru_cache(maxsize=256)
+def claude_traits(model_id: str) -> ClaudeTraits:
+    """Tell what a Claude model refuses from the version in its bare model id."""
+    match = _CLAUDE.search(model_id)
+    if not match:
+        return ClaudeTraits()
+    name = match[3]
+    version = (int(match[1] or match[4] or 0), int(match[2] or match[5] or 0))
+    if version == (0, 0):
+        return ClaudeTraits()
+    return ClaudeTraits(
+        one_sampler=version == (4, 5) and name in ("sonnet", "haiku"),
+        no_sampling=version >= (5, 0) or (name == "opus" and version >= (4, 7)),
+        no_prefill=version >= (4, 6),
+        no_adaptive=version <= (4, 5),
+        no_thinking=version < (3, 7),
+    )

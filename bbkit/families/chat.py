@@ -1,0 +1,246 @@
+"""Chat completions of the OpenAI shape: how they are written, read, described and what they refuse."""
+
+import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from bbkit.core.findings import Finding
+from bbkit.families import requests as r
+from bbkit.families.family import (
+    Answer,
+    Body,
+    Media,
+    Prompt,
+    as_dict,
+    as_int,
+    as_list_of_dicts,
+    as_str,
+    first_dict,
+)
+from bbkit.families.model_ids import is_text_only
+from bbkit.families.turns import offered_faults, refused_media
+
+_OPEN, _CLOSE = "<reasoning>", "</reasoning>"
+_MEDIA = ("image_url", "input_audio", "audio_url", "video_url")
+_EMPTY = "Give the turn some text, or leave it out."
+_INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_content", "reasoning")
+"""What an assistant turn may have instead of content."""
+
+
+def write(prompt: Prompt) -> Body:
+    """Write a chat-completion body."""
+    content: Any = prompt.text
+    if prompt.media:
+        content = [_part(media) for media in prompt.media]
+        content += [{"type": "text", "text": prompt.text}] if prompt.text else []
+    messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    return {"messages": [*messages, {"role": "user", "content": content}]}
+
+
+def _part(media: Media) -> Body:
+    url = f"data:image/{media.format};base64,{media.base64}"
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+def answer(output: Mapping[str, Any]) -> Answer:
+    """Read a chat completion; ``prompt_tokens`` includes the cached ones, as the model reports it."""
+    choice = first_dict(output.get("choices"))
+    message = as_dict(choice.get("message"))
+    usage = as_dict(output.get("usage"))
+    text, reasoning = _read_text(message)
+    return Answer(
+        text=text,
+        stop_reason_raw=as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason")),
+        input_tokens=as_int(usage.get("prompt_tokens")),
+        output_tokens=as_int(usage.get("completion_tokens")),
+        cache_read_tokens=as_int(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        model=as_str(output.get("model")),
+        reasoning=reasoning,
+        tool_calls=_read_calls(message),
+    )
+
+
+def _read_text(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Split a message into its answer and its reasoning."""
+    if not message:
+        return None, None
+    content = message.get("content")
+    if type(content) is list:
+        content = "".join(as_str(part.get("text")) or "" for part in as_list_of_dicts(content))
+    reasoning = as_str(message.get("reasoning_content")) or as_str(message.get("reasoning"))
+    if type(content) is not str:
+        return "", reasoning
+    if content.startswith(_OPEN):
+        thought, _, content = content[len(_OPEN) :].partition(_CLOSE)
+        reasoning = thought if reasoning is None else reasoning
+    return content, reasoning
+
+
+def _read_calls(message: Mapping[str, Any]) -> list[Any] | None:
+    """The tool calls of a message as ``{"id", "name", "input"}``; arguments that are no JSON stay text."""
+    calls = []
+    for call in as_list_of_dicts(message.get("tool_calls")):
+        function = as_dict(call.get("function"))
+        arguments = function.get("arguments")
+        if type(arguments) is str:
+            with contextlib.suppress(ValueError, RecursionError):
+                arguments = json.loads(arguments)
+        calls.append({"id": call.get("id"), "name": function.get("name"), "input": arguments})
+    return calls or None
+
+
+def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    """Turns that say nothing, calls and answers that do not meet, refused media; takes any object."""
+    faults = _choice_faults(body) if "tool_choice" in body else []
+    messages = body.get("messages")
+    if type(messages) is not list or not messages:
+        return faults
+    for position, message in enumerate(messages):
+        if type(message) is dict:
+            faults += _content_faults(position, message, model_id)
+    if not any(as_dict(message).get("role") in ("user", "tool") for message in messages):
+        finding, remedy = "No turn is the user's.", "Add a user turn to answer."
+        faults.append(Finding("error", "role_order", finding, remedy, "messages"))
+    return faults + _call_faults(messages)
+
+
+def _content_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Finding]:
+    content, role, path = message.get("content"), message.get("role"), f"messages[{position}].content"
+    if role == "assistant":
+        if content in (None, []) and not any(message.get(name) for name in _INSTEAD):
+            finding = "The assistant turn has neither content nor tool_calls."
+            remedy = "Give it content, or the tool_calls it made."
+            return [Finding("error", "required", finding, remedy, path)]
+    elif content is None:
+        finding = f"{path} is {'null' if 'content' in message else 'missing'}."
+        return [Finding("error", "required", finding, "Give the turn its text.", path)]
+    elif content in ("", []) and role != "tool":
+        return [Finding("error", "empty_content", f"The {role} turn is empty.", _EMPTY, path)]
+    elif role == "user" and type(content) is str and content.isspace():
+        finding = "The user turn holds white space only."
+        return [Finding("warning", "empty_content", finding, _EMPTY, path)]
+    elif type(content) is list and is_text_only(model_id):
+        kinds = [part.get("type") for part in as_list_of_dicts(content)]
+        return [refused_media(model_id, position, kind) for kind in _MEDIA if kind in kinds][:1]
+    return []
+
+
+def _call_faults(messages: list[Any]) -> list[Finding]:
+    faults: list[Finding] = []
+    called: set[str] = set()
+    waiting: list[str] = []
+    at = 0
+    for position, message in enumerate(messages):
+        turn = as_dict(message)
+        role = turn.get("role")
+        if role == "tool":
+            answered = str(turn.get("tool_call_id"))
+            if answered not in called:
+                finding = f"A tool message answers {turn.get('tool_call_id')!r}, which no earlier turn calls."
+                remedy = "Answer the id of a tool call of an assistant turn before."
+                path = f"messages[{position}].tool_call_id"
+                faults.append(Finding("error", "tool_pairing", finding, remedy, path))
+            waiting = [one for one in waiting if one != answered]
+        elif role in ("user", "assistant"):
+            faults += _unanswered(at, waiting)
+            ids = [str(call.get("id")) for call in as_list_of_dicts(turn.get("tool_calls"))]
+            waiting, at = (ids if role == "assistant" else []), position
+            called.update(waiting)
+    return faults + _unanswered(at, waiting)
+
+
+def _unanswered(position: int, ids: list[str]) -> list[Finding]:
+    if not ids:
+        return []
+    finding = f"The call {ids[0]!r} has no message of role tool right after it."
+    remedy = "Answer every call of the turn by a message of role tool, before the next turn."
+    return [Finding("warning", "tool_pairing", finding, remedy, f"messages[{position}].tool_calls")]
+
+
+def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
+    choice = body["tool_choice"]
+    if choice in (None, "none"):
+        return []
+    if not body.get("tools"):
+        finding, remedy = "tool_choice stands without tools.", "Add tools or leave it out."
+        return [Finding("warning", "required", finding, remedy, "tools")]
+    chosen = as_dict(as_dict(choice).get("function")).get("name")
+    offered = (as_dict(tool.get("function")).get("name") for tool in as_list_of_dicts(body["tools"]))
+    return offered_faults(chosen, offered, "tool_choice.function.name")
+
+
+_STRING = r.required(r.string())
+_NAME = r.required(r.string(min_length=1))
+_URL = r.string(
+    base64=True,
+    prefix=("data:",),
+    prefix_mistake=r.Mistake("Send the bytes as a data: URI; batch fetches no URLs.", "url_media"),
+)
+_PART = r.tagged(
+    "type",
+    {
+        "text": r.record({"type": _STRING, "text": _NAME}, mistakes={"cache_control": r.CACHING}),
+        "image_url": r.record(
+            {
+                "type": _STRING,
+                "image_url": r.required(
+                    r.record({"url": r.required(_URL), "detail": r.string(values=("auto", "low", "high"))})
+                ),
+            }
+        ),
+        **{kind: r.record({"type": _STRING, kind: r.required(r.free())}) for kind in _MEDIA[1:]},
+        "refusal": r.record({"type": _STRING, "refusal": _STRING}),
+        "thinking": r.record({"type": _STRING, "thinking": r.required(r.anything())}, open=True),
+    },
+    mistakes={
+        "image": r.Mistake("Use a part of type image_url with a data: URI; this is Anthropic's block."),
+        "tool_result": r.Mistake("Send a message of role tool; this is Anthropic's block."),
+        "tool_use": r.Mistake("Put tool_calls into the assistant message; this is Anthropic's block."),
+    },
+)
+_CALL = r.record(
+    {
+        "id": _NAME,
+        "type": r.string(values=("function",)),
+        "index": r.anything(),
+        "function": r.required(r.record({"name": _NAME, "arguments": _STRING}, open=True)),
+    }
+)
+_MESSAGE = r.record(
+    {
+        "role": r.required(r.string(values=("system", "developer", "user", "assistant", "tool"))),
+        "content": r.either(r.string(), r.array(_PART)),
+        "name": r.string(),
+        "tool_calls": r.array(_CALL),
+        "tool_call_id": r.string(),
+        "refusal": r.string(),
+        "reasoning_content": r.string(),
+        "reasoning": r.string(),
+        "prefix": r.anything(),
+        "annotations": r.anything(),
+        "audio": r.anything(),
+        "function_call": r.anything(),
+    },
+    mistakes={"cache_control": r.CACHING, **r.foreign("converse", "toolUse", "toolResult")},
+    null_is_absent=True,
+)
+_FUNCTION = r.record(
+    {"name": _NAME, "description": r.string(), "parameters": r.free(), "strict": r.anything()}
+)
+_TOOL = r.record(
+    {"type": r.required(r.string(values=("function",))), "function": r.required(_FUNCTION)},
+    mistakes={
+        **r.foreign("converse", "toolSpec"),
+        **r.foreign("anthropic", "input_schema", "name"),
+        "cache_control": r.CACHING,
+    },
+)
+MEMBERS = {
+    "messages": r.required(r.array(_MESSAGE, min_length=1)),
+    "tools": r.array(_TOOL),
+    "tool_choice": r.either(r.string(values=("auto", "none", "any", "required")), r.free()),
+    "max_tokens": r.integer(1),
+    "top_p": r.number(0, 1),
+}
+"""What every chat completion has."""

@@ -1,0 +1,186 @@
+"""What Claude models refuse although every single value is right: turns, tools, thinking, sampling.
+
+https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-tool-use.html,
+https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bbkit.core.findings import Finding
+from bbkit.families.family import as_dict, as_list_of_dicts
+from bbkit.families.model_ids import claude_traits
+from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
+
+
+def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    """What a Claude model would refuse in a body beyond its single values; takes any object."""
+    faults = _turn_faults(body) + model_faults(body, model_id)
+    return faults + _choice_faults(body) if "tool_choice" in body else faults
+
+
+def _turn_faults(body: Mapping[str, Any]) -> list[Finding]:
+    messages = body.get("messages")
+    if type(messages) is not list or not messages:
+        return []
+    faults: list[Finding] = []
+    if as_dict(messages[0]).get("role") == "assistant":
+        finding, remedy = "The first turn is the assistant's.", "Start messages with a user turn."
+        faults.append(Finding("error", "role_order", finding, remedy, "messages[0].role"))
+    last = len(messages) - 1
+    tools = False
+    for position, message in enumerate(messages):
+        content = message.get("content") if type(message) is dict else None
+        if type(content) is not list:
+            continue
+        assistant = message.get("role") == "assistant"
+        for block in content:
+            if type(block) is not dict:
+                continue
+            if "tool_use_id" in block or "input" in block:
+                tools = True
+            if assistant and "source" in block and block.get("type") in ("image", "document"):
+                faults.append(misplaced(position, block["type"], "assistant"))
+        if not content and not (position == last and assistant):
+            remedy, path = "Give every turn at least one content block.", f"messages[{position}].content"
+            faults.append(Finding("error", "empty_content", "The turn is empty.", remedy, path))
+    return faults + tool_faults(body, _TOOLS) if tools else faults
+
+
+def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
+    uses = [block.get("id") for block in blocks if block.get("type") == "tool_use"]
+    results = [block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"]
+    return uses, results
+
+
+_TOOLS = ToolNames("tool_use", "tool_result", "tool", "tools", _tool_ids)
+
+
+def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
+    choice = as_dict(body.get("tool_choice"))
+    if "tools" not in body:
+        finding, remedy = "tool_choice stands without tools.", "Add tools or leave it out."
+        return [Finding("error", "required", finding, remedy, "tools")]
+    if choice.get("type") != "tool":
+        return []
+    if "name" not in choice:
+        finding = "tool_choice demands a tool and does not name it."
+        remedy = "Name the tool, or take type any."
+        return [Finding("error", "required", finding, remedy, "tool_choice.name")]
+    offered = (tool.get("name") for tool in as_list_of_dicts(body["tools"]))
+    return offered_faults(choice["name"], offered, "tool_choice.name")
+
+
+def model_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    """What a Claude model of one version refuses: an answer's beginning, thinking, sampling."""
+    messages = body.get("messages")
+    faults: list[Finding] = []
+    if type(messages) is list and len(messages) > 1:
+        faults += _ending_faults(messages, body, model_id)
+    if "thinking" in body:
+        faults += _thinking_faults(body, model_id)
+    if "temperature" in body or "top_p" in body or "top_k" in body:
+        faults += _sampling_faults(body, model_id)
+    return faults
+
+
+def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    last = as_dict(messages[-1])
+    if last.get("role") != "assistant":
+        return []
+    rule = "prefill"
+    content = last.get("content")
+    text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
+    if claude_traits(model_id).no_prefill:
+        finding = "The last turn is the assistant's, which this model refuses."
+        remedy = "End messages with a user turn: Claude 4.6 and later take no prefilled answer."
+    elif _thinks(body):
+        rule = "thinking_conflict"
+        finding = "The last turn is the assistant's, with thinking on."
+        remedy = "End messages with a user turn, or leave thinking out."
+    elif type(text) is str and text and text != text.rstrip():
+        finding = "The prefilled answer at the end has trailing whitespace."
+        remedy = "Strip the end of the last assistant turn; Claude refuses it otherwise."
+    else:
+        return []
+    return [Finding("error", rule, finding, remedy, f"messages[{len(messages) - 1}]")]
+
+
+def _thinks(body: Mapping[str, Any]) -> bool:
+    return as_dict(body.get("thinking")).get("type") in ("enabled", "adaptive")
+
+
+def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    if not _thinks(body):
+        return []
+    traits = claude_traits(model_id)
+    if traits.no_thinking:
+        finding = "This model does not think."
+        remedy = "Leave thinking out: it starts with Claude 3.7 Sonnet."
+        return [Finding("error", "thinking_conflict", finding, remedy, "thinking")]
+    if body["thinking"]["type"] == "adaptive" and traits.no_adaptive:
+        finding = "Adaptive thinking is not for this model."
+        remedy = "Use type enabled with budget_tokens; adaptive thinking starts with Claude 4.6."
+        return [Finding("error", "thinking_conflict", finding, remedy, "thinking.type")]
+    faults = _budget_faults(body, body["thinking"], model_id)
+    choice = as_dict(body.get("tool_choice")).get("type")
+    if choice in ("any", "tool"):
+        finding = f"tool_choice {choice!r} with thinking on."
+        remedy = "Thinking allows tool_choice auto or none only."
+        faults.append(Finding("error", "thinking_conflict", finding, remedy, "tool_choice.type"))
+    return faults
+
+
+def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_id: str) -> list[Finding]:
+    rule, path = "thinking_conflict", "thinking.budget_tokens"
+    budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
+    beta = body.get("anthropic_beta")
+    interleaved = type(beta) is list and any("interleaved-thinking" in str(name) for name in beta)
+    if claude_traits(model_id).no_sampling:
+        finding = "This model refuses budget_tokens."
+        remedy = "Use thinking type adaptive, with output_config.effort."
+        if budget is None and thinking["type"] == "adaptive":
+            return []
+        if budget is None:
+            path, finding = "thinking.type", "thinking is enabled, which this model refuses."
+    elif thinking["type"] == "enabled" and "budget_tokens" not in thinking:
+        rule, finding = "required", "thinking is enabled without budget_tokens."
+        remedy = "Give budget_tokens, at least 1,024 and less than max_tokens."
+    elif type(budget) is int and type(most) is int and budget >= most and not interleaved:
+        rule = "thinking_budget"
+        finding = f"budget_tokens {budget:,} is not less than max_tokens {most:,}."
+        remedy = "Raise max_tokens above budget_tokens: thinking counts towards max_tokens."
+    else:
+        return []
+    return [Finding("error", rule, finding, remedy, path)]
+
+
+def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    traits = claude_traits(model_id)
+    if traits.no_sampling:
+        remedy = "Leave temperature, top_p and top_k out: Claude Opus 4.7 and later take none."
+        return [
+            Finding("error", "sampling_refused", f"{name} is sent to a model that refuses it.", remedy, name)
+            for name in ("temperature", "top_p", "top_k")
+            if name in body
+        ]
+    faults: list[Finding] = []
+    if traits.one_sampler and "temperature" in body and "top_p" in body:
+        finding = "temperature and top_p are both given."
+        remedy = "Give one of them: Claude Sonnet 4.5 and Haiku 4.5 refuse both together."
+        faults.append(Finding("error", "sampling_conflict", finding, remedy, "top_p"))
+    return faults + _thinking_sampling(body) if _thinks(body) else faults
+
+
+def _thinking_sampling(body: Mapping[str, Any]) -> list[Finding]:
+    refused: dict[str, str] = {}
+    if body.get("temperature", 1) != 1:
+        refused["temperature"] = f"temperature {body['temperature']} with thinking on."
+    top_p = body.get("top_p")
+    if isinstance(top_p, int | float) and top_p < 0.95:
+        refused["top_p"] = f"top_p {top_p} with thinking on."
+    if "top_k" in body:
+        refused["top_k"] = "top_k with thinking on."
+    remedy = "With thinking on, leave temperature and top_k out; top_p may be 0.95 to 1."
+    return [Finding("error", "thinking_conflict", finding, remedy, name) for name, finding in refused.items()]

@@ -1,0 +1,207 @@
+"""What every family is made of: prompts in, bodies out; answers in, one flat value out."""
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+from bbkit.core.errors import FamilyError, InputError
+from bbkit.core.findings import Finding
+from bbkit.families.requests import Field
+
+Body = dict[str, Any]
+Rules = Callable[[Mapping[str, Any], str], list[Finding]]
+
+# Formats of one name and another: an .m4a file is sound in an MP4 container.
+_SPELLINGS = {"jpg": "jpeg", "3gp": "three_gp"}
+_OTHER_NAMES = {**_SPELLINGS, "three_gp": "3gp", "m4a": "mp4"}
+_MAX_TOKENS_NAMES = ("max_completion_tokens", "max_tokens", "max_new_tokens", "maxTokens")
+
+
+class Answer(NamedTuple):
+    """What a model answered in one record; what the line does not say is None."""
+
+    text: str | None = None
+    stop_reason_raw: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    model: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[Any] | None = None
+    embedding: list[Any] | None = None
+
+
+NO_ANSWER = Answer()
+
+
+@dataclass(frozen=True)
+class Media:
+    """An image, document, video or audio beside the text of a prompt; `data` in the body or at `s3_uri`."""
+
+    kind: Literal["image", "document", "video", "audio"]
+    format: str
+    data: bytes | None = None
+    s3_uri: str | None = None
+    name: str = ""
+
+    @property
+    def base64(self) -> str:
+        """The data as the base64 text that JSON bodies carry."""
+        return base64.b64encode(self.data or b"").decode("ascii")
+
+    @property
+    def source(self) -> Body:
+        """Where the data is, as the bodies that may point to S3 write it."""
+        return {"s3Location": {"uri": self.s3_uri}} if self.s3_uri else {"bytes": self.base64}
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is asked: a user turn, an optional system text, optional media."""
+
+    text: str
+    system: str = ""
+    media: tuple[Media, ...] = ()
+
+
+def no_rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    """The rules of a request whose single values say everything."""
+    return []
+
+
+@dataclass(frozen=True)
+class Family:
+    """Models that share the shape of their bodies and answers: two pure functions and a request as data.
+
+    A family without `write` is read only: batch inference does not offer it.
+    """
+
+    name: str
+    title: str
+    source: str
+    answer: Callable[[Mapping[str, Any]], Answer]
+    max_tokens_path: tuple[str, ...] = ("max_tokens",)
+    """Where a body says its maximum of output tokens; empty for embeddings."""
+    write: Callable[[Prompt], Body] | None = None
+    inference: Mapping[str, str] = field(default_factory=dict)
+    """Where a body has each inference parameter, a path with dots."""
+    media: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Formats of each kind of media that a body takes; without formats, whatever the service knows."""
+    media_in_s3: bool = False
+    request: Field | None = None
+    rules: Rules = no_rules
+    """What single values of `request` cannot say; takes any object and the bare model id."""
+    shape: str = ""
+    """The service's own shape, to which `request` adds remarks."""
+    date: str = "2026-10"
+    """When `source` was read."""
+
+    @property
+    def kind(self) -> Literal["text", "embedding"]:
+        """What the models make."""
+        return "text" if self.max_tokens_path else "embedding"
+
+    @property
+    def writable(self) -> bool:
+        """Whether batch inference offers the family, so that bodies of it are written."""
+        return self.write is not None
+
+    def body(self, prompt: Prompt, *, max_tokens: int | None = None, **inference: Any) -> Body:
+        """Write the body of a prompt; None is left out, and embeddings have no use for `max_tokens`."""
+        assert self.write is not None, f"{self.name} is read only"
+        if prompt.system and self.kind == "embedding":
+            raise InputError(
+                f"Family {self.name} makes embeddings and takes no system text. Leave system empty."
+            )
+        if prompt.media:
+            prompt = replace(prompt, media=tuple(map(self._own_media, prompt.media)))
+        written = self.write(prompt)
+        if max_tokens is not None and self.max_tokens_path:
+            _put(written, self.max_tokens_path, max_tokens)
+        for name, value in inference.items():
+            if value is None:
+                continue
+            if name not in self.inference:
+                accepted = ", ".join(self.inference)
+                raise InputError(
+                    f"Family {self.name} has no inference parameter {name!r}; it takes {accepted}."
+                )
+            _put(written, self.inference[name].split("."), value)
+        return written
+
+    def _own_media(self, media: Media) -> Media:
+        """Name the format of a medium as the family does; raise for what the family does not take."""
+        if media.kind not in self.media:
+            takes = f"takes {', '.join(self.media)}" if self.media else "takes text only"
+            raise InputError(f"Family {self.name} {takes}; it was given {media.kind} {media.name!r}.")
+        if media.data is None and not media.s3_uri:
+            raise InputError(
+                f"The {media.kind} {media.name!r} has neither data nor an S3 URI. Give one of them."
+            )
+        if media.data is None and not self.media_in_s3:
+            raise InputError(
+                f"Family {self.name} takes {media.kind}s as bytes only; {media.s3_uri} is a place in S3."
+            )
+        accepted, name = self.media[media.kind], media.format
+        if not accepted:
+            return replace(media, format=_SPELLINGS.get(name, name))
+        if name not in accepted:
+            name = _OTHER_NAMES.get(name, name)
+        if name not in accepted:
+            raise InputError(
+                f"The {media.kind} {media.name!r} is {media.format}; family {self.name} takes "
+                f"{', '.join(accepted)}. Convert it."
+            )
+        return replace(media, format=name)
+
+    def with_max_tokens(self, model_input: Mapping[str, Any], max_tokens: int) -> Body:
+        """Copy a body with another maximum of output tokens, under the name that the body already uses."""
+        if not self.max_tokens_path:
+            raise FamilyError(f"Family {self.name} makes embeddings and has no max_tokens to change.")
+        *outer, own = self.max_tokens_path
+        written = dict(model_input)
+        holder = written
+        for part in outer:
+            holder[part] = dict(as_dict(holder.get(part)))
+            holder = holder[part]
+        names = _MAX_TOKENS_NAMES if own in _MAX_TOKENS_NAMES else ()
+        holder[next((name for name in names if name in holder), own)] = max_tokens
+        return written
+
+
+def _put(body: Body, path: Sequence[str], value: Any) -> None:
+    # The outermost object is made where it is not there; without a deeper one the value has no use.
+    if len(path) > 1:
+        body = body.setdefault(path[0], {})
+    for part in path[1:-1]:
+        if part not in body:
+            return
+        body = body[part]
+    body[path[-1]] = value
+
+
+def as_int(value: Any) -> int | None:
+    """The value if it is a whole number, else None (a JSON ``true`` is not a number)."""
+    return value if type(value) is int else None
+
+
+def as_str(value: Any) -> str | None:
+    """The value if it is a text, else None."""
+    return value if type(value) is str else None
+
+
+def as_dict(value: Any) -> Mapping[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if type(value) is dict else {}
+
+
+def first_dict(value: Any) -> Mapping[str, Any]:
+    """The first item of a list if it is an object, else an empty one."""
+    return value[0] if type(value) is list and value and type(value[0]) is dict else {}
+
+
+def as_list_of_dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects among the items of a list; empty for anything else."""
+    return [item for item in value if type(item) is dict] if type(value) is list else []

@@ -1,0 +1,142 @@
+"""What Amazon Nova and Converse share: content blocks, turns, answers, the description of media."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from bbkit.core.findings import Finding
+from bbkit.families import requests as r
+from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
+from bbkit.families.model_ids import is_text_only
+from bbkit.families.turns import misplaced, refused_media
+
+ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
+"""What the name of a document may not hold."""
+
+MAX_TOKENS_PATH = ("inferenceConfig", "maxTokens")
+
+URL = {"url": r.Mistake("Send the bytes as base64, or a place in S3.", "url_media")}
+S3_LOCATION = r.record(
+    {
+        "uri": r.required(r.string(min_length=1, prefix=("s3://",))),
+        "bucketOwner": r.string(min_length=12, max_length=12),
+    }
+)
+_SOURCE = r.record(
+    {"bytes": r.string(min_length=1, base64=True), "s3Location": S3_LOCATION},
+    exactly_one=(("bytes", "s3Location"),),
+    mistakes=URL,
+)
+CONFIG_NAMES = r.renamed(
+    max_tokens="inferenceConfig.maxTokens",
+    max_completion_tokens="inferenceConfig.maxTokens",
+    maxTokens="inferenceConfig.maxTokens",
+    temperature="inferenceConfig.temperature",
+    top_p="inferenceConfig.topP",
+    stop_sequences="inferenceConfig.stopSequences",
+)
+"""What stands at the top of other families' bodies and within inferenceConfig here."""
+
+
+def medium(formats: tuple[str, ...], **members: r.Field) -> r.Field:
+    """Describe a block of media as bytes or in S3."""
+    called = {"jpg": r.Mistake("The format is called jpeg.")} if "jpeg" in formats else {}
+    form = r.string(values=formats, mistakes=called)
+    return r.record({"format": r.required(form), "source": r.required(_SOURCE), **members})
+
+
+def write(prompt: Prompt) -> Body:
+    """Write the members ``system`` and ``messages`` for one user turn, media first."""
+    content: list[Body] = []
+    names: set[str] = set()
+    for number, media in enumerate(prompt.media, 1):
+        content.append(_block(media, number, names))
+    if prompt.text or not content:
+        content.append({"text": prompt.text})
+    written: Body = {"system": [{"text": prompt.system}]} if prompt.system else {}
+    written["messages"] = [{"role": "user", "content": content}]
+    return written
+
+
+def _block(media: Media, number: int, names: set[str]) -> Body:
+    block: Body = {"format": media.format, "source": media.source}
+    if media.kind == "document":
+        block["name"] = _document_name(media.name) or f"document {number}"
+        while block["name"] in names:
+            # Two documents of one name are refused.
+            block["name"] = f"{block['name'][:190]} ({number})"
+        names.add(block["name"])
+    return {media.kind: block}
+
+
+def _document_name(name: str) -> str:
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_DocumentBlock.html
+    allowed = ODD_IN_NAMES.sub(" ", name.rpartition(".")[0] or name)
+    return " ".join(allowed.split())[:200]
+
+
+def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer:
+    """Read an answer; `cache_read` and `cache_write` are the names of the cache counts in ``usage``."""
+    usage = as_dict(output.get("usage"))
+    message = as_dict(as_dict(output.get("output")).get("message"))
+    texts: list[str] = []
+    thoughts: list[str] = []
+    calls: list[Any] = []
+    for block in as_list_of_dicts(message.get("content")):
+        if "text" in block:
+            texts.append(as_str(block["text"]) or "")
+        elif "reasoningContent" in block:
+            reasoning = as_dict(as_dict(block["reasoningContent"]).get("reasoningText"))
+            thoughts.append(as_str(reasoning.get("text")) or "")
+        elif "toolUse" in block:
+            use = as_dict(block["toolUse"])
+            calls.append({"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")})
+        elif "citationsContent" in block:
+            cited = as_list_of_dicts(as_dict(block["citationsContent"]).get("content"))
+            texts += [as_str(part.get("text")) or "" for part in cited]
+    return Answer(
+        text="".join(texts) if type(message.get("content")) is list else None,
+        stop_reason_raw=as_str(output.get("stopReason")),
+        input_tokens=as_int(usage.get("inputTokens")),
+        output_tokens=as_int(usage.get("outputTokens")),
+        cache_read_tokens=as_int(usage.get(cache_read)),
+        cache_write_tokens=as_int(usage.get(cache_write)),
+        reasoning="".join(thoughts) if thoughts else None,
+        tool_calls=calls or None,
+    )
+
+
+def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    """Turns out of order or empty, and media where none may stand; takes any object."""
+    messages = body.get("messages")
+    if type(messages) is not list:
+        return []
+    faults: list[Finding] = []
+    before = "assistant"
+    for position, message in enumerate(messages):
+        if type(message) is not dict:
+            continue
+        role, path = message.get("role"), f"messages[{position}]"
+        if role == before:
+            finding = f"Turn {position + 1} is the {role}'s, like the one before."
+            if not position:
+                finding = "The first turn is the assistant's."
+            remedy = "Turns alternate, beginning with the user."
+            faults.append(Finding("error", "role_order", finding, remedy, f"{path}.role"))
+        if message.get("content") == []:
+            remedy = "Give every turn at least one content block."
+            faults.append(Finding("error", "empty_content", "The turn is empty.", remedy, f"{path}.content"))
+        faults += _media_faults(position, message, model_id)
+        before = role if role in ("user", "assistant") else before
+    return faults
+
+
+def _media_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Finding]:
+    assistant = message.get("role") == "assistant"
+    if not assistant and not is_text_only(model_id):
+        return []
+    blocks = as_list_of_dicts(message.get("content"))
+    kinds = [kind for kind in ("image", "video", "audio") if any(kind in block for block in blocks)]
+    if kinds and is_text_only(model_id):
+        return [refused_media(model_id, position, kinds[0])]
+    return [misplaced(position, kind, "assistant") for kind in kinds] if assistant else []

@@ -1,0 +1,83 @@
+"""Families that are read and not written, since batch inference does not offer them now.
+
+Titan text, Cohere Command R and Embed, AI21 Jamba, and DeepSeek R1 text completion.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bbkit.families import chat
+from bbkit.families.family import NO_ANSWER, Answer, Family, as_int, as_list_of_dicts, as_str, first_dict
+
+_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
+
+
+def _titan_answer(output: Mapping[str, Any]) -> Answer:
+    # Output tokens are the sum over the results.
+    results = as_list_of_dicts(output.get("results"))
+    counts = [count for result in results if (count := as_int(result.get("tokenCount"))) is not None]
+    return Answer(
+        "".join(as_str(result.get("outputText")) or "" for result in results) if results else None,
+        as_str(first_dict(results).get("completionReason")),
+        as_int(output.get("inputTextTokenCount")),
+        sum(counts) if counts else None,
+    )
+
+
+def _command_answer(output: Mapping[str, Any]) -> Answer:
+    # It reports no tokens.
+    calls = [
+        {"id": None, "name": call.get("name"), "input": call.get("parameters")}
+        for call in as_list_of_dicts(output.get("tool_calls"))
+    ]
+    return Answer(as_str(output.get("text")), as_str(output.get("finish_reason")), tool_calls=calls or None)
+
+
+def _embed_answer(output: Mapping[str, Any]) -> Answer:
+    # One vector, or the list of them; of several types the first that is there.
+    vectors = output.get("embeddings")
+    if type(vectors) is dict:
+        vectors = vectors.get("float") or next((value for value in vectors.values() if value), None)
+    if type(vectors) is not list or not vectors:
+        return NO_ANSWER
+    return Answer(embedding=vectors[0] if len(vectors) == 1 else vectors)
+
+
+def _deepseek_answer(output: Mapping[str, Any]) -> Answer:
+    # Its reasoning, up to ``</think>``, stays in the text.
+    choice = first_dict(output.get("choices"))
+    return Answer(as_str(choice.get("text")), as_str(choice.get("stop_reason")))
+
+
+TITAN_TEXT = Family(
+    name="titan_text",
+    title="Amazon Titan Text",
+    source=f"{_GUIDE}model-parameters-titan-text.html",
+    answer=_titan_answer,
+    max_tokens_path=("textGenerationConfig", "maxTokenCount"),
+)
+COHERE_COMMAND = Family(
+    name="cohere_command",
+    title="Cohere Command R",
+    source=f"{_GUIDE}model-parameters-cohere-command-r-plus.html",
+    answer=_command_answer,
+)
+COHERE_EMBED = Family(
+    name="cohere_embed",
+    title="Cohere Embed",
+    source=f"{_GUIDE}model-parameters-embed.html",
+    answer=_embed_answer,
+    max_tokens_path=(),
+)
+AI21 = Family(
+    name="ai21",
+    title="AI21 Jamba",
+    source=f"{_GUIDE}model-parameters-jamba.html",
+    answer=chat.answer,
+)
+DEEPSEEK_R1 = Family(
+    name="deepseek_r1",
+    title="DeepSeek R1",
+    source=f"{_GUIDE}model-parameters-deepseek.html",
+    answer=_deepseek_answer,
+)
