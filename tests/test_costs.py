@@ -14,7 +14,7 @@ from bbkit import charts
 from bbkit.core.errors import BudgetError, InputError
 from bbkit.core.frames import BUNDLE, OUTPUT_COLUMNS, as_frame
 from bbkit.costs import check_budget, cost_of, estimate_cost
-from bbkit.costs.views import say_usd
+from bbkit.costs.views import format_usd
 
 JOB = "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"
 
@@ -428,7 +428,7 @@ def test_records_need_a_model() -> None:
      (float("nan"), "not known")],
 )  # fmt: skip
 def test_amounts_are_written_for_people(amount: float | None, said: str) -> None:
-    assert say_usd(amount) == said
+    assert format_usd(amount) == said
 
 
 @pytest.fixture

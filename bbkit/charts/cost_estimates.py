@@ -11,7 +11,7 @@ from bbkit.charts.traces import horizontal_bars
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun
 from bbkit.costs import Cost, CostEstimate
-from bbkit.costs.views import say_usd
+from bbkit.costs.views import format_usd
 
 _MOST_JOBS = 20
 _AMOUNTS = ["cost_low_usd", "cost_usd", "cost_high_usd"]
@@ -73,15 +73,15 @@ def cost_estimate(
 
 
 def _describe_both(estimate: CostEstimate, after: Cost | None) -> str:
-    expected = say_usd(estimate.cost_usd)
+    expected = format_usd(estimate.cost_usd)
     if after is None:
         return f"Estimated at {expected}"
     least = "at least " if after.numbers["at_least"] else ""
-    return f"Estimated at {expected}, cost {least}{say_usd(after.cost_usd)}"
+    return f"Estimated at {expected}, cost {least}{format_usd(after.cost_usd)}"
 
 
 def _explain(estimate: CostEstimate, after: Cost | None) -> str:
-    span = f"from {say_usd(estimate.cost_low_usd)} to {say_usd(estimate.cost_high_usd)}"
+    span = f"from {format_usd(estimate.cost_low_usd)} to {format_usd(estimate.cost_high_usd)}"
     parts = [f"Estimate for {count_noun(estimate.numbers['records'], 'record')} {span}"]
     if after is not None:
         parts.append(f"{count_noun(after.numbers['answered'], 'answer')} came")
@@ -112,7 +112,7 @@ def _draw_ranges(names: list[str], lows: list[Any], middles: list[Any], highs: l
         [0 if high is None else high - low for low, high in ends],
         "rgba(0,114,178,0.3)",
         base=lows,
-        customdata=[f"{say_usd(low)} to {say_usd(high)}" for low, high in ends],
+        customdata=[f"{format_usd(low)} to {format_usd(high)}" for low, high in ends],
         hovertemplate="%{y}: %{customdata}<extra></extra>",
     )
     dots = go.Scatter(
@@ -120,7 +120,7 @@ def _draw_ranges(names: list[str], lows: list[Any], middles: list[Any], highs: l
         y=names,
         x=middles,
         mode="markers+text",
-        text=[say_usd(middle) for middle in middles],
+        text=[format_usd(middle) for middle in middles],
         textposition="middle right",
         marker={"size": 11, "color": style.BLUE},
         cliponaxis=False,
@@ -135,7 +135,7 @@ def _solid_bar(name: str, amount: float, colour: str) -> go.Bar:
         [name],
         [round(amount, 8)],
         colour,
-        text=[say_usd(amount)],
+        text=[format_usd(amount)],
         textposition="auto",
         textangle=0,
         hovertemplate="%{y}: %{x:$,.6~g}<extra></extra>",
@@ -157,7 +157,7 @@ def _draw_causes(after: Cost | None) -> go.Bar | None:
         causes["what"].tolist(),
         amounts,
         {"color": colours, "line": {"width": 0}},
-        text=[f"{'+' if amount > 0 else ''}{say_usd(amount)}" for amount in amounts],
+        text=[f"{'+' if amount > 0 else ''}{format_usd(amount)}" for amount in amounts],
         textposition="auto",
         textangle=0,
         customdata=causes["reason"].fillna("").tolist(),

@@ -14,8 +14,8 @@ from bbkit.charts.traces import boxes, histogram, horizontal_bars
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun
 from bbkit.costs import Cost, cost_of
-from bbkit.costs.comparisons import told_rows
-from bbkit.costs.views import say_usd
+from bbkit.costs.comparisons import rows_by_manifest
+from bbkit.costs.views import format_usd
 
 _PARTS = ("input", "output", "cache")
 _ON_DEMAND = "the same tokens on demand"
@@ -52,7 +52,7 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
     groups = group_rows(costed.rows, by)
     traces = _draw_whole(costed) if groups.column is None else _draw_groups(costed, groups)
     least = "At least " if total["at_least"] else ""
-    title = title or f"{least}{say_usd(total['cost_usd'])} for {count_noun(total['answered'], 'answer')}"
+    title = title or f"{least}{format_usd(total['cost_usd'])} for {count_noun(total['answered'], 'answer')}"
     return style.make_figure(
         traces,
         title=title,
@@ -81,9 +81,9 @@ def _explain(costed: Cost) -> str:
     total = costed.numbers
     parts = [f"Cost, n = {count_noun(total['answered'], 'answer')}"]
     if total["on_demand_usd"]:
-        parts.append(f"on demand {say_usd(total['on_demand_usd'])}")
+        parts.append(f"on demand {format_usd(total['on_demand_usd'])}")
     if total["at_least"]:
-        parts.append(f"the cost of {total['unpriced']:,} is not known: {costed.say_unpriced()}")
+        parts.append(f"the cost of {total['unpriced']:,} is not known: {costed.describe_unpriced()}")
     if costed.is_standin:
         parts.append("a stand-in answered, nothing was billed")
     return "; ".join(parts)
@@ -101,7 +101,7 @@ def _draw_whole(costed: Cost) -> list[go.Bar]:
 
 
 def _draw_groups(costed: Cost, groups: Groups) -> list[go.Bar | go.Scatter]:
-    manifests, rows = told_rows(costed.manifests), costed.rows
+    manifests, rows = rows_by_manifest(costed.manifests), costed.rows
     apart = ["unpriced"] if groups.column in manifests.columns else ["unpriced", "by manifest"]
     unknown = np.bincount(groups.codes, rows["state"].isin(apart), len(groups.names))
     labels = [
@@ -148,7 +148,7 @@ def _bar(name: str, labels: list[str], amounts: list[float]) -> go.Bar:
         labels,
         [round(amount, 8) for amount in amounts],
         style.mark_bar(name, style.COSTS),
-        text=[say_usd(amounts[0])] if len(labels) == 1 else None,
+        text=[format_usd(amounts[0])] if len(labels) == 1 else None,
         textposition="inside",
         insidetextanchor="middle",
         textangle=0,
@@ -191,7 +191,7 @@ def cost_per_record(
     subtitle += f"; the cost of {unknown:,} is not known" if unknown else ""
     subtitle += "; a stand-in answered, nothing was billed" if costed.is_standin else ""
     texts: dict[str, Any] = {
-        "title": title or f"1,000 answers cost {say_usd(values.mean())} on average",
+        "title": title or f"1,000 answers cost {format_usd(values.mean())} on average",
         "subtitle": subtitle,
     }
     name = "US$ per 1,000 answers"
@@ -218,7 +218,7 @@ def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:
         axis,
         counts,
         marker={"color": style.GREY, "line": {"width": 0}},
-        customdata=[f"{say_usd(first)} to {say_usd(last)}" for first, last in pairwise(edges)],
+        customdata=[f"{format_usd(first)} to {format_usd(last)}" for first, last in pairwise(edges)],
         hovertemplate="%{customdata}: %{y:,} answers<extra></extra>",
     )
     figure = style.make_figure(
@@ -227,5 +227,5 @@ def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:
         yaxis=style.count_axis(counts.max() * 1.18, "answers"),
         **texts,
     )
-    mark_quantiles(figure, axis, values, (50, 95), say_usd)
+    mark_quantiles(figure, axis, values, (50, 95), format_usd)
     return figure

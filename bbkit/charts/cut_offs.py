@@ -248,7 +248,7 @@ def _spend(
     costed = cost.rows.iloc[rows]
     known = costed["cost_usd"].notna().to_numpy() & (tokens > 0)
     if not known.any():
-        reason = cost.say_unpriced()
+        reason = cost.describe_unpriced()
         return [], f"its cost is not known: {reason}" if reason else ""
     total, made = (
         costed[name].to_numpy(dtype=float, na_value=0.0)[known] for name in ("cost_usd", "output_usd")

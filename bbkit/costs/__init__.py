@@ -17,10 +17,10 @@ from bbkit.costs.comparisons import (
     MANIFEST_COLUMNS,
     compare_costs,
     reconcile_manifests,
-    told_rows,
+    rows_by_manifest,
 )
 from bbkit.costs.estimates import CostEstimate, estimate_cost
-from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_told, price_rows
+from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_by_manifest, price_rows
 from bbkit.costs.totals import Cost
 from bbkit.costs.views import STANDIN_NOTE
 from bbkit.families import get_family
@@ -93,7 +93,7 @@ def cost_of(
     if run is not None:
         text = not run.family or get_family(run.family).kind == "text"
         manifests = reconcile_manifests(run.folder, rows, known, text=text)
-        rows = mark_told(rows, manifests.dropna(subset="cost_usd")["job_arn"])
+        rows = mark_by_manifest(rows, manifests.dropna(subset="cost_usd")["job_arn"])
     cost = Cost(
         rows=rows,
         manifests=manifests,
@@ -105,7 +105,7 @@ def cost_of(
     )
     if not estimate:
         return cost
-    ledger, told = rows[rows["state"] == "priced"], told_rows(manifests)
+    ledger, told = rows[rows["state"] == "priced"], rows_by_manifest(manifests)
     if len(told):
         ledger = pd.concat([ledger, told.reindex(columns=ledger.columns)], ignore_index=True)
     return replace(cost, comparison=compare_costs(ledger, cost.numbers, estimate))
@@ -169,7 +169,7 @@ def _notes(
 ) -> Iterable[str]:
     seen: set[str] = set()
     keys = rows.loc[rows["state"] == "priced", ["model_id", "region", "tier"]].drop_duplicates()
-    told = told_rows(manifests)[["model_id", "region", "tier"]].drop_duplicates()
+    told = rows_by_manifest(manifests)[["model_id", "region", "tier"]].drop_duplicates()
     for model_id, where, tier in [*keys.itertuples(index=False), *told.itertuples(index=False)]:
         note = prices.find(model_id, where or region, tier).note
         if note not in seen:

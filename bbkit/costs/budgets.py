@@ -5,7 +5,7 @@ from numbers import Real
 
 from bbkit.core.errors import BudgetError, InputError
 from bbkit.costs.estimates import CostEstimate
-from bbkit.costs.views import say_usd
+from bbkit.costs.views import format_usd
 
 
 def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstimate:
@@ -47,12 +47,12 @@ def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstima
     if high is None:
         why = ", and ".join(estimate.unknown)
         raise BudgetError(
-            f"The cost is not known, because {why}; a budget of {say_usd(budget_usd)} cannot be kept. Name "
-            "the price in a file of your own and the maximum in max_tokens, or set no budget."
+            f"The cost is not known, because {why}; a budget of {format_usd(budget_usd)} cannot be kept. "
+            "Name the price in a file of your own and the maximum in max_tokens, or set no budget."
         )
     if high > budget_usd:
         raise BudgetError(
-            f"The high estimate is {say_usd(high)}, above the budget of {say_usd(budget_usd)}. Send fewer "
-            "records, lower max_tokens, narrow the range with a probe, or raise the budget."
+            f"The high estimate is {format_usd(high)}, above the budget of {format_usd(budget_usd)}. Send "
+            "fewer records, lower max_tokens, narrow the range with a probe, or raise the budget."
         )
     return estimate

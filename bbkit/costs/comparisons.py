@@ -88,7 +88,7 @@ def _cost_counts(
     return named | ({"on_demand_usd": sum(costs["on_demand"])} if "on_demand" in costs else {})
 
 
-def told_rows(manifests: pd.DataFrame) -> pd.DataFrame:
+def rows_by_manifest(manifests: pd.DataFrame) -> pd.DataFrame:
     """Turn the jobs that a manifest's counts cost into rows of a cost."""
     told = manifests.dropna(subset="cost_usd").reset_index(drop=True)
     return told.assign(

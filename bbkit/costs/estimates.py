@@ -14,7 +14,7 @@ from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.frames import as_frame
 from bbkit.core.text import count_noun, name_some
 from bbkit.costs.outlooks import Outlook, Part
-from bbkit.costs.views import STANDIN_OUTLOOK, say_usd, show_cost
+from bbkit.costs.views import STANDIN_OUTLOOK, format_usd, show_cost
 from bbkit.families import family_of, get_family
 from bbkit.records import TokenEstimate, estimate_tokens
 
@@ -104,9 +104,9 @@ class CostEstimate:
             return f"{head}: the cost is not known, because {', and '.join(self.unknown)}."
         amount = "at least " if total["cost_usd"] is None else "about "
         known = total["cost_low_usd"] if total["cost_usd"] is None else total["cost_usd"]
-        span = f"{say_usd(total['cost_low_usd'])} to {say_usd(total['cost_high_usd'])}"
-        beside = say_usd(total["on_demand_usd"])
-        return f"{head}: {amount}{say_usd(known)} in batch ({span}); on demand {beside}."
+        span = f"{format_usd(total['cost_low_usd'])} to {format_usd(total['cost_high_usd'])}"
+        beside = format_usd(total["on_demand_usd"])
+        return f"{head}: {amount}{format_usd(known)} in batch ({span}); on demand {beside}."
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, *self.notes])

@@ -226,7 +226,7 @@ def _judge(
     return state, pd.Categorical.from_codes(why, reasons)
 
 
-def mark_told(rows: pd.DataFrame, job_arns: Iterable[str]) -> pd.DataFrame:
+def mark_by_manifest(rows: pd.DataFrame, job_arns: Iterable[str]) -> pd.DataFrame:
     """Mark answers whose job is costed by its manifest."""
     told = rows["job_arn"].isin(list(job_arns)) & (rows["state"] == "unpriced")
     if not told.any():

@@ -7,10 +7,10 @@ import pandas as pd
 
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun
-from bbkit.costs.comparisons import told_rows
+from bbkit.costs.comparisons import rows_by_manifest
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import AMOUNTS, TOKENS
-from bbkit.costs.views import say_usd, show_cost, show_usd
+from bbkit.costs.views import format_usd, show_cost, show_usd
 
 GROUP_COLUMNS = {
     "records": "Int64",
@@ -90,7 +90,7 @@ class Cost:
         counted = self.rows[[*columns, *TOKENS, *AMOUNTS]].assign(
             records=1, answered=state != "no answer", unpriced=state == "unpriced"
         )
-        told = told_rows(self.manifests)
+        told = rows_by_manifest(self.manifests)
         if len(told):
             # A manifest's counts are in the group of its job; no column of the source parts them.
             told = told.reindex(columns=counted.columns).assign(records=0, answered=0, unpriced=0)
@@ -131,7 +131,7 @@ class Cost:
             {"reason": "string", "records": "Int64"}
         )
 
-    def say_unpriced(self) -> str:
+    def describe_unpriced(self) -> str:
         """Why answers have no cost, each reason with its count where there are several.
 
         Returns
@@ -150,7 +150,7 @@ class Cost:
     @property
     def numbers(self) -> dict[str, Any]:
         """Totals by name; ``at_least`` is 1 when the cost of an answer is not known."""
-        state, told = self.rows["state"], told_rows(self.manifests)
+        state, told = self.rows["state"], rows_by_manifest(self.manifests)
         unpriced = int((state == "unpriced").sum())
         sums = {}
         for name in (*TOKENS, *AMOUNTS):
@@ -177,19 +177,19 @@ class Cost:
             return "No answers yet, so nothing to cost."
         count = count_noun(total["answered"], "answer")
         if total["cost_usd"] is None:
-            return f"The cost of {count} is not known: {self.say_unpriced()}."
+            return f"The cost of {count} is not known: {self.describe_unpriced()}."
         least = "At least " if total["at_least"] else ""
         parts = [
-            f"{say_usd(total[f'{name}_usd'])} {name}"
+            f"{format_usd(total[f'{name}_usd'])} {name}"
             for name in ("input", "output", "cache")
             if total[f"{name}_usd"]
         ]
         made = f" ({', '.join(parts)})" if len(parts) > 1 else ""
-        text = f"{least}{say_usd(total['cost_usd'])} for {count}{made}"
+        text = f"{least}{format_usd(total['cost_usd'])} for {count}{made}"
         if total["at_least"]:
-            text += f"; the cost of {total['unpriced']:,} is not known: {self.say_unpriced()}"
+            text += f"; the cost of {total['unpriced']:,} is not known: {self.describe_unpriced()}"
         if self.estimate and self.estimate.cost_usd is not None:
-            text += f"; estimated {say_usd(self.estimate.cost_usd)}"
+            text += f"; estimated {format_usd(self.estimate.cost_usd)}"
         return f"{text}."
 
     def __str__(self) -> str:

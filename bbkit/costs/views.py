@@ -13,7 +13,7 @@ STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are wha
 STANDIN_OUTLOOK = "A stand-in will answer: nothing is billed, and the amounts are what AWS would charge."
 
 
-def say_usd(amount: Any) -> str:
+def format_usd(amount: Any) -> str:
     """Write an amount of US dollars: two digits after the point, more where it is small."""
     if amount is None or pd.isna(amount):
         return "not known"
@@ -63,7 +63,7 @@ def show_usd(table: pd.DataFrame, row: str) -> pd.DataFrame:
     shown = table.copy()
     for name in ("estimated", "actual"):
         shown[name] = [
-            say_usd(value) if usd else "" if pd.isna(value) else _say_number(value)
+            format_usd(value) if usd else "" if pd.isna(value) else _say_number(value)
             for usd, value in zip(is_usd, table[name], strict=True)
         ]
     return shown
@@ -74,7 +74,7 @@ def _readable(table: pd.DataFrame) -> pd.DataFrame:
     for name in table.columns:
         column = table[name]
         if str(name).endswith("_usd"):
-            shown[_heading(name)] = [say_usd(value) for value in column]
+            shown[_heading(name)] = [format_usd(value) for value in column]
         elif pd.api.types.is_numeric_dtype(column):
             shown[_heading(name)] = ["" if pd.isna(value) else _say_number(value) for value in column]
         else:

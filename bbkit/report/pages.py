@@ -16,7 +16,7 @@ from pygments.lexers import PythonLexer
 
 from bbkit.core.panels import render
 from bbkit.core.text import format_number
-from bbkit.costs.views import say_usd
+from bbkit.costs.views import format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
 from bbkit.report.masking import STATEMENT, Masker
@@ -208,5 +208,5 @@ def _format(name: str, value: Any) -> str:
     if value is None:
         return "not known"
     if name.endswith("_usd"):
-        return say_usd(value)
+        return format_usd(value)
     return format_number(value)
