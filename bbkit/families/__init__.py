@@ -11,12 +11,13 @@ from collections.abc import Mapping
 
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
-from bbkit.families.family import NO_ANSWER, Answer, Family, Media, Prompt
+from bbkit.families.family import MAX_TOKENS_PATHS, NO_ANSWER, Answer, Family, Media, Prompt
 from bbkit.families.model_ids import bare_model_id, family_name, geographies_of, split_model_id
 from bbkit.families.shapes import answer_of, looks_like, max_tokens_of, normalise_stop_reason, user_text_of
 
 __all__ = [
     "FAMILIES",
+    "MAX_TOKENS_PATHS",
     "NO_ANSWER",
     "Answer",
     "Family",

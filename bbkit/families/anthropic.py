@@ -16,6 +16,7 @@ from bbkit.families.family import (
     as_int,
     as_list_of_dicts,
     as_str,
+    same_names,
 )
 
 _IMAGES = ("jpeg", "png", "gif", "webp")
@@ -236,18 +237,8 @@ FAMILY = Family(
     answer=answer,
     write=write,
     inference={
-        name: name
-        for name in (
-            "temperature",
-            "top_p",
-            "top_k",
-            "stop_sequences",
-            "tools",
-            "tool_choice",
-            "thinking",
-            "output_config",
-            "anthropic_beta",
-        )
+        **same_names("temperature", "top_p", "top_k", "stop_sequences", "tools", "tool_choice"),
+        **same_names("thinking", "output_config", "anthropic_beta"),
     },
     media={"image": _IMAGES, "document": ("pdf", *_TEXTS)},
     request=_BODY,

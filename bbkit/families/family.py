@@ -15,7 +15,16 @@ Rules = Callable[[Mapping[str, Any], str], list[Finding]]
 # Formats of one name and another: an .m4a file is sound in an MP4 container.
 _SPELLINGS = {"jpg": "jpeg", "3gp": "three_gp"}
 _OTHER_NAMES = {**_SPELLINGS, "three_gp": "3gp", "m4a": "mp4"}
-_MAX_TOKENS_NAMES = ("max_completion_tokens", "max_tokens", "max_new_tokens", "maxTokens")
+
+MAX_TOKENS_PATHS = (
+    ("max_tokens",),
+    ("max_completion_tokens",),
+    ("max_gen_len",),
+    ("inferenceConfig", "maxTokens"),
+    ("inferenceConfig", "max_new_tokens"),
+    ("textGenerationConfig", "maxTokenCount"),
+)
+"""Where bodies of any family say their maximum of output tokens."""
 
 
 class Answer(NamedTuple):
@@ -166,9 +175,14 @@ class Family:
         for part in outer:
             holder[part] = dict(as_dict(holder.get(part)))
             holder = holder[part]
-        names = _MAX_TOKENS_NAMES if own in _MAX_TOKENS_NAMES else ()
+        names = [name for *above, name in MAX_TOKENS_PATHS if above == outer]
         holder[next((name for name in names if name in holder), own)] = max_tokens
         return written
+
+
+def same_names(*names: str) -> dict[str, str]:
+    """Inference parameters that the body has under their own names."""
+    return {name: name for name in names}
 
 
 def _put(body: Body, path: Sequence[str], value: Any) -> None:

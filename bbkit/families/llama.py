@@ -7,7 +7,7 @@ from typing import Any
 
 from bbkit.core.findings import Finding
 from bbkit.families import requests as r
-from bbkit.families.family import Answer, Body, Family, Prompt, as_int, as_str
+from bbkit.families.family import Answer, Body, Family, Prompt, as_int, as_str, same_names
 from bbkit.families.model_ids import is_text_only
 
 _TOKENS = {
@@ -94,7 +94,7 @@ FAMILY = Family(
     answer=answer,
     max_tokens_path=("max_gen_len",),
     write=write,
-    inference={"temperature": "temperature", "top_p": "top_p"},
+    inference=same_names("temperature", "top_p"),
     media={"image": ()},
     request=_BODY,
     rules=_rules,

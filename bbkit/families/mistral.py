@@ -8,7 +8,7 @@ from typing import Any
 
 from bbkit.families import chat
 from bbkit.families import requests as r
-from bbkit.families.family import Answer, Body, Family, Prompt, as_str, first_dict
+from bbkit.families.family import Answer, Body, Family, Prompt, as_str, first_dict, same_names
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 
@@ -58,7 +58,7 @@ TEXT = Family(
     source=f"{_GUIDE}model-parameters-mistral-text-completion.html",
     answer=text_answer,
     write=write_text,
-    inference={"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "stop_sequences": "stop"},
+    inference={**same_names("temperature", "top_p", "top_k"), "stop_sequences": "stop"},
     request=_TEXT_BODY,
 )
 CHAT = Family(
@@ -68,11 +68,9 @@ CHAT = Family(
     answer=chat.answer,
     write=chat.write,
     inference={
-        "temperature": "temperature",
-        "top_p": "top_p",
+        **same_names("temperature", "top_p"),
         "stop_sequences": "stop",
-        "tools": "tools",
-        "tool_choice": "tool_choice",
+        **same_names("tools", "tool_choice"),
     },
     request=_CHAT_BODY,
     rules=chat.chat_faults,

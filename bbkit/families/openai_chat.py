@@ -7,23 +7,7 @@ from typing import Any
 from bbkit.core.findings import Finding
 from bbkit.families import chat
 from bbkit.families import requests as r
-from bbkit.families.family import Family
-
-_INFERENCE = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "stop_sequences": "stop",
-    "frequency_penalty": "frequency_penalty",
-    "presence_penalty": "presence_penalty",
-    "seed": "seed",
-    "response_format": "response_format",
-    "reasoning_effort": "reasoning_effort",
-    "tools": "tools",
-    "tool_choice": "tool_choice",
-    "parallel_tool_calls": "parallel_tool_calls",
-    "logprobs": "logprobs",
-    "top_logprobs": "top_logprobs",
-}
+from bbkit.families.family import Family, same_names
 
 
 def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
@@ -92,7 +76,12 @@ FAMILY = Family(
     source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html",
     answer=chat.answer,
     write=chat.write,
-    inference=_INFERENCE,
+    inference={
+        **same_names("temperature", "top_p"),
+        "stop_sequences": "stop",
+        **same_names("frequency_penalty", "presence_penalty", "seed", "response_format", "reasoning_effort"),
+        **same_names("tools", "tool_choice", "parallel_tool_calls", "logprobs", "top_logprobs"),
+    },
     media={"image": ()},
     request=_BODY,
     rules=_rules,

@@ -6,6 +6,7 @@ from typing import Any
 
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
 from bbkit.families.family import (
+    MAX_TOKENS_PATHS,
     NO_ANSWER,
     Answer,
     Family,
@@ -92,15 +93,13 @@ _ANSWERS: tuple[tuple[str, Callable[[dict[str, Any]], Family | None]], ...] = (
 
 def max_tokens_of(model_input: Mapping[str, Any]) -> int | None:
     """The maximum of output tokens that a body asks for, whatever its family."""
-    if type(model_input) is not dict:
-        return None
-    for name in ("max_tokens", "max_completion_tokens", "max_gen_len"):
-        if name in model_input:
-            return as_int(model_input[name])
-    if "inferenceConfig" in model_input:
-        config = as_dict(model_input["inferenceConfig"])
-        return as_int(config.get("maxTokens", config.get("max_new_tokens")))
-    return as_int(as_dict(model_input.get("textGenerationConfig")).get("maxTokenCount"))
+    for *outer, name in MAX_TOKENS_PATHS:
+        holder = as_dict(model_input)
+        for part in outer:
+            holder = as_dict(holder.get(part))
+        if name in holder:
+            return as_int(holder[name])
+    return None
 
 
 def user_text_of(model_input: Mapping[str, Any]) -> str:

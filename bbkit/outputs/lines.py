@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pyarrow as pa
 
-from bbkit.families import FAMILIES, max_tokens_of
+from bbkit.families import MAX_TOKENS_PATHS, max_tokens_of
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
     "record_id": pa.large_string(),
@@ -50,11 +50,9 @@ Error = tuple[str | None, str | None]
 
 def _model_input_type() -> type:
     """Make the struct that holds only the fields `max_tokens_of` may read, so that the rest is skipped."""
-    paths = {family.max_tokens_path for family in FAMILIES.values() if family.max_tokens_path}
-    paths |= {("max_completion_tokens",), ("inferenceConfig", "max_new_tokens"), ("max_tokens",)}
     number = int | None | msgspec.UnsetType
     inner: dict[str, list[tuple[str, Any, Any]]] = {}
-    for path in sorted(paths):
+    for path in sorted(MAX_TOKENS_PATHS):
         inner.setdefault(path[0], []).extend((name, number, msgspec.UNSET) for name in path[1:2])
     fields: list[tuple[str, Any, Any]] = []
     for name, below in inner.items():
