@@ -115,6 +115,19 @@ def test_documents_and_places_in_s3() -> None:
         assert check_bodies(get_family(family), [write_body(get_family(family), prompt)]).empty
 
 
+def test_a_parameter_goes_where_the_body_has_a_use_for_it() -> None:
+    family = get_family("nova_embed")
+    asked = {"embedding_mode": "AUDIO_VIDEO_SEPARATE", "truncation_mode": "NONE"}
+    asked["embedding_purpose"] = "CLUSTERING"
+    video = Media("video", "mp4", s3_uri="s3://amzn-s3-demo-bucket/in/v.mp4")
+    bodies = [family.body(Prompt("Hello"), **asked), family.body(Prompt("", media=(video,)), **asked)]
+    text, seen = (body["singleEmbeddingParams"] for body in bodies)
+    assert text["text"]["truncationMode"] == "NONE" and "video" not in text
+    assert seen["video"]["embeddingMode"] == "AUDIO_VIDEO_SEPARATE" and "text" not in seen
+    assert text["embeddingPurpose"] == seen["embeddingPurpose"] == "CLUSTERING"
+    assert check_bodies(family, bodies).empty
+
+
 def test_media_a_family_does_not_take_are_refused() -> None:
     video = Media("video", "mp4", b"x")
     for name in ("anthropic", "llama", "mistral_text", "mistral_chat", "openai_chat", "titan_embed_text"):

@@ -14,7 +14,6 @@ _MEDIA = {
     "audio": "mp3 wav ogg opus aac flac m4a",
 }
 _KIND = {extension: kind for kind, extensions in _MEDIA.items() for extension in extensions.split()}
-_FORMAT = {"jpg": "jpeg", "3gp": "three_gp"}
 
 
 def read_media(cells: Iterable[Any], row: int) -> Iterator[Media]:
@@ -32,12 +31,12 @@ def read_media(cells: Iterable[Any], row: int) -> Iterator[Media]:
                 f"Row {row:,} names {uri!r}; its extension tells neither an image, document, video nor "
                 f"audio. Known ones: {', '.join(sorted(_KIND))}."
             )
-        kind, form = _KIND[extension], _FORMAT.get(extension, extension)
+        kind = _KIND[extension]
         if uri.startswith("s3://"):
-            yield Media(kind, form, s3_uri=uri, name=Path(uri).stem)  # type: ignore[arg-type]
+            yield Media(kind, extension, s3_uri=uri, name=Path(uri).stem)  # type: ignore[arg-type]
             continue
         try:
             content = Path(uri).read_bytes()
         except OSError as error:
             raise InputError(f"Row {row:,} names {uri!r}, which cannot be read: {error.strerror}.") from error
-        yield Media(kind, form, data=content, name=Path(uri).stem)  # type: ignore[arg-type]
+        yield Media(kind, extension, data=content, name=Path(uri).stem)  # type: ignore[arg-type]
