@@ -9,7 +9,6 @@ from bbkit.costs import cost_of as cost_of
 from bbkit.costs import estimate_cost as estimate_cost
 from bbkit.diagnostics import diagnose_outputs as diagnose_outputs
 from bbkit.jobs import list_jobs as list_jobs
-from bbkit.jobs import plan_jobs as plan_jobs
 from bbkit.jobs import stop_jobs as stop_jobs
 from bbkit.jobs import submit_jobs as submit_jobs
 from bbkit.jobs import wait_for_jobs as wait_for_jobs

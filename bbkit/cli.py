@@ -197,12 +197,12 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _submit(options: argparse.Namespace) -> int:
     from bbkit.costs import check_budget, estimate_cost
-    from bbkit.jobs import plan_jobs, submit_jobs
+    from bbkit.jobs import submit_jobs
     from bbkit.run import Run
 
     run = Run.open(options.run)
     run.check_endpoint()
-    plan = plan_jobs(run, again=options.again)
+    plan = submit_jobs(run, again=options.again, dry_run=True)
     if len(plan):
         print(plan.to_string())
         estimate = estimate_cost(run, jobs=plan["job"])
@@ -216,13 +216,12 @@ def _submit(options: argparse.Namespace) -> int:
 
 def _wait(options: argparse.Namespace) -> int:
     from bbkit.jobs import wait_for_jobs
-    from bbkit.run import Run
-    from bbkit.run.journal import latest_states
+    from bbkit.run import Run, RunSnapshot
 
     run = Run.open(options.run)
     jobs = wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
     print(jobs.to_string())
-    latest = latest_states(run.journal.states()).values()
+    latest = RunSnapshot.read(run).latest.values()
     return SUCCESS if all(state.status == "Completed" for state in latest) else FOUND
 
 

@@ -45,7 +45,7 @@ def put_points(points: Points) -> None:
     """Surround every journal write and every request to AWS."""
     append, send = Journal.append, URLLib3Session.send
 
-    def append_with_points(self: Journal, *events: Any) -> None:
+    def append_with_points(self: Journal, *events: Any) -> list[dict[str, Any]]:
         name = events[0]["event"]
 
         def tear() -> None:
@@ -54,8 +54,9 @@ def put_points(points: Points) -> None:
 
         points(f"before journal {name}")
         points(f"within journal {name}", tear)
-        append(self, *events)
+        written = append(self, *events)
         points(f"after journal {name}")
+        return written
 
     def send_with_points(self: URLLib3Session, request: Any) -> Any:
         path = unquote(urlsplit(request.url).path).strip("/")

@@ -26,6 +26,7 @@ from bbkit.core.frames import JOB_COLUMNS
 from bbkit.jobs import PLAN_COLUMNS, clean_run
 from bbkit.jobs.watches import JobWatch
 from bbkit.outputs.accounts import Accounting
+from bbkit.run import RunSnapshot
 from bbkit.run.journal import TERMINAL
 
 MODEL = "amazon.nova-micro-v1:0"
@@ -153,7 +154,7 @@ def test_an_answer_that_was_lost_makes_no_second_job(small: Any, tmp_path: Path)
     run = make_run(tmp_path / "calls", tags={"bbkit:fault": "lose-create-answer=4"})
     with pytest.raises(AwsError, match="No answer from AWS"):
         bb.submit_jobs(run)
-    assert run.jobs()["job_arn"].isna().all()
+    assert RunSnapshot.read(run).table()["job_arn"].isna().all()
     assert list(bb.wait_for_jobs(bb.Run.open(run.folder))["status"]) == ["Completed"]
     assert set(created(small, run).values()) == {1}
     found = [event["found_by"] for event in run.journal.read() if event["event"] == "submitted"]
@@ -634,13 +635,13 @@ def test_what_is_submitted_is_what_was_planned(
     small: Standin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(tmp_path / "calls", files=2)
-    plan = bb.plan_jobs(run)
+    plan = bb.submit_jobs(run, dry_run=True)
     assert {name: str(dtype) for name, dtype in plan.dtypes.items()} == PLAN_COLUMNS
     jobs = bb.submit_jobs(run)
     assert list(plan["job_name"]) == list(jobs["job_name"])
     assert list(plan["records"]) == list(jobs["records"])
     bb.wait_for_jobs(run, timeout=60)
-    plan = bb.plan_jobs(run)
+    plan = bb.submit_jobs(run, dry_run=True)
     assert plan.empty
     estimate = bb.estimate_cost(run, jobs=plan["job"])
     assert "nothing to submit" in estimate.sentence

@@ -14,6 +14,8 @@ import bbkit as bb
 from bbkit import aws
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS
+from bbkit.run import RunSnapshot
+from bbkit.run.recording import write_attempt
 
 MODEL = "amazon.nova-micro-v1:0"
 BODY = {
@@ -49,7 +51,7 @@ def end_job(run: bb.Run, job_id: str, lines: list[Any] | None, *, submission: in
 
 
 def write_retry(run: bb.Run, ids: list[str]) -> None:
-    run.write_attempt([(name, BODY) for name in ids], lineage={}, allow=["min_records_per_job"])
+    write_attempt([(name, BODY) for name in ids], RunSnapshot.read(run), allow=["min_records_per_job"])
 
 
 def test_nothing_submitted_is_pending(run: bb.Run):

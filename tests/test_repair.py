@@ -19,7 +19,7 @@ from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
 from bbkit.records import iter_record_ids, read_records
 from bbkit.retry import RETRY_COLUMNS, RETRYABLE
-from bbkit.run.record_files import read_lineage
+from bbkit.run import RunSnapshot
 
 MODEL = "amazon.nova-micro-v1:0"
 TALK = "Customer: my parcel {0} is late and I am cross about it. Agent: I am sorry, it comes today. "
@@ -87,7 +87,7 @@ def test_errored_and_missing_records_come_back_in_the_next_attempt(small: Standi
     assert set(before.loc[before["error_code"] == "400", "record_id"]) <= set(still["record_id"]) <= bad
     every = bb.collect_outputs(run, attempts="all")
     assert set(every["attempt"]) == {1, 2}
-    lineage = read_lineage(run.folder)[2]
+    lineage = RunSnapshot.read(run).lineage[2]
     assert (lineage["outcomes"], lineage["records"]) == (["errored", "missing"], len(bad))
 
 

@@ -34,7 +34,8 @@ from bbkit.core.errors import (
 from bbkit.core.files import file_sha256
 from bbkit.core.frames import JOB_COLUMNS
 from bbkit.records import iter_record_ids, read_records
-from bbkit.run.folders import slug
+from bbkit.run import RunSnapshot
+from bbkit.run.creation import slug
 from bbkit.run.journal import Journal, replay
 
 MODEL = "amazon.nova-micro-v1:0"
@@ -62,7 +63,7 @@ def test_a_run_is_what_its_folder_says(standin: Standin, tmp_path: Path) -> None
     assert (run.family, run.endpoint.account, run.endpoint.is_standin) == ("nova", standin.account, True)
     assert run.s3_prefix == f"s3://bbkit-standin/runs/calls-{run.run_id[:8]}/"
     assert (run.folder / ".gitignore").read_text() == "*\n"
-    assert run.jobs().dtypes.astype(str).to_dict() == JOB_COLUMNS
+    assert RunSnapshot.read(run).table().dtypes.astype(str).to_dict() == JOB_COLUMNS
     text, page = repr(run), run._repr_html_()
     assert MODEL in text and MODEL in page
     assert "none written yet" in text
@@ -337,7 +338,7 @@ def test_a_job_is_adopted_with_its_records_and_its_end(standin: Standin, tmp_pat
     adopted = bb.Run.adopt(arn, tmp_path / "adopted")
     assert bb.Run.open(adopted.folder) == adopted
     assert (adopted.model_id, adopted.family) == (MODEL, "nova")
-    assert list(adopted.jobs()["status"]) == ["Completed"]
+    assert list(RunSnapshot.read(adopted).table()["status"]) == ["Completed"]
     assert list(read_ids(adopted)) == list(read_ids(run))
     assert str(bb.accounting(bb.collect_outputs(adopted))) == "100 sent = 100 succeeded"
     assert len(bb.submit_jobs(adopted)) == 1

@@ -104,12 +104,12 @@ def test_a_service_that_is_away_is_told_and_waited_for(
     watch = bb.watch_jobs(run, every=0.2)
     standin.stop()
     in_trouble = threading.Event()
-    watch.add_listener(lambda watch: in_trouble.set() if watch.trouble else None)
+    watch.add_listener(lambda watch: in_trouble.set() if watch.last_error else None)
     assert in_trouble.wait(30)
-    assert "No answer from AWS" in watch.trouble
+    assert "No answer from AWS" in watch.last_error
     start_standin("--min-records", "5", "--speed", "fast", folder=standin.folder)
     assert watch.wait(60)
-    assert watch.trouble == ""
+    assert watch.last_error == ""
     assert list(watch.jobs["status"]) == ["Completed"]
 
 
@@ -150,7 +150,7 @@ def test_a_damaged_journal_ends_the_watch(start_standin: Callable[..., Standin],
         stream.write(b"[]\n")
     assert not watch.wait(30)
     assert not watch.alive
-    assert "is no event of a journal" in watch.trouble
+    assert "is no event of a journal" in watch.last_error
 
 
 START = datetime(2026, 11, 1, tzinfo=UTC)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import boto3
@@ -102,10 +102,19 @@ def find_endpoint() -> Endpoint:
     return Endpoint(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
 
 
-def find_route() -> Endpoint:
-    """Find out where calls go now, without making one; as whom is left open."""
+class Signer(NamedTuple):
+    """The access key that calls are signed with now, and where they go; the account is left open."""
+
+    access_key: str
+    endpoint: Endpoint
+
+
+def find_signer() -> Signer:
+    """Find out who signs and where calls go now, without making one (credentials may be renewed)."""
     bedrock = client("bedrock")
-    return Endpoint(bedrock.meta.endpoint_url, "", bedrock.meta.region_name)
+    with translated(), _OPENING:
+        credentials = _session(_environment()).get_credentials().get_frozen_credentials()
+    return Signer(credentials.access_key, Endpoint(bedrock.meta.endpoint_url, "", bedrock.meta.region_name))
 
 
 def find_region() -> str:

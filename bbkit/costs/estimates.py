@@ -160,7 +160,7 @@ def estimate_cost(
     attempt : int, optional
         Only this attempt of a run; all by default.
     jobs : iterable of str or DataFrame, optional
-        Only these jobs of a run, such as those that `bbkit.jobs.plan_jobs` names; none of them cost nothing.
+        Only these jobs of a run, such as ``submit_jobs(run, dry_run=True)`` names; none of them cost nothing.
 
     Returns
     -------
@@ -242,7 +242,7 @@ def _has_output(model_id: str, family: str | None) -> bool:
 
 
 def _choose_jobs(run: Any, jobs: Any) -> set[str]:
-    """The labels of jobs, of which a table of `plan_jobs` has a column."""
+    """The labels of jobs, of which the table of a dry run has a column."""
     listed = jobs["job"] if isinstance(jobs, pd.DataFrame) and "job" in jobs.columns else jobs
     chosen = {listed} if isinstance(listed, str) else set(listed)
     known = {file.job for file in run.record_files()}

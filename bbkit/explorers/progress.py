@@ -87,7 +87,7 @@ def show_jobs(watch: JobWatch) -> str:
             "expires",
         )
     )
-    trouble = f"<p><b>{html.escape(watch.trouble)}</b></p>" if watch.trouble else ""
+    error = f"<p><b>{html.escape(watch.last_error)}</b></p>" if watch.last_error else ""
     messages = "".join(
         f"<li>{html.escape(str(row['job_name']))}: {html.escape(str(row['message']))}</li>"
         for row in rows
@@ -96,7 +96,7 @@ def show_jobs(watch: JobWatch) -> str:
     return views.wrap(
         _STYLE,
         '<div class="bbkit-jobs" aria-live="polite" style="overflow-x:auto">',
-        f"<p>{html.escape(watch.sentence)}{_next(watch)}</p>{trouble}",
+        f"<p>{html.escape(watch.sentence)}{_next(watch)}</p>{error}",
         f"<table><thead><tr>{head}</tr></thead><tbody>{table}</tbody></table>",
         f"<ul>{messages}</ul>" if messages else "",
         _console(watch),

@@ -1,4 +1,9 @@
-"""Batch jobs of a run: submitted exactly once, queued, waited for, stopped, cleaned up after."""
+"""Batch jobs of a run: submitted exactly once, queued, waited for, stopped, cleaned up after.
+
+Each call reads the run once into a snapshot and hands it down; only the guard around Create reads the journal
+again. `submissions` brings the queue to AWS, `waiting` holds the loop over the jobs that `wait_for_jobs` and
+the watch of `watches` share, `preflight` looks before money is spent.
+"""
 
 from collections.abc import Sequence
 
@@ -11,13 +16,11 @@ from bbkit.core.frames import as_frame
 from bbkit.jobs.inputs import Progress, list_media_inputs
 from bbkit.jobs.submissions import name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
-from bbkit.run import Run, as_run
-from bbkit.run.job_rows import event_of
-from bbkit.run.journal import PATIENT, TERMINAL, JobState, latest_states
-from bbkit.run.record_files import on_demand_attempts
-from bbkit.run.transfers import fetch_outputs
+from bbkit.run import Run, RunSnapshot, as_run
+from bbkit.run.journal import TERMINAL, TRANSIENT, JobState
+from bbkit.run.remote_jobs import fetch_outputs, refresh_jobs
 
-__all__ = ["clean_run", "list_jobs", "plan_jobs", "stop_jobs", "submit_jobs", "wait_for_jobs"]
+__all__ = ["clean_run", "list_jobs", "stop_jobs", "submit_jobs", "wait_for_jobs"]
 
 PLAN_COLUMNS = {
     "job": "string",
@@ -31,82 +34,15 @@ PLAN_COLUMNS = {
 """One row per job to be created."""
 
 _AGAIN = tuple(status for status in TERMINAL if status != "Completed")
-
-
-def plan_jobs(run: Run, *, again: Sequence[str] | str = ()) -> pd.DataFrame:
-    """Tell which jobs `submit_jobs` would create now; nothing is changed but what AWS says is journalled.
-
-    Parameters
-    ----------
-    run : Run
-        A run with records.
-    again : sequence of str or str
-        As for `submit_jobs`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per job to be created: ``job, job_name, attempt, submission, files, records, bytes``; empty
-        when there is nothing to submit. ``estimate_cost(run, jobs=plan["job"])`` says what they may cost.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        `again` names another status.
-    bbkit.core.errors.RunError
-        The run has no records.
-    bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials; only where AWS must be
-        asked.
-    bbkit.core.errors.AwsError
-        AWS refused or did not answer.
-    """
-    run = as_run(run)
-    statuses = _statuses_again(again)
-    _refuse_empty(run)
-    run.refresh_jobs()
-    rows = []
-    for state in _due(run, statuses):
-        files = [file for file in run.record_files(state.attempt) if file.job == state.job]
-        rows.append({
-            "job": state.job,
-            "job_name": name_job(run, state),
-            "attempt": state.attempt,
-            "submission": state.submission,
-            "files": len(files),
-            "records": sum(file.records for file in files),
-            "bytes": sum(file.bytes for file in files),
-        })  # fmt: skip
-    return as_frame(rows, PLAN_COLUMNS)
-
-
-def _statuses_again(again: Sequence[str] | str) -> list[str]:
-    hint = " Single records of a completed job are sent again with retry_records."
-    return as_names(again, "again=", _AGAIN, hint)
-
-
-def _refuse_empty(run: Run) -> None:
-    if not run.record_files():
-        raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
-
-
-def _due(run: Run, again: Sequence[str]) -> list[JobState]:
-    """The jobs to create: never submitted, in the queue, taken from it, or ended and asked for again."""
-    latest, few = latest_states(run.journal.states()), on_demand_attempts(run.folder)
-    due = []
-    for job, attempt in {file.job: file.attempt for file in run.record_files()}.items():
-        known = latest.get(job)
-        if known is None and attempt not in few:
-            due.append(JobState(job, attempt, 1))
-        elif known and known.ended and known.status in again:
-            due.append(JobState(job, attempt, known.submission + 1))
-        elif known and not known.job_arn:
-            due.append(known)
-    return due
+_HINT = " Single records of a completed job are sent again with retry_records."
 
 
 def submit_jobs(
-    run: Run, *, again: Sequence[str] | str = (), progress: Progress | None = None
+    run: Run,
+    *,
+    again: Sequence[str] | str = (),
+    dry_run: bool = False,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Submit every job of a run that was not submitted yet; safe to call at any time, from anywhere.
 
@@ -120,6 +56,9 @@ def submit_jobs(
     again : sequence of str or str
         Statuses (``Failed``, ``Expired``, ``Stopped``, ``PartiallyCompleted``) whose ended jobs are
         submitted once more, as new jobs over the same records.
+    dry_run : bool
+        Only tell which jobs would be created now; nothing is changed but what AWS says is journalled, and it
+        is asked only where a job has not ended.
     progress : callable, optional
         Called with the bytes uploaded so far and the bytes to upload, of each job; by default an upload that
         takes long writes a line every ten seconds to standard error.
@@ -127,7 +66,9 @@ def submit_jobs(
     Returns
     -------
     pandas.DataFrame
-        The jobs table: one row per submission of a job, status NA while queued.
+        The jobs table: one row per submission of a job, status NA while queued. With `dry_run` one row per
+        job to be created: ``job, job_name, attempt, submission, files, records, bytes``; empty when there is
+        nothing to submit. ``estimate_cost(run, jobs=plan["job"])`` says what they may cost.
 
     Raises
     ------
@@ -143,33 +84,60 @@ def submit_jobs(
     bbkit.core.errors.AwsError
         AWS refused a job for another reason than being busy; the others were submitted.
     """
-    run = as_run(run)
-    statuses = _statuses_again(again)
-    _refuse_empty(run)
-    files = run.record_files()
-    if {file.attempt for file in files} <= on_demand_attempts(run.folder):
+    statuses = as_names(again, "again=", _AGAIN, _HINT)
+    snapshot = RunSnapshot.read(as_run(run))
+    snapshot.require_records()
+    if dry_run:
+        return _plan(refresh_jobs(snapshot), statuses)
+    if {file.attempt for file in snapshot.files} <= snapshot.below_minimum:
         raise RunError(
-            f"The {sum(file.records for file in files):,} records of {run.name!r} are too few for a job. "
-            "Send them with send_on_demand(run)."
+            f"The {sum(file.records for file in snapshot.files):,} records of {snapshot.run.name!r} are too "
+            "few for a job. Send them with send_on_demand(run)."
         )
-    run.check_endpoint()
+    snapshot.access.ensure()
     if statuses:
-        run.refresh_jobs()
-    _queue(run, statuses)
-    trouble = submit_queue(run, patient=False, progress=progress)
-    if trouble is not None and getattr(trouble, "code", "") not in PATIENT:
-        raise trouble
-    return run.refresh_jobs()
+        snapshot = refresh_jobs(snapshot)
+    snapshot = snapshot.after(
+        *(
+            state.event("queued", job_name=name_job(snapshot.run, state))
+            for state in _list_due(snapshot, statuses)
+            if state.withdrawn or not state.job_name
+        )
+    )
+    snapshot, last_error = submit_queue(snapshot, refused_too=True, progress=progress)
+    if last_error is not None and getattr(last_error, "code", "") not in TRANSIENT:
+        raise last_error
+    return refresh_jobs(snapshot).table()
 
 
-def _queue(run: Run, again: Sequence[str]) -> None:
-    events = [
-        {**event_of("queued", state), "job_name": name_job(run, state)}
-        for state in _due(run, again)
-        if state.withdrawn or not state.job_name
-    ]
-    if events:
-        run.journal.append(*events)
+def _list_due(snapshot: RunSnapshot, again: Sequence[str]) -> list[JobState]:
+    """The jobs to create: never submitted, in the queue, taken from it, or ended and asked for again."""
+    due = []
+    for job, files in snapshot.jobs.items():
+        attempt, known = files[0].attempt, snapshot.latest.get(job)
+        if known is None and attempt not in snapshot.below_minimum:
+            due.append(JobState(job, attempt, 1))
+        elif known and known.ended and known.status in again:
+            due.append(JobState(job, attempt, known.submission + 1))
+        elif known and not known.job_arn:
+            due.append(known)
+    return due
+
+
+def _plan(snapshot: RunSnapshot, again: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    for state in _list_due(snapshot, again):
+        files = snapshot.jobs[state.job]
+        rows.append({
+            "job": state.job,
+            "job_name": name_job(snapshot.run, state),
+            "attempt": state.attempt,
+            "submission": state.submission,
+            "files": len(files),
+            "records": sum(file.records for file in files),
+            "bytes": sum(file.bytes for file in files),
+        })  # fmt: skip
+    return as_frame(rows, PLAN_COLUMNS)
 
 
 def list_jobs(run: Run) -> pd.DataFrame:
@@ -194,8 +162,7 @@ def list_jobs(run: Run) -> pd.DataFrame:
     bbkit.core.errors.AwsError
         AWS told of no job: it refused or did not answer.
     """
-    run = as_run(run)
-    return run.refresh_jobs()
+    return refresh_jobs(RunSnapshot.read(as_run(run))).table()
 
 
 def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataFrame:
@@ -224,43 +191,40 @@ def stop_jobs(run: Run, job_arns: Sequence[str] | str | None = None) -> pd.DataF
     bbkit.core.errors.AwsError
         AWS refused or did not answer.
     """
-    run = as_run(run)
-    run.check_endpoint()
-    run.refresh_jobs()
-    states = run.journal.states()
+    snapshot = RunSnapshot.read(as_run(run))
+    snapshot.access.ensure()
+    snapshot = refresh_jobs(snapshot)
     chosen = [job_arns] if isinstance(job_arns, str) else job_arns
-    if chosen is not None and (foreign := sorted(set(chosen) - {state.job_arn for state in states})):
-        raise InputError(f"{foreign[0]!r} is no job of run {run.name!r}. list_jobs(run) shows them.")
-    if chosen is None and (queued := [state for state in states if state.queued]):
-        run.journal.append(*(event_of("withdrawn", state) for state in queued))
-        # One of them may have been created between the look and this line.
-        run.refresh_jobs()
-        states = run.journal.states()
-    for state in states:
-        if state.job_arn and not state.ended and (chosen is None or state.job_arn in chosen):
-            stop_job(state)
-    return run.refresh_jobs()
+    if chosen is not None and (foreign := sorted(set(chosen) - {state.job_arn for state in snapshot.states})):
+        raise InputError(f"{foreign[0]!r} is no job of run {snapshot.run.name!r}. list_jobs(run) shows them.")
+    if chosen is None and (queued := [state for state in snapshot.states if state.queued]):
+        snapshot.after(*(state.event("withdrawn") for state in queued))
+        # A fresh read on purpose: one of them may have been created between the look and this line.
+        snapshot = refresh_jobs(snapshot.replay_again())
+    for state in snapshot.states:
+        if state.in_flight and (chosen is None or state.job_arn in chosen):
+            stop_job(snapshot, state)
+    return refresh_jobs(snapshot).table()
 
 
 def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     """List, or delete, the objects a run left in S3."""
-    run = as_run(run)
-    run.check_endpoint()
+    snapshot = RunSnapshot.read(as_run(run))
+    snapshot.access.ensure()
     if delete:
-        _secure_outputs(run)
-    found = [*aws.list_objects(run.s3_prefix), *list_media_inputs(run)]
+        _secure_outputs(snapshot)
+    objects = [*aws.list_objects(snapshot.run.s3_prefix), *list_media_inputs(snapshot)]
     if delete:
-        aws.delete_objects(item.uri for item in found)
+        aws.delete_objects(item.uri for item in objects)
     return as_frame(
-        ({"uri": item.uri, "bytes": item.size} for item in found), {"uri": "string", "bytes": "Int64"}
+        ({"uri": item.uri, "bytes": item.size} for item in objects), {"uri": "string", "bytes": "Int64"}
     )
 
 
-def _secure_outputs(run: Run) -> None:
-    run.refresh_jobs()
-    states = run.journal.states()
-    if any(state.open for state in states):
+def _secure_outputs(snapshot: RunSnapshot) -> None:
+    snapshot, run = refresh_jobs(snapshot), snapshot.run
+    if snapshot.open:
         raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them, or stop them, then clean.")
-    for state in states:
+    for state in snapshot.states:
         if state.ended and state.job_arn and state.job_arn != run.adopted.get("job_arn"):
-            fetch_outputs(run, state)
+            fetch_outputs(snapshot, state)

@@ -1,16 +1,15 @@
-"""Input files of jobs in S3: where they lie, uploaded, and kept apart from the media they lie beside. Part of
-the room `jobs`."""
+"""Input files of jobs in S3: where they lie, uploaded, and kept apart from the media they lie beside."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 from bbkit.core.files import file_sha256
 from bbkit.core.text import name_some
-from bbkit.run import InputFile, Run
-from bbkit.run.transfers import Counted, SlowTransfer
+from bbkit.run import InputFile, Run, RunSnapshot
+from bbkit.run.remote_jobs import TransferProgress
 
-Progress = Callable[[int, int], None]
+Progress = Callable[[int, int], object]
 """Called with the bytes uploaded so far and the bytes to upload."""
 
 
@@ -27,32 +26,36 @@ def media_folder(files: Sequence[InputFile]) -> str:
     return next((file.media for file in files if file.media), "")
 
 
-def list_media_inputs(run: Run) -> Iterator[aws.S3Object]:
+def list_media_inputs(snapshot: RunSnapshot) -> Iterator[aws.S3Object]:
     """List the input files of a run that lie beside media, outside its own prefix."""
-    for media in sorted({file.media for file in run.record_files() if file.media}):
-        yield from aws.list_objects(f"{media}{run.label}-")
+    for media in sorted({file.media for file in snapshot.files if file.media}):
+        yield from aws.list_objects(f"{media}{snapshot.run.label}-")
 
 
-def clear_media_folder(run: Run, files: Sequence[InputFile], media: str) -> None:
+def clear_media_folder(snapshot: RunSnapshot, files: Sequence[InputFile], media: str) -> None:
     """Make sure that a job finds no input file beside its media but its own: it would process and charge
     them all.
     """
-    mine = {input_uri(run, files, file) for file in files}
+    mine = {input_uri(snapshot.run, files, file) for file in files}
     others = [item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl")]
     others = [uri for uri in others if uri not in mine]
-    own = f"{media}{run.label}-"
+    own = f"{media}{snapshot.run.label}-"
     if foreign := [uri for uri in others if not uri.startswith(own)]:
         raise AwsError(
             f"{media} holds other input files ({name_some(foreign)}); the job would process and charge "
             "them too. Move them, or the media.",
             "MediaFolderDiffers",
         )
+    if not others:
+        return
+    # A fresh read on purpose: another process may have submitted the job whose file would be deleted.
     busy = {
         state.job
-        for state in run.journal.states()
-        if (state.lost and not state.refused) or (state.job_arn and not state.ended)
+        for state in snapshot.replay_again().states
+        if (state.unconfirmed and not state.refused) or state.in_flight
     }
-    if any(uri.removeprefix(own).removesuffix(".jsonl") in _numbers(run, busy) for uri in others):
+    in_use = {file.path.stem for file in snapshot.files if file.job in busy}
+    if any(uri.removeprefix(own).removesuffix(".jsonl") in in_use for uri in others):
         raise AwsError(
             f"Another job of this run still reads the media in {media}; this one waits for its end.",
             "MediaFolderBusy",
@@ -60,23 +63,16 @@ def clear_media_folder(run: Run, files: Sequence[InputFile], media: str) -> None
     aws.delete_objects(others)
 
 
-def _numbers(run: Run, jobs: Collection[str]) -> set[str]:
-    return {file.path.stem for file in run.record_files() if file.job in jobs}
-
-
-def upload_inputs(run: Run, files: Sequence[InputFile], progress: Progress | None) -> None:
+def upload_inputs(snapshot: RunSnapshot, files: Sequence[InputFile], progress: Progress | None) -> None:
     """Upload the input files of a job; those that are there already are left alone."""
-    tell = progress or SlowTransfer(f"uploading {files[0].job}")
-    count = Counted(tell, sum(file.bytes for file in files))
+    total = sum(file.bytes for file in files)
+    count = TransferProgress(f"uploading {files[0].job}", total, progress)
     for file in files:
-        try:
-            changed = file_sha256(file.path) != file.sha256
-        except FileNotFoundError:
-            changed = True
-        if changed:
+        if not file.path.is_file() or file_sha256(file.path) != file.sha256:
             raise RunError(
                 f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
             )
-        target = input_uri(run, files, file)
+        snapshot.access.ensure()
+        target = input_uri(snapshot.run, files, file)
         if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256):
             count(file.bytes)

@@ -14,9 +14,9 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 from bbkit.jobs.inputs import Progress, clear_media_folder, input_uri, media_folder, upload_inputs
-from bbkit.run import InputFile, Run
-from bbkit.run.job_rows import event_of, find_job
-from bbkit.run.journal import PATIENT, TERMINAL, JobState
+from bbkit.run import InputFile, Run, RunSnapshot
+from bbkit.run.journal import TERMINAL, TRANSIENT, JobState
+from bbkit.run.remote_jobs import find_job
 
 _UNANSWERED = ("NoAnswer", "InternalServerException", "InternalServerError", "ServiceUnavailableException")
 
@@ -50,91 +50,44 @@ def make_request(run: Run, state: JobState, files: Sequence[InputFile]) -> dict[
         request["vpcConfig"] = vpc
     if tags := options.get("tags"):
         request["tags"] = [{"key": key, "value": value} for key, value in tags.items()]
-    told = [run.run_id, [file.sha256 for file in files], request, state.submission]
-    token = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    identity = [run.run_id, [file.sha256 for file in files], request, state.submission]
+    token = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     return {**request, "clientRequestToken": token}
 
 
-def submit_queue(run: Run, *, patient: bool, progress: Progress | None = None) -> AwsError | RunError | None:
-    """Submit what is queued, until the queue is empty or AWS takes no more for now."""
-    files: dict[str, list[InputFile]] = {}
-    for file in run.record_files():
-        files.setdefault(file.job, []).append(file)
-    trouble: AwsError | RunError | None = None
-    for state in run.journal.states():
-        if not state.queued or (patient and not state.open):
+def submit_queue(
+    snapshot: RunSnapshot, *, refused_too: bool, progress: Progress | None = None
+) -> tuple[RunSnapshot, AwsError | RunError | None]:
+    """Submit what is queued, until the queue is empty or AWS takes no more for now; stop what was taken from
+    the queue while its Create was under way. Gives the run after it, and the error that weighs most.
+    """
+    last_error: AwsError | RunError | None = None
+    for key in [state.key for state in snapshot.states if state.queued]:
+        state = next(state for state in snapshot.states if state.key == key)
+        if not state.queued or not (refused_too or state.open):
             continue
+        code = ""
         try:
-            _submit(run, state, files.get(state.job, ()), progress)
+            _submit(snapshot, state, progress)
         except (AwsError, RunError) as error:
             code = getattr(error, "code", "")
-            if trouble is None or getattr(trouble, "code", "") in PATIENT:
-                trouble = error
-            if code in PATIENT or code in _UNANSWERED:
-                break
-    stop_unwanted(run)
-    return trouble
-
-
-def _submit(run: Run, state: JobState, files: Sequence[InputFile], progress: Progress | None) -> None:
-    journal = run.journal
-    if not _is_queued(run, state):
-        return
-    if state.lost and (found := find_job(state.job_name)):
-        journal.append({**event_of("submitted", state), "job_arn": found, "found_by": "list"})
-        return
-    try:
-        job_arn = _create(run, state, files, progress)
-    except (AwsError, RunError) as error:
-        job_arn = find_job(state.job_name) if getattr(error, "code", "") == "ConflictException" else ""
-        if not job_arn:
-            _journal_refusal(run, state, error)
-            raise
-    if job_arn:
-        journal.append({**event_of("submitted", state), "job_arn": job_arn, "found_by": "create"})
-
-
-def _is_queued(run: Run, state: JobState) -> bool:
-    """Whether it still is by the journal: it may have been stopped, or submitted, elsewhere meanwhile."""
-    now = (each for each in run.journal.states() if each.job == state.job)
-    return any(each.queued for each in now if each.submission == state.submission)
-
-
-def _create(run: Run, state: JobState, files: Sequence[InputFile], progress: Progress | None) -> str:
-    # A request whose answer is not known is repeated to the letter; a refused one may have been mended.
-    request = state.request
-    if not files:
-        raise RunError(f"Run {run.name!r} has no records of job {state.job}. Restore records/index.json.")
-    if not request or state.refused:
-        request = make_request(run, state, files)
-    if media := media_folder(files):
-        clear_media_folder(run, files, media)
-    try:
-        upload_inputs(run, files, progress)
-    except RunError:
-        # The job of a request whose answer is not known may be there; repeated, the request finds it.
-        if request != state.request:
-            raise
-    if not _is_queued(run, state):
-        return ""
-    if request != state.request:
-        run.journal.append({**event_of("intent", state), "request": request})
-        if not _is_queued(run, state):
-            return ""
-    return aws.create_job(**request)
-
-
-def stop_unwanted(run: Run) -> None:
-    """Stop jobs that were taken from the queue while their Create was under way."""
-    for state in run.journal.states():
+            if last_error is None or getattr(last_error, "code", "") in TRANSIENT:
+                last_error = error
+        # Part of the guard around Create: it may have been taken from the queue while that was under way.
+        snapshot = snapshot.replay_again()
+        if code in TRANSIENT or code in _UNANSWERED:
+            break
+    for state in snapshot.states:
         if state.to_stop:
-            stop_job(state)
+            stop_job(snapshot, state)
+    return snapshot, last_error
 
 
-def stop_job(state: JobState) -> None:
+def stop_job(snapshot: RunSnapshot, state: JobState) -> None:
     """Stop a job; one that has ended, or is being stopped, is left as it is."""
     if state.status == "Stopping":
         return
+    snapshot.access.ensure()
     try:
         aws.stop_job(state.job_arn)
     except AwsError as error:
@@ -145,8 +98,59 @@ def stop_job(state: JobState) -> None:
             raise
 
 
-def _journal_refusal(run: Run, state: JobState, error: AwsError | RunError) -> None:
+def _submit(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -> None:
+    snapshot.access.ensure()
+    if state.unconfirmed and (job_arn := find_job(state.job_name)):
+        snapshot.run.journal.append(state.event("submitted", job_arn=job_arn, found_by="list"))
+        return
+    try:
+        job_arn = _create(snapshot, state, progress)
+    except (AwsError, RunError) as error:
+        job_arn = find_job(state.job_name) if getattr(error, "code", "") == "ConflictException" else ""
+        if not job_arn:
+            _journal_refusal(snapshot, state, error)
+            raise
+    if job_arn:
+        snapshot.run.journal.append(state.event("submitted", job_arn=job_arn, found_by="create"))
+
+
+def _create(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -> str:
+    # A request whose answer is not known is repeated to the letter; a refused one may have been mended.
+    run, files, request = snapshot.run, snapshot.jobs.get(state.job, []), state.request
+    if not files:
+        raise RunError(f"Run {run.name!r} has no records of job {state.job}. Restore records/index.json.")
+    if not request or state.refused:
+        request = make_request(run, state, files)
+    if media := media_folder(files):
+        clear_media_folder(snapshot, files, media)
+    try:
+        upload_inputs(snapshot, files, progress)
+    except RunError:
+        # The job of a request whose answer is not known may be there; repeated, the request finds it.
+        if request != state.request:
+            raise
+    snapshot.access.ensure()
+    if not _is_queued(snapshot, state):
+        return ""
+    if request != state.request:
+        snapshot.run.journal.append(state.event("intent", request=request))
+        if not _is_queued(snapshot, state):
+            return ""
+    return aws.create_job(**request)
+
+
+def _is_queued(snapshot: RunSnapshot, state: JobState) -> bool:
+    """Whether it still is by the journal: it may have been stopped, or submitted, elsewhere meanwhile.
+
+    The exactly-once guard: on purpose it replays the journal right before and after the intent is written,
+    never trusting the snapshot, which is as old as the upload was long.
+    """
+    now = snapshot.replay_again().states
+    return any(each.queued for each in now if each.key == state.key)
+
+
+def _journal_refusal(snapshot: RunSnapshot, state: JobState, error: AwsError | RunError) -> None:
     code = getattr(error, "code", "RecordsDiffer")
     if code in _UNANSWERED or (code == state.refused_code and str(error) == state.refused):
         return
-    run.journal.append({**event_of("refused", state), "code": code, "message": str(error)})
+    snapshot.run.journal.append(state.event("refused", code=code, message=str(error)))

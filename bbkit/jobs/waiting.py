@@ -1,4 +1,4 @@
-"""Waiting for jobs: one step at a time, from seconds to minutes, with a line for what changed."""
+"""Waiting for jobs: one poll at a time, from seconds to minutes apart, with a line for what changed."""
 
 import math
 import os
@@ -6,50 +6,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 
 from bbkit.core.arguments import validate_number
-from bbkit.core.errors import AwsError, CredentialsError, RunError
+from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
+from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import submit_queue
-from bbkit.run import Run, as_run
-from bbkit.run.job_rows import tell_unsent
+from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL
-from bbkit.run.refreshing import refresh_states
+from bbkit.run.remote_jobs import refresh_jobs
 
 _SECONDS_OF_A_LINE = 60
 
 
-def advance_jobs(run: Run) -> tuple[pd.DataFrame, bool, str]:
-    """Take one step: submit what the quota has room for, then ask for every job that has not ended."""
-    trouble = ""
-    try:
-        if any((state.queued and state.open) or state.to_stop for state in run.journal.states()):
-            run.check_endpoint()
-            refused = submit_queue(run, patient=True)
-            trouble = str(refused or "")
-        states = refresh_states(run)
-        jobs = run.tabulate_jobs(states)
-        trouble = trouble or next((str(state.trouble) for state in states if state.trouble), "")
-    except AwsError as error:
-        if not _is_passing(error):
-            raise
-        jobs, trouble = run.jobs(), str(error)
-    if any(state.open for state in run.journal.states()):
-        return jobs, False, trouble
-    # Another process may have journalled the last end since this one asked.
-    return run.jobs(), True, trouble
-
-
-def _is_passing(error: AwsError) -> bool:
-    return error.code in ("NoAnswer", "RequestTimeout") or error.code.startswith(
-        ("Throttling", "TooManyRequests", "Internal", "ServiceUnavailable", "SlowDown", "5")
-    )
-
-
-class Pace:
-    """How long to wait between two looks: little at first and after news, then more and more."""
+class Backoff:
+    """How long to wait between two polls: little at first and after a change, then more and more."""
 
     def __init__(self, run: Run, every: float | None = None):
         if every is not None:
@@ -57,14 +32,74 @@ class Pace:
         self._first, self._most = (0.1, 2.0) if run.endpoint.is_standin else (5.0, 120.0)
         self._every, self._next = every, self._first
 
-    def step(self, *, news: bool) -> float:
+    def step(self, *, changed: bool) -> float:
         """Tell how many seconds to wait now."""
         if self._every is not None:
             return self._every
-        if news:
+        if changed:
             self._next = self._first
         now, self._next = self._next, min(self._next * 1.5, self._most)
         return now
+
+
+@dataclass(frozen=True)
+class Poll:
+    """What one poll found: the jobs table, the names of jobs whose status changed, whether AWS answered, what
+    is in the way, and how many seconds to wait before the next one.
+    """
+
+    snapshot: RunSnapshot
+    jobs: pd.DataFrame
+    changed: list[str]
+    answered: bool
+    last_error: str
+    seconds: float
+
+    @property
+    def ended(self) -> bool:
+        return not self.snapshot.open
+
+
+def poll_jobs(
+    snapshot: RunSnapshot, backoff: Backoff, is_waited_on: Callable[[Exception], bool]
+) -> Iterator[Poll]:
+    """Submit what the quota has room for, ask for every job that has not ended, again and again; the journal
+    is replayed once for each poll. Errors that are not waited on end it.
+    """
+    before = _statuses_of(snapshot.table())
+    while True:
+        answered, last_error = True, ""
+        try:
+            if any((state.queued and state.open) or state.to_stop for state in snapshot.states):
+                snapshot.access.ensure()
+                snapshot, refused = submit_queue(snapshot, refused_too=False)
+                last_error = str(refused or "")
+            snapshot = refresh_jobs(snapshot)
+        except (AwsError, CredentialsError, PlaceError) as error:
+            if not is_waited_on(error):
+                raise
+            answered, last_error = False, str(error)
+        errors = (str(state.last_error) for state in snapshot.states if state.last_error)
+        jobs = snapshot.table()
+        now = _statuses_of(jobs)
+        changed = [name for name, status in now.items() if before.get(name) != status]
+        last_error = last_error or next(errors, "")
+        yield Poll(snapshot, jobs, changed, answered, last_error, backoff.step(changed=bool(changed)))
+        before, snapshot = now, snapshot.read_again()
+
+
+def _statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
+    return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
+
+
+def read_submitted(run: Run) -> RunSnapshot:
+    """Read a run of which something was submitted."""
+    snapshot = RunSnapshot.read(as_run(run))
+    if not snapshot.states:
+        raise RunError(
+            f"No job of run {snapshot.run.name!r} was submitted. Submit them with submit_jobs(run)."
+        )
+    return snapshot
 
 
 def wait_for_jobs(
@@ -105,63 +140,66 @@ def wait_for_jobs(
         Nothing was submitted, the journal is damaged, or the command of `on_end` failed.
     bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
         Calls go elsewhere than the run was made for, or there are no credentials. Credentials that run out
-        while it waits are told as trouble, and waited for.
+        while it waits are told, and waited for.
     bbkit.core.errors.AwsError
         AWS tells of no job that has not ended, and time will not cure it.
     """
-    run = as_run(run)
     if timeout is not None:
         validate_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
-    if not run.journal.states():
-        raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")
-    deadline = None if timeout is None else time.monotonic() + timeout
-    for jobs, ended, seconds in _look_again(run, Pace(run, every)):
-        if ended:
-            _finish(run, jobs, on_end)
-            return jobs
-        left = seconds if deadline is None else min(seconds, deadline - time.monotonic())
-        if left <= 0:
-            return jobs
-        time.sleep(left)
+    snapshot = read_submitted(run)
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    polls = 0
+
+    def is_waited_on(error: Exception) -> bool:
+        # Credentials that are missing at once are told at once; those that run out at night are waited for.
+        return (isinstance(error, CredentialsError) and polls > 0) or _is_passing(error)
+
+    lines = _Lines()
+    for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
+        polls += 1
+        lines.tell(poll)
+        if poll.ended:
+            _finish(poll, on_end)
+            return poll.jobs
+        seconds = min(poll.seconds, deadline - time.monotonic())
+        if seconds <= 0:
+            return poll.jobs
+        time.sleep(seconds)
     raise AssertionError("unreachable")
 
 
-def _look_again(run: Run, pace: Pace) -> Iterator[tuple[pd.DataFrame, bool, float]]:
-    before, said_at, said = statuses_of(run.jobs()), -math.inf, ""
-    looked = False
-    while True:
-        try:
-            jobs, ended, trouble = advance_jobs(run)
-        except CredentialsError as error:
-            if not looked:
-                raise
-            jobs, ended, trouble = run.jobs(), False, str(error)
-        looked = True
-        now = statuses_of(jobs)
-        changed = [name for name, status in now.items() if before.get(name) != status]
-        for row in jobs[jobs["job_name"].isin(changed)].to_dict("records"):
-            _say(describe_job(row))
-        due = time.monotonic() - said_at >= _SECONDS_OF_A_LINE
-        if trouble and (trouble != said or due):
-            _say(trouble)
-        elif due and not changed:
-            _say(summarize_jobs(jobs))
-        if changed or due or trouble != said:
-            said_at, said = time.monotonic(), trouble
-        before = now
-        yield jobs, ended, pace.step(news=bool(changed))
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, AwsError) and (
+        error.code in ("NoAnswer", "RequestTimeout")
+        or error.code.startswith(
+            ("Throttling", "TooManyRequests", "Internal", "ServiceUnavailable", "SlowDown", "5")
+        )
+    )
 
 
-def statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
-    """Take the status of each job from the jobs table."""
-    return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
+class _Lines:
+    """Writes a line for every change of a status and every new error, and otherwise at most one a minute."""
+
+    def __init__(self) -> None:
+        self._written_at, self._last_error = -math.inf, ""
+
+    def tell(self, poll: Poll) -> None:
+        for row in poll.jobs[poll.jobs["job_name"].isin(poll.changed)].to_dict("records"):
+            _write_line(describe_job(row))
+        due = time.monotonic() - self._written_at >= _SECONDS_OF_A_LINE
+        if poll.last_error and (poll.last_error != self._last_error or due):
+            _write_line(poll.last_error)
+        elif due and not poll.changed:
+            _write_line(summarize_jobs(poll.jobs))
+        if poll.changed or due or poll.last_error != self._last_error:
+            self._written_at, self._last_error = time.monotonic(), poll.last_error
 
 
-def _say(text: str) -> None:
+def _write_line(text: str) -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
 
 
-def describe_job(row: dict) -> str:
+def describe_job(row: dict[Any, Any]) -> str:
     """Describe a job in one line."""
     parts = [row["job_name"], "queued" if pd.isna(row["status"]) else row["status"]]
     if not pd.isna(row["processed"]) and row["processed"]:
@@ -178,21 +216,19 @@ def summarize_jobs(jobs: pd.DataFrame) -> str:
     """Describe the jobs of a run in one sentence."""
     ended = int(jobs["status"].isin(list(TERMINAL)).sum())
     queued = int(jobs["job_arn"].isna().sum())
-    text = f"{ended} of {len(jobs)} job{'s' if len(jobs) != 1 else ''} ended" + (
-        f", {queued} queued" if queued else ""
-    )
+    text = f"{ended} of {count_noun(len(jobs), 'job')} ended" + (f", {queued} queued" if queued else "")
     processed, records = jobs["processed"].sum(), jobs["records"].sum()
     return text + (f"; {processed:,} of {records:,} records processed" if records else "")
 
 
-def _finish(run: Run, jobs: pd.DataFrame, on_end: Callable[[pd.DataFrame], object] | str | None) -> None:
-    if unsent := tell_unsent(run.journal.states()):
+def _finish(poll: Poll, on_end: Callable[[pd.DataFrame], object] | str | None) -> None:
+    if unsent := poll.snapshot.describe_unsent():
         for sentence in unsent:
-            _say(sentence)
+            _write_line(sentence)
     elif callable(on_end):
-        on_end(jobs)
+        on_end(poll.jobs)
     elif on_end:
-        environment = {**os.environ, "BBKIT_RUN": str(run.folder)}
+        environment = {**os.environ, "BBKIT_RUN": str(poll.snapshot.run.folder)}
         status = subprocess.run(on_end, shell=True, env=environment, check=False).returncode
         if status:
             raise RunError(f"The jobs have ended, but {on_end!r} ended with exit status {status}.")

@@ -10,11 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
+from bbkit.core.errors import RunError
 from bbkit.core.frames import as_frame
-from bbkit.jobs.waiting import Pace, advance_jobs, statuses_of, summarize_jobs
-from bbkit.run import Run, as_run
-from bbkit.run.job_rows import tell_unsent
+from bbkit.jobs.waiting import Backoff, Poll, poll_jobs, read_submitted, summarize_jobs
+from bbkit.run import Run, RunSnapshot
 from bbkit.run.journal import TERMINAL
 
 PROGRESS_COLUMNS = {
@@ -55,26 +54,26 @@ class JobWatch:
         The jobs table of the last look.
     seen_at, next_at : datetime or None
         When AWS was asked last, and when it will be asked next (UTC).
-    trouble : str
+    last_error : str
         What is in the way, such as a network that is down; empty when nothing is. The watch goes on.
     """
 
-    def __init__(self, run: Run, every: float | None = None):
+    def __init__(self, run: Run, every: float | None = None, snapshot: RunSnapshot | None = None):
+        snapshot = snapshot or RunSnapshot.read(run)
         self.run = run
-        self.jobs = run.jobs()
+        self.jobs = snapshot.table()
         self.seen_at: datetime | None = None
         self.next_at: datetime | None = None
-        self.trouble = ""
-        self._pace = Pace(run, every)
+        self.last_error = ""
+        self._snapshot = snapshot
+        # Credentials that ran out at night are renewed in the morning: the watch says so and goes on.
+        self._polls = poll_jobs(snapshot, Backoff(run, every), is_waited_on=lambda error: True)
         self._listeners: list[Callable[[JobWatch], object]] = []
         self._samples: dict[str, deque[_Sample]] = {}
-        states = run.journal.states()
-        self._since = {state.job_name: state.since for state in states}
-        self._unsent = tell_unsent(states)
         self._done = False
         self._stopping = threading.Event()
-        self._looked = threading.Condition()
-        self._thread = threading.Thread(target=self._look_on, name=f"bbkit-watch-{run.name}", daemon=True)
+        self._polled = threading.Condition()
+        self._thread = threading.Thread(target=self._watch, name=f"bbkit-watch-{run.name}", daemon=True)
 
     @property
     def done(self) -> bool:
@@ -90,21 +89,23 @@ class JobWatch:
     def sentence(self) -> str:
         """How the jobs are doing, with the time of the last look, and which were refused or taken from the
         queue."""
+        unsent = self._snapshot.describe_unsent()
         if not len(self.jobs):
-            return " ".join(["No job was submitted.", *self._unsent])
+            return " ".join(["No job was submitted.", *unsent])
         seen = f" (as of {self.seen_at:%H:%M:%S} UTC)" if self.seen_at else ""
-        return "; ".join([summarize_jobs(self.jobs) + seen, *self._unsent])
+        return "; ".join([summarize_jobs(self.jobs) + seen, *unsent])
 
     @property
     def progress(self) -> pd.DataFrame:
         """One row per job, columns `PROGRESS_COLUMNS`: state, counts, rate and the range in which it may
         end."""
+        since = {state.job_name: state.since for state in self._snapshot.states}
         rows = []
         for row in self.jobs.to_dict("records"):
             name = row["job_name"]
             known = {key: None if pd.isna(value) else value for key, value in row.items()}
             estimate = estimate_end(list(self._samples.get(name, ())), known)
-            rows.append({**known, "status_since": self._since.get(name), **estimate})
+            rows.append({**known, "status_since": since.get(name), **estimate})
         return as_frame(rows, PROGRESS_COLUMNS)
 
     def add_listener(self, listener: "Callable[[JobWatch], object]") -> Callable[[], None]:
@@ -121,13 +122,13 @@ class JobWatch:
             Takes the listener away.
         """
         self._listeners.append(listener)
-        return lambda: self._forget(listener)
+        return lambda: self._remove_listener(listener)
 
     def stop(self) -> None:
         """Stop looking; the jobs go on, and `watch_jobs` takes up again where this left off."""
         self._stopping.set()
-        with self._looked:
-            self._looked.notify_all()
+        with self._polled:
+            self._polled.notify_all()
         _forget_watch(self)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -143,50 +144,43 @@ class JobWatch:
         bool
             Whether every job has ended.
         """
-        with self._looked:
-            self._looked.wait_for(lambda: self._done or not self.alive, timeout)
+        with self._polled:
+            self._polled.wait_for(lambda: self._done or not self.alive, timeout)
         return self._done
 
     def _start(self) -> None:
         self._thread.start()
 
-    def _forget(self, listener: "Callable[[JobWatch], object]") -> None:
+    def _remove_listener(self, listener: "Callable[[JobWatch], object]") -> None:
         with contextlib.suppress(ValueError):
             self._listeners.remove(listener)
 
-    def _look_on(self) -> None:
+    def _watch(self) -> None:
         try:
-            while not self._stopping.is_set() and not self._done:
-                seconds = self._look()
-                self.next_at = None if self._done else datetime.now(UTC) + timedelta(seconds=seconds)
+            for poll in self._polls:
+                self._take(poll)
                 self._tell()
-                if not self._done:
-                    self._stopping.wait(seconds)
-        finally:
-            _forget_watch(self)
-            with self._looked:
-                self._looked.notify_all()
-
-    def _look(self) -> float:
-        before = statuses_of(self.jobs)
-        try:
-            self.jobs, self._done, self.trouble = advance_jobs(self.run)
-            self._unsent = tell_unsent(self.run.journal.states())
-        except (AwsError, CredentialsError, PlaceError) as error:
-            # Credentials that ran out at night are renewed in the morning: the watch says so and goes on.
-            self.trouble = str(error)
-            return self._pace.step(news=False)
+                if self._done or self._stopping.wait(poll.seconds):
+                    break
         except RunError as error:
             # A damaged journal does not mend itself.
-            self.trouble = str(error)
+            self.last_error, self.next_at = str(error), None
             self._stopping.set()
-            return 0.0
-        now = self.seen_at = datetime.now(UTC)
-        changed = [name for name, status in statuses_of(self.jobs).items() if before.get(name) != status]
-        self._since.update(dict.fromkeys(changed, now))
-        for row in self.jobs.to_dict("records"):
-            self._sample(row, now)
-        return self._pace.step(news=bool(changed))
+            self._tell()
+        finally:
+            _forget_watch(self)
+            with self._polled:
+                self._polled.notify_all()
+
+    def _take(self, poll: Poll) -> None:
+        now = datetime.now(UTC)
+        self._snapshot, self.jobs, self.last_error = poll.snapshot, poll.jobs, poll.last_error
+        if poll.answered:
+            self.seen_at = now
+            for row in poll.jobs.to_dict("records"):
+                self._sample(row, now)
+        self._done = poll.ended
+        self.next_at = None if poll.ended else now + timedelta(seconds=poll.seconds)
 
     def _sample(self, row: dict[Any, Any], now: datetime) -> None:
         if pd.isna(row["status"]) or row["status"] != "InProgress" or pd.isna(row["processed"]):
@@ -207,8 +201,8 @@ class JobWatch:
                 threading.excepthook(
                     threading.ExceptHookArgs((type(error), error, error.__traceback__, self._thread))
                 )
-                self._forget(listener)
-                self.trouble = f"A view of the watch failed and was taken away: {error}"
+                self._remove_listener(listener)
+                self.last_error = f"A view of the watch failed and was taken away: {error}"
 
     def __repr__(self) -> str:
         return f"JobWatch of run {self.run.name!r}: {self.sentence}"
@@ -226,11 +220,11 @@ def estimate_end(samples: list[_Sample], job: dict[str, Any]) -> dict[str, Any]:
     seconds = (samples[-1][0] - samples[0][0]).total_seconds()
     if not moves or seconds <= 0:
         return {}
-    left, at = max(job["records"] - samples[-1][1], 0), samples[-1][0]
+    remaining, at = max(job["records"] - samples[-1][1], 0), samples[-1][0]
     estimate = {
         "records_per_minute": (samples[-1][1] - samples[0][1]) / seconds * 60,
-        "ends_after": at + timedelta(seconds=left / max(moves)),
-        "ends_before": at + timedelta(seconds=left / min(moves)),
+        "ends_after": at + timedelta(seconds=remaining / max(moves)),
+        "ends_before": at + timedelta(seconds=remaining / min(moves)),
     }
     if expiry := job.get("expires_at"):
         estimate["ends_before"] = min(estimate["ends_before"], expiry)
@@ -260,16 +254,14 @@ def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
     bbkit.core.errors.PlaceError
         The run was made for another endpoint, account or region.
     """
-    run = as_run(run)
-    states = run.journal.states()
-    if not states:
-        raise RunError(f"No job of run {run.name!r} was submitted. Submit them with submit_jobs(run).")
-    if any(state.open for state in states):
-        run.check_endpoint()
+    snapshot = read_submitted(run)
+    run = snapshot.run
+    if snapshot.open:
+        snapshot.access.ensure()
     with _LIVE_LOCK:
         watch = _LIVE.get(str(run.folder))
         if watch is None or not watch.alive:
-            watch = _LIVE[str(run.folder)] = JobWatch(run, every)
+            watch = _LIVE[str(run.folder)] = JobWatch(run, every, snapshot)
             watch._start()
     return watch
 

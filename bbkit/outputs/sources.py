@@ -17,11 +17,10 @@ from bbkit.core.frames import MANIFEST
 from bbkit.core.text import name_some
 from bbkit.outputs.sent_ids import Facts, Segment
 from bbkit.records import iter_record_ids
-from bbkit.run import InputFile, Run
-from bbkit.run.job_rows import tell_unsent
+from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState, latest_states
-from bbkit.run.record_files import on_demand_attempts, on_demand_folder
-from bbkit.run.transfers import SUFFIX, fetch_outputs
+from bbkit.run.remote_jobs import SUFFIX, fetch_outputs, refresh_jobs
+from bbkit.run.snapshot import on_demand_folder
 
 _JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
 _PLACES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
@@ -213,48 +212,41 @@ def _end_of(seen: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _run_group(run: Run) -> Group:
-    run.refresh_jobs()
-    known = run.journal.states()
-    states = [state for state in known if not state.withdrawn]
+    snapshot = refresh_jobs(RunSnapshot.read(run))
+    states = [state for state in snapshot.states if not state.withdrawn]
+    ended, latest = [state for state in states if state.ended and state.job_arn], latest_states(states)
     files: list[OutputFile] = []
-    for state in states:
-        if state.ended and state.job_arn:
-            files += _run_files(run, fetch_outputs(run, state), _job_facts(run, state))
-    latest = latest_states(states)
+    for state in ended:
+        files += _run_files(run, fetch_outputs(snapshot, state), _job_facts(run, state))
     segments = []
-    for file in run.record_files():
+    for file in snapshot.files:
         facts, absent = _expected(run, file, latest.get(file.job))
         segments.append(Segment(partial(iter_record_ids, file.path), facts, absent))
-    for attempt in dict.fromkeys(file.attempt for file in run.record_files()):
+    for attempt in dict.fromkeys(file.attempt for file in snapshot.files):
         folder = on_demand_folder(run.folder, attempt)
         if folder.is_dir():
             files += _run_files(run, folder, Facts(run.model_id, "on_demand", attempt))
     # A run adopted after its inputs were deleted cannot know what was sent.
     sent = None if run.adopted and not segments else segments
-    ended = {state.job_arn: _end_of(state.seen) for state in states if state.ended and state.job_arn}
-    unsent = list(_unsent(run, latest_states(known)))
-    return Group(files, sent, run, tell_unsent(known), ended, unsent)
+    ends = {state.job_arn: _end_of(state.seen) for state in ended}
+    return Group(files, sent, run, snapshot.describe_unsent(), ends, list(_unsent(snapshot)))
 
 
-def _unsent(run: Run, latest: Mapping[str, JobState]) -> Iterator[dict[str, Any]]:
+def _unsent(snapshot: RunSnapshot) -> Iterator[dict[str, Any]]:
     """Jobs that are not there, and that no waiting will bring."""
-    few = on_demand_attempts(run.folder)
-    jobs: dict[str, list[InputFile]] = {}
-    for file in run.record_files():
-        jobs.setdefault(file.job, []).append(file)
-    for job, files in jobs.items():
-        state = latest.get(job)
-        if on_demand_folder(run.folder, files[0].attempt).is_dir() or (state and state.open):
+    for job, files in snapshot.jobs.items():
+        attempt, state = files[0].attempt, snapshot.latest.get(job)
+        if on_demand_folder(snapshot.run.folder, attempt).is_dir() or (state and state.open):
             continue
         if state is not None and state.job_arn:
             continue
-        told = {"job": job, "records": sum(file.records for file in files), "message": ""}
+        about = {"job": job, "records": sum(file.records for file in files), "message": ""}
         if state is None:
-            yield {**told, "reason": "on_demand" if files[0].attempt in few else "unsent"}
+            yield {**about, "reason": "on_demand" if attempt in snapshot.below_minimum else "unsent"}
         elif state.withdrawn:
-            yield {**told, "reason": "withdrawn"}
+            yield {**about, "reason": "withdrawn"}
         else:
-            yield {**told, "reason": "refused", "message": state.refused}
+            yield {**about, "reason": "refused", "message": state.refused}
 
 
 def _expected(run: Run, file: InputFile, state: JobState | None) -> tuple[Facts, str]:

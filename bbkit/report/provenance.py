@@ -104,6 +104,8 @@ def _open_run(folder: Any, cwd: Path) -> Any:
 
 
 def _run_facts(run: Any) -> list[Fact]:
+    from bbkit.run import RunSnapshot
+
     where = f"{run.endpoint.url}, region {run.endpoint.region}, account {run.endpoint.account}"
     facts = [
         Fact(
@@ -116,7 +118,7 @@ def _run_facts(run: Any) -> list[Fact]:
         Fact("Model", (f"{run.model_id} (family {run.family})",)),
         Fact("Service", (where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else ""),)),
     ]
-    jobs = run.jobs().dropna(subset=["job_arn"])
+    jobs = RunSnapshot.read(run).table().dropna(subset=["job_arn"])
     arns = [f"{row.job_arn} {row.status}" for row in jobs.itertuples()]
     if arns:
         more = (f"and {len(arns) - 20:,} more",) if len(arns) > 20 else ()

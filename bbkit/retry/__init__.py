@@ -1,4 +1,9 @@
-"""Repair: what failed, never came or was cut off is sent again."""
+"""Sent again, or sent without a batch job: what failed, never came or was cut off becomes the next attempt.
+
+`retry_records` chooses from the outputs and writes input files as `write_records` does; `send_retry` sends
+them as jobs, or one by one on demand (`on_demand`), which writes the same lines a job would. `probes` tries a
+few records that way before the rest.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -16,9 +21,10 @@ from bbkit.outputs import accounting, collect_outputs
 from bbkit.records.lines import read_records
 from bbkit.retry.on_demand import send_on_demand
 from bbkit.retry.probes import is_cut_off, probe_records
-from bbkit.run import Run, as_run
-from bbkit.run.record_files import on_demand_attempts, on_demand_folder, read_lineage
-from bbkit.run.recording import FILE_COLUMNS, unsent_aside
+from bbkit.run import Run, RunSnapshot, as_run
+from bbkit.run.recording import FILE_COLUMNS, list_files, replacing_unsent_attempt, write_attempt
+from bbkit.run.remote_jobs import refresh_jobs
+from bbkit.run.snapshot import on_demand_folder
 
 __all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]
 
@@ -69,25 +75,30 @@ def retry_records(
     bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError, bbkit.core.errors.AwsError
         Outputs must still be fetched, and AWS cannot be asked here.
     """
-    run = as_run(run)
     chosen = as_names(outcomes, "outcomes=", _OUTCOMES)
     if max_tokens is not None:
         validate_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
-    run.refresh_jobs()
-    if any(state.open for state in run.journal.states()):
-        raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them with wait_for_jobs(run).")
-    with unsent_aside(run):
-        return _write_retry(run, chosen, cut_off, max_tokens)
+    snapshot = refresh_jobs(RunSnapshot.read(as_run(run)))
+    if snapshot.open:
+        raise RunError(
+            f"Jobs of run {snapshot.run.name!r} have not ended. Wait for them with wait_for_jobs(run)."
+        )
+    with replacing_unsent_attempt(snapshot) as remaining:
+        return _write_retry(remaining, chosen, cut_off, max_tokens)
 
 
 def _write_retry(
-    run: Run, chosen_outcomes: Sequence[str], cut_off: bool, max_tokens: int | None
+    snapshot: RunSnapshot, chosen_outcomes: Sequence[str], cut_off: bool, max_tokens: int | None
 ) -> pd.DataFrame:
-    outputs = collect_outputs(run)
+    outputs = collect_outputs(snapshot.run)
     if accounting(outputs).numbers["sent"] is None:
         raise RunError(
-            f"Which records of run {run.name!r} to send again is not known: some were sent without a "
-            "recordId, or what was sent is not here. Write them with ids into another run."
+            f"Which records of run {snapshot.run.name!r} to send again is not known: "
+            + (
+                "some were sent without a recordId. Write them with ids into another run."
+                if snapshot.files
+                else "its input files were gone when it was adopted. Write its records into another run."
+            )
         )
     wanted = outputs[_choose(outputs, chosen_outcomes, cut_off)]
     if not len(wanted):
@@ -101,24 +112,23 @@ def _write_retry(
         "records_cut_off": len(cut),
         "from_attempts": sorted(int(number) for number in wanted["attempt"].dropna().unique()),
     }
-    records = _bodies(run, dict(zip(wanted["record_id"], wanted["attempt"], strict=True)), cut, max_tokens)
-    allowed = [*read_lineage(run.folder).get(1, {}).get("allow", ()), "min_records_per_job"]
-    written = run.write_attempt(records, lineage=lineage, allow=allowed)
-    return _price_files(run, written, outputs)
+    attempts = dict(zip(wanted["record_id"], wanted["attempt"], strict=True))
+    records = _iter_bodies(snapshot, attempts, cut, max_tokens)
+    allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
+    return _price_files(write_attempt(records, snapshot, lineage=lineage, allow=allowed), outputs)
 
 
-def _price_files(run: Run, written: pd.DataFrame, outputs: pd.DataFrame) -> pd.DataFrame:
+def _price_files(snapshot: RunSnapshot, outputs: pd.DataFrame) -> pd.DataFrame:
     """Add what each file will cost either way; the cost of a job of several files is shared by their
     bytes.
     """
-    attempt = int(written["attempt"].iloc[0])
-    tier = "on_demand" if attempt in on_demand_attempts(run.folder) else "batch"
-    estimate = estimate_cost(run, probe=outputs, attempt=attempt).table.set_index("job")
-    share = (written["bytes"] / written.groupby("job")["bytes"].transform("sum")).astype("Float64")
-    priced = written.assign(
-        tier=tier,
-        batch_usd=written["job"].map(estimate["cost_usd"]).astype("Float64") * share,
-        on_demand_usd=written["job"].map(estimate["on_demand_usd"]).astype("Float64") * share,
+    attempt, files = snapshot.last_attempt, list_files(snapshot)
+    estimate = estimate_cost(snapshot.run, probe=outputs, attempt=attempt).table.set_index("job")
+    share = (files["bytes"] / files.groupby("job")["bytes"].transform("sum")).astype("Float64")
+    priced = files.assign(
+        tier=snapshot.lineage[attempt]["tier"],
+        batch_usd=files["job"].map(estimate["cost_usd"]).astype("Float64") * share,
+        on_demand_usd=files["job"].map(estimate["on_demand_usd"]).astype("Float64") * share,
     )
     return as_frame(priced.to_dict("records"), RETRY_COLUMNS)
 
@@ -133,19 +143,16 @@ def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> 
     return chosen.fillna(False).astype(bool) & outputs["record_id"].notna()
 
 
-def _bodies(
-    run: Run, attempts: Mapping[str, int], cut: Collection[str], max_tokens: int | None
+def _iter_bodies(
+    snapshot: RunSnapshot, attempts: Mapping[str, int], cut: Collection[str], max_tokens: int | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Read each record as it was sent the best time, with a higher maximum for those that were cut off."""
-    for attempt in sorted({int(number) for number in attempts.values()}):
-        for file in run.record_files(attempt):
-            for record_id, body in read_records(file.path):
-                if record_id is None or attempts.get(record_id) != attempt:
-                    continue
-                yield (
-                    record_id,
-                    _raise_maximum(run, record_id, body, max_tokens) if record_id in cut else body,
-                )
+    for file in snapshot.files:
+        for record_id, body in read_records(file.path):
+            if record_id is None or attempts.get(record_id) != file.attempt:
+                continue
+            is_cut = record_id in cut
+            yield record_id, _raise_maximum(snapshot.run, record_id, body, max_tokens) if is_cut else body
 
 
 def _raise_maximum(run: Run, record_id: str, body: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:
@@ -154,7 +161,7 @@ def _raise_maximum(run: Run, record_id: str, body: dict[str, Any], max_tokens: i
         raise InputError(
             f"Record {record_id!r} was cut off and names no maximum to double. Pass max_tokens=."
         )
-    raised = max_tokens if max_tokens is not None else 2 * (before or 0)
+    raised = max_tokens or 2 * (before or 0)
     if before is not None and raised <= before:
         raise InputError(
             f"max_tokens is {raised:,}; record {record_id!r} was cut off at {before:,}. Pass a higher one."

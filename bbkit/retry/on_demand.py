@@ -16,13 +16,13 @@ from filelock import FileLock, Timeout
 from bbkit import aws
 from bbkit.core.arguments import validate_number
 from bbkit.core.errors import AwsError, RunError
-from bbkit.core.files import write_text
+from bbkit.core.files import replacing, write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
+from bbkit.records import InputFile
 from bbkit.records.lines import read_records
-from bbkit.records.staging import InputFile
-from bbkit.run import Run
-from bbkit.run.record_files import is_sent, on_demand_folder
+from bbkit.run import Run, RunSnapshot, as_run
+from bbkit.run.snapshot import on_demand_folder
 
 Record = tuple[str | None, Mapping[str, Any]]
 
@@ -72,16 +72,17 @@ def send_on_demand(
     validate_number(
         concurrency, "concurrency", least=1, most=100, whole=True, what="It is a number from 1 to 100."
     )
-    number = attempt or max((file.attempt for file in run.record_files()), default=0)
-    files = run.record_files(number)
+    snapshot = RunSnapshot.read(as_run(run))
+    run, number = snapshot.run, attempt or snapshot.last_attempt
+    files = [file for file in snapshot.files if file.attempt == number]
     folder = on_demand_folder(run.folder, number)
     if not files:
         raise RunError(f"Run {run.name!r} has no records of attempt {number or 1}.")
-    if is_sent(run, number) and not folder.is_dir():
+    if snapshot.is_sent(number) and not folder.is_dir():
         raise RunError(
             f"Attempt {number} of run {run.name!r} went to a batch job. retry_records makes another."
         )
-    run.check_endpoint()
+    snapshot.access.ensure()
     started = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
     total = sum(file.records for file in files)
@@ -108,7 +109,7 @@ def _alone(run: Run, folder: Path, attempt: int) -> Iterator[None]:
     except Timeout as error:
         raise RunError(
             f"Attempt {attempt} of run {run.name!r} is being sent on demand by another process or thread. "
-            "Wait for its end; called again then, only what is not answered yet is sent."
+            "Wait for its end, then call send_on_demand(run) again: it sends only what is not answered yet."
         ) from error
 
 
@@ -129,18 +130,16 @@ def append_line(stream: BinaryIO, line: Mapping[str, Any]) -> None:
 
 
 def _keep_answered(path: Path) -> set[str | None]:
-    """Keep the lines with an answer, and tell whose they are; the rest will be sent again."""
+    """Keep the lines with an answer, and tell whose they are; the others will be sent again."""
     if not path.exists():
         return set()
     answered: set[str | None] = set()
-    partial = path.with_name(f".{path.name}.part")
-    with path.open("rb") as old, partial.open("wb") as new:
+    with path.open("rb") as old, replacing(path) as partial, partial.open("wb") as new:
         for line in old:
             name = _answered_id(line)
             if name is not None and name not in answered:
                 answered.add(name)
                 new.write(line)
-    partial.replace(path)
     return answered
 
 

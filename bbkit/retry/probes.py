@@ -1,6 +1,5 @@
 """A few records, tried on demand before the rest."""
 
-import html
 import tempfile
 from pathlib import Path
 
@@ -8,14 +7,14 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.arguments import validate_number
-from bbkit.core.errors import RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
+from bbkit.core.panels import render_panel
 from bbkit.costs import estimate_cost
 from bbkit.outputs import collect_outputs
 from bbkit.records.input_sets import file_lines
 from bbkit.records.lines import read_records
 from bbkit.retry.on_demand import append_line, send_records
-from bbkit.run import Run, as_run
+from bbkit.run import Run, RunSnapshot, as_run
 
 
 def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
@@ -42,9 +41,7 @@ class Probe(pd.DataFrame):
         return str(self.attrs.get("sentence", ""))
 
     def _repr_html_(self) -> str:
-        table = pd.DataFrame(self).to_html(escape=True, max_rows=50)
-        said = html.escape(self.sentence)
-        return f'<div class="bbkit-probe tex2jax_ignore mathjax_ignore"><p>{said}</p>{table}</div>'
+        return render_panel("probe", self.sentence, [("", pd.DataFrame(self))])
 
 
 def probe_records(run: Run, n: int = 5) -> Probe:
@@ -76,12 +73,11 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     bbkit.core.errors.AwsError
         AWS refused what holds for every record.
     """
-    run = as_run(run)
     validate_number(n, "n", least=1, most=50, whole=True, what="A probe takes 1 to 50 records.")
-    files = run.record_files(1)
-    if not files:
-        raise RunError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
-    run.check_endpoint()
+    snapshot = RunSnapshot.read(as_run(run))
+    run, files = snapshot.run, [file for file in snapshot.files if file.attempt == 1]
+    snapshot.require_records()
+    snapshot.access.ensure()
     sizes = np.fromiter((len(line) for file in files for line in file_lines(str(file.path))), dtype=np.int64)
     order = np.argsort(sizes, kind="stable")
     chosen = {
@@ -106,22 +102,22 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     frame["input_bytes"] = pd.array([lengths[name] for name in frame["record_id"]], dtype="Int64")
     probe = Probe(frame[[*OUTPUT_COLUMNS, "input_bytes"]])
     probe.attrs = {
-        "sentence": _say_probe(probe, len(sizes), estimate_cost(run, probe=probe, attempt=1).sentence)
+        "sentence": _describe_probe(probe, len(sizes), estimate_cost(run, probe=probe, attempt=1).sentence)
     }
     return probe
 
 
-def _say_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
+def _describe_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
     counts = probe["outcome"].value_counts()
-    told = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    parts = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
     cut = int(is_cut_off(probe).sum())
     cut_off = f", {cut} of them cut off ({cut / len(probe):.0%})" if cut else ", none cut off"
-    told_tokens = (
+    token_counts = (
         f"{name} tokens not reported" if pd.isna(total) else f"{total:,} {name} tokens"
         for name in ("input", "output")
         for total in [probe[f"{name}_tokens"].sum(min_count=1)]
     )
-    tokens = " and ".join(told_tokens)
+    tokens = " and ".join(token_counts)
     return (
-        f"{len(probe)} of {records:,} records sent on demand = {told}{cut_off}; {tokens}. The whole: {cost}"
+        f"{len(probe)} of {records:,} records sent on demand = {parts}{cut_off}; {tokens}. The whole: {cost}"
     )

@@ -6,10 +6,10 @@ What became of each job follows from its lines alone.
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from filelock import FileLock
 
@@ -21,7 +21,7 @@ TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html
 """
 
-PATIENT = (
+TRANSIENT = (
     "ServiceQuotaExceededException",
     "ThrottlingException",
     "TooManyRequestsException",
@@ -32,7 +32,7 @@ PATIENT = (
 _TIMES = ("submitted_at", "ended_at", "expires_at")
 
 
-@dataclass
+@dataclass(frozen=True)
 class JobState:
     """What the journal says of one submission of one job."""
 
@@ -40,16 +40,20 @@ class JobState:
     attempt: int
     submission: int
     job_name: str = ""
-    request: dict[str, Any] = field(default_factory=dict)
+    request: Mapping[str, Any] = field(default_factory=dict)
     job_arn: str = ""
-    seen: dict[str, Any] = field(default_factory=dict)
+    seen: Mapping[str, Any] = field(default_factory=dict)
     refused: str = ""
     refused_code: str = ""
     withdrawn: bool = False
     unwanted: bool = False
-    trouble: AwsError | None = None
+    last_error: AwsError | None = None
     at: datetime | None = None
     since: datetime | None = None
+
+    @property
+    def key(self) -> tuple[str, int]:
+        return self.job, self.submission
 
     @property
     def status(self) -> str:
@@ -58,8 +62,11 @@ class JobState:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing will change any more."""
         return self.status in TERMINAL
+
+    @property
+    def in_flight(self) -> bool:
+        return bool(self.job_arn) and not self.ended
 
     @property
     def queued(self) -> bool:
@@ -67,7 +74,7 @@ class JobState:
         return not self.job_arn and not self.withdrawn
 
     @property
-    def lost(self) -> bool:
+    def unconfirmed(self) -> bool:
         """Whether a request was intended whose answer is not known: the job may be there."""
         return bool(self.request) and not self.job_arn
 
@@ -81,7 +88,12 @@ class JobState:
         """Whether waiting can still change it: it runs, or it is queued and was not refused for good."""
         if self.job_arn:
             return not self.ended
-        return not self.withdrawn and (not self.refused or self.refused_code in PATIENT)
+        return not self.withdrawn and (not self.refused or self.refused_code in TRANSIENT)
+
+    def event(self, name: str, **values: Any) -> dict[str, Any]:
+        """An event about this submission of the job."""
+        about = {"job": self.job, "attempt": self.attempt, "submission": self.submission}
+        return {"event": name, **about, **values}
 
 
 class Journal:
@@ -90,17 +102,18 @@ class Journal:
     def __init__(self, path: Path):
         self.path = path
 
-    def append(self, *events: Mapping[str, Any]) -> None:
-        """Add events, in one write that is on disk when this returns."""
-        at = datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-        text = "".join(json.dumps({"at": at, **event}, default=_iso) + "\n" for event in events)
+    def append(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Add events, in one write that is on disk when this returns; give them as they will be read."""
+        at = _as_text(datetime.now(UTC))
+        lines = [json.dumps({"at": at, **event}, default=_as_text) for event in events]
         with FileLock(self.path.with_name(f".{self.path.name}.lock")), self.path.open("ab+") as stream:
             whole = _whole_length(stream)
             if whole != stream.seek(0, os.SEEK_END):
                 stream.truncate(whole)
-            stream.write(text.encode())
+            stream.write("".join(f"{line}\n" for line in lines).encode())
             stream.flush()
             os.fsync(stream.fileno())
+        return [json.loads(line) for line in lines]
 
     def read(self) -> list[dict[str, Any]]:
         """Read every event, without a last line that was not finished."""
@@ -121,9 +134,34 @@ class Journal:
             events.append(event)
         return events
 
-    def states(self) -> list[JobState]:
-        """Read what became of each job."""
-        return replay(self.read())
+
+def _whole_length(stream: BinaryIO) -> int:
+    end = stream.seek(0, os.SEEK_END)
+    start = end
+    while start:
+        step = min(start, 1 << 16)
+        start -= step
+        stream.seek(start)
+        newline = stream.read(step).rfind(b"\n")
+        if newline >= 0:
+            return start + newline + 1
+    return 0
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    raise TypeError(f"{type(value).__name__} cannot be journalled")
+
+
+def replay(events: Iterable[Mapping[str, Any]], known: Iterable[JobState] = ()) -> tuple[JobState, ...]:
+    """Follow events, from what is known, to the state each job is in."""
+    states = {state.key: state for state in known}
+    for event in events:
+        if "job" in event:
+            new = JobState(event["job"], event["attempt"], event["submission"])
+            states[new.key] = _follow(states.get(new.key, new), event)
+    return tuple(states.values())
 
 
 def latest_states(states: Iterable[JobState]) -> dict[str, JobState]:
@@ -131,69 +169,49 @@ def latest_states(states: Iterable[JobState]) -> dict[str, JobState]:
     return {state.job: state for state in sorted(states, key=lambda state: state.submission)}
 
 
-def _whole_length(stream: Any) -> int:
-    end = stream.seek(0, os.SEEK_END)
-    start = end
-    while start:
-        step = min(start, 1 << 16)
-        start -= step
-        stream.seek(start)
-        found = stream.read(step).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-    return 0
-
-
-def _iso(value: Any) -> str:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-    raise TypeError(f"{type(value).__name__} cannot be journalled")
-
-
-def replay(events: Iterable[Mapping[str, Any]]) -> list[JobState]:
-    """Follow the events to the state each job is in."""
-    states: dict[tuple[str, int], JobState] = {}
-    for event in events:
-        if "job" not in event:
-            continue
-        key = (event["job"], event["submission"])
-        state = states.setdefault(key, JobState(event["job"], event["attempt"], event["submission"]))
-        _follow(state, event)
-    return list(states.values())
-
-
-def _follow(state: JobState, event: Mapping[str, Any]) -> None:
+def _follow(state: JobState, event: Mapping[str, Any]) -> JobState:
     at = datetime.fromisoformat(event["at"])
-    before = state.status
+    after = replace(state, **_changes(state, event), at=at)
+    return replace(after, since=at) if state.since is None or after.status != state.status else after
+
+
+def _changes(state: JobState, event: Mapping[str, Any]) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
     match event["event"]:
         case "queued":
-            state.withdrawn, state.job_name = False, event.get("job_name", "")
+            changes = {"withdrawn": False, "job_name": event.get("job_name", "")}
         case "withdrawn":
-            state.withdrawn = not state.job_arn
+            changes = {"withdrawn": not state.job_arn}
         case "intent":
-            state.request, state.job_name = event["request"], event["request"]["jobName"]
-            state.refused, state.refused_code = "", ""
+            request = event["request"]
+            changes = {"request": request, "job_name": request["jobName"], "refused": "", "refused_code": ""}
         case "refused":
-            state.refused, state.refused_code = event["message"], event.get("code", "")
+            changes = {"refused": event["message"], "refused_code": event.get("code", "")}
         case "submitted":
-            state.job_arn, state.refused, state.refused_code = event["job_arn"], "", ""
-            state.job_name = event.get("job_name") or state.job_name
-            state.unwanted = state.unwanted or state.withdrawn
-            state.withdrawn = False
+            changes = {
+                "job_arn": event["job_arn"],
+                "job_name": event.get("job_name") or state.job_name,
+                "refused": "",
+                "refused_code": "",
+                "unwanted": state.unwanted or state.withdrawn,
+                "withdrawn": False,
+            }
         case "status" | "ended":
+            changes = {"job_arn": state.job_arn or event.get("job_arn", "")}
             # A slower process may write what it saw before the end after another wrote the end.
             # Counts that were slow come after the end.
-            state.job_arn = state.job_arn or event.get("job_arn", "")
             more = event["event"] == "ended" and _processed(event["seen"]) > _processed(state.seen)
-            if not state.ended or more:
-                state.seen = {
-                    name: datetime.fromisoformat(value) if name in _TIMES and value else value
-                    for name, value in event["seen"].items()
-                }
-    state.at = at
-    if state.since is None or state.status != before:
-        state.since = at
+            if more or not state.ended:
+                changes["seen"] = _read_seen(event["seen"])
+    return changes
+
+
+def _read_seen(seen: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: datetime.fromisoformat(value) if name in _TIMES and value else value
+        for name, value in seen.items()
+    }
 
 
 def _processed(seen: Mapping[str, Any]) -> int:
-    return seen.get("processed", 0)
+    return int(seen.get("processed", 0))

@@ -1,6 +1,6 @@
 """The input files of a run: checked, split, written whole or not at all."""
 
-import json
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bbkit.aws import split_s3_uri
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks import RULES, RecordCheck, check_lines
+from bbkit.checks import RULES, RecordCheck, check_lines, iter_places
 from bbkit.core.errors import AwsError, CredentialsError, InputError, RecordsError, RunExistsError
-from bbkit.core.files import write_text
+from bbkit.core.files import move
 from bbkit.core.findings import Findings
 from bbkit.core.frames import as_frame
 from bbkit.core.text import name_some
 from bbkit.records import InputFile, split_staged, stage
-from bbkit.run.record_files import find_media_folder, is_sent, load_index, read_index
+from bbkit.records.lines import read_line
+from bbkit.run.snapshot import RunSnapshot, write_index
 
 if TYPE_CHECKING:
-    from bbkit.run import Run
+    from bbkit.run.run import Run
 
 FILE_COLUMNS = {
     "file": "string",
@@ -69,57 +71,27 @@ def write_records(
     bbkit.core.errors.RunExistsError
         The run has records already.
     """
-    if run.record_files(1):
+    snapshot = RunSnapshot.read(run)
+    if snapshot.last_attempt:
+        written = sum(file.records for file in snapshot.files if file.attempt == 1)
         raise RunExistsError(
-            f"Run {run.name!r} already has {sum(file.records for file in run.record_files(1)):,} records. "
+            f"Run {run.name!r} already has {written:,} records. "
             "Make another run, or send some again with retry_records."
         )
-    return _write(records, run, 1, {}, allow, quotas)
+    return list_files(write_attempt(records, snapshot, allow=allow, quotas=quotas))
 
 
 def write_attempt(
-    records: Any, run: "Run", *, lineage: Mapping[str, Any], allow: Sequence[str] = ()
-) -> pd.DataFrame:
-    """Write the records of the next attempt of a run."""
-    attempt = max((file.attempt for file in run.record_files()), default=0) + 1
-    return _write(records, run, attempt, lineage, allow, None)
-
-
-@contextmanager
-def unsent_aside(run: "Run") -> Iterator[None]:
-    """Take back the latest attempt, unless it is the first or something of it was sent; an error in the
-    ``with`` brings it back.
-    """
-    latest = max((file.attempt for file in run.record_files()), default=0)
-    if latest < 2 or is_sent(run, latest):
-        yield
-        return
-    before = load_index(run.folder)
-    index = {
-        "files": [file for file in before["files"] if file["attempt"] != latest],
-        "lineage": {name: chosen for name, chosen in before["lineage"].items() if name != str(latest)},
-    }
-    gone = {file.path for file in run.record_files(latest)}
-    path = run.folder / "records" / "index.json"
-    write_text(path, json.dumps({**before, **index}, indent=1))
-    try:
-        yield
-    except BaseException:
-        write_text(path, json.dumps(before, indent=1))
-        raise
-    for unused in gone - {file.path for file in run.record_files()}:
-        unused.unlink(missing_ok=True)
-
-
-def _write(
     records: Any,
-    run: "Run",
-    attempt: int,
-    lineage: Mapping[str, Any],
-    allow: Sequence[str],
-    quotas: Quotas | None,
-) -> pd.DataFrame:
-    quotas = quotas or read_quotas(run)
+    snapshot: RunSnapshot,
+    *,
+    lineage: Mapping[str, Any] | None = None,
+    allow: Sequence[str] = (),
+    quotas: Quotas | None = None,
+) -> RunSnapshot:
+    """Write the records of the next attempt of a run, with what they were chosen by."""
+    run, attempt = snapshot.run, snapshot.last_attempt + 1
+    quotas = quotas or _read_quotas(snapshot)
     with _scratch_folder(run.folder) as scratch:
         check = RecordCheck(
             run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
@@ -127,24 +99,57 @@ def _write(
         staged = stage(check_lines(check, records), scratch / "staged.jsonl")
         found = check.finish()
         _stop_for_errors(found, allow, check.unwritable)
-        kept = {**lineage, "allow": list(allow), "tier": "batch"}
+        tier = "batch"
         if "min_records_per_job" in set(found["rule"]):
-            quotas = replace(quotas, min_records_per_job=1)
-            kept["tier"] = "on_demand"
+            quotas, tier = replace(quotas, min_records_per_job=1), "on_demand"
         made = scratch / "records"
         planned = split_staged(staged, made, quotas, attempt=attempt)
-        _move_in(planned, made, run.folder, attempt, kept)
-    written = [file for file in read_index(run.folder) if file.attempt == attempt]
-    return as_frame(({**vars(file), "file": file.path.name} for file in written), FILE_COLUMNS)
+        moved = _move_in(planned, made, run.folder / "records")
+    chosen = {**(lineage or {}), "allow": list(allow), "tier": tier}
+    after = replace(snapshot, files=(*snapshot.files, *moved), lineage={**snapshot.lineage, attempt: chosen})
+    # The index is what makes files part of the run: what a killed writer moved before it is replaced.
+    write_index(run.folder, after.files, after.lineage)
+    return after
 
 
-def read_quotas(run: "Run") -> Quotas:
+def list_files(snapshot: RunSnapshot) -> pd.DataFrame:
+    """One row per input file of the latest attempt."""
+    files = (file for file in snapshot.files if file.attempt == snapshot.last_attempt)
+    return as_frame(({**vars(file), "file": file.path.name} for file in files), FILE_COLUMNS)
+
+
+@contextmanager
+def replacing_unsent_attempt(snapshot: RunSnapshot) -> Iterator[RunSnapshot]:
+    """Take back the latest attempt, unless it is the first or something of it was sent; an error in the
+    ``with`` brings it back.
+    """
+    run, latest = snapshot.run, snapshot.last_attempt
+    if latest < 2 or snapshot.is_sent(latest):
+        yield snapshot
+        return
+    unsent = {file.path for file in snapshot.files if file.attempt == latest}
+    remaining = replace(
+        snapshot,
+        files=tuple(file for file in snapshot.files if file.attempt != latest),
+        lineage={attempt: chosen for attempt, chosen in snapshot.lineage.items() if attempt != latest},
+    )
+    write_index(run.folder, remaining.files, remaining.lineage)
+    try:
+        yield remaining
+    except BaseException:
+        write_index(run.folder, snapshot.files, snapshot.lineage)
+        raise
+    for unused in unsent - {file.path for file in run.record_files()}:
+        unused.unlink(missing_ok=True)
+
+
+def _read_quotas(snapshot: RunSnapshot) -> Quotas:
     """Read the account's quotas for the model of a run, or AWS's defaults where that is not allowed."""
     try:
-        run.check_endpoint()
-        return Quotas.read(run.model_id)
+        snapshot.access.ensure()
+        return Quotas.read(snapshot.run.model_id)
     except (AwsError, CredentialsError):
-        return Quotas.defaults(run.model_id)
+        return Quotas.defaults(snapshot.run.model_id)
 
 
 def _stop_for_errors(found: Findings, allow: Sequence[str], unwritable: set[str]) -> None:
@@ -154,13 +159,10 @@ def _stop_for_errors(found: Findings, allow: Sequence[str], unwritable: set[str]
             f"allow has {name_some(unknown)}; it takes rules that check_records names, such as "
             "'unknown_name'."
         )
-    wrong = found.errors
-    kept = wrong[~wrong["rule"].isin(set(allow) - unwritable)]
-    if len(kept):
-        try:
-            kept.raise_for_errors()
-        except RecordsError as error:
-            raise RecordsError(str(error), found) from None
+    try:
+        found[~found["rule"].isin(set(allow) - unwritable)].raise_for_errors()
+    except RecordsError as error:
+        raise RecordsError(str(error), found) from None
 
 
 @contextmanager
@@ -172,22 +174,37 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _move_in(
-    planned: Sequence[InputFile], made: Path, folder: Path, attempt: int, lineage: Mapping[str, Any]
-) -> None:
-    # The index is what makes files part of the run: what a killed writer moved before it is replaced.
-    target = folder / "records"
-    target.mkdir(exist_ok=True)
-    index = load_index(folder)
-    index["files"] = [file for file in index["files"] if file["attempt"] != attempt]
-    for file in planned:
-        place = target / file.path.relative_to(made)
-        place.parent.mkdir(exist_ok=True)
-        described = vars(file) | {
-            "path": str(file.path.relative_to(made)),
-            "media": find_media_folder(file.path),
-        }
-        index["files"].append(described)
-        file.path.replace(place)
-    index["lineage"][str(attempt)] = dict(lineage)
-    write_text(target / "index.json", json.dumps(index, indent=1))
+def _move_in(files: Sequence[InputFile], made: Path, target: Path) -> list[InputFile]:
+    moved = [
+        replace(file, path=target / file.path.relative_to(made), media=_find_media_folder(file.path))
+        for file in files
+    ]
+    for file, final in zip(files, moved, strict=True):
+        final.path.parent.mkdir(parents=True, exist_ok=True)
+        move(file.path, final.path)
+    return moved
+
+
+def _find_media_folder(path: Path) -> str:
+    """Find the folder in S3 that holds all media an input file points to."""
+    folders: set[str] = set()
+    with path.open("rb") as stream:
+        for line in stream:
+            # Few lines are read whole; in them escapes such as s3:\\/\\/ are undone.
+            if b's3Location"' in line:
+                folders.update(uri.rpartition("/")[0] + "/" for uri in _media_uris(line))
+    if not folders:
+        return ""
+    if len({split_s3_uri(folder)[0] for folder in folders}) > 1:
+        raise InputError(f"Media lie in several buckets ({name_some(sorted(folders))}). Put them into one.")
+    common = os.path.commonpath([folder.removeprefix("s3://") for folder in folders])
+    return f"s3://{common}/"
+
+
+def _media_uris(line: bytes) -> list[str]:
+    try:
+        body = read_line(line, "", 0)[1]
+    except RecordsError:
+        # Written all the same by someone who allowed it: no body, no media.
+        return []
+    return [uri for _, uri in iter_places(body) if uri.startswith("s3://") and uri.count("/") > 2]

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bbkit import aws
 from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
-from bbkit.core.errors import AwsError, CredentialsError, InputError
+from bbkit.core.errors import AwsError, CredentialsError
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.families import split_model_id
 from bbkit.jobs.preflight.arns import Arns
@@ -18,8 +18,8 @@ from bbkit.jobs.preflight.buckets import check_buckets
 from bbkit.jobs.preflight.identities import check_identity
 from bbkit.jobs.preflight.policies import not_seen, policies_for
 from bbkit.run import Run, as_run
-from bbkit.run.folders import refuse_values
 from bbkit.run.journal import TERMINAL
+from bbkit.run.values import check_values
 
 __all__ = ["policies_for", "preflight"]
 
@@ -40,9 +40,9 @@ def preflight(run: Run) -> Findings:
     -------
     Findings
         One row per finding: ``error`` would stop or spoil the jobs, ``warning`` may do so, ``unknown`` could
-        not be looked at, ``info`` is good to know. Rules: ``place, values, model, model_refused,
-        model_not_listed, model_region, model_profile, bucket, role, trust, permissions, caller, key, vpc,
-        jobs``. On a stand-in, which has no IAM, KMS or VPC, ``info`` says so.
+        not be looked at, ``info`` is good to know. Rules: ``place, values, s3_uri, role_arn, kms_key_arn,
+        model, model_refused, model_not_listed, model_region, model_profile, bucket, role, trust,
+        permissions, caller, key, vpc, jobs``. On a stand-in, which has no IAM, KMS or VPC, ``info`` says so.
 
     Raises
     ------
@@ -69,10 +69,9 @@ def preflight(run: Run) -> Findings:
 
 
 def _check_values(arns: Arns) -> Iterator[Finding]:
-    try:
-        refuse_values(arns.run)
-    except InputError as error:
-        yield Finding("error", "values", str(error), "run.change(...) corrects it.")
+    for fault in check_values(arns.run):
+        how = "" if fault.rule == "s3_uri" else " run.change(...) corrects it."
+        yield fault._replace(remedy=fault.remedy + how)
 
 
 def _check_model(arns: Arns) -> Iterator[Finding]:

@@ -1,6 +1,5 @@
 """A run made of a job that is already there, whoever made it."""
 
-import json
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, FamilyError, InputError
-from bbkit.core.files import file_sha256, write_text
+from bbkit.core.files import file_sha256
 from bbkit.families import family_of
-from bbkit.run.job_rows import event_of, read_answer, seen_event
+from bbkit.records import InputFile
 from bbkit.run.journal import JobState, Journal
-from bbkit.run.transfers import Counted, SlowTransfer
+from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event
+from bbkit.run.snapshot import write_index
 
 if TYPE_CHECKING:
-    from bbkit.run import Run
+    from bbkit.run.run import Run
 
 _JOB = "1-0001"
 
@@ -24,7 +24,7 @@ _JOB = "1-0001"
 def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run":
     """Fill the folder of a run from a job: its journal, and its records where they can be read."""
     endpoint = aws.find_endpoint()
-    _refuse_foreign(job_arn, endpoint)
+    _validate_job_arn(job_arn, endpoint)
     job = aws.get_job(job_arn)
     source = job["inputDataConfig"]["s3InputDataConfig"]
     output = job["outputDataConfig"]["s3OutputDataConfig"]
@@ -59,7 +59,7 @@ def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run
     return run
 
 
-def _refuse_foreign(job_arn: str, endpoint: aws.Endpoint) -> None:
+def _validate_job_arn(job_arn: str, endpoint: aws.Endpoint) -> None:
     parts = job_arn.split(":") if isinstance(job_arn, str) else []
     if len(parts) != 6 or not parts[5].startswith("model-invocation-job/"):
         raise InputError(
@@ -84,7 +84,7 @@ def _journal_job(job: Mapping[str, Any], made: Path) -> None:
     state = JobState(_JOB, 1, 1, job_arn=job["jobArn"])
     submitted = {"job_arn": job["jobArn"], "job_name": job.get("jobName", ""), "found_by": "adopt"}
     journal = Journal(made / "jobs.jsonl")
-    journal.append({**event_of("submitted", state), **submitted}, seen_event(state, read_answer(job)))
+    journal.append(state.event("submitted", **submitted), seen_event(state, read_answer(job)))
 
 
 def _fetch_records(uri: str, made: Path) -> None:
@@ -95,32 +95,21 @@ def _fetch_records(uri: str, made: Path) -> None:
         if uri.endswith(".jsonl"):
             found = [item for item in found if item.uri == uri]
         (made / "records").mkdir()
-        count = Counted(SlowTransfer("downloading the records"), sum(item.size for item in found))
+        count = TransferProgress("downloading the records", sum(item.size for item in found))
         files = [_fetch(item.uri, number, made / "records", count) for number, item in enumerate(found, 1)]
     except AwsError as error:
         if error.code not in ("NoSuchBucket", "NoSuchKey", "404", "AccessDenied", "403"):
             raise
         files = []
     if files:
-        write_text(made / "records" / "index.json", json.dumps({"files": files, "lineage": {}}, indent=1))
+        write_index(made, files, {})
 
 
-def _fetch(uri: str, number: int, folder: Path, count: Counted) -> dict[str, Any]:
+def _fetch(uri: str, number: int, folder: Path, count: TransferProgress) -> InputFile:
     path = folder / f"1-{number:04d}.jsonl"
     aws.download_file(uri, path, progress=count)
     path.with_name(f".{path.name}.etag").unlink()
-    return {
-        "path": path.name,
-        "attempt": 1,
-        "number": number,
-        "records": _count_records(path),
-        "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
-        "job": _JOB,
-    }
-
-
-def _count_records(path: Path) -> int:
     # Every line that is not blank: a job may have failed because one of them is no record.
     with path.open("rb") as stream:
-        return sum(1 for line in stream if line.strip())
+        records = sum(1 for line in stream if line.strip())
+    return InputFile(path, 1, number, records, path.stat().st_size, file_sha256(path), _JOB)

@@ -1,0 +1,203 @@
+"""What AWS says now of a run's jobs, journalled; the outputs of ended ones, brought into the run's folder."""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bbkit import aws
+from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
+from bbkit.core.files import write_text
+from bbkit.core.frames import MANIFEST
+from bbkit.run.journal import TERMINAL, JobState
+from bbkit.run.snapshot import RunSnapshot
+
+SUFFIX = ".jsonl.out"
+
+_CALLS_AT_ONCE = 8
+_COUNTS = {
+    "records": "totalRecordCount",
+    "processed": "processedRecordCount",
+    "succeeded": "successRecordCount",
+    "errored": "errorRecordCount",
+}
+_TIMES = {"submitted_at": "submitTime", "ended_at": "endTime", "expires_at": "jobExpirationTime"}
+_LISTING = "objects.json"
+_SECONDS_OF_A_LINE = 10
+
+
+def find_job(job_name: str) -> str:
+    """Find a job by its exact name, over all pages of the list."""
+    jobs = aws.list_jobs(name_contains=job_name)
+    return next((job["jobArn"] for job in jobs if job.get("jobName") == job_name), "")
+
+
+def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Take from an answer of GetModelInvocationJob, or from a manifest, what the journal keeps."""
+    names = {"status": "status", "message": "message", **_COUNTS, **_TIMES}
+    return {name: answer[key] for name, key in names.items() if answer.get(key) is not None}
+
+
+def seen_event(state: JobState, seen: Mapping[str, Any]) -> dict[str, Any]:
+    """Make the event for what AWS said of a job."""
+    name = "ended" if seen.get("status") in TERMINAL else "status"
+    return state.event(name, job_arn=state.job_arn, seen=dict(seen))
+
+
+def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
+    """Ask AWS for every job that has not ended, find those whose answer was lost; journal changes."""
+    if not any(state.unconfirmed or state.in_flight for state in snapshot.states):
+        return snapshot
+    snapshot.access.ensure()
+    found = [(state, find_job(state.job_name)) for state in snapshot.states if state.unconfirmed]
+    snapshot = snapshot.after(
+        *(state.event("submitted", job_arn=job_arn, found_by="list") for state, job_arn in found if job_arn)
+    )
+    asked = [state for state in snapshot.states if state.in_flight]
+    with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
+        answers = list(pool.map(lambda state: _ask(snapshot, state), asked))
+    errors = [answer for answer in answers if isinstance(answer, AwsError)]
+    if errors and len(errors) == len(asked):
+        raise errors[0]
+    now, events, states = datetime.now(UTC), [], {state.key: state for state in snapshot.states}
+    for state, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, AwsError):
+            states[state.key] = replace(state, last_error=answer)
+            continue
+        if _is_changed(state.seen, answer):
+            events.append(seen_event(state, answer))
+        since = state.since if answer["status"] == state.status else now
+        states[state.key] = replace(state, seen=answer, at=now, since=since)
+    if events:
+        snapshot.run.journal.append(*events)
+    return replace(snapshot, states=tuple(states.values()))
+
+
+def _ask(snapshot: RunSnapshot, state: JobState) -> dict[str, Any] | AwsError:
+    try:
+        seen = read_answer(aws.get_job(state.job_arn))
+    except AwsError as error:
+        return error
+    # The counts of a job move about once a minute and may lag behind its end; the manifest is there by then.
+    counted = seen.get("processed", 0)
+    if seen["status"] == "Completed" and counted < (seen.get("records") or counted + 1):
+        counts = _read_counts(snapshot, state)
+        return {**seen, **counts} if counts.get("processed", 0) > counted else seen
+    return seen
+
+
+def _read_counts(snapshot: RunSnapshot, state: JobState) -> dict[str, Any]:
+    try:
+        return read_answer(json.loads(aws.read_object(snapshot.run.output_uri(state.job_arn) + MANIFEST)))
+    except (AwsError, ValueError, AttributeError):
+        return {}
+
+
+def _is_changed(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
+    """Tell whether an answer is worth a line of the journal."""
+    if any(before.get(name) != seen.get(name) for name in ("status", "message", "ended_at")):
+        return True
+    moved = seen.get("processed", 0) - before.get("processed", 0)
+    return moved * 100 > seen.get("records", 0) or (
+        moved > 0 and seen.get("processed") == seen.get("records")
+    )
+
+
+class TransferProgress:
+    """Adds up the bytes of transfers, possibly from several threads, and tells of them: by default one line
+    every ten seconds on standard error, nothing of what is over by then.
+    """
+
+    def __init__(self, what: str, total: int, tell: Callable[[int, int], object] | None = None):
+        self._what, self._total, self._done = what, total, 0
+        self._tell = tell or self._write_line
+        self._written_at = time.monotonic()
+
+    def __call__(self, some: int) -> None:
+        """Take note of `some` more bytes."""
+        self._done += some
+        self._tell(self._done, self._total)
+
+    def _write_line(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._written_at >= _SECONDS_OF_A_LINE:
+            self._written_at = now
+            text = f"{self._what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+            print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
+
+
+def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
+    """Bring the output files of a job that has ended into its folder of the run, manifest last."""
+    folder = snapshot.run.output_folder(state.job_arn)
+    listed = _read_listing(folder)
+    damaged = [name for name, size in listed.items() if _size(folder / name) != size]
+    if _is_fetched(folder, listed, state) and not damaged:
+        return folder
+    try:
+        sizes = _download(snapshot, state, folder)
+    except (PlaceError, CredentialsError, AwsError) as error:
+        if not damaged:
+            raise
+        raise _damaged(folder, damaged, str(error)) from error
+    if gone := [name for name in damaged if name not in sizes]:
+        raise _damaged(folder, gone, "S3 does not hold it any more.")
+    if sizes or state.status != "Completed":
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(folder / _LISTING, json.dumps(sizes, indent=1))
+    _journal_counts(snapshot, state, folder / MANIFEST)
+    return folder
+
+
+def _read_listing(folder: Path) -> dict[str, int]:
+    try:
+        return dict(json.loads((folder / _LISTING).read_text("utf-8")))
+    except (OSError, ValueError):
+        return {}
+
+
+def _is_fetched(folder: Path, listed: dict[str, int], state: JobState) -> bool:
+    if listed or (folder / MANIFEST).is_file():
+        return True
+    return state.status != "Completed" and (folder / _LISTING).is_file()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+def _damaged(folder: Path, names: list[str], why: str) -> RunError:
+    path = folder / names[0]
+    found = "is missing" if _size(path) < 0 else f"is damaged ({_size(path):,} bytes)"
+    return RunError(
+        f"The local copy {path} {found}. {why} Restore it from a copy, or delete {folder.name}/{_LISTING} to "
+        "go on with what is there."
+    )
+
+
+def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> dict[str, int]:
+    snapshot.access.ensure()
+    prefix = snapshot.run.output_uri(state.job_arn)
+    wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
+    wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))
+    sizes = {item.uri[len(prefix) :]: item.size for item in wanted}
+    if outside := [name for name in sizes if not name or ".." in PurePosixPath(name).parts]:
+        raise InputError(f"The output {prefix}{outside[0]} would be written outside of the run's folder.")
+    count = TransferProgress(f"downloading the outputs of {state.job}", sum(sizes.values()))
+    for name in sizes:
+        aws.download_file(prefix + name, folder / name, progress=count)
+    return sizes
+
+
+def _journal_counts(snapshot: RunSnapshot, state: JobState, manifest: Path) -> None:
+    """Journal the counts of a manifest where those of the job had not caught up with its end."""
+    try:
+        counts = read_answer(json.loads(manifest.read_bytes()))
+    except (OSError, ValueError, AttributeError):
+        return
+    if counts.get("processed", 0) > state.seen.get("processed", 0):
+        snapshot.run.journal.append(seen_event(state, {**state.seen, **counts}))

@@ -1,0 +1,406 @@
+"""A run: one folder for one batch of work, whose attributes are its ``run.json``."""
+
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bbkit import __version__, aws
+from bbkit.aws import Endpoint
+from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
+from bbkit.core.panels import render
+from bbkit.families import family_of, get_family
+from bbkit.records import InputFile
+from bbkit.run.adoption import adopt_job
+from bbkit.run.creation import PRICES, keep_prices, new_folder, slug, validate_vacant, write_description
+from bbkit.run.journal import Journal
+from bbkit.run.snapshot import RunSnapshot, read_index
+from bbkit.run.source_rows import filled_columns, read_source_rows, write_source_rows
+from bbkit.run.values import JOB_OPTIONS, plain_options, validate_values
+
+_CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One batch of work, which is a folder; its attributes are its ``run.json``.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Where it is now; a copied or moved folder is the same run.
+    run_id : str
+        32 random hexadecimal digits.
+    name : str
+        The folder's name when the run was made; jobs and S3 keys begin with it.
+    model_id, family, invocation_type : str
+        The model, the family its bodies are written for, ``InvokeModel`` or ``Converse``.
+    endpoint : bbkit.aws.Endpoint
+        Endpoint, account and region it was made for.
+    s3_uri : str
+        Place in S3 under which it has a prefix of its own.
+    role_arn : str
+        The role Bedrock assumes.
+    prompt, system : str
+        Templates the records were made from.
+    parameters : dict
+        Inference parameters, such as ``max_tokens``.
+    source_fingerprint : dict
+        ``rows, columns, sha256`` of the rows the records were made of.
+    created_at : datetime
+        UTC.
+    bbkit_version : str
+        The version that made it.
+    job_options : dict
+        ``tags, kms_key_id, vpc_config, timeout_hours, bucket_owner``.
+    prices : str
+        Name of the user's own price file within the folder, or empty; `price_file` is its path.
+    demo : bool
+        Whether the demo made it and may replace it.
+    adopted : dict
+        For a run made from a job's ARN: ``job_arn, input_uri, output_uri``.
+    """
+
+    folder: Path
+    run_id: str
+    name: str
+    model_id: str
+    family: str
+    invocation_type: str
+    endpoint: Endpoint
+    s3_uri: str
+    role_arn: str
+    prompt: str = ""
+    system: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    source_fingerprint: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    bbkit_version: str = __version__
+    job_options: dict[str, Any] = field(default_factory=dict)
+    prices: str = ""
+    demo: bool = False
+    adopted: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def create(
+        cls,
+        folder: str | Path,
+        *,
+        model_id: str,
+        s3_uri: str = "",
+        role_arn: str = "",
+        family: str | None = None,
+        invocation_type: str = "InvokeModel",
+        prompt: str = "",
+        system: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        source: pd.DataFrame | None = None,
+        tags: Mapping[str, str] | None = None,
+        kms_key_id: str = "",
+        vpc_config: Mapping[str, Sequence[str]] | None = None,
+        timeout_hours: int = 24,
+        bucket_owner: str = "",
+        prices: str | Path = "",
+        demo: bool = False,
+    ) -> "Run":
+        """Make the folder of a new run, bound to the account, region and endpoint now in use.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            It must not exist, or be empty. It is there whole or not at all.
+        model_id : str
+            Model id, inference profile id or ARN, as CreateModelInvocationJob takes it
+            (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
+        s3_uri : str
+            Place in S3; empty for the environment's ``BBKIT_S3_URI``.
+        role_arn : str
+            Role that Bedrock assumes; empty for ``BBKIT_ROLE_ARN``.
+        family : str, optional
+            Needed where the model id does not tell it.
+        invocation_type : str
+            ``InvokeModel`` or ``Converse``.
+        prompt, system : str
+            The templates, to be shown in the report.
+        parameters : mapping, optional
+            Inference parameters, to be shown in the report.
+        source : pandas.DataFrame, optional
+            The rows, by record_id: the index, or a column ``record_id`` beside a plain index, or neither for
+            row numbers as `build_records` gives them.
+        tags : mapping of str to str, optional
+            Tags of the jobs.
+        kms_key_id : str
+            KMS key for the outputs; inputs are encrypted as the bucket does by default.
+        vpc_config : mapping, optional
+            ``subnetIds`` and ``securityGroupIds``.
+        timeout_hours : int
+            24 to 168; after it a job is expired.
+        bucket_owner : str
+            Account that owns the bucket, where it is another one.
+        prices : str or pathlib.Path
+            A price file of your own (`bbkit.catalog.prices.load_prices`); the run keeps a copy.
+        demo : bool
+            Let ``bbkit demo`` replace this run.
+
+        Returns
+        -------
+        Run
+            The run.
+
+        Raises
+        ------
+        bbkit.core.errors.RunExistsError
+            The folder holds something else, or a run with records or jobs; one without is replaced.
+        bbkit.core.errors.InputError
+            Values cannot be used: up to three in full, then their count.
+        bbkit.core.errors.FamilyError
+            The family cannot be told from the model id.
+        bbkit.core.errors.CredentialsError
+            There are no credentials.
+        """
+        folder = Path(folder).absolute()
+        validate_vacant(folder)
+        run = cls(
+            folder=folder,
+            run_id=secrets.token_hex(16),
+            name=folder.name,
+            model_id=model_id,
+            family=(
+                get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
+            ).name,
+            invocation_type=invocation_type,
+            endpoint=Endpoint("", "", ""),
+            s3_uri=(s3_uri or os.environ.get("BBKIT_S3_URI", "")).rstrip("/"),
+            role_arn=role_arn or os.environ.get("BBKIT_ROLE_ARN", ""),
+            prompt=prompt,
+            system=system,
+            parameters=dict(parameters or {}),
+            created_at=datetime.now(UTC),
+            job_options={
+                "tags": tags,
+                "kms_key_id": kms_key_id,
+                "vpc_config": vpc_config,
+                "timeout_hours": timeout_hours,
+                "bucket_owner": bucket_owner,
+            },
+            prices=PRICES if prices else "",
+            demo=demo,
+        )
+        validate_values(run)
+        with new_folder(folder) as made:
+            run = replace(
+                run,
+                job_options=plain_options(run.job_options),
+                endpoint=aws.find_endpoint(),
+                source_fingerprint=write_source_rows(source, made / "source.parquet"),
+            )
+            keep_prices(prices, made)
+            write_description(run, made)
+        return run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "Run":
+        """Open the run in a folder.
+
+        Parameters
+        ----------
+        folder : str or pathlib.Path
+            The folder.
+
+        Returns
+        -------
+        Run
+            The run, without talking to AWS.
+
+        Raises
+        ------
+        bbkit.core.errors.RunNotFoundError
+            There is no run in it.
+        """
+        folder = Path(folder).absolute()
+        try:
+            described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            described["endpoint"] = Endpoint(
+                *(described.pop(name) for name in ("endpoint", "account", "region"))
+            )
+            described["created_at"] = datetime.fromisoformat(described["created_at"])
+            known = {item.name for item in fields(cls)}
+            return cls(folder=folder, **{name: value for name, value in described.items() if name in known})
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise RunNotFoundError(
+                f"{folder} holds no run. Make one with Run.create, or name the folder of one."
+            ) from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
+
+    @classmethod
+    def adopt(cls, job_arn: str, folder: str | Path) -> "Run":
+        """Make a run of a job that is already there, whoever made it.
+
+        Parameters
+        ----------
+        job_arn : str
+            The job's ARN.
+        folder : str or pathlib.Path
+            It must not exist, or be empty.
+
+        Returns
+        -------
+        Run
+            With the job in its journal and, where they can still be read, the records it was given.
+
+        Raises
+        ------
+        bbkit.core.errors.InputError
+            It is no ARN of a batch job, or one of another account or region.
+        bbkit.core.errors.CredentialsError
+            There are no credentials.
+        bbkit.core.errors.AwsError
+            AWS knows no such job here, or refused.
+        bbkit.core.errors.RunExistsError
+            The folder holds a run or something else.
+        """
+        folder = Path(folder).absolute()
+        validate_vacant(folder)
+        with new_folder(folder) as made:
+            run = adopt_job(cls, job_arn, made, folder)
+            write_description(run, made)
+        return run
+
+    def change(self, **options: Any) -> "Run":
+        """Change what later submissions are made with, such as a role that was wrong.
+
+        Parameters
+        ----------
+        **options
+            Of `Run.create`: ``role_arn, tags, kms_key_id, vpc_config, timeout_hours, bucket_owner, prices``.
+            A request already intended is repeated as it was.
+
+        Returns
+        -------
+        Run
+            The changed run; ``run.json`` is written anew.
+
+        Raises
+        ------
+        bbkit.core.errors.InputError
+            Another name, or a value that cannot be used.
+        """
+        if unknown := sorted(set(options) - set(_CHANGEABLE)):
+            raise InputError(f"{unknown[0]!r} cannot change; these can: {', '.join(_CHANGEABLE)}.")
+        job_options = {name: value for name, value in options.items() if name in JOB_OPTIONS}
+        own: dict[str, Any] = {name: str(value) for name, value in options.items() if name not in JOB_OPTIONS}
+        if own.get("prices"):
+            own["prices"] = PRICES
+        run = replace(self, **own, job_options={**self.job_options, **job_options})
+        validate_values(run)
+        run = replace(run, job_options=plain_options(run.job_options))
+        keep_prices(options.get("prices", ""), self.folder)
+        write_description(run, self.folder)
+        return run
+
+    @property
+    def s3_prefix(self) -> str:
+        """This run's own prefix in S3, ending in ``/``: ``input/`` and ``output/`` are under it."""
+        return f"{self.s3_uri}/{self.label}/"
+
+    @property
+    def label(self) -> str:
+        """Its name and the first eight digits of its id: what its jobs and objects are known by."""
+        return f"{slug(self.name)}-{self.run_id[:8]}"
+
+    @property
+    def price_file(self) -> str:
+        """The price file of one's own within the run's folder; empty where it has none."""
+        return str(self.folder / self.prices) if self.prices else ""
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of its jobs."""
+        return Journal(self.folder / "jobs.jsonl")
+
+    def record_files(self, attempt: int | None = None) -> list[InputFile]:
+        """List the input files written for this run.
+
+        Parameters
+        ----------
+        attempt : int, optional
+            Only of this attempt.
+
+        Returns
+        -------
+        list of InputFile
+            By attempt and number; empty before `write_records`.
+        """
+        return [file for file in read_index(self.folder)[0] if attempt in (None, file.attempt)]
+
+    def read_source(self) -> pd.DataFrame | None:
+        """Read the rows the records were made of.
+
+        Returns
+        -------
+        pandas.DataFrame or None
+            Indexed by record_id (string); None when none were kept.
+        """
+        return read_source_rows(self.folder / "source.parquet")
+
+    @property
+    def prompt_columns(self) -> list[str]:
+        """Columns of the source that the prompt was filled from; none where no source was kept."""
+        return filled_columns(self.prompt, self.folder / "source.parquet")
+
+    def output_folder(self, job_arn: str) -> Path:
+        """The folder that takes a job's output files; it need not exist."""
+        return self.folder / "outputs" / job_arn.rpartition("/")[2]
+
+    def output_uri(self, job_arn: str) -> str:
+        """Where a job writes in S3, ending in ``/``: the service adds the job's id to the URI it was given
+        (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html).
+        """
+        own = job_arn != self.adopted.get("job_arn")
+        base = f"{self.s3_prefix}output" if own else self.adopted["output_uri"]
+        return f"{base}/{job_arn.rpartition('/')[2]}/"
+
+    def check_endpoint(self) -> None:
+        """Make sure that calls go where the run was made for.
+
+        Raises
+        ------
+        bbkit.core.errors.PlaceError
+            They go elsewhere now; both endpoints are named.
+        bbkit.core.errors.CredentialsError
+            There are no credentials.
+        """
+        # What needs no call is compared first: the other endpoint may not be reachable from here.
+        now = aws.find_signer().endpoint
+        if (now.region, now.is_standin) == (self.endpoint.region, self.endpoint.is_standin):
+            now = aws.find_endpoint()
+        if not self.endpoint.same_as(now):
+            raise PlaceError(
+                f"Run {self.name!r} was made for {self.endpoint}; the credentials now in use are for {now}. "
+                "Set the environment it was made with."
+            )
+
+    def __repr__(self) -> str:
+        lines = "\n".join(f"  {name:8} {text}" for name, text in RunSnapshot.read(self).summarize().items())
+        return f"Run {self.name!r}\n{lines}"
+
+    def _repr_html_(self) -> str:
+        return render("run", room="run", name=self.name, facts=RunSnapshot.read(self).summarize())
+
+
+def as_run(given: Any) -> Run:
+    """Take a run, or open the one in a folder."""
+    if isinstance(given, str | Path):
+        return Run.open(given)
+    if not isinstance(given, Run):
+        raise InputError(
+            f"A run is what Run.create or Run.open gave, or its folder, not {type(given).__name__}."
+        )
+    return given

@@ -1,0 +1,97 @@
+"""What CreateModelInvocationJob will be asked with: every fault of it, as findings."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bbkit.checks import check_arn, check_s3_uri
+from bbkit.core.errors import InputError
+from bbkit.core.findings import Finding
+
+if TYPE_CHECKING:
+    from bbkit.run.run import Run
+
+JOB_OPTIONS = ("tags", "kms_key_id", "vpc_config", "timeout_hours", "bucket_owner")
+"""What the jobs of a run are created with beside model, role and place in S3."""
+
+_SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
+_TAG = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*", re.ASCII)
+_NETWORK = re.compile(r"[-0-9a-zA-Z]{1,32}")
+_MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
+
+
+def validate_values(run: "Run") -> None:
+    """Raise every fault of a run's values at once: up to three in full, then their count."""
+    texts = [f"{fault.finding} {fault.remedy}" for fault in check_values(run)]
+    if texts:
+        more = f" ({len(texts) - 3:,} more errors)" if len(texts) > 3 else ""
+        raise InputError(" ".join(texts[:3]) + more)
+
+
+def check_values(run: "Run") -> Iterator[Finding]:
+    """Find every fault of what a run's jobs will be created with."""
+    for name, given in (("s3_uri", run.s3_uri), ("role_arn", run.role_arn)):
+        if not given:
+            yield _fault(f"There is no {name}.", f"Pass {name}=, or set BBKIT_{name.upper()}.", rule=name)
+    if run.s3_uri:
+        yield from check_s3_uri(run.s3_prefix)
+    if run.role_arn:
+        yield from check_arn("role", run.role_arn)
+    if run.invocation_type not in ("InvokeModel", "Converse"):
+        yield _fault(f"invocation_type is {run.invocation_type!r}.", "It is InvokeModel or Converse.")
+    options = run.job_options
+    for name, check in (("tags", _check_tags), ("vpc_config", _check_network)):
+        value = options.get(name) or {}
+        if isinstance(value, Mapping):
+            yield from check(value)
+        else:
+            yield _fault(f"{name} is {value!r}.", "It takes a mapping, such as a dict.")
+    hours = options.get("timeout_hours", 24)
+    if not (isinstance(hours, int) and 24 <= hours <= 168):
+        yield _fault(f"timeout_hours is {hours!r}.", "A batch job takes whole hours from 24 to 168.")
+    if key := options.get("kms_key_id"):
+        for fault in check_arn("kms_key", key if isinstance(key, str) else repr(key)):
+            yield fault._replace(finding=f"kms_key_id: {fault.finding}")
+    owner = options.get("bucket_owner")
+    if owner and not (isinstance(owner, str) and re.fullmatch(r"[0-9]{12}", owner)):
+        yield _fault(f"bucket_owner is {owner!r}.", "It is text, an account's 12 digits.")
+
+
+def _fault(finding: str, remedy: str, rule: str = "values") -> Finding:
+    return Finding("error", rule, finding, remedy)
+
+
+def _check_tags(tags: Mapping[Any, Any]) -> Iterator[Finding]:
+    if len(tags) > _MOST_TAGS:
+        found = f"tags has {len(tags)} tags; a job takes at most {_MOST_TAGS} ({_SOURCE})."
+        yield _fault(found, "Leave some out.")
+    for key, value in tags.items():
+        for noun, text, least, most in (("key", key, 1, 128), ("value", value, 0, 256)):
+            if not (isinstance(text, str) and least <= len(text) <= most and _TAG.fullmatch(text)):
+                yield _fault(
+                    f"tags has the {noun} {text!r}; it takes text of {least} to {most} letters A-Z a-z, "
+                    f"digits, spaces and . _ : / = + @ - ({_SOURCE}).",
+                    "Rewrite it.",
+                )
+
+
+def _check_network(vpc: Mapping[str, Any]) -> Iterator[Finding]:
+    if vpc and set(vpc) != set(_MOST_IN_NETWORK):
+        named = ", ".join(map(str, vpc))
+        yield _fault(f"vpc_config names {named}.", "It names subnetIds and securityGroupIds.")
+        return
+    for name, ids in vpc.items():
+        most = _MOST_IN_NETWORK[name]
+        listed = isinstance(ids, Sequence) and not isinstance(ids, str) and 1 <= len(ids) <= most
+        if not listed or not all(isinstance(item, str) and _NETWORK.fullmatch(item) for item in ids):
+            yield _fault(
+                f"vpc_config has {name} {ids!r}; it takes a list of 1 to {most} ids, each of at most "
+                f"32 letters, digits and hyphens ({_SOURCE}).",
+                "Correct them.",
+            )
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring the options of a run's jobs, found to be right, into the form that ``run.json`` keeps."""
+    vpc = {name: list(ids) for name, ids in (options.get("vpc_config") or {}).items()}
+    return {**options, "tags": dict(options.get("tags") or {}), "vpc_config": vpc}
