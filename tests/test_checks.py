@@ -1,8 +1,10 @@
 """Bodies: every rule fires on what breaks it and keeps silent beside it; correct bodies are left in peace."""
 
+import ast
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,13 @@ from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, claude
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bbkit
 from bbkit import aws
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, check_arn, check_job_name, check_records, check_s3_uri
 from bbkit.core.errors import FamilyError, InputError
+from bbkit.core.files import read_data
+from bbkit.core.findings import SEVERITIES
 from bbkit.families import FAMILIES
 from bbkit.records import estimate_tokens
 
@@ -30,7 +35,10 @@ def no_region(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def check_body(body: Any, model_id: str, invocation_type: str = "InvokeModel") -> pd.DataFrame:
-    return check_records([("r1", body)], model_id, invocation_type=invocation_type, quotas=ONE)
+    found = check_records([("r1", body)], model_id, invocation_type=invocation_type, quotas=ONE)
+    for rule, severity in zip(found["rule"], found["severity"], strict=True):
+        assert severity in RULES[rule]["severity"]
+    return found
 
 
 @pytest.mark.parametrize("one", BODIES, ids=lambda one: f"{one.family}: {one.variety}")
@@ -61,6 +69,47 @@ def test_a_rule_fires_and_its_near_miss_does_not(case: Case) -> None:
     assert broken["finding"].str.len().min() > 10 and broken["remedy"].str.len().min() > 5
     near = check_body(case.near, case.model_id, case.invocation_type)
     assert near.empty, near[["rule", "finding"]].to_dict("records")
+
+
+REFERENCE = read_data("findings")
+MAKERS = {
+    "Finding": 1,
+    "Mistake": 1,
+    "error_at": 1,
+    "not_seen": 0,
+    "_fault": 0,
+    "_finding": 0,
+    "_too_much": 0,
+}
+
+
+def rules_in(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    """Every rule that is written where a finding is made, with its severity where that is written too."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in MAKERS:
+            given = [one.value if isinstance(one, ast.Constant) else None for one in call.args]
+            rule = given[MAKERS[call.func.id] :][:1]
+            if rule and isinstance(rule[0], str):
+                yield rule[0], given[0] if call.func.id == "Finding" and given[0] else ""
+
+
+def test_every_rule_is_in_the_reference() -> None:
+    listed: dict[str, set[str]] = {}
+    for rules in REFERENCE.values():
+        for rule, about in rules.items():
+            assert about["severity"] and set(about["severity"]) <= set(SEVERITIES)
+            assert about["meaning"].endswith(".") and about["remedy"].endswith((".", "..."))
+            listed.setdefault(rule, set()).update(about["severity"])
+    root = Path(bbkit.__file__).parent
+    written = {
+        found
+        for path in root.rglob("*.py") if "standin" not in path.parts
+        for found in rules_in(ast.parse(path.read_text(encoding="utf-8")))
+    }  # fmt: skip
+    assert len(written) > 80
+    for rule, severity in written:
+        assert rule in listed, rule
+        assert not severity or severity in listed[rule], (rule, severity)
 
 
 def test_every_rule_about_bodies_is_tested() -> None:

@@ -6,8 +6,8 @@ A batch job does not validate `modelInput`: one whose bodies are all wrong runs 
 from bbkit.checks._media import iter_places
 from bbkit.checks._names import check_arn, check_job_name, check_s3_uri
 from bbkit.checks._records import RecordCheck
-from bbkit.checks._rules import RULES
 from bbkit.checks._sources import check_lines, check_records
+from bbkit.core.files import read_data
 
 __all__ = [
     "RULES",
@@ -19,3 +19,6 @@ __all__ = [
     "check_s3_uri",
     "iter_places",
 ]
+
+RULES = read_data("findings")["check_records"]
+"""The rules of `check_records`, which ``allow=`` takes by name: severities, meaning and remedy of each."""
