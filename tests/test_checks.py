@@ -210,16 +210,16 @@ def test_duplicate_ids_are_named_with_how_often() -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 400), max_size=300), st.integers(1, 50))
 def test_duplicates_are_counted_whatever_the_chunks(numbers: list[int], chunk: int) -> None:
-    from bbkit.checks import _duplicates
+    from bbkit.checks import records
 
-    before, _duplicates._CHUNK = _duplicates._CHUNK, chunk
+    before, records._CHUNK = records._CHUNK, chunk
     try:
-        seen = _duplicates.Duplicates()
+        seen = records.Duplicates()
         for line, number in enumerate(numbers, 1):
             seen.add(f"id {number}", line)
         seen.flush()
     finally:
-        _duplicates._CHUNK = before
+        records._CHUNK = before
     expected = {f"id {number}": times for number, times in Counter(numbers).items() if times > 1}
     assert seen.times == expected
     assert seen.count == sum(expected.values()) - len(expected)
@@ -354,7 +354,7 @@ def list_places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]
 @settings(max_examples=300, deadline=None)
 @given(st.sampled_from(BODIES), st.integers(0, 200), st.one_of(st.just(...), JSON_VALUES))
 def test_the_fast_way_finds_what_the_slow_way_finds(one: Documented, position: int, value: Any) -> None:
-    from bbkit.checks._bodies import BodyCheck
+    from bbkit.checks.bodies import BodyCheck
     from bbkit.families import family_of
 
     body = json.loads(json.dumps(one.body))

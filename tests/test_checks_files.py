@@ -193,7 +193,7 @@ def test_files_and_jobs_against_the_quotas(write: Callable[..., Path], tmp_path:
 
 
 def test_a_line_is_found_whole_wherever_blocks_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bbkit.checks import _sources
+    from bbkit.checks import files
     from bbkit.records import input_sets
 
     path = tmp_path / "in.jsonl"
@@ -203,7 +203,7 @@ def test_a_line_is_found_whole_wherever_blocks_end(tmp_path: Path, monkeypatch: 
     for block in (1, 2, 7, 64, 1000):
         monkeypatch.setattr(input_sets, "_BLOCK", block)
         assert found_in(path) == expected
-    monkeypatch.setattr(_sources, "HELD_BYTES", len(line("a")) + 5)
+    monkeypatch.setattr(files, "CHECKED_BYTES", len(line("a")) + 5)
     monkeypatch.setattr(input_sets, "_BLOCK", 16)
     found = check_records(path, HAIKU_3, quotas=ONE)
     assert found[found["rule"] == "line_too_long"]["line"].tolist() == [3]

@@ -1,12 +1,16 @@
 """Will Bedrock take these records, and the model these bodies? Asked before anything is sent or paid for.
 
 A batch job does not validate `modelInput`: one whose bodies are all wrong runs to its end and holds nothing.
+Records flow from memory or `files` line by line through `RecordCheck` (`records`): JSON, id and members
+(`lines`), then the body (`bodies`), which a type made of its family's description accepts in C
+(`descriptions`) or which is walked for every fault (`walking`). A line that was checked is passed on, to be
+staged and split. Findings that are alike become one (`groups`). `names` has job names, S3 URIs and ARNs.
 """
 
-from bbkit.checks._media import iter_places
-from bbkit.checks._names import check_arn, check_job_name, check_s3_uri
-from bbkit.checks._records import RecordCheck
-from bbkit.checks._sources import check_lines, check_records
+from bbkit.checks.bodies import media_uris
+from bbkit.checks.files import check_lines, check_records
+from bbkit.checks.names import check_arn, check_job_name, check_s3_uri
+from bbkit.checks.records import RecordCheck
 from bbkit.core.files import read_data
 
 __all__ = [
@@ -17,7 +21,7 @@ __all__ = [
     "check_lines",
     "check_records",
     "check_s3_uri",
-    "iter_places",
+    "media_uris",
 ]
 
 RULES = read_data("findings")["check_records"]

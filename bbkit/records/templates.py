@@ -80,7 +80,8 @@ def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int =
             )
         column = column.astype(object).where(~null, "")
     if isinstance(column.dtype, pd.StringDtype):
-        return column.to_list()
+        texts: list[str] = column.to_list()
+        return texts
     return [
         value if type(value) is str else _text_of(value, column.name, row)
         for row, value in enumerate(column.to_list(), first_row)

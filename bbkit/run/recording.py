@@ -13,7 +13,7 @@ import pandas as pd
 
 from bbkit.aws import split_s3_uri
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks import RULES, RecordCheck, check_lines, iter_places
+from bbkit.checks import RULES, RecordCheck, check_lines, media_uris
 from bbkit.core.errors import AwsError, CredentialsError, InputError, RecordsError, RunExistsError
 from bbkit.core.files import move
 from bbkit.core.findings import Findings
@@ -207,4 +207,4 @@ def _media_uris(line: bytes) -> list[str]:
     except RecordsError:
         # Written all the same by someone who allowed it: no body, no media.
         return []
-    return [uri for _, uri in iter_places(body) if uri.startswith("s3://") and uri.count("/") > 2]
+    return [uri for uri in media_uris(body) if uri.startswith("s3://") and uri.count("/") > 2]

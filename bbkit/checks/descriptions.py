@@ -1,24 +1,90 @@
-"""A description turned into a msgspec type: what it accepts has no fault of structure, told in C.
+"""What a body is described by: botocore's shape of a Converse request made a description, and a description
+made a msgspec type.
 
-The type is narrower than the description where that is cheaper (media, exclusive groups, open objects):
-what it refuses is walked value by value, so it decides speed and never a finding.
+What a type accepts has no fault of structure, told in C. It is narrower than its description where that is
+cheaper (media, exclusive groups, open objects): what it refuses is walked value by value, so it decides speed
+and never a finding.
 """
 
 import dataclasses
-from functools import reduce
+from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal
 
 import msgspec
 
+from bbkit import aws
 from bbkit.families.requests import Field
+
+_SIMPLE = {
+    "boolean": "boolean",
+    "integer": "integer",
+    "long": "integer",
+    "float": "number",
+    "double": "number",
+}
+
+
+def converse_field(remarks: Field) -> Field:
+    """Describe a Converse body by the service's own model, with the family's remarks laid over it."""
+    return _lay_over(_shaped(), remarks)
+
+
+@cache
+def _shaped() -> Field:
+    shape = aws.converse_input_shape()
+    return Field(
+        "object", members={name: _field(one) for name, one in shape.members.items() if name != "modelId"}
+    )
+
+
+def _field(shape: Any) -> Field:
+    kind = shape.type_name
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if kind == "structure":
+        return _structure(shape)
+    if kind == "list":
+        return Field("array", items=_field(shape.member), min_length=least, max_length=most)
+    if kind == "map":
+        return Field("object", open=True, items=_field(shape.value), min_length=least, max_length=most)
+    if kind == "blob":
+        return Field("string", base64=True, min_length=1)
+    if kind in _SIMPLE:
+        return Field(_SIMPLE[kind], low=least, high=most)
+    values = tuple(getattr(shape, "enum", ()) or ())
+    return Field("string", values=values, min_length=least, max_length=most)
+
+
+def _structure(shape: Any) -> Field:
+    if shape.is_document_type:
+        return Field("any")
+    members = {
+        name: dataclasses.replace(_field(member), required=name in shape.required_members)
+        for name, member in shape.members.items()
+    }
+    groups = (tuple(members),) if shape.is_tagged_union else ()
+    return Field("object", members=members, exactly_one=groups)
+
+
+def _lay_over(shaped: Field, remarks: Field) -> Field:
+    changes: dict[str, Any] = {"required": shaped.required or remarks.required}
+    if remarks.mistakes:
+        changes["mistakes"] = remarks.mistakes
+    if remarks.min_length is not None:
+        changes["min_length"] = remarks.min_length
+    if remarks.blank:
+        changes["blank"] = remarks.blank
+    if remarks.items is not None and shaped.items is not None:
+        changes["items"] = _lay_over(shaped.items, remarks.items)
+    members = {name: one for name, one in shaped.members.items() if name not in remarks.mistakes}
+    laid = {name: _lay_over(members[name], remark) for name, remark in remarks.members.items()}
+    return dataclasses.replace(shaped, **changes, members=members | laid)
+
 
 # msgspec 0.22 crashes when the garbage collector takes a union of struct types; these are made once a family,
 # so that keeping them costs little.
 _KEPT: list[type] = []
 _NEVER = Literal["\0 a name that is known to be wrong"]
-
-
 _BODIES: dict[str, Any] = {}
 
 
@@ -55,14 +121,14 @@ def _boolean(field: Field) -> Any:
 
 
 def _tagged(field: Field) -> Any:
-    made = {name: _struct(variant, field.tag, name) for name, variant in field.variants.items()}
+    made = {name: _object(variant, field.tag, name) for name, variant in field.variants.items()}
     kept = [name for name, one in made.items() if one is not None]
     if len(kept) == 1:
         # msgspec takes a lone tagged struct without its tag.
         (name,) = kept
         tag = dataclasses.replace(field.variants[name].members[field.tag], values=(name,))
         variant = field.variants[name]
-        return _struct(dataclasses.replace(variant, members={**variant.members, field.tag: tag}))
+        return _object(dataclasses.replace(variant, members={**variant.members, field.tag: tag}))
     return _union([made[name] for name in kept])
 
 
@@ -97,12 +163,12 @@ def _union(made: list[Any]) -> Any:
     return reduce(or_, kept) if kept else None
 
 
-def _struct(field: Field, tag: str = "", name: str = "") -> Any:
+def _object(field: Field, tag: str = "", name: str = "") -> Any:
     if not field.members and field.open and not field.mistakes:
-        held: Any = Any if field.items is None else _make(field.items)
-        if held is None:
+        items: Any = Any if field.items is None else _make(field.items)
+        if items is None:
             return None
-        return Annotated[dict[str, held], _meta(min_length=field.min_length, max_length=field.max_length)]
+        return Annotated[dict[str, items], _meta(min_length=field.min_length, max_length=field.max_length)]
     alone = {member for group in field.exactly_one for member in group[:1]}
     left_out = {member for group in (*field.exactly_one, *field.at_most_one) for member in group[1:]}
     members: list[tuple[str, Any, Any]] = []
@@ -132,7 +198,7 @@ _MAKERS = {
     "number": _number,
     "boolean": _boolean,
     "array": _array,
-    "object": _struct,
+    "object": _object,
     "tagged": _tagged,
     "either": _either,
 }

@@ -31,7 +31,7 @@ _KIND_NAMES = {
 }
 
 
-def find_faults(field: Field, body: Any, source: str = "", date: str = "") -> list[Finding]:
+def find_faults(field: Field, body: Any, source: str, date: str) -> list[Finding]:
     """Report everything in which a body departs from its description."""
     return _Walk(source, date).walk(field, body, "")
 

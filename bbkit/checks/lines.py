@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from bbkit.checks._media import iter_objects
+from bbkit.checks.bodies import iter_objects
 from bbkit.core.findings import Finding
 
 _decode = msgspec.json.Decoder().decode
@@ -14,15 +14,15 @@ _NOT_UTF8 = "Save the file as UTF-8, without BOM."
 _NO_NUMBER = "JSON has no NaN and no infinity: give a number, or leave the name out."
 
 
-def read_line(line: bytes) -> tuple[Any, list[Finding]]:
-    """Read one line as JSON, as leniently as it takes to say what is wrong with it."""
+def parse_line(line: bytes) -> tuple[Any, list[Finding]]:
+    """The value of a line and what is wrong with its JSON, read as leniently as it takes to say so."""
     try:
         return _decode(line), []
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _read_again(line)
+        return _parse_again(line)
 
 
-def _read_again(line: bytes) -> tuple[Any, list[Finding]]:
+def _parse_again(line: bytes) -> tuple[Any, list[Finding]]:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -97,7 +97,7 @@ def _iter_texts(value: Any) -> Any:
                 waiting.append(item)
 
 
-def record_faults(record: Any) -> list[Finding]:
+def check_members(record: Any) -> list[Finding]:
     """What is wrong with a line's value beside its body."""
     if type(record) is not dict:
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(record), "a single value")

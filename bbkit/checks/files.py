@@ -1,0 +1,212 @@
+"""Where records come from: memory, files, folders, S3; and what is wrong with such files as a whole."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from bbkit.catalog.quotas import Quotas
+from bbkit.checks.records import SMALLER, RecordCheck
+from bbkit.core.findings import Finding, Findings
+from bbkit.families import Family
+from bbkit.records.input_sets import InputSet, iter_blocks, list_input_set, split_lines
+from bbkit.records.lines import Records, iter_pairs
+
+CHECKED_BYTES = 1 << 26
+"""The longest line that is checked, in bytes; `check_records` holds no longer one in memory."""
+
+_MAGIC = (
+    (b"\x1f\x8b", "a gzip file"),
+    (b"BZh", "a bzip2 file"),
+    (b"PK\x03\x04", "a zip file"),
+    (b"\x28\xb5\x2f\xfd", "a zstd file"),
+    (b"PAR1", "a Parquet file"),
+    (b"\xff\xfe", "text in UTF-16"),
+    (b"\xfe\xff", "text in UTF-16"),
+)
+_PRETTY = re.compile(rb"\s*(?:\{|\[\s*\{?)[ \t]*\r?\n")
+_BOM = b"\xef\xbb\xbf"
+_BLANK = Finding("warning", "blank_line", "The line is blank.", "Take it out: every line is one JSON object.")
+_REMEDIES = {
+    "text": "Save it as UTF-8 with a newline after every record.",
+    "JSON": "Write every record on one line, as json.dumps does without indent.",
+}
+
+
+def check_records(
+    records: Records,
+    model_id: str,
+    *,
+    family: str | Family | None = None,
+    invocation_type: str = "InvokeModel",
+    quotas: Quotas | None = None,
+) -> Findings:
+    """Check records before anything is sent or paid for, also JSONL that other code wrote.
+
+    Parameters
+    ----------
+    records : DataFrame, iterable, str or Path
+        A frame of `build_records`; an iterator of such frames, of ``(record_id, model_input)`` or of objects
+        with ``recordId`` and ``modelInput``; a ``.jsonl`` file, a folder of them or an ``s3://`` place, read
+        in blocks.
+    model_id : str
+        The job's model.
+    family : str or Family, optional
+        Whose bodies they are, where the model id does not say it.
+    invocation_type : str
+        ``InvokeModel`` or ``Converse``.
+    quotas : Quotas, optional
+        What a job takes; AWS's dated defaults when left out, ``Quotas.read(model_id)`` for the account's own.
+
+    Returns
+    -------
+    Findings
+        One row per finding; alike ones are one row with their `count`, whose text names three. Empty when
+        there is nothing to say.
+
+    Raises
+    ------
+    bbkit.core.errors.FamilyError
+        When the family cannot be told from the model id.
+    bbkit.core.errors.InputError
+        When there is no file, or what is given holds no records.
+    """
+    check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas)
+    for _ in check_lines(check, records, CHECKED_BYTES):
+        pass
+    return check.finish()
+
+
+def check_lines(check: RecordCheck, records: Records, longest: int = 0) -> Iterator[bytes]:
+    """Check every record and pass its line on, to be staged; by default those too long to check as well."""
+    if not isinstance(records, str | Path):
+        for record_id, body in iter_pairs(records):
+            line = check.check_record(record_id, body)
+            if line is not None:
+                yield line
+        return
+    check.whole = True
+    listed = list_input_set(records)
+    for finding in _check_names(listed, str(records)):
+        check.groups.add(finding)
+    for name in listed.files:
+        yield from _File(check, name).check_lines(longest or max(CHECKED_BYTES, check.quotas.max_file_bytes))
+    for finding in _check_media(check, listed):
+        check.groups.add(finding)
+
+
+def _check_names(listed: InputSet, path: str) -> Iterator[Finding]:
+    if listed.files == [path] and not path.endswith(".jsonl"):
+        found = f"{path} does not end in .jsonl; Bedrock reads no other file."
+        yield Finding("error", "extension", found, "Rename it.", file=path)
+    unread = "is not read: an input file ends in .jsonl"
+    nested = "lies in a folder inside and is read with the others"
+    for names, rule, found, remedy in (
+        (listed.others, "extension", unread, "Rename it, unpacked."),
+        (listed.nested, "nested_file", nested, "Put it beside them, or elsewhere."),
+    ):
+        for name in names[:3]:
+            yield Finding("warning", rule, f"{name} {found}.", remedy, file=name)
+        if len(names) > 3:
+            yield Finding("warning", rule, f"{len(names) - 3:,} more files likewise.", remedy)
+
+
+class _File:
+    """One input file: its lines are checked one by one, and what they are together at its end."""
+
+    def __init__(self, check: RecordCheck, name: str):
+        self.check, self.name = check, name
+        self.number = self.blank = self.bytes = 0
+        self.bom = False
+        self.kind = ""
+
+    def check_lines(self, longest: int) -> Iterator[bytes]:
+        """Check every line and pass it on, but for blank ones and those over `longest` bytes."""
+        before = self.check.records
+        for lines in split_lines(self._iter_text(), longest):
+            if self.blank >= 3 and not any(lines):
+                self.number += len(lines)
+                self.blank += len(lines)
+                continue
+            for line in lines:
+                self.number += 1
+                if type(line) is int:
+                    self._add_long(line)
+                elif not line or line.isspace():
+                    self.blank += 1
+                    if self.blank <= 3:
+                        self._add(_BLANK)
+                else:
+                    if len(line) > CHECKED_BYTES:
+                        self._add_long(len(line))
+                    else:
+                        self.check.check_line(line, self.number, self.name)
+                    yield line + b"\n"
+        if self.blank > 3:
+            self._add(_BLANK._replace(count=self.blank - 3))
+        self._check_whole(self.check.records - before)
+
+    def _add(self, finding: Finding) -> None:
+        self.check.groups.add(finding._replace(file=self.name, line=self.number))
+
+    def _add_long(self, size: int) -> None:
+        self.check.records += 1
+        if size > self.check.quotas.max_file_bytes:
+            self.check.add_too_large("line", size, self.number, self.name)
+        else:
+            found = f"The line has {size:,} bytes and was not checked; lines up to {CHECKED_BYTES:,} are."
+            self._add(Finding("warning", "line_too_long", found, SMALLER))
+
+    def _iter_text(self) -> Iterator[bytes]:
+        """The blocks without the byte order mark; none of a file that is no lines of text."""
+        for block in iter_blocks(self.name):
+            text = block if self.bytes else self._begin(block)
+            if self.kind:
+                return
+            self.bytes += len(text)
+            yield text
+
+    def _begin(self, block: bytes) -> bytes:
+        self.kind = next((kind for magic, kind in _MAGIC if block.startswith(magic)), "")
+        self.bom = block.startswith(_BOM)
+        text = block.removeprefix(_BOM)
+        if _PRETTY.match(text):
+            self.kind = "JSON spread over several lines"
+        elif b"}\r{" in text and b"\n" not in text:
+            self.kind = "text whose lines end in carriage returns alone"
+        return text
+
+    def _check_whole(self, records: int) -> None:
+        check, name, add = self.check, self.name, self.check.groups.add
+        check.bytes += self.bytes
+        if self.kind:
+            rule = "not_utf8" if "UTF-16" in self.kind else "not_jsonl"
+            check.unwritable.add(rule)
+            remedy = _REMEDIES.get(self.kind.split()[0], "Unpack or convert it: Bedrock reads plain lines.")
+            found = f"{name} is {self.kind}, not lines of JSON."
+            return add(Finding("error", rule, found, remedy, file=name))
+        if self.bom:
+            found = f"{name} begins with a byte order mark, which JSON does not allow."
+            add(Finding("error", "bom", found, "Save it as UTF-8 without BOM.", file=name))
+        if not records:
+            add(Finding("error", "empty_file", f"{name} holds no record.", "Leave it out.", file=name))
+        found = f"{name} has {records:,} records; an input file takes"
+        check.check_quota("max_records_per_file", records, found, name)
+        found = f"{name} has {self.bytes:,} bytes; an input file takes"
+        check.check_quota("max_file_bytes", self.bytes, found, name)
+
+
+def _check_media(check: RecordCheck, listed: InputSet) -> Iterator[Finding]:
+    alone = not listed.folder and bool(listed.files) and listed.files[0].startswith("s3://")
+    for uri, first in check.media.items():
+        found = remedy = ""
+        if listed.folder and not uri.startswith(listed.folder):
+            found = f"{uri} is not in the job's folder {listed.folder}."
+            remedy = "Put the media into the folder of the job."
+        elif listed.folder and uri not in listed.keys:
+            found = f"{uri} does not exist in the job's folder."
+            remedy = "Upload it, or write its URI as it is in S3, where case counts."
+        elif alone:
+            found = f"{uri} is named, and the input is a single file, not the folder that holds both."
+            remedy = "Name the folder of the job as its input."
+        if found:
+            yield first._replace(finding=found, remedy=remedy)

@@ -1,0 +1,252 @@
+"""The check itself: records one after another, from memory or a file, in bounded memory."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bbkit import aws
+from bbkit.catalog.models import check_model
+from bbkit.catalog.quotas import Quotas
+from bbkit.checks.bodies import BodyCheck, media_uris
+from bbkit.checks.groups import Groups
+from bbkit.checks.lines import check_members, parse_line
+from bbkit.core.errors import InputError
+from bbkit.core.findings import Finding, Findings
+from bbkit.core.text import count_noun
+from bbkit.families import Family, family_of
+from bbkit.records import input_line
+from bbkit.records.lines import holds_nan
+
+SMALLER = "Make the record smaller."
+_CHUNK = 1 << 16
+_REMEMBERED = 1000
+
+
+class RecordCheck:
+    """Checks records one after another and gives the table of findings at the end.
+
+    `unwritable` are the rules of records that could not be passed on, `whole` is whether those given are all.
+    """
+
+    def __init__(
+        self,
+        model_id: str,
+        *,
+        family: str | Family | None = None,
+        invocation_type: str = "InvokeModel",
+        quotas: Quotas | None = None,
+    ):
+        self.model_id = model_id
+        self.quotas = quotas or Quotas.defaults(model_id)
+        self.family = family_of(model_id, invocation_type=invocation_type, family=family)
+        self.groups = Groups()
+        self.records = 0
+        self.bytes = 0
+        self.whole = False
+        self.unwritable: set[str] = set()
+        self.media: dict[str, Finding] = {}
+        self._duplicates = Duplicates()
+        self._bodies = BodyCheck(self.family, model_id)
+        self._add(check_model(model_id, aws.find_region()))
+        if self.family.request is None:
+            found = f"{self.family.title} is read, not written: batch inference does not offer it."
+            remedy = "Take a model that batch inference lists."
+            self.groups.add(Finding("error", "family_not_offered", found, remedy))
+
+    def check_line(self, line: bytes, number: int, file: str | None = None, body: Any = None) -> None:
+        """Check one line without its newline; `body` is what it was made of, where the line says less."""
+        self.records += 1
+        record, faults = parse_line(line)
+        if type(record) is not dict:
+            unreadable = record is None and faults
+            return self._add(faults if unreadable else faults + check_members(record), number, file)
+        record_id = record.get("recordId")
+        body = record.get("modelInput") if body is None else body
+        if len(record) != 2 or type(record_id) is not str or type(body) is not dict or not record_id.strip():
+            faults = faults + check_members(record)
+        record_id = record_id if type(record_id) is str else None
+        if record_id is not None:
+            self._duplicates.add(record_id, number, file)
+        if type(body) is dict:
+            # What is no number was found in the line, or before it was written.
+            faults = faults + [one for one in self._bodies.faults(body, len(line)) if one.rule != "nan"]
+            if self._bodies.walked and self.family.media_in_s3:
+                self._note_media(body, number, file, record_id)
+        if faults:
+            self._add(faults, number, file, record_id)
+
+    def _note_media(self, body: Any, number: int, file: str | None, record_id: str | None) -> None:
+        for uri in set(media_uris(body)):
+            known = self.media.get(uri)
+            self.media[uri] = (
+                known._replace(count=known.count + 1)
+                if known
+                else Finding("error", "media_place", "", "", "", file, number, record_id)
+            )
+
+    def _add(
+        self,
+        faults: Iterable[Finding],
+        number: int | None = None,
+        file: str | None = None,
+        record_id: str | None = None,
+    ) -> None:
+        for fault in faults:
+            self.groups.add(fault._replace(file=file, line=number, record_id=record_id))
+
+    def check_record(self, record_id: Any, body: Any) -> bytes | None:
+        """Check a record in memory as the line that is written; give that line, None where there is none."""
+        row = self.records + 1
+        shown = record_id if type(record_id) is str else None
+        try:
+            line = input_line(record_id, body)
+        except (InputError, ValueError, OverflowError, RecursionError) as error:
+            self.records += 1
+            self._leave_out(_unwritable(error), row, None, shown)
+            return None
+        self.bytes += len(line)
+        if len(line) > self.quotas.max_file_bytes:
+            self.add_too_large("record", len(line), row, None, shown)
+        if b"null" in line and holds_nan(body):
+            found = "The body holds NaN or infinity, which is no JSON number."
+            remedy = "Give a number, or leave the name out."
+            self._leave_out(Finding("error", "nan", found, remedy), row, None, shown)
+            self.check_line(line, row, body=body)
+        else:
+            self.check_line(line, row)
+        return line
+
+    def add_too_large(
+        self, what: str, size: int, number: int, file: str | None, record_id: str | None = None
+    ) -> None:
+        """Add that a record is larger than an input file may be."""
+        most = f"a whole input file takes at most {self.quotas.max_file_bytes:,} ({self.quotas.note})"
+        fault = Finding("error", "record_bytes", f"The {what} has {size:,} bytes; {most}.", SMALLER)
+        self._leave_out(fault, number, file, record_id)
+
+    def _leave_out(self, fault: Finding, number: int, file: str | None, record_id: str | None) -> None:
+        self.unwritable.add(fault.rule)
+        self._add([fault], number, file, record_id)
+
+    def finish(self) -> Findings:
+        """Give everything found."""
+        self._add_duplicates()
+        buckets = sorted({uri.split("/")[2] for uri in self.media if uri.count("/") > 2})
+        if len(buckets) > 1:
+            found = f"Media lie in {len(buckets)} buckets, such as {buckets[0]} and {buckets[1]}."
+            remedy = "Put the input files and all media into one folder of one bucket."
+            self.groups.add(Finding("error", "media_place", found, remedy))
+        self._check_job()
+        return self.groups.table()
+
+    def _add_duplicates(self) -> None:
+        again = self._duplicates
+        again.flush()
+        if again.first is None:
+            return
+        record_id, line, file = again.first
+        found = f"record_id {record_id!r} occurs {again.times[record_id]:,} times"
+        if others := [repr(one) for one in again.times if one != record_id][:2]:
+            more = again.distinct - 1 - len(others)
+            found += f" (also {', '.join(others)}" + (f", and {more:,} more)" if more else ")")
+        remedy = "Give every record an id of its own: answers are joined by it."
+        row = Finding("error", "record_id_duplicate", f"{found}.", remedy, "recordId", count=again.count)
+        self._add([row], line, file, record_id)
+
+    def _check_job(self) -> None:
+        """Compare the counts and sizes of a job with its quotas."""
+        quotas, model_id = self.quotas, self.model_id
+        if not self.records:
+            remedy = "Give at least one record."
+            self.groups.add(Finding("error", "no_records", "There is no record.", remedy))
+        elif self.records < quotas.min_records_per_job:
+            least = f"a batch job takes at least {quotas.min_records_per_job:,} ({quotas.note})"
+            found = f"{count_noun(self.records, 'record')} for {model_id}; {least}."
+            remedy = "Add records, or send them on demand."
+            self.groups.add(Finding("error", "min_records_per_job", found, remedy))
+        if self.whole:
+            found = f"{self.records:,} records for {model_id}; a batch job takes"
+            self.check_quota("max_records_per_job", self.records, found)
+            found = f"{self.bytes:,} bytes for {model_id}; the input files of a batch job take"
+            self.check_quota("max_job_bytes", self.bytes, found)
+
+    def check_quota(self, rule: str, number: int, found: str, file: str | None = None) -> None:
+        """Add that a number is over the quota which the rule is named for."""
+        most = getattr(self.quotas, rule)
+        if number > most:
+            remedy = "write_records splits it; a job that is given it as it is fails."
+            found = f"{found} at most {most:,} ({self.quotas.note})."
+            self.groups.add(Finding("warning", rule, found, remedy, file=file))
+
+
+def _unwritable(error: Exception) -> Finding:
+    if isinstance(error.__cause__, UnicodeEncodeError):
+        return Finding("error", "lone_surrogate", str(error), "Half of a surrogate pair is not text.")
+    text = str(error) or type(error).__name__
+    rule = "too_deep" if isinstance(error, RecursionError) else "not_json"
+    return Finding("error", rule, f"The record cannot be written as JSON: {text}", "Use plain JSON values.")
+
+
+class Duplicates:
+    """Takes record ids as they come, keeps 16 bytes of each, and names those that came before."""
+
+    def __init__(self) -> None:
+        self._new: list[tuple[str, int, str | None]] = []
+        self._runs: list[NDArray[np.void]] = []
+        self.times: dict[str, int] = {}
+        self.first: tuple[str, int, str | None] | None = None
+        self.count = 0
+        self.distinct = 0
+
+    def add(self, record_id: str, line: int, file: str | None = None) -> None:
+        """Take the id of a record that stands at a line (or row) of a file."""
+        self._new.append((record_id, line, file))
+        if len(self._new) >= _CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Compare the ids taken since the last time with all before."""
+        if not self._new:
+            return
+        hashes = ((hash(one), hash("\0" + one)) for one, _, _ in self._new)
+        pairs = np.fromiter(hashes, dtype=[("a", np.int64), ("b", np.int64)], count=len(self._new))
+        order = np.argsort(pairs["a"], kind="stable")
+        ordered = pairs[order]
+        again = np.zeros(len(ordered), dtype=bool)
+        again[1:] = _equal(ordered[1:], ordered[:-1])
+        for run in self._runs:
+            again |= _contains(run, ordered)
+        for position in np.sort(order[again]).tolist():
+            self._note(*self._new[position])
+        self._merge(ordered[~again])
+        self._new = []
+
+    def _note(self, record_id: str, line: int, file: str | None) -> None:
+        self.count += 1
+        self.first = self.first or (record_id, line, file)
+        if record_id in self.times:
+            self.times[record_id] += 1
+        else:
+            self.distinct += 1
+            if len(self.times) < _REMEMBERED:
+                self.times[record_id] = 2
+
+    def _merge(self, run: NDArray[np.void]) -> None:
+        # Runs of like size are merged, so that there are few of them and each id is sorted few times.
+        while self._runs and len(self._runs[-1]) <= 2 * len(run):
+            run = np.concatenate([self._runs.pop(), run])
+            run = run[np.argsort(run["a"], kind="stable")]
+        self._runs.append(run)
+
+
+def _equal(one: NDArray[np.void], other: NDArray[np.void]) -> NDArray[np.bool_]:
+    equal: NDArray[np.bool_] = (one["a"] == other["a"]) & (one["b"] == other["b"])
+    return equal
+
+
+def _contains(run: NDArray[np.void], wanted: NDArray[np.void]) -> NDArray[np.bool_]:
+    positions = np.searchsorted(run["a"], wanted["a"])
+    positions[positions == len(run)] = 0
+    return _equal(run[positions], wanted) if len(run) else np.zeros(len(wanted), dtype=bool)
