@@ -81,6 +81,16 @@ def test_no_rows_are_a_header(outputs: pd.DataFrame, tmp_path: Path):
     )
 
 
+def test_what_is_no_row_and_where_files_lie_is_not_exported(tmp_path: Path):
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("a"), b"{a line that was cut"])
+    outputs = bb.collect_outputs(path, sent=["a"])
+    exported = export_records(outputs, tmp_path / "x.parquet")
+    for secret in (str(tmp_path), "a line that was cut"):
+        assert secret.encode() not in exported.read_bytes()
+    assert bb.accounting(pd.read_parquet(exported)).sentence == bb.accounting(outputs).sentence
+    assert bb.accounting(outputs).lines["head"].tolist() == ["{a line that was cut"]
+
+
 def test_a_failed_export_leaves_what_was_there(outputs: pd.DataFrame, tmp_path: Path):
     path = tmp_path / "x.parquet"
     path.write_text("before")

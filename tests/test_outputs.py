@@ -13,7 +13,7 @@ import bbkit as bb
 from bbkit import outputs as room
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS
-from bbkit.outputs import readings, sent_ids
+from bbkit.outputs import readers, sent_ids
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:
@@ -431,7 +431,7 @@ def test_an_executor_reads_ranges_and_changes_nothing(tmp_path: Path, monkeypatc
     assert not idle.calls, "a small job is not worth an executor"
     monkeypatch.setattr(room, "EXECUTOR_BYTES", 0)
     for task_bytes in (997, 5_000, 10**9):
-        monkeypatch.setattr(readings, "TASK_BYTES", task_bytes)
+        monkeypatch.setattr(readers, "TASK_BYTES", task_bytes)
         for executor in (Immediate(), ProcessPoolExecutor(2)):
             with executor:
                 spread = bb.collect_outputs(tmp_path, sent=ids, executor=executor)
@@ -444,7 +444,7 @@ def test_an_executor_reads_ranges_and_changes_nothing(tmp_path: Path, monkeypatc
 def test_a_dask_cluster_gives_the_identical_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(room, "EXECUTOR_BYTES", 0)
-    monkeypatch.setattr(readings, "TASK_BYTES", 50_000)
+    monkeypatch.setattr(readers, "TASK_BYTES", 50_000)
     for part in range(3):
         write_outputs(
             tmp_path / f"{part}.jsonl.out", [nova_line(f"{part}-{n}") for n in range(1000)] + [b"{cut"]

@@ -75,7 +75,7 @@ def test_source_columns_come_from_the_run_in_order(run: bb.Run, tmp_path: Path):
     assert outputs["source.queue"].isna().tolist() == [False, False, False, True]
     bb.collect_outputs(run.folder, source_columns=names, into=tmp_path / "parts")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), outputs, check_flags=False)
-    with pytest.raises(InputError, match=r"'team'.*queue, wait"):
+    with pytest.raises(InputError, match=r"'team'.*'queue', 'wait'"):
         bb.collect_outputs(run, source_columns=["team"])
     with pytest.raises(InputError, match="source_columns"):
         bb.collect_outputs(run.folder / "outputs", source_columns=["queue"])
@@ -115,6 +115,38 @@ def test_the_best_attempt_is_shown_and_all_are_kept(run: bb.Run, tmp_path: Path)
     for attempts, whole in (("best", best), ("all", every)):
         bb.collect_outputs(run, attempts=attempts, into=tmp_path / attempts)
         pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / attempts), whole, check_flags=False)
+
+
+def test_the_kept_rows_are_written_anew_only_when_something_new_came(run: bb.Run):
+    kept = run.folder / "outputs.parquet"
+
+    def look() -> list[tuple[str, int, int]]:
+        return sorted((path.name, path.stat().st_ino, path.stat().st_mtime_ns) for path in kept.iterdir())
+
+    def is_rewritten() -> bool:
+        before = look()
+        bb.collect_outputs(run)
+        return look() != before
+
+    arn = end_job(run, "aaaaaaaaaaaa", [nova_line(name) for name in IDS[:2]])
+    outputs = bb.collect_outputs(run)
+    assert not is_rewritten()
+    before = look()
+    pd.testing.assert_frame_equal(bb.collect_outputs(run), outputs)
+    bb.collect_outputs(run, attempts="all", with_columns="model_output", source_columns="queue")
+    assert look() == before
+    write_retry(run, IDS[2:])
+    assert is_rewritten(), "records of a new attempt are pending"
+    end_job(run, "bbbbbbbbbbbb", [nova_line(name, "Now") for name in IDS[2:]], attempt=2)
+    assert is_rewritten() and not is_rewritten()
+    assert pd.read_parquet(kept).query("attempt == 2")["text"].tolist() == ["Now", "Now"]
+    path = run.output_folder(arn) / f"{run.record_files(1)[0].path.name}.out"
+    write_outputs(path, [nova_line(name, "Late!") for name in IDS[:2]])
+    assert is_rewritten(), "an output file is another"
+    for path in kept.glob("part-*"):
+        path.unlink()
+    bb.collect_outputs(run)
+    assert len(pd.read_parquet(kept)) == 6
 
 
 RANKED = [

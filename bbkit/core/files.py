@@ -3,7 +3,9 @@
 import hashlib
 import json
 import os
+import shutil
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -23,6 +25,22 @@ def replacing(path: Path) -> Iterator[Path]:
         move(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_folder(folder: Path) -> Iterator[Path]:
+    """Give a new folder beside `folder` to fill, which then takes its name and place, whole or not at all."""
+    new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    old = new.with_name(f"{new.name}.old")
+    new.mkdir(parents=True)
+    try:
+        yield new
+        if folder.exists():
+            move(folder, old)
+        move(new, folder)
+    finally:
+        for path in (new, old):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, load_prices
+from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_column, require_columns
 from bbkit.core.text import count_noun
@@ -76,9 +77,8 @@ def cost_of(
     run = None if isinstance(run_or_outputs, pd.DataFrame) else _as_run(run_or_outputs)
     if run is None:
         outputs = run_or_outputs
-        state = outputs.attrs.get("bbkit")
-        known = load_prices(prices or getattr(state, "price_file", ""))
-        standin = getattr(state, "is_standin", False)
+        collected = Collected.of(outputs)
+        known, standin = load_prices(prices or collected.price_file), collected.is_standin
     else:
         outputs = _read_outputs(run, columns)
         known = load_prices(prices or run.price_file)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,9 +22,17 @@ answers it takes to say so."""
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
 
 
-def first_id(frame: pd.DataFrame) -> Any:
-    known = frame["record_id"].dropna()
-    return known.iloc[0] if len(known) else None
+def finding_on(rows: pd.DataFrame, severity: str, rule: str, finding: str, remedy: str) -> Finding:
+    """What is said of some rows: with their count, and the first of their ids as an example."""
+    known = rows["record_id"].dropna()
+    record_id = known.iloc[0] if len(known) else None
+    return Finding(severity, rule, finding, remedy, record_id=record_id, count=len(rows))
+
+
+def shorten(text: str, most: int) -> str:
+    """A text on one line, cut where it is longer."""
+    line = re.sub(r"\s+", " ", text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def iter_stops(outputs: pd.DataFrame) -> Iterator[Finding]:
@@ -35,25 +42,23 @@ def iter_stops(outputs: pd.DataFrame) -> Iterator[Finding]:
     yield from _cut_off(answers)
     filtered = answers[answers["stop_reason"] == "content_filter"]
     if len(filtered):
-        yield Finding(
+        yield finding_on(
+            filtered,
             "warning",
             "content_filter",
             f"{share_of(len(filtered), len(answers), 'answer', 'were')} refused or filtered (threshold: 1).",
             "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
-            count=len(filtered),
-            record_id=first_id(filtered),
         )
     odd = answers[answers["stop_reason"].isin(["error", "cancelled", "other"])]
     if len(odd):
         words = odd["stop_reason_raw"].value_counts()
-        yield Finding(
+        yield finding_on(
+            odd,
             "warning",
             "stop_reason",
             f"{share_of(len(odd), len(answers), 'answer')} ended in an unusual way (threshold: 1): "
             f"{name_some(words.index)}.",
             "Read some before using them: stop_reason is error, cancelled or other.",
-            count=len(odd),
-            record_id=first_id(odd),
         )
 
 
@@ -65,23 +70,20 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     at = f" at max_tokens = {limits[0]:,}" if len(limits) == 1 else ""
     if len(limits) > 1:
         at = f" at max_tokens between {limits.min():,} and {limits.max():,}"
-    inputs, others = (
-        cut["input_tokens"].dropna(),
-        answers["input_tokens"][answers["stop_reason"] != "length"].dropna(),
-    )
+    inputs = cut["input_tokens"].dropna()
+    others = answers.loc[answers["stop_reason"] != "length", "input_tokens"].dropna()
     compared = f"; their median input is {inputs.median():,.0f} tokens" if len(inputs) else ""
     if len(inputs) and len(others):
         compared += f", that of the others {others.median():,.0f}"
     share = len(cut) / len(answers)
-    yield Finding(
+    yield finding_on(
+        cut,
         "warning" if share >= CUT_OFF_SHARE else "info",
         "cut_off",
         f"{share_of(len(cut), len(answers), 'answer', 'were')} cut off{at} "
         f"(threshold: {100 * CUT_OFF_SHARE:.0f} %){compared}.",
         "Raise max_tokens and send them again: retry_records(run, cut_off=True, max_tokens=...), 04-retry; "
         "charts.max_tokens_what_if(outputs) shows how far.",
-        count=len(cut),
-        record_id=first_id(cut),
     )
 
 
@@ -91,14 +93,13 @@ def iter_contents(outputs: pd.DataFrame) -> Iterator[Finding]:
         return
     unread = answers[answers["family"].isna()]
     if len(unread):
-        yield Finding(
+        yield finding_on(
+            unread,
             "warning",
             "unknown_shape",
             f"{share_of(len(unread), len(answers), 'answer', 'have')} a shape that no family has "
             "(threshold: 1); their text is not read.",
             "See them whole: collect_outputs(..., with_columns=['model_output']).",
-            count=len(unread),
-            record_id=first_id(unread),
         )
     known = answers[answers["family"].notna()]
     yield from _empty(known)
@@ -116,24 +117,22 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
         spent |= blank["reasoning"].notna()
     reasoned, empty = blank[spent], blank[~spent]
     if len(reasoned):
-        yield Finding(
+        yield finding_on(
+            reasoned,
             "warning",
             "reasoning_only",
             f"{share_of(len(reasoned), len(answers), 'answer', 'hold')} no text though tokens were spent "
             "(threshold: 1): reasoning used up the budget.",
             "Raise max_tokens or lower the effort of reasoning, and send them again: notebook 04-retry.",
-            count=len(reasoned),
-            record_id=first_id(reasoned),
         )
     if len(empty):
-        yield Finding(
+        yield finding_on(
+            empty,
             "warning",
             "empty",
             f"{share_of(len(empty), len(answers), 'answer', 'are')} empty though the model stopped "
             "by itself (threshold: 1).",
             "Look at their inputs; send them again with another prompt.",
-            count=len(empty),
-            record_id=first_id(empty),
         )
 
 
@@ -144,16 +143,13 @@ def _alike(answers: pd.DataFrame) -> Iterator[Finding]:
         return
     same = answers[answers["text"] == counts.index[0]]
     short = texts.str.len().median() <= 40
-    text = re.sub(r"\s+", " ", str(counts.index[0]))
-    text = text if len(text) <= 80 else f"{text[:79]}…"
-    yield Finding(
+    yield finding_on(
+        same,
         "info" if short else "warning",
         "same_answer",
         f"{share_of(len(same), len(answers), 'answer', 'are')} word for word the same "
-        f"(threshold: {SAME_SHARE * 100:.0f} %): {text!r}.",
+        f"(threshold: {SAME_SHARE * 100:.0f} %): {shorten(str(counts.index[0]), 80)!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
-        count=len(same),
-        record_id=first_id(same),
     )
 
 
@@ -164,17 +160,16 @@ def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
     logs = np.log(whole["output_tokens"].astype(float).to_numpy())
     middle = float(np.median(logs))
     deviation = max(1.4826 * float(np.median(np.abs(logs - middle))), 0.05)
-    for word, sign, side in (("long", ">", "over"), ("short", "<", "under")):
-        edge = middle + LENGTH_DEVIATIONS * deviation * (1 if word == "long" else -1)
-        found = logs > edge if word == "long" else logs < edge
-        if found.any():
-            yield Finding(
+    for word, sign, side, way in (("long", ">", "over", 1), ("short", "<", "under", -1)):
+        edge = middle + way * LENGTH_DEVIATIONS * deviation
+        unusual = whole[way * logs > way * edge]
+        if len(unusual):
+            yield finding_on(
+                unusual,
                 "info",
                 f"unusually_{word}",
-                f"{share_of(int(found.sum()), len(whole), 'answer', 'are')} unusually {word}: {side} "
+                f"{share_of(len(unusual), len(whole), 'answer', 'are')} unusually {word}: {side} "
                 f"{np.exp(edge):,.0f} output tokens where the median is {np.exp(middle):,.0f} "
                 f"(threshold: {LENGTH_DEVIATIONS:.0f} robust deviations of the logarithm).",
                 f"Read some: outputs.query('output_tokens {sign} {np.exp(edge):.0f}').",
-                count=int(found.sum()),
-                record_id=first_id(whole[found]),
             )

@@ -14,7 +14,7 @@ from bbkit.explorers import views
 from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
 from bbkit.explorers.examples import show_examples
 from bbkit.explorers.filters import Condition, Selector, Sort, contains
-from bbkit.outputs.lookups import find_line
+from bbkit.outputs.lines import find_line
 from bbkit.records import read_prompt
 
 _PAGE = 50

@@ -1,9 +1,15 @@
-"""Outputs: files of a batch job become one tidy frame with one row per record sent, and an accounting."""
+"""Outputs: the files of batch jobs become one tidy frame with one row per record sent, and an accounting.
+
+`sources` finds the files and the ids that were sent, `readers` reads batches of lines by the layout in
+`lines`, `matching` gives each record of `sent_ids` its row, `parts` keeps rows on disk. What is no row is in
+the accounting (`accounts`), which travels with the frame; `exports` writes rows for other programs.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,17 +18,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
-from bbkit.core.text import name_some
-from bbkit.outputs.accounts import STRAY_COLUMNS, STRAYS, AccountState, account, attach_state, make_state
+from bbkit.core.frames import OUTPUT_COLUMNS, no_column
+from bbkit.core.text import count_noun, name_some
+from bbkit.outputs.accounts import NUMBERS, account
 from bbkit.outputs.accounts import accounting as accounting
-from bbkit.outputs.line_readers import LinesRead
 from bbkit.outputs.lines import EXTRA_COLUMNS
-from bbkit.outputs.parts import PartsWriter, SpilledLines, frame_of
-from bbkit.outputs.readings import Reader
-from bbkit.outputs.sent_ids import Facts, SentIds
-from bbkit.outputs.settlements import label_lines, settle
+from bbkit.outputs.matching import label_lines, match_lines
+from bbkit.outputs.parts import SpilledLines, follows_from, frame_of, validate_parts_folder, writing_parts
+from bbkit.outputs.readers import Reader, no_lines
+from bbkit.outputs.sent_ids import IdSlice, SentIds
 from bbkit.outputs.sources import Group, Sent, Source, find_groups
 
 EXECUTOR_BYTES = 1_000_000_000
@@ -89,25 +95,23 @@ def collect_outputs(
     if unknown := [name for name in extras if name not in EXTRA_COLUMNS]:
         raise InputError(f"with_columns has {name_some(unknown)}; it takes {', '.join(EXTRA_COLUMNS)}.")
     groups = find_groups(source, model_id=model_id, sent=sent)
+    size = sum(file.size for group in groups for file in group.files)
+    readers = [Reader(group, extras, executor if size > EXECUTOR_BYTES else None) for group in groups]
     plan = _Plan(extras, attempts == "all", _source_table(groups, columns))
+    tally = _Tally()
     if into is not None:
-        with PartsWriter(Path(into), plan.schema) as parts:
-            state = _collect(groups, plan, parts.write, executor, bounded=True)
-        return account(state, Path(into))
-    frames: list[pd.DataFrame] = []
-    state = _collect(groups, plan, frames.append, executor, bounded=False)
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames or [plan.empty_frame()], ignore_index=True)
-    files = [file for group in groups for file in group.files]
-    state.places = {file.facts.source_file: file.place for file in files if file.facts.source_file}
-    runs = [group.run for group in groups if group.run is not None]
-    state.sent_places = [str(file.path) for run in runs for file in run.record_files()]
-    if len(runs) == len(groups) == 1:
-        state.price_file, state.is_standin = runs[0].price_file, runs[0].endpoint.is_standin
-    _refuse_foreign_source(frame, plan.source)
-    return attach_state(frame, state)
+        validate_parts_folder(Path(into))
+        with writing_parts(Path(into), plan.schema) as write:
+            for table in _iter_rows(readers, plan, tally, bounded=True):
+                write(plan.frame(table))
+        return account(tally.collected(readers), Path(into))
+    frames = [plan.frame(table) for table in _iter_rows(readers, plan, tally, bounded=False)]
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    _validate_source_ids(frame, plan.source)
+    return tally.collected(readers).attach(frame)
 
 
-def _refuse_foreign_source(frame: pd.DataFrame, source: pd.DataFrame | None) -> None:
+def _validate_source_ids(frame: pd.DataFrame, source: pd.DataFrame | None) -> None:
     if source is None or frame.empty or source.index.isin(frame["record_id"]).any():
         return
     raise InputError(
@@ -134,64 +138,55 @@ class _Plan:
             table = table.filter(table["is_best"]) if not pc.all(table["is_best"]).as_py() else table
         frame = frame_of(table, [*OUTPUT_COLUMNS, *self.extras])
         if self.source is not None:
-            found = self.source.reindex(frame["record_id"])
+            rows = self.source.reindex(frame["record_id"])
             for name in self.source.columns:
-                frame[name] = found[name].array
+                frame[name] = rows[name].array
         return frame
-
-    def empty_frame(self) -> pd.DataFrame:
-        return self.frame(_no_rows(self.extras))
 
     @property
     def schema(self) -> pa.Schema:
-        schema = pa.Schema.from_pandas(self.empty_frame(), preserve_index=False)
+        schema = pa.Schema.from_pandas(self.frame(_no_rows(self.extras)), preserve_index=False)
         if self.source is None:
             return schema
-        for field_of in pa.Schema.from_pandas(self.source, preserve_index=False):
-            schema = schema.set(schema.get_field_index(field_of.name), field_of)
+        for kept in pa.Schema.from_pandas(self.source, preserve_index=False):
+            schema = schema.set(schema.get_field_index(kept.name), kept)
         return schema
 
 
-@dataclass
 class _Tally:
     """What is counted while rows go by."""
 
-    numbers: Counter[str] = field(default_factory=Counter)
-    rows: Counter[str] = field(default_factory=Counter)
-    strays: list[pd.DataFrame] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    manifests: list[dict[str, Any]] = field(default_factory=list)
-    jobs: dict[str, dict[str, str]] = field(default_factory=dict)
-    unsent: list[dict[str, Any]] = field(default_factory=list)
-    known: bool = True
+    def __init__(self) -> None:
+        self.numbers: Counter[str] = Counter()
+        self.rows: Counter[str] = Counter()
 
-    def add_group(self, group: Group) -> None:
-        self.notes += group.notes
-        self.jobs |= group.jobs
-        self.unsent += group.unsent
-
-    def add_rows(self, table: pa.Table, *, every_attempt: bool) -> None:
+    def add(self, table: pa.Table, *, every_attempt: bool) -> None:
         best = table.filter(table["is_best"])
         self.numbers.update(_outcomes(best))
         self.numbers["cut_off"] += pc.sum(pc.equal(best["stop_reason"], "length")).as_py() or 0
         self.rows.update(_outcomes(table if every_attempt else best))
 
-    def state(self) -> AccountState:
-        lines = pd.concat([as_frame([], STRAY_COLUMNS), *self.strays])
-        lines = lines.sort_values(["file", "offset"], kind="stable", ignore_index=True)
-        numbers: dict[str, int | None] = dict(self.numbers)
-        for kind in STRAYS:
-            numbers[kind] = int(lines["reason"].str.startswith(kind).sum())
-        if not self.known:
-            numbers["sent"] = None
-        return make_state(
-            numbers,
-            rows=self.rows,
-            notes=self.notes,
-            manifests=self.manifests,
-            lines=lines,
-            jobs=self.jobs,
-            unsent=self.unsent,
+    def collected(self, readers: Sequence[Reader]) -> Collected:
+        groups = [reader.group for reader in readers]
+        files = [file for group in groups for file in group.files]
+        unmatched = [line for reader in readers for line in reader.unmatched]
+        self.numbers.update(line["reason"].partition(":")[0] for line in unmatched)
+        numbers: dict[str, int | None] = {name: self.numbers[name] for name in NUMBERS}
+        counts = [reader.sent.distinct for reader in readers if reader.sent is not None]
+        numbers["sent"] = sum(counts) if len(counts) == len(readers) else None
+        run = groups[0].run if len(groups) == 1 else None
+        return Collected(
+            numbers=numbers,
+            rows=dict(self.rows),
+            notes=[note for group in groups for note in group.notes],
+            manifests=[row for reader in readers for row in reader.compare_manifests()],
+            jobs={arn: end for group in groups for arn, end in group.jobs.items()},
+            unsent=[job for group in groups for job in group.unsent],
+            unmatched=sorted(unmatched, key=lambda line: (line["file"], line["offset"])),
+            paths={file.meta.source_file: file.path for file in files if file.meta.source_file},
+            sent_paths=[str(path) for group in groups for path in group.sent_paths],
+            price_file=run.price_file if run else "",
+            is_standin=run.endpoint.is_standin if run else False,
         )
 
 
@@ -204,92 +199,72 @@ def _source_table(groups: Sequence[Group], names: Sequence[str]) -> pd.DataFrame
     if not names:
         return None
     runs = [group.run for group in groups if group.run is not None]
-    tables = [run.read_source() for run in runs]
-    found = [table for table in tables if table is not None]
-    if len(found) != len(groups):
+    tables = [table for run in runs if (table := run.read_source()) is not None]
+    if len(tables) != len(groups):
         raise InputError("source_columns needs runs that keep their source table (Run.create(source=...)).")
-    for table in found:
+    for table in tables:
         if unknown := [name for name in names if name not in table.columns]:
-            raise InputError(
-                f"The source has no column {name_some(unknown)}; it has {', '.join(map(str, table.columns))}."
-            )
-    whole = pd.concat([table[list(names)] for table in found])
+            raise no_column(unknown, table.columns, "", "source")
+    whole = pd.concat([table[list(names)] for table in tables])
     whole = whole[~whole.index.duplicated()]
     return whole.rename(columns={name: f"source.{name}" for name in names})
 
 
-def _collect(
-    groups: Sequence[Group], plan: _Plan, write: Any, executor: Executor | None, *, bounded: bool
-) -> AccountState:
-    total = sum(file.size for group in groups for file in group.files)
-    tally = _Tally()
-    for group in groups:
-        tally.add_group(group)
-        reader = Reader(group, plan.extras, executor if total > EXECUTOR_BYTES else None)
-        settled = _settle_parts(group, reader, tally) if bounded else [_settle(group, reader, tally)]
-        keep = None if group.run is None else group.run.folder / "outputs.parquet"
-        with PartsWriter(keep, _kept_schema(), replace=True) as kept:
-            for table in settled:
-                tally.add_rows(table, every_attempt=plan.every_attempt)
-                kept.write(frame_of(table, [*OUTPUT_COLUMNS, "is_best"]))
-                write(plan.frame(table))
-        tally.strays += reader.strays
-        tally.manifests += reader.compare_manifests()
-    return tally.state()
+def _iter_rows(readers: Sequence[Reader], plan: _Plan, tally: _Tally, *, bounded: bool) -> Iterator[pa.Table]:
+    """Rows of all attempts with ``is_best``; a run keeps them too, written anew where something new came."""
+    for reader in readers:
+        with _keeping_rows(reader.group) as keep:
+            for table in _match_parts(reader) if bounded else [_match_whole(reader)]:
+                tally.add(table, every_attempt=plan.every_attempt)
+                if keep:
+                    keep(frame_of(table, [*OUTPUT_COLUMNS, "is_best"]))
+                yield table
 
 
-def _kept_schema() -> pa.Schema:
-    return pa.Schema.from_pandas(frame_of(_no_rows(()), [*OUTPUT_COLUMNS, "is_best"]), preserve_index=False)
+def _keeping_rows(group: Group) -> Any:
+    if group.run is None:
+        return nullcontext()
+    folder, origin = group.run.folder / "outputs.parquet", group.describe_origin()
+    if follows_from(folder, origin):
+        return nullcontext()
+    rows = frame_of(_no_rows(()), [*OUTPUT_COLUMNS, "is_best"])
+    return writing_parts(folder, pa.Schema.from_pandas(rows, preserve_index=False), origin)
 
 
 def _no_rows(extras: tuple[str, ...]) -> pa.Table:
-    return label_lines(LinesRead.empty(extras), [Facts()])
+    return label_lines(no_lines(extras), [])
 
 
-def _settle(group: Group, reader: Reader, tally: _Tally) -> pa.Table:
+def _match_whole(reader: Reader) -> pa.Table:
     """Read everything, then give every record its row."""
-    sent = reader.sent = _sent_ids(group, tally, hashed=False)
+    sent = _read_sent_ids(reader, hashed=False)
     tables = list(reader.tables())
-    lines = pa.concat_tables(tables) if tables else LinesRead.empty(reader.extras)
+    lines = pa.concat_tables(tables) if tables else no_lines(reader.extras)
     if sent is None:
-        return label_lines(lines, reader.facts or [Facts()])
-    _, ids = next(sent.slices(max(sent.distinct, 1)))
-    settled = settle(
-        lines,
-        ids,
-        files=reader.facts,
-        segments=sent.segments,
-        member_position=sent.member_position,
-        member_segment=sent.member_segment,
-    )
-    reader.add_strays(settled.strays)
-    return settled.table
+        return label_lines(lines, reader.meta)
+    return _match(reader, lines, next(sent.slices(max(sent.distinct, 1))))
 
 
-def _settle_parts(group: Group, reader: Reader, tally: _Tally) -> Iterator[pa.Table]:
+def _match_parts(reader: Reader) -> Iterator[pa.Table]:
     """Do the same for a part of the ids at a time: lines wait on disk, sorted by the part they belong to."""
-    sent = reader.sent = _sent_ids(group, tally, hashed=True)
+    sent = _read_sent_ids(reader, hashed=True)
     if sent is None:
         for lines in reader.tables():
-            yield label_lines(lines, reader.facts)
+            yield label_lines(lines, reader.meta)
         return
-    rows = _part_rows(group, sent.distinct)
+    rows = _part_rows(reader.group, sent.distinct)
     with SpilledLines() as spilled:
         for lines in reader.tables():
             position = sent.locate(lines["record_id"].combine_chunks())
             spilled.add(lines, np.where(position < 0, 0, position // rows))
-        for low, ids in sent.slices(rows):
-            member = slice(*np.searchsorted(sent.member_position, [low, low + len(ids)]))
-            settled = settle(
-                spilled.take(low // rows, LinesRead.empty(reader.extras)),
-                ids,
-                files=reader.facts,
-                segments=sent.segments,
-                member_position=sent.member_position[member] - low,
-                member_segment=sent.member_segment[member],
-            )
-            reader.add_strays(settled.strays)
-            yield settled.table
+        for ids in sent.slices(rows):
+            yield _match(reader, spilled.take(ids.low // rows, no_lines(reader.extras)), ids)
+
+
+def _match(reader: Reader, lines: pa.Table, ids: IdSlice) -> pa.Table:
+    table, unmatched = match_lines(lines, ids, reader.meta, reader.group.batches or ())
+    reader.add_unmatched(unmatched)
+    return table
 
 
 def _part_rows(group: Group, distinct: int) -> int:
@@ -300,20 +275,17 @@ def _part_rows(group: Group, distinct: int) -> int:
     return max(rows, -(-distinct // _MOST_PARTS))
 
 
-def _sent_ids(group: Group, tally: _Tally, *, hashed: bool) -> SentIds | None:
-    if group.segments is None:
-        tally.known = False
+def _read_sent_ids(reader: Reader, *, hashed: bool) -> SentIds | None:
+    """The ids that were sent; None where they are not known of every record."""
+    group = reader.group
+    if group.batches is None:
         return None
-    sent = SentIds(group.segments, hashed=hashed)
+    sent = SentIds(group.batches, hashed=hashed)
     if sent.unnamed:
-        tally.known = False
-        tally.notes.append(f"{_records(sent.unnamed)} sent without a recordId")
+        group.notes.append(f"{count_noun(sent.unnamed, 'record', 'were')} sent without a recordId")
         return None
     if sent.repeated:
-        tally.notes.append(f"{_records(sent.repeated)} sent under an id that was sent before")
-    tally.numbers["sent"] += sent.distinct
+        repeated = count_noun(sent.repeated, "record", "were")
+        group.notes.append(f"{repeated} sent under an id that was sent before")
+    reader.sent = sent
     return sent
-
-
-def _records(count: int) -> str:
-    return f"{count:,} record was" if count == 1 else f"{count:,} records were"

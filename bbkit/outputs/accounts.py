@@ -1,48 +1,23 @@
-"""The accounting: what was sent, what became of it, and every line that is no row."""
+"""The accounting: what was sent, what became of it, every line that is no row, and what manifests count."""
 
-import html
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import BUNDLE, as_frame, bundle, require_columns
+from bbkit.core.frames import BUNDLE, as_frame, as_texts, bundle, require_columns
+from bbkit.core.panels import render_panel
+from bbkit.core.text import agree, count_noun
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
-STRAYS = ("unreadable", "duplicate", "unexpected")
-NUMBERS = ("sent", *OUTCOMES, "cut_off", *STRAYS)
-STRAY_COLUMNS = {"file": "string", "offset": "Int64", "reason": "string", "head": "string"}
-_STRAY_WORDS = {
-    "unreadable": ("unreadable line", "unreadable lines"),
-    "duplicate": ("duplicate line", "duplicate lines"),
-    "unexpected": ("unexpected id", "unexpected ids"),
-}
-_KEY = "bbkit"
-
-
-class AccountState(dict[str, Any]):
-    """What `collect_outputs` counted, as it travels in ``outputs.attrs["bbkit"]``."""
-
-    lines: pd.DataFrame
-
-    def __init__(self, items: Mapping[str, Any], lines: pd.DataFrame | None = None):
-        super().__init__(items)
-        self.lines = as_frame([], STRAY_COLUMNS) if lines is None else lines
-        self.places: dict[str, str] = {}
-        self.sent_places: list[str] = []
-        self.price_file, self.is_standin = "", False
-
-    def __copy__(self) -> "AccountState":
-        return self
-
-    def __deepcopy__(self, memo: object) -> "AccountState":
-        return self
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return AccountState, (dict(self), self.lines)
+UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line", "unexpected": "unexpected id"}
+NUMBERS = ("sent", *OUTCOMES, "cut_off", *UNMATCHED)
+_UNMATCHED_COLUMNS = {"file": "string", "offset": "Int64", "reason": "string", "head": "string"}
 
 
 @dataclass(frozen=True)
@@ -101,40 +76,30 @@ class Accounting:
         return self.sentence
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        lines = self.lines.head(10)
-        more = len(self.lines) - len(lines)
-        tables = [_table_html(self.table)]
-        text = f"{self.sentence}\n{self.table.to_string(index=False)}"
-        if len(lines):
-            tables.append(_table_html(lines) + (f"<p>and {more:,} more lines</p>" if more else ""))
+        tables, more = [("", as_texts(self.table, {"share": "{:.1%}".format}))], len(self.lines) - 10
+        if len(self.lines):
+            tables.append(("", self.lines.head(10)))
         return {
-            "text/plain": text,
-            "text/html": (
-                '<div class="bbkit-accounting tex2jax_ignore mathjax_ignore">'
-                f"<p><b>{html.escape(self.sentence)}</b></p>{''.join(tables)}</div>"
+            "text/plain": f"{self.sentence}\n{self.table.to_string(index=False)}",
+            "text/html": render_panel(
+                "accounting", self.sentence, tables, [f"and {more:,} more lines"] if more > 0 else []
             ),
             BUNDLE: bundle(
                 "accounting",
                 self.sentence,
                 self.numbers,
                 self.table.to_dict("records"),
-                {"Manifests": [_say_manifests(self.manifests)]},
+                {"Manifests": [_describe_manifests(self.manifests)]},
             ),
         }
 
 
-def _say_manifests(manifests: pd.DataFrame) -> str:
+def _describe_manifests(manifests: pd.DataFrame) -> str:
     if manifests.empty:
         return "none was found"
     apart = [text for text in manifests["disagreement"] if text]
-    agree = f"{len(manifests) - len(apart):,} of {len(manifests):,} agree with the lines"
-    return f"{agree}; {'; '.join(apart[:3])}" if apart else agree
-
-
-def _table_html(table: pd.DataFrame) -> str:
-    shares = {"share": lambda value: "" if pd.isna(value) else f"{value:.1%}"}
-    counts = {"records": lambda value: "" if pd.isna(value) else f"{value:,}"}
-    return table.to_html(index=False, border=0, formatters={**shares, **counts}, na_rep="")
+    agreed = f"{len(manifests) - len(apart):,} of {len(manifests):,} agree with the lines"
+    return "; ".join([agreed, *apart[:3]])
 
 
 def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
@@ -159,107 +124,95 @@ def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
     if isinstance(outputs, Accounting):
         return outputs
     require_columns(outputs, ["outcome"])
-    state = outputs.attrs.get(_KEY)
-    if isinstance(state, dict) and _is_whole(outputs, state):
-        return account(state)
-    return _account_selection(outputs, state if isinstance(state, dict) else {})
+    collected, counts = Collected.of(outputs), Counter(outputs["outcome"].value_counts().to_dict())
+    total = sum(collected.rows.values())
+    whole = len(outputs) == total and counts == Counter(collected.rows) and outputs.index.is_unique
+    if collected.numbers and whole:
+        return account(collected)
+    numbers: dict[str, int | None] = {name: counts[name] if name in OUTCOMES else 0 for name in NUMBERS}
+    numbers["sent"] = None
+    if "stop_reason" in outputs.columns:
+        numbers["cut_off"] = int((outputs["stop_reason"] == "length").sum())
+    selected = f"{len(outputs):,} rows selected{f' of {total:,}' if total > len(outputs) else ''}"
+    sentence = f"{_equation(selected, numbers)}; a selection does not tell whether everything came back"
+    return Accounting(sentence, numbers, False, as_frame([], _UNMATCHED_COLUMNS), pd.DataFrame())
 
 
-def attach_state(frame: pd.DataFrame, state: AccountState) -> pd.DataFrame:
-    """Let a frame carry its accounting."""
-    frame.attrs[_KEY] = state
-    return frame
-
-
-def make_state(
-    numbers: Mapping[str, int | None],
-    *,
-    rows: Mapping[str, int],
-    notes: Sequence[str],
-    manifests: Sequence[Mapping[str, Any]],
-    lines: pd.DataFrame,
-    jobs: Mapping[str, Mapping[str, str]] | None = None,
-    unsent: Sequence[Mapping[str, Any]] = (),
-) -> AccountState:
-    """Bring together what was counted while collecting."""
-    items = {
-        "numbers": {name: numbers.get(name, 0) for name in NUMBERS},
-        "rows": dict(rows),
-        "notes": list(notes),
-        "manifests": [dict(manifest) for manifest in manifests],
-        "jobs": dict(jobs or {}),
-        "unsent": list(unsent),
-    }
-    return AccountState(items, lines)
-
-
-def account(state: Mapping[str, Any], parts: Path | None = None) -> Accounting:
+def account(collected: Collected, parts: Path | None = None) -> Accounting:
     """Turn what was counted into the accounting."""
-    numbers = state["numbers"]
-    manifests = state["manifests"]
-    disagreements = [manifest["disagreement"] for manifest in manifests if manifest["disagreement"]]
-    known = numbers["sent"] is not None
-    counts = {kind: numbers[kind] for kind in STRAYS if numbers[kind]}
-    strays = [f"{count:,} {_STRAY_WORDS[kind][count != 1]}" for kind, count in counts.items()]
-    clauses = [_equation(numbers), ", ".join(strays), *state["notes"], *disagreements]
-    if not known:
-        clauses.append("which were sent is not known")
-    loose = sum(numbers[name] for name in ("missing", "pending", *STRAYS))
+    numbers, manifests = collected.numbers, collected.manifests
+    sent, read = numbers["sent"], sum(numbers[outcome] or 0 for outcome in OUTCOMES)
+    unmatched = [count_noun(count, noun) for kind, noun in UNMATCHED.items() if (count := numbers[kind])]
+    clauses = [
+        _equation(f"{read:,} read" if sent is None else f"{sent:,} sent", numbers),
+        ", ".join(unmatched),
+        *collected.notes,
+        *(manifest["disagreement"] for manifest in manifests),
+        "which were sent is not known" if sent is None else "",
+    ]
+    loose = any(numbers[name] for name in ("missing", "pending", *UNMATCHED))
     return Accounting(
         sentence="; ".join(clause for clause in clauses if clause),
         numbers=dict(numbers),
-        complete=known and not loose and not any(_miscounts(manifest) for manifest in manifests),
-        lines=getattr(state, "lines", as_frame([], STRAY_COLUMNS)),
+        complete=sent is not None and not loose and not any(map(_miscounts, manifests)),
+        lines=as_frame(collected.unmatched, _UNMATCHED_COLUMNS),
         manifests=pd.DataFrame(manifests),
         parts=parts,
     )
 
 
-def counts_otherwise(manifest: Mapping[str, Any], name: str) -> bool:
-    """Tell whether a manifest says another number than was found, both being known."""
-    said, found = manifest.get(f"manifest_{name}"), manifest.get(name)
-    return said is not None and found is not None and said != found
+def _equation(total: str, numbers: Mapping[str, int | None]) -> str:
+    terms = [f"{count:,} {outcome}" for outcome in OUTCOMES if (count := numbers[outcome])]
+    return f"{total} = {' + '.join(terms)}" if terms else total
+
+
+_MANIFEST_NAMES = {
+    "total": "totalRecordCount",
+    "processed": "processedRecordCount",
+    "succeeded": "successRecordCount",
+    "errored": "errorRecordCount",
+    "input_tokens": "inputTokenCount",
+    "output_tokens": "outputTokenCount",
+}
+
+
+def compare_manifest(
+    folder: str, manifest: dict[str, Any] | None, counts: Counter[str], total: int | None
+) -> dict[str, Any]:
+    """Lay one manifest beside its files; `total` is how many records it should count, where that is known."""
+    row: dict[str, Any] = {"folder": folder, "disagreement": ""}
+    if manifest is None:
+        return row | {"disagreement": f"the manifest in {folder} is not a JSON object"}
+    for name, key in _MANIFEST_NAMES.items():
+        value = manifest.get(key)
+        row[f"manifest_{name}"] = value if isinstance(value, int) else None
+        row[name] = None if name.endswith("tokens") and counts["silent"] else counts[name]
+    row["total"] = total
+    differing = [
+        f"{row[f'manifest_{name}']:,} {name} (its files hold {row[name]:,})"
+        for name in ("succeeded", "errored")
+        if _differs(row, name)
+    ]
+    if counted := " and ".join(differing) or (_describe_totals(row) if _miscounts(row) else ""):
+        row["disagreement"] = f"the manifest in {folder} counts {counted}"
+    return row
+
+
+def _differs(manifest: Mapping[str, Any], name: str) -> bool:
+    counted, held = manifest.get(f"manifest_{name}"), manifest.get(name)
+    return counted is not None and held is not None and counted != held
 
 
 def _miscounts(manifest: Mapping[str, Any]) -> bool:
-    return counts_otherwise(manifest, "total") or counts_otherwise(manifest, "processed")
+    return _differs(manifest, "total") or _differs(manifest, "processed")
 
 
-def _equation(numbers: Mapping[str, Any]) -> str:
-    terms = [f"{numbers[outcome]:,} {outcome}" for outcome in OUTCOMES if numbers[outcome]]
-    if numbers["sent"] is None:
-        read = sum(numbers[outcome] for outcome in OUTCOMES)
-        return " = ".join([f"{read:,} read", *([" + ".join(terms)] if terms else [])])
-    return " = ".join([f"{numbers['sent']:,} sent", *([" + ".join(terms)] if terms else [])])
-
-
-def _is_whole(outputs: pd.DataFrame, state: Mapping[str, Any]) -> bool:
-    """Whether the rows are those that were collected, in any order."""
-    if not {"numbers", "rows", "notes", "manifests"} <= set(state):
-        return False
-    if len(outputs) != sum(state["rows"].values()):
-        return False
-    counts = outputs["outcome"].value_counts()
-    if any(int(counts.get(outcome, 0)) != count for outcome, count in state["rows"].items()):
-        return False
-    return bool(outputs.index.is_unique)
-
-
-def _account_selection(outputs: pd.DataFrame, state: Mapping[str, Any]) -> Accounting:
-    counts = outputs["outcome"].value_counts()
-    numbers: dict[str, int | None] = dict.fromkeys(NUMBERS, 0)
-    numbers |= {outcome: int(counts.get(outcome, 0)) for outcome in OUTCOMES}
-    numbers["sent"] = None
-    if "stop_reason" in outputs.columns:
-        numbers["cut_off"] = int((outputs["stop_reason"] == "length").sum())
-    of = sum(state["rows"].values()) if "rows" in state else None
-    terms = [f"{numbers[outcome]:,} {outcome}" for outcome in OUTCOMES if numbers[outcome]]
-    head = f"{len(outputs):,} rows selected" + (f" of {of:,}" if of is not None and of > len(outputs) else "")
-    sentence = " = ".join([head, *([" + ".join(terms)] if terms else [])])
-    return Accounting(
-        sentence=f"{sentence}; a selection does not tell whether everything came back",
-        numbers=numbers,
-        complete=False,
-        lines=as_frame([], STRAY_COLUMNS),
-        manifests=pd.DataFrame(),
-    )
+def _describe_totals(row: Mapping[str, Any]) -> str:
+    counted = [
+        f"{row[f'manifest_{name}']:,} {unit}"
+        for name, unit in (("total", "records"), ("processed", "processed"))
+        if row[f"manifest_{name}"] is not None
+    ]
+    held, sent = row["processed"], row["total"]
+    more = "" if sent in (None, held) else f", {sent:,}{agree(sent, 'were')} sent"
+    return f"{', '.join(counted)}; its files hold {held:,}{more}"

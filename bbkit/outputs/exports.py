@@ -1,6 +1,5 @@
 """Exports: any selection of rows as a file for people and programs without Python."""
 
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,11 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
+from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
+from bbkit.core.files import replacing
 from bbkit.core.frames import is_absent, require_columns
 
 _ROWS = 10_000
@@ -48,12 +50,8 @@ def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
     if named := [name for name in outputs.index.names if name is not None and name not in outputs.columns]:
         outputs = outputs.reset_index(level=named)
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
+    with replacing(path) as partial:
         write(outputs, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path
 
 
@@ -77,16 +75,14 @@ def _guard(text: str) -> str:
 
 
 def _text(cell: Any) -> str:
-    if isinstance(cell, str):
-        return cell
-    return msgspec.json.encode(cell, enc_hook=_plain).decode() if isinstance(cell, _NESTED) else str(cell)
-
-
-_NESTED = (list, tuple, dict, np.ndarray)
+    is_nested = isinstance(cell, list | tuple | dict | np.ndarray)
+    return msgspec.json.encode(cell, enc_hook=_plain).decode() if is_nested else str(cell)
 
 
 def _write_parquet(outputs: pd.DataFrame, path: Path) -> None:
-    outputs.to_parquet(path, index=False)
+    # Paths of this machine and lines that are no rows stay here.
+    collected = replace(Collected.of(outputs), unmatched=[], paths={}, sent_paths=[], price_file="")
+    collected.attach(outputs.copy(deep=False)).to_parquet(path, index=False)
 
 
 def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
@@ -95,12 +91,8 @@ def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
         for low in range(0, len(outputs), _ROWS):
             part = outputs.iloc[low : low + _ROWS].astype(object)
             for row in part.to_dict("records"):
-                file.write(
-                    encoder.encode(
-                        {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
-                    )
-                    + b"\n"
-                )
+                known = {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
+                file.write(encoder.encode(known) + b"\n")
 
 
 def _plain(value: Any) -> Any:

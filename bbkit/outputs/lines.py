@@ -1,15 +1,20 @@
-"""The layout of an output line: bytes of a ``.jsonl.out`` file become columns, stray lines are kept by name.
+"""The layout of an output line: how its bytes are decoded and judged, and how one record's line is found.
 
 Layout: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html (October 2026).
 """
 
 import json
+import mmap
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
+import pandas as pd
 import pyarrow as pa
 
+from bbkit.core.collected import Collected
 from bbkit.families import MAX_TOKENS_PATHS, max_tokens_of
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
@@ -39,7 +44,7 @@ EXTRA_COLUMNS: dict[str, pa.DataType] = {
 }
 """What ``with_columns`` of `collect_outputs` can add."""
 
-STRAY_SCHEMA = pa.schema(
+UNMATCHED_SCHEMA = pa.schema(
     {"file": pa.int32(), "offset": pa.int64(), "reason": pa.large_string(), "head": pa.large_string()}
 )
 """Lines that never become a row; ``file`` is the number of the file among those being read."""
@@ -80,7 +85,7 @@ class _WholeLine(msgspec.Struct, gc=False):
     error: Any = None
 
 
-class Found(NamedTuple):
+class ParsedLine(NamedTuple):
     """A line read with care: `sides` are the JSON texts of modelInput and modelOutput."""
 
     recordId: Any
@@ -112,27 +117,27 @@ def head_of(line: bytes) -> str:
     return line[:HEAD_BYTES].rstrip(b"\r\n").decode("utf-8", "replace")
 
 
-def decode_whole(line: bytes) -> Found:
-    found = _decode_raw(line)
-    output = _decode_any(found.modelOutput)
-    output_text = None if output is None else bytes(found.modelOutput).decode("utf-8")
-    sides = (bytes(found.modelInput).decode("utf-8", "replace"), output_text)
-    return Found(found.recordId, _decode_input(found.modelInput), output, found.error, sides)
+def decode_whole(line: bytes) -> ParsedLine:
+    raw = _decode_raw(line)
+    output = _decode_any(raw.modelOutput)
+    output_text = None if output is None else bytes(raw.modelOutput).decode("utf-8")
+    sides = (bytes(raw.modelInput).decode("utf-8", "replace"), output_text)
+    return ParsedLine(raw.recordId, _decode_input(raw.modelInput), output, raw.error, sides)
 
 
-def read_slowly(line: bytes) -> Found | str | None:
+def read_slowly(line: bytes) -> ParsedLine | str | None:
     """Read a line that msgspec refuses; None for a blank one, a reason for one that is no record."""
     if not line.strip():
         return None
     try:
-        found = _whole_characters(json.loads(line))
+        parsed = _whole_characters(json.loads(line))
     except (ValueError, RecursionError):
         return "not JSON"
-    if not isinstance(found, dict):
+    if not isinstance(parsed, dict):
         return "not a JSON object"
-    record_id, output = found.get("recordId"), found.get("modelOutput")
-    sides = (json_text(found.get("modelInput")), None if output is None else json_text(output))
-    return Found(_text_of(record_id), found.get("modelInput"), output, found.get("error"), sides)
+    record_id, model_input, output = (parsed.get(name) for name in ("recordId", "modelInput", "modelOutput"))
+    sides = (json_text(model_input), None if output is None else json_text(output))
+    return ParsedLine(_text_of(record_id), model_input, output, parsed.get("error"), sides)
 
 
 def limit_of(model_input: Any) -> int | None:
@@ -183,3 +188,91 @@ def _whole_characters(value: Any) -> Any:
     if isinstance(value, dict):
         return {_whole_characters(name): _whole_characters(item) for name, item in value.items()}
     return value
+
+
+MOST_BYTES = 8 << 30
+"""A larger file is not searched for one line: it would take minutes from a disk."""
+
+_ADVICE = "Pass with_columns=['model_input', 'model_output'] to collect_outputs to have them in the frame."
+
+
+class RecordLine(NamedTuple):
+    """What was sent and what came back for one record."""
+
+    model_input: Any = None
+    model_output: Any = None
+    note: str = ""
+
+
+def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
+    """Find what was sent and what came back for a row of the tidy frame."""
+    given = {name: _read(row.get(name)) for name in ("model_input", "model_output")}
+    if given["model_input"] is not None:
+        return RecordLine(given["model_input"], given["model_output"])
+    record_id, collected = row.get("record_id"), Collected.of(outputs)
+    if not isinstance(record_id, str):
+        return RecordLine(note="The line has no recordId, so it cannot be found by it.")
+    path = collected.paths.get(row.get("source_file") or "", "")
+    if line := _find(path, record_id, errored=row.get("outcome") == "errored"):
+        return RecordLine(line.get("modelInput"), line.get("modelOutput"))
+    # A record of which no line came is in the files that were sent, those of its own attempt first.
+    own = f"{row.get('attempt')}-"
+    for path in sorted(collected.sent_paths, key=lambda path: not Path(path).name.startswith(own)):
+        if line := _find(path, record_id):
+            return RecordLine(line.get("modelInput"))
+    return RecordLine(note=f"What was sent is not at hand. {_ADVICE}")
+
+
+def _read(value: Any) -> Any:
+    if value is None or value is pd.NA or isinstance(value, float):
+        return None
+    return _decode(value.encode()) if isinstance(value, str) else value
+
+
+def _find(name: str, record_id: str, *, errored: bool | None = None) -> dict[str, Any] | None:
+    """The first line of this id that errored or not as asked, else the first of this id."""
+    path, first = Path(name), None
+    if name.startswith("s3://") or not path.is_file() or not 0 < path.stat().st_size <= MOST_BYTES:
+        return None
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for line in map(_decode, _candidates(content, record_id)):
+            if not isinstance(line, dict) or not _has_id(line, record_id):
+                continue
+            verdict = judge_line(line.get("modelOutput"), line.get("error"))
+            if errored is None or isinstance(verdict, tuple) == errored:
+                return line
+            first = first or line
+    return first
+
+
+def _has_id(line: Mapping[str, Any], record_id: str) -> bool:
+    own = line.get("recordId")
+    return own == record_id or (not isinstance(own, str) and json.dumps(own) == record_id)
+
+
+def _candidates(content: mmap.mmap, record_id: str) -> Iterator[bytes]:
+    """Lines that hold the id as a JSON string, or, if none does, as another JSON value."""
+    spellings = {msgspec.json.encode(record_id), json.dumps(record_id).encode()}
+    seen = False
+    for spelling in sorted(spellings):
+        at = content.find(spelling)
+        while at >= 0:
+            seen = True
+            begin, end = content.rfind(b"\n", 0, at) + 1, content.find(b"\n", at)
+            end = len(content) if end < 0 else end
+            yield content[begin:end]
+            at = content.find(spelling, end)
+    if not seen:
+        pattern = rb'[^\n]*"recordId"\s*:\s*' + re.escape(record_id.encode()) + rb"[\s,}][^\n]*"
+        for match in re.finditer(pattern, content):
+            yield match[0]
+
+
+def _decode(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            return None

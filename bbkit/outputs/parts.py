@@ -1,11 +1,10 @@
 """Rows on disk: folders of Parquet parts that appear whole, and lines that wait for their part."""
 
-import shutil
 import tempfile
-import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit.core.errors import InputError
+from bbkit.core.files import replacing_folder
 
 _KINDS = {
     pa.string(): pd.StringDtype("pyarrow"),
@@ -22,65 +22,50 @@ _KINDS = {
     pa.bool_(): pd.BooleanDtype(),
 }
 _PART_ROWS = 262_144
+_ORIGIN = "_origin.json"
+"""What the rows of a folder follow from; readers of Parquet folders pass over names with an underscore."""
 
 
 def frame_of(table: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
     """Make a frame of some columns of a table, with the dtypes of the tidy frame."""
-    return table.select(list(columns)).to_pandas(types_mapper=_dtype)
+    return table.select(list(columns)).to_pandas(types_mapper=_KINDS.get)
 
 
-def _dtype(kind: pa.DataType) -> Any:
-    return _KINDS.get(kind)
+@contextmanager
+def writing_parts(
+    folder: Path, schema: pa.Schema, origin: str = ""
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Give what writes rows to a folder of ``part-00000.parquet`` files that appears when all are written."""
+    numbers = count()
+
+    def write(frame: pd.DataFrame, least: int = 0) -> None:
+        for low in range(0, max(len(frame), least), _PART_ROWS):
+            rows = frame.iloc[low : low + _PART_ROWS]
+            table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+            pq.write_table(table, new / f"part-{next(numbers):05d}.parquet", compression="zstd")
+
+    with replacing_folder(folder) as new:
+        yield write
+        if not any(new.iterdir()):
+            write(schema.empty_table().to_pandas(), least=1)
+        if origin:
+            (new / _ORIGIN).write_text(f"{len(_list_parts(new))}\n{origin}", encoding="utf-8")
 
 
-class PartsWriter:
-    """A folder of ``part-00000.parquet`` files that appears when all of them are written."""
-
-    def __init__(self, folder: Path | None, schema: pa.Schema, *, replace: bool = False):
-        self.folder, self.schema, self.number = folder, schema, 0
-        if folder is None or replace or not folder.exists():
-            return
-        if not folder.is_dir() or any(not _is_part(path) for path in folder.iterdir()):
-            raise InputError(f"{str(folder)!r} holds more than Parquet parts. Name an empty folder.")
-
-    def __enter__(self) -> "PartsWriter":
-        if self.folder is not None:
-            self.folder.parent.mkdir(parents=True, exist_ok=True)
-            self._new = self.folder.with_name(f".{self.folder.name}.{uuid.uuid4().hex}")
-            self._new.mkdir()
-        return self
-
-    def write(self, frame: pd.DataFrame) -> None:
-        """Write rows as further parts."""
-        if self.folder is None:
-            return
-        for low in range(0, len(frame), _PART_ROWS):
-            self._write_part(frame.iloc[low : low + _PART_ROWS])
-
-    def _write_part(self, frame: pd.DataFrame) -> None:
-        table = pa.Table.from_pandas(frame, schema=self.schema, preserve_index=False)
-        pq.write_table(table, self._new / f"part-{self.number:05d}.parquet", compression="zstd")
-        self.number += 1
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.folder is None:
-            return
-        if error is not None:
-            shutil.rmtree(self._new, ignore_errors=True)
-            return
-        if not self.number:
-            self._write_part(self.schema.empty_table().to_pandas())
-        old = self._new.with_name(self._new.name + ".old")
-        if self.folder.exists():
-            self.folder.replace(old)
-        self._new.replace(self.folder)
-        shutil.rmtree(old, ignore_errors=True)
+def follows_from(folder: Path, origin: str) -> bool:
+    """Whether the parts in a folder are all there and were written of this."""
+    path = folder / _ORIGIN
+    return path.is_file() and path.read_text(encoding="utf-8") == f"{len(_list_parts(folder))}\n{origin}"
 
 
-def _is_part(path: Path) -> bool:
-    return path.is_file() and path.name.startswith("part-") and path.suffix == ".parquet"
+def validate_parts_folder(folder: Path) -> None:
+    """Stop where a folder to be replaced holds anything else than parts."""
+    if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) != set(_list_parts(folder))):
+        raise InputError(f"{str(folder)!r} holds more than Parquet parts. Name an empty folder.")
+
+
+def _list_parts(folder: Path) -> list[Path]:
+    return [path for path in folder.glob("part-*.parquet") if path.is_file()]
 
 
 class SpilledLines:
@@ -91,7 +76,7 @@ class SpilledLines:
         self._writers: dict[int, Any] = {}
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, *_: object) -> None:
         for writer in self._writers.values():
             writer.close()
         self._folder.cleanup()

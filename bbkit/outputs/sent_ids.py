@@ -1,78 +1,63 @@
 """The ids that were sent, by position: kept whole, or as 64-bit hashes where there are millions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from bbkit.outputs.sources import SentBatch
+
 _CHUNK = 65_536
-FACTS = ("model_id", "tier", "attempt", "submission", "job_arn", "source_file")
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What is known of every line of one output file, or of every record of one record file."""
-
-    model_id: str | None = None
-    tier: str | None = "batch"
-    attempt: int | None = None
-    submission: int | None = None
-    job_arn: str | None = None
-    source_file: str | None = None
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Ids that were sent together, in sent order, and what became of those that no line answers."""
-
-    ids: Callable[[], Iterator[str | None]]
-    facts: Facts = Facts()
-    absent: str = "missing"
 
 
 def hash_ids(ids: pa.Array) -> np.ndarray:
     """Hash ids to 64 bits each."""
-    return pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
+    hashes: np.ndarray = pd.util.hash_array(ids.to_numpy(zero_copy_only=False), categorize=False)
+    return hashes
+
+
+class IdSlice(NamedTuple):
+    """Distinct ids from position `low` on, and each sending of them: position from `low` on, and batch."""
+
+    low: int
+    ids: pa.Array
+    position: np.ndarray
+    batch: np.ndarray
 
 
 class SentIds:
-    """The ids of some segments by position: distinct ids counted in the order in which they first occur."""
+    """The ids of some batches by position: distinct ids counted in the order in which they first occur."""
 
-    def __init__(self, segments: Sequence[Segment], *, hashed: bool = False):
-        self.segments = segments
-        self.hashed = hashed
-        chunks: list[Any] = []
-        lengths = []
+    def __init__(self, batches: Sequence[SentBatch], *, hashed: bool = False):
+        self.batches, self.hashed = batches, hashed
         self.unnamed = 0
-        for segment in segments:
-            length = 0
-            for chunk in _chunks(segment.ids()):
-                length += len(chunk)
+        self.lengths: Counter[str | None] = Counter()
+        chunks: list[Any] = []
+        lengths = [0] * len(batches)
+        for number, batch in enumerate(batches):
+            for chunk in _chunks(batch.ids()):
+                lengths[number] += len(chunk)
                 self.unnamed += chunk.null_count
                 chunks.append(hash_ids(chunk.fill_null("")) if hashed else chunk)
-            lengths.append(length)
-        self.lengths: Counter[str | None] = Counter()
-        for segment, length in zip(segments, lengths, strict=True):
-            self.lengths[segment.facts.job_arn] += length
-        self._segment = np.repeat(np.arange(len(segments), dtype=np.int32), lengths)
+            self.lengths[batch.meta.job_arn] += lengths[number]
+        self._batch = np.repeat(np.arange(len(batches), dtype=np.int32), lengths)
         if hashed:
-            self._place_hashes(np.concatenate(chunks) if chunks else np.empty(0, np.uint64))
+            self._number_hashes(np.concatenate(chunks) if chunks else np.empty(0, np.uint64))
         else:
-            self._place_ids(pa.chunked_array(chunks, pa.large_string()))
+            self._number_ids(pa.chunked_array(chunks, pa.large_string()))
         self._drop_repeats()
 
-    def _place_ids(self, ids: pa.ChunkedArray) -> None:
+    def _number_ids(self, ids: pa.ChunkedArray) -> None:
         encoded = ids.combine_chunks().fill_null("").dictionary_encode()
         self._ids = encoded.dictionary
         self._position = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
         self.distinct = len(self._ids)
 
-    def _place_hashes(self, hashes: np.ndarray) -> None:
+    def _number_hashes(self, hashes: np.ndarray) -> None:
         sorter = np.argsort(hashes, kind="stable")
         ordered = hashes[sorter]
         same = ordered[1:] == ordered[:-1]
@@ -98,44 +83,49 @@ class SentIds:
         self._hashes, self._sorter = ordered, sorter
 
     def _read_entries(self, entries: np.ndarray) -> pa.Array:
-        """Read the ids at these ordered places of all that were sent."""
+        """Read the ids at these ordered entries of all that were sent."""
         done = 0
-        found = [pa.array([], pa.large_string())]
+        ids = [pa.array([], pa.large_string())]
         for chunk in self._all_chunks() if len(entries) else ():
             low, high = np.searchsorted(entries, [done, done + len(chunk)])
-            found.append(chunk.take(pa.array(entries[low:high] - done)))
+            ids.append(chunk.take(pa.array(entries[low:high] - done)))
             done += len(chunk)
-        return pa.concat_arrays(found)
+        return pa.concat_arrays(ids)
 
     def _all_chunks(self) -> Iterator[pa.Array]:
-        for segment in self.segments:
-            for chunk in _chunks(segment.ids()):
+        for batch in self.batches:
+            for chunk in _chunks(batch.ids()):
                 yield chunk.fill_null("")
 
     def _drop_repeats(self) -> None:
         """Keep one entry per id and attempt, in the order of positions."""
-        codes = number_known([segment.facts.attempt for segment in self.segments])
-        key = self._position * (int(codes.max(initial=0)) + 1) + codes[self._segment]
+        codes = number_known([batch.meta.attempt for batch in self.batches])
+        key = self._position * (int(codes.max(initial=0)) + 1) + codes[self._batch]
         _, entries = np.unique(key, return_index=True)
         self.repeated = len(key) - len(entries)
-        self.member_position = self._position[entries]
-        self.member_segment = self._segment[entries]
+        self._sent_position = self._position[entries]
+        self._sent_batch = self._batch[entries]
 
     def locate(self, record_ids: pa.Array) -> np.ndarray:
-        """Find the position of each id by its hash, -1 where none was sent; `settle` confirms it."""
-        found = np.full(len(record_ids), -1, np.int64)
+        """Find the position of each id by its hash, -1 where none was sent; `match_lines` confirms it."""
+        position = np.full(len(record_ids), -1, np.int64)
         if not len(self._hashes) or not len(record_ids):
-            return found
+            return position
         hashes = hash_ids(record_ids.fill_null(""))
         at = np.searchsorted(self._hashes, hashes).clip(max=len(self._hashes) - 1)
         hit = (self._hashes[at] == hashes) & ~record_ids.is_null().to_numpy(zero_copy_only=False)
-        found[hit] = self._position[self._sorter[at[hit]]]
+        position[hit] = self._position[self._sorter[at[hit]]]
         for index in np.flatnonzero(hit & np.isin(hashes, self._collided)):
-            found[index] = self._exact.get(record_ids[int(index)].as_py(), -1)
-        return found
+            position[index] = self._exact.get(record_ids[int(index)].as_py(), -1)
+        return position
 
-    def slices(self, rows: int) -> Iterator[tuple[int, pa.Array]]:
-        """Read the distinct ids again, `rows` positions at a time: first position, ids (none at all once)."""
+    def slices(self, rows: int) -> Iterator[IdSlice]:
+        """Read the distinct ids again, `rows` positions at a time; none at all is one slice."""
+        for low, ids in self._slice_ids(rows):
+            sent = slice(*np.searchsorted(self._sent_position, [low, low + len(ids)]))
+            yield IdSlice(low, ids, self._sent_position[sent] - low, self._sent_batch[sent])
+
+    def _slice_ids(self, rows: int) -> Iterator[tuple[int, pa.Array]]:
         if not self.distinct:
             yield 0, pa.array([], pa.large_string())
             return

@@ -1,0 +1,338 @@
+"""Files of output lines, read in order as batches of columns, here or by an executor: the hot loop."""
+
+import json
+import sys
+import tempfile
+from collections import Counter, deque
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bbkit import aws
+from bbkit.families import NO_ANSWER, Answer, answer_of
+from bbkit.outputs.accounts import compare_manifest
+from bbkit.outputs.lines import (
+    EXTRA_COLUMNS,
+    LINE_COLUMNS,
+    UNMATCHED_SCHEMA,
+    Error,
+    ParsedLine,
+    decode_line,
+    decode_whole,
+    head_of,
+    json_text,
+    judge_line,
+    limit_of,
+    read_head,
+    read_id_text,
+    read_slowly,
+)
+from bbkit.outputs.sent_ids import SentIds
+from bbkit.outputs.sources import Group, OutputFile
+
+TASK_BYTES = 128_000_000
+BATCH_BYTES = 8 << 20
+_BLOCK = 1 << 20
+_MEMO_MOST = 10_000
+_WAITING_TASKS = 8
+
+
+class LineBatch(NamedTuple):
+    """Some lines of one file: the record lines as a table, those that are none beside it."""
+
+    table: pa.Table
+    unmatched: pa.Table
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # What a worker sends back is copied several times on its way: packing costs less than the bytes.
+        return _unpack, (_pack(self.table), _pack(self.unmatched))
+
+
+def _pack(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    with pa.ipc.new_stream(sink, table.schema, options=options) as writer:
+        writer.write_table(table.combine_chunks())
+    return bytes(sink.getvalue())
+
+
+def _unpack(*tables: bytes) -> LineBatch:
+    return LineBatch(*(pa.ipc.open_stream(pa.py_buffer(packed)).read_all() for packed in tables))
+
+
+def no_lines(extras: tuple[str, ...]) -> pa.Table:
+    """No lines, with the columns of a reader and ``file``."""
+    return pa.schema(_kinds(extras) | {"file": pa.int32()}).empty_table()
+
+
+def _kinds(extras: tuple[str, ...]) -> dict[str, pa.DataType]:
+    return LINE_COLUMNS | {name: EXTRA_COLUMNS[name] for name in extras}
+
+
+def read_lines(
+    path: str | Path,
+    *,
+    start: int = 0,
+    end: int | None = None,
+    extras: tuple[str, ...] = (),
+    heads: bool = False,
+) -> Iterator[LineBatch]:
+    r"""Read the lines of an output file that begin within a range of bytes, a batch at a time."""
+    builder = _BatchBuilder(extras, heads)
+    with Path(path).open("rb", buffering=_BLOCK) as stream:
+        offset = 0
+        if start:
+            stream.seek(start - 1)
+            offset = start - 1 + len(stream.readline())
+        last = sys.maxsize if end is None else end
+        while not builder.is_last:
+            offset = builder.fill(stream, offset, last)
+            yield builder.take()
+
+
+_FILLED = ("record_id", "offset", "max_tokens", "family", *Answer._fields[:7])
+
+
+class _BatchBuilder:
+    """Lines being read. Cells wait in one flat list: containers that stay would set off the collector."""
+
+    def __init__(self, extras: tuple[str, ...], heads: bool):
+        self.extras, self.heads = extras, heads
+        self.whole = bool({"model_input", "model_output"} & set(extras))
+        self.limits: dict[Any, int | None] = {}
+        self.is_last = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self.cells: list[Any] = []
+        self.errors: dict[int, Error] = {}
+        self.answers: list[Answer] = []
+        self.sides: list[tuple[str, str | None]] = []
+        self.heads_read: list[str] = []
+        self.unmatched: list[dict[str, Any]] = []
+
+    def fill(self, stream: BinaryIO, offset: int, last: int) -> int:
+        """Read lines until the batch is full or none is left; the offset of the next line is returned."""
+        decode: Any = decode_whole if self.whole else decode_line
+        cells, limits, keeps_more = self.cells, self.limits, bool(self.extras) or self.heads
+        full = offset + BATCH_BYTES
+        for line in stream:
+            if offset >= last:
+                break
+            begin, offset = offset, offset + len(line)
+            try:
+                parsed = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                parsed = read_slowly(line)
+                if not isinstance(parsed, ParsedLine):
+                    self._put_aside(line, begin, parsed)
+                    continue
+            output, error, model_input, record_id = (
+                parsed.modelOutput, parsed.error, parsed.modelInput, parsed.recordId
+            )  # fmt: skip
+            family, answer = answer_of(output)
+            if not family or error is not None or "errorCode" in output:
+                verdict = judge_line(output, error)
+                if isinstance(verdict, str):
+                    self._put_aside(line, begin, verdict)
+                    continue
+                if verdict is not None:
+                    self.errors[begin], family, answer = verdict, "", NO_ANSWER
+            try:
+                limit = limits[model_input]
+            except (KeyError, TypeError):
+                limit = self._limit(model_input)
+            if type(record_id) is not str and record_id is not None:
+                record_id = read_id_text(line)
+            cells += (record_id, begin, limit, family or None, *answer[:7])
+            if keeps_more:
+                self._keep_more(line, answer, parsed)
+            if offset >= full:
+                return offset
+        self.is_last = True
+        return offset
+
+    def _put_aside(self, line: bytes, offset: int, reason: str | None) -> None:
+        if reason is not None:
+            about = {"offset": offset, "reason": f"unreadable: {reason}", "head": head_of(line)}
+            self.unmatched.append(about)
+
+    def _keep_more(self, line: bytes, answer: Answer, parsed: Any) -> None:
+        self.answers.append(answer)
+        if self.whole:
+            self.sides.append(parsed.sides)
+        if self.heads:
+            self.heads_read.append(head_of(line))
+
+    def _limit(self, model_input: Any) -> int | None:
+        limit = limit_of(model_input)
+        if not isinstance(model_input, dict | list):
+            if len(self.limits) >= _MEMO_MOST:
+                self.limits.clear()
+            self.limits[model_input] = limit
+        return limit
+
+    def take(self) -> LineBatch:
+        """Hand over what was read so far and begin anew."""
+        columns: dict[str, Any] = {
+            name: self.cells[index :: len(_FILLED)] for index, name in enumerate(_FILLED)
+        }
+        columns |= self._errors(columns["offset"])
+        for name in set(self.extras) & set(Answer._fields):
+            columns[name] = [getattr(answer, name) for answer in self.answers]
+        if self.whole:
+            columns["model_input"], columns["model_output"] = _turn(self.sides, 2)
+        if self.heads:
+            columns["head"] = self.heads_read
+        kinds = _kinds(self.extras) | ({"head": pa.large_string()} if self.heads else {})
+        table = pa.table({name: _array(columns[name], kind) for name, kind in kinds.items()})
+        unmatched = pa.Table.from_pylist(self.unmatched, UNMATCHED_SCHEMA)
+        self._clear()
+        return LineBatch(table, unmatched)
+
+    def _errors(self, offsets: list[int]) -> dict[str, Any]:
+        if not self.errors:
+            none = [None] * len(offsets)
+            return {"succeeded": np.ones(len(offsets), bool), "error_code": none, "error_message": none}
+        errors = [self.errors.get(offset) for offset in offsets]
+        codes, messages = _turn([error or (None, None) for error in errors], 2)
+        succeeded = [error is None for error in errors]
+        return {"succeeded": succeeded, "error_code": codes, "error_message": messages}
+
+
+def _turn(rows: list[Any], width: int) -> list[Any]:
+    return list(zip(*rows, strict=True)) if rows else [[] for _ in range(width)]
+
+
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    try:
+        return pa.array(values, kind)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([_fitting(value, kind) for value in values], kind)
+
+
+def _fitting(value: Any, kind: pa.DataType) -> Any:
+    if value is None:
+        return None
+    if kind == pa.large_string():
+        return value if isinstance(value, str) else json_text(value)
+    try:
+        return pa.scalar(value, kind).as_py()
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return None
+
+
+class Reader:
+    """Reads the files of a group in order, counting per file and gathering the lines that are no rows."""
+
+    def __init__(self, group: Group, extras: tuple[str, ...], executor: Executor | None):
+        self.group, self.extras, self.executor = group, extras, executor
+        self.meta = [file.meta for file in group.files]
+        self.remote = not all(file.is_local for file in group.files)
+        self.counts: list[Counter[str]] = [Counter() for _ in group.files]
+        self.unmatched: list[dict[str, Any]] = []
+        self.sent: SentIds | None = None
+
+    def tables(self) -> Iterator[pa.Table]:
+        """Record lines of all files in order, with the number of their file."""
+        for number, batch in self._batches():
+            _count_lines(batch.table, self.counts[number])
+            self.add_unmatched(batch.unmatched, number)
+            table = batch.table.append_column("file", pa.array(np.full(len(batch.table), number, np.int32)))
+            if self.remote and "head" not in table.column_names:
+                table = table.append_column("head", pa.nulls(len(table), pa.large_string()))
+            yield table.select(sorted(table.column_names))
+
+    def _batches(self) -> Iterator[tuple[int, LineBatch]]:
+        if self.executor is None:
+            for number, file in enumerate(self.group.files):
+                for batch in _read_file(file, 0, None, self.extras):
+                    yield number, batch
+            return
+        waiting: deque[tuple[int, Future[LineBatch]]] = deque()
+        for number, file in enumerate(self.group.files):
+            for start, end in _ranges(file):
+                if len(waiting) >= _WAITING_TASKS:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+                waiting.append((number, self.executor.submit(_read_part, file, start, end, self.extras)))
+        for number, future in waiting:
+            yield number, future.result()
+
+    def add_unmatched(self, lines: pa.Table, number: int = 0) -> None:
+        """Keep lines that are no rows, with the names of their files and their first bytes."""
+        for line in lines.to_pylist():
+            file = self.group.files[number if line["file"] is None else line["file"]]
+            if line["head"] is None:
+                line["head"] = read_head(file.path, line["offset"])
+            self.unmatched.append(line | {"file": file.meta.source_file or file.path})
+
+    def compare_manifests(self) -> list[dict[str, Any]]:
+        """Lay what the manifests say beside what the files hold and what was sent, once all was read."""
+        counted: dict[str, list[int]] = {}
+        for number, file in enumerate(self.group.files):
+            if file.manifest:
+                counted.setdefault(file.manifest, []).append(number)
+        rows = []
+        for path, numbers in counted.items():
+            counts = sum((self.counts[number] for number in numbers), Counter())
+            counts["processed"] = counts["succeeded"] + counts["errored"]
+            total: int | None = counts["processed"]
+            if self.sent is not None:
+                total = self._count_sent(self.meta[numbers[0]].job_arn, alone=len(counted) == 1)
+            rows.append(compare_manifest(path.rsplit("/", 2)[-2], _read_manifest(path), counts, total))
+        return rows
+
+    def _count_sent(self, job_arn: str | None, *, alone: bool) -> int | None:
+        """How many records one job was sent; None where that is known of several together."""
+        lengths = self.sent.lengths if self.sent is not None else {}
+        if job_arn and job_arn in lengths:
+            return lengths[job_arn]
+        return sum(lengths.values()) if alone and self.group.run is None else None
+
+
+def _count_lines(table: pa.Table, counts: Counter[str]) -> None:
+    """Count what a manifest counts; `silent` where a line that succeeded reports no tokens."""
+    succeeded = pc.sum(table["succeeded"]).as_py() or 0
+    counts.update(succeeded=succeeded, errored=len(table) - succeeded)
+    for name in ("input_tokens", "output_tokens"):
+        counts[name] += pc.sum(table[name]).as_py() or 0
+        counts["silent"] += succeeded > len(table) - table[name].null_count
+
+
+def _ranges(file: OutputFile) -> list[tuple[int, int | None]]:
+    if not file.is_local or file.size <= TASK_BYTES * 3 // 2:
+        return [(0, None)]
+    edges = np.linspace(0, file.size, -(-file.size // TASK_BYTES) + 1).astype(int).tolist()
+    return list(zip(edges[:-1], [*edges[1:-1], None], strict=True))
+
+
+def _read_part(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> LineBatch:
+    """Read a range of one file: what an executor's worker does."""
+    batches = _read_file(file, start, end, extras)
+    return LineBatch(*map(pa.concat_tables, zip(*batches, strict=True)))
+
+
+def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> Iterator[LineBatch]:
+    if file.is_local:
+        yield from read_lines(file.path, start=start, end=end, extras=extras)
+        return
+    with tempfile.TemporaryDirectory(prefix="bbkit-") as folder:
+        path = Path(folder) / "lines"
+        aws.download_file(file.path, path)
+        yield from read_lines(path, extras=extras, heads=True)
+
+
+def _read_manifest(path: str) -> dict[str, Any] | None:
+    """Read a manifest; None when it is not a JSON object."""
+    try:
+        manifest = json.loads(aws.read_object(path) if path.startswith("s3://") else Path(path).read_bytes())
+    except ValueError:
+        return None
+    return manifest if isinstance(manifest, dict) else None
