@@ -99,23 +99,19 @@ def _place_report(source: Path, page: Path) -> Report:
     if executed.resolve() == source.resolve():
         executed = page.with_suffix(".executed.ipynb")
     numbers = page.with_suffix(".json")
-    if (
-        numbers.exists()
-        and '"bbkit_report"' not in numbers.read_text(encoding="utf-8", errors="replace")[:200]
-    ):
-        raise InputError(
-            f"{str(numbers)!r} exists and is not a report's; choose another name for {page.name!r}."
-        )
+    if numbers.exists() and b'"bbkit_report"' not in numbers.read_bytes()[:200]:
+        raise _not_ours(numbers, page)
     return Report(page, numbers, executed)
+
+
+def _not_ours(path: Path, page: Path) -> InputError:
+    return InputError(f"{str(path)!r} exists and is not a report's; choose another name for {page.name!r}.")
 
 
 def _remove_former(report: Report) -> None:
     """Leave nothing of an earlier report that a killed run could be taken for, and touch nothing else."""
     if report.notebook_path.exists() and not _is_executed(report.notebook_path):
-        raise InputError(
-            f"{str(report.notebook_path)!r} exists and is not a report's; choose another name for "
-            f"{report.path.name!r}."
-        )
+        raise _not_ours(report.notebook_path, report.path)
     for path in (report.path, report.json_path, report.notebook_path):
         path.unlink(missing_ok=True)
 

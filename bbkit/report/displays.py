@@ -9,8 +9,7 @@ from typing import Any
 
 import mistune
 
-from bbkit.report.figures import MIME as PLOTLY
-from bbkit.report.figures import Figure, build_figure
+from bbkit.report.figures import PLOTLY, Figure, build_figure
 from bbkit.report.masking import FULL, SAMPLE, Limits, Masker, shorten
 from bbkit.report.sanitizing import MOST_HTML, clean_html, describe_dropped
 
@@ -51,10 +50,10 @@ class Display:
     def clean_text(self, text: str, limits: Limits = FULL) -> str:
         """Return plain text without terminal codes, masked and shortened."""
         lines = self.masker.text(strip_codes(shorten(text, _MOST_TEXT))).split("\n")
-        kept = [shorten(line, limits.characters) for line in lines[: limits.lines]]
+        shown = [shorten(line, limits.characters) for line in lines[: limits.lines]]
         if len(lines) > limits.lines:
-            kept.append(f"… ({len(lines) - limits.lines:,} more lines)")
-        return "\n".join(kept)
+            shown.append(f"… ({len(lines) - limits.lines:,} more lines)")
+        return "\n".join(shown)
 
     def _show(self, output: Any, limits: Limits) -> list[dict[str, Any]]:
         match output.get("output_type"):
@@ -110,8 +109,7 @@ class Display:
             if mime in data:
                 return [{"kind": "picture", "src": _picture(mime, _joined(data[mime]))}]
         if "text/markdown" in data:
-            rendered = render_markdown(_joined(data["text/markdown"]))
-            return self._show_html(rendered, limits)
+            return self._show_html(render_markdown(_joined(data["text/markdown"])), limits)
         if WIDGET in data:
             return _notes("A widget is here in the notebook; it needs a running kernel.")
         text = self.clean_text(_joined(data.get("text/latex") or data.get("text/plain") or ""), limits)

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ import nh3
 import numpy as np
 
 from bbkit.report.masking import Masker, shorten
-from bbkit.report.numbers import replace_nan
+from bbkit.report.numbers import map_json, replace_nan
 
-MIME = "application/vnd.plotly.v1+json"
+PLOTLY = "application/vnd.plotly.v1+json"
 
 _MOST_ROWS = 200
 _ONLINE = {"choropleth", "scattergeo", "choroplethmap", "densitymap", "scattermap"}
@@ -64,7 +65,7 @@ def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
     layout = copy.deepcopy(bundle.get("layout") or {})
     layout["images"] = _keep_own_images(layout.get("images") or [], dropped)
     layout["template"] = _bound_template(layout.get("template"))
-    data, layout = masker.data(_drop_links([data, layout], dropped))
+    data, layout = masker.data(map_json([data, layout], lambda value: _drop_links(value, dropped)))
     for trace in data:
         trace["type"] = _VECTOR.get(trace.get("type", "scatter"), trace.get("type", "scatter"))
     alt = _alt(data, layout)
@@ -72,8 +73,9 @@ def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
     title, subtitle, height = _take_title(layout)
     drawn = replace_nan({"data": data, "layout": layout})
     spec = json.dumps(drawn, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    spec = re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", spec)  # it stands in a script
     needs_network = any(trace["type"] in _ONLINE for trace in data)
-    return Figure(number, _script_safe(spec), title, subtitle, alt, table, height, needs_network, dropped)
+    return Figure(number, spec, title, subtitle, alt, table, height, needs_network, dropped)
 
 
 @cache
@@ -86,22 +88,12 @@ def pack_plotly() -> str:
     return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
 
 
-def _script_safe(text: str) -> str:
-    return re.sub("[<>&\u2028\u2029]", lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
 def _drop_links(value: Any, dropped: Counter[str]) -> Any:
-    if isinstance(value, str):
-        if "<" not in value:
-            return value
-        kept, count = re.subn(r"(?i)</?a\b[^>]*>?", "", value)
-        dropped["figure link"] += (count + 1) // 2
-        return kept
-    if isinstance(value, list):
-        return [_drop_links(item, dropped) for item in value]
-    if isinstance(value, dict):
-        return {key: _drop_links(item, dropped) for key, item in value.items()}
-    return value
+    if not isinstance(value, str) or "<" not in value:
+        return value
+    remaining, count = re.subn(r"(?i)</?a\b[^>]*>?", "", value)
+    dropped["figure link"] += (count + 1) // 2
+    return remaining
 
 
 def _keep_own_images(images: list[Any], dropped: Counter[str]) -> list[Any]:
@@ -162,8 +154,8 @@ def _alt(data: list[dict[str, Any]], layout: dict[str, Any]) -> str:
     axes = [f"{axis}: {name}" for axis in ("x", "y") if (name := _title(layout.get(f"{axis}axis")))]
     parts += [f"Axes: {', '.join(axes)}."] if axes else []
     parts += [f"Series: {', '.join(names[:8])}{' and more' if len(names) > 8 else ''}."] if names else []
-    marks = [_plain(a.get("text")) for a in layout.get("annotations") or [] if isinstance(a, dict)]
-    marks = [mark for mark in marks if mark]
+    annotations = [note for note in layout.get("annotations") or [] if isinstance(note, dict)]
+    marks = [mark for note in annotations if (mark := _plain(note.get("text")))]
     parts += [f"Marked: {'; '.join(marks[:6])}."] if marks else []
     return shorten(" ".join(parts), 600)
 
@@ -221,9 +213,7 @@ def _series_rows(data: list[dict[str, Any]], names: dict[str, str]) -> tuple[lis
         return pivot
     rows = []
     for name, _, columns in series:
-        length = max(map(len, columns.values()))
-        filled = [columns.get(key, []) + [None] * (length - len(columns.get(key, []))) for key in keys]
-        rows += [[name, *values] for values in zip(*filled, strict=True)]
+        rows += [[name, *values] for values in zip_longest(*(columns.get(key, []) for key in keys))]
     return ["series", *(names.get(key, key) for key in keys)], rows
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.core.masks import mask_text
+from bbkit.report.numbers import map_json
 
 STATEMENT = (
     "Masks find patterns (e-mail addresses, phone and card numbers, account ids, keys). "
@@ -54,15 +55,11 @@ class Masker:
 
     def data(self, value: Any) -> Any:
         """Return JSON data with every string masked, except times and encoded arrays."""
-        if not self.enabled:
-            return value
-        if isinstance(value, str):
-            return value if _TIME.fullmatch(value) else self.text(value)
-        if isinstance(value, list):
-            return [self.data(item) for item in value]
-        if isinstance(value, dict):
-            return {key: item if key == "bdata" else self.data(item) for key, item in value.items()}
-        return value
+
+        def mask(item: Any) -> Any:
+            return self.text(item) if isinstance(item, str) and not _TIME.fullmatch(item) else item
+
+        return map_json(value, mask, skip="bdata") if self.enabled else value
 
 
 def shorten(text: str, most: int) -> str:

@@ -10,14 +10,7 @@ from typing import Any
 from bbkit.core.errors import InputError
 from bbkit.core.text import name_some
 
-OPERATORS: dict[str, Callable[[float, float], bool]] = {
-    "gt": operator.gt,
-    "ge": operator.ge,
-    "lt": operator.lt,
-    "le": operator.le,
-    "eq": operator.eq,
-    "ne": operator.ne,
-}
+OPERATORS = {name: getattr(operator, name) for name in ("gt", "ge", "lt", "le", "eq", "ne")}
 
 
 @dataclass(frozen=True)
@@ -76,15 +69,20 @@ def _facts(facts: Any) -> dict[str, tuple[str, ...]]:
     return {str(name): tuple(map(str, values)) for name, values in listed if isinstance(values, list)}
 
 
+def map_json(value: Any, change: Callable[[Any], Any], skip: str = "") -> Any:
+    """Change every text and number in JSON data, but for those under the key `skip`."""
+    if isinstance(value, list):
+        return [map_json(item, change, skip) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: item if skip and key == skip else map_json(item, change, skip) for key, item in value.items()
+        }
+    return change(value)
+
+
 def replace_nan(value: Any) -> Any:
     """Return JSON data without NaN and infinities, which JSON does not have: they become null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, list):
-        return [replace_nan(item) for item in value]
-    if isinstance(value, dict):
-        return {key: replace_nan(item) for key, item in value.items()}
-    return value
+    return map_json(value, lambda item: None if isinstance(item, float) and not math.isfinite(item) else item)
 
 
 def collect_numbers(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -109,10 +107,7 @@ def check_gates(gates: Iterable[Gate], bundles: Sequence[dict[str, Any]]) -> tup
             raise InputError(f"The report has no number {gate.name!r}; {has}.{guess}")
         values = [bundle["numbers"][gate.name] for bundle in bundles if gate.name in bundle["numbers"]]
         for value in values:
-            if value is None:
-                met.append(f"{gate} ({gate.name} is not known)")
-                break
-            if OPERATORS[gate.operator](value, gate.bound):
-                met.append(f"{gate} ({gate.name} is {value:,})")
+            if value is None or OPERATORS[gate.operator](value, gate.bound):
+                met.append(f"{gate} ({gate.name} is {'not known' if value is None else f'{value:,}'})")
                 break
     return tuple(met)

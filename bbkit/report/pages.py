@@ -6,7 +6,6 @@ import html
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -20,7 +19,6 @@ from bbkit.costs.views import format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
 from bbkit.report.masking import STATEMENT, Masker
-from bbkit.report.parameters import Parameter
 from bbkit.report.provenance import Fact, ReportContext
 from bbkit.report.sanitizing import describe_dropped, slug
 from bbkit.report.writing import start_tag
@@ -42,14 +40,15 @@ def make_page(context: ReportContext, provenance: Sequence[Fact], display: Displ
     """Render a report; its title and its HTML."""
     masker = display.masker
     page = build_page(context.executed.node, display, context.title)
-    script = _read_script()
+    script = (files("bbkit.report") / "templates/report.js").read_text(encoding="utf-8").rstrip("\n")
+    sentences = [str(b.get("sentence", "")) for b in context.bundles if b.get("kind") == "accounting"]
     content = render(
         "report",
         room="report",
         context=context,
         page=page,
         key_figures=key_figures(context.numbers),
-        sentence=masker.text(_sentence(context.bundles)),
+        sentence=masker.text(sentences[-1] if sentences else ""),
         parameters=_show_parameters(context, masker),
         facts=[(fact, [masker.text(value) for value in fact.values]) for fact in provenance],
         masks=_describe_masks(masker),
@@ -122,20 +121,14 @@ def _place_headings(content: str, page: Page) -> str:
     return _HEADING.sub(place, content)
 
 
-def _sentence(bundles: Sequence[Mapping[str, Any]]) -> str:
-    sentences = [str(b.get("sentence", "")) for b in bundles if b.get("kind") == "accounting"]
-    return sentences[-1] if sentences else ""
-
-
 def _show_parameters(context: ReportContext, masker: Masker) -> list[dict[str, Any]]:
     declared, given = context.source.parameters, context.executed.given
-    listed = {**{name: Parameter(name, "", None, "") for name in given}, **declared}
     return [
         {
             "name": name,
             "value": masker.text(value if isinstance(value, str) and value else repr(value)),
             "given": name in given,
-            "help": masker.text(listed[name].help),
+            "help": masker.text(declared[name].help) if name in declared else "",
         }
         for name, value in context.parameters.items()
     ]
@@ -145,11 +138,6 @@ def _describe_masks(masker: Masker) -> str:
     if not masker.counts:
         return "No pattern was found to mask."
     return f"Masked: {', '.join(f'{count:,} {kind}' for kind, count in masker.counts.most_common())}."
-
-
-@cache
-def _read_script() -> str:
-    return (files("bbkit.report") / "templates/report.js").read_text(encoding="utf-8").rstrip("\n")
 
 
 def _policy(script: str) -> str:

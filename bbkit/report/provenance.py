@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +81,14 @@ def describe_provenance(context: ReportContext) -> list[Fact]:
     """Gather where a report comes from; reads the run's own files, never AWS."""
     source = context.source
     told = {name: values for bundle in context.bundles for name, values in bundle["facts"].items()}
-    versions = [f"Python {platform.python_version()}", f"bbkit {__version__}", *map(_version, _PACKAGES)]
+    versions = {"Python": platform.python_version(), "bbkit": __version__}
+    versions |= {package: version(package) for package in _PACKAGES}
     return [
         Fact("Made", (context.made_at,)),
         Fact("Notebook", (f"{source.path.name}, sha256 {source.sha256[:16]}",)),
         *(_run_facts(context.run) if context.run is not None else ()),
         *(Fact(name, values) for name, values in told.items()),
-        Fact("Versions", (", ".join(filter(None, versions)),)),
+        Fact("Versions", (", ".join(f"{name} {number}" for name, number in versions.items()),)),
         Fact("Make it again", (_command(context),), is_code=True),
     ]
 
@@ -107,14 +108,9 @@ def _run_facts(run: Any) -> list[Fact]:
     from bbkit.run import RunSnapshot
 
     where = f"{run.endpoint.url}, region {run.endpoint.region}, account {run.endpoint.account}"
+    made = f"made {run.created_at:%Y-%m-%d %H:%M} UTC with bbkit {run.bbkit_version}"
     facts = [
-        Fact(
-            "Run",
-            (
-                f"{run.name}, id {run.run_id}, made {run.created_at:%Y-%m-%d %H:%M} UTC "
-                f"with bbkit {run.bbkit_version}",
-            ),
-        ),
+        Fact("Run", (f"{run.name}, id {run.run_id}, {made}",)),
         Fact("Model", (f"{run.model_id} (family {run.family})",)),
         Fact("Service", (where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else ""),)),
     ]
@@ -123,11 +119,11 @@ def _run_facts(run: Any) -> list[Fact]:
     if arns:
         more = (f"and {len(arns) - 20:,} more",) if len(arns) > 20 else ()
         facts.append(Fact("Jobs", (*arns[:20], *more), is_code=True))
-    facts.append(Fact("Texts were stored under", _places(run), is_code=True))
+    facts.append(Fact("Texts were stored under", _storage(run), is_code=True))
     return facts
 
 
-def _places(run: Any) -> tuple[str, ...]:
+def _storage(run: Any) -> tuple[str, ...]:
     files = run.record_files()
     media = sorted({file.media for file in files if file.media})
     if not run.adopted:
@@ -135,13 +131,6 @@ def _places(run: Any) -> tuple[str, ...]:
     theirs = filter(None, (run.adopted.get("input_uri"), run.adopted.get("output_uri")))
     later = any(file.attempt > 1 for file in files)
     return (*theirs, *((run.s3_prefix, *media) if later else ()))
-
-
-def _version(package: str) -> str:
-    try:
-        return f"{package} {version(package)}"
-    except PackageNotFoundError:
-        return ""
 
 
 def _command(context: ReportContext) -> str:
