@@ -4,31 +4,30 @@ Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an
 130 interrupted.
 """
 
-import argparse
 import json
-import os
 import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bbkit import __version__
+import bbkit as bb
 from bbkit.core.errors import BbkitError
 
-if TYPE_CHECKING:
-    from bbkit.core.findings import Findings
-
 SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
+
+PARSER = ArgumentParser(prog="bbkit", description="Bedrock Batch Kit", allow_abbrev=False)
+PARSER.add_argument("--version", action="version", version=f"bbkit {bb.__version__}")
+COMMANDS = PARSER.add_subparsers(metavar="COMMAND", required=True)
+
+Run = Callable[[Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["standin"]:
-        os.execv(sys.executable, [sys.executable, "-m", "bbkit.standin", *arguments[1:]])
-    options = build_parser().parse_args(arguments)
+    options = PARSER.parse_args(argv)
     try:
-        return options.command(options)
+        return int(options.command(options))
     except BbkitError as error:
         print(f"bbkit: {error}", file=sys.stderr)
         return BAD_USE
@@ -40,237 +39,240 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Describe every command and option."""
-    parser = argparse.ArgumentParser(prog="bbkit", description="Bedrock Batch Kit", allow_abbrev=False)
-    parser.add_argument("--version", action="version", version=f"bbkit {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    _add_first_steps(commands)
-    _add_records(commands)
-    _add_jobs(commands)
-    _add_results(commands)
-    return parser
+def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """Describe an argument of a command, as `argparse` does."""
+    return names, options
 
 
-def _add(commands: Any, name: str, command: Callable[[Any], int], text: str, example: str) -> Any:
-    parser = commands.add_parser(
-        name,
-        help=text,
-        description=text,
-        epilog=f"example: {example}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(command=command)
-    return parser
+def command(example: str, *arguments: Any, alias: str = "", **options: Any) -> Callable[[Run], Run]:
+    """Make a function the command of its name; its docstring is the help."""
+
+    def register(run: Run) -> Run:
+        parser = COMMANDS.add_parser(
+            run.__name__,
+            help=run.__doc__,
+            description=run.__doc__,
+            epilog=f"example: bbkit {example}",
+            formatter_class=RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,
+        )
+        for names, described in arguments:
+            parser.add_argument(*names, **described)
+        parser.set_defaults(command=run)
+        if alias:
+            COMMANDS.choices[alias] = parser  # without a line in the help
+        return run
+
+    return register
 
 
-def _add_first_steps(commands: Any) -> None:
-    demo = _add(
-        commands, "demo", _demo, "Run the sample calls through a batch job on this machine.", "bbkit demo"
-    )
-    demo.add_argument("folder", nargs="?", default="", help="folder of the run (default: runs/demo)")
-    demo.add_argument("--faults", action="store_true", help="let records error, go missing and be cut off")
-    lab = _add(commands, "lab", _lab, "JupyterLab on the notebooks with a stand-in beside it.", "bbkit lab")
-    lab.add_argument("folder", nargs="?", default="runs/standin", help="folder of the stand-in's state")
-    lab.add_argument("--no-browser", action="store_true", help="do not open a browser")
-    lab.add_argument("--port", type=int, default=8888, help="port of JupyterLab (default: 8888)")
-    _add(commands, "standin", _demo, "Serve Bedrock batch, S3 and friends on 127.0.0.1 (bbkit standin -h).",
-         "bbkit standin ~/.cache/standin")  # fmt: skip
+_RUN = argument("run", help="the folder of the run")
+_JSON = argument("--json", action="store_true", help="one JSON object per finding")
 
 
-def _add_records(commands: Any) -> None:
-    check = _add(commands, "check", _check, "Check JSONL records before anything is sent or paid for.",
-                 "bbkit check records.jsonl --model amazon.nova-lite-v1:0")  # fmt: skip
-    check.add_argument("path", help="a .jsonl file, a folder of them, or an s3:// prefix")
-    check.add_argument("--model", required=True, help="the model id or ARN of the job")
-    check.add_argument("--family", help="the family, where the model id does not tell it")
-    check.add_argument("--invocation-type", default="InvokeModel", choices=["InvokeModel", "Converse"])
-    check.add_argument("--json", action="store_true", help="one JSON object per finding")
-    prices = _add(commands, "prices", _prices, "Read today's prices from AWS into a file of your own.",
-                  "bbkit prices refresh -o prices.json")  # fmt: skip
-    prices.add_argument("action", choices=["refresh"])
-    prices.add_argument("-o", "--output", required=True, help="the file to write")
-    prices.add_argument("--region", default="us-east-1", help="the region whose prices to read")
-
-
-def _add_run(parser: Any) -> None:
-    parser.add_argument("run", help="the folder of the run")
-
-
-def _add_jobs(commands: Any) -> None:
-    doctor = _add(commands, "doctor", _doctor, "Check account, model, buckets and role before a launch.",
-                  "bbkit doctor runs/calls --policies")  # fmt: skip
-    _add_run(doctor)
-    doctor.add_argument("--policies", action="store_true", help="print the least-privilege policies")
-    doctor.add_argument("--json", action="store_true", help="one JSON object per finding")
-    submit = _add(
-        commands, "submit", _submit, "Submit the jobs of a run; never twice.", "bbkit submit runs/calls"
-    )
-    _add_run(submit)
-    submit.add_argument("--again", nargs="+", default=[], metavar="STATUS", help="submit ended jobs again")
-    submit.add_argument("--budget-usd", type=float, help="refuse above this high estimate, in US dollars")
-    wait = _add(
-        commands, "wait", _wait, "Wait until every job has ended.", "bbkit wait runs/calls --then ./done.sh"
-    )
-    _add_run(wait)
-    wait.add_argument("--every", type=float, help="seconds between polls")
-    wait.add_argument("--timeout", type=float, help="seconds to wait at most")
-    wait.add_argument("--then", default="", metavar="CMD", help="a shell command to run when all have ended")
-    stop = _add(commands, "stop", _stop, "Stop the jobs of a run.", "bbkit stop runs/calls")
-    _add_run(stop)
-    stop.add_argument("job_arns", nargs="*", help="only these")
-    clean = _add(
-        commands, "clean", _clean, "List, or delete, the S3 objects a run left.", "bbkit clean runs/calls"
-    )
-    _add_run(clean)
-    clean.add_argument("--yes", action="store_true", help="delete them")
-
-
-def _add_results(commands: Any) -> None:
-    collect = _add(commands, "collect", _collect, "Read what came back and account for every record.",
-                   "bbkit collect runs/calls --export calls.csv")  # fmt: skip
-    collect.add_argument(
-        "source", help="a run, a folder or file of .jsonl.out, an s3:// prefix, or a job ARN"
-    )
-    collect.add_argument("--sent", help="the records that were sent: a .jsonl path or URI")
-    collect.add_argument("--export", metavar="PATH", help="write the rows as .csv, .parquet or .jsonl")
-    report = _add(commands, "report", _report, "Run a notebook and render it to one HTML file to share.",
-                  "bbkit report notebooks/03-explore.ipynb -p run_folder runs/calls")  # fmt: skip
-    report.add_argument("notebook", help="the notebook to run")
-    report.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
-    report.add_argument("-o", "--output", help="the HTML file (default: the notebook's name in this folder)")
-    report.add_argument("--with-text", action="store_true", help="keep prompts and answers in the report")
-    report.add_argument("--title", default="", help="title of the report")
-    report.add_argument("--fail-on", nargs=3, action="append", default=[], metavar=("NAME", "OP", "NUMBER"),
-                        help="exit 1 when it holds, such as: errored gt 0")  # fmt: skip
-    report.add_argument("--list", action="store_true", help="list the notebook's parameters and stop")
-
-
-def _demo(options: argparse.Namespace) -> int:
+@command(
+    "demo",
+    argument("folder", nargs="?", default="", help="folder of the run (default: runs/demo)"),
+    argument("--faults", action="store_true", help="let records error, go missing and be cut off"),
+)
+def demo(options: Namespace) -> int:
+    """Run the sample calls through a batch job on this machine."""
     from bbkit.demo import run_demo
 
     return run_demo(options.folder, faults=options.faults)
 
 
-def _lab(options: argparse.Namespace) -> int:
+@command(
+    "lab",
+    argument("folder", nargs="?", default="runs/standin", help="folder of the stand-in's state"),
+    argument("--no-browser", action="store_true", help="do not open a browser"),
+    argument("--port", type=int, default=8888, help="port of JupyterLab (default: 8888)"),
+)
+def lab(options: Namespace) -> int:
+    """JupyterLab on the notebooks with a stand-in beside it."""
     from bbkit.demo import run_lab
 
     return run_lab(options.folder, port=options.port, browser=not options.no_browser)
 
 
-def _check(options: argparse.Namespace) -> int:
-    from bbkit.checks import check_records
+@command(
+    "standin ~/.cache/standin",
+    argument("arguments", nargs="*"),
+    prefix_chars="\0",  # it reads its own options
+    add_help=False,
+)
+def standin(options: Namespace) -> int:
+    """Serve Bedrock batch, S3 and friends on 127.0.0.1 (bbkit standin -h)."""
+    from bbkit.demo import run_process
 
-    found = check_records(
+    return run_process([sys.executable, "-m", "bbkit.standin", *options.arguments])
+
+
+@command(
+    "check records.jsonl --model amazon.nova-lite-v1:0",
+    argument("path", help="a .jsonl file, a folder of them, or an s3:// prefix"),
+    argument("--model", required=True, help="the model id or ARN of the job"),
+    argument("--family", help="the family, where the model id does not tell it"),
+    argument("--invocation-type", default="InvokeModel", choices=["InvokeModel", "Converse"]),
+    _JSON,
+)
+def check(options: Namespace) -> int:
+    """Check JSONL records before anything is sent or paid for."""
+    findings = bb.check_records(
         options.path, options.model, family=options.family, invocation_type=options.invocation_type
     )
-    return _show_findings(found, as_json=options.json)
+    return _show_findings(findings, as_json=options.json)
 
 
-def _show_findings(found: "Findings", *, as_json: bool) -> int:
+def _show_findings(findings: Any, *, as_json: bool) -> int:
     if as_json:
-        for row in json.loads(found.to_json(orient="records")):
+        for row in json.loads(findings.to_json(orient="records")):
             print(json.dumps({name: value for name, value in row.items() if value is not None}))
     else:
-        print(found.to_text())
-    return FOUND if (found["severity"] != "info").any() else SUCCESS
+        print(findings.to_text())
+    return FOUND if (findings["severity"] != "info").any() else SUCCESS
 
 
-def _prices(options: argparse.Namespace) -> int:
+@command(
+    "prices refresh -o prices.json",
+    argument("action", choices=["refresh"]),
+    argument("-o", "--output", required=True, help="the file to write"),
+    argument("--region", default="us-east-1", help="the region whose prices to read"),
+)
+def prices(options: Namespace) -> int:
+    """Read today's prices from AWS into a file of your own."""
     from bbkit.catalog.price_lists import refresh_prices
 
     print(refresh_prices(options.output, region=options.region))
     return SUCCESS
 
 
-def _doctor(options: argparse.Namespace) -> int:
-    from bbkit.jobs.preflight import policies_for, preflight
-    from bbkit.run import Run
+@command(
+    "preflight runs/calls --policies",
+    _RUN,
+    argument("--policies", action="store_true", help="print the least-privilege policies"),
+    _JSON,
+    alias="doctor",
+)
+def preflight(options: Namespace) -> int:
+    """Check account, model, buckets and role before a launch."""
+    from bbkit.jobs.preflight import policies_for
 
-    run = Run.open(options.run)
-    if options.policies:
-        print(json.dumps(policies_for(run), indent=2))
-        return SUCCESS
-    return _show_findings(preflight(run), as_json=options.json)
-
-
-def _submit(options: argparse.Namespace) -> int:
-    from bbkit.costs import check_budget, estimate_cost
-    from bbkit.jobs import submit_jobs
-    from bbkit.run import Run
-
-    run = Run.open(options.run)
-    run.check_endpoint()
-    plan = submit_jobs(run, again=options.again, dry_run=True)
-    if len(plan):
-        print(plan.to_string())
-        estimate = estimate_cost(run, jobs=plan["job"])
-        print(estimate)
-        check_budget(estimate, options.budget_usd)
-    else:
-        print("Nothing to submit.")
-    print(submit_jobs(run, again=options.again).to_string())
+    run = bb.Run.open(options.run)
+    if not options.policies:
+        return _show_findings(bb.preflight(run), as_json=options.json)
+    print(json.dumps(policies_for(run), indent=2))
     return SUCCESS
 
 
-def _wait(options: argparse.Namespace) -> int:
-    from bbkit.jobs import wait_for_jobs
-    from bbkit.run import Run, RunSnapshot
+@command(
+    "submit runs/calls",
+    _RUN,
+    argument("--again", nargs="+", default=[], metavar="STATUS", help="submit ended jobs again"),
+    argument("--budget-usd", type=float, help="refuse above this high estimate, in US dollars"),
+)
+def submit(options: Namespace) -> int:
+    """Submit the jobs of a run; never twice."""
+    run = bb.Run.open(options.run)
+    run.check_endpoint()
+    plan = bb.submit_jobs(run, again=options.again, dry_run=True)
+    if len(plan):
+        print(plan.to_string())
+        estimate = bb.estimate_cost(run, jobs=plan["job"])
+        print(estimate)
+        bb.check_budget(estimate, options.budget_usd)
+    else:
+        print("Nothing to submit.")
+    print(bb.submit_jobs(run, again=options.again).to_string())
+    return SUCCESS
 
-    run = Run.open(options.run)
-    jobs = wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
+
+@command(
+    "wait runs/calls --then ./done.sh",
+    _RUN,
+    argument("--every", type=float, help="seconds between polls"),
+    argument("--timeout", type=float, help="seconds to wait at most"),
+    argument("--then", default="", metavar="CMD", help="a shell command to run when all have ended"),
+)
+def wait(options: Namespace) -> int:
+    """Wait until every job has ended."""
+    from bbkit.run import RunSnapshot
+
+    run = bb.Run.open(options.run)
+    jobs = bb.wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
     print(jobs.to_string())
     latest = RunSnapshot.read(run).latest.values()
     return SUCCESS if all(state.status == "Completed" for state in latest) else FOUND
 
 
-def _stop(options: argparse.Namespace) -> int:
-    from bbkit.jobs import stop_jobs
-    from bbkit.run import Run
-
-    print(stop_jobs(Run.open(options.run), options.job_arns or None).to_string())
+@command("stop runs/calls", _RUN, argument("job_arns", nargs="*", help="only these"))
+def stop(options: Namespace) -> int:
+    """Stop the jobs of a run."""
+    print(bb.stop_jobs(bb.Run.open(options.run), options.job_arns or None).to_string())
     return SUCCESS
 
 
-def _clean(options: argparse.Namespace) -> int:
+@command("clean runs/calls", _RUN, argument("--yes", action="store_true", help="delete them"))
+def clean(options: Namespace) -> int:
+    """List, or delete, the S3 objects a run left."""
     from bbkit.jobs import clean_run
-    from bbkit.run import Run
 
-    objects = clean_run(Run.open(options.run), delete=options.yes)
+    objects = clean_run(bb.Run.open(options.run), delete=options.yes)
     print(objects.to_string() if len(objects) else "Nothing is left in S3.")
     return SUCCESS
 
 
-def _collect(options: argparse.Namespace) -> int:
-    from bbkit.outputs import accounting, collect_outputs
-    from bbkit.outputs.exports import export_records
-
-    outputs = collect_outputs(options.source, sent=options.sent)
+@command(
+    "collect runs/calls --export calls.csv",
+    argument("source", help="a run, a folder or file of .jsonl.out, an s3:// prefix, or a job ARN"),
+    argument("--sent", help="the records that were sent: a .jsonl path or URI"),
+    argument("--export", metavar="PATH", help="write the rows as .csv, .parquet or .jsonl"),
+)
+def collect(options: Namespace) -> int:
+    """Read what came back and account for every record."""
+    outputs = bb.collect_outputs(options.source, sent=options.sent)
     if options.export:
-        export_records(outputs, options.export)
-    told = accounting(outputs)
-    print(told)
-    return SUCCESS if told.complete else FOUND
+        bb.export_records(outputs, options.export)
+    account = bb.accounting(outputs)
+    print(account)
+    return SUCCESS if account.complete else FOUND
 
 
-def _report(options: argparse.Namespace) -> int:
+@command(
+    "report notebooks/03-explore.ipynb -p run_folder runs/calls",
+    argument("notebook", help="the notebook to run"),
+    argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")),
+    argument("-o", "--output", help="the HTML file (default: the notebook's name in this folder)"),
+    argument("--with-text", action="store_true", help="keep prompts and answers in the report"),
+    argument("--title", default="", help="title of the report"),
+    argument(
+        "--fail-on",
+        nargs=3,
+        action="append",
+        default=[],
+        metavar=("NAME", "OP", "NUMBER"),
+        help="exit 1 when it holds, such as: errored gt 0",
+    ),
+    argument("--list", action="store_true", help="list the notebook's parameters and stop"),
+)
+def report(options: Namespace) -> int:
+    """Run a notebook and render it to one HTML file to share."""
     from bbkit.report import read_parameters, render_report
 
     if options.list:
         for parameter in read_parameters(options.notebook).values():
             print(f"{parameter.name}: {parameter.type} = {parameter.default!r}  # {parameter.help}")
         return SUCCESS
-    output = options.output or Path(options.notebook).with_suffix(".html").name
-    report = render_report(
+    made = render_report(
         options.notebook,
-        output,
+        options.output or Path(options.notebook).with_suffix(".html").name,
         parameters=dict(options.parameter),
         with_text=options.with_text,
         title=options.title,
-        fail_on=[tuple(rule) for rule in options.fail_on],
+        fail_on=options.fail_on,
     )
-    print(report.path)
-    for rule in report.failed_on:
-        print(f"bbkit: {rule}", file=sys.stderr)
-    return FOUND if report.failed_on else SUCCESS
+    print(made.path)
+    for condition in made.failed_on:
+        print(f"bbkit: {condition}", file=sys.stderr)
+    return FOUND if made.failed_on else SUCCESS

@@ -9,13 +9,16 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bbkit.core.errors import InputError, RunError, RunExistsError
-from bbkit.report import Report, render_report
+from bbkit.core.files import move
+
+if TYPE_CHECKING:
+    from bbkit.report import Report
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
 _FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
@@ -30,10 +33,10 @@ def run_demo(folder: str = "", *, faults: bool = False) -> int:
     with start_standin(state, *switches) as environment, _environment(environment):
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         report = _run_notebooks(run_folder, faults=faults)
-    told = _read_accounting(report)
-    print(told["sentence"])
+    account = _read_accounting(report)
+    print(account["sentence"])
     print(report.path)
-    return 0 if not told["numbers"]["missing"] and not told["numbers"]["pending"] else 1
+    return 1 if account["numbers"]["missing"] or account["numbers"]["pending"] else 0
 
 
 def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
@@ -51,16 +54,20 @@ def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
             ]
             paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
             variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
-            with subprocess.Popen(command, env=variables) as lab:
-                signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
-                return _wait_through_interrupts(lab)
+            return run_process(command, env=variables)
 
 
-def _wait_through_interrupts(lab: subprocess.Popen) -> int:
-    # JupyterLab asks before it stops on Ctrl-C; leaving earlier would take the stand-in from under it.
-    while True:
-        with contextlib.suppress(KeyboardInterrupt):
-            return lab.wait()
+def run_process(command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
+    """Run a program in the foreground to its end; a SIGTERM is passed on to it."""
+    with subprocess.Popen(command, env=env) as process:
+        former = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            while True:
+                # It asks before it stops on Ctrl-C, or puts things in order; leaving earlier would orphan it.
+                with contextlib.suppress(KeyboardInterrupt):
+                    return process.wait()
+        finally:
+            signal.signal(signal.SIGTERM, former)
 
 
 def _write_lab_config(folder: Path) -> None:
@@ -99,7 +106,7 @@ def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
                 process.kill()
 
 
-def _wait_until_ready(process: subprocess.Popen, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> None:
     assert process.stdout
     for line in process.stdout:
         if line.startswith("ready "):
@@ -116,18 +123,15 @@ def read_environment(path: Path) -> dict[str, str]:
 
 @contextlib.contextmanager
 def _environment(values: dict[str, str]) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in (*values, *_PROFILES)}
+    before = dict(os.environ)
     os.environ.update(values)
     for name in _PROFILES:
         os.environ.pop(name, None)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _remove_earlier_demo(run_folder: Path) -> None:
@@ -139,7 +143,7 @@ def _remove_earlier_demo(run_folder: Path) -> None:
     shutil.rmtree(run_folder)
 
 
-def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
+def _run_notebooks(run_folder: Path, *, faults: bool) -> "Report":
     notebooks, samples = find_shared("notebooks"), find_shared("data/samples")
     run: dict[str, Any] = {"run_folder": str(run_folder)}
     prepare = {
@@ -154,9 +158,9 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
     if faults:
         steps.append(("04-retry", {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}))
         steps.append(("03-explore", explore))
-    for place, (name, parameters) in enumerate(steps):
+    for position, (name, parameters) in enumerate(steps):
         print(f"{name} ...", flush=True)
-        superseded = any(later == name for later, _ in steps[place + 1 :])
+        superseded = any(later == name for later, _ in steps[position + 1 :])
         page = f"{name}-before" if superseded else name
         report = _render(notebooks / f"{name}.ipynb", run_folder, page, parameters)
         if superseded:
@@ -164,12 +168,14 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> Report:
     return report
 
 
-def _read_accounting(report: Report) -> dict[str, Any]:
+def _read_accounting(report: "Report") -> dict[str, Any]:
     results = json.loads(report.json_path.read_text())["results"]
     return next(result for result in results if result["kind"] == "accounting")
 
 
-def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> Report:
+def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> "Report":
+    from bbkit.report import render_report
+
     reports = run_folder / "reports"
     if run_folder.exists():
         return render_report(notebook, reports / f"{page}.html", parameters=parameters, with_text=True)
@@ -177,7 +183,7 @@ def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, A
     waiting = run_folder.with_name(f"{run_folder.name}-reports")
     shutil.rmtree(waiting, ignore_errors=True)
     report = render_report(notebook, waiting / f"{page}.html", parameters=parameters, with_text=True)
-    waiting.rename(reports)
+    move(waiting, reports)
     moved = {name: reports / getattr(report, name).name for name in ("path", "json_path", "notebook_path")}
     return replace(report, **moved)
 

@@ -46,3 +46,27 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert "file" in said[0]
+
+
+def test_the_command_before_a_launch_has_two_names_and_one_line_of_help(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = []
+    for name in ("preflight", "doctor"):
+        assert main([name, str(tmp_path)]) == 2
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1] != ""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert "preflight" in shown
+    assert "doctor" not in shown
+
+
+def test_the_stand_in_reads_its_own_options_and_ends_with_its_own_status(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["standin", "-h"]) == 0
+    assert "usage: bbkit standin" in capfd.readouterr().out
+    assert main(["standin", "--no-such-option", "folder"]) == 2
+    assert "--no-such-option" in capfd.readouterr().err

@@ -7,16 +7,14 @@ from pathlib import Path
 
 import bbkit
 from bbkit import charts, explorers
-from bbkit.cli import build_parser
+from bbkit.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 
 
 def commands() -> dict[str, object]:
-    parser = build_parser()
-    action = next(action for action in parser._actions if hasattr(action, "choices") and action.choices)
-    return dict(action.choices)
+    return {parser.prog.split()[-1]: parser for parser in COMMANDS.choices.values()}
 
 
 def test_readme_names_every_public_name() -> None:

@@ -181,8 +181,8 @@ def translated() -> Iterator[None]:
 
 
 _REMEDIES = {
-    "AccessDenied": "Grant the permission; `bbkit doctor RUN --policies` prints what a run needs.",
-    "403": "Grant the permission; `bbkit doctor RUN --policies` prints what a run needs.",
+    "AccessDenied": "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs.",
+    "403": "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs.",
     "NoSuchBucket": "Make the bucket in the job's region, or correct its name.",
     "NoSuchKey": "Look whether the object was deleted or is in another place.",
     "404": "Look whether the object or bucket was deleted or is in another place.",

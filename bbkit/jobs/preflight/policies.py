@@ -16,7 +16,7 @@ from bbkit.jobs.preflight.arns import Arns, caller_arns
 from bbkit.run import Run
 
 SERVICE = "bedrock.amazonaws.com"
-POLICIES = "`bbkit doctor RUN --policies` prints the policies this run needs."
+POLICIES = "`bbkit preflight RUN --policies` prints the policies this run needs."
 DENIED = ("AccessDenied", "AccessDeniedException", "403", "Forbidden")
 _CALLER_ACTIONS = (
     "CreateModelInvocationJob", "GetModelInvocationJob", "ListModelInvocationJobs", "StopModelInvocationJob",
