@@ -413,10 +413,12 @@ def test_a_role_of_another_account_is_seen_on_a_stand_in_too(standin: Any, tmp_p
 def test_values_that_came_in_by_hand_are_an_error(standin: Any, tmp_path: Path) -> None:
     run = bb.Run.create(tmp_path / "run", model_id=MODEL, tags={"team": "calls"})
     described = run.folder / "run.json"
-    described.write_text(described.read_text().replace('"calls"', '"calls!"'))
+    text = described.read_text().replace('"calls"', '"calls!"')
+    described.write_text(text.replace('"timeout_hours": 24', '"timeout_hours": 5'))
     told = preflight(bb.Run.open(run.folder)).errors
-    assert list(told["rule"]) == ["values"]
+    assert list(told["rule"]) == ["values", "values"]
     assert "calls!" in told["finding"].iloc[0]
+    assert "whole hours from 24 to 168. run.change(...) corrects it." in told["remedy"].iloc[1]
 
 
 def watch(uri: str) -> dict[str, Any]:

@@ -179,6 +179,16 @@ def test_what_create_would_refuse_is_refused_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_every_fault_of_the_values_is_told_at_once(standin: Standin, tmp_path: Path) -> None:
+    wrong = {"s3_uri": "bucket/key", "role_arn": "not-a-role", "timeout_hours": 2}
+    with pytest.raises(InputError, match=r"does not begin with s3://.*'not-a-role' is not.*24 to 168\.$"):
+        bb.Run.create(tmp_path / "run", model_id=MODEL, **wrong)
+    more = {"bucket_owner": "12", "kms_key_id": "bad key", "tags": {"a!": "b!"}}
+    with pytest.raises(InputError, match=r"the key 'a!'.* \(4 more errors\)$"):
+        bb.Run.create(tmp_path / "run", model_id=MODEL, **wrong, **more)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_create_would_refuse_no_change_brings_in(standin: Standin, tmp_path: Path) -> None:
     run = bb.Run.create(tmp_path / "run", model_id=MODEL, kms_key_id="alias/calls", tags={"a:b/c": "@ d"})
     for options in (
