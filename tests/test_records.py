@@ -91,7 +91,7 @@ def test_records_do_not_depend_on_chunks(rows: int) -> None:
 @pytest.mark.parametrize(
     ("prompt", "said"),
     [
-        ("{txt}", "names column 'txt'; the data has 'text', 'n'. Double the braces"),
+        ("{txt}", "has no column 'txt'; it has 'text', 'n'. The prompt names it; double the braces"),
         ("{text} }", "lone '}' at character 8"),
         ('{"a": {text}}', "lone '{' at character 1"),
         ("{}", "lone '{}' at character 1"),

@@ -8,8 +8,8 @@ import pytest
 from bbkit import build_records
 from bbkit.core.errors import RecordsError
 from bbkit.records import TokenEstimate, estimate_tokens, input_line
+from bbkit.records.chunks import count_chunks
 from bbkit.records.lines import iter_pairs
-from bbkit.records.pieces import count_pieces
 
 CALL = """Agent: Thank you for calling Harbour Mutual, my name is Priya. How can I help you today?
 Customer: Hi, yes, I've been charged twice for my home insurance. It's $84.50 on the 3rd and again on the 5th.
@@ -47,9 +47,9 @@ def test_a_family_without_a_public_tokenizer_says_so() -> None:
 
 
 def test_signs_of_other_scripts_are_not_one_word() -> None:
-    assert count_pieces("カスタマーサポート").number == pytest.approx(9 * 0.85)
-    assert count_pieces("antidisestablishmentarianism") == (3, 0)
-    assert count_pieces("") == (0, 0)
+    assert count_chunks("カスタマーサポート").number == pytest.approx(9 * 0.85)
+    assert count_chunks("antidisestablishmentarianism") == (3, 0)
+    assert count_chunks("") == (0, 0)
 
 
 BILL = {
@@ -112,7 +112,7 @@ def test_other_languages_are_within_their_wider_error(language: str) -> None:
         assert estimate.low <= tokens <= estimate.high
         assert "more for other languages and scripts" in estimate.note
         assert f"about {estimate.error:.0%} off" in estimate.note
-    assert estimate.error == pytest.approx(0.07 + count_pieces(text).unsure / count_pieces(text).number)
+    assert estimate.error == pytest.approx(0.07 + count_chunks(text).unsure / count_chunks(text).number)
 
 
 def test_english_with_a_foreign_name_is_hardly_less_sure() -> None:
@@ -123,7 +123,7 @@ def test_english_with_a_foreign_name_is_hardly_less_sure() -> None:
 def test_a_large_input_is_sampled_and_says_so(tmp_path: Path) -> None:
     calls = pd.DataFrame({"text": [f"{CALL}{number} " * (1 + number % 3) for number in range(4_000)]})
     records = build_records(calls, "us.meta.llama3-3-70b-instruct-v1:0", prompt="{text}", max_tokens=50)
-    whole = sum(count_pieces(text).number for text in calls["text"])
+    whole = sum(count_chunks(text).number for text in calls["text"])
     path = tmp_path / "records.jsonl"
     path.write_bytes(b"".join(input_line(*pair) for pair in iter_pairs(records)))
     for given in (records, path):
@@ -173,7 +173,7 @@ def test_how_much_the_records_differ_widens_the_error(tmp_path: Path) -> None:
     for even, odd in zip(both_ways(tmp_path, alike), both_ways(tmp_path, mixed), strict=True):
         assert even.error == pytest.approx(0.15, abs=0.001)
         assert odd.error > 0.2 and f"about {odd.error:.0%} off" in odd.note
-        whole = sum(count_pieces(given["messages"][0]["content"][0]["text"]).number for given in mixed)
+        whole = sum(count_chunks(given["messages"][0]["content"][0]["text"]).number for given in mixed)
         assert odd.low < whole < odd.high
 
 

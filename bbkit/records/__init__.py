@@ -1,23 +1,16 @@
-"""Records: built from rows and a template, written as lines, read back from files that anyone made."""
+"""Records: built from rows and a template, written as lines, read back from files that anyone made.
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
+Rows become records, an id and a body each (`building`, `templates`); a record becomes a line of input
+(`lines`). Lines are staged in one file (`staging`), which is split into input files within the quotas
+(`splitting`). Records that other code wrote are found and read in bounded memory (`input_sets`, `lines`).
+`tokens` estimates what records come to in tokens, from `chunks` of their text.
+"""
 
-import numpy as np
-import pandas as pd
-
-from bbkit.core.errors import InputError
-from bbkit.core.text import name_some
-from bbkit.families import Family, Prompt, family_of, user_text_of
+from bbkit.records.building import build_records, number_rows, read_prompt
 from bbkit.records.input_sets import record_files
 from bbkit.records.lines import Records, input_line, iter_record_ids, read_records
-from bbkit.records.media import read_media
 from bbkit.records.splitting import plan_split
 from bbkit.records.staging import InputFile, Staged, split_staged, stage
-from bbkit.records.templates import Template, plain_values
 from bbkit.records.tokens import TokenEstimate, estimate_tokens
 
 __all__ = [
@@ -27,7 +20,6 @@ __all__ = [
     "TokenEstimate",
     "build_records",
     "estimate_tokens",
-    "id_texts",
     "input_line",
     "iter_record_ids",
     "number_rows",
@@ -38,239 +30,3 @@ __all__ = [
     "split_staged",
     "stage",
 ]
-
-ID_DIGITS = 11
-"""As AWS's own examples have it: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-data.html"""
-
-
-def build_records(
-    data: pd.DataFrame | Iterable[pd.DataFrame],
-    model_id: str,
-    *,
-    prompt: str,
-    system: str = "",
-    record_id: str = "",
-    max_tokens: int = 1024,
-    family: str | None = None,
-    invocation_type: str = "InvokeModel",
-    overrides: Mapping[str, str] | None = None,
-    media: str | Sequence[str] = (),
-    null_cells: str = "error",
-    **inference: Any,
-) -> Any:
-    """Make one record per row: its id, and the body the model is to answer.
-
-    ``{column}`` in `prompt` and `system` is filled from the row; ``{{`` and ``}}`` stand for braces. Braces
-    inside a cell are text. A cell that is not text is written as JSON writes it, a date in ISO 8601.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame or iterable of pandas.DataFrame
-        The rows, all at once or in chunks; records do not depend on how they are cut.
-    model_id : str
-        A model id, profile id or ARN.
-    prompt, system : str
-        Templates of the user turn and of the system text.
-    record_id : str
-        Column whose cells are the ids: distinct, kept as text with their zeros. ``""`` numbers the rows from
-        1 with zeros in front, ``00000000001``.
-    max_tokens : int
-        Maximum of output tokens; embeddings have none.
-    family : str, optional
-        The family, where the id does not tell it.
-    invocation_type : {"InvokeModel", "Converse"}
-        Bodies of the model's own shape, or of the Converse API.
-    overrides : mapping of str to str, optional
-        Inference parameter to the column with its value for each row, such as ``{"max_tokens": "limit"}``. A
-        null cell leaves the parameter as it is for all; where it takes whole numbers, ``50.0`` (what
-        pandas makes of them beside nulls) is sent as ``50``.
-    media : str or sequence of str
-        Columns that hold a path, or a list of paths, of an image, document, video or audio, told apart by
-        extension. A local file goes into the body, an ``s3://`` URI is sent as a link; null is none.
-    null_cells : {"error", "empty"}
-        What a null cell in a template is: an error, or empty text.
-    **inference
-        The family's inference parameters in snake case, such as ``temperature=0``.
-
-    Returns
-    -------
-    pandas.DataFrame or iterator of pandas.DataFrame
-        One row per record: ``record_id`` (string), ``model_input`` (dict). An iterator when `data` is one.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        Data that is no frame, a prompt that is no text, a column the data has not or has twice, a null cell,
-        ids that repeat, a parameter the family does not take.
-    bbkit.core.errors.FamilyError
-        The family of `model_id` cannot be told, or batch inference does not offer it.
-    """
-    found = family_of(model_id, invocation_type=invocation_type, family=family)
-    if not found.writable:
-        raise InputError(
-            f"Batch inference does not offer the {found.title} family ({found.source}); it can be read, not "
-            "written."
-        )
-    if found.kind == "text":
-        inference["max_tokens"] = max_tokens
-    builder = _Builder(
-        family=found,
-        prompt=Template(prompt, "prompt"),
-        system=Template(system, "system"),
-        record_id=record_id,
-        media=[media] if isinstance(media, str) else list(media),
-        overrides=dict(overrides or {}),
-        null_cells=null_cells,
-        inference=inference,
-    )
-    if isinstance(data, pd.DataFrame):
-        return builder.build(data)
-    held = data if isinstance(data, list | tuple) else ()
-    if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping | pd.Series | pd.Index):
-        raise InputError(_NO_FRAME.format(type(data).__name__))
-    if wrong := [type(item).__name__ for item in held if not isinstance(item, pd.DataFrame)]:
-        raise InputError(_NO_FRAME.format(f"{type(data).__name__} of {wrong[0]}"))
-    return map(builder.build, data)
-
-
-_NO_FRAME = "data is of type {}. Give a DataFrame, such as pandas.DataFrame(rows), or an iterator of them."
-
-
-@dataclass
-class _Builder:
-    """Builds chunk after chunk; counts the rows and knows the ids it has given."""
-
-    family: Family
-    prompt: Template
-    system: Template
-    record_id: str
-    media: list[str]
-    overrides: dict[str, str]
-    null_cells: str
-    inference: dict[str, Any]
-    rows: int = 0
-    seen: set[str] = field(default_factory=set)
-
-    @cached_property
-    def whole_names(self) -> set[str]:
-        """The inference parameters that take whole numbers."""
-        waiting = [self.family.request] if self.family.request else []
-        names = {"max_tokens"}
-        while waiting:
-            members = waiting.pop().members
-            waiting += members.values()
-            names |= {_snake(name) for name, member in members.items() if member.kind == "integer"}
-        return names
-
-    def build(self, data: pd.DataFrame) -> pd.DataFrame:
-        if not isinstance(data, pd.DataFrame):
-            raise InputError(_NO_FRAME.format(f"iterator of {type(data).__name__}"))
-        first = self.rows + 1
-        data = self._named(data)
-        ids = self._ids(data, first)
-        texts = self.prompt.render(data, null_cells=self.null_cells, first_row=first)
-        systems = self.system.render(data, null_cells=self.null_cells, first_row=first)
-        self.rows += len(data)
-        bodies = np.empty(len(data), dtype=object)
-        bodies[:] = self._bodies(data, texts, systems, first)
-        return pd.DataFrame({"record_id": pd.array(ids, dtype="string"), "model_input": bodies})
-
-    def _named(self, data: pd.DataFrame) -> pd.DataFrame:
-        """The same rows with text for every column's name; each column that is asked for is there once."""
-        names = [str(name) for name in data.columns]
-        asked = [*self.media, *self.overrides.values(), *([self.record_id] if self.record_id else [])]
-        if absent := [name for name in asked if name not in names]:
-            raise InputError(
-                f"There is no column {name_some(absent)}; the data has {name_some(names, most=12)}."
-            )
-        asked += [*self.prompt.columns, *self.system.columns]
-        if twice := [name for name in dict.fromkeys(asked) if names.count(name) > 1]:
-            raise InputError(f"The data has more than one column {name_some(twice)}. Give each its own name.")
-        return data if names == list(data.columns) else data.set_axis(names, axis=1)
-
-    def _bodies(
-        self, data: pd.DataFrame, texts: list[str], systems: list[str], first: int
-    ) -> list[dict[str, Any]]:
-        body, inference = self.family.body, self.inference
-        if not self.media and not self.overrides:
-            return [
-                body(Prompt(text, system), **inference) for text, system in zip(texts, systems, strict=True)
-            ]
-        media = zip(*(plain_values(data[name]) for name in self.media), strict=True)
-        files = list(media) if self.media else [()] * len(data)
-        columns = [
-            map(_whole, plain_values(data[column]))
-            if name in self.whole_names
-            else plain_values(data[column])
-            for name, column in self.overrides.items()
-        ]
-        values = list(zip(*columns, strict=True)) if columns else [()] * len(data)
-        made = []
-        rows = enumerate(zip(texts, systems, files, values, strict=True), first)
-        for row, (text, system, paths, own) in rows:
-            named = zip(self.overrides, own, strict=True)
-            changed = inference | {name: value for name, value in named if value is not None}
-            made.append(body(Prompt(text, system, tuple(read_media(paths, row))), **changed))
-        return made
-
-    def _ids(self, data: pd.DataFrame, first: int) -> list[str]:
-        if not self.record_id:
-            return number_rows(len(data), first)
-        ids = id_texts(data[self.record_id], first)
-        before = len(self.seen)
-        self.seen.update(ids)
-        if len(self.seen) - before < len(ids):
-            counts = pd.Series(ids).value_counts(sort=False)
-            twice = counts[counts > 1]
-            if twice.empty:
-                raise InputError(
-                    f"Column {self.record_id!r} repeats a record_id of an earlier chunk, among rows "
-                    f"{first:,} to {first + len(ids) - 1:,}. Name a column with distinct values."
-                )
-            also = f" (also {name_some(twice.index[1:], most=1)})" if len(twice) > 1 else ""
-            raise InputError(
-                f"record_id {twice.index[0]!r} occurs {twice.iloc[0]:,} times{also}. "
-                "Name a column with distinct values."
-            )
-        return ids
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])[A-Z]", lambda found: f"_{found[0].lower()}", name)
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def number_rows(count: int, first: int = 1) -> list[str]:
-    """The ids of rows that have none of their own."""
-    return [f"{number:0{ID_DIGITS}d}" for number in range(first, first + count)]
-
-
-def id_texts(column: pd.Series, first_row: int = 1) -> list[str]:
-    """A column as record ids: text as it is, whole numbers by their digits."""
-    values = plain_values(column)
-    for row, value in enumerate(values, first_row):
-        if value is None or value == "" or isinstance(value, bool) or not isinstance(value, str | int):
-            raise InputError(
-                f"Row {row:,} of column {column.name!r} holds {value!r}; a record id is a text or a whole "
-                "number. Fill the column, read it as text, or leave record_id='' to number the rows."
-            )
-    return [str(value) for value in values]
-
-
-def read_prompt(model_input: Mapping[str, Any]) -> str:
-    """What the model will be asked, readable: the system text, then the turns.
-
-    Parameters
-    ----------
-    model_input : mapping
-        A body of any family.
-
-    Returns
-    -------
-    str
-        The whole text that the model reads; media are left out.
-    """
-    return user_text_of(dict(model_input))

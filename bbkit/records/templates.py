@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.core.text import name_some
+from bbkit.core.frames import no_column
 
 _PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -51,18 +51,16 @@ class Template:
         """Fill the template for every row."""
         absent = [name for name in self.columns if name not in data.columns]
         if absent:
-            raise InputError(
-                f"The {self.name} names column {name_some(absent)}; the data has "
-                f"{name_some(data.columns, most=12)}. Double the braces, {{{{ and }}}}, for text in braces."
-            )
+            remedy = f"The {self.name} names it; double the braces, {{{{ and }}}}, for text in braces."
+            raise no_column(absent, data.columns, remedy, "data")
         cells = {
             name: cell_texts(data[name], null_cells=null_cells, first_row=first_row) for name in self.columns
         }
         if not self._slots:
             return [self._parts[0] or ""] * len(data)
         slots = iter(self._slots)
-        pieces = [[part] * len(data) if part is not None else cells[next(slots)] for part in self._parts]
-        return list(map("".join, zip(*pieces, strict=True)))
+        parts = [[part] * len(data) if part is not None else cells[next(slots)] for part in self._parts]
+        return list(map("".join, zip(*parts, strict=True)))
 
 
 def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int = 1) -> list[str]:

@@ -1,5 +1,6 @@
-"""How many tokens texts are, before a model has counted them."""
+"""How many tokens records are, before a model has counted them: in, and at most out."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,13 +9,16 @@ from typing import Any
 
 from bbkit.core.errors import FamilyError
 from bbkit.core.files import read_data
-from bbkit.families import family_of, get_family, user_text_of
+from bbkit.families import family_of, get_family, max_tokens_of, user_text_of
+from bbkit.families.family import as_dict, as_list_of_dicts
+from bbkit.records.chunks import Chunks, count_chunks
 from bbkit.records.lines import Records, numbered_lines, read_line, read_records
-from bbkit.records.pieces import Pieces, count_pieces
-from bbkit.records.token_bodies import Asked, asked_of, tools_text_of
 
 _ALL_UP_TO = 2_000
 _EVERY = 97
+_MEDIA = frozenset(["image", "document", "video", "audio", "image_url", "input_audio", "file"])
+_CACHE_MARKS = ("cachePoint", "cache_control")
+_TOOLS = ("tools", "toolConfig", "response_format", "outputConfig", "output_config", "output_format")
 
 
 @dataclass(frozen=True)
@@ -35,25 +39,28 @@ class TokenEstimate:
 
 
 def estimate_tokens(records: Records, model_id: str = "", *, family: str | None = None) -> TokenEstimate:
-    """Estimate the input tokens of records from pieces of their texts and a factor of the family."""
+    """Estimate the input tokens of records from chunks of their texts and a factor of the family."""
     name = _family_name(model_id, family)
-    known = read_data("tokens")["families"].get(name) or read_data("tokens")["families"][""]
+    families = read_data("tokens")["families"]
+    known = families.get(name) or families[""]
     total, answers, media, caches = 0, 0, 0, 0
     allowed: int | None = 0
-    first, rest = _Stratum(), _Stratum()
-    for size, asked, body in _weighed(records):
-        stratum = first if total < _ALL_UP_TO else rest
+    first, sampled = _Stratum(), _Stratum()
+    for position, (size, body) in enumerate(_bodies(records)):
+        limit, wanted = _requested(body)
         total += 1
-        answers += asked.answers
-        media += asked.media
-        caches += asked.caches
-        allowed = None if allowed is None or asked.limit is None else allowed + asked.limit
-        stratum.add(size, None if body is None else _count_body(body))
-    pieces, spread = first.pieces + rest.pieces, first.spread + rest.spread
-    tokens = pieces * known["factor"]
-    foreign = (first.unsure + rest.unsure) / pieces if pieces else 0.0
-    error = known["error"] + foreign + (spread / pieces if pieces else 0.0)
-    counted = first.counted + rest.counted
+        answers += wanted
+        media += _has_media(body)
+        caches += _marks_cache(body)
+        allowed = None if allowed is None or limit is None else allowed + limit
+        stratum = first if position < _ALL_UP_TO else sampled
+        # A prime step meets every phase of records that repeat, such as four prompts for each call.
+        stratum.add(size, _count_body(body) if stratum is first or position % _EVERY == 0 else None)
+    chunks = first.chunks + sampled.chunks
+    tokens = chunks * known["factor"]
+    foreign = (first.unsure + sampled.unsure) / chunks if chunks else 0.0
+    error = known["error"] + foreign + ((first.spread + sampled.spread) / chunks if chunks else 0.0)
+    counted = first.counted + sampled.counted
     return TokenEstimate(
         records=total,
         input_tokens=round(tokens),
@@ -63,60 +70,20 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
         error=error,
         counted=counted,
         media=media,
-        note=_say_how(name, known, total, counted, error, foreign),
+        note=_describe(name, known, total, counted, error, foreign),
         answers=answers,
         caches=caches,
     )
 
 
-def _count_body(body: Mapping[str, Any]) -> Pieces:
-    text, tools = count_pieces(user_text_of(dict(body))), count_pieces(tools_text_of(body))
-    return Pieces(text.number + tools.number, text.unsure + tools.unsure)
-
-
-class _Stratum:
-    """Records counted at one rate: their bytes, and the pieces of those that were counted."""
-
-    def __init__(self) -> None:
-        self.records, self.size = 0, 0
-        self._sizes: list[int] = []
-        self._pieces: list[float] = []
-        self._unsure = 0.0
-
-    def add(self, size: int, pieces: Pieces | None) -> None:
-        self.records += 1
-        self.size += size
-        if pieces is not None:
-            self._sizes.append(size)
-            self._pieces.append(pieces.number)
-            self._unsure += pieces.unsure
-
-    @property
-    def counted(self) -> int:
-        return len(self._sizes)
-
-    @property
-    def pieces(self) -> float:
-        if sampled := sum(self._sizes):
-            return sum(self._pieces) * self.size / sampled
-        return sum(self._pieces) * self.records / self.counted if self.counted else self.size / 4
-
-    @property
-    def unsure(self) -> float:
-        """How many of the pieces other languages and scripts make doubtful."""
-        return self._unsure * self.pieces / counted if (counted := sum(self._pieces)) else 0.0
-
-    @property
-    def spread(self) -> float:
-        """Two standard errors of a ratio estimate; with too few counted, up to three times as many."""
-        n, left = self.counted, self.records - self.counted
-        if not left:
-            return 0.0
-        if n < 2 or not sum(self._sizes):
-            return 2 * self.pieces
-        rate = sum(self._pieces) / sum(self._sizes)
-        squares = sum((p - rate * s) ** 2 for p, s in zip(self._pieces, self._sizes, strict=True))
-        return 2 * self.records * math.sqrt(squares / (n - 1) / n * left / self.records)
+def _bodies(records: Records) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Every record's bytes, those of its line in files and of its text in memory, and its body."""
+    if isinstance(records, str | Path):
+        for name, number, line in numbered_lines(records):
+            yield len(line), read_line(line, name, number)[1]
+        return
+    for _, body in read_records(records):
+        yield len(user_text_of(body).encode("utf-8", "surrogatepass")), body
 
 
 def _family_name(model_id: str, family: str | None) -> str:
@@ -129,7 +96,7 @@ def _family_name(model_id: str, family: str | None) -> str:
         return family or ""
 
 
-def _say_how(
+def _describe(
     name: str, known: Mapping[str, Any], total: int, counted: int, error: float, foreign: float
 ) -> str:
     how = "measured on public tokenizers" if known["measured"] else "its tokenizer is not public"
@@ -142,19 +109,87 @@ def _say_how(
     )
 
 
-def _is_counted(position: int) -> bool:
-    # A prime step meets every phase of records that repeat, such as four prompts for each call.
-    return position < _ALL_UP_TO or position % _EVERY == 0
+class _Stratum:
+    """Records counted at one rate: their bytes, and the chunks of those that were counted."""
+
+    def __init__(self) -> None:
+        self.records, self.size = 0, 0
+        self._sizes: list[int] = []
+        self._chunks: list[float] = []
+        self._unsure = 0.0
+
+    def add(self, size: int, chunks: Chunks | None) -> None:
+        self.records += 1
+        self.size += size
+        if chunks is not None:
+            self._sizes.append(size)
+            self._chunks.append(chunks.number)
+            self._unsure += chunks.unsure
+
+    @property
+    def counted(self) -> int:
+        return len(self._sizes)
+
+    @property
+    def chunks(self) -> float:
+        if size := sum(self._sizes):
+            return sum(self._chunks) * self.size / size
+        return sum(self._chunks) * self.records / self.counted if self.counted else self.size / 4
+
+    @property
+    def unsure(self) -> float:
+        """How many of the chunks other languages and scripts make doubtful."""
+        return self._unsure * self.chunks / counted if (counted := sum(self._chunks)) else 0.0
+
+    @property
+    def spread(self) -> float:
+        """Two standard errors of a ratio estimate; with too few counted, up to three times as many."""
+        n, uncounted = self.counted, self.records - self.counted
+        if not uncounted:
+            return 0.0
+        if n < 2 or not sum(self._sizes):
+            return 2 * self.chunks
+        rate = sum(self._chunks) / sum(self._sizes)
+        squares = sum((c - rate * s) ** 2 for c, s in zip(self._chunks, self._sizes, strict=True))
+        return 2 * self.records * math.sqrt(squares / (n - 1) / n * uncounted / self.records)
 
 
-def _weighed(records: Records) -> Iterator[tuple[int, Asked, Mapping[str, Any] | None]]:
-    """Every record's bytes, what it asks for and, of those to be counted, its body."""
-    if isinstance(records, str | Path):
-        for position, (name, number, line) in enumerate(numbered_lines(records)):
-            body = read_line(line, name, number)[1]
-            yield len(line), asked_of(body), body if _is_counted(position) else None
-        return
-    for position, (_, body) in enumerate(read_records(records)):
-        text = user_text_of(body)
-        size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        yield size, asked_of(body), body if _is_counted(position) else None
+def _count_body(body: Mapping[str, Any]) -> Chunks:
+    """Count a body's text, and the tools and schema it defines, which a model reads and bills as input."""
+    defined = (json.dumps(body[name], ensure_ascii=False, default=str) for name in _TOOLS if body.get(name))
+    text, tools = count_chunks(user_text_of(dict(body))), count_chunks("\n".join(defined))
+    return Chunks(text.number + tools.number, text.unsure + tools.unsure)
+
+
+def _requested(body: Mapping[str, Any]) -> tuple[int | None, int]:
+    """How many tokens a body allows at most in all its answers, and how many answers it asks for."""
+    limit, answers = max_tokens_of(dict(body)), body.get("n")
+    answers = answers if type(answers) is int and answers > 1 else 1
+    return (None if limit is None or limit < 0 else limit * answers), answers
+
+
+def _blocks(body: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The content blocks of system and turns, those within the result of a tool among them."""
+    waiting = [body.get("system"), *(turn.get("content") for turn in as_list_of_dicts(body.get("messages")))]
+    while waiting:
+        for block in as_list_of_dicts(waiting.pop()):
+            yield block
+            waiting += [block.get("content"), as_dict(block.get("toolResult")).get("content")]
+
+
+def _has_media(body: Mapping[str, Any]) -> bool:
+    """Whether a body of any family carries more than text."""
+    if body.get("images") or body.get("inputImage"):
+        return True
+    if single := as_dict(body.get("singleEmbeddingParams")):
+        return not _MEDIA.isdisjoint(single)
+    return any(block.get("type") in _MEDIA or not _MEDIA.isdisjoint(block) for block in _blocks(body))
+
+
+def _marks_cache(body: Mapping[str, Any]) -> bool:
+    """Whether a body asks for its beginning to be written to the cache."""
+    tools = [
+        *as_list_of_dicts(body.get("tools")),
+        *as_list_of_dicts(as_dict(body.get("toolConfig")).get("tools")),
+    ]
+    return any(mark in item for item in (body, *tools, *_blocks(body)) for mark in _CACHE_MARKS)
