@@ -31,15 +31,16 @@ from standin_bodies import (
     changed,
 )
 
-from bbkit.standin.answers import RecordError, answer_record, bare_model_id, family_name
-from bbkit.standin.catalog import model_list
+from bbkit.standin.answers import answer_record, family_name
 from bbkit.standin.engines import make_engine
+from bbkit.standin.errors import RecordError
+from bbkit.standin.models import bare_model_id, model_list
 
 ENGINE = make_engine("extractive")
 
 
 def answer(model_id: str, body: Any, kind: str = "InvokeModel", **options: Any) -> dict[str, Any]:
-    return answer_record(model_id, kind, body, ENGINE, **options)
+    return answer_record(model_id, kind, body, ENGINE, **options).output
 
 
 def assert_shape(value: Any, shape: Any, where: str = "modelOutput") -> None:

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbkit.standin.answers import answer_record
-from bbkit.standin.engines import Media, Reply, Request, Turn, make_engine
+from bbkit.standin.engines import make_engine
+from bbkit.standin.engines.base import Media, Reply, Request, Turn
 from bbkit.standin.engines.embeddings import embed_bytes, embed_text
 from bbkit.standin.engines.tokens import count_tokens, cut_tokens
 
@@ -345,7 +346,7 @@ def test_binary_vectors_tell_objects_apart() -> None:
 def test_titan_gives_the_types_asked_for() -> None:
     def embed(**more: Any) -> dict[str, Any]:
         body = {"inputText": "a blue lamp and a red one", "dimensions": 256, **more}
-        return answer_record("amazon.titan-embed-text-v2:0", "InvokeModel", body, EXTRACTIVE)
+        return answer_record("amazon.titan-embed-text-v2:0", "InvokeModel", body, EXTRACTIVE).output
 
     both = embed(embeddingTypes=["float", "binary"])
     assert set(both["embeddingsByType"]["binary"]) <= {0, 1}

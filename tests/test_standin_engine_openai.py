@@ -14,8 +14,10 @@ import pytest
 from conftest import Standin
 from standin_cases import input_lines, output_records, record_ids, run_job
 
-from bbkit.standin.answers import RecordError, answer_record
-from bbkit.standin.engines import Interrupted, Request, Turn, make_engine
+from bbkit.standin import answers
+from bbkit.standin.engines import make_engine
+from bbkit.standin.engines.base import Engine, Interrupted, Request, Turn
+from bbkit.standin.errors import RecordError
 
 
 class ChatServer(ThreadingHTTPServer):
@@ -96,6 +98,11 @@ def server() -> Iterator[ChatServer]:
     chat.shutdown()
     chat.server_close()
     thread.join()
+
+
+def answer_record(model_id: str, kind: str, body: dict[str, Any], engine: Engine) -> dict[str, Any]:
+    """The modelOutput of one record."""
+    return answers.answer_record(model_id, kind, body, engine).output
 
 
 def engine_at(server: ChatServer, **options: Any) -> Any:

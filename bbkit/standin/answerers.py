@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from bbkit.standin import faults as fault
+from bbkit.standin.errors import RecordError
 from bbkit.standin.inputs import read_record
 
 if TYPE_CHECKING:
@@ -139,12 +140,12 @@ class Answerer:
         return True
 
     def _ask(self, raw: bytes, model_input: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
-        from bbkit.standin.answers import RecordError, answer_and_count
+        from bbkit.standin.answers import answer_record
         from bbkit.standin.engines.base import Interrupted
 
         try:
             given = _decode(raw) if model_input is None else model_input
-            answered = answer_and_count(self.task.model_id, self.task.invocation_type, given, self.engine)
+            answered = answer_record(self.task.model_id, self.task.invocation_type, given, self.engine)
         except RecordError as error:
             return "error", {"errorCode": error.code, "errorMessage": error.message}
         except RecursionError:

@@ -76,7 +76,7 @@ class Answering:
         if time.monotonic() - self.shown >= self.runner.lag:
             self.shown = time.monotonic()
             self.runner.show(self.counts)
-        return time.time() < self.runner.job["expires"]
+        return bool(time.time() < self.runner.job["expires"])
 
     def send(self, chunk: Chunk, tries: int) -> None:
         """Give a chunk to the engine."""

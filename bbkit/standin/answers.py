@@ -1,20 +1,23 @@
-"""Answers one record as the model of a job would: checks its body, asks the engine, writes the answer."""
+"""Answers one record as the model of a job would.
 
-import re
+The family's shape checks and reads its body, an engine answers, and the shape writes that down. Embeddings
+are made by their shapes, whatever the engine.
+"""
+
 import time
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-from bbkit.standin.catalog import model_list
-from bbkit.standin.engines.base import Engine, EngineError, Request
+from bbkit.standin.engines.base import Engine, Reply, Request
 from bbkit.standin.engines.tokens import count_tokens
-from bbkit.standin.shapes import anthropic, converse, embeddings, llama, mistral, nova, openai_chat
-from bbkit.standin.shapes.bodies import RecordError
+from bbkit.standin.errors import RecordError
+from bbkit.standin.models import bare_model_id, model_list
+from bbkit.standin.shapes import anthropic, converse, embeddings, llama_mistral, nova, openai_chat
 
-__all__ = ["Answered", "RecordError", "answer_and_count", "answer_record", "bare_model_id", "family_name"]
-
-_PREFIX = re.compile(r"^(?:us-gov|us|eu|apac|jp|au|ca|global)\.(?=[a-z0-9]+\.)")
+_CHAT_PROVIDERS = (
+    *("openai", "qwen", "google", "minimax"),
+    *("moonshot", "moonshotai", "zai", "nvidia", "writer"),
+)
 # The first start that fits decides.
 _FAMILIES = (
     ("amazon.titan-embed-text-v2", "titan_embed_text"),
@@ -30,66 +33,21 @@ _FAMILIES = (
     ("mistral.mistral-large-2407", "mistral_chat"),
     ("mistral.", "openai_chat"),
     ("deepseek.v", "openai_chat"),
-    *(
-        (f"{provider}.", "openai_chat")
-        for provider in (
-            "openai",
-            "qwen",
-            "google",
-            "minimax",
-            "moonshot",
-            "moonshotai",
-            "zai",
-            "nvidia",
-            "writer",
-        )
-    ),
+    *((f"{provider}.", "openai_chat") for provider in _CHAT_PROVIDERS),
 )
 _EMBEDDERS = {
     "titan_embed_text": embeddings.answer_titan_text,
     "titan_embed_image": embeddings.answer_titan_image,
     "nova_embed": embeddings.answer_nova,
 }
-_READERS = {
+_CHATS = {
     "anthropic": (anthropic.read_body, anthropic.write_answer),
     "nova": (nova.read_body, nova.write_answer),
-    "llama": (llama.read_body, llama.write_answer),
-    "mistral_text": (mistral.read_text_body, mistral.write_text_answer),
-    "mistral_chat": (mistral.read_chat_body, mistral.write_chat_answer),
+    "llama": (llama_mistral.read_llama, llama_mistral.write_llama),
+    "mistral_text": (llama_mistral.read_mistral_text, llama_mistral.write_mistral_text),
+    "mistral_chat": (llama_mistral.read_mistral_chat, llama_mistral.write_mistral_chat),
     "openai_chat": (openai_chat.read_body, openai_chat.write_answer),
 }
-
-
-def bare_model_id(model_id: str) -> str:
-    """The foundation model's id in an id, a profile's id (us., global.), or the ARN of a model or profile."""
-    if model_id.startswith("arn:"):
-        resource = model_id.split(":", 5)[-1]
-        kind, _, rest = resource.partition("/")
-        model_id = rest.split("/")[0] if kind == "custom-model" else rest
-        if kind == "custom-model":
-            model_id = re.sub(r":\d+k$", "", model_id)
-    return _PREFIX.sub("", model_id)
-
-
-def family_name(model_id: str) -> str | None:
-    """The name of the family whose bodies a model takes with InvokeModel; None: no family here has it."""
-    bare = bare_model_id(model_id)
-    return next((family for start, family in _FAMILIES if bare.startswith(start)), None)
-
-
-@cache
-def _context_windows() -> dict[str, int]:
-    """Tokens a model reads at most, where AWS or the vendor says so."""
-    windows = {name: model.get("context_window") for name, model in model_list().items()}
-    return {name: window for name, window in windows.items() if window}
-
-
-def _check_length(request: Request, model_id: str) -> None:
-    window = _context_windows().get(bare_model_id(model_id))
-    texts = [request.system, *(turn.text for turn in request.turns)]
-    # A token is rarely less than two characters, so short texts need no counting.
-    if window is not None and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:
-        raise RecordError(400, "Input is too long for requested model.")
 
 
 @dataclass(frozen=True)
@@ -101,49 +59,44 @@ class Answered:
     output_tokens: int | None
 
 
+def family_name(model_id: str) -> str | None:
+    """The name of the family whose bodies a model takes with InvokeModel; None: no family here has it."""
+    bare = bare_model_id(model_id)
+    return next((family for start, family in _FAMILIES if bare.startswith(start)), None)
+
+
 def answer_record(
     model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
-) -> dict[str, Any]:
-    """The modelOutput of one record; parameters and errors are those of `answer_and_count`."""
-    return answer_and_count(model_id, invocation_type, model_input, engine, batch=batch).output
-
-
-def answer_and_count(
-    model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
 ) -> Answered:
-    """The modelOutput of one record with its tokens."""
-    family = family_name(model_id)
+    """Answer one record; `RecordError` when the model, or the engine, would not."""
+    family, bare = family_name(model_id), bare_model_id(model_id)
     if family is None:
         raise RecordError(400, "The provided model identifier is invalid.")
-    if invocation_type == "InvokeModel" and family in _EMBEDDERS:
-        output, tokens = _EMBEDDERS[family](model_input)
-        return Answered(output, tokens, 0)
-    try:
-        if invocation_type == "Converse":
-            return _converse(family, model_id, model_input, engine, batch)
-        read, write = _READERS[family]
-        request = read(model_input, bare_model_id(model_id))
-        _check_length(request, model_id)
-        reply = engine.answer(request)
-    except EngineError as error:
-        raise RecordError(error.code, error.message) from error
-    if family == "openai_chat":
-        output = openai_chat.write_answer(reply, model_input, model_id)
-    else:
-        output = write(reply, model_input)
-    return Answered(output, reply.input_tokens, reply.output_tokens)
-
-
-def _converse(family: str, model_id: str, model_input: Any, engine: Engine, batch: bool) -> Answered:
-    if family in _EMBEDDERS:
+    if family in _EMBEDDERS and invocation_type == "Converse":
         raise RecordError(
             400,
             "This action doesn't support the model that you provided. "
             "Try again with a supported text or chat model.",
         )
-    started = time.monotonic()
-    asked = converse.read_body(model_input, model_id, batch)
-    _check_length(asked, model_id)
-    reply = engine.answer(asked)
-    output = converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
+    if family in _EMBEDDERS:
+        output, tokens = _EMBEDDERS[family](model_input)
+        return Answered(output, tokens, 0)
+    if invocation_type == "Converse":
+        started = time.monotonic()
+        reply = _ask(engine, converse.read_body(model_input, bare, batch), bare)
+        output = converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
+    else:
+        read, write = _CHATS[family]
+        reply = _ask(engine, read(model_input, bare), bare)
+        output = write(reply, model_input, model_id)
     return Answered(output, reply.input_tokens, reply.output_tokens)
+
+
+def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
+    """Ask the engine, unless the model could not read so much (where AWS or the vendor says what it can)."""
+    window = model_list().get(model_id, {}).get("context_window")
+    texts = [request.system, *(turn.text for turn in request.turns)]
+    # A token is rarely less than two characters, so short texts need no counting.
+    if window and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:
+        raise RecordError(400, "Input is too long for requested model.")
+    return engine.answer(request)

@@ -13,13 +13,13 @@ from typing import Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import inputs
-from bbkit.standin.call_faults import CREATE, CallFaults, check_calls
-from bbkit.standin.catalog import Model, partition_of, resolve_model
 from bbkit.standin.descriptions import describe_job, json_copy, page_token, read_page_token, seconds
+from bbkit.standin.errors import ServiceError
+from bbkit.standin.faults import CREATE, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
+from bbkit.standin.models import Model, partition_of, resolve_model
 from bbkit.standin.operations import JOB_ARN
 from bbkit.standin.store import ENDED, NO_COUNTS, Job
-from bbkit.standin.wires import ServiceError
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100

@@ -22,9 +22,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from bbkit.standin.checksums import checked
+from bbkit.standin.errors import ServiceError
 from bbkit.standin.listings import ObjectStorage, is_plain
 from bbkit.standin.s3_rules import WRITES, check_headers, find_operation, not_done
-from bbkit.standin.wires import ServiceError, render_error
+from bbkit.standin.wires import render_error
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'

@@ -6,8 +6,9 @@ import time
 from datetime import datetime
 from typing import Any
 
+from bbkit.standin.errors import ServiceError
 from bbkit.standin.store import Job
-from bbkit.standin.wires import ServiceError, iso_time
+from bbkit.standin.wires import iso_time
 
 
 def describe_job(job: Job) -> dict[str, Any]:

@@ -7,10 +7,23 @@ separated by spaces. The switch ``--fault "record-errors=0.05"`` and the job tag
 
 import hashlib
 import math
-from dataclasses import dataclass, field, replace
+import threading
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import Any
 
+from bbkit.standin.errors import ServiceError
+
 TAG = "bbkit:fault"
+CREATE = "CreateModelInvocationJob"
+OF_ONE_JOB = (CREATE, "GetModelInvocationJob", "StopModelInvocationJob")
+BY_SWITCH = {
+    **dict.fromkeys(
+        (*OF_ONE_JOB, "ListModelInvocationJobs", "TagResource", "UntagResource", "ListTagsForResource"),
+        "bedrock",
+    ),
+    **dict.fromkeys(("InvokeModel", "Converse"), "bedrock-runtime"),
+}
 
 HELP = """\
 faults, by --fault for every job or by the tag bbkit:fault of one job (several separated by spaces):
@@ -52,7 +65,7 @@ class Faults:
     slow_counters: float = 0.0
     throttle_create: int = 0
     lose_create_answer: int = 0
-    fail_calls: tuple[tuple[str, str, int], ...] = field(default=())
+    fail_calls: tuple[tuple[str, str, int], ...] = ()
 
     @property
     def touches_records(self) -> bool:
@@ -110,18 +123,61 @@ def draw(kind: str, record_id: str) -> float:
 def record_error(record_id: str) -> tuple[str, int, str]:
     """Choose the error of a record that is hit: place (``error`` or ``modelOutput``), code and message."""
     kinds = (
-        (
-            "error",
-            400,
-            "Malformed input request, please reformat your input and try again. (fault asked for)",
-        ),
-        ("error", 503, "The service is unable to process your request. Please try again. (fault asked for)"),
-        ("modelOutput", 400, "The request was refused by the model. (fault asked for)"),
-        ("modelOutput", 429, "Too many requests, please wait before trying again. (fault asked for)"),
+        ("error", 400, "Malformed input request, please reformat your input and try again."),
+        ("error", 503, "The service is unable to process your request. Please try again."),
+        ("modelOutput", 400, "The request was refused by the model."),
+        ("modelOutput", 429, "Too many requests, please wait before trying again."),
     )
-    return kinds[int(draw("kind", record_id) * len(kinds))]
+    place, code, message = kinds[int(draw("kind", record_id) * len(kinds))]
+    return place, code, f"{message} (fault asked for)"
 
 
 def heals(code: int) -> bool:
     """Whether an error befalls a record only once."""
     return code >= 429
+
+
+def check_calls(faults: Faults, *, by_tag: bool) -> None:
+    """Refuse faults of calls that could never strike."""
+    from bbkit.standin.service_models import service_model
+
+    accepted = OF_ONE_JOB if by_tag else tuple(BY_SWITCH)
+    for operation, code, _ in faults.fail_calls:
+        if operation not in accepted:
+            way = "by tag takes" if by_tag else "takes"
+            raise ValueError(f"Fault fail-call {way} {', '.join(accepted)}, not '{operation}'.")
+        model = service_model(BY_SWITCH[operation]).operation_model(operation)
+        codes = sorted(shape.name for shape in model.error_shapes)
+        if code not in codes:
+            raise ValueError(f"Fault fail-call={operation} takes {', '.join(codes)}, not '{code}'.")
+
+
+class CallFaults:
+    """Counts what strikes a limited number of times; may be asked from any thread."""
+
+    def __init__(self, switches: tuple[str, ...]) -> None:
+        self.switched = read_faults(switches)
+        self._counts: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def strikes(self, key: str, times: int) -> bool:
+        """Count a call against a fault; True while it strikes."""
+        if not times:
+            return False
+        with self._lock:
+            self._counts[key] += 1
+            return self._counts[key] <= times
+
+    def strike_by_switch(self, operation: str) -> None:
+        """Answer any call as a switch asks."""
+        self.strike(self.switched, operation, "")
+
+    def strike(self, faults: Faults, operation: str, key: str) -> None:
+        """Answer a call as faults ask; what has the same key is counted together."""
+        if operation == CREATE and self.strikes(f"throttle {key}", faults.throttle_create):
+            raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
+        for name, code, times in faults.fail_calls:
+            if name == operation and self.strikes(f"{name} {code} {key}", times):
+                raise ServiceError(
+                    code, f"{operation} was answered with {code} because a fault asked for it."
+                )

@@ -17,13 +17,14 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.batch import Batch, LostAnswer
 from bbkit.standin.buckets import Guard
+from bbkit.standin.errors import ServiceError
 from bbkit.standin.logs import Traces
 from bbkit.standin.operations import find_route, read_request
 from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtimes import Runtime
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked, Claim, read_claim, sha256_hex, verify_claim
-from bbkit.standin.wires import Protocol, ServiceError, render_error, render_json
+from bbkit.standin.wires import Protocol, render_error, render_json
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20

@@ -11,18 +11,12 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel, Shape
+from botocore.model import OperationModel, Shape
 from botocore.utils import parse_timestamp
 
-from bbkit.standin.wires import ServiceError
+from bbkit.standin.errors import ServiceError
+from bbkit.standin.service_models import ShapeCheck, service_model
 
-# The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
-# same language (job names and tokens under their length limits, which are checked first).
-LINEAR_PATTERNS = {
-    r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}": r"[a-zA-Z0-9][a-zA-Z0-9+.-]*",
-    r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
-}
 JOB_ARN = r"arn:aws(?:-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-invocation-job/[a-z0-9]{12}"
 
 
@@ -34,25 +28,6 @@ class Route:
     method: str
     pattern: re.Pattern[str]
     model: OperationModel
-
-
-@cache
-def service_model(service: str) -> ServiceModel:
-    """Load botocore's model of a service, without its documentation (most of its size)."""
-    data = Loader().load_service_model(service, "service-2")
-    return ServiceModel(_without_documentation(data), service)
-
-
-def _without_documentation(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {
-            k: _without_documentation(v)
-            for k, v in node.items()
-            if k != "documentation" or isinstance(v, dict)
-        }
-    if isinstance(node, list):
-        return [_without_documentation(item) for item in node]
-    return node
 
 
 @cache
@@ -100,13 +75,19 @@ def read_request(route: Route, labels: dict[str, str], query: str, body: bytes) 
 
 def check_shape(value: dict[str, Any], shape: Shape) -> None:
     """Raise ``ValidationException`` with every constraint of the shape that does not hold."""
-    faults: list[str] = []
-    _walk(value, shape, "", faults)
+    faults = list(ShapeCheck(_refuse_type).find_faults(value, shape))
     if faults:
         noun = "error" if len(faults) == 1 else "errors"
         raise ServiceError(
             "ValidationException", f"{len(faults)} validation {noun} detected: {'; '.join(faults)}"
         )
+
+
+def _refuse_type(value: Any, shape: Shape, path: str) -> str:
+    raise ServiceError(
+        "SerializationException",
+        f"{type(value).__name__} at '{path or 'body'}' can not be converted to a {shape.type_name}.",
+    )
 
 
 def _read_json(body: bytes) -> dict[str, Any]:
@@ -132,87 +113,3 @@ def _from_text(text: str, shape: Shape, name: str) -> Any:
             "ValidationException", f"Value '{text}' at '{name}' is not a {shape.type_name}."
         ) from None
     return text
-
-
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "structure": (dict,),
-    "map": (dict,),
-    "list": (list,),
-    "string": (str,),
-    "blob": (str, bytes),
-    "integer": (int,),
-    "long": (int,),
-    "float": (int, float),
-    "double": (int, float),
-    "boolean": (bool,),
-}
-
-
-def _walk(value: Any, shape: Shape, path: str, faults: list[str]) -> None:
-    if getattr(shape, "is_document_type", False):
-        return
-    kinds = _PYTHON_TYPES.get(shape.type_name)
-    wrong_number = isinstance(value, bool) and shape.type_name != "boolean"
-    if kinds and (wrong_number or not isinstance(value, kinds)):
-        raise ServiceError(
-            "SerializationException",
-            f"{type(value).__name__} at '{path or 'body'}' can not be converted to a {shape.type_name}.",
-        )
-    if shape.type_name == "structure":
-        _walk_structure(value, shape, path, faults)
-    elif shape.type_name == "list":
-        _check_range(len(value), shape, path, "length", faults)
-        for number, item in enumerate(value, 1):
-            _walk(item, shape.member, f"{path}.{number}.member", faults)
-    elif shape.type_name == "map":
-        _check_range(len(value), shape, path, "length", faults)
-        for key, item in value.items():
-            _walk(item, shape.value, f"{path}.{key}", faults)
-    elif shape.type_name == "string":
-        _check_string(value, shape, path, faults)
-    elif shape.type_name in ("integer", "long", "float", "double"):
-        _check_range(value, shape, path, "value", faults)
-
-
-def _walk_structure(value: dict[str, Any], shape: Shape, path: str, faults: list[str]) -> None:
-    start = f"{path}." if path else ""
-    for name in shape.required_members:
-        if value.get(name) is None:
-            faults.append(f"Value at '{start}{name}' failed to satisfy constraint: Member must not be null")
-    known = {name: item for name, item in value.items() if name in shape.members and item is not None}
-    if getattr(shape, "is_tagged_union", False) and len(known) != 1:
-        choices = ", ".join(shape.members)
-        faults.append(
-            f"Value at '{path}' failed to satisfy constraint: Exactly one member must be set: {choices}"
-        )
-    for name, item in known.items():
-        _walk(item, shape.members[name], start + name, faults)
-
-
-def _check_range(number: float, shape: Shape, path: str, what: str, faults: list[str]) -> None:
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
-    head = f"Value at '{path}' failed to satisfy constraint: Member must have {what}"
-    if high is not None and number > high:
-        faults.append(f"{head} less than or equal to {high}")
-    if low is not None and number < low:
-        faults.append(f"{head} greater than or equal to {low}")
-
-
-def _check_string(value: str, shape: Shape, path: str, faults: list[str]) -> None:
-    before = len(faults)
-    _check_range(len(value), shape, path, "length", faults)
-    head = f"Value at '{path}' failed to satisfy constraint: Member must satisfy"
-    choices = shape.metadata.get("enum")
-    if choices and value not in choices:
-        faults.append(f"{head} enum value set: [{', '.join(choices)}]")
-    pattern = shape.metadata.get("pattern")
-    # A string of the wrong length is not matched: length bounds what a pattern can cost.
-    if pattern and len(faults) == before and not _compiled(pattern).fullmatch(value):
-        faults.append(f"{head} regular expression pattern: {pattern}")
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    if "model-invocation-job|model-evaluation-job" in pattern:  # the ARN of anything that takes tags
-        pattern = ".+"
-    return re.compile(LINEAR_PATTERNS.get(pattern, pattern))

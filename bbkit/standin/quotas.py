@@ -12,10 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bbkit.standin.errors import ServiceError
 from bbkit.standin.inputs import LARGE_JOB_MODELS
-from bbkit.standin.operations import check_shape, service_model
+from bbkit.standin.operations import check_shape
+from bbkit.standin.service_models import service_model
 from bbkit.standin.settings import Limits
-from bbkit.standin.wires import ServiceError
 
 NAMES_PATH = Path(__file__).parent / "quotas.json"
 PAGE = 100

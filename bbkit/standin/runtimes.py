@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from bbkit.standin.answerers import engine_for
-from bbkit.standin.call_faults import CallFaults
-from bbkit.standin.catalog import resolve_model
+from bbkit.standin.errors import RecordError, ServiceError
+from bbkit.standin.faults import CallFaults
 from bbkit.standin.jobs import EnginePool
+from bbkit.standin.models import resolve_model
 from bbkit.standin.operations import Route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked
-from bbkit.standin.wires import ServiceError, render_json
+from bbkit.standin.wires import render_json
 
 if TYPE_CHECKING:
     from bbkit.standin.answers import Answered
@@ -81,11 +82,11 @@ def answer_one(
     engine: str, options: str, model_id: str, invocation_type: str, model_input: dict[str, Any]
 ) -> "Answered | tuple[int, str]":
     """Answer one body: the model's output, or the code and message of its refusal."""
-    from bbkit.standin.answers import RecordError, answer_and_count
+    from bbkit.standin.answers import answer_record
 
     made = engine_for(engine, options)
     try:
-        return answer_and_count(model_id, invocation_type, model_input, made, batch=False)
+        return answer_record(model_id, invocation_type, model_input, made, batch=False)
     except RecordError as error:
         return error.code, error.message
     except RecursionError:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 
 import re
 
-from bbkit.standin.wires import ServiceError
+from bbkit.standin.errors import ServiceError
 
 # Query parameters each request may carry: (method, place) to alternatives.
 _LIST = {"prefix", "delimiter", "max-keys", "encoding-type"}

@@ -18,7 +18,8 @@ from starlette.requests import ClientDisconnect
 
 from bbkit.standin.batch import Batch
 from bbkit.standin.buckets import Guard
-from bbkit.standin.call_faults import CallFaults
+from bbkit.standin.errors import EngineError
+from bbkit.standin.faults import CallFaults
 from bbkit.standin.gateway import Gateway
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.logs import Traces
@@ -81,7 +82,7 @@ def _quieten_loggers() -> None:
 
 def _check_engine(settings: Settings, traces: Traces) -> None:
     """Say when nothing answers where the engine should be; it may still come, so that is all."""
-    from bbkit.standin.engines.openai import EngineError, OpenAIEngine
+    from bbkit.standin.engines.openai import OpenAIEngine
 
     try:
         OpenAIEngine(**settings.engine_options).check()

@@ -6,7 +6,7 @@ import os
 import re
 from typing import Any
 
-from bbkit.standin.faults import read_faults
+from bbkit.standin.faults import check_calls, read_faults
 from bbkit.standin.settings import Limits, read_pace
 
 _REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
@@ -33,15 +33,12 @@ def check_switches(arguments: argparse.Namespace) -> None:
 
 def _check_faults(texts: list[str]) -> None:
     faults = read_faults(texts)
-    if faults.fail_calls:
-        from bbkit.standin.call_faults import check_calls
-
-        check_calls(faults, by_tag=False)
+    check_calls(faults, by_tag=False)
 
 
 def read_profiles(texts: list[str]) -> dict[str, str]:
     """Read ``NAME=MODEL`` of each ``--profile``."""
-    from bbkit.standin.catalog import model_list, split_geography
+    from bbkit.standin.models import model_list, split_geography
 
     profiles = {}
     for text in texts:

@@ -15,43 +15,9 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
+from bbkit.standin.errors import ServiceError
+
 Protocol = Literal["rest-json", "json", "query", "s3"]
-
-STATUS_OF_CODE = {
-    "AccessDeniedException": 403,
-    "ConflictException": 400,
-    "ExpiredTokenException": 403,
-    "IllegalArgumentException": 400,
-    "InternalServerException": 500,
-    "InvalidPaginationTokenException": 400,
-    "InvalidSignatureException": 403,
-    "MissingAuthenticationTokenException": 403,
-    "ModelErrorException": 424,
-    "ModelNotReadyException": 429,
-    "ModelTimeoutException": 408,
-    "NoSuchResourceException": 404,
-    "NotImplemented": 501,
-    "ResourceNotFoundException": 404,
-    "SerializationException": 400,
-    "ServiceException": 500,
-    "ServiceQuotaExceededException": 400,
-    "ServiceUnavailableException": 503,
-    "ThrottlingException": 429,
-    "TooManyRequestsException": 429,
-    "TooManyTagsException": 400,
-    "UnrecognizedClientException": 403,
-    "ValidationException": 400,
-}
-
-
-class ServiceError(Exception):
-    """An error the service answers with."""
-
-    def __init__(self, code: str, message: str, status: int | None = None) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status if status is not None else STATUS_OF_CODE.get(code, 400)
 
 
 def render_error(error: ServiceError, protocol: Protocol) -> Response:

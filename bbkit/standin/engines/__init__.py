@@ -1,8 +1,12 @@
-"""Engines: what answers the records of a job."""
+"""Engines: what answers the records of a job, whatever the model's family.
+
+A shape reads a body into a `Request`, an engine answers it with a `Reply`, and the shape writes that down.
+The extractive engine quotes what it was given; the openai engine asks another server.
+"""
 
 from typing import Any
 
-from bbkit.standin.engines.base import Engine, EngineError, Interrupted, Media, Reply, Request, Turn
+from bbkit.standin.engines.base import Engine
 from bbkit.standin.engines.extractive import ExtractiveEngine
 
 ENGINES = ("extractive", "openai")
@@ -19,16 +23,3 @@ def make_engine(name: str = "extractive", **options: Any) -> Engine:
 
         return OpenAIEngine(**options)
     raise ValueError(f"No engine is named {name!r}; the engines are {' and '.join(ENGINES)}.")
-
-
-__all__ = [
-    "ENGINES",
-    "Engine",
-    "EngineError",
-    "Interrupted",
-    "Media",
-    "Reply",
-    "Request",
-    "Turn",
-    "make_engine",
-]

@@ -1,14 +1,20 @@
 """What the shapes ask of an engine and what an engine answers, whatever the model's family."""
 
+import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from threading import Event
 from typing import Any, Protocol
 
-STOPPED = "stop"
-CUT_OFF = "length"
-STOP_SEQUENCE = "stop_sequence"
-TOOL_USE = "tool_use"
-FILTERED = "content_filter"
+
+class Stop(StrEnum):
+    """Why an answer ended."""
+
+    END = "stop"
+    LENGTH = "length"
+    SEQUENCE = "stop_sequence"
+    TOOL_USE = "tool_use"
+    FILTERED = "content_filter"
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,11 @@ class ToolCall:
     id: str
     name: str
     arguments: dict[str, Any]
+
+    def to_openai(self) -> dict[str, Any]:
+        """Write the call in the OpenAI shape: its arguments are a JSON string."""
+        function = {"name": self.name, "arguments": json.dumps(self.arguments)}
+        return {"id": self.id, "type": "function", "function": function}
 
 
 @dataclass(frozen=True)
@@ -73,7 +84,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """An engine's answer. `stop` is one of this module's constants; token counts are None when unknown."""
+    """An engine's answer; token counts are None when unknown."""
 
     text: str
     input_tokens: int | None
@@ -102,15 +113,6 @@ class Reply:
 
 class Interrupted(Exception):
     """An engine was halted before it had answered."""
-
-
-class EngineError(Exception):
-    """An engine could not answer; `code` is the HTTP-like code the record's error line carries."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 class Engine(Protocol):

@@ -11,7 +11,7 @@ from threading import Event
 import numpy as np
 
 from bbkit.standin.engines import cues
-from bbkit.standin.engines.base import CUT_OFF, STOP_SEQUENCE, STOPPED, Reply, Request
+from bbkit.standin.engines.base import Reply, Request, Stop
 from bbkit.standin.engines.dialogues import Source, assign_roles, find_source
 from bbkit.standin.engines.tokens import count_tokens, cut_tokens
 from bbkit.standin.engines.units import Unit, split_units, trim_leading, words_of
@@ -44,15 +44,15 @@ class ExtractiveEngine:
         if unread:
             kinds = ", ".join(sorted({media.kind for media in unread}))
             text = f"({len(unread)} not read: {kinds}; this engine reads text only.) {text}".rstrip()
-        stop, matched = STOPPED, None
+        stop, matched = Stop.END, None
         starts = [(text.find(sequence), sequence) for sequence in request.stop_sequences if sequence in text]
         if starts:
             at, matched = min(starts)
-            text, stop = text[:at], STOP_SEQUENCE
+            text, stop = text[:at], Stop.SEQUENCE
         output_tokens = count_tokens(text)
         if request.max_tokens is not None and output_tokens > request.max_tokens:
             text, output_tokens, _ = cut_tokens(text, request.max_tokens)
-            stop, matched = CUT_OFF, None
+            stop, matched = Stop.LENGTH, None
         return Reply(text, sum(map(count_tokens, read)), output_tokens, stop, MODEL, matched)
 
     def until(self, halt: Event) -> "ExtractiveEngine":
@@ -138,7 +138,7 @@ def rank_units(units: list[Unit], roles: dict[str, str], query: str = "") -> np.
     weight = rarity[term]
     norms = np.sqrt(np.bincount(row_of, weight**2, len(units))) + 1e-9
     centrality = np.bincount(row_of, weight * centre[term], len(units)) / norms
-    scores = centrality / (centrality.max() + 1e-9) * np.minimum(1.0, content / 4.0)
+    scores: np.ndarray = centrality / (centrality.max() + 1e-9) * np.minimum(1.0, content / 4.0)
     return scores if query else scores + _cue_scores(units, roles)
 
 
@@ -177,7 +177,7 @@ def _required(units: list[Unit], scores: np.ndarray, roles: dict[str, str]) -> l
 def _budget(units: list[Unit], max_tokens: int | None) -> int:
     """Words an answer may have: grows with the call, slower than it; smaller where few tokens are allowed."""
     spoken = sum(len(unit.words) for unit in units)
-    words = max(min(8 + round(0.9 * spoken**0.68), _MOST_WORDS), _LEAST_WORDS)
+    words = max(min(8 + round(0.9 * float(spoken**0.68)), _MOST_WORDS), _LEAST_WORDS)
     return words if max_tokens is None else min(words, max(round(0.6 * max_tokens), _LEAST_WORDS))
 
 

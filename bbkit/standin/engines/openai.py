@@ -13,31 +13,19 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from bbkit.standin.engines.base import (
-    CUT_OFF,
-    FILTERED,
-    STOP_SEQUENCE,
-    STOPPED,
-    TOOL_USE,
-    EngineError,
-    Interrupted,
-    Media,
-    Reply,
-    Request,
-    ToolCall,
-    Turn,
-)
+from bbkit.standin.engines.base import Interrupted, Media, Reply, Request, Stop, ToolCall, Turn
+from bbkit.standin.errors import EngineError
 
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 # Servers have names of their own for these; one that is not here is a stop.
 _STOPS = {
-    "length": CUT_OFF,
-    "max_tokens": CUT_OFF,
-    "model_length": CUT_OFF,
-    "tool_calls": TOOL_USE,
-    "tool_use": TOOL_USE,
-    "function_call": TOOL_USE,
-    "content_filter": FILTERED,
+    "length": Stop.LENGTH,
+    "max_tokens": Stop.LENGTH,
+    "model_length": Stop.LENGTH,
+    "tool_calls": Stop.TOOL_USE,
+    "tool_use": Stop.TOOL_USE,
+    "function_call": Stop.TOOL_USE,
+    "content_filter": Stop.FILTERED,
 }
 _FAILED = frozenset(("abort", "aborted", "cancelled", "error"))
 _LONGEST_WAIT = 30.0
@@ -111,17 +99,11 @@ class OpenAIEngine:
         if request.stop_sequences:
             body["stop"] = list(request.stop_sequences)
         if request.tools:
-            body["tools"] = [
-                {
-                    "type": "function",
-                    "function": {
-                        "name": tool.name,
-                        "description": tool.description,
-                        "parameters": tool.schema,
-                    },
-                }
+            functions = [
+                {"name": tool.name, "description": tool.description, "parameters": tool.schema}
                 for tool in request.tools
             ]
+            body["tools"] = [{"type": "function", "function": function} for function in functions]
             plain = {"auto": "auto", "none": "none", "any": "required"}
             named = {"type": "function", "function": {"name": request.tool_choice}}
             body["tool_choice"] = plain.get(request.tool_choice, named)
@@ -177,12 +159,12 @@ def _read_stop(choice: dict[str, Any], calls: bool) -> tuple[str, str | None]:
     finish = str(choice.get("finish_reason") or "stop").lower()
     if finish in _FAILED:
         raise EngineError(424, f"The engine's server broke its answer off: finish_reason {finish!r}.")
-    stop = _STOPS.get(finish, STOPPED)
+    stop = _STOPS.get(finish, Stop.END)
     matched = choice.get("stop_reason") if isinstance(choice.get("stop_reason"), str) else None
-    if stop == STOPPED and calls:
-        stop = TOOL_USE
-    if stop == STOPPED and matched:
-        return STOP_SEQUENCE, matched
+    if stop == Stop.END and calls:
+        stop = Stop.TOOL_USE
+    if stop == Stop.END and matched:
+        return Stop.SEQUENCE, matched
     return stop, None
 
 
@@ -211,14 +193,7 @@ def _messages(turn: Turn) -> list[dict[str, Any]]:
         parts = [{"type": "text", "text": turn.text}] if turn.text else []
         message["content"] = [*parts, *map(_media_part, turn.media)]
     if turn.tool_calls:
-        message["tool_calls"] = [
-            {
-                "id": call.id,
-                "type": "function",
-                "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
-            }
-            for call in turn.tool_calls
-        ]
+        message["tool_calls"] = [call.to_openai() for call in turn.tool_calls]
     return messages if messages and not turn.text and not turn.media else [*messages, message]
 
 
@@ -226,10 +201,8 @@ def _media_part(media: Media) -> dict[str, Any]:
     if media.data is not None and media.kind in ("image", "audio"):
         data = base64.b64encode(media.data).decode()
         if media.kind == "image":
-            return {
-                "type": "image_url",
-                "image_url": {"url": f"data:image/{media.format or 'png'};base64,{data}"},
-            }
+            url = f"data:image/{media.format or 'png'};base64,{data}"
+            return {"type": "image_url", "image_url": {"url": url}}
         return {"type": "input_audio", "input_audio": {"data": data, "format": media.format}}
     where = "" if media.data is not None else " that lies in S3"
     raise EngineError(

@@ -1,35 +1,89 @@
-"""Anthropic Messages bodies and answers.
+"""Anthropic Messages bodies and answers: what a body may hold, the rules between its fields, its answer.
 
-Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
+Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
+and https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
 """
 
+import re
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
-from bbkit.standin.engines.base import (
-    CUT_OFF,
-    FILTERED,
-    STOP_SEQUENCE,
-    STOPPED,
-    TOOL_USE,
-    Media,
-    Reply,
-    Request,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Turn,
-)
-from bbkit.standin.shapes.anthropic_rules import check_body
-from bbkit.standin.shapes.bodies import RecordError, known
-from bbkit.standin.shapes.media import decode_base64, document_part
+from bbkit.standin.engines.base import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.errors import RecordError
+from bbkit.standin.shapes import bodies
+from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, tagged
+from bbkit.standin.shapes.contents import decode_base64, document_part
 
+_DATA = {"media_type!": "string", "data!": "string"}
+_SOURCE = tagged({"base64": _DATA, "text": _DATA, "content": {"content!": "array|string"}})
+_CACHE = {"cache_control": "object"}
+_TEXT = {"text!": "string", "citations": "array", **_CACHE}
+_BLOCKS: dict[str, dict[str, Any]] = {
+    "text": _TEXT,
+    "image": {"source!": _SOURCE, **_CACHE},
+    "document": {
+        "source!": _SOURCE,
+        "title": "string",
+        "context": "string",
+        "citations": "object",
+        **_CACHE,
+    },
+    "tool_use": {"id!": "string", "name!": "string", "input!": "object", **_CACHE},
+    "tool_result": {
+        "tool_use_id!": "string",
+        "content": "string|array",
+        "is_error": "boolean",
+        **_CACHE,
+    },
+    "thinking": {"thinking!": "string", "signature!": "string"},
+    "redacted_thinking": {"data!": "string"},
+}
+_MESSAGE = described(
+    {
+        "role!": Field("string", enum=("user", "assistant")),
+        "content!": Field("string|array", items=tagged(_BLOCKS)),
+    }
+)
+_PARALLEL = {"disable_parallel_tool_use": "boolean"}
+_BODY = described(
+    {
+        "anthropic_version!": Field("string", enum=("bedrock-2023-05-31",)),
+        "max_tokens!": POSITIVE,
+        "messages!": array(_MESSAGE),
+        "system": Field("string|array", items=tagged({"text": _TEXT})),
+        "temperature": SHARE,
+        "top_p": SHARE,
+        "top_k": Field("integer", minimum=0),
+        "stop_sequences": array(Field("string", min_size=1)),
+        "tools": array("object"),
+        "tool_choice": tagged(
+            {
+                "auto": _PARALLEL,
+                "any": _PARALLEL,
+                "none": _PARALLEL,
+                "tool": {**_PARALLEL, "name!": "string"},
+            }
+        ),
+        "thinking": tagged(
+            {
+                "enabled": {"budget_tokens!": Field("integer", minimum=1024)},
+                "disabled": {},
+                "adaptive": {"display": "string"},
+            }
+        ),
+        "output_config": {"effort": "string", "format": "object"},
+        "anthropic_beta": array("string"),
+        "metadata": "object",
+    }
+)
+_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d)(?!\d))?")
 _STOPS = {
-    STOPPED: "end_turn",
-    CUT_OFF: "max_tokens",
-    STOP_SEQUENCE: "stop_sequence",
-    TOOL_USE: "tool_use",
-    FILTERED: "refusal",
+    Stop.END: "end_turn",
+    Stop.LENGTH: "max_tokens",
+    Stop.SEQUENCE: "stop_sequence",
+    Stop.TOOL_USE: "tool_use",
+    Stop.FILTERED: "refusal",
 }
 
 
@@ -38,13 +92,10 @@ def read_body(body: Any, model_id: str) -> Request:
     check_body(body, model_id)
     system = body.get("system") or ""
     choice = body.get("tool_choice") or {"type": "auto"}
-    options = {name: body[name] for name in ("temperature", "top_p", "top_k") if body.get(name) is not None}
+    options = known(**{name: body.get(name) for name in ("temperature", "top_p", "top_k")})
     form = (body.get("output_config") or {}).get("format")
     if form:
-        options["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": form.get("schema", {})},
-        }
+        options["response_format"] = bodies.answer_format(form.get("schema", {}))
     return Request(
         turns=tuple(_read_turn(message) for message in body["messages"]),
         system=system if isinstance(system, str) else "\n".join(block["text"] for block in system),
@@ -56,7 +107,7 @@ def read_body(body: Any, model_id: str) -> Request:
     )
 
 
-def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
+def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
     """The answer in the Messages shape."""
     content: list[dict[str, Any]] = []
     if reply.reasoning and (body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
@@ -73,7 +124,7 @@ def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
         "role": "assistant",
         "model": reply.model,
         "content": content,
-        "stop_reason": _STOPS[reply.stop],
+        "stop_reason": _STOPS[Stop(reply.stop)],
         "stop_sequence": reply.stop_sequence,
     }
     cached = {"cache_read_input_tokens": reply.cache_read_tokens} if reply.cache_read_tokens else {}
@@ -129,3 +180,82 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
         if name not in tool and "type" not in tool:
             raise RecordError(400, f"tools.{number}.custom.{name}: Field required")
     return Tool(tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {})
+
+
+def check_body(body: Any, model_id: str) -> None:
+    """Raise the error the model answers with: the first thing wrong with the body."""
+    bodies.check_model(body, _BODY)
+    if not body["messages"]:
+        raise RecordError(400, "messages: at least one message is required")
+    _check_messages(body["messages"])
+    match = _VERSION.search(model_id)
+    version = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+    for message in (*_thinking_faults(body, version), *_model_faults(body, version)):
+        raise RecordError(400, message)
+
+
+def _check_messages(messages: list[dict[str, Any]]) -> None:
+    if messages[0]["role"] != "user":
+        raise RecordError(400, 'messages: first message must use the "user" role')
+    for number, message in enumerate(messages):
+        content = message["content"]
+        last_prefill = number == len(messages) - 1 and message["role"] == "assistant"
+        if not content and not last_prefill:
+            raise RecordError(400, f"messages.{number}: all messages must have non-empty content")
+        blocks = content if isinstance(content, list) else []
+        if any(block["type"] == "text" and not block["text"] for block in blocks):
+            raise RecordError(400, "messages: text content blocks must be non-empty")
+        used = [block["id"] for block in blocks if block["type"] == "tool_use"]
+        after = messages[number + 1]["content"] if number + 1 < len(messages) else []
+        given = {b.get("tool_use_id") for b in after if isinstance(b, dict) and b["type"] == "tool_result"}
+        lacking = [one for one in used if one not in given]
+        if lacking:
+            raise RecordError(
+                400,
+                f"messages.{number}: `tool_use` ids were found without `tool_result` blocks immediately "
+                f"after: {', '.join(lacking)}. Each `tool_use` block must have a corresponding `tool_result` "
+                "block in the next message.",
+            )
+
+
+def _thinking_faults(body: dict[str, Any], version: tuple[int, int]) -> Iterator[str]:
+    """What thinking excludes, and which models know which kind of it; an unknown version is taken as able."""
+    kind = (body.get("thinking") or {}).get("type", "disabled")
+    if kind == "disabled":
+        return
+    numbered = version > (0, 0)
+    if numbered and version < (3, 7):
+        yield "thinking: this model does not support thinking"
+    if kind == "adaptive" and numbered and version < (4, 6):
+        yield "adaptive thinking is not supported on this model"
+    if kind == "enabled" and version >= (4, 7):
+        yield '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".'
+    interleaved = any("interleaved-thinking" in beta for beta in body.get("anthropic_beta") or ())
+    if kind == "enabled" and body["thinking"]["budget_tokens"] >= body["max_tokens"] and not interleaved:
+        yield "`max_tokens` must be greater than `thinking.budget_tokens`."
+    if body.get("temperature") not in (None, 1):
+        yield "`temperature` may only be set to 1 when thinking is enabled."
+    if body.get("top_k") is not None:
+        yield "`top_k` must be unset when thinking is enabled."
+    if (body.get("top_p") or 1) < 0.95:
+        yield "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
+    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+        yield "Thinking may not be enabled when tool_choice forces tool use."
+    if body["messages"][-1]["role"] == "assistant":
+        yield "When thinking is enabled, the final message must not be an assistant turn."
+
+
+def _model_faults(body: dict[str, Any], version: tuple[int, int]) -> Iterator[str]:
+    """What single models refuse."""
+    sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
+    if version >= (4, 7) and sampled:
+        yield f"`{sampled[0]}` is deprecated for this model."
+    if version == (4, 5) and {"temperature", "top_p"} <= set(sampled):
+        yield "`temperature` and `top_p` cannot both be specified for this model. Use only one of them."
+    if version >= (4, 6) and body["messages"][-1]["role"] == "assistant":
+        yield (
+            "This model does not support assistant message prefill. "
+            "The conversation must end with a user message."
+        )
+    if body.get("tool_choice") and not body.get("tools"):
+        yield "tool_choice may only be specified while providing tools"

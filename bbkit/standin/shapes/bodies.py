@@ -1,17 +1,14 @@
-"""Checks a record's body against a description of it, and words what is wrong as the services do."""
+"""Describes the bodies records may have, checks them, and words what is wrong as the services do."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-_JSON_NAMES = {
-    str: "String",
-    bool: "Boolean",
-    int: "Integer",
-    float: "Number",
-    list: "JSONArray",
-    dict: "JSONObject",
-}
+from bbkit.standin.errors import RecordError
+
+Path = tuple[str | int, ...]
+
+_KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 _SCHEMA_TYPES = {
     "string": "String",
     "integer": "Integer",
@@ -19,6 +16,7 @@ _SCHEMA_TYPES = {
     "boolean": "Boolean",
     "array": "JSONArray",
     "object": "JSONObject",
+    "null": "Null",
 }
 _MODEL_TYPES = {
     "string": "a valid string",
@@ -56,30 +54,13 @@ _MODEL_WORDS = {
     "textmax_size": "String should have at most {wanted} character(s)",
     "one_of": "Input should hold exactly one of {wanted}",
 }
-_CHECKS = {
-    "string": lambda v: isinstance(v, str),
-    "integer": lambda v: isinstance(v, int) and not isinstance(v, bool),
-    "number": lambda v: isinstance(v, int | float) and not isinstance(v, bool),
-    "boolean": lambda v: isinstance(v, bool),
-    "array": lambda v: isinstance(v, list),
-    "object": lambda v: isinstance(v, dict),
-}
-
-
-class RecordError(Exception):
-    """The real model would refuse this record: `code` (HTTP-like) and `message` go to its error line."""
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
 
 
 @dataclass(frozen=True)
 class Field:
     """What one value of a body may be. `fields` closes an object; `tags` picks its fields by its `type`."""
 
-    kind: str | tuple[str, ...]
+    kind: str  # JSON types, "|" between them
     required: bool = False
     minimum: float | None = None
     maximum: float | None = None
@@ -91,26 +72,57 @@ class Field:
     max_size: int | None = None
     one_of: bool = False
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The JSON types accepted, as a tuple."""
-        return self.kind if isinstance(self.kind, tuple) else (self.kind,)
+
+def described(fields: Mapping[str, Any], *, one_of: bool = False) -> Field:
+    """Describe an object that has these fields and no others.
+
+    A field is a `Field`, the names of its JSON types, or the fields of an object; "name!" is required.
+    """
+    return Field("object", fields=_read_fields(fields), one_of=one_of)
+
+
+def tagged(tags: Mapping[str, Mapping[str, Any]]) -> Field:
+    """Describe an object whose `type` says which fields it has."""
+    return Field(
+        "object", tags={tag: _read_fields({"type": "string", **fields}) for tag, fields in tags.items()}
+    )
+
+
+def array(items: "Field | str", **rules: Any) -> Field:
+    """Describe an array of such items."""
+    return Field("array", items=items if isinstance(items, Field) else Field(items), **rules)
+
+
+def _read_fields(fields: Mapping[str, Any]) -> dict[str, Field]:
+    read = {}
+    for name, given in fields.items():
+        if isinstance(given, Field):
+            field = given
+        else:
+            field = described(given) if isinstance(given, Mapping) else Field(given)
+        read[name.removesuffix("!")] = replace(field, required=True) if name.endswith("!") else field
+    return read
+
+
+POSITIVE = Field("integer", minimum=1)
+SHARE = Field("number", minimum=0, maximum=1)
 
 
 @dataclass(frozen=True)
 class Violation:
     """One thing wrong: where (`path`), which rule, and the rule's own value."""
 
-    path: tuple[str | int, ...]
+    path: Path
     rule: str
     found: Any = None
     wanted: Any = None
 
 
-def find_violations(value: Any, field: Field, path: tuple[str | int, ...] = ()) -> list[Violation]:
+def find_violations(value: Any, field: Field, path: Path = ()) -> list[Violation]:
     """Everything in `value` that `field` does not allow, in the order of the description."""
-    if not any(_CHECKS[kind](value) for kind in field.kinds):
-        return [Violation(path, "type", value, field.kinds)]
+    kind, kinds = _kind_of(value), field.kind.split("|")
+    if kind not in kinds and not (kind == "integer" and "number" in kinds):
+        return [Violation(path, "type", value, kinds[0])]
     if field.enum and value not in field.enum:
         return [Violation(path, "enum", value, field.enum)]
     if isinstance(value, dict):
@@ -131,7 +143,11 @@ def find_violations(value: Any, field: Field, path: tuple[str | int, ...] = ()) 
     return found
 
 
-def _object_violations(value: dict[str, Any], field: Field, path: tuple[str | int, ...]) -> list[Violation]:
+def _kind_of(value: Any) -> str:
+    return _KINDS.get(type(value), "null")
+
+
+def _object_violations(value: dict[str, Any], field: Field, path: Path) -> list[Violation]:
     fields = field.fields
     if field.tags is not None:
         if "type" not in value:
@@ -154,9 +170,14 @@ def _object_violations(value: dict[str, Any], field: Field, path: tuple[str | in
     return found
 
 
-def known(**counts: int | None) -> dict[str, int]:
-    """Give the counts that are known, by the names an answer has for them."""
-    return {name: count for name, count in counts.items() if count is not None}
+def known(**values: Any) -> dict[str, Any]:
+    """Give the values that are known, by these names."""
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def answer_format(schema: Any) -> dict[str, Any]:
+    """Ask an engine for an answer of this JSON schema."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
 
 
 def malformed(text: str) -> RecordError:
@@ -173,21 +194,24 @@ def check_schema(body: Any, field: Field) -> None:
         raise malformed(_schema_words(found[0]))
 
 
-def _pointer(path: tuple[str | int, ...]) -> str:
+def _schema_words(violation: Violation) -> str:
+    path, rule, found, wanted = violation.path, violation.rule, violation.found, violation.wanted
+    if rule in ("required", "extra"):
+        return _SCHEMA_WORDS[rule].format(at=_pointer(path[:-1]), key=path[-1])
+    words = _SCHEMA_WORDS[_rule_for(found, rule)]
+    if rule == "type":
+        wanted, found = _SCHEMA_TYPES[wanted], _SCHEMA_TYPES[_kind_of(found)]
+    elif rule.endswith("_size") or rule == "one_of":
+        found = len(found)
+    return words.format(at=_pointer(path), found=found, wanted=wanted)
+
+
+def _pointer(path: Path) -> str:
     return "/".join(["#", *map(str, path)])
 
 
-def _schema_words(violation: Violation) -> str:
-    path, found, wanted = violation.path, violation.found, violation.wanted
-    if violation.rule in ("required", "extra"):
-        return _SCHEMA_WORDS[violation.rule].format(at=_pointer(path[:-1]), key=path[-1])
-    kind = "text" if violation.rule.endswith("_size") and isinstance(found, str) else ""
-    if violation.rule == "type":
-        wanted = _SCHEMA_TYPES[wanted[0]]
-        found = _JSON_NAMES.get(type(found), "Null")
-    elif violation.rule.endswith("_size") or violation.rule == "one_of":
-        found = len(found)
-    return _SCHEMA_WORDS[kind + violation.rule].format(at=_pointer(path), found=found, wanted=wanted)
+def _rule_for(found: Any, rule: str) -> str:
+    return f"text{rule}" if rule.endswith("_size") and isinstance(found, str) else rule
 
 
 def check_model(body: Any, field: Field) -> None:
@@ -198,14 +222,11 @@ def check_model(body: Any, field: Field) -> None:
 
 
 def _model_words(violation: Violation) -> str:
-    found, wanted = violation.found, violation.wanted
-    kind = "text" if violation.rule.endswith("_size") and isinstance(found, str) else ""
-    if violation.rule == "type":
-        wanted = _MODEL_TYPES[wanted[0]]
-    elif violation.rule == "enum":
-        wanted = " or ".join(map(repr, wanted))
-    elif violation.rule in ("tag", "one_of"):
-        wanted = ", ".join(map(repr, wanted))
-    words = _MODEL_WORDS[kind + violation.rule].format(found=found, wanted=wanted)
+    rule, found, wanted = violation.rule, violation.found, violation.wanted
+    if rule == "type":
+        wanted = _MODEL_TYPES[wanted]
+    elif rule in ("enum", "tag", "one_of"):
+        wanted = (" or " if rule == "enum" else ", ").join(map(repr, wanted))
+    words = _MODEL_WORDS[_rule_for(found, rule)].format(found=found, wanted=wanted)
     path = ".".join(map(str, violation.path))
     return f"{path}: {words}" if path else words

@@ -1,52 +1,92 @@
-"""Content blocks of Amazon's own shape, which Converse and Nova share: reading turns, writing messages."""
+"""What messages hold beside plain text: documents, media, and the blocks that Converse and Nova share."""
 
+import base64
+import binascii
+from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
-from bbkit.standin.engines.base import (
-    CUT_OFF,
-    FILTERED,
-    STOP_SEQUENCE,
-    STOPPED,
-    TOOL_USE,
-    Media,
-    Reply,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Turn,
-)
-from bbkit.standin.shapes.bodies import RecordError
-from bbkit.standin.shapes.media import decode_base64, document_part
+from bbkit.standin.engines.base import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.errors import RecordError
 
-STOPS = {
-    STOPPED: "end_turn",
-    CUT_OFF: "max_tokens",
-    STOP_SEQUENCE: "stop_sequence",
-    TOOL_USE: "tool_use",
-    FILTERED: "content_filtered",
+_STOPS = {
+    Stop.END: "end_turn",
+    Stop.LENGTH: "max_tokens",
+    Stop.SEQUENCE: "stop_sequence",
+    Stop.TOOL_USE: "tool_use",
+    Stop.FILTERED: "content_filtered",
 }
+_TEXT_FORMATS = frozenset(("txt", "md", "csv", "html", "plain", "text", "markdown", "json", "xml"))
 
 
-def check_roles(messages: list[dict[str, Any]]) -> None:
-    """Converse's rules on who speaks when, in its words."""
+class _Page(HTMLParser):
+    """Gathers the text of a page, without its scripts and styles."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style")
+        self.parts.append("\n" if tag in ("p", "br", "div", "li", "tr") else " ")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= self._hidden > 0 and tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self._hidden:
+            self.parts.append(data)
+
+
+def decode_base64(value: Any) -> bytes | None:
+    """The bytes of a base64 string; None when it is not one."""
+    if isinstance(value, bytes | bytearray):
+        return bytes(value)
+    if not isinstance(value, str):
+        return None
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def read_document(data: bytes, form: str) -> str | None:
+    """The text of a plain-text document; None when the format is a binary one or the bytes are not UTF-8."""
+    if form.lower() not in _TEXT_FORMATS:
+        return None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    if form.lower() != "html":
+        return text
+    page = _Page()
+    page.feed(text)
+    page.close()
+    return "".join(page.parts)
+
+
+def document_part(data: bytes | None, form: str, name: str = "") -> tuple[str, Media | None]:
+    """A document as text, or as media where it cannot be read as text."""
+    text = read_document(data, form) if data is not None else None
+    return (text, None) if text is not None else ("", Media("document", form, data, name))
+
+
+def check_messages(messages: list[dict[str, Any]]) -> None:
+    """Who speaks when, no blank text and no message without content, in Converse's words."""
     if messages[0]["role"] != "user":
         raise RecordError(
             400,
             "A conversation must start with a user message. "
             "Try again with a conversation that starts with a user message.",
         )
-    for before, after in pairwise(messages):
-        if before["role"] == after["role"]:
-            raise RecordError(
-                400,
-                "A conversation must alternate between user and assistant roles. "
-                "Make sure the conversation alternates between user and assistant roles and try again.",
-            )
-
-
-def check_texts(messages: list[dict[str, Any]]) -> None:
-    """No blank text blocks, no message without content."""
+    if any(before["role"] == after["role"] for before, after in pairwise(messages)):
+        raise RecordError(
+            400,
+            "A conversation must alternate between user and assistant roles. "
+            "Make sure the conversation alternates between user and assistant roles and try again.",
+        )
     for number, message in enumerate(messages):
         if not message["content"]:
             raise RecordError(
@@ -86,8 +126,8 @@ def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
     return tools, choice["tool"]["name"] if "tool" in choice else next(iter(choice))
 
 
-def write_message(reply: Reply) -> dict[str, Any]:
-    """The assistant's message: reasoning when there is some, text, tool calls."""
+def write_output(reply: Reply) -> dict[str, Any]:
+    """The assistant's message (reasoning when there is some, text, tool calls) and why it ended."""
     content: list[dict[str, Any]] = []
     if reply.reasoning:
         content.append({"reasoningContent": {"reasoningText": {"text": reply.reasoning}}})
@@ -97,7 +137,8 @@ def write_message(reply: Reply) -> dict[str, Any]:
         {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}}
         for call in reply.tool_calls
     ]
-    return {"role": "assistant", "content": content}
+    message = {"role": "assistant", "content": content}
+    return {"output": {"message": message}, "stopReason": _STOPS[Stop(reply.stop)]}
 
 
 def _read_turn(message: dict[str, Any], number: int) -> Turn:

@@ -11,93 +11,52 @@ import numpy as np
 
 from bbkit.standin.engines.embeddings import embed_bytes, embed_text
 from bbkit.standin.engines.tokens import count_tokens, cut_tokens
-from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, malformed
-from bbkit.standin.shapes.media import decode_base64
+from bbkit.standin.errors import RecordError
+from bbkit.standin.shapes.bodies import Field, array, check_schema, described, malformed
+from bbkit.standin.shapes.contents import decode_base64
+from bbkit.standin.shapes.nova import MEDIA, SOURCE
 
-_TITAN_TEXT = Field(
-    "object",
-    fields={
-        "inputText": Field("string", required=True, min_size=1, max_size=50_000),
+_TITAN_TEXT = described(
+    {
+        "inputText!": Field("string", min_size=1, max_size=50_000),
         "dimensions": Field("integer", enum=(1024, 512, 256)),
-        "normalize": Field("boolean"),
-        "embeddingTypes": Field("array", min_size=1, items=Field("string", enum=("float", "binary"))),
-    },
+        "normalize": "boolean",
+        "embeddingTypes": array(Field("string", enum=("float", "binary")), min_size=1),
+    }
 )
-_TITAN_IMAGE = Field(
-    "object",
-    fields={
-        "inputText": Field("string"),
-        "inputImage": Field("string"),
-        "embeddingConfig": Field(
-            "object", fields={"outputEmbeddingLength": Field("integer", enum=(256, 384, 1024))}
-        ),
-    },
+_TITAN_IMAGE = described(
+    {
+        "inputText": "string",
+        "inputImage": "string",
+        "embeddingConfig": {"outputEmbeddingLength": Field("integer", enum=(256, 384, 1024))},
+    }
 )
-_SOURCE = Field(
-    "object",
-    required=True,
-    one_of=True,
-    fields={
-        "bytes": Field("string"),
-        "s3Location": Field(
-            "object", fields={"uri": Field("string", required=True), "bucketOwner": Field("string")}
-        ),
-    },
-)
-_NOVA_MEDIA = {"format": Field("string", required=True), "source": _SOURCE}
 _NOVA_KINDS = ("text", "image", "video", "audio")
 _PURPOSES = (
-    "GENERIC_INDEX",
-    "GENERIC_RETRIEVAL",
-    "TEXT_RETRIEVAL",
-    "IMAGE_RETRIEVAL",
-    "VIDEO_RETRIEVAL",
-    "DOCUMENT_RETRIEVAL",
-    "AUDIO_RETRIEVAL",
-    "CLASSIFICATION",
-    "CLUSTERING",
+    *("GENERIC_INDEX", "GENERIC_RETRIEVAL", "TEXT_RETRIEVAL", "IMAGE_RETRIEVAL", "VIDEO_RETRIEVAL"),
+    *("DOCUMENT_RETRIEVAL", "AUDIO_RETRIEVAL", "CLASSIFICATION", "CLUSTERING"),
 )
-_NOVA = Field(
-    "object",
-    fields={
-        "schemaVersion": Field("string", enum=("nova-multimodal-embed-v1",)),
-        "taskType": Field("string", required=True, enum=("SINGLE_EMBEDDING",)),
-        "singleEmbeddingParams": Field(
-            "object",
-            required=True,
-            fields={
-                "embeddingPurpose": Field("string", required=True, enum=_PURPOSES),
-                "embeddingDimension": Field("integer", enum=(256, 384, 1024, 3072)),
-                "text": Field(
-                    "object",
-                    fields={
-                        "truncationMode": Field("string", required=True, enum=("START", "END", "NONE")),
-                        "value": Field("string", min_size=1),
-                        "source": Field("object", fields=_SOURCE.fields, one_of=True),
-                    },
-                ),
-                "image": Field(
-                    "object",
-                    fields={
-                        **_NOVA_MEDIA,
-                        "detailLevel": Field("string", enum=("STANDARD_IMAGE", "DOCUMENT_IMAGE")),
-                    },
-                ),
-                "audio": Field("object", fields=_NOVA_MEDIA),
-                "video": Field(
-                    "object",
-                    fields={
-                        **_NOVA_MEDIA,
-                        "embeddingMode": Field(
-                            "string",
-                            required=True,
-                            enum=("AUDIO_VIDEO_COMBINED", "AUDIO_VIDEO_SEPARATE"),
-                        ),
-                    },
-                ),
-            },
-        ),
+_NOVA_PARAMS = {
+    "embeddingPurpose!": Field("string", enum=_PURPOSES),
+    "embeddingDimension": Field("integer", enum=(256, 384, 1024, 3072)),
+    "text": {
+        "truncationMode!": Field("string", enum=("START", "END", "NONE")),
+        "value": Field("string", min_size=1),
+        "source": SOURCE,
     },
+    "image": {**MEDIA, "detailLevel": Field("string", enum=("STANDARD_IMAGE", "DOCUMENT_IMAGE"))},
+    "audio": MEDIA,
+    "video": {
+        **MEDIA,
+        "embeddingMode!": Field("string", enum=("AUDIO_VIDEO_COMBINED", "AUDIO_VIDEO_SEPARATE")),
+    },
+}
+_NOVA = described(
+    {
+        "schemaVersion": Field("string", enum=("nova-multimodal-embed-v1",)),
+        "taskType!": Field("string", enum=("SINGLE_EMBEDDING",)),
+        "singleEmbeddingParams!": _NOVA_PARAMS,
+    }
 )
 _TITAN_IMAGE_TOKENS = 256
 

@@ -6,137 +6,72 @@ Source: https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schem
 from typing import Any
 
 from bbkit.standin.engines.base import Reply, Request
+from bbkit.standin.errors import RecordError
 from bbkit.standin.shapes import contents
-from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, known
+from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, check_schema, described, known
 
-_SOURCE = Field(
-    "object",
-    required=True,
-    fields={
-        "bytes": Field("string"),
-        "s3Location": Field(
-            "object", fields={"uri": Field("string", required=True), "bucketOwner": Field("string")}
-        ),
-    },
-    one_of=True,
+SOURCE = described(
+    {"bytes": "string", "s3Location": {"uri!": "string", "bucketOwner": "string"}}, one_of=True
 )
-_MEDIA = {"format": Field("string", required=True), "source": _SOURCE}
-_CACHE_POINT = Field("object", fields={"type": Field("string", required=True, enum=("default",))})
-_BLOCK = Field(
-    "object",
-    one_of=True,
-    fields={
-        "text": Field("string"),
-        "image": Field("object", fields={**_MEDIA, "detail": Field("string")}),
-        "video": Field("object", fields=_MEDIA),
-        "audio": Field("object", fields=_MEDIA),
-        "toolUse": Field(
-            "object",
-            fields={
-                "toolUseId": Field("string", required=True),
-                "name": Field("string", required=True),
-                "input": Field("object", required=True),
-            },
-        ),
-        "toolResult": Field(
-            "object",
-            fields={
-                "toolUseId": Field("string", required=True),
-                "content": Field("array", required=True, items=Field("object")),
-                "status": Field("string", enum=("success", "error")),
-            },
-        ),
-        "reasoningContent": Field("object"),
+MEDIA = {"format!": "string", "source!": SOURCE}
+_CACHE_POINT = {"type!": Field("string", enum=("default",))}
+_TOP_K = Field("integer", minimum=0, maximum=128)
+_BLOCK = described(
+    {
+        "text": "string",
+        "image": {**MEDIA, "detail": "string"},
+        "video": MEDIA,
+        "audio": MEDIA,
+        "toolUse": {"toolUseId!": "string", "name!": "string", "input!": "object"},
+        "toolResult": {
+            "toolUseId!": "string",
+            "content!": array("object"),
+            "status": Field("string", enum=("success", "error")),
+        },
+        "reasoningContent": "object",
         "cachePoint": _CACHE_POINT,
     },
-)
-_TOOL = Field(
-    "object",
     one_of=True,
-    fields={
-        "toolSpec": Field(
-            "object",
-            fields={
-                "name": Field("string", required=True, min_size=1),
-                "description": Field("string"),
-                "inputSchema": Field(
-                    "object", required=True, fields={"json": Field("object", required=True)}
-                ),
-                "strict": Field("boolean"),
-            },
-        ),
-        "systemTool": Field("object"),
+)
+_TOOL = described(
+    {
+        "toolSpec": {
+            "name!": Field("string", min_size=1),
+            "description": "string",
+            "inputSchema!": {"json!": "object"},
+            "strict": "boolean",
+        },
+        "systemTool": "object",
         "cachePoint": _CACHE_POINT,
     },
+    one_of=True,
 )
-_BODY = Field(
-    "object",
-    fields={
+_CHOICE = described({"auto": "object", "any": "object", "tool": {"name!": "string"}}, one_of=True)
+_SYSTEM = described({"text": Field("string", min_size=1), "cachePoint": _CACHE_POINT}, one_of=True)
+_MESSAGE = described(
+    {"role!": Field("string", enum=("user", "assistant")), "content!": array(_BLOCK)},
+)
+_BODY = described(
+    {
         "schemaVersion": Field("string", enum=("messages-v1",)),
-        "system": Field(
-            "array",
-            items=Field(
-                "object",
-                one_of=True,
-                fields={
-                    "text": Field("string", min_size=1),
-                    "cachePoint": _CACHE_POINT,
-                },
-            ),
-        ),
-        "messages": Field(
-            "array",
-            required=True,
-            min_size=1,
-            items=Field(
-                "object",
-                fields={
-                    "role": Field("string", required=True, enum=("user", "assistant")),
-                    "content": Field("array", required=True, items=_BLOCK),
-                },
-            ),
-        ),
-        "inferenceConfig": Field(
-            "object",
-            fields={
-                "maxTokens": Field("integer", minimum=1),
-                "max_new_tokens": Field("integer", minimum=1),
-                "temperature": Field("number", minimum=0, maximum=1),
-                "topP": Field("number", minimum=0, maximum=1),
-                "top_p": Field("number", minimum=0, maximum=1),
-                "topK": Field("integer", minimum=0, maximum=128),
-                "top_k": Field("integer", minimum=0, maximum=128),
-                "stopSequences": Field("array", items=Field("string")),
-                "reasoningConfig": Field(
-                    "object",
-                    fields={
-                        "type": Field("string", required=True, enum=("enabled", "disabled")),
-                        "maxReasoningEffort": Field("string", enum=("low", "medium", "high")),
-                    },
-                ),
+        "system": array(_SYSTEM),
+        "messages!": array(_MESSAGE, min_size=1),
+        "inferenceConfig": {
+            "maxTokens": POSITIVE,
+            "max_new_tokens": POSITIVE,
+            "temperature": SHARE,
+            "topP": SHARE,
+            "top_p": SHARE,
+            "topK": _TOP_K,
+            "top_k": _TOP_K,
+            "stopSequences": array("string"),
+            "reasoningConfig": {
+                "type!": Field("string", enum=("enabled", "disabled")),
+                "maxReasoningEffort": Field("string", enum=("low", "medium", "high")),
             },
-        ),
-        "toolConfig": Field(
-            "object",
-            fields={
-                "tools": Field("array", required=True, items=_TOOL),
-                "toolChoice": Field(
-                    "object",
-                    one_of=True,
-                    fields={
-                        "auto": Field("object"),
-                        "any": Field("object"),
-                        "tool": Field(
-                            "object",
-                            fields={
-                                "name": Field("string", required=True),
-                            },
-                        ),
-                    },
-                ),
-            },
-        ),
-    },
+        },
+        "toolConfig": {"tools!": array(_TOOL), "toolChoice": _CHOICE},
+    }
 )
 
 
@@ -144,8 +79,7 @@ def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
     check_schema(body, _BODY)
     messages = body["messages"]
-    contents.check_roles(messages)
-    contents.check_texts(messages)
+    contents.check_messages(messages)
     inference = body.get("inferenceConfig") or {}
     reasoning = inference.get("reasoningConfig")
     if reasoning and "nova-2" not in model_id:
@@ -153,16 +87,11 @@ def read_body(body: Any, model_id: str) -> Request:
             400, "This model doesn't support the reasoningConfig field. Remove reasoningConfig and try again."
         )
     tools, choice = contents.read_tools(body.get("toolConfig"))
-    options = {
-        new: inference[old]
-        for old, new in (
-            ("temperature", "temperature"),
-            ("topP", "top_p"),
-            ("top_p", "top_p"),
-            ("topK", "top_k"),
-        )
-        if inference.get(old) is not None
-    }
+    options = known(
+        temperature=inference.get("temperature"),
+        top_p=inference.get("topP"),
+        top_k=inference.get("topK"),
+    ) | known(top_p=inference.get("top_p"))
     return Request(
         turns=contents.read_turns(messages),
         system=contents.read_system(body.get("system")),
@@ -174,18 +103,13 @@ def read_body(body: Any, model_id: str) -> Request:
     )
 
 
-def write_answer(reply: Reply, body: dict[str, Any]) -> dict[str, Any]:
+def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
     """The answer in Nova's shape; its cache keys end in TokenCount, unlike Converse's."""
-    answer: dict[str, Any] = {
-        "output": {"message": contents.write_message(reply)},
-        "stopReason": contents.STOPS[reply.stop],
-    }
-    cached = reply.cache_read_tokens or 0
+    answer = contents.write_output(reply)
     usage = known(
-        inputTokens=reply.fresh_tokens,
-        outputTokens=reply.output_tokens,
-        totalTokens=reply.total_tokens,
+        inputTokens=reply.fresh_tokens, outputTokens=reply.output_tokens, totalTokens=reply.total_tokens
     )
     if usage:
-        answer["usage"] = usage | {"cacheReadInputTokenCount": cached, "cacheWriteInputTokenCount": 0}
+        cached = {"cacheReadInputTokenCount": reply.cache_read_tokens or 0, "cacheWriteInputTokenCount": 0}
+        answer["usage"] = usage | cached
     return answer

@@ -8,118 +8,99 @@ import secrets
 import time
 from typing import Any
 
-from bbkit.standin.engines.base import (
-    CUT_OFF,
-    FILTERED,
-    STOP_SEQUENCE,
-    STOPPED,
-    TOOL_USE,
-    Media,
-    Reply,
-    Request,
-    Tool,
-    ToolCall,
-    ToolResult,
-    Turn,
+from bbkit.standin.engines.base import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.errors import RecordError
+from bbkit.standin.shapes.bodies import (
+    POSITIVE,
+    SHARE,
+    Field,
+    array,
+    check_schema,
+    described,
+    known,
+    malformed,
+    tagged,
 )
-from bbkit.standin.shapes.bodies import Field, RecordError, check_schema, known, malformed
-from bbkit.standin.shapes.media import decode_base64
+from bbkit.standin.shapes.contents import decode_base64
 
-STOPS = {
-    STOPPED: "stop",
-    STOP_SEQUENCE: "stop",
-    CUT_OFF: "length",
-    TOOL_USE: "tool_calls",
-    FILTERED: "content_filter",
+_STOPS = {
+    Stop.END: "stop",
+    Stop.SEQUENCE: "stop",
+    Stop.LENGTH: "length",
+    Stop.TOOL_USE: "tool_calls",
+    Stop.FILTERED: "content_filter",
 }
-_CALL = Field(
-    "object",
-    fields={
-        "id": Field("string", required=True),
-        "type": Field("string"),
-        "index": Field("integer"),
-        "function": Field(
-            "object",
-            required=True,
-            fields={
-                "name": Field("string", required=True),
-                "arguments": Field("string", required=True),
-            },
-        ),
-    },
+_CALL = described(
+    {
+        "id!": "string",
+        "type": "string",
+        "index": "integer",
+        "function!": {"name!": "string", "arguments!": "string"},
+    }
 )
-MESSAGE = Field(
-    "object",
-    fields={
-        "role": Field("string", required=True, enum=("system", "developer", "user", "assistant", "tool")),
-        "content": Field(
-            ("string", "array"),
-            items=Field(
-                "object",
-                tags={
-                    "text": {"type": Field("string"), "text": Field("string", required=True)},
-                    "image_url": {"type": Field("string"), "image_url": Field("object", required=True)},
-                    "input_audio": {"type": Field("string"), "input_audio": Field("object", required=True)},
-                    "refusal": {"type": Field("string"), "refusal": Field("string", required=True)},
-                },
-            ),
-        ),
-        "name": Field("string"),
-        "tool_calls": Field("array", items=_CALL),
-        "tool_call_id": Field("string"),
-        "refusal": Field("string"),
-        "reasoning": Field("string"),
-        "reasoning_content": Field("string"),
-    },
+_PART = tagged(
+    {
+        "text": {"text!": "string"},
+        "image_url": {"image_url!": "object"},
+        "input_audio": {"input_audio!": "object"},
+        "refusal": {"refusal!": "string"},
+    }
 )
-TOOL = Field(
-    "object",
-    fields={
+MESSAGE = described(
+    {
+        "role!": Field("string", enum=("system", "developer", "user", "assistant", "tool")),
+        "content": Field("string|array", items=_PART),
+        "name": "string",
+        "tool_calls": array(_CALL),
+        "tool_call_id": "string",
+        "refusal": "string",
+        "reasoning": "string",
+        "reasoning_content": "string",
+    }
+)
+TOOL = described(
+    {
         "type": Field("string", enum=("function",)),
-        "function": Field(
-            "object",
-            required=True,
-            fields={
-                "name": Field("string", required=True),
-                "description": Field("string"),
-                "parameters": Field("object"),
-                "strict": Field("boolean"),
-            },
-        ),
-    },
+        "function!": {
+            "name!": "string",
+            "description": "string",
+            "parameters": "object",
+            "strict": "boolean",
+        },
+    }
 )
-_BODY = Field(
-    "object",
-    fields={
-        "messages": Field("array", required=True, min_size=1, items=MESSAGE),
-        "model": Field("string"),
-        "max_tokens": Field("integer", minimum=1),
-        "max_completion_tokens": Field("integer", minimum=1),
+_PENALTY = Field("number", minimum=-2, maximum=2)
+_BODY = described(
+    {
+        "messages!": array(MESSAGE, min_size=1),
+        "model": "string",
+        "max_tokens": POSITIVE,
+        "max_completion_tokens": POSITIVE,
         "temperature": Field("number", minimum=0, maximum=2),
-        "top_p": Field("number", minimum=0, maximum=1),
-        "top_k": Field("integer"),
-        "min_p": Field("number"),
-        "presence_penalty": Field("number", minimum=-2, maximum=2),
-        "frequency_penalty": Field("number", minimum=-2, maximum=2),
-        "repetition_penalty": Field("number"),
-        "stop": Field(("string", "array"), items=Field("string"), max_size=None),
+        "top_p": SHARE,
+        "top_k": "integer",
+        "min_p": "number",
+        "presence_penalty": _PENALTY,
+        "frequency_penalty": _PENALTY,
+        "repetition_penalty": "number",
+        "stop": Field("string|array", items=Field("string")),
         "stream": Field("boolean", enum=(False,)),
-        "seed": Field("integer"),
+        "seed": "integer",
         "n": Field("integer", minimum=1, maximum=1),
-        "user": Field("string"),
-        "logprobs": Field("boolean"),
-        "top_logprobs": Field("integer"),
-        "logit_bias": Field("object"),
-        "tools": Field("array", items=TOOL),
-        "tool_choice": Field(("string", "object")),
-        "parallel_tool_calls": Field("boolean"),
-        "response_format": Field("object"),
+        "user": "string",
+        "logprobs": "boolean",
+        "top_logprobs": "integer",
+        "logit_bias": "object",
+        "tools": array(TOOL),
+        "tool_choice": "string|object",
+        "parallel_tool_calls": "boolean",
+        "response_format": "object",
         "reasoning_effort": Field("string", enum=("none", "minimal", "low", "medium", "high")),
-        "chat_template_kwargs": Field("object"),
-        "service_tier": Field("string"),
-        "metadata": Field("object"),
-        "safe_prompt": Field("boolean"),
-    },
+        "chat_template_kwargs": "object",
+        "service_tier": "string",
+        "metadata": "object",
+        "safe_prompt": "boolean",
+    }
 )
 _OPTIONS = (
     "temperature",
@@ -155,11 +136,11 @@ def read_body(body: Any, model_id: str) -> Request:
         stop_sequences=(stop,) if isinstance(stop, str) else tuple(stop),
         tools=tools,
         tool_choice=choice,
-        options={name: body[name] for name in _OPTIONS if body.get(name) is not None},
+        options=known(**{name: body.get(name) for name in _OPTIONS}),
     )
 
 
-def write_answer(reply: Reply, body: dict[str, Any], model_id: str = "") -> dict[str, Any]:
+def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
     """The answer as a chat completion; gpt-oss puts its reasoning, when there is some, before the text."""
     text: str | None = reply.text if reply.text or not reply.tool_calls else None
     message: dict[str, Any] = {"role": "assistant", "content": text}
@@ -168,15 +149,15 @@ def write_answer(reply: Reply, body: dict[str, Any], model_id: str = "") -> dict
     elif reply.reasoning:
         message["reasoning_content"] = reply.reasoning
     if reply.tool_calls:
-        message["tool_calls"] = write_tool_calls(reply)
+        message["tool_calls"] = [call.to_openai() for call in reply.tool_calls]
     answer: dict[str, Any] = {
         "id": f"chatcmpl-{secrets.token_hex(12)}",
         "object": "chat.completion",
         "created": int(time.time()),
         "model": reply.model,
-        "choices": [{"index": 0, "message": message, "finish_reason": STOPS[reply.stop]}],
+        "choices": [{"index": 0, "message": message, "finish_reason": _STOPS[Stop(reply.stop)]}],
     }
-    usage: dict[str, Any] = known(
+    usage = known(
         prompt_tokens=reply.input_tokens,
         completion_tokens=reply.output_tokens,
         total_tokens=reply.total_tokens,
@@ -186,18 +167,6 @@ def write_answer(reply: Reply, body: dict[str, Any], model_id: str = "") -> dict
     if usage:
         answer["usage"] = usage
     return answer
-
-
-def write_tool_calls(reply: Reply) -> list[dict[str, Any]]:
-    """Tool calls in the OpenAI shape: their arguments are a JSON string."""
-    return [
-        {
-            "id": call.id,
-            "type": "function",
-            "function": {"name": call.name, "arguments": json.dumps(call.arguments)},
-        }
-        for call in reply.tool_calls
-    ]
 
 
 def read_messages(messages: list[dict[str, Any]]) -> tuple[str, tuple[Turn, ...]]:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.wires import ServiceError
+from bbkit.standin.errors import ServiceError
 
 MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 GEOGRAPHIES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "global")
@@ -64,6 +64,20 @@ def split_geography(identifier: str) -> tuple[str, str]:
     return "", identifier
 
 
+def bare_model_id(identifier: str) -> str:
+    """The foundation model's id in an id, a profile's id (us., global.), or the ARN of a model or profile."""
+    if identifier.startswith("arn:"):
+        kind, _, identifier = identifier.split(":", 5)[-1].partition("/")
+        if kind == "custom-model":
+            identifier = _base_model(identifier)
+    return split_geography(identifier)[1]
+
+
+def _base_model(name: str) -> str:
+    """The model a custom model was made of: amazon.nova-lite-v1:0 of amazon.nova-lite-v1:0:300k/abc."""
+    return re.sub(r":[0-9]+k$", "", name.partition("/")[0])
+
+
 def _resolve_arn(arn: str, head: str, region: str, account: str, profiles: dict[str, str]) -> Model:
     if not arn.startswith(head):
         raise ServiceError("ValidationException", INVALID)
@@ -81,7 +95,7 @@ def _resolve_arn(arn: str, head: str, region: str, account: str, profiles: dict[
     if kind == "application-inference-profile" and name in profiles:
         return Model(split_geography(profiles[name])[1], arn)
     if kind == "custom-model":
-        base = re.sub(r":[0-9]+k$", "", name.partition("/")[0])
+        base = _base_model(name)
         if base in model_list():
             return Model(base, arn, custom=True)
     raise ServiceError("ValidationException", INVALID)

@@ -1,0 +1,125 @@
+"""botocore's own models of the services, and values checked against them in the words AWS's services use."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
+
+from botocore.loaders import Loader
+from botocore.model import ServiceModel, Shape, StructureShape
+
+# The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
+# same language (job names and tokens under their length limits, which are checked first).
+LINEAR_PATTERNS = {
+    r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}": r"[a-zA-Z0-9][a-zA-Z0-9+.-]*",
+    r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
+}
+_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
+    "structure": (dict,),
+    "map": (dict,),
+    "list": (list,),
+    "string": (str,),
+    "blob": (str, bytes),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "boolean": (bool,),
+}
+
+
+@cache
+def service_model(service: str) -> ServiceModel:
+    """Load botocore's model of a service, without its documentation (most of its size)."""
+    data = Loader().load_service_model(service, "service-2")
+    return ServiceModel(_without_documentation(data), service)
+
+
+def _without_documentation(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {
+            k: _without_documentation(v)
+            for k, v in node.items()
+            if k != "documentation" or isinstance(v, dict)
+        }
+    if isinstance(node, list):
+        return [_without_documentation(item) for item in node]
+    return node
+
+
+class ShapeCheck:
+    """Checks values against shapes. A closed check forbids members that the shape does not know."""
+
+    def __init__(self, word_type: Callable[[Any, Shape, str], str], *, closed: bool = False) -> None:
+        self.word_type = word_type  # of a value that has another type than its shape; may raise instead
+        self.closed = closed
+
+    def find_faults(self, value: Any, shape: Shape, path: str = "") -> Iterator[str]:
+        """Give every constraint that does not hold."""
+        if getattr(shape, "is_document_type", False):
+            return
+        kinds = _PYTHON_TYPES.get(shape.type_name)
+        wrong_number = isinstance(value, bool) and shape.type_name != "boolean"
+        if kinds and (wrong_number or not isinstance(value, kinds)):
+            yield self.word_type(value, shape, path)
+        elif isinstance(shape, StructureShape):
+            yield from self._find_in_structure(value, shape, path)
+        elif shape.type_name == "list":
+            yield from _check_range(len(value), shape, path, "length")
+            for number, item in enumerate(value, 1):
+                yield from self.find_faults(item, shape.member, f"{path}.{number}.member")
+        elif shape.type_name == "map":
+            yield from _check_range(len(value), shape, path, "length")
+            for key, item in value.items():
+                yield from self.find_faults(item, shape.value, f"{path}.{key}")
+        elif shape.type_name == "string":
+            yield from _check_string(value, shape, path)
+        elif shape.type_name in ("integer", "long", "float", "double"):
+            yield from _check_range(value, shape, path, "value")
+
+    def _find_in_structure(self, value: dict[str, Any], shape: StructureShape, path: str) -> Iterator[str]:
+        start = f"{path}." if path else ""
+        for name in shape.required_members:
+            if value.get(name) is None:
+                yield f"Value null at '{start}{name}' failed to satisfy constraint: Member must not be null"
+        for name, item in value.items():
+            if name not in shape.members and self.closed:
+                yield f"{_opening(start + name, '')}extraneous key is not permitted"
+            elif name in shape.members and item is not None:
+                yield from self.find_faults(item, shape.members[name], start + name)
+        given = [n for n in value if self.closed or (n in shape.members and value[n] is not None)]
+        if shape.is_tagged_union and len(given) != 1:
+            choices = ", ".join(shape.members)
+            yield f"{_opening(path, '')}exactly one of its members must be set: {choices}"
+
+
+def _opening(path: str, subject: str = "Member ") -> str:
+    return f"Value at '{path or 'body'}' failed to satisfy constraint: {subject}"
+
+
+def _check_range(number: float, shape: Shape, path: str, what: str) -> Iterator[str]:
+    low, high = shape.metadata.get("min"), shape.metadata.get("max")
+    if high is not None and number > high:
+        yield f"{_opening(path)}must have {what} less than or equal to {high}"
+    if low is not None and number < low:
+        yield f"{_opening(path)}must have {what} greater than or equal to {low}"
+
+
+def _check_string(value: str, shape: Shape, path: str) -> Iterator[str]:
+    wrong_length = list(_check_range(len(value), shape, path, "length"))
+    yield from wrong_length
+    choices = shape.metadata.get("enum")
+    if choices and value not in choices:
+        yield f"{_opening(path)}must satisfy enum value set: [{', '.join(choices)}]"
+    pattern = shape.metadata.get("pattern")
+    # A string of the wrong length is not matched: length bounds what a pattern can cost.
+    if pattern and not wrong_length and not compile_pattern(pattern).fullmatch(value):
+        yield f"{_opening(path)}must satisfy regular expression pattern: {pattern}"
+
+
+@cache
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Compile a published pattern, or one that accepts the same and takes linear time."""
+    if "model-invocation-job|model-evaluation-job" in pattern:  # the ARN of anything that takes tags
+        pattern = ".+"
+    return re.compile(LINEAR_PATTERNS.get(pattern, pattern))
