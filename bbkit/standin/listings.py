@@ -19,7 +19,7 @@ from nanio.storage.paths import bucket_dir, object_path
 HIDDEN = (".nanio", ".tmp.")
 
 
-class ObjectStorage(FilesystemStorage):  # type: ignore[misc]
+class ObjectStorage(FilesystemStorage):  # type: ignore[misc, unused-ignore]
     """The buckets of a stand-in."""
 
     def list_objects(
