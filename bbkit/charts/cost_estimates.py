@@ -137,7 +137,6 @@ def _solid_bar(name: str, amount: float, colour: str) -> go.Bar:
         colour,
         text=[format_usd(amount)],
         textposition="auto",
-        textangle=0,
         hovertemplate="%{y}: %{x:$,.6~g}<extra></extra>",
     )
 
@@ -159,7 +158,6 @@ def _draw_causes(after: Cost | None) -> go.Bar | None:
         {"color": colours, "line": {"width": 0}},
         text=[f"{'+' if amount > 0 else ''}{format_usd(amount)}" for amount in amounts],
         textposition="auto",
-        textangle=0,
         customdata=causes["reason"].fillna("").tolist(),
         hovertemplate="%{y}: %{text}<br>%{customdata}<extra></extra>",
     )

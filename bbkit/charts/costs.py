@@ -150,8 +150,6 @@ def _bar(name: str, labels: list[str], amounts: list[float]) -> go.Bar:
         style.mark_bar(name, style.COSTS),
         text=[format_usd(amounts[0])] if len(labels) == 1 else None,
         textposition="inside",
-        insidetextanchor="middle",
-        textangle=0,
         hovertemplate="%{y}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",
     )
 

@@ -62,19 +62,10 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     )
     top = max(float((table["share"] + table["up"]).max()) for table in shares)
     axis = make_axis(np.round(np.concatenate([table["middle"] for table in shares])), 40, zero=True)
+    upright = style.style_axis("cut off (%)", range=[0, min(100.0, max(1.15 * top, 5.0))])
+    style.share_axes(figure, cells, axis.layout("input tokens (median of each part)"), upright)
     for cell, table in zip(cells, shares, strict=True):
-        first, lowest = style.is_first(cell), style.is_lowest(cell, cells)
         figure.add_trace(_share_points(table), **cell)
-        figure.update_xaxes(
-            axis.layout("input tokens (median of each part)" if lowest else ""), **cell
-        ).update_yaxes(
-            style.style_axis(
-                "cut off (%)" if first else "",
-                range=[0, min(100.0, max(1.15 * top, 5.0))],
-                showticklabels=first,
-            ),
-            **cell,
-        )
     return figure
 
 
@@ -185,7 +176,7 @@ def max_tokens_what_if(
     for cell, curves in zip(cells, (_share_curves(tokens, cut, groups.take(rows)), spent), strict=False):
         for curve in curves:
             figure.add_trace(curve, **cell)
-        figure.update_xaxes(axis.layout("max_tokens" if style.is_lowest(cell, cells) else ""), **cell)
+        figure.update_xaxes(axis.layout("max_tokens" if cell == cells[-1] else ""), **cell)
         if limit is not None:
             name = f"max_tokens was {limit:,.0f}" if cell == cells[0] else ""
             mark_value(figure, axis, limit, name, top=0.55, solid=True, **cell)

@@ -175,14 +175,14 @@ def make_subplots(
     return figure, cells[: len(names)]
 
 
-def is_first(cell: Cell) -> bool:
-    """Tell whether a subplot is the first of its row."""
-    return bool(cell["col"] == 1)
-
-
-def is_lowest(cell: Cell, cells: Sequence[Cell]) -> bool:
-    """Tell whether no subplot is below this one."""
-    return {**cell, "row": cell["row"] + 1} not in cells
+def share_axes(figure: Chart, cells: Sequence[Cell], x: dict[str, Any], y: dict[str, Any]) -> None:
+    """Give all subplots the same axes, and name them at the left and below only."""
+    figure.update_xaxes(x).update_yaxes(y)
+    for cell in cells:
+        if {**cell, "row": cell["row"] + 1} in cells:
+            figure.update_xaxes(title_text="", **cell)
+        if cell["col"] > 1:
+            figure.update_yaxes(title_text="", showticklabels=False, **cell)
 
 
 def style_axis(title: str = "", **more: Any) -> dict[str, Any]:

@@ -31,7 +31,15 @@ _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tok
 _PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
 _MOST_DOTS = 1_000
 _SYMBOLS = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
-_CELLS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
+_COLOURS = {
+    "colorscale": [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]],
+    "colorbar": {
+        "title": {"text": "records", "font": {"size": 12}},
+        "thickness": 12,
+        "outlinewidth": 0,
+        "tickformat": ",.12~g",
+    },
+}
 _SLICE = 4_096
 
 
@@ -107,7 +115,7 @@ def _draw_distribution(
         hover = "%{customdata} tokens: %{y:,} records<extra></extra>"
         marker = {"color": style.TOKENS[name], "line": {"width": 0}}
         trace = histogram(f"{name} tokens", axis, counts, marker=marker, hovertemplate=hover)
-        upright = style.count_axis(counts.max() * _HEADROOM, "records" if style.is_first(cell) else "")
+        upright = style.count_axis(counts.max() * _HEADROOM, "records" if cell["col"] == 1 else "")
     figure.add_trace(trace, **cell)
     figure.update_xaxes(axis.layout(f"{name} tokens"), **cell).update_yaxes(upright, **cell)
     mark_quantiles(figure, axis, values, (50, 95) if len(values) >= FEW else (50,), **cell)
@@ -138,7 +146,7 @@ def _draw_boxes(figure: style.Chart, cell: style.Cell, name: str, values: np.nda
     figure.update_xaxes(
         style.style_axis(f"{name} tokens (p5, p25, p50, p75, p95)", range=ends, tickformat=",.12~g"), **cell
     )
-    figure.update_yaxes(**style.CATEGORIES, showticklabels=style.is_first(cell), **cell)
+    figure.update_yaxes(**style.CATEGORIES, showticklabels=cell["col"] == 1, **cell)
 
 
 def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -168,103 +176,81 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     if not len(rows):
         reason = "No record reports both its input and its output tokens."
         return style.empty_figure(title or "Answer against input", reason)
-    tokens = [outputs[f"{name}_tokens"].iloc[rows].to_numpy(dtype=float) for name in ("input", "output")]
-    parts = groups.take(rows).split()
+    points = outputs[["input_tokens", "output_tokens"]].iloc[rows].astype(float)
+    points["reason"] = outputs["stop_reason"].iloc[rows].fillna("not reported").astype(object)
+    parts = [(name, points.iloc[part]) for name, part in groups.take(rows).split()]
     limit = find_limit(outputs["max_tokens"])
     bins = 40 if len(parts) == 1 else 24
-    axes = make_axis(tokens[0], bins), make_axis(tokens[1], bins, limit=limit)
-    few = len(rows) <= _MOST_DOTS
+    inputs, answers = points["input_tokens"].to_numpy(), points["output_tokens"].to_numpy()
+    axes = make_axis(inputs, bins), make_axis(answers, bins, limit=limit)
+    few = len(points) <= _MOST_DOTS
     figure, cells = style.make_subplots(
         [name for name, _ in parts],
-        title=title or _describe_ratio(*tokens),
-        subtitle=f"Answer against input, n = {count_noun(len(rows), 'record')}",
+        title=title or _describe_ratio(inputs.sum(), answers.sum()),
+        subtitle=f"Answer against input, n = {count_noun(len(points), 'record')}",
         height=300 if len(parts) == 1 else 200,
         gap=0.05,
         legend=style.BELOW if few else None,
         margin={"b": 84} if few else {},
     )
-    points = [[values[part] for values in tokens] for _, part in parts]
-    if few:
-        reasons = outputs["stop_reason"].iloc[rows].fillna("not reported").to_numpy(dtype=object)
-        _draw_dots(figure, cells, points, [reasons[part] for _, part in parts])
-    else:
-        _draw_cells(figure, cells, points, axes)
-    for cell in cells:
-        first, lowest = style.is_first(cell), style.is_lowest(cell, cells)
-        figure.update_xaxes(axes[0].layout("input tokens" if lowest else ""), **cell)
-        figure.update_yaxes(axes[1].layout("output tokens" if first else "", showticklabels=first), **cell)
+    style.share_axes(figure, cells, axes[0].layout("input tokens"), axes[1].layout("output tokens"))
+    reasons = [name for name in style.STOP_REASONS if name in {*points["reason"]}]
+    for cell, (_, part) in zip(cells, parts, strict=True):
+        traces = _draw_dots(part, reasons, cell == cells[0]) if few else [_draw_counts(part, axes)]
+        for trace in traces:
+            figure.add_trace(trace, **cell)
         if limit is not None:
             mark_level(figure, axes[1], limit, f"max_tokens {limit:,.0f}", **cell)
+    if not few:
+        most = max(float(np.nanmax(trace.z)) for trace in figure.data)
+        figure.update_layout(coloraxis={"cmin": 0, "cmax": most, **_COLOURS})
     return figure
 
 
-def _describe_ratio(inputs: np.ndarray, answers: np.ndarray) -> str:
-    if not inputs.sum():
+def _describe_ratio(inputs: float, answers: float) -> str:
+    if not inputs:
         return "Answer against input"
-    return f"{100 * answers.sum() / inputs.sum():,.3g} output tokens for every 100 input tokens"
+    return f"{100 * answers / inputs:,.3g} output tokens for every 100 input tokens"
 
 
-def _draw_dots(
-    figure: style.Chart,
-    cells: list[style.Cell],
-    points: list[list[np.ndarray]],
-    reasons: list[np.ndarray],
-) -> None:
-    known = {*np.concatenate(reasons)}
-    for cell, (x, y), ended in zip(cells, points, reasons, strict=True):
-        for name in (name for name in style.STOP_REASONS if name in known):
-            rows = ended == name
-            # The first subplot has a trace of every reason: its traces are what the legend shows.
-            if not rows.any() and cell != cells[0]:
-                continue
-            dots = go.Scatter(
-                name=name,
-                legendgroup=name,
-                showlegend=cell == cells[0],
-                x=x[rows].tolist(),
-                y=y[rows].tolist(),
-                mode="markers",
-                marker={
-                    "color": style.STOP_REASONS[name],
-                    "symbol": _SYMBOLS.get(name, "circle"),
-                    "size": 8,
-                    "opacity": 0.75,
-                    "line": {"width": 0.5, "color": "#ffffff"},
-                },
-                hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
-            )
-            figure.add_trace(dots, **cell)
-
-
-def _draw_cells(
-    figure: style.Chart,
-    cells: list[style.Cell],
-    points: list[list[np.ndarray]],
-    axes: tuple[Axis, Axis],
-) -> None:
-    edges = [axis.edges for axis in axes]
-    counts = [np.histogram2d(x, y, bins=edges)[0].T for x, y in points]
-    for cell, table in zip(cells, counts, strict=True):
-        heatmap = go.Heatmap(
-            x=rounded(edges[0]),
-            y=rounded(edges[1]),
-            z=np.where(table > 0, table, np.nan).tolist(),
-            zmin=0,
-            zmax=max(float(one.max()) for one in counts),
-            colorscale=_CELLS,
-            xgap=1,
-            ygap=1,
-            hoverongaps=False,
-            showscale=cell == cells[0],
-            colorbar={
-                "title": {"text": "records", "font": {"size": 12}},
-                "thickness": 12,
-                "outlinewidth": 0,
-                "tickformat": ",.12~g",
+def _draw_dots(points: pd.DataFrame, reasons: list[str], in_legend: bool) -> list[go.Scatter]:
+    # The subplot that the legend shows has a trace of every reason, if need be without a dot.
+    parts = [(name, points[points["reason"] == name]) for name in reasons]
+    return [
+        go.Scatter(
+            name=name,
+            legendgroup=name,
+            showlegend=in_legend,
+            x=part["input_tokens"].tolist(),
+            y=part["output_tokens"].tolist(),
+            mode="markers",
+            marker={
+                "color": style.STOP_REASONS[name],
+                "symbol": _SYMBOLS.get(name, "circle"),
+                "size": 8,
+                "opacity": 0.75,
+                "line": {"width": 0.5, "color": "#ffffff"},
             },
-            hovertemplate="about %{x:,.0f} in, %{y:,.0f} out: %{z:,} records<extra></extra>",
+            hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
         )
-        figure.add_trace(heatmap, **cell)
+        for name, part in parts
+        if in_legend or len(part)
+    ]
+
+
+def _draw_counts(points: pd.DataFrame, axes: tuple[Axis, Axis]) -> go.Heatmap:
+    edges = [axis.edges for axis in axes]
+    counts = np.histogram2d(points["input_tokens"], points["output_tokens"], bins=edges)[0].T
+    return go.Heatmap(
+        x=rounded(edges[0]),
+        y=rounded(edges[1]),
+        z=np.where(counts > 0, counts, np.nan).tolist(),
+        coloraxis="coloraxis",
+        xgap=1,
+        ygap=1,
+        hoverongaps=False,
+        hovertemplate="about %{x:,.0f} in, %{y:,.0f} out: %{z:,} records<extra></extra>",
+    )
 
 
 def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:

@@ -18,8 +18,12 @@ def horizontal_bars(
     name: str, labels: Sequence[str], lengths: Sequence[float], marker: str | Mapping[str, Any], **more: Any
 ) -> go.Bar:
     """Draw one bar for each label, in one colour or as a marker of plotly says."""
-    plain = {"color": marker, "line": {"width": 0}} if isinstance(marker, str) else marker
-    return go.Bar(name=name, y=list(labels), x=list(lengths), orientation="h", marker=plain, **more)
+    if isinstance(marker, str):
+        marker = {"color": marker, "line": {"width": 0}}
+    upright = {"textangle": 0, "insidetextanchor": "middle" if more.get("textposition") == "inside" else None}
+    return go.Bar(
+        name=name, y=list(labels), x=list(lengths), orientation="h", marker=marker, **{**upright, **more}
+    )
 
 
 def histogram(name: str, axis: Axis, counts: np.ndarray, **more: Any) -> go.Bar:
@@ -95,8 +99,6 @@ def _share_bar(
         style.mark_bar(part, colours),
         text=[label if share >= 6 else "" for label, share in zip(labels, shares, strict=True)],
         textposition="inside",
-        insidetextanchor="middle",
-        textangle=0,
         hovertext=[
             f"{count:,} of {total:,} ({label}){note}"
             for (count, total), label in zip(pairs, labels, strict=True)
