@@ -1,15 +1,13 @@
 """What became of the records: outcomes, stop reasons, errors."""
 
-from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.cut_offs import describe_cut_off, find_succeeded
-from bbkit.charts.groups import Groups, group_rows
+from bbkit.charts.groups import group_rows
 from bbkit.charts.traces import horizontal_bars, percent_bars
 from bbkit.core.text import count_noun
 from bbkit.diagnostics import fold_messages
@@ -42,14 +40,12 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
     groups = group_rows(outputs, by, ["outcome"])
     if outputs.empty:
         return style.empty_figure(title or "Outcomes of the records", "No record was sent yet.")
-    parts, codes = _code(outputs["outcome"], style.OUTCOMES)
-    sums, total = _count_parts(parts, codes), len(outputs)
+    parts = _as_parts(outputs["outcome"], style.OUTCOMES, "not known")
+    sums, total = _count(parts), len(outputs)
     shares = [f"{count:,} {part} ({style.percent(count, total)})" for part, count in sums.items()]
     return percent_bars(
         groups,
-        codes,
         parts,
-        style.OUTCOMES,
         noun="records",
         title=title or _describe_outcomes(sums, total),
         subtitle=f"Outcomes, n = {count_noun(total, 'record')}: {', '.join(shares)}",
@@ -96,23 +92,14 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     if not len(rows):
         reason = f"No answers among {count_noun(len(outputs), 'record')}."
         return style.empty_figure(title or "Why the answers ended", reason)
-    parts, codes = _code(outputs["stop_reason"].iloc[rows], style.STOP_REASONS, absent="not reported")
-    words = _model_words(outputs["stop_reason_raw"].iloc[rows], codes, parts)
-    sums = _count_parts(parts, codes)
+    parts = _as_parts(outputs["stop_reason"].iloc[rows], style.STOP_REASONS, "not reported")
+    notes = _note_words(outputs["stop_reason_raw"].iloc[rows], parts)
+    sums = _count(parts)
     title = title or _describe_reasons(sums, len(rows))
     subtitle = f"Why the answers ended, n = {count_noun(len(rows), 'answer')}"
     if groups.column is None:
-        return _reason_bars(sums, words, title, subtitle)
-    return percent_bars(
-        groups.take(rows),
-        codes,
-        parts,
-        style.STOP_REASONS,
-        noun="answers",
-        notes=words,
-        title=title,
-        subtitle=subtitle,
-    )
+        return _draw_reasons(sums, notes, title, subtitle)
+    return percent_bars(groups.take(rows), parts, noun="answers", notes=notes, title=title, subtitle=subtitle)
 
 
 def _describe_reasons(sums: dict[str, int], total: int) -> str:
@@ -122,36 +109,35 @@ def _describe_reasons(sums: dict[str, int], total: int) -> str:
     return describe_cut_off(sums.get("length", 0), total, silent, " at max_tokens")
 
 
-def _model_words(raw: pd.Series, codes: np.ndarray, parts: list[str]) -> dict[str, str]:
-    """What the model itself calls each reason."""
-    pairs = pd.DataFrame({"code": codes, "word": raw.fillna("nothing").array}).drop_duplicates()
-    return {
-        parts[code]: "the model's word: " + style.shorten(", ".join(sorted(map(str, words))[:6]))
-        for code, words in pairs.groupby("code")["word"]
-    }
+def _note_words(raw: pd.Series, parts: pd.Categorical) -> dict[str, str]:
+    """Note what the model itself calls each reason."""
+    pairs = pd.DataFrame({"part": parts, "word": raw.fillna("nothing").array}).drop_duplicates()
+    words = pairs.groupby("part", observed=True)["word"].agg(lambda words: ", ".join(sorted(words)[:6]))
+    return {part: f"the model's word: {style.shorten(some)}" for part, some in words.items()}
 
 
-def _reason_bars(sums: dict[str, int], words: dict[str, str], title: str, subtitle: str) -> style.Chart:
-    counts = dict(sorted(sums.items(), key=lambda part: -part[1]))
-    total = sum(counts.values())
+def _draw_reasons(sums: dict[str, int], notes: dict[str, str], title: str, subtitle: str) -> style.Chart:
+    reasons, counts = zip(*sorted(sums.items(), key=lambda one: -one[1]), strict=True)
+    total = sum(counts)
     bars = horizontal_bars(
         "answers",
-        [style.shorten(part) for part in counts],
-        list(counts.values()),
-        style.mark_bar(list(counts), style.STOP_REASONS),
-        text=[f"{count:,}  ({style.percent(count, total)})" for count in counts.values()],
+        [style.shorten(reason) for reason in reasons],
+        counts,
+        style.mark_bars(reasons),
+        text=[f"{count:,}  ({style.percent(count, total)})" for count in counts],
         textposition="outside",
         cliponaxis=False,
-        customdata=[words[part] for part in counts],
+        customdata=[notes[reason] for reason in reasons],
         hovertemplate="<b>%{y}</b>: %{text}<br>%{customdata}<extra></extra>",
     )
+    named = ", ".join(f"{reason} {count:,}" for reason, count in zip(reasons, counts, strict=True))
     return style.make_figure(
         [bars],
         title=title,
         subtitle=subtitle,
         height=150 + 36 * len(counts),
-        alt=f"{title}. {subtitle}: " + ", ".join(f"{part} {count:,}" for part, count in counts.items()),
-        xaxis=style.count_axis(max(counts.values()) * 1.2, "answers"),
+        alt=f"{title}. {subtitle}: {named}",
+        xaxis=style.count_axis(max(counts) * 1.2, "answers"),
         yaxis=style.CATEGORIES,
     )
 
@@ -180,43 +166,42 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, ["outcome", "error_code", "error_message"])
-    rows = np.flatnonzero(outputs["outcome"].eq("errored").fillna(False).to_numpy(dtype=bool))
-    if not len(rows):
-        return _draw_no_errors(outputs, title)
-    errored = outputs[["error_code", "error_message"]].iloc[rows]
-    codes = errored["error_code"].astype("string").fillna("no code")
-    ways = (codes + ": " + fold_messages(errored["error_message"]).fillna("no message")).to_frame("kind")
-    kinds = group_rows(ways, "kind", most=_MOST_KINDS)
-    labels, counts = _make_distinct([style.shorten(name, 110) for name in kinds.names]), kinds.count()
-    share = style.percent(len(rows), len(outputs))
-    subtitle = f"n = {count_noun(len(rows), 'error')} in {len(outputs):,} records ({share})"
-    title = title or _describe_errors(len(rows), ways["kind"].nunique())
+    errored = outputs["outcome"].eq("errored").fillna(False).to_numpy(dtype=bool)
+    count, succeeded = int(errored.sum()), len(find_succeeded(outputs))
+    sent, records = count_noun(len(outputs), "record"), f"{len(outputs):,} records"
+    if not count and not succeeded:
+        return style.empty_figure(title or "Errors", f"No errors in {sent}.")
+    if not count:
+        share = style.percent(succeeded, len(outputs))
+        bar = _error_bars("succeeded", ["succeeded"], [succeeded], style.COLOURS["succeeded"])
+        title = title or "No record errored"
+        subtitle = f"n = 0 errors in {sent}; {succeeded:,} succeeded ({share})"
+        return _draw_errors([bar], ["succeeded"], [succeeded], len(outputs), title=title, subtitle=subtitle)
+    ways = _name_errors(outputs[errored])
+    kinds, groups = group_rows(ways, "kind", most=_MOST_KINDS), groups.take(errored)
+    labels, counts = (
+        _make_distinct([style.shorten(name, 110) for name in kinds.names]),
+        kinds.count().tolist(),
+    )
+    bars = [_error_bars("errors", labels, counts, style.VERMILLION)]
+    if groups.column is not None:
+        names = [(code, style.shorten(groups.names[code], 28)) for code in groups.present]
+        bars = [
+            _error_bars(name, labels, kinds.take(groups.codes == code).count().tolist(), groups.colours[code])
+            for code, name in names
+        ]
+    title = title or _describe_errors(count, ways["kind"].nunique())
+    subtitle = f"n = {count_noun(count, 'error')} in {records} ({style.percent(count, len(outputs))})"
     named = ", ".join(f"{name} ({count:,})" for name, count in zip(kinds.names[:5], counts, strict=False))
     return _draw_errors(
-        _error_bars(labels, kinds, groups.take(rows)),
+        bars,
         labels,
         counts,
-        counts.max(),
+        max(counts),
         title=title,
         subtitle=subtitle,
         legend=None if groups.column is None else style.ABOVE,
         alt=f"{title}. {subtitle}: {style.shorten(named, 300)}",
-    )
-
-
-def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> style.Chart:
-    succeeded, sent = len(find_succeeded(outputs)), count_noun(len(outputs), "record")
-    if not succeeded:
-        return style.empty_figure(title or "Errors", f"No errors in {sent}.")
-    labels, counts = ["succeeded"], np.array([succeeded])
-    share = style.percent(succeeded, len(outputs))
-    return _draw_errors(
-        [_error_bar("succeeded", labels, counts, style.OUTCOMES["succeeded"])],
-        labels,
-        counts,
-        len(outputs),
-        title=title or "No record errored",
-        subtitle=f"n = 0 errors in {sent}; {succeeded:,} succeeded ({share})",
     )
 
 
@@ -226,33 +211,24 @@ def _describe_errors(count: int, kinds: int) -> str:
     return f"{count:,} records errored, {'all in the same way' if kinds == 1 else f'in {kinds:,} ways'}"
 
 
+def _name_errors(errored: pd.DataFrame) -> pd.DataFrame:
+    codes = errored["error_code"].astype("string").fillna("no code")
+    return (codes + ": " + fold_messages(errored["error_message"]).fillna("no message")).to_frame("kind")
+
+
 def _make_distinct(labels: list[str]) -> list[str]:
     """Keep bars apart whose names are the same after they were cut."""
     repeats = pd.Series(labels).groupby(labels).cumcount().tolist()
     return [f"{label} ({more + 1})" if more else label for label, more in zip(labels, repeats, strict=True)]
 
 
-def _error_bars(labels: list[str], kinds: Groups, groups: Groups) -> list[go.Bar]:
-    if groups.column is None:
-        return [_error_bar("errors", labels, kinds.count(), style.VERMILLION)]
-    return [
-        _error_bar(
-            style.shorten(groups.names[code], 28),
-            labels,
-            kinds.take(groups.codes == code).count(),
-            groups.colours[code],
-        )
-        for code in groups.present
-    ]
-
-
-def _error_bar(name: str, labels: list[str], counts: np.ndarray, colour: str) -> go.Bar:
+def _error_bars(name: str, labels: list[str], counts: list[int], colour: str) -> go.Bar:
     hover = "%{x:,} records<br>%{y}<extra>%{fullData.name}</extra>"
-    return horizontal_bars(name, labels, counts.tolist(), colour, hovertemplate=hover)
+    return horizontal_bars(name, labels, counts, colour, hovertemplate=hover)
 
 
 def _draw_errors(
-    bars: list[go.Bar], labels: list[str], counts: np.ndarray, most: int, **layout: Any
+    bars: list[go.Bar], labels: list[str], counts: list[int], most: int, **layout: Any
 ) -> style.Chart:
     """Draw bars whose names stand above them, since a message is longer than an axis is wide."""
     figure = style.make_figure(
@@ -264,22 +240,20 @@ def _draw_errors(
         yaxis={**style.CATEGORIES, "showticklabels": False},
         **layout,
     )
-    for label, count in zip(labels, counts.tolist(), strict=True):
+    above = {"x": 0, "xref": "paper", "yanchor": "bottom", "yshift": 12, "font": {"size": 12}}
+    for label, count in zip(labels, counts, strict=True):
         at = {"y": label, "yref": "y", "showarrow": False, "xanchor": "left"}
-        figure.add_annotation(
-            **at, text=label, x=0, xref="paper", yanchor="bottom", yshift=12, font={"size": 12}
-        )
-        figure.add_annotation(**at, text=f"{count:,}", x=count, xref="x", xshift=4)
+        figure.add_annotation(text=label, **at, **above)
+        figure.add_annotation(text=f"{count:,}", x=count, xref="x", xshift=4, **at)
     return figure
 
 
-def _code(values: pd.Series, known: Iterable[str], absent: str = "not known") -> tuple[list[str], np.ndarray]:
-    """Number the values: the known ones in their order, then whatever else occurs."""
+def _as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:
+    """Take values as parts of a whole: the known ones in their order, then whatever else occurs."""
     texts = values.astype("string").fillna(absent)
-    parts = [*known, *sorted({*texts.unique()} - {*known})]
-    return parts, pd.Categorical(texts, parts).codes.astype(np.int64)
+    return pd.Categorical(texts, [*known, *sorted({*texts.unique()} - {*known})])
 
 
-def _count_parts(parts: list[str], codes: np.ndarray) -> dict[str, int]:
-    counts = np.bincount(codes, minlength=len(parts)).tolist()
-    return {part: count for part, count in zip(parts, counts, strict=True) if count}
+def _count(parts: pd.Categorical) -> dict[str, int]:
+    counts = pd.Series(parts).value_counts(sort=False)
+    return {str(part): int(count) for part, count in counts.items() if count}

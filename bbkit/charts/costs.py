@@ -147,7 +147,7 @@ def _bar(name: str, labels: list[str], amounts: list[float]) -> go.Bar:
         name,
         labels,
         [round(amount, 8) for amount in amounts],
-        style.mark_bar(name, style.COSTS),
+        style.mark_bars(name),
         text=[format_usd(amounts[0])] if len(labels) == 1 else None,
         textposition="inside",
         hovertemplate="%{y}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",

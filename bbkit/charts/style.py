@@ -10,36 +10,27 @@ import plotly.graph_objects as go
 GREEN, VERMILLION, ORANGE, PURPLE = "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 BLUE, SKY, YELLOW, GREY, LIGHT = "#0072B2", "#56B4E9", "#F0E442", "#767676", "#BBBBBB"
 
-OUTCOMES = {"succeeded": GREEN, "errored": VERMILLION, "missing": GREY, "pending": LIGHT}
-STOP_REASONS = {
-    "stop": GREEN,
-    "tool_use": YELLOW,
-    "length": ORANGE,
-    "content_filter": PURPLE,
-    "error": VERMILLION,
-    "cancelled": GREY,
-    "other": SKY,
-    "not reported": LIGHT,
+OUTCOMES = ["succeeded", "errored", "missing", "pending"]
+STOP_REASONS = ["stop", "tool_use", "length", "content_filter", "error", "cancelled", "other", "not reported"]
+_MEANINGS = {
+    GREEN: ("succeeded", "stop", "Completed"),
+    VERMILLION: ("errored", "error", "Failed"),
+    ORANGE: ("length", "PartiallyCompleted"),
+    PURPLE: ("content_filter", "Expired"),
+    YELLOW: ("tool_use",),
+    BLUE: ("input", "InProgress"),
+    SKY: ("output", "other"),
+    GREY: ("missing", "cancelled", "on demand", "Stopped"),
+    LIGHT: ("pending", "not reported", "cache"),
 }
-TOKENS = {"input": BLUE, "output": SKY}
-COSTS = {"input": BLUE, "output": SKY, "cache": LIGHT, "on demand": GREY}
-PATTERNS = {
-    "errored": "/",
-    "missing": "x",
-    "length": "/",
-    "error": "x",
-    "content_filter": ".",
-    "pending": ".",
-    "on demand": "/",
+COLOURS = {word: colour for colour, words in _MEANINGS.items() for word in words}
+_SHAPES = {
+    "/": ("errored", "length", "on demand"),
+    "x": ("missing", "error"),
+    ".": ("content_filter", "pending"),
 }
-STATUSES = {
-    "Completed": GREEN,
-    "PartiallyCompleted": ORANGE,
-    "Failed": VERMILLION,
-    "Expired": PURPLE,
-    "Stopped": GREY,
-    "InProgress": BLUE,
-}
+_PATTERNS = {word: shape for shape, words in _SHAPES.items() for word in words}
+"""The patterns tell the parts of a bar apart where colours do not."""
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
@@ -256,11 +247,13 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.1f} %"
 
 
-def mark_bar(names: str | Sequence[str], colours: Mapping[str, str]) -> dict[str, Any]:
-    """Give one bar, or each of several, the colour and the pattern of its meaning."""
-    color: Any = [colours.get(name, LIGHT) for name in names]
-    shape: Any = [PATTERNS.get(name, "") for name in names]
-    if isinstance(names, str):
-        color, shape = colours.get(names, LIGHT), PATTERNS.get(names, "")
-    pattern = {"shape": shape, "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)", "size": 6}
-    return {"color": color, "pattern": pattern, "line": {"width": 0}}
+def mark_bars(words: str | Sequence[str]) -> dict[str, Any]:
+    """Give bars, all or each of them, the colour and the pattern of what they mean."""
+
+    def find(table: Mapping[str, str], default: str) -> str | list[str]:
+        if isinstance(words, str):
+            return table.get(words, default)
+        return [table.get(word, default) for word in words]
+
+    pattern = {"shape": find(_PATTERNS, ""), "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)"}
+    return {"color": find(COLOURS, LIGHT), "pattern": {**pattern, "size": 6}, "line": {"width": 0}}

@@ -69,7 +69,7 @@ def _status_bars(status: str, jobs: pd.DataFrame, names: pd.Series) -> go.Bar:
         style.escape_text(status),
         [style.shorten(name, 44) for name in names],
         (seconds.clip(lower=0.2) * 1000).tolist(),
-        style.STATUSES.get(status, style.LIGHT),
+        style.COLOURS.get(status, style.LIGHT),
         base=jobs["submitted_at"].dt.tz_convert(None).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist(),
         text=[_format_duration(value) for value in seconds],
         textposition="auto",

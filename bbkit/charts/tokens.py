@@ -109,11 +109,11 @@ def _draw_distribution(
 ) -> None:
     axis = make_axis(values, _BINS, limit=limit)
     if len(values) < FEW:
-        trace, upright = _dots(values, style.TOKENS[name])
+        trace, upright = _dots(values, style.COLOURS[name])
     else:
         counts = axis.count(values)
         hover = "%{customdata} tokens: %{y:,} records<extra></extra>"
-        marker = {"color": style.TOKENS[name], "line": {"width": 0}}
+        marker = {"color": style.COLOURS[name], "line": {"width": 0}}
         trace = histogram(f"{name} tokens", axis, counts, marker=marker, hovertemplate=hover)
         upright = style.count_axis(counts.max() * _HEADROOM, "records" if cell["col"] == 1 else "")
     figure.add_trace(trace, **cell)
@@ -225,7 +225,7 @@ def _draw_dots(points: pd.DataFrame, reasons: list[str], in_legend: bool) -> lis
             y=part["output_tokens"].tolist(),
             mode="markers",
             marker={
-                "color": style.STOP_REASONS[name],
+                "color": style.COLOURS[name],
                 "symbol": _SYMBOLS.get(name, "circle"),
                 "size": 8,
                 "opacity": 0.75,
@@ -299,7 +299,7 @@ def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.B
     name, marker = groups.names[code], {"color": groups.colours[code], "line": {"width": 0}}
     if groups.column == "stop_reason":
         name = "not reported" if name == UNKNOWN else name
-        marker = style.mark_bar(name, style.STOP_REASONS)
+        marker = style.mark_bars(name)
     hover = "%{customdata} words: %{y:,} answers<extra>%{fullData.name}</extra>"
     counts = axis.count(words[groups.codes == code])
     return histogram(style.shorten(name, 28), axis, counts, marker=marker, hovertemplate=hover)

@@ -47,29 +47,16 @@ def boxes(name: str, values: np.ndarray, groups: Groups, colour: str) -> go.Box:
 
 
 def percent_bars(
-    groups: Groups,
-    codes: np.ndarray,
-    parts: Sequence[str],
-    colours: Mapping[str, str],
-    *,
-    noun: str,
-    notes: Mapping[str, str] | None = None,
-    **layout: Any,
+    groups: Groups, parts: pd.Categorical, *, noun: str, notes: Mapping[str, str] | None = None, **layout: Any
 ) -> style.Chart:
-    """Draw a 100 % bar of each group that has rows; `codes` are the parts that the rows are in."""
-    shape = len(groups.names), len(parts)
-    counts = np.bincount(groups.codes * shape[1] + codes, minlength=shape[0] * shape[1]).reshape(shape)
-    present = groups.present
-    names = [groups.labels[code] for code in present]
-    bars = [
-        _share_bar(part, names, counts[present, place], counts[present].sum(axis=1), colours, notes or {})
-        for place, part in enumerate(parts)
-        if counts[:, place].any()
-    ]
+    """Draw a 100 % bar of each group that has rows; `parts` says of which part each row is."""
+    counts = pd.crosstab(groups.codes, parts)
+    counts.index = pd.Index([groups.labels[code] for code in counts.index])
+    totals = counts.sum(axis=1)
     return style.make_figure(
-        bars,
+        [_share_bars(str(part), counts[part], totals, (notes or {}).get(part)) for part in counts],
         x=f"share of the {noun} (%)",
-        height=172 + 34 * len(names),
+        height=172 + 34 * len(counts),
         barmode="stack",
         legend=style.ABOVE,
         # A label that is wider than its part is left out, not shrunk: the hover and the legend tell it.
@@ -80,28 +67,19 @@ def percent_bars(
     )
 
 
-def _share_bar(
-    part: str,
-    names: Sequence[str],
-    counts: np.ndarray,
-    totals: np.ndarray,
-    colours: Mapping[str, str],
-    notes: Mapping[str, str],
-) -> go.Bar:
+def _share_bars(part: str, counts: pd.Series, totals: pd.Series, note: str | None) -> go.Bar:
+    shares = (100 * counts / totals).round(4).tolist()
     pairs = list(zip(counts.tolist(), totals.tolist(), strict=True))
     labels = [style.percent(count, total) for count, total in pairs]
-    shares = [round(100 * count / total, 4) for count, total in pairs]
-    note = f"<br>{notes[part]}" if part in notes else ""
+    more = f"<br>{note}" if note else ""
+    hover = [f"{n:,} of {total:,} ({label}){more}" for (n, total), label in zip(pairs, labels, strict=True)]
     return horizontal_bars(
         style.escape_text(part),
-        names,
+        counts.index.tolist(),
         shares,
-        style.mark_bar(part, colours),
+        style.mark_bars(part),
         text=[label if share >= 6 else "" for label, share in zip(labels, shares, strict=True)],
         textposition="inside",
-        hovertext=[
-            f"{count:,} of {total:,} ({label}){note}"
-            for (count, total), label in zip(pairs, labels, strict=True)
-        ],
+        hovertext=hover,
         hovertemplate="<b>%{fullData.name}</b> %{y}<br>%{hovertext}<extra></extra>",
     )
