@@ -1,15 +1,16 @@
 """What became of the records: outcomes, stop reasons, errors."""
 
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import style
-from bbkit.charts.cut_offs import describe_cut_off, find_succeeded
-from bbkit.charts.groups import group_rows
+from bbkit.charts.cut_offs import describe_cut_off
+from bbkit.charts.groups import Groups, equal_rows, group_rows
 from bbkit.charts.traces import horizontal_bars, percent_bars
-from bbkit.core.text import count_noun
+from bbkit.core.text import agree, count_noun
 from bbkit.diagnostics import fold_messages
 
 _MOST_KINDS = 12
@@ -55,13 +56,13 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
 def _describe_outcomes(sums: dict[str, int], total: int) -> str:
     succeeded, pending = sums.get("succeeded", 0), sums.get("pending", 0)
     if total in (succeeded, pending):
-        ended = "succeeded" if succeeded else "is pending" if total == 1 else "are pending"
-        return f"The record {ended}" if total == 1 else f"All {total:,} records {ended}"
+        ended = f"{agree(total, 'are')} pending" if pending else " succeeded"
+        return f"The record{ended}" if total == 1 else f"All {total:,} records{ended}"
     known = f"{succeeded:,} of {total:,} records succeeded"
     if not succeeded:
         known = f"None of {count_noun(total, 'record')} succeeded"
     if pending:
-        return f"{known} so far, {pending:,} {'is' if pending == 1 else 'are'} pending"
+        return f"{known} so far, {pending:,}{agree(pending, 'are')} pending"
     return f"{known} ({style.percent(succeeded, total)})" if succeeded else known
 
 
@@ -88,15 +89,15 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, ["outcome", "stop_reason", "stop_reason_raw"])
-    rows = find_succeeded(outputs)
-    if not len(rows):
+    rows = equal_rows(outputs, "outcome", "succeeded")
+    if not rows.any():
         reason = f"No answers among {count_noun(len(outputs), 'record')}."
         return style.empty_figure(title or "Why the answers ended", reason)
-    parts = _as_parts(outputs["stop_reason"].iloc[rows], style.STOP_REASONS, "not reported")
-    notes = _note_words(outputs["stop_reason_raw"].iloc[rows], parts)
+    parts = _as_parts(outputs.loc[rows, "stop_reason"], style.STOP_REASONS, "not reported")
+    notes = _note_words(outputs.loc[rows, "stop_reason_raw"], parts)
     sums = _count(parts)
-    title = title or _describe_reasons(sums, len(rows))
-    subtitle = f"Why the answers ended, n = {count_noun(len(rows), 'answer')}"
+    title = title or _describe_reasons(sums, len(parts))
+    subtitle = f"Why the answers ended, n = {count_noun(len(parts), 'answer')}"
     if groups.column is None:
         return _draw_reasons(sums, notes, title, subtitle)
     return percent_bars(groups.take(rows), parts, noun="answers", notes=notes, title=title, subtitle=subtitle)
@@ -166,43 +167,41 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, ["outcome", "error_code", "error_message"])
-    errored = outputs["outcome"].eq("errored").fillna(False).to_numpy(dtype=bool)
-    count, succeeded = int(errored.sum()), len(find_succeeded(outputs))
-    sent, records = count_noun(len(outputs), "record"), f"{len(outputs):,} records"
-    if not count and not succeeded:
-        return style.empty_figure(title or "Errors", f"No errors in {sent}.")
-    if not count:
-        share = style.percent(succeeded, len(outputs))
-        bar = _error_bars("succeeded", ["succeeded"], [succeeded], style.COLOURS["succeeded"])
-        title = title or "No record errored"
-        subtitle = f"n = 0 errors in {sent}; {succeeded:,} succeeded ({share})"
-        return _draw_errors([bar], ["succeeded"], [succeeded], len(outputs), title=title, subtitle=subtitle)
-    ways = _name_errors(outputs[errored])
-    kinds, groups = group_rows(ways, "kind", most=_MOST_KINDS), groups.take(errored)
-    labels, counts = (
-        _make_distinct([style.shorten(name, 110) for name in kinds.names]),
-        kinds.count().tolist(),
+    errored = equal_rows(outputs, "outcome", "errored")
+    if not errored.any():
+        return _draw_no_errors(outputs, title)
+    groups, codes = (
+        groups.take(errored),
+        outputs.loc[errored, "error_code"].astype("string").fillna("no code"),
     )
-    bars = [_error_bars("errors", labels, counts, style.VERMILLION)]
-    if groups.column is not None:
-        names = [(code, style.shorten(groups.names[code], 28)) for code in groups.present]
-        bars = [
-            _error_bars(name, labels, kinds.take(groups.codes == code).count().tolist(), groups.colours[code])
-            for code, name in names
-        ]
-    title = title or _describe_errors(count, ways["kind"].nunique())
-    subtitle = f"n = {count_noun(count, 'error')} in {records} ({style.percent(count, len(outputs))})"
-    named = ", ".join(f"{name} ({count:,})" for name, count in zip(kinds.names[:5], counts, strict=False))
-    return _draw_errors(
-        bars,
-        labels,
-        counts,
-        max(counts),
+    messages = fold_messages(outputs.loc[errored, "error_message"]).fillna("no message")
+    ways = pd.DataFrame({"kind": codes + ": " + messages})
+    kinds = group_rows(ways, "kind", most=_MOST_KINDS)
+    if groups.column is None:
+        groups = replace(groups, names=["errors"], colours=[style.VERMILLION])
+    share = style.percent(len(ways), len(outputs))
+    title = title or _describe_errors(len(ways), ways["kind"].nunique())
+    subtitle = f"n = {count_noun(len(ways), 'error')} in {len(outputs):,} records ({share})"
+    most = [f"{name} ({count:,})" for name, count in zip(kinds.names[:5], kinds.count(), strict=False)]
+    return _draw_kinds(
+        kinds,
+        groups,
+        kinds.count().max(),
         title=title,
         subtitle=subtitle,
         legend=None if groups.column is None else style.ABOVE,
-        alt=f"{title}. {subtitle}: {style.shorten(named, 300)}",
+        alt=f"{title}. {subtitle}: {style.shorten(', '.join(most), 300)}",
     )
+
+
+def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> style.Chart:
+    succeeded, sent = outputs[equal_rows(outputs, "outcome", "succeeded")], count_noun(len(outputs), "record")
+    if succeeded.empty:
+        return style.empty_figure(title or "Errors", f"No errors in {sent}.")
+    groups = replace(group_rows(succeeded, "outcome"), colours=[style.COLOURS["succeeded"]])
+    share = style.percent(len(succeeded), len(outputs))
+    subtitle = f"n = 0 errors in {sent}; {len(succeeded):,} succeeded ({share})"
+    return _draw_kinds(groups, groups, len(outputs), title=title or "No record errored", subtitle=subtitle)
 
 
 def _describe_errors(count: int, kinds: int) -> str:
@@ -211,26 +210,26 @@ def _describe_errors(count: int, kinds: int) -> str:
     return f"{count:,} records errored, {'all in the same way' if kinds == 1 else f'in {kinds:,} ways'}"
 
 
-def _name_errors(errored: pd.DataFrame) -> pd.DataFrame:
-    codes = errored["error_code"].astype("string").fillna("no code")
-    return (codes + ": " + fold_messages(errored["error_message"]).fillna("no message")).to_frame("kind")
-
-
 def _make_distinct(labels: list[str]) -> list[str]:
     """Keep bars apart whose names are the same after they were cut."""
     repeats = pd.Series(labels).groupby(labels).cumcount().tolist()
     return [f"{label} ({more + 1})" if more else label for label, more in zip(labels, repeats, strict=True)]
 
 
-def _error_bars(name: str, labels: list[str], counts: list[int], colour: str) -> go.Bar:
-    hover = "%{x:,} records<br>%{y}<extra>%{fullData.name}</extra>"
-    return horizontal_bars(name, labels, counts, colour, hovertemplate=hover)
-
-
-def _draw_errors(
-    bars: list[go.Bar], labels: list[str], counts: list[int], most: int, **layout: Any
-) -> style.Chart:
+def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> style.Chart:
     """Draw bars whose names stand above them, since a message is longer than an axis is wide."""
+    labels = _make_distinct([style.shorten(name, 110) for name in kinds.names])
+    hover = "%{x:,} records<br>%{y}<extra>%{fullData.name}</extra>"
+    bars = [
+        horizontal_bars(
+            style.shorten(groups.names[code], 28),
+            labels,
+            kinds.take(rows).count().tolist(),
+            groups.colours[code],
+            hovertemplate=hover,
+        )
+        for code, rows in groups.split()
+    ]
     figure = style.make_figure(
         bars,
         height=150 + 48 * len(labels),
@@ -241,7 +240,7 @@ def _draw_errors(
         **layout,
     )
     above = {"x": 0, "xref": "paper", "yanchor": "bottom", "yshift": 12, "font": {"size": 12}}
-    for label, count in zip(labels, counts, strict=True):
+    for label, count in zip(labels, kinds.count().tolist(), strict=True):
         at = {"y": label, "yref": "y", "showarrow": False, "xanchor": "left"}
         figure.add_annotation(text=label, **at, **above)
         figure.add_annotation(text=f"{count:,}", x=count, xref="x", xshift=4, **at)

@@ -9,9 +9,6 @@ import pandas as pd
 
 from bbkit.charts import style
 
-FEW = 30
-"""With fewer values than this a chart shows each of them, not a distribution."""
-
 _MOST_TICKS = 5
 _FAR = 2.5
 """A limit further away than this many times the largest value is named at the edge, not drawn to scale."""
@@ -25,16 +22,6 @@ class Axis:
     logarithmic: bool
     low: float
     high: float
-
-    @property
-    def middles(self) -> list[float]:
-        """The middle of each bin."""
-        return rounded((self.edges[:-1] + self.edges[1:]) / 2)
-
-    @property
-    def widths(self) -> list[float]:
-        """The width of each bin."""
-        return rounded(np.diff(self.edges))
 
     @property
     def labels(self) -> list[str]:
@@ -51,11 +38,6 @@ class Axis:
     def position(self, value: float) -> float:
         """Where a value lies on plotly's axis, which counts log axes in powers of ten."""
         return float(np.log10(max(value, 1e-9))) if self.logarithmic else float(value)
-
-    def share(self, value: float) -> float:
-        """How far along the axis a value lies, from 0 to 1."""
-        low, high = self.position(self.low), self.position(self.high)
-        return (self.position(value) - low) / (high - low) if high > low else 0.5
 
     def holds(self, value: float) -> bool:
         """Whether a value lies on the axis."""
@@ -113,18 +95,18 @@ def mark_value(
     **cell: Any,
 ) -> None:
     """Draw an upright line at a value and name it, `below` so many other names."""
-    inside = axis.holds(value)
-    if inside:
-        _draw_line(
-            figure, solid, {"x0": value, "x1": value, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}, cell
-        )
-    to_left = axis.share(value) > 0.6
-    at = {"x": 1, "xref": "x domain", "xanchor": "right"}
-    if inside:
-        at = {"x": axis.position(value), "xref": "x", "xanchor": "right" if to_left else "left"}
-        at["xshift"] = -4 if to_left else 4
-    at |= {"y": top, "yref": "y domain", "yanchor": "top", "yshift": -16 * below}
-    _add_note(figure, text if inside or not text else f"{text} →", at, cell)
+    at: dict[str, Any] = {"y": top, "yref": "y domain", "yanchor": "top", "yshift": -16 * below}
+    if not axis.holds(value):
+        at |= {"x": 1, "xref": "x domain", "xanchor": "right"}
+        return _draw_note(figure, text and f"{text} →", at, cell)
+    _draw_line(
+        figure, {"x0": value, "x1": value, "xref": "x", "y0": 0, "y1": 1, "yref": "y domain"}, solid, cell
+    )
+    low, place, high = map(axis.position, (axis.low, value, axis.high))
+    side = {"xanchor": "left", "xshift": 4}
+    if place > low + 0.6 * (high - low):
+        side = {"xanchor": "right", "xshift": -4}
+    return _draw_note(figure, text, {"x": place, "xref": "x", **side, **at}, cell)
 
 
 def mark_quantiles(
@@ -143,21 +125,23 @@ def mark_quantiles(
 
 def mark_level(figure: style.Chart, axis: Axis, value: float, text: str, **cell: Any) -> None:
     """Draw a level line at a value and name it at its right end."""
-    at = {"x": 1, "xref": "x domain", "xanchor": "right", "y": 1, "yref": "y domain", "yanchor": "top"}
-    if inside := axis.holds(value):
-        _draw_line(
-            figure, True, {"x0": 0, "x1": 1, "xref": "x domain", "y0": value, "y1": value, "yref": "y"}, cell
-        )
-        at |= {"y": axis.position(value), "yref": "y", "yanchor": "bottom"}
-    _add_note(figure, text if inside else f"{text} ↑", at, cell)
+    at: dict[str, Any] = {"x": 1, "xref": "x domain", "xanchor": "right"}
+    if not axis.holds(value):
+        at |= {"y": 1, "yref": "y domain", "yanchor": "top"}
+        return _draw_note(figure, f"{text} ↑", at, cell)
+    _draw_line(
+        figure, {"x0": 0, "x1": 1, "xref": "x domain", "y0": value, "y1": value, "yref": "y"}, True, cell
+    )
+    at |= {"y": axis.position(value), "yref": "y", "yanchor": "bottom"}
+    return _draw_note(figure, text, at, cell)
 
 
-def _draw_line(figure: style.Chart, solid: bool, ends: dict[str, Any], cell: style.Cell) -> None:
+def _draw_line(figure: style.Chart, ends: dict[str, Any], solid: bool, cell: style.Cell) -> None:
     line = {"dash": "solid" if solid else "dot", "width": 1.5, "color": style.GREY}
     figure.add_shape(type="line", line=line, **ends, **cell)
 
 
-def _add_note(figure: style.Chart, text: str, at: dict[str, Any], cell: style.Cell) -> None:
+def _draw_note(figure: style.Chart, text: str, at: dict[str, Any], cell: style.Cell) -> None:
     if text:
         figure.add_annotation(text=text, showarrow=False, font={"size": 11}, **at, **cell)
 

@@ -62,10 +62,8 @@ def cost_estimate(
     bars, causes = _draw_amounts(estimate, after), _draw_causes(after)
     if causes is None:
         return style.make_figure(bars, x="US$", height=232, xaxis=style.USD, yaxis=style.CATEGORIES, **texts)
-    figure, cells = style.make_subplots(["", "why they differ"], height=150, columns=2, gap=0.2, **texts)
-    for bar in bars:
-        figure.add_trace(bar, **cells[0])
-    figure.add_trace(causes, **cells[1])
+    plots = [("", bars), ("why they differ", [causes])]
+    figure, cells = style.make_subplots(plots, height=150, columns=2, gap=0.2, **texts)
     figure.update_xaxes(style.style_axis("US$", **style.USD), **cells[0])
     difference = style.style_axis("US$ more or less than estimated", **style.USD, zeroline=True)
     figure.update_xaxes(difference, **cells[1])

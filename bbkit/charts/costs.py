@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.axes import Axis, mark_quantiles
-from bbkit.charts.groups import Groups, group_rows, grouping_column
+from bbkit.charts.groups import Groups, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun
@@ -179,13 +179,13 @@ def cost_per_record(
         It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = _as_cost(costed, by)
-    rows = np.flatnonzero(costed.rows["cost_usd"].notna().to_numpy())
-    if not len(rows):
+    rows = known_rows(costed.rows, "cost_usd")
+    if not rows.any():
         return style.empty_figure(title or "Cost per answer", costed.sentence)
-    values = _PER * costed.rows["cost_usd"].iloc[rows].to_numpy(dtype=float)
+    values = _PER * costed.rows.loc[rows, "cost_usd"].to_numpy(dtype=float)
     groups = group_rows(costed.rows, by).take(rows)
     unknown = costed.numbers["unpriced"]
-    subtitle = f"Cost per answer, n = {count_noun(len(rows), 'answer')}"
+    subtitle = f"Cost per answer, n = {count_noun(len(values), 'answer')}"
     subtitle += f"; the cost of {unknown:,} is not known" if unknown else ""
     subtitle += "; a stand-in answered, nothing was billed" if costed.is_standin else ""
     texts: dict[str, Any] = {
@@ -195,10 +195,11 @@ def cost_per_record(
     name = "US$ per 1,000 answers"
     if groups.column is None:
         return _draw_spread(values, name, **texts)
+    box = boxes(name, values, groups, "rgba(118,118,118,0.35)")
     return style.make_figure(
-        [boxes(name, values, groups, "rgba(118,118,118,0.35)")],
+        [box],
         x=f"{name} (p5 to p95)",
-        height=170 + 34 * len(groups.present),
+        height=170 + 34 * len(box.y),
         xaxis=style.USD,
         yaxis=style.CATEGORIES,
         **texts,

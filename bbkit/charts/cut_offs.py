@@ -1,6 +1,7 @@
 """For which inputs the answers were cut off, and what another `max_tokens` would have done."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,9 +9,9 @@ import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.axes import find_limit, make_axis, mark_value, rounded
-from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, group_rows
-from bbkit.core.text import count_noun
-from bbkit.costs import cost_of
+from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, equal_rows, group_rows, known_rows
+from bbkit.core.text import agree, count_noun
+from bbkit.costs import Cost, cost_of
 
 _PART = 20
 _PARTS = 10
@@ -40,32 +41,28 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, ["outcome", "stop_reason", "input_tokens"], 9)
-    answered = find_answered(outputs, "input_tokens")
-    rows = answered[outputs["stop_reason"].iloc[answered].notna().to_numpy()]
-    if not len(rows):
-        absent = "why it ended" if len(answered) else "its input tokens"
+    answered = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "input_tokens")
+    rows = answered & known_rows(outputs, "stop_reason")
+    total, silent = int(rows.sum()), int((answered & ~rows).sum())
+    if not total:
+        absent = "why it ended" if silent else "its input tokens"
         return style.empty_figure(title or "Cut off, by length of the input", f"No answer reports {absent}.")
-    lengths = outputs["input_tokens"].iloc[rows].to_numpy(dtype=float)
-    cut = outputs["stop_reason"].iloc[rows].eq("length").to_numpy(dtype=bool)
-    silent = len(answered) - len(rows)
-    count = count_noun(len(rows), "answer") + (f" (and {silent:,} without a stop reason)" if silent else "")
-    names, shares = zip(
-        *((name, _share_parts(lengths[part], cut[part])) for name, part in groups.take(rows).split()),
-        strict=True,
-    )
+    answers, groups = outputs.loc[rows, ["input_tokens", "stop_reason"]], groups.take(rows)
+    cut = equal_rows(answers, "stop_reason", "length")
+    tables = [(groups.labels[code], _share_parts(answers.iloc[part])) for code, part in groups.split()]
+    count = count_noun(total, "answer") + (f" (and {silent:,} without a stop reason)" if silent else "")
     figure, cells = style.make_subplots(
-        names,
-        title=title or describe_cut_off(int(cut.sum()), len(rows), silent),
+        [(name, [_share_points(table)]) for name, table in tables],
+        title=title or describe_cut_off(int(cut.sum()), total, silent),
         subtitle=f"By input length, n = {count}; bars are 95 % intervals",
-        height=270 if len(names) == 1 else 170,
+        height=270 if len(tables) == 1 else 170,
         gap=0.05,
     )
-    top = max(float((table["share"] + table["up"]).max()) for table in shares)
-    axis = make_axis(np.round(np.concatenate([table["middle"] for table in shares])), 40, zero=True)
-    upright = style.style_axis("cut off (%)", range=[0, min(100.0, max(1.15 * top, 5.0))])
+    shares = pd.concat([table for _, table in tables])
+    axis = make_axis(shares["middle"].round().to_numpy(), 40, zero=True)
+    top = max(1.15 * float((shares["share"] + shares["up"]).max()), 5.0)
+    upright = style.style_axis("cut off (%)", range=[0, min(100.0, top)])
     style.share_axes(figure, cells, axis.layout("input tokens (median of each part)"), upright)
-    for cell, table in zip(cells, shares, strict=True):
-        figure.add_trace(_share_points(table), **cell)
     return figure
 
 
@@ -75,26 +72,16 @@ def describe_cut_off(cut: int, total: int, silent: int, at: str = "") -> str:
         return f"No answer {'that reports why it ended ' if silent else ''}was cut off"
     if cut == total:
         return f"The answer was cut off{at}" if total == 1 else f"All {total:,} answers were cut off{at}"
-    verb = "was" if cut == 1 else "were"
-    return f"{cut:,} of {total:,} answers {verb} cut off{at} ({style.percent(cut, total)})"
+    return f"{cut:,} of {total:,} answers{agree(cut, 'were')} cut off{at} ({style.percent(cut, total)})"
 
 
-def find_succeeded(outputs: pd.DataFrame) -> np.ndarray:
-    """Find the rows that succeeded, by position."""
-    return np.flatnonzero(outputs["outcome"].eq("succeeded").fillna(False).to_numpy(dtype=bool))
-
-
-def find_answered(outputs: pd.DataFrame, column: str) -> np.ndarray:
-    """Find the rows that succeeded and report a column, by position."""
-    rows = find_succeeded(outputs)
-    return rows[np.flatnonzero(outputs[column].iloc[rows].notna())]
-
-
-def _share_parts(lengths: np.ndarray, cut: np.ndarray) -> pd.DataFrame:
+def _share_parts(answers: pd.DataFrame) -> pd.DataFrame:
     """Cut the inputs into parts alike in number; the share of each with its interval, in percent."""
+    lengths = answers["input_tokens"].to_numpy(dtype=float)
     parts = min(_PARTS, max(1, len(lengths) // _PART))
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)))
     place = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, max(len(edges) - 2, 0))
+    cut = equal_rows(answers, "stop_reason", "length")
     table = pd.DataFrame({"length": lengths, "cut": cut}).groupby(place)
     table = table.agg(middle=("length", "median"), count=("cut", "size"), share=("cut", "mean"))
     low, high = _wilson(table["share"], table["count"])
@@ -153,36 +140,32 @@ def max_tokens_what_if(
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, ["outcome", "stop_reason", "output_tokens", "max_tokens"], MOST_LINES)
-    rows = find_answered(outputs, "output_tokens")
-    if not len(rows):
-        return style.empty_figure(
-            title or "What another max_tokens would cut off", "No answer reports its output tokens."
-        )
-    tokens = outputs["output_tokens"].iloc[rows].to_numpy(dtype=float)
-    cut = outputs["stop_reason"].iloc[rows].eq("length").fillna(False).to_numpy(dtype=bool)
-    limit = find_limit(outputs["max_tokens"])
-    axis = make_axis(tokens, 40, limit=limit, zero=True)
-    spent, unpriced = _spend(outputs, rows, tokens, cut, prices)
+    rows = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "output_tokens")
+    if not rows.any():
+        reason = "No answer reports its output tokens."
+        return style.empty_figure(title or "What another max_tokens would cut off", reason)
+    tokens = outputs.loc[rows, "output_tokens"].to_numpy(dtype=float)
+    cut = equal_rows(outputs, "stop_reason", "length")[rows]
+    spent, unpriced = _draw_costs(cost_of(outputs, prices=prices), rows, tokens, cut)
     grouped = groups.column is not None
+    shares = ("answers cut off (%)", _draw_shares(tokens, cut, groups.take(rows)))
     figure, cells = style.make_subplots(
-        ["answers cut off (%)", *(["cost of these answers (US$)"] if spent else [])],
+        [shares, ("cost of these answers (US$)", spent)] if spent else [shares],
         title=title or _describe_enough(tokens, cut),
-        subtitle=_explain(len(rows), int(cut.sum()), unpriced),
+        subtitle=_explain(len(tokens), int(cut.sum()), unpriced),
         height=(206 if spent else 260) + 16 * grouped,
         columns=1,
         legend=style.BELOW if grouped else None,
-        margin={"b": 84} if grouped else {},
     )
-    for cell, curves in zip(cells, (_share_curves(tokens, cut, groups.take(rows)), spent), strict=False):
-        for curve in curves:
-            figure.add_trace(curve, **cell)
-        figure.update_xaxes(axis.layout("max_tokens" if cell == cells[-1] else ""), **cell)
+    limit = find_limit(outputs["max_tokens"])
+    axis = make_axis(tokens, 40, limit=limit, zero=True)
+    style.share_axes(figure, cells, axis.layout("max_tokens"), {})
+    for cell, upright, name in zip(
+        cells, ({"range": [0, 104]}, style.USD), ("max_tokens was", ""), strict=False
+    ):
+        figure.update_yaxes(upright, **cell)
         if limit is not None:
-            name = f"max_tokens was {limit:,.0f}" if cell == cells[0] else ""
-            mark_value(figure, axis, limit, name, top=0.55, solid=True, **cell)
-    figure.update_yaxes(range=[0, 104], **cells[0])
-    if spent:
-        figure.update_yaxes(style.USD, **cells[1])
+            mark_value(figure, axis, limit, name and f"{name} {limit:,.0f}", top=0.55, solid=True, **cell)
     return figure
 
 
@@ -204,85 +187,73 @@ def _describe_enough(tokens: np.ndarray, cut: np.ndarray) -> str:
     return f"A max_tokens of {limit:,.0f} is enough for 95 % of the answers"
 
 
-def _points(tokens: np.ndarray) -> np.ndarray:
-    return np.unique(np.round(np.linspace(0, tokens.max() * 1.05 + 1, _POINTS)))
-
-
-def _share_curves(tokens: np.ndarray, cut: np.ndarray, groups: Groups) -> list[go.Scatter]:
+def _draw_shares(tokens: np.ndarray, cut: np.ndarray, groups: Groups) -> list[go.Scatter]:
     curves = []
-    for code, (label, rows) in zip(groups.present, groups.split(), strict=True):
+    for code, rows in groups.split():
         ordered, stopped = np.sort(tokens[rows]), np.sort(tokens[rows][cut[rows]])
-        points = _points(ordered)
+        points = _spread_points(ordered)
         longer = len(ordered) - np.searchsorted(ordered, points, side="right")
         # How much longer a cut-off answer would have been is not known: it may still be cut off.
         still_cut = np.searchsorted(stopped, points, side="right")
-        bound = points >= (stopped[0] if len(stopped) else np.inf)
-        share = 100 * (longer + np.where(bound, still_cut, 0)) / len(ordered)
-        name = label or "all answers"
-        curves += _two_curves(
-            points,
-            share,
-            bound,
-            (name, f"{name}, at most"),
-            color=groups.colours[code],
-            dash="dot" if groups.names[code] == UNKNOWN else "solid",
-            hover="%{y:.1f} % cut off",
-        )
+        share = 100 * (longer + still_cut) / len(ordered)
+        name = groups.labels[code] or "all answers"
+        line = {"color": groups.colours[code], "dash": "dot" if groups.names[code] == UNKNOWN else "solid"}
+        curves += _draw_curve(points, share, stopped, (name, f"{name}, at most"), "%{y:.1f} % cut off", line)
     return curves
 
 
-def _spend(
-    outputs: pd.DataFrame, rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray, prices: str | Path
+def _draw_costs(
+    cost: Cost, rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
 ) -> tuple[list[go.Scatter], str]:
     """Cost the answers for each `max_tokens`; no curve, and why, where no price is known."""
-    cost = cost_of(outputs, prices=prices)
-    costed = cost.rows.iloc[rows]
-    known = costed["cost_usd"].notna().to_numpy() & (tokens > 0)
+    amounts = cost.rows.loc[rows, ["cost_usd", "output_usd"]]
+    known = amounts["cost_usd"].notna().to_numpy() & (tokens > 0)
     if not known.any():
         reason = cost.describe_unpriced()
         return [], f"its cost is not known: {reason}" if reason else ""
-    total, made = (
-        costed[name].to_numpy(dtype=float, na_value=0.0)[known] for name in ("cost_usd", "output_usd")
-    )
     order = np.argsort(tokens[known], kind="stable")
-    ordered, made = tokens[known][order], made[order]
-    points = _points(tokens)
+    total, made = amounts[known].to_numpy(dtype=float, na_value=0.0)[order].T
+    ordered, points = tokens[known][order], _spread_points(tokens)
     below = np.searchsorted(ordered, points, side="right")
     spent, rates = np.append(0.0, np.cumsum(made)), np.append(0.0, np.cumsum(made / ordered))
     usd = (total.sum() - made.sum()) + spent[below] + points * (rates[-1] - rates[below])
-    bound = points >= (tokens[cut].min() if cut.any() else np.inf)
-    curves = _two_curves(
-        points, usd, bound, ("cost", "cost, at least"), color=style.BLUE, dash="solid", hover="%{y:$,.6~g}"
-    )
+    line = {"color": style.BLUE, "dash": "solid"}
+    curves = _draw_curve(points, usd, np.sort(tokens[cut]), ("cost", "cost, at least"), "%{y:$,.6~g}", line)
     for curve in curves:
         curve.showlegend = False
     unpriced = len(known) - int(known.sum())
     return curves, f"the cost of {unpriced:,} is not known" if unpriced else ""
 
 
-def _two_curves(
+def _spread_points(tokens: np.ndarray) -> np.ndarray:
+    return np.unique(np.round(np.linspace(0, tokens.max() * 1.05 + 1, _POINTS)))
+
+
+def _draw_curve(
     points: np.ndarray,
     values: np.ndarray,
-    bound: np.ndarray,
+    stopped: np.ndarray,
     names: tuple[str, str],
-    *,
-    color: str,
-    dash: str,
     hover: str,
+    line: dict[str, Any],
 ) -> list[go.Scatter]:
-    """A curve, and from where it is a bound only, its dashed rest."""
-    lines = {"width": 2.5, "dash": dash}, {"width": 2, "dash": "dash"}
+    """Draw a curve, dashed from the first answer that was `stopped` on, where it is a bound only."""
+    bound = points >= (stopped[0] if len(stopped) else np.inf)
+    parts = (
+        (names[0], ~bound, {**line, "width": 2.5}),
+        (names[1], bound, {**line, "width": 2, "dash": "dash"}),
+    )
     return [
         go.Scatter(
             name=name,
             legendgroup=names[0],
-            x=points[rows].tolist(),
-            y=rounded(values[rows], 6),
+            x=points[chosen].tolist(),
+            y=rounded(values[chosen], 6),
             mode="lines",
-            line={"color": color, **line},
+            line=how,
             showlegend=name == names[0],
             hovertemplate=f"max_tokens %{{x:,}}: {hover}<extra>%{{fullData.name}}</extra>",
         )
-        for name, line, rows in zip(names, lines, (~bound, bound), strict=True)
-        if rows.any()
+        for name, chosen, how in parts
+        if chosen.any()
     ]

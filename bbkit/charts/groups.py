@@ -16,19 +16,6 @@ MOST_LINES = 7
 """More lines, or more subplots, than this cannot be told apart."""
 
 UNKNOWN = "not known"
-_COLOURS = (
-    style.BLUE,
-    style.ORANGE,
-    style.GREEN,
-    style.PURPLE,
-    style.SKY,
-    style.VERMILLION,
-    "#8A6D00",
-    "#004B76",
-    "#6B4C9A",
-    "#444444",
-    style.YELLOW,
-)
 
 
 @dataclass(frozen=True)
@@ -49,11 +36,6 @@ class Groups:
         return np.bincount(self.codes, minlength=len(self.names))
 
     @property
-    def present(self) -> list[int]:
-        """The groups that have rows."""
-        return np.flatnonzero(self.count()).tolist()
-
-    @property
     def labels(self) -> list[str]:
         """Each group with its number of rows, such as ``bank  (n = 60)``."""
         if self.column is None:
@@ -61,10 +43,19 @@ class Groups:
         pairs = zip(self.names, self.count().tolist(), strict=True)
         return [f"{style.shorten(name, 28)}  (n = {count:,})" for name, count in pairs]
 
-    def split(self) -> list[tuple[str, np.ndarray]]:
-        """Give each group that has rows its label and its rows, by position."""
-        labels = self.labels
-        return [(labels[code], np.flatnonzero(self.codes == code)) for code in self.present]
+    def split(self) -> list[tuple[int, np.ndarray]]:
+        """Give each group that has rows with its rows, by position."""
+        return [(code, np.flatnonzero(self.codes == code)) for code in np.flatnonzero(self.count()).tolist()]
+
+
+def known_rows(frame: pd.DataFrame, *columns: str) -> np.ndarray:
+    """Tell of each row whether it has a value in all of these columns."""
+    return np.asarray(frame[list(columns)].notna().all(axis=1), dtype=bool)
+
+
+def equal_rows(frame: pd.DataFrame, column: str, value: str) -> np.ndarray:
+    """Tell of each row whether it has this value."""
+    return np.asarray(frame[column].eq(value).fillna(False), dtype=bool)
 
 
 def grouping_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | None:
@@ -98,7 +89,7 @@ def group_rows(
     alone = len(order) if len(order) <= most else most - 1
     names = [str(values[code]) if code < len(values) else UNKNOWN for code in order[:alone]]
     colours = [
-        style.LIGHT if name == UNKNOWN else _COLOURS[place % len(_COLOURS)]
+        style.LIGHT if name == UNKNOWN else style.GROUPS[place % len(style.GROUPS)]
         for place, name in enumerate(names)
     ]
     if alone < len(order):

@@ -24,30 +24,20 @@ _MEANINGS = {
     LIGHT: ("pending", "not reported", "cache"),
 }
 COLOURS = {word: colour for colour, words in _MEANINGS.items() for word in words}
-_SHAPES = {
+GROUPS = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#8A6D00", "#004B76", "#6B4C9A", "#444444", YELLOW]
+_HATCHED = {
     "/": ("errored", "length", "on demand"),
     "x": ("missing", "error"),
     ".": ("content_filter", "pending"),
 }
-_PATTERNS = {word: shape for shape, words in _SHAPES.items() for word in words}
-"""The patterns tell the parts of a bar apart where colours do not."""
+_PATTERNS = {word: shape for shape, words in _HATCHED.items() for word in words}
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 
 # plotly.js 4 offers a button that uploads the figure and its data: https://github.com/plotly/plotly.js/pull/7909
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 
-_LINE = 120
-"""Characters of a subtitle in one line."""
-
-ABOVE = {
-    "orientation": "h",
-    "y": 1.0,
-    "yanchor": "bottom",
-    "x": 1,
-    "xanchor": "right",
-    "traceorder": "normal",
-}
+ABOVE = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "traceorder": "normal"}
 """A legend in a line above the plot, at its right end."""
 
 BELOW = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
@@ -97,7 +87,6 @@ def make_figure(
     title: str,
     subtitle: str = "",
     x: str = "",
-    y: str = "",
     height: int = 360,
     alt: str = "",
     legend: Mapping[str, Any] | None = None,
@@ -105,31 +94,24 @@ def make_figure(
 ) -> Chart:
     """Put traces into a figure of this style; what `layout` says of an axis is added to it."""
     text = escape_text(title)
-    lines = textwrap.wrap(subtitle, _LINE)
+    lines = textwrap.wrap(subtitle, 120)
     if lines:
         small = "<br>".join(map(escape_text, lines))
         text += f"<br><span style='font-size:12px;color:{GREY}'>{small}</span>"
-    margin = {"l": 12, "r": 24, "t": 76, "b": 52, **layout.pop("margin", {})}
+    margin = {"l": 12, "r": 24, "t": 76, "b": 84 if legend is BELOW else 52, **layout.pop("margin", {})}
     more = 22 * max(0, len(lines) - 1)
+    corner = {"x": 0, "xref": "container", "xanchor": "left", "y": 1, "yanchor": "top"}
     figure = Chart(list(traces))
     figure.update_layout(
         template="none",
-        title={
-            "text": text,
-            "x": 0,
-            "xref": "container",
-            "xanchor": "left",
-            "y": 1,
-            "yanchor": "top",
-            "pad": {"l": 12, "t": 14},
-        },
+        title={"text": text, "pad": {"l": 12, "t": 14}, **corner},
         font={"family": FONT, "size": 13, "color": "#222222"},
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
         height=height + more,
         margin={**margin, "t": margin["t"] + more},
         xaxis=style_axis(x),
-        yaxis=style_axis(y),
+        yaxis=style_axis(),
         hoverlabel={"align": "left"},
         separators=".,",
         bargap=0.28,
@@ -143,11 +125,16 @@ def make_figure(
 
 
 def make_subplots(
-    names: Sequence[str], *, height: int, columns: int = 3, gap: float = 0.07, **layout: Any
+    plots: Sequence[tuple[str, Sequence[Any]]],
+    *,
+    height: int,
+    columns: int = 3,
+    gap: float = 0.07,
+    **layout: Any,
 ) -> tuple[Chart, list[Cell]]:
-    """Lay out empty subplots, each `height` high with its name at its left top, and say where each is."""
-    columns = min(columns, len(names))
-    rows = -(-len(names) // columns)
+    """Lay out subplots, a name and its traces each, `height` high, and say where they are."""
+    columns = min(columns, len(plots))
+    rows = -(-len(plots) // columns)
     total = 92 + rows * (height + 44)
     figure = make_figure(height=total, **layout)
     figure.set_subplots(
@@ -158,12 +145,14 @@ def make_subplots(
     )
     figure.update_xaxes(style_axis()).update_yaxes(style_axis())
     cells = [{"row": row, "col": column} for row in range(1, rows + 1) for column in range(1, columns + 1)]
-    for name, cell in zip(names, cells, strict=False):
+    for (name, traces), cell in zip(plots, cells, strict=False):
         at = {"x": 0, "xref": "x domain", "y": 1, "yref": "y domain", "xanchor": "left", "yanchor": "bottom"}
         figure.add_annotation(text=name, yshift=6, showarrow=False, font={"size": 12}, **at, **cell)
-    for cell in cells[len(names) :]:
+        for trace in traces:
+            figure.add_trace(trace, **cell)
+    for cell in cells[len(plots) :]:
         figure.update_xaxes(visible=False, **cell).update_yaxes(visible=False, **cell)
-    return figure, cells[: len(names)]
+    return figure, cells[: len(plots)]
 
 
 def share_axes(figure: Chart, cells: Sequence[Cell], x: dict[str, Any], y: dict[str, Any]) -> None:
@@ -198,26 +187,11 @@ def count_axis(most: float, title: str = "") -> dict[str, Any]:
 
 def empty_figure(title: str, reason: str) -> Chart:
     """Make a figure that says why there is nothing to draw."""
-    note = {
-        "text": escape_text(reason),
-        "showarrow": False,
-        "xref": "paper",
-        "yref": "paper",
-        "x": 0,
-        "y": 1,
-        "xanchor": "left",
-        "yanchor": "top",
-        "font": {"size": 14},
-    }
-    return make_figure(
-        title=title,
-        height=112,
-        alt=f"{title}: {reason}",
-        margin={"t": 52, "b": 12},
-        annotations=[note],
-        xaxis={"visible": False},
-        yaxis={"visible": False},
-    )
+    corner = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "top"}
+    figure = make_figure(title=title, height=112, alt=f"{title}: {reason}", margin={"t": 52, "b": 12})
+    figure.add_annotation(text=escape_text(reason), showarrow=False, font={"size": 14}, **corner)
+    figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    return figure
 
 
 def escape_text(value: object) -> str:

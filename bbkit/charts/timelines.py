@@ -9,7 +9,7 @@ from bbkit.charts import style
 from bbkit.charts.groups import UNKNOWN, grouping_column
 from bbkit.charts.traces import horizontal_bars
 from bbkit.core.frames import JOB_COLUMNS, require_columns
-from bbkit.core.text import count_noun
+from bbkit.core.text import agree, count_noun
 
 _MOST_JOBS = 60
 
@@ -82,7 +82,7 @@ def _describe_ended(jobs: pd.DataFrame) -> str:
     ended = int(jobs["ended_at"].notna().sum())
     if ended == len(jobs):
         return "The job has ended" if ended == 1 else f"All {ended:,} jobs have ended"
-    return f"{ended:,} of {count_noun(len(jobs), 'job')} {'has' if ended == 1 else 'have'} ended"
+    return f"{ended:,} of {count_noun(len(jobs), 'job')}{agree(ended, 'have')} ended"
 
 
 def _format_duration(seconds: float) -> str:

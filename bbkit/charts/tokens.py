@@ -1,5 +1,6 @@
 """How long inputs and answers are, in tokens and in words, and one against the other."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,19 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bbkit.charts import style
-from bbkit.charts.axes import (
-    FEW,
-    Axis,
-    find_limit,
-    make_axis,
-    mark_level,
-    mark_quantiles,
-    mark_value,
-    rounded,
-)
-from bbkit.charts.groups import UNKNOWN, Groups, group_rows
+from bbkit.charts.axes import Axis, find_limit, make_axis, mark_level, mark_quantiles, mark_value, rounded
+from bbkit.charts.groups import UNKNOWN, Groups, group_rows, known_rows
 from bbkit.charts.traces import boxes, histogram
 from bbkit.core.text import count_noun
+
+_FEW = 30
+"""Fewer values than this are shown one by one, not as a distribution."""
 
 _BINS = 40
 _WORD_BINS = 30
@@ -66,21 +61,19 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, _USAGE)
-    rows = {
-        name: np.flatnonzero(outputs[f"{name}_tokens"].notna().to_numpy()) for name in ("input", "output")
-    }
+    known = {name: known_rows(outputs, f"{name}_tokens") for name in ("input", "output")}
     drawn = {
-        name: outputs[f"{name}_tokens"].iloc[known].to_numpy(dtype=float)
-        for name, known in rows.items()
-        if len(known)
+        name: outputs.loc[rows, f"{name}_tokens"].to_numpy(dtype=float)
+        for name, rows in known.items()
+        if rows.any()
     }
     if not drawn:
         reason = f"No tokens are reported in {count_noun(len(outputs), 'record')}."
         return style.empty_figure(title or "Tokens of each record", reason)
     medians = [f"{np.median(values):,.0f} {name}" for name, values in drawn.items()]
-    height = 252 if any(len(values) >= FEW for values in drawn.values()) else 150
+    height = 252 if any(len(values) >= _FEW for values in drawn.values()) else 150
     figure, cells = style.make_subplots(
-        [f"<b>{name}</b>: {int(values.sum()):,} tokens in all" for name, values in drawn.items()],
+        [(f"<b>{name}</b>: {int(values.sum()):,} tokens in all", []) for name, values in drawn.items()],
         title=title or f"The median record has {' and '.join(medians)} tokens",
         subtitle=_describe_total(outputs, max(map(len, drawn.values()))),
         height=height if groups.column is None else 92 + 34 * len(groups.names),
@@ -92,23 +85,22 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
             limit = find_limit(outputs["max_tokens"]) if name == "output" else None
             _draw_distribution(figure, cell, name, values, limit)
         else:
-            _draw_boxes(figure, cell, name, values, groups.take(rows[name]))
+            _draw_boxes(figure, cell, name, values, groups.take(known[name]))
     return figure
 
 
 def _describe_total(outputs: pd.DataFrame, known: int) -> str:
     caches = {name: int(outputs[f"cache_{name}_tokens"].sum()) for name in ("read", "write")}
     parts = [f"cache {name} {count:,}" for name, count in caches.items() if count]
-    return "; ".join(
-        [f"Tokens of each record, n = {count_noun(known, 'record')} with tokens reported", *parts]
-    )
+    sentence = f"Tokens of each record, n = {count_noun(known, 'record')} with tokens reported"
+    return "; ".join([sentence, *parts])
 
 
 def _draw_distribution(
     figure: style.Chart, cell: style.Cell, name: str, values: np.ndarray, limit: float | None
 ) -> None:
     axis = make_axis(values, _BINS, limit=limit)
-    if len(values) < FEW:
+    if len(values) < _FEW:
         trace, upright = _dots(values, style.COLOURS[name])
     else:
         counts = axis.count(values)
@@ -118,7 +110,7 @@ def _draw_distribution(
         upright = style.count_axis(counts.max() * _HEADROOM, "records" if cell["col"] == 1 else "")
     figure.add_trace(trace, **cell)
     figure.update_xaxes(axis.layout(f"{name} tokens"), **cell).update_yaxes(upright, **cell)
-    mark_quantiles(figure, axis, values, (50, 95) if len(values) >= FEW else (50,), **cell)
+    mark_quantiles(figure, axis, values, (50, 95) if len(values) >= _FEW else (50,), **cell)
     if limit is not None:
         mark_value(figure, axis, limit, f"max_tokens {limit:,.0f}", below=2, solid=True, **cell)
 
@@ -172,55 +164,49 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by, _PAIRED, 6)
-    rows = np.flatnonzero((outputs["input_tokens"].notna() & outputs["output_tokens"].notna()).to_numpy())
-    if not len(rows):
+    rows = known_rows(outputs, "input_tokens", "output_tokens")
+    if not rows.any():
         reason = "No record reports both its input and its output tokens."
         return style.empty_figure(title or "Answer against input", reason)
-    points = outputs[["input_tokens", "output_tokens"]].iloc[rows].astype(float)
-    points["reason"] = outputs["stop_reason"].iloc[rows].fillna("not reported").astype(object)
-    parts = [(name, points.iloc[part]) for name, part in groups.take(rows).split()]
-    limit = find_limit(outputs["max_tokens"])
-    bins = 40 if len(parts) == 1 else 24
-    inputs, answers = points["input_tokens"].to_numpy(), points["output_tokens"].to_numpy()
+    points, groups = outputs.loc[rows, list(_PAIRED)], groups.take(rows)
+    points["stop_reason"] = points["stop_reason"].fillna("not reported")
+    parts = [(groups.labels[code], points.iloc[part]) for code, part in groups.split()]
+    limit, bins = find_limit(outputs["max_tokens"]), 40 if len(parts) == 1 else 24
+    inputs, answers = (points[f"{name}_tokens"].to_numpy(dtype=float) for name in ("input", "output"))
     axes = make_axis(inputs, bins), make_axis(answers, bins, limit=limit)
-    few = len(points) <= _MOST_DOTS
+    few, reasons = len(points) <= _MOST_DOTS, points["stop_reason"].unique()
+    ratio = "Answer against input"
+    if inputs.any():
+        ratio = f"{100 * answers.sum() / inputs.sum():,.3g} output tokens for every 100 input tokens"
     figure, cells = style.make_subplots(
-        [name for name, _ in parts],
-        title=title or _describe_ratio(inputs.sum(), answers.sum()),
+        [
+            (name, _draw_dots(part, [] if place else reasons) if few else [_draw_counts(part, axes)])
+            for place, (name, part) in enumerate(parts)
+        ],
+        title=title or ratio,
         subtitle=f"Answer against input, n = {count_noun(len(points), 'record')}",
         height=300 if len(parts) == 1 else 200,
         gap=0.05,
         legend=style.BELOW if few else None,
-        margin={"b": 84} if few else {},
     )
     style.share_axes(figure, cells, axes[0].layout("input tokens"), axes[1].layout("output tokens"))
-    reasons = [name for name in style.STOP_REASONS if name in {*points["reason"]}]
-    for cell, (_, part) in zip(cells, parts, strict=True):
-        traces = _draw_dots(part, reasons, cell == cells[0]) if few else [_draw_counts(part, axes)]
-        for trace in traces:
-            figure.add_trace(trace, **cell)
-        if limit is not None:
-            mark_level(figure, axes[1], limit, f"max_tokens {limit:,.0f}", **cell)
     if not few:
         most = max(float(np.nanmax(trace.z)) for trace in figure.data)
         figure.update_layout(coloraxis={"cmin": 0, "cmax": most, **_COLOURS})
+    if limit is not None:
+        for cell in cells:
+            mark_level(figure, axes[1], limit, f"max_tokens {limit:,.0f}", **cell)
     return figure
 
 
-def _describe_ratio(inputs: float, answers: float) -> str:
-    if not inputs:
-        return "Answer against input"
-    return f"{100 * answers / inputs:,.3g} output tokens for every 100 input tokens"
-
-
-def _draw_dots(points: pd.DataFrame, reasons: list[str], in_legend: bool) -> list[go.Scatter]:
-    # The subplot that the legend shows has a trace of every reason, if need be without a dot.
-    parts = [(name, points[points["reason"] == name]) for name in reasons]
+def _draw_dots(points: pd.DataFrame, in_legend: Collection[str]) -> list[go.Scatter]:
+    """Draw the dots of each stop reason, and what the legend shows of it even where it has none."""
+    parts = [(name, points[points["stop_reason"] == name]) for name in style.STOP_REASONS]
     return [
         go.Scatter(
             name=name,
             legendgroup=name,
-            showlegend=in_legend,
+            showlegend=name in in_legend,
             x=part["input_tokens"].tolist(),
             y=part["output_tokens"].tolist(),
             mode="markers",
@@ -234,13 +220,14 @@ def _draw_dots(points: pd.DataFrame, reasons: list[str], in_legend: bool) -> lis
             hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
         )
         for name, part in parts
-        if in_legend or len(part)
+        if name in in_legend or len(part)
     ]
 
 
 def _draw_counts(points: pd.DataFrame, axes: tuple[Axis, Axis]) -> go.Heatmap:
     edges = [axis.edges for axis in axes]
-    counts = np.histogram2d(points["input_tokens"], points["output_tokens"], bins=edges)[0].T
+    values = points[["input_tokens", "output_tokens"]].to_numpy(dtype=float)
+    counts = np.histogramdd(values, edges)[0].T
     return go.Heatmap(
         x=rounded(edges[0]),
         y=rounded(edges[1]),
@@ -276,18 +263,18 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
     groups = group_rows(outputs, by or "stop_reason", ["text", "stop_reason"])
-    rows = np.flatnonzero(outputs["text"].notna().to_numpy())
-    if not len(rows):
+    rows = known_rows(outputs, "text")
+    if not rows.any():
         return style.empty_figure(title or "Length of the answers", "No answer has text.")
-    words = _count_words(outputs["text"].iloc[rows])
+    words = _count_words(outputs.loc[rows, "text"])
     axis, groups = make_axis(words, _WORD_BINS), groups.take(rows)
-    present = groups.present
+    parts = groups.split()
     figure = style.make_figure(
-        [_word_bars(axis, words, groups, code) for code in present],
+        [_word_bars(axis, words[part], groups, code) for code, part in parts],
         title=title or f"The median answer has {count_noun(round(np.median(words)), 'word')}",
-        subtitle=f"Length of the answers, n = {count_noun(len(rows), 'answer')}",
+        subtitle=f"Length of the answers, n = {count_noun(len(words), 'answer')}",
         barmode="stack",
-        legend=style.ABOVE if len(present) > 1 or groups.column != "stop_reason" else None,
+        legend=style.ABOVE if len(parts) > 1 or groups.column != "stop_reason" else None,
         xaxis=axis.layout("words"),
         yaxis=style.count_axis(axis.count(words).max() * 1.18, "answers"),
     )
@@ -301,8 +288,7 @@ def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.B
         name = "not reported" if name == UNKNOWN else name
         marker = style.mark_bars(name)
     hover = "%{customdata} words: %{y:,} answers<extra>%{fullData.name}</extra>"
-    counts = axis.count(words[groups.codes == code])
-    return histogram(style.shorten(name, 28), axis, counts, marker=marker, hovertemplate=hover)
+    return histogram(style.shorten(name, 28), axis, axis.count(words), marker=marker, hovertemplate=hover)
 
 
 def _count_words(texts: pd.Series) -> np.ndarray:

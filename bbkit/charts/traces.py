@@ -28,7 +28,8 @@ def horizontal_bars(
 
 def histogram(name: str, axis: Axis, counts: np.ndarray, **more: Any) -> go.Bar:
     """Draw the counts of an axis' bins."""
-    bins = {"x": axis.middles, "width": axis.widths, "customdata": axis.labels}
+    middles, widths = (axis.edges[:-1] + axis.edges[1:]) / 2, np.diff(axis.edges)
+    bins = {"x": rounded(middles), "width": rounded(widths), "customdata": axis.labels}
     return go.Bar(name=name, y=counts.tolist(), **{**bins, **more})
 
 
