@@ -84,19 +84,15 @@ def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
     log = folder / "console.txt"
     # The pipe ends with this process, however it ends, and the stand-in with the pipe; Ctrl-C is for us only.
     command = [sys.executable, "-m", "bbkit.standin", str(folder), "--port", "0", "--stop-on-eof", *switches]
-    with log.open("w") as errors:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            start_new_session=True,
-        )
-    assert process.stdin
-    with process:
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        log.open("w") as errors,
+        subprocess.Popen(command, stderr=errors, start_new_session=True, **pipes) as process,
+    ):
+        assert process.stdin and process.stdout
         try:
-            _wait_until_ready(process, log)
+            if not any(line.startswith("ready ") for line in process.stdout):
+                raise RunError(f"The stand-in did not start: {log.read_text()[-500:].strip()}")
             yield read_environment(folder / "standin.env")
         finally:
             process.stdin.close()
@@ -104,14 +100,6 @@ def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _wait_until_ready(process: subprocess.Popen[str], log: Path) -> None:
-    assert process.stdout
-    for line in process.stdout:
-        if line.startswith("ready "):
-            return
-    raise RunError(f"The stand-in did not start: {log.read_text()[-500:].strip()}")
 
 
 def read_environment(path: Path) -> dict[str, str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 EMAIL, PHONE, CARD, IBAN, ACCOUNT, AWS_KEY = "e-mail", "phone", "card", "IBAN", "account id", "AWS key"
 
-# Each pattern begins with a plain set of signs and looks back only then: that is what `re` scans for fast.
+# Each pattern begins with a set of characters and looks back only then: that is what `re` scans for fast.
 _WORTH_A_LOOK = re.compile(r"[@0-9]")
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
 _EMAIL = re.compile(r"[\w.+%-](?<![\w.+%-].)[\w.+%-]{0,63}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
@@ -96,13 +96,13 @@ def _replace(
     pattern: re.Pattern[str], text: str, name: str, counts: Counter[str], check: _Check | None = None
 ) -> str:
     def put(match: re.Match[str]) -> str:
-        found = match[0]
-        start, end = (0, len(found)) if check is None else _longest(found, check)
+        text = match[0]
+        start, end = (0, len(text)) if check is None else _longest(text, check)
         if start == end:
-            return found
+            return text
         counts[name] += 1
-        rest = found[end:]
-        return f"{found[:start]}[{name}]{_replace(pattern, rest, name, counts, check) if rest else ''}"
+        after = text[end:]
+        return f"{text[:start]}[{name}]{_replace(pattern, after, name, counts, check) if after else ''}"
 
     return pattern.sub(put, text)
 
@@ -121,27 +121,27 @@ def _longest(text: str, check: _Check) -> tuple[int, int]:
                 spans.append((-length, first, last))
     for _, first, last in sorted(spans):
         if check.accept("".join(groups[first : last + 1])):
-            places = [match.span() for match in _GROUP.finditer(text)]
-            return places[first][0], places[last][1]
+            positions = [match.span() for match in _GROUP.finditer(text)]
+            return positions[first][0], positions[last][1]
     return 0, 0
 
 
 def _is_card(digits: str) -> bool:
     if len(set(digits)) == 1:
         return False
-    signs = digits.encode()
-    return (sum(signs[-1::-2]) + sum(signs[-2::-2].translate(_DOUBLED)) - 48 * len(signs)) % 10 == 0
+    codes = digits.encode()
+    return (sum(codes[-1::-2]) + sum(codes[-2::-2].translate(_DOUBLED)) - 48 * len(codes)) % 10 == 0
 
 
-def _is_iban(signs: str) -> bool:
-    signs = signs.upper()
-    if not signs[:2].isalpha() or not signs[2:4].isdigit():
+def _is_iban(characters: str) -> bool:
+    characters = characters.upper()
+    if not characters[:2].isalpha() or not characters[2:4].isdigit():
         return False
-    return int("".join(str(int(sign, 36)) for sign in signs[4:] + signs[:4])) % 97 == 1
+    return int("".join(str(int(character, 36)) for character in characters[4:] + characters[:4])) % 97 == 1
 
 
 def _is_secret_key(text: str) -> bool:
-    return all(any(kind(sign) for sign in text) for kind in (str.isupper, str.islower, str.isdigit))
+    return all(any(kind(character) for character in text) for kind in (str.isupper, str.islower, str.isdigit))
 
 
 _CARD_CHECK = _Check(13, 19, _is_card)

@@ -113,9 +113,9 @@ def _bound_template(template: Any) -> dict[str, Any]:
 def _take_title(layout: dict[str, Any]) -> tuple[str, str, int]:
     title = layout.pop("title", None)
     title = {"text": title} if isinstance(title, str) else title or {}
-    first, *rest = re.split(r"(?i)<br\s*/?>", str(title.get("text") or ""), maxsplit=1)
+    first, *below = re.split(r"(?i)<br\s*/?>", str(title.get("text") or ""), maxsplit=1)
     subtitle = title.get("subtitle") or {}
-    rest.append(str(subtitle.get("text") or ""))
+    below.append(str(subtitle.get("text") or ""))
     margin = layout.setdefault("margin", {})
     margin["t"] = max(16, int(margin.get("t", 60)) - 50) if first else margin.get("t", 24)
     for key in ("width", "autosize"):
@@ -123,7 +123,7 @@ def _take_title(layout: dict[str, Any]) -> tuple[str, str, int]:
     height = layout.get("height")
     height = int(height) if isinstance(height, int | float) and 80 <= height <= 3000 else 400
     layout["height"] = height = max(100, height - 50) if first else height
-    return _inline(first), _inline(" ".join(filter(None, rest))), height
+    return _inline(first), _inline(" ".join(filter(None, below))), height
 
 
 def _inline(text: str) -> str:
@@ -187,8 +187,8 @@ def _cell(value: Any) -> tuple[str, bool]:
         return "–", True
     if isinstance(value, bool) or not isinstance(value, int | float):
         return shorten(_plain(value), 300), False
-    whole = float(value).is_integer() and abs(value) < 1e15
-    return (f"{int(value):,}" if whole else f"{value:,.4g}"), True
+    is_whole = float(value).is_integer() and abs(value) < 1e15
+    return (f"{int(value):,}" if is_whole else f"{value:,.4g}"), True
 
 
 def _grid_rows(trace: dict[str, Any], names: dict[str, str]) -> tuple[list[str], list[list[Any]]]:

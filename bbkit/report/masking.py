@@ -40,15 +40,15 @@ class Masker:
     def __init__(self, enabled: bool):
         self.enabled = enabled
         self.counts: Counter[str] = Counter()
-        here, home = str(Path.cwd()), str(Path.home())
-        self._places = [(f"{place}/", name) for place, name in ((here, ""), (home, "~/")) if len(place) > 1]
+        folders = ((str(Path.cwd()), ""), (str(Path.home()), "~/"))
+        self._folders = [(f"{folder}/", name) for folder, name in folders if len(folder) > 1]
 
     def text(self, text: str) -> str:
         """Return `text` masked."""
         if not self.enabled or not text:
             return text
-        for place, name in self._places:
-            text = text.replace(place, name)
+        for folder, name in self._folders:
+            text = text.replace(folder, name)
         masked, counts = mask_text(text)
         self.counts.update(counts)
         return masked

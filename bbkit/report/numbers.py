@@ -47,12 +47,11 @@ def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
     from bbkit.core.frames import BUNDLE
 
     outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    found = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
-    bundles = (bundle for bundle in found if isinstance(bundle, dict))
+    bundles = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
     return [
         {**bundle, "numbers": _known_numbers(bundle["numbers"]), "facts": _facts(bundle.get("facts"))}
         for bundle in bundles
-        if isinstance(bundle.get("numbers"), dict)
+        if isinstance(bundle, dict) and isinstance(bundle.get("numbers"), dict)
     ]
 
 

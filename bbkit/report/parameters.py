@@ -57,8 +57,8 @@ def parse_parameters(source: str) -> dict[str, Parameter]:
     """Read the parameters from the source of their cell; SyntaxError where it is not Python."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     comments = {t.start[0]: t.string.lstrip("# ").strip() for t in tokens if t.type == tokenize.COMMENT}
-    found = (_parameter(statement, comments) for statement in ast.parse(source).body)
-    return {parameter.name: parameter for parameter in found if parameter is not None}
+    parameters = (_parameter(statement, comments) for statement in ast.parse(source).body)
+    return {parameter.name: parameter for parameter in parameters if parameter is not None}
 
 
 def convert_parameters(

@@ -80,14 +80,14 @@ class ReportContext:
 def describe_provenance(context: ReportContext) -> list[Fact]:
     """Gather where a report comes from; reads the run's own files, never AWS."""
     source = context.source
-    told = {name: values for bundle in context.bundles for name, values in bundle["facts"].items()}
+    reported = {name: values for bundle in context.bundles for name, values in bundle["facts"].items()}
     versions = {"Python": platform.python_version(), "bbkit": __version__}
     versions |= {package: version(package) for package in _PACKAGES}
     return [
         Fact("Made", (context.made_at,)),
         Fact("Notebook", (f"{source.path.name}, sha256 {source.sha256[:16]}",)),
         *(_run_facts(context.run) if context.run is not None else ()),
-        *(Fact(name, values) for name, values in told.items()),
+        *(Fact(name, values) for name, values in reported.items()),
         Fact("Versions", (", ".join(f"{name} {number}" for name, number in versions.items()),)),
         Fact("Make it again", (_command(context),), is_code=True),
     ]

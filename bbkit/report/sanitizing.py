@@ -81,6 +81,7 @@ _NESTING = re.compile(
 _RUNS = re.compile(r"(<[A-Za-z/!?][^<>]*>)|((?:[^<]++|<(?![A-Za-z/!?]))++)")
 _STYLE_START = re.compile(r"(?i)<style\b[^<>]*>")
 _STYLE_END = re.compile(r"(?i)</style")
+_SCRIPT_LINKS = ("javascript:", "vbscript:", "data:text")
 _ROOM_FOR_NOTE = 60
 _MOST_SHEETS, _MOST_STYLE, _MOST_DEPTH = 20, 500_000, 1_000
 
@@ -158,42 +159,41 @@ def _bound_runs(source: str) -> str:
         text = run[2]
         if text is None or len(text) <= 2 * FULL.characters:
             return run[0]
-        kept = text[: FULL.characters - _ROOM_FOR_NOTE]
+        shown = text[: FULL.characters - _ROOM_FOR_NOTE]
         # Cut between words: half an address or number is not masked.
-        kept = kept[: kept.rfind(" ", -300)] if " " in kept[-300:] else kept
-        return f"{kept}… ({len(text) - len(kept):,} more characters)"
+        shown = shown[: shown.rfind(" ", -300)] if " " in shown[-300:] else shown
+        return f"{shown}… ({len(text) - len(shown):,} more characters)"
 
     return _RUNS.sub(bound, source)
 
 
 def _count_active(source: str) -> Counter[str]:
     """Count what `nh3` will drop; this is only the note, never the guard."""
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for tag, attributes in _TAG.findall(source):
-        if tag.lower() in _ACTIVE:
-            found[_ACTIVE[tag.lower()]] += 1
-        found["event handler"] += len(_HANDLER.findall(attributes))
+        counts[_ACTIVE.get(tag.lower(), "")] += 1
+        counts["event handler"] += len(_HANDLER.findall(attributes))
         addresses = [
-            re.sub(r"[\x00-\x20\"']", "", a).lower() for a in _ADDRESS.findall(html.unescape(attributes))
+            re.sub(r"[\x00-\x20\"']", "", address).lower()
+            for address in _ADDRESS.findall(html.unescape(attributes))
         ]
-        found["script link"] += sum(
-            a.startswith(("javascript:", "vbscript:", "data:text")) for a in addresses
-        )
+        counts["script link"] += sum(address.startswith(_SCRIPT_LINKS) for address in addresses)
         if tag.lower() == "img":
-            found["outside image"] += sum(not a.startswith("data:image/") for a in addresses)
-    return +found
+            counts["outside image"] += sum(not address.startswith("data:image/") for address in addresses)
+    del counts[""]
+    return +counts
 
 
 def _clean_styles(source: str) -> str:
+    """The rules for tables of pandas' Styler, whose ids begin with ``T_``; no other style stays."""
     rules = []
     for block in _style_blocks(source):
         for rule in tinycss2.parse_stylesheet(block, skip_comments=True, skip_whitespace=True):
             if rule.type != "qualified-rule":
                 continue
             selectors = [part.strip() for part in tinycss2.serialize(rule.prelude).split(",")]
-            if not all(re.fullmatch(r"#T_\w+( [\w.:#-]+)*", part) for part in selectors):
-                continue
-            if body := _clean_declarations(rule.content):
+            body = _clean_declarations(rule.content)
+            if body and all(re.fullmatch(r"#T_\w+( [\w.:#-]+)*", selector) for selector in selectors):
                 rules.append(f"{','.join(selectors)}{{{body}}}")
     return "".join(rules)
 
@@ -211,11 +211,11 @@ def _style_blocks(source: str) -> Iterator[str]:
 
 
 def _clean_declarations(content: list[Any]) -> str:
-    kept = []
+    declarations = []
     for item in tinycss2.parse_declaration_list(content, skip_comments=True, skip_whitespace=True):
         if item.type != "declaration" or item.lower_name not in _SHEET_PROPERTIES:
             continue
         value = tinycss2.serialize(item.value).strip()
         if not re.search(r"[<>\\@{};]|url|image-set|expression", value, re.IGNORECASE):
-            kept.append(f"{item.lower_name}:{value}")
-    return ";".join(kept)
+            declarations.append(f"{item.lower_name}:{value}")
+    return ";".join(declarations)
