@@ -17,14 +17,10 @@ from botocore.config import Config
 from bbkit.core.errors import AwsError, BbkitError, CredentialsError
 
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
-
-
 _HOW = (
     "Configure them as for boto3 (such as `aws configure sso` or AWS_PROFILE), "
     "or use a stand-in: `set -a; . DIR/standin.env`."
 )
-
-
 _OPENING = threading.Lock()
 
 
@@ -56,8 +52,13 @@ class Endpoint:
         return f"AWS {f'account {self.account} ' if self.account else ''}in {self.region} ({netloc})"
 
 
+Key = tuple[Any, ...]
+
+
 def client(service: str, region: str | None = None, **options: Any) -> Any:
-    """Make a boto3 client, or take the one made before in the same environment."""
+    """Make a boto3 client, or take the one made before in the same environment; `options` are of botocore's
+    Config, ``retries`` as pairs.
+    """
     with translated(), _OPENING:
         return _client(service, region, tuple(sorted(options.items())), _environment())
 
@@ -65,19 +66,20 @@ def client(service: str, region: str | None = None, **options: Any) -> Any:
 # The keys of both caches are all that boto3 reads its configuration from, so a cached client is always the
 # one that would be made now; making one afresh costs 0.1 s, and a poll of a hundred jobs needs a hundred.
 @functools.lru_cache(maxsize=64)
-def _client(service: str, region: str | None, options: tuple, environment: tuple) -> Any:
+def _client(service: str, region: str | None, options: Key, environment: Key) -> Any:
     session = _session(environment)
     if session.get_credentials() is None:
         raise exceptions.NoCredentialsError
-    return session.client(service, region_name=region, config=Config(**dict(options)))
+    settings = {name: dict(value) if name == "retries" else value for name, value in options}
+    return session.client(service, region_name=region, config=Config(**settings))
 
 
 @functools.lru_cache(maxsize=4)
-def _session(environment: tuple) -> Any:
+def _session(environment: Key) -> Any:
     return boto3.Session()
 
 
-def _environment() -> tuple:
+def _environment() -> Key:
     paths = (
         os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
         os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
@@ -96,7 +98,7 @@ def _changed_at(path: str) -> int:
 def find_endpoint() -> Endpoint:
     """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission)."""
     bedrock = client("bedrock")
-    sts = client("sts", connect_timeout=2, read_timeout=3, retries=_once())
+    sts = client("sts", connect_timeout=2, read_timeout=3, retries=(("total_max_attempts", 1),))
     with translated():
         account = sts.get_caller_identity()["Account"]
     return Endpoint(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
@@ -126,21 +128,20 @@ def find_region() -> str:
             return ""
 
 
-class _Options(dict):
-    # Hashable, to be part of a cache key.
-    def __hash__(self) -> int:  # type: ignore[override]
-        return hash(tuple(sorted(self.items())))
-
-
-def _once() -> _Options:
-    return _Options(total_max_attempts=1)
-
-
 def retry_options() -> dict[str, Any]:
     """Options for `client` that ride out throttling, unless the user has chosen retries already."""
     if os.environ.get("AWS_RETRY_MODE") or os.environ.get("AWS_MAX_ATTEMPTS"):
         return {}
-    return {"retries": _Options(mode="standard", total_max_attempts=6)}
+    return {"retries": (("mode", "standard"), ("total_max_attempts", 6))}
+
+
+def iter_pages(
+    service: str, operation: str, *, region: str | None = None, **request: Any
+) -> Iterator[dict[str, Any]]:
+    """Every page of a call that lists."""
+    pages = client(service, region).get_paginator(operation).paginate(**request)
+    with translated():
+        yield from pages
 
 
 @contextlib.contextmanager
@@ -167,8 +168,8 @@ def translated() -> Iterator[None]:
     except exceptions.InvalidEndpointConfigurationError as error:
         raise AwsError(f"{error} Unset AWS_BEARER_TOKEN_BEDROCK to talk to a stand-in.") from error
     except exceptions.ParamValidationError as error:
-        said = " ".join(str(error).split())
-        raise AwsError(f"{said} Correct the parameter.", "ParamValidation") from error
+        report = " ".join(str(error).split())
+        raise AwsError(f"{report} Correct the parameter.", "ParamValidation") from error
     except (
         exceptions.HTTPClientError,
         exceptions.ConnectionError,
@@ -180,21 +181,21 @@ def translated() -> Iterator[None]:
         ) from error
 
 
+_DENIED = "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs."
+_REDIRECTED = "The bucket is in another region; use one in the region of the job."
 _REMEDIES = {
-    "AccessDenied": "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs.",
-    "403": "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs.",
+    "AccessDenied": _DENIED,
+    "403": _DENIED,
     "NoSuchBucket": "Make the bucket in the job's region, or correct its name.",
     "NoSuchKey": "Look whether the object was deleted or is in another place.",
     "404": "Look whether the object or bucket was deleted or is in another place.",
     "ResourceNotFound": "Look whether it belongs to another account or region.",
     "ServiceQuotaExceeded": "Wait for jobs to end, or ask for a higher quota.",
     "Throttling": "Try again in a minute, or set AWS_RETRY_MODE and AWS_MAX_ATTEMPTS for more patience.",
-    "PermanentRedirect": "The bucket is in another region; use one in the region of the job.",
-    "301": "The bucket is in another region; use one in the region of the job.",
+    "PermanentRedirect": _REDIRECTED,
+    "301": _REDIRECTED,
     "Validation": "Correct what it names.",
 }
-
-
 _BAD_CREDENTIALS = (
     "ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch",
     "InvalidAccessKeyId", "RequestExpired", "AuthFailure", "IncompleteSignature",
@@ -204,13 +205,13 @@ _BAD_CREDENTIALS = (
 
 def _refused(error: Any) -> BbkitError:
     code = str(error.response.get("Error", {}).get("Code", ""))
-    said = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
+    message = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
     short = code.removesuffix("Exception")
     if short in _BAD_CREDENTIALS:
-        return CredentialsError(f"AWS does not accept the credentials ({code}: {said}). {_HOW}")
-    text = f"AWS refused {error.operation_name}: {code}{f', {said}' if said else ''}."
+        return CredentialsError(f"AWS does not accept the credentials ({code}: {message}). {_HOW}")
+    text = f"AWS refused {error.operation_name}: {code}{f', {message}' if message else ''}."
     remedy = _REMEDIES.get(short, "")
-    if "Cross-account pass role" in said:
+    if "Cross-account pass role" in message:
         remedy = "Use a role of the account that the jobs run in: run.change(role_arn=...)."
     return AwsError(f"{text} {remedy}".rstrip(), code)
 

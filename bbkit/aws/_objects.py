@@ -2,8 +2,6 @@
 
 import contextlib
 import json
-import os
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -11,9 +9,9 @@ from typing import Any, BinaryIO, NamedTuple
 import boto3
 from botocore import exceptions
 
-from bbkit.aws._clients import client, translated
+from bbkit.aws._clients import client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
-from bbkit.core.files import file_sha256, write_text
+from bbkit.core.files import file_sha256, replacing, write_text
 
 _SHA256 = "bbkit-sha256"
 
@@ -38,18 +36,17 @@ def split_s3_uri(uri: str) -> tuple[str, str]:
 def list_objects(uri: str) -> Iterator[S3Object]:
     """List every object whose key begins with the URI's, over all pages."""
     bucket, prefix = split_s3_uri(uri)
-    pages = client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    with translated():
-        for page in pages:
-            for item in page.get("Contents", ()):
-                yield S3Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
+    for page in iter_pages("s3", "list_objects_v2", Bucket=bucket, Prefix=prefix):
+        for item in page.get("Contents", ()):
+            yield S3Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
 
 def open_object(uri: str) -> BinaryIO:
     """Open an object for reading in chunks, without downloading it first."""
     bucket, key = split_s3_uri(uri)
     with translated():
-        return client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+        body: BinaryIO = client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+        return body
 
 
 def read_object(uri: str) -> bytes:
@@ -62,7 +59,7 @@ def _head(uri: str) -> dict[str, Any] | None:
     bucket, key = split_s3_uri(uri)
     try:
         with translated():
-            return client("s3").head_object(Bucket=bucket, Key=key)
+            return dict(client("s3").head_object(Bucket=bucket, Key=key))
     except AwsError as error:
         if error.code in ("404", "NoSuchKey", "NotFound"):
             return None
@@ -106,14 +103,10 @@ def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None]
     if _is_complete(path, note, present["ContentLength"], etag):
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
+    with replacing(path) as partial:
         with translated(), _transfer_errors():
             client("s3").download_file(bucket, key, str(partial), Callback=progress)
         write_text(note, json.dumps({"etag": etag, "sha256": file_sha256(partial)}))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return True
 
 
@@ -122,7 +115,7 @@ def _is_complete(path: Path, note: Path, size: int, etag: str) -> bool:
         if path.stat().st_size != size:
             return False
         known = json.loads(note.read_text())
-        return known["etag"] == etag and known["sha256"] == file_sha256(path)
+        return bool(known["etag"] == etag and known["sha256"] == file_sha256(path))
     except (OSError, ValueError, KeyError):
         return False
 
@@ -136,7 +129,9 @@ def _transfer_errors() -> Iterator[None]:
         cause = error.__context__ or error.__cause__
         if isinstance(cause, exceptions.ClientError | exceptions.BotoCoreError):
             raise cause from error
-        raise AwsError(f"{error} Try again.") from error
+        raise AwsError(
+            f"The transfer broke off: {str(error).rstrip('.')}. Run it again; what is complete is left alone."
+        ) from error
 
 
 def delete_objects(uris: Iterable[str]) -> int:
@@ -145,13 +140,12 @@ def delete_objects(uris: Iterable[str]) -> int:
     for uri in uris:
         bucket, key = split_s3_uri(uri)
         keys.setdefault(bucket, []).append(key)
-    deleted = 0
     for bucket, names in keys.items():
         for start in range(0, len(names), 1000):
-            some = names[start : start + 1000]
+            objects = [{"Key": name} for name in names[start : start + 1000]]
             with translated():
                 answer = client("s3").delete_objects(
-                    Bucket=bucket, Delete={"Objects": [{"Key": name} for name in some], "Quiet": True}
+                    Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
                 )
             if errors := answer.get("Errors"):
                 first = errors[0]
@@ -160,5 +154,4 @@ def delete_objects(uris: Iterable[str]) -> int:
                     f"{first.get('Message')}). Grant s3:DeleteObject.",
                     str(first.get("Code", "")),
                 )
-            deleted += len(some)
-    return deleted
+    return sum(map(len, keys.values()))

@@ -21,7 +21,7 @@ def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict
         answer = client("bedrock-runtime", **options).invoke_model(
             modelId=model_id, body=json.dumps(body).encode(), contentType="application/json"
         )
-        return json.loads(answer["body"].read())
+        return dict(json.loads(answer["body"].read()))
 
 
 def converse(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def converse(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str
     with translated():
         answer = client("bedrock-runtime", **options).converse(modelId=model_id, **request)
     answer.pop("ResponseMetadata", None)
-    return json.loads(json.dumps(answer, default=_as_json))
+    return dict(json.loads(json.dumps(answer, default=_as_json)))
 
 
 def _blobs(value: Any, shape: Any) -> Any:
