@@ -14,7 +14,7 @@ from bbkit.core.collected import Collected
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
 from bbkit.core.text import count_noun, name_some, share_of
-from bbkit.diagnostics.answers import finding_on, iter_contents, iter_stops, shorten
+from bbkit.diagnostics.answers import finding_on, iter_answers, shorten
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -92,8 +92,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         *_missing(outputs, collected.jobs),
         *_pending(outputs, collected.unsent),
         *_errored(outputs),
-        *iter_stops(outputs),
-        *iter_contents(outputs),
+        *iter_answers(outputs),
         *_reported(outputs),
         *_unmatched(collected.numbers),
         *_disagreements(collected.manifests),
@@ -172,12 +171,23 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
             f"Every record errored ({len(errored):,}); a job ends Completed all the same.",
             "Look at one record in full before sending any again.",
         )
-    codes, folded = errored["error_code"].fillna("no code"), fold_messages(errored["error_message"])
-    kinds = errored.groupby([codes, folded.fillna("no message")], sort=False).ngroup().to_numpy()
+    errored = errored.fillna({"error_code": "no code", "error_message": "no message"})
+    kinds = errored.groupby(["error_code", fold_messages(errored["error_message"])], sort=False).ngroup()
     counts = np.bincount(kinds)
     most = np.argsort(-counts, kind="stable")[:MOST_ERRORS]
     for kind in most.tolist():
-        yield _one_kind(errored[kinds == kind], len(outputs))
+        alike = errored[kinds == kind]
+        code, message = alike[["error_code", "error_message"]].iloc[0]
+        again = code in RETRYABLE
+        yield finding_on(
+            alike,
+            "error",
+            "errored",
+            f"{share_of(len(alike), len(outputs), 'record')} errored "
+            f"{'without a code' if code == 'no code' else f'with {code}'} (accepted: 0"
+            f"{', worth sending again' if again else ''}): {shorten(message, 200)!r}.",
+            _RETRY if again else _REMEDIES.get(code, "Look at one record in full before sending it again."),
+        )
     if others := len(errored) - int(counts[most].sum()):
         yield Finding(
             "error",
@@ -186,22 +196,6 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
             "See outputs.query(\"outcome == 'errored'\") and charts.errors(outputs).",
             count=others,
         )
-
-
-def _one_kind(alike: pd.DataFrame, total: int) -> Finding:
-    """Say how many records errored in one way, and what is to be done about it."""
-    code, message = (alike[name].iloc[0] for name in ("error_code", "error_message"))
-    code = "" if pd.isna(code) else code
-    remedy = _REMEDIES.get(code, "Look at one record in full before sending it again.")
-    text = shorten("no message" if pd.isna(message) else message, 200)
-    return finding_on(
-        alike,
-        "error",
-        "errored",
-        f"{share_of(len(alike), total, 'record')} errored {f'with {code}' if code else 'without a code'} "
-        f"(accepted: 0{', worth sending again' if code in RETRYABLE else ''}): {text!r}.",
-        _RETRY if code in RETRYABLE else remedy,
-    )
 
 
 def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:

@@ -35,31 +35,26 @@ def shorten(text: str, most: int) -> str:
     return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
-def iter_stops(outputs: pd.DataFrame) -> Iterator[Finding]:
+def iter_answers(outputs: pd.DataFrame) -> Iterator[Finding]:
+    """What is to be said of the answers of a frame."""
     answers = outputs[outputs["outcome"] == "succeeded"]
-    if answers.empty:
-        return
     yield from _cut_off(answers)
-    filtered = answers[answers["stop_reason"] == "content_filter"]
-    if len(filtered):
+    yield from _unusual_stops(answers)
+    texts = answers[~answers["family"].isin(_EMBEDDINGS)]
+    unread = texts[texts["family"].isna()]
+    if len(unread):
         yield finding_on(
-            filtered,
+            unread,
             "warning",
-            "content_filter",
-            f"{share_of(len(filtered), len(answers), 'answer', 'were')} refused or filtered (threshold: 1).",
-            "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
+            "unknown_shape",
+            f"{share_of(len(unread), len(texts), 'answer', 'have')} a shape that no family has "
+            "(threshold: 1); their text is not read.",
+            "See them whole: collect_outputs(..., with_columns=['model_output']).",
         )
-    odd = answers[answers["stop_reason"].isin(["error", "cancelled", "other"])]
-    if len(odd):
-        words = odd["stop_reason_raw"].value_counts()
-        yield finding_on(
-            odd,
-            "warning",
-            "stop_reason",
-            f"{share_of(len(odd), len(answers), 'answer')} ended in an unusual way (threshold: 1): "
-            f"{name_some(words.index)}.",
-            "Read some before using them: stop_reason is error, cancelled or other.",
-        )
+    known = texts[texts["family"].notna()]
+    yield from _empty(known)
+    yield from _alike(known)
+    yield from _lengths(known)
 
 
 def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
@@ -87,24 +82,26 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     )
 
 
-def iter_contents(outputs: pd.DataFrame) -> Iterator[Finding]:
-    answers = outputs[(outputs["outcome"] == "succeeded") & ~outputs["family"].isin(_EMBEDDINGS)]
-    if answers.empty:
-        return
-    unread = answers[answers["family"].isna()]
-    if len(unread):
+def _unusual_stops(answers: pd.DataFrame) -> Iterator[Finding]:
+    filtered = answers[answers["stop_reason"] == "content_filter"]
+    if len(filtered):
         yield finding_on(
-            unread,
+            filtered,
             "warning",
-            "unknown_shape",
-            f"{share_of(len(unread), len(answers), 'answer', 'have')} a shape that no family has "
-            "(threshold: 1); their text is not read.",
-            "See them whole: collect_outputs(..., with_columns=['model_output']).",
+            "content_filter",
+            f"{share_of(len(filtered), len(answers), 'answer', 'were')} refused or filtered (threshold: 1).",
+            "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
         )
-    known = answers[answers["family"].notna()]
-    yield from _empty(known)
-    yield from _alike(known)
-    yield from _lengths(known)
+    odd = answers[answers["stop_reason"].isin(["error", "cancelled", "other"])]
+    if len(odd):
+        yield finding_on(
+            odd,
+            "warning",
+            "stop_reason",
+            f"{share_of(len(odd), len(answers), 'answer')} ended in an unusual way (threshold: 1): "
+            f"{name_some(odd['stop_reason_raw'].value_counts().index)}.",
+            "Read some before using them: stop_reason is error, cancelled or other.",
+        )
 
 
 def _empty(answers: pd.DataFrame) -> Iterator[Finding]:

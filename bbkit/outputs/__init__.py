@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, no_column
+from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
 from bbkit.core.text import count_noun, name_some
 from bbkit.outputs.accounts import NUMBERS, account
 from bbkit.outputs.accounts import accounting as accounting
@@ -203,8 +203,7 @@ def _source_table(groups: Sequence[Group], names: Sequence[str]) -> pd.DataFrame
     if len(tables) != len(groups):
         raise InputError("source_columns needs runs that keep their source table (Run.create(source=...)).")
     for table in tables:
-        if unknown := [name for name in names if name not in table.columns]:
-            raise no_column(unknown, table.columns, "", "source")
+        require_columns(table, names, "Name some of these.", "source")
     whole = pd.concat([table[list(names)] for table in tables])
     whole = whole[~whole.index.duplicated()]
     return whole.rename(columns={name: f"source.{name}" for name in names})

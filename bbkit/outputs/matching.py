@@ -32,10 +32,8 @@ def match_lines(
     rows = np.flatnonzero(sent)
     succeeded = lines["succeeded"].to_numpy()
     rows = rows[np.lexsort((rows, ~succeeded[rows], submissions[file[rows]], key[rows]))]
-    same = np.zeros(len(rows), bool)
-    same[1:] = (key[rows][1:] == key[rows][:-1]) & (
-        submissions[file[rows]][1:] == submissions[file[rows]][:-1]
-    )
+    submission, same = submissions[file[rows]], np.zeros(len(rows), bool)
+    same[1:] = (key[rows][1:] == key[rows][:-1]) & (submission[1:] == submission[:-1])
     kept = rows[~same]
     absent = np.flatnonzero(~np.isin(member_key, key[kept]))
 

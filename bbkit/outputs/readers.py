@@ -75,27 +75,6 @@ def _kinds(extras: tuple[str, ...]) -> dict[str, pa.DataType]:
     return LINE_COLUMNS | {name: EXTRA_COLUMNS[name] for name in extras}
 
 
-def read_lines(
-    path: str | Path,
-    *,
-    start: int = 0,
-    end: int | None = None,
-    extras: tuple[str, ...] = (),
-    heads: bool = False,
-) -> Iterator[LineBatch]:
-    r"""Read the lines of an output file that begin within a range of bytes, a batch at a time."""
-    builder = _BatchBuilder(extras, heads)
-    with Path(path).open("rb", buffering=_BLOCK) as stream:
-        offset = 0
-        if start:
-            stream.seek(start - 1)
-            offset = start - 1 + len(stream.readline())
-        last = sys.maxsize if end is None else end
-        while not builder.is_last:
-            offset = builder.fill(stream, offset, last)
-            yield builder.take()
-
-
 _FILLED = ("record_id", "offset", "max_tokens", "family", *Answer._fields[:7])
 
 
@@ -319,14 +298,29 @@ def _read_part(file: OutputFile, start: int, end: int | None, extras: tuple[str,
     return LineBatch(*map(pa.concat_tables, zip(*batches, strict=True)))
 
 
+def _read_lines(
+    path: str | Path, start: int, end: int | None, extras: tuple[str, ...], *, heads: bool
+) -> Iterator[LineBatch]:
+    """Read the lines of a local file that begin within a range of bytes, a batch at a time."""
+    builder = _BatchBuilder(extras, heads)
+    with Path(path).open("rb", buffering=_BLOCK) as stream:
+        offset = 0
+        if start:
+            stream.seek(start - 1)
+            offset = start - 1 + len(stream.readline())
+        while not builder.is_last:
+            offset = builder.fill(stream, offset, sys.maxsize if end is None else end)
+            yield builder.take()
+
+
 def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> Iterator[LineBatch]:
     if file.is_local:
-        yield from read_lines(file.path, start=start, end=end, extras=extras)
+        yield from _read_lines(file.path, start, end, extras, heads=False)
         return
     with tempfile.TemporaryDirectory(prefix="bbkit-") as folder:
         path = Path(folder) / "lines"
         aws.download_file(file.path, path)
-        yield from read_lines(path, extras=extras, heads=True)
+        yield from _read_lines(path, 0, None, extras, heads=True)
 
 
 def _read_manifest(path: str) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from bbkit import aws
+from bbkit import __version__, aws
 from bbkit.core.errors import InputError
 from bbkit.core.frames import MANIFEST, require_columns
 from bbkit.core.text import name_some
@@ -79,7 +79,7 @@ class Group:
         paths = [*(file.path for file in self.files), *map(str, self.sent_paths)]
         stats = [(stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, paths)]
         expected = [(batch.meta, batch.absent) for batch in self.batches or ()]
-        return json.dumps([[file.meta for file in self.files], stats, expected])
+        return json.dumps([__version__, [file.meta for file in self.files], stats, expected])
 
 
 def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None) -> list[Group]:
