@@ -1,7 +1,11 @@
-"""What answers cost, after: per record, group, attempt and tier, against the manifest and the estimate."""
+"""What answers cost: before, as an estimate with its range, and after, from the tokens that came back.
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+`estimates` forecasts the tokens of records (`token_forecasts`), prices them and keeps a budget. `rows` prices
+every row of the tidy frame, `comparisons` lays jobs beside their manifests and the whole beside its estimate,
+and `totals` adds up by group. A price or token that is not known is NA with its reason, never 0.
+"""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +14,10 @@ import pandas as pd
 from bbkit.catalog.prices import Prices, load_prices
 from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_column, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_column, no_column, require_columns
 from bbkit.core.text import count_noun
-from bbkit.costs.budgets import check_budget
-from bbkit.costs.comparisons import (
-    COMPARISON_COLUMNS,
-    MANIFEST_COLUMNS,
-    compare_costs,
-    reconcile_manifests,
-    rows_by_manifest,
-)
-from bbkit.costs.estimates import CostEstimate, estimate_cost
+from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
+from bbkit.costs.estimates import CostedRun, CostEstimate, check_budget, estimate_cost
 from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_by_manifest, price_rows
 from bbkit.costs.totals import Cost
 from bbkit.costs.views import STANDIN_NOTE
@@ -74,44 +71,36 @@ def cost_of(
         to group by that is not there.
     """
     columns = [by] if isinstance(by, str) and by else list(by)
-    run = None if isinstance(run_or_outputs, pd.DataFrame) else _as_run(run_or_outputs)
+    run = _as_run(run_or_outputs)
     if run is None:
-        outputs = run_or_outputs
-        collected = Collected.of(outputs)
-        known, standin = load_prices(prices or collected.price_file), collected.is_standin
+        outputs, collected = run_or_outputs, Collected.of(run_or_outputs)
+        known, is_standin = load_prices(prices or collected.price_file), collected.is_standin
     else:
         outputs = _read_outputs(run, columns)
         known = load_prices(prices or run.price_file)
         model_id, region = model_id or run.model_id, region or run.endpoint.region
-        standin = run.endpoint.is_standin
+        is_standin = run.endpoint.is_standin
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
     require_columns(outputs, ("outcome", "model_id", *TOKENS[:2]))
-    kept = _named(columns, outputs)
+    groups = _group_columns(columns, outputs)
     media = run is None or _may_hold_media(run)
-    rows = price_rows(outputs, known, model_id=model_id, region=region, keep=kept, media=media)
+    rows = price_rows(outputs, known, model_id=model_id, region=region, keep=groups, media=media)
     manifests = as_frame([], MANIFEST_COLUMNS)
     if run is not None:
         text = not run.family or get_family(run.family).kind == "text"
         manifests = reconcile_manifests(run.folder, rows, known, text=text)
         rows = mark_by_manifest(rows, manifests.dropna(subset="cost_usd")["job_arn"])
-    cost = Cost(
+    return Cost(
         rows=rows,
         manifests=manifests,
-        comparison=as_frame([], COMPARISON_COLUMNS),
         estimate=estimate,
-        notes=tuple(_notes(rows, known, region, manifests, standin)),
-        groups=tuple(kept) or ("attempt", "tier"),
-        is_standin=standin,
+        notes=(*_notes(rows, known, region, manifests), *([STANDIN_NOTE] if is_standin else [])),
+        groups=tuple(groups) or ("attempt", "tier"),
+        is_standin=is_standin,
     )
-    if not estimate:
-        return cost
-    ledger, told = rows[rows["state"] == "priced"], rows_by_manifest(manifests)
-    if len(told):
-        ledger = pd.concat([ledger, told.reindex(columns=ledger.columns)], ignore_index=True)
-    return replace(cost, comparison=compare_costs(ledger, cost.numbers, estimate))
 
 
-def _may_hold_media(run: Any) -> bool:
+def _may_hold_media(run: CostedRun) -> bool:
     """Whether a record of a run may hold an image; looked for only where one is priced by the piece."""
     if EMBEDS_IMAGES not in run.model_id:
         return False
@@ -119,78 +108,68 @@ def _may_hold_media(run: Any) -> bool:
     return not written or any(estimate_tokens(file.path, run.model_id).media for file in written)
 
 
-def _as_run(given: Any) -> Any:
-    if hasattr(given, "record_files"):
+def _as_run(given: Any) -> CostedRun | None:
+    """A run, or None for a frame; anything else is refused."""
+    if isinstance(given, pd.DataFrame):
+        return None
+    if isinstance(given, CostedRun):
         return given
     if isinstance(given, str | Path) and (Path(given) / "run.json").is_file():
         raise InputError(f"{str(given)!r} is the folder of a run. Pass Run.open({str(given)!r}).")
     raise InputError(f"cost_of takes a Run or the frame of collect_outputs, not {type(given).__name__}.")
 
 
-def _read_outputs(run: Any, columns: Iterable[str]) -> pd.DataFrame:
+def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
     """The answers of every attempt, as `collect_outputs` kept them, with columns of the source."""
     folder = run.folder / "outputs.parquet"
     if not folder.is_dir():
         raise InputError(
             f"The outputs of run {run.name!r} were not collected yet. Call collect_outputs(run) first."
         )
-    wanted = [name for name in columns if name in OUTPUT_COLUMNS]
-    outputs = pd.read_parquet(
-        folder, columns=list(dict.fromkeys([*_COLUMNS, *wanted])), dtype_backend="numpy_nullable"
-    )
-    asked = [name.removeprefix("source.") for name in columns if name not in outputs.columns]
-    if asked:
-        source = run.read_source()
-        if source is None or any(name not in source.columns for name in asked):
-            raise InputError(
-                f"Neither the outputs nor the source of run {run.name!r} have a column {asked[0]!r}."
-            )
-        for name in asked:
-            outputs[f"source.{name}"] = source[name].reindex(outputs["record_id"]).to_numpy()
+    wanted = dict.fromkeys([*_COLUMNS, *(name for name in columns if name in OUTPUT_COLUMNS)])
+    outputs = pd.read_parquet(folder, columns=list(wanted), dtype_backend="numpy_nullable")
+    missing = [name.removeprefix("source.") for name in columns if name not in outputs.columns]
+    source = run.read_source() if missing else None
+    for name in missing:
+        if source is None or name not in source.columns:
+            known = [*OUTPUT_COLUMNS, *(() if source is None else source.columns)]
+            raise no_column([name], known, "Group by one of these.", f"output or source of run {run.name!r}")
+        outputs[f"source.{name}"] = source[name].reindex(outputs["record_id"]).to_numpy()
     return outputs
 
 
-def _named(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
-    named = []
+def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
+    names = []
     for name in columns:
         column = find_column(outputs, name)
         if column is None:
-            raise InputError(
-                f"The frame has no column {name!r}; it has {', '.join(map(str, outputs.columns))}."
-            )
+            raise no_column([name], outputs.columns, "Group by one of these.")
         if column in (*TOKENS, *AMOUNTS):
             raise InputError(f"{column!r} is what is added up; group by another column.")
-        named.append(column)
-    return named
+        names.append(column)
+    return names
 
 
-def _notes(
-    rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame, standin: bool
-) -> Iterable[str]:
-    seen: set[str] = set()
-    keys = rows.loc[rows["state"] == "priced", ["model_id", "region", "tier"]].drop_duplicates()
-    told = rows_by_manifest(manifests)[["model_id", "region", "tier"]].drop_duplicates()
-    for model_id, where, tier in [*keys.itertuples(index=False), *told.itertuples(index=False)]:
-        note = prices.find(model_id, where or region, tier).note
-        if note not in seen:
-            seen.add(note)
-            yield note
-    if told := int(manifests["cost_usd"].notna().sum()):
+def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:
+    """Where prices and counts are from, and what is not known."""
+    by_manifest = rows_by_manifest(manifests)
+    priced = pd.concat([rows[rows["state"] == "priced"], by_manifest])[["model_id", "region", "tier"]]
+    calls = priced.drop_duplicates().itertuples(index=False)
+    yield from dict.fromkeys(prices.find(model, where or region, tier).note for model, where, tier in calls)
+    if len(by_manifest):
         yield (
-            f"The lines of {count_noun(told, 'job')} report no tokens; the cost is from the counts of the "
-            "manifest, for the job as a whole."
+            f"The lines of {count_noun(len(by_manifest), 'job')} report no tokens; the cost is from the "
+            "counts of the manifest, for the job as a whole."
         )
-    off = manifests[
-        (manifests["input_tokens"] != manifests["manifest_input_tokens"]).fillna(False)
-        | (manifests["output_tokens"] != manifests["manifest_output_tokens"]).fillna(False)
+    apart = [
+        (manifests[name] != manifests[f"manifest_{name}"]).fillna(False)
+        for name in ("input_tokens", "output_tokens")
     ]
-    if len(off):
-        many = count_noun(len(off), "job")
+    if count := int((apart[0] | apart[1]).sum()):
+        many = count_noun(count, "job")
         yield f"In {many} the manifest counts other tokens than the lines; see .manifests."
     if rows["cache_write_tokens"].gt(0).any():
         yield (
             "Cache writes are costed as those of 5 minutes; those of 1 hour cost more, and outputs do not "
             "tell them apart."
         )
-    if standin:
-        yield STANDIN_NOTE

@@ -1,20 +1,21 @@
-"""What a run may cost, before."""
+"""What a run may cost, before, and a budget that is kept before anything is sent."""
 
-from collections.abc import Collection, Iterable, Iterator
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pandas as pd
 
 from bbkit import aws
 from bbkit.catalog.prices import Price, load_prices
-from bbkit.core.errors import FamilyError, InputError
+from bbkit.core.errors import BudgetError, FamilyError, InputError
 from bbkit.core.frames import as_frame
 from bbkit.core.text import count_noun, name_some
-from bbkit.costs.outlooks import Outlook, Part
-from bbkit.costs.views import STANDIN_OUTLOOK, format_usd, show_cost
+from bbkit.costs.token_forecasts import JobTokens, TokenForecast
+from bbkit.costs.views import STANDIN_ESTIMATE, format_usd, show_cost
 from bbkit.families import family_of, get_family
 from bbkit.records import TokenEstimate, estimate_tokens
 
@@ -40,6 +41,24 @@ _CACHE_NOTE = (
 _NO_CACHE_NOTE = (
     "Some records mark a part to be cached; no price of cache writes is known, and none is in it."
 )
+
+
+@runtime_checkable
+class CostedRun(Protocol):
+    """What is read of a `bbkit.Run`, which is of a room above this one."""
+
+    name: str
+    folder: Path
+    model_id: str
+    family: str
+    price_file: str
+    endpoint: Any
+
+    def record_files(self, attempt: int | None = None) -> Sequence[Any]:
+        """The files that were written, each with ``path, job, attempt, bytes``."""
+
+    def read_source(self) -> pd.DataFrame | None:
+        """The rows the records were made of, by record_id."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +93,26 @@ class CostEstimate:
     @property
     def numbers(self) -> dict[str, Any]:
         """Totals by name; an amount that is not known for every job is None."""
-        return {
-            name: _whole_sum(self.table[name]) for name in ESTIMATE_COLUMNS if name not in ("job", "attempt")
-        }
+        return {name: self._total(name) for name in ESTIMATE_COLUMNS if name not in ("job", "attempt")}
+
+    def _total(self, name: str) -> float | None:
+        column = self.table[name]
+        return None if column.isna().any() else column.sum().item()
 
     @property
     def cost_usd(self) -> float | None:
         """Expected USD in batch; None when not known."""
-        return self.numbers["cost_usd"]
+        return self._total("cost_usd")
 
     @property
     def cost_low_usd(self) -> float | None:
         """Low end of the range in USD; None when not known."""
-        return self.numbers["cost_low_usd"]
+        return self._total("cost_low_usd")
 
     @property
     def cost_high_usd(self) -> float | None:
         """High end of the range in USD; None when not known."""
-        return self.numbers["cost_high_usd"]
+        return self._total("cost_high_usd")
 
     @property
     def sentence(self) -> str:
@@ -105,8 +126,8 @@ class CostEstimate:
         amount = "at least " if total["cost_usd"] is None else "about "
         known = total["cost_low_usd"] if total["cost_usd"] is None else total["cost_usd"]
         span = f"{format_usd(total['cost_low_usd'])} to {format_usd(total['cost_high_usd'])}"
-        beside = format_usd(total["on_demand_usd"])
-        return f"{head}: {amount}{format_usd(known)} in batch ({span}); on demand {beside}."
+        on_demand = format_usd(total["on_demand_usd"])
+        return f"{head}: {amount}{format_usd(known)} in batch ({span}); on demand {on_demand}."
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, *self.notes])
@@ -114,13 +135,6 @@ class CostEstimate:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         numbers = {**self.numbers, "estimate_usd": self.cost_usd, "at_least": int(self.cost_high_usd is None)}
         return show_cost(self.sentence, [("", self.table)], self.notes, numbers)
-
-
-def _whole_sum(column: pd.Series) -> Any:
-    if column.isna().any():
-        return None
-    total = column.sum()
-    return total.item() if hasattr(total, "item") else total
 
 
 def estimate_cost(
@@ -174,64 +188,57 @@ def estimate_cost(
     bbkit.core.errors.RecordsError
         A line that is not a record.
     """
-    _refuse(max_tokens, probe)
-    is_run = hasattr(records_or_run, "record_files")
-    model = model_id or (records_or_run.model_id if is_run else "")
+    _validate(max_tokens, probe)
+    run = records_or_run if isinstance(records_or_run, CostedRun) else None
+    model = model_id or (run.model_id if run else "")
     if not model:
         raise InputError("estimate_cost takes a model_id beside records; only a run knows its own.")
-    name = family or (records_or_run.family if is_run else None)
-    where = region or (records_or_run.endpoint.region if is_run else _region())
-    table_of_prices = load_prices(prices or (records_or_run.price_file if is_run else ""))
-    if is_run:
-        chosen = None if jobs is None else _choose_jobs(records_or_run, jobs)
-        parts = _parts_of_run(records_or_run, attempt, chosen, model, name)
+    name = family or (run.family if run else None)
+    where = region or (run.endpoint.region if run else aws.find_region() or _REGION)
+    known = load_prices(prices or (run.price_file if run else ""))
+    if run:
+        parts = _jobs_of_run(run, attempt, jobs, model, name)
     else:
-        parts = [("", None, estimate_tokens(records_or_run, model, family=name), 0)]
-    batch, on_demand = table_of_prices.find(model, where), table_of_prices.find(model, where, "on_demand")
-    outlook = Outlook(parts, max_tokens, probe, _has_output(model, name))
-    rows = [_row(outlook, part, batch, on_demand) for part in parts]
-    notes = [*outlook.notes, batch.note]
-    if any(tokens.caches for _, _, tokens, _ in parts):
+        parts = [JobTokens("", None, estimate_tokens(records_or_run, model, family=name), 0)]
+    batch, on_demand = known.find(model, where), known.find(model, where, "on_demand")
+    forecast = TokenForecast(parts, max_tokens, probe, _has_output(model, name))
+    notes = [*forecast.notes, batch.note]
+    if any(part.tokens.caches for part in parts):
         notes.append(_CACHE_NOTE if batch.cache_write is not None else _NO_CACHE_NOTE)
-    standin = bool(is_run and records_or_run.endpoint.is_standin)
+    is_standin = bool(run and run.endpoint.is_standin)
     return CostEstimate(
-        table=as_frame(rows, ESTIMATE_COLUMNS),
+        table=as_frame((_row(forecast, part, batch, on_demand) for part in parts), ESTIMATE_COLUMNS),
         model_id=model,
         region=where,
         price=batch,
         on_demand=on_demand,
-        notes=(*notes, *([STANDIN_OUTLOOK] if standin else [])),
-        is_standin=standin,
-        unknown=tuple(_say_unknown(outlook, parts, batch)),
+        notes=(*notes, *([STANDIN_ESTIMATE] if is_standin else [])),
+        is_standin=is_standin,
+        unknown=tuple(_unknowns(forecast, parts, batch)),
     )
 
 
-def _refuse(max_tokens: Any, probe: Any) -> None:
+def _validate(max_tokens: Any, probe: Any) -> None:
     if max_tokens is not None and (not isinstance(max_tokens, Integral) or max_tokens < 1):
         raise InputError(f"max_tokens is {max_tokens!r}. It is a number of tokens from 1, or left out.")
-    if probe is None:
-        return
     columns = probe.columns if isinstance(probe, pd.DataFrame) else ()
-    if not {"input_tokens", "output_tokens"} <= set(columns):
+    if probe is not None and not {"input_tokens", "output_tokens"} <= set(columns):
         raise InputError(
             f"The probe is a {type(probe).__name__} without input_tokens and output_tokens. Pass what "
             "probe_records or collect_outputs returned."
         )
 
 
-def _say_unknown(outlook: Outlook, parts: list[Part], batch: Price) -> Iterator[str]:
+def _unknowns(forecast: TokenForecast, parts: list[JobTokens], batch: Price) -> Iterator[str]:
+    """Why the high end is not known."""
     if not batch.is_known:
         yield batch.reason
-    elif batch.output is None and outlook.text:
+    elif batch.output is None and forecast.text:
         yield f"no price of output tokens of {batch.model_id} is known"
-    if outlook.hides_media:
+    if forecast.hides_media:
         yield "a record carries media, whose tokens are not known before"
-    if any(outlook.output(tokens)[2] is None for _, _, tokens, _ in parts):
+    if any(forecast.outputs(part.tokens)[2] is None for part in parts):
         yield "a record sets no maximum of output tokens"
-
-
-def _region() -> str:
-    return aws.find_region() or _REGION
 
 
 def _has_output(model_id: str, family: str | None) -> bool:
@@ -241,85 +248,115 @@ def _has_output(model_id: str, family: str | None) -> bool:
         return True
 
 
-def _choose_jobs(run: Any, jobs: Any) -> set[str]:
-    """The labels of jobs, of which the table of a dry run has a column."""
-    listed = jobs["job"] if isinstance(jobs, pd.DataFrame) and "job" in jobs.columns else jobs
-    chosen = {listed} if isinstance(listed, str) else set(listed)
-    known = {file.job for file in run.record_files()}
-    if unknown := sorted(map(str, chosen - known)):
-        raise InputError(
-            f"Run {run.name!r} has no job {name_some(unknown)}; it has {name_some(sorted(known))}."
-        )
-    return chosen
-
-
-def _parts_of_run(
-    run: Any, attempt: int | None, chosen: Collection[str] | None, model_id: str, family: str | None
-) -> list[Part]:
+def _jobs_of_run(
+    run: CostedRun, attempt: int | None, labels: Any, model_id: str, family: str | None
+) -> list[JobTokens]:
     """The jobs of a run, each with its tokens and bytes; the files of one job are one part."""
-    jobs: dict[tuple[str, int], list[tuple[TokenEstimate, int]]] = {}
-    files_of_run = run.record_files(attempt)
-    if not files_of_run:
-        written = sorted({file.attempt for file in run.record_files()})
-        if written:
-            has = name_some(map(str, written))
-            raise InputError(f"Run {run.name!r} has no attempt {attempt}; it has {has}.")
+    written = run.record_files()
+    if not written:
         raise InputError(f"Run {run.name!r} has no records. Write them with write_records(records, run).")
-    for file in files_of_run:
-        if chosen is not None and file.job not in chosen:
-            continue
-        tokens = estimate_tokens(file.path, model_id, family=family)
-        jobs.setdefault((file.job, file.attempt), []).append((tokens, file.bytes))
+    files = [file for file in written if attempt in (None, file.attempt)]
+    if not files:
+        known = sorted({file.attempt for file in written})
+        raise InputError(f"Run {run.name!r} has no attempt {attempt}; it has {name_some(known)}.")
+    if labels is not None:
+        listed = labels["job"] if isinstance(labels, pd.DataFrame) and "job" in labels.columns else labels
+        chosen = {listed} if isinstance(listed, str) else set(listed)
+        known = sorted({file.job for file in written})
+        if unknown := sorted(map(str, chosen.difference(known))):
+            raise InputError(f"Run {run.name!r} has no job {name_some(unknown)}; it has {name_some(known)}.")
+        files = [file for file in files if file.job in chosen]
+    jobs: dict[tuple[str, int], list[Any]] = {}
+    for file in files:
+        jobs.setdefault((file.job, file.attempt), []).append(file)
     return [
-        (job, number, _join([tokens for tokens, _ in files]), sum(size for _, size in files))
-        for (job, number), files in jobs.items()
+        JobTokens(
+            job,
+            number,
+            _join([estimate_tokens(file.path, model_id, family=family) for file in parts]),
+            sum(file.bytes for file in parts),
+        )
+        for (job, number), parts in jobs.items()
     ]
 
 
 def _join(parts: list[TokenEstimate]) -> TokenEstimate:
+    names = ("records", "input_tokens", "media", "low", "high", "answers", "caches")
     limits = [part.max_output_tokens for part in parts if part.max_output_tokens is not None]
     return replace(
         parts[0],
-        records=sum(part.records for part in parts),
-        input_tokens=sum(part.input_tokens for part in parts),
-        media=sum(part.media for part in parts),
         max_output_tokens=sum(limits) if len(limits) == len(parts) else None,
-        low=sum(part.low for part in parts),
-        high=sum(part.high for part in parts),
         error=max(part.error for part in parts),
-        answers=sum(part.answers for part in parts),
-        caches=sum(part.caches for part in parts),
+        **{name: sum(getattr(part, name) for part in parts) for name in names},
     )
 
 
-def _row(outlook: Outlook, part: Part, batch: Price, on_demand: Price) -> dict[str, Any]:
-    job, attempt, tokens, _ = part
-    expected = tokens.input_tokens * outlook.scale
-    spread = tokens.error if outlook.spread is None else outlook.spread
-    inputs = (max(0.0, expected * (1 - spread)), expected, expected * (1 + spread))
-    outputs = outlook.output(tokens)
-    dearest = batch
-    if tokens.caches and batch.input is not None:
-        dearest = replace(batch, input=max(batch.input, batch.cache_write or 0.0))
-    prices = (batch, batch, dearest)
-    costs = [_amount(*each) for each in zip(prices, inputs, outputs, strict=True)]
-    if outlook.hides_media:
-        costs[1:] = [None, None]
-    return {
-        "job": job,
-        "attempt": attempt,
-        "records": tokens.records,
-        "input_tokens": round(expected),
-        **dict(zip(
-            ("output_tokens_low", "output_tokens", "output_tokens_high"),
-            (None if value is None else round(value) for value in outputs), strict=True,
-        )),
-        **dict(zip(("cost_low_usd", "cost_usd", "cost_high_usd"), costs, strict=True)),
-        "on_demand_usd": None if outlook.hides_media else _amount(on_demand, expected, outputs[1]),
-    }  # fmt: skip
+def _row(forecast: TokenForecast, part: JobTokens, batch: Price, on_demand: Price) -> dict[str, Any]:
+    low, middle, high = zip(forecast.inputs(part.tokens), forecast.outputs(part.tokens), strict=True)
+    most_expensive = batch
+    if part.tokens.caches and batch.input is not None:
+        most_expensive = replace(batch, input=max(batch.input, batch.cache_write or 0.0))
+    costs = [
+        _cost(price, *tokens)
+        for price, tokens in ((batch, low), (batch, middle), (most_expensive, high), (on_demand, middle))
+    ]
+    if forecast.hides_media:
+        costs[1:] = [None] * 3
+    tokens = [None if value is None else round(value) for value in (middle[0], low[1], middle[1], high[1])]
+    row = (part.job, part.attempt, part.tokens.records, *tokens, *costs)
+    return dict(zip(ESTIMATE_COLUMNS, row, strict=True))
 
 
-def _amount(price: Price, input_tokens: float, output_tokens: float | None) -> float | None:
-    if price.input is None or output_tokens is None or (price.output is None and output_tokens):
-        return None
-    return (input_tokens * price.input + output_tokens * (price.output or 0.0)) / 1e6
+def _cost(price: Price, input_tokens: float, output_tokens: float | None) -> float | None:
+    amounts = None if output_tokens is None else price.usd_of(input_tokens, output_tokens)
+    return None if amounts is None else sum(amounts)
+
+
+def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstimate:
+    """Refuse an estimate whose high end is above the budget, or not known.
+
+    Parameters
+    ----------
+    estimate : CostEstimate
+        What `estimate_cost` gave.
+    budget_usd : float or None
+        USD; None or a negative number is no budget, and then nothing is refused.
+
+    Returns
+    -------
+    CostEstimate
+        The estimate, to look at.
+
+    Raises
+    ------
+    bbkit.core.errors.BudgetError
+        The high end is above `budget_usd`, or cannot be told.
+    bbkit.core.errors.InputError
+        `budget_usd` is not a number.
+    """
+    if not hasattr(estimate, "cost_high_usd"):
+        raise InputError(
+            f"check_budget takes what estimate_cost gave, not {type(estimate).__name__}; what a run did cost "
+            "is past refusing."
+        )
+    if budget_usd is None:
+        return estimate
+    if not isinstance(budget_usd, Real) or math.isnan(budget_usd):
+        raise InputError(
+            f"budget_usd is {budget_usd!r}. It is a number of USD; None or a negative one is no budget."
+        )
+    if budget_usd < 0:
+        return estimate
+    high = estimate.cost_high_usd
+    if high is None:
+        why = ", and ".join(estimate.unknown)
+        raise BudgetError(
+            f"The cost is not known, because {why}; a budget of {format_usd(budget_usd)} cannot be kept. "
+            "Name the price in a file of your own and the maximum in max_tokens, or set no budget."
+        )
+    if high > budget_usd:
+        raise BudgetError(
+            f"The high estimate is {format_usd(high)}, above the budget of {format_usd(budget_usd)}. Send "
+            "fewer records, lower max_tokens, narrow the range with a probe, or raise the budget."
+        )
+    return estimate

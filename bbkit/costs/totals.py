@@ -1,16 +1,18 @@
 """What answers cost in all, by group and at most, and how that is said."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from bbkit.core.errors import InputError
+from bbkit.core.frames import as_frame, require_columns
 from bbkit.core.text import count_noun
-from bbkit.costs.comparisons import rows_by_manifest
+from bbkit.costs.comparisons import COMPARISON_COLUMNS, compare_costs, rows_by_manifest
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import AMOUNTS, TOKENS
-from bbkit.costs.views import format_usd, show_cost, show_usd
+from bbkit.costs.views import format_comparison, format_usd, show_cost
 
 GROUP_COLUMNS = {
     "records": "Int64",
@@ -32,8 +34,6 @@ class Cost:
         One row per answer, columns `COST_ROW_COLUMNS` and those it can be grouped by.
     manifests : pandas.DataFrame
         One row per job with a manifest, columns `MANIFEST_COLUMNS`.
-    comparison : pandas.DataFrame
-        Why the cost differs from the estimate, columns `COMPARISON_COLUMNS`; empty without one.
     estimate : CostEstimate or None
         What was estimated before.
     notes : tuple of str
@@ -46,7 +46,6 @@ class Cost:
 
     rows: pd.DataFrame = field(repr=False)
     manifests: pd.DataFrame = field(repr=False)
-    comparison: pd.DataFrame = field(repr=False)
     estimate: CostEstimate | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ("attempt", "tier")
@@ -56,6 +55,15 @@ class Cost:
     def table(self) -> pd.DataFrame:
         """One row per group, columns the groups and `GROUP_COLUMNS`."""
         return self.by(*self.groups)
+
+    @property
+    def comparison(self) -> pd.DataFrame:
+        """Why the cost differs from the estimate, columns `COMPARISON_COLUMNS`; empty without one."""
+        if self.estimate is None:
+            return as_frame([], COMPARISON_COLUMNS)
+        priced = self.rows[self.rows["state"] == "priced"]
+        ledger = pd.concat([priced, rows_by_manifest(self.manifests)], ignore_index=True)
+        return compare_costs(ledger, self.numbers, self.estimate)
 
     def by(self, *columns: str) -> pd.DataFrame:
         """Add up by any columns of ``.rows``.
@@ -75,27 +83,13 @@ class Cost:
         bbkit.core.errors.InputError
             No column, one that the rows have not, or one of tokens or USD.
         """
-        absent = [name for name in columns if name not in self.rows.columns]
-        if absent:
-            raise InputError(
-                f"The rows have no column {absent[0]!r}; name it in cost_of(..., by={absent[0]!r}). "
-                f"{self._say_columns()}"
-            )
         if not columns:
-            raise InputError(f"by() takes the name of a column, such as 'attempt'. {self._say_columns()}")
-        amounts = [name for name in columns if name in (*TOKENS, *AMOUNTS)]
-        if amounts:
+            known = ", ".join(map(str, self.rows.columns))
+            raise InputError(f"by() takes the name of a column, such as 'attempt'. The rows have {known}.")
+        require_columns(self.rows, columns, f"Name it in cost_of(..., by={columns[0]!r}).", "table of rows")
+        if amounts := [name for name in columns if name in (*TOKENS, *AMOUNTS)]:
             raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
-        state = self.rows["state"]
-        counted = self.rows[[*columns, *TOKENS, *AMOUNTS]].assign(
-            records=1, answered=state != "no answer", unpriced=state == "unpriced"
-        )
-        told = rows_by_manifest(self.manifests)
-        if len(told):
-            # A manifest's counts are in the group of its job; no column of the source parts them.
-            told = told.reindex(columns=counted.columns).assign(records=0, answered=0, unpriced=0)
-            counted = pd.concat([counted.astype(dict.fromkeys(columns, object)), told], ignore_index=True)
-        groups = counted.groupby(list(columns), dropna=False, sort=False, observed=True)
+        groups = self._counted(columns).groupby(list(columns), dropna=False, sort=False, observed=True)
         counts = groups[["records", "answered", "unpriced"]].sum()
         table = counts.join(groups[[*TOKENS, *AMOUNTS]].sum(min_count=1)).reset_index()
         table = table.astype(GROUP_COLUMNS)
@@ -104,8 +98,18 @@ class Cost:
             table[name] = table[name].mask(empty & table[name].isna(), 0)
         return table.sort_values("cost_usd", ascending=False, kind="stable", ignore_index=True)
 
-    def _say_columns(self) -> str:
-        return f"The rows have {', '.join(map(str, self.rows.columns))}."
+    def _counted(self, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """What is added up of every answer, and of every job that a manifest costs as a whole."""
+        state = self.rows["state"]
+        counted = self.rows[[*columns, *TOKENS, *AMOUNTS]].assign(
+            records=1, answered=state != "no answer", unpriced=state == "unpriced"
+        )
+        jobs = rows_by_manifest(self.manifests)
+        if jobs.empty:
+            return counted
+        # A manifest's counts are in the group of its job; no column of the source parts them.
+        jobs = jobs.reindex(columns=counted.columns).assign(records=0, answered=0, unpriced=0)
+        return pd.concat([counted.astype(dict.fromkeys(columns, object)), jobs], ignore_index=True)
 
     def dearest(self, n: int = 10) -> pd.DataFrame:
         """The answers that cost most.
@@ -125,11 +129,9 @@ class Cost:
     @property
     def unpriced(self) -> pd.DataFrame:
         """Why answers have no cost: one row per reason, ``reason, records``."""
-        left = self.rows.loc[self.rows["state"] == "unpriced", "reason"]
-        counts = left.astype("string").value_counts()
-        return pd.DataFrame({"reason": counts.index, "records": counts.to_numpy()}).astype(
-            {"reason": "string", "records": "Int64"}
-        )
+        reasons = self.rows.loc[self.rows["state"] == "unpriced", "reason"].astype("string")
+        counts = reasons.value_counts().rename_axis("reason").reset_index(name="records")
+        return counts.astype({"reason": "string", "records": "Int64"})
 
     def describe_unpriced(self) -> str:
         """Why answers have no cost, each reason with its count where there are several.
@@ -139,35 +141,33 @@ class Cost:
         str
             The reasons, the most frequent first; ``""`` when every cost is known.
         """
-        left = self.unpriced
-        said = [
-            reason if len(left) == 1 else f"{reason} ({count:,})"
-            for reason, count in left.head(3).itertuples(index=False)
+        unpriced = self.unpriced
+        reasons = [
+            reason if len(unpriced) == 1 else f"{reason} ({count:,})"
+            for reason, count in unpriced.head(3).itertuples(index=False)
         ]
-        rest = int(left["records"].iloc[3:].sum())
-        return "; ".join([*said, *([f"other reasons ({rest:,})"] if rest else [])])
+        if others := int(unpriced["records"].iloc[3:].sum()):
+            reasons.append(f"other reasons ({others:,})")
+        return "; ".join(reasons)
 
     @property
     def numbers(self) -> dict[str, Any]:
         """Totals by name; ``at_least`` is 1 when the cost of an answer is not known."""
-        state, told = self.rows["state"], rows_by_manifest(self.manifests)
-        unpriced = int((state == "unpriced").sum())
-        sums = {}
-        for name in (*TOKENS, *AMOUNTS):
-            parts = [self.rows[name].sum(min_count=1)]
-            parts += [told[name].sum(min_count=1)] if name in told.columns else []
-            known = [part.item() for part in parts if not pd.isna(part)]
-            sums[name] = sum(known) if known else None
+        counted = self._counted()
+        sums = {name: counted[name].sum(min_count=1) for name in (*TOKENS, *AMOUNTS)}
+        totals = {name: int(counted[name].sum()) for name in ("records", "answered", "unpriced")}
         return {
-            "records": len(state), "answered": int((state != "no answer").sum()), "unpriced": unpriced,
-            **sums, "at_least": int(unpriced > 0),
+            **totals,
+            **{name: None if pd.isna(total) else total.item() for name, total in sums.items()},
+            "at_least": int(totals["unpriced"] > 0),
             "estimate_usd": self.estimate.cost_usd if self.estimate else None,
-        }  # fmt: skip
+        }
 
     @property
     def cost_usd(self) -> float | None:
         """USD of all answers whose cost is known; None when none is."""
-        return self.numbers["cost_usd"]
+        total: float | None = self.numbers["cost_usd"]
+        return total
 
     @property
     def sentence(self) -> str:
@@ -196,9 +196,9 @@ class Cost:
         return "\n".join([self.sentence, *self.notes])
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        tables = [("", self.table)]
-        if len(self.comparison):
-            tables.append(("Against the estimate", show_usd(self.comparison, "cost in USD")))
+        tables, comparison = [("", self.table)], self.comparison
+        if len(comparison):
+            tables.append(("Against the estimate", format_comparison(comparison)))
         if len(self.unpriced):
             tables.append(("Cost not known", self.unpriced))
         return show_cost(self.sentence, tables, self.notes, self.numbers)
