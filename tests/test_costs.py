@@ -356,6 +356,8 @@ def test_a_budget_is_a_number(budget: object) -> None:
 def test_no_records_cost_nothing_and_keep_any_budget() -> None:
     estimate = estimate_cost([], "amazon.nova-lite-v1:0", region="us-east-1")
     assert estimate.cost_high_usd == 0 and check_budget(estimate, 0.0) is estimate
+    one_answer = frame(answer(input_tokens=10, output_tokens=9))
+    assert estimate_cost([], "amazon.nova-lite-v1:0", probe=one_answer, region="us-east-1").cost_high_usd == 0
     one_record = estimate_cost(records(1), "amazon.nova-lite-v1:0", region="us-east-1")
     assert one_record.sentence.startswith("1 record for ")
 
@@ -467,7 +469,7 @@ def test_a_run_is_costed_against_its_estimate_and_manifest(collected: bb.Run) ->
     assert "nothing was billed" in shown["text/html"]
     frame_cost = cost_of(bb.collect_outputs(collected))
     assert frame_cost.cost_usd == pytest.approx(total["cost_usd"])
-    with pytest.raises(InputError, match="have a column 'absent'"):
+    with pytest.raises(InputError, match="source or output of run 'run' has no column 'absent'; it has"):
         cost_of(collected, by="absent")
 
 

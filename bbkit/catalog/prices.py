@@ -59,11 +59,11 @@ class Price:
         """Whether input tokens have a price."""
         return self.input is not None
 
-    def usd_of(self, input_tokens: float, output_tokens: float) -> tuple[float, float] | None:
-        """USD of tokens of input and of output; None where a price that is needed is not known."""
+    def usd_of(self, input_tokens: float, output_tokens: float) -> float | None:
+        """USD of so many tokens; None where a price that is needed is not known."""
         if self.input is None or (self.output is None and output_tokens):
             return None
-        return input_tokens * self.input / 1e6, output_tokens * (self.output or 0.0) / 1e6
+        return (input_tokens * self.input + output_tokens * (self.output or 0.0)) / 1e6
 
     def age_days(self, today: dt.date | None = None) -> int | None:
         """Days since the date of the price; None where it has none."""

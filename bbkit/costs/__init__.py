@@ -132,8 +132,8 @@ def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
     source = run.read_source() if missing else None
     for name in missing:
         if source is None or name not in source.columns:
-            known = [*OUTPUT_COLUMNS, *(() if source is None else source.columns)]
-            raise no_column([name], known, "Group by one of these.", f"output or source of run {run.name!r}")
+            known = [*(() if source is None else source.columns), *OUTPUT_COLUMNS]
+            raise no_column([name], known, "Group by one of these.", f"source or output of run {run.name!r}")
         outputs[f"source.{name}"] = source[name].reindex(outputs["record_id"]).to_numpy()
     return outputs
 

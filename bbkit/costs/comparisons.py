@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.catalog.prices import Prices
+from bbkit.catalog.prices import Prices, Tier
 from bbkit.core.frames import MANIFEST, as_frame
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import TOKENS
@@ -71,16 +71,22 @@ def _read_counts(path: Path) -> dict[str, int]:
     return {name: counts[name] for name in names if type(counts.get(name)) is int}
 
 
-def _cost_counts(inputs: int, outputs: int, job: Mapping[Any, Any], prices: Prices) -> dict[str, float]:
+def _cost_counts(inputs: int, outputs: int, job: Mapping[Any, Any], prices: Prices) -> dict[str, Any]:
     """USD of a manifest's counts; nothing where a price is not known."""
-    batch, on_demand = (
-        prices.find(job["model_id"], job["region"], tier).usd_of(inputs, outputs)
-        for tier in (job["tier"], "on_demand")
-    )
-    if batch is None:
+
+    def amounts(tier: Tier) -> pd.Series:
+        price = prices.find(job["model_id"], job["region"], tier)
+        return pd.Series([price.usd_of(inputs, 0), price.usd_of(0, outputs)], dtype="Float64")
+
+    spent, on_demand = amounts(job["tier"]), amounts("on_demand").sum(skipna=False)
+    if spent.isna().any():
         return {}
-    costs = {"input_usd": batch[0], "output_usd": batch[1], "cost_usd": sum(batch)}
-    return costs | ({"on_demand_usd": sum(on_demand)} if on_demand is not None else {})
+    return {
+        "input_usd": spent[0],
+        "output_usd": spent[1],
+        "cost_usd": spent.sum(),
+        "on_demand_usd": on_demand,
+    }
 
 
 def rows_by_manifest(manifests: pd.DataFrame) -> pd.DataFrame:

@@ -297,19 +297,19 @@ def _row(forecast: TokenForecast, part: JobTokens, batch: Price, on_demand: Pric
     if part.tokens.caches and batch.input is not None:
         most_expensive = replace(batch, input=max(batch.input, batch.cache_write or 0.0))
     costs = [
-        _cost(price, *tokens)
-        for price, tokens in ((batch, low), (batch, middle), (most_expensive, high), (on_demand, middle))
+        None if sent is None else price.usd_of(taken, sent)
+        for price, (taken, sent) in (
+            (batch, low),
+            (batch, middle),
+            (most_expensive, high),
+            (on_demand, middle),
+        )
     ]
     if forecast.hides_media:
         costs[1:] = [None] * 3
     tokens = [None if value is None else round(value) for value in (middle[0], low[1], middle[1], high[1])]
     row = (part.job, part.attempt, part.tokens.records, *tokens, *costs)
     return dict(zip(ESTIMATE_COLUMNS, row, strict=True))
-
-
-def _cost(price: Price, input_tokens: float, output_tokens: float | None) -> float | None:
-    amounts = None if output_tokens is None else price.usd_of(input_tokens, output_tokens)
-    return None if amounts is None else sum(amounts)
 
 
 def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstimate:

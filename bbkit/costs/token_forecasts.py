@@ -83,7 +83,7 @@ class TokenForecast:
         limit = tokens.max_output_tokens if self.max_tokens is None else self.max_tokens * tokens.answers
         if self.per_record is None:
             return 0.0, None if limit is None else limit / 2, limit
-        low, mean, high = (each * tokens.records for each in self.per_record)
+        low, mean, high = (each * tokens.records if tokens.records else 0.0 for each in self.per_record)
         if limit is not None:
             return min(low, limit), min(mean, limit), min(high, limit)
         return low, mean, high if math.isfinite(high) else None
