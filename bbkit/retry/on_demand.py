@@ -1,10 +1,11 @@
 """Records sent one by one on demand: same bodies, same output lines as a batch job, at its price."""
 
 import contextlib
+import itertools
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,12 +23,18 @@ from bbkit.families import answer_of
 from bbkit.records import InputFile
 from bbkit.records.lines import read_records
 from bbkit.run import Run, RunSnapshot, as_run
+from bbkit.run.remote_jobs import read_answer
 from bbkit.run.snapshot import on_demand_folder
 
 Record = tuple[str | None, Mapping[str, Any]]
 
 _FOR_ALL = ("AccessDeniedException", "UnrecognizedClientException", "ResourceNotFoundException", "NoAnswer")
 """Refusals that the next record would get as well."""
+
+_MANIFEST_COUNTS = (
+    "totalRecordCount", "processedRecordCount", "successRecordCount", "errorRecordCount",
+    "inputTokenCount", "outputTokenCount",
+)  # fmt: skip
 
 
 def send_on_demand(
@@ -85,14 +92,11 @@ def send_on_demand(
     snapshot.access.ensure()
     started = datetime.now(UTC)
     folder.mkdir(parents=True, exist_ok=True)
-    total = sum(file.records for file in files)
-    done = 0
+    total, done = sum(file.records for file in files), itertools.count(1)
 
     def count() -> None:
-        nonlocal done
-        done += 1
         if progress:
-            progress(done, total)
+            progress(next(done), total)
 
     with _alone(run, folder, number):
         for file in files:
@@ -161,19 +165,14 @@ def send_records(run: Run, records: Iterable[Record], *, concurrency: int = 8) -
         return None if stopped.is_set() else _send(run, *record, options)
 
     with ThreadPoolExecutor(concurrency) as pool:
-        under_way: set[Future[dict[str, Any] | None]] = set()
+        under_way = {pool.submit(send, record) for record in itertools.islice(waiting, concurrency)}
         try:
-            while True:
-                for record in waiting:
-                    under_way.add(pool.submit(send, record))
-                    if len(under_way) >= concurrency:
-                        break
-                if not under_way:
-                    return
+            while under_way:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 for future in done:
                     if (line := future.result()) is not None:
                         yield line
+                under_way |= {pool.submit(send, record) for record in itertools.islice(waiting, len(done))}
         finally:
             stopped.set()
 
@@ -194,41 +193,30 @@ def _send(
 
 def _finish(folder: Path, attempt: int, files: list[InputFile], started: datetime) -> dict[str, Any]:
     """Write the manifest from the lines, as the service does, and describe the sending as a job."""
-    succeeded = errored = tokens_in = tokens_out = 0
+    counts = dict.fromkeys(_MANIFEST_COUNTS, 0)
     for file in files:
+        counts["totalRecordCount"] += file.records
         with (folder / f"{file.path.name}.out").open("rb") as stream:
             for line in stream:
                 record = msgspec.json.decode(line)
-                if "modelOutput" not in record:
-                    errored += 1
-                    continue
-                succeeded += 1
-                answer = answer_of(record["modelOutput"])[1]
-                tokens_in += answer.input_tokens or 0
-                tokens_out += answer.output_tokens or 0
-    total = sum(file.records for file in files)
-    counts = {
-        "totalRecordCount": total,
-        "processedRecordCount": succeeded + errored,
-        "successRecordCount": succeeded,
-        "errorRecordCount": errored,
-        "inputTokenCount": tokens_in,
-        "outputTokenCount": tokens_out,
-    }
+                counts["processedRecordCount"] += 1
+                if "modelOutput" in record:
+                    answer = answer_of(record["modelOutput"])[1]
+                    counts["successRecordCount"] += 1
+                    counts["inputTokenCount"] += answer.input_tokens or 0
+                    counts["outputTokenCount"] += answer.output_tokens or 0
+                else:
+                    counts["errorRecordCount"] += 1
     write_text(folder / MANIFEST, json.dumps(counts))
-    now = datetime.now(UTC)
     return {
+        **read_answer(counts),
         "job_name": folder.name,
         "file": files[0].path.name if len(files) == 1 else f"{attempt}-*.jsonl",
         "attempt": attempt,
         "submission": 1,
         "status": "Completed",
         "message": "sent on demand, not as a batch job",
-        "records": total,
-        "processed": succeeded + errored,
-        "succeeded": succeeded,
-        "errored": errored,
         "submitted_at": started,
-        "ended_at": now,
-        "seen_at": now,
+        "ended_at": datetime.now(UTC),
+        "seen_at": datetime.now(UTC),
     }

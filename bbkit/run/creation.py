@@ -1,23 +1,33 @@
-"""How a run comes to be: a folder made whole, its description, its copy of a price file."""
+"""How a run comes to be: a folder made whole and described, new or of a job that is already there."""
 
-import contextlib
 import json
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bbkit import aws
 from bbkit.catalog.prices import load_prices
-from bbkit.core.errors import RunExistsError
-from bbkit.core.files import move, write_text
+from bbkit.core.errors import AwsError, FamilyError, InputError, RunExistsError
+from bbkit.core.files import file_sha256, move, write_text
+from bbkit.families import family_of
+from bbkit.records import InputFile
+from bbkit.run.journal import JobState, Journal
+from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event
+from bbkit.run.snapshot import write_index
 
 if TYPE_CHECKING:
     from bbkit.run.run import Run
 
 PRICES = "prices.json"
 """The copy of a price file of one's own within a run."""
+
+_JOB = "1-0001"
 
 
 def slug(name: str) -> str:
@@ -43,7 +53,7 @@ def _is_bare(folder: Path) -> bool:
     return {item.name for item in folder.iterdir()} <= {"run.json", ".gitignore", "source.parquet", PRICES}
 
 
-@contextlib.contextmanager
+@contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Fill a folder beside its name, then rename it: it is there whole or not at all."""
     missing = [parent for parent in folder.parents if not parent.exists()]
@@ -65,7 +75,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
         for parent in missing:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 parent.rmdir()
         raise
 
@@ -83,3 +93,88 @@ def write_description(run: "Run", folder: Path) -> None:
     where = {"endpoint": run.endpoint.url, "account": run.endpoint.account, "region": run.endpoint.region}
     described |= where | {"created_at": run.created_at.isoformat()}
     write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))
+
+
+def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run":
+    """Fill the folder of a run from a job: its journal, and its records where they can be read."""
+    endpoint = aws.find_endpoint()
+    _validate_job_arn(job_arn, endpoint)
+    job = aws.get_job(job_arn)
+    source = job["inputDataConfig"]["s3InputDataConfig"]
+    output = job["outputDataConfig"]["s3OutputDataConfig"]
+    model_id = job["modelId"].rpartition("::foundation-model/")[2] or job["modelId"]
+    invocation_type, family = job.get("modelInvocationType", "InvokeModel"), ""
+    with suppress(FamilyError):
+        family = family_of(model_id, invocation_type=invocation_type).name
+    run = make(
+        folder=folder,
+        run_id=secrets.token_hex(16),
+        name=folder.name,
+        model_id=model_id,
+        family=family,
+        invocation_type=invocation_type,
+        endpoint=endpoint,
+        s3_uri=output["s3Uri"].rstrip("/"),
+        role_arn=job["roleArn"],
+        created_at=datetime.now(UTC),
+        job_options={
+            "tags": {},
+            "kms_key_id": output.get("s3EncryptionKeyId", ""),
+            "vpc_config": job.get("vpcConfig", {}),
+            "timeout_hours": job.get("timeoutDurationInHours", 24),
+            "bucket_owner": source.get("s3BucketOwner", ""),
+        },
+        adopted={
+            "job_arn": job["jobArn"],
+            "input_uri": source["s3Uri"],
+            "output_uri": output["s3Uri"].rstrip("/"),
+        },
+    )
+    state = JobState(_JOB, 1, 1, job_arn=job["jobArn"])
+    submitted = {"job_arn": job["jobArn"], "job_name": job.get("jobName", ""), "found_by": "adopt"}
+    journal = Journal(made / "jobs.jsonl")
+    journal.append(state.event("submitted", **submitted), seen_event(state, read_answer(job)))
+    _fetch_records(source["s3Uri"], made)
+    return run
+
+
+def _validate_job_arn(job_arn: str, endpoint: aws.Endpoint) -> None:
+    parts = job_arn.split(":") if isinstance(job_arn, str) else []
+    if len(parts) != 6 or not parts[5].startswith("model-invocation-job/"):
+        raise InputError(
+            f"{job_arn!r} is not the ARN of a batch job. It looks like "
+            "arn:aws:bedrock:<region>:<account>:model-invocation-job/<12 characters>."
+        )
+    if (parts[3], parts[4]) != (endpoint.region, endpoint.account):
+        raise InputError(
+            f"{job_arn} belongs to account {parts[4]} in {parts[3]}; the credentials now in use are for "
+            f"{endpoint}. Set the environment of that account and region."
+        )
+
+
+def _fetch_records(uri: str, made: Path) -> None:
+    # Inputs may have been deleted long ago; the run then reads outputs without knowing what was sent.
+    try:
+        prefix = uri if uri.endswith((".jsonl", "/")) else f"{uri}/"
+        # A file is named alone; what only begins like it is another job's.
+        inputs = [item for item in aws.list_objects(prefix) if item.uri.endswith(".jsonl")]
+        inputs = [item for item in inputs if prefix.endswith("/") or item.uri == uri]
+        (made / "records").mkdir()
+        count = TransferProgress("downloading the records", sum(item.size for item in inputs))
+        files = [_fetch(item.uri, number, made / "records", count) for number, item in enumerate(inputs, 1)]
+    except AwsError as error:
+        if error.code not in ("NoSuchBucket", "NoSuchKey", "404", "AccessDenied", "403"):
+            raise
+        files = []
+    if files:
+        write_index(made, files, {})
+
+
+def _fetch(uri: str, number: int, folder: Path, count: TransferProgress) -> InputFile:
+    path = folder / f"1-{number:04d}.jsonl"
+    aws.download_file(uri, path, progress=count)
+    path.with_name(f".{path.name}.etag").unlink()
+    # Every line that is not blank: a job may have failed because one of them is no record.
+    with path.open("rb") as stream:
+        records = sum(1 for line in stream if line.strip())
+    return InputFile(path, 1, number, records, path.stat().st_size, file_sha256(path), _JOB)

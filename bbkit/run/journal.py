@@ -107,9 +107,7 @@ class Journal:
         at = _as_text(datetime.now(UTC))
         lines = [json.dumps({"at": at, **event}, default=_as_text) for event in events]
         with FileLock(self.path.with_name(f".{self.path.name}.lock")), self.path.open("ab+") as stream:
-            whole = _whole_length(stream)
-            if whole != stream.seek(0, os.SEEK_END):
-                stream.truncate(whole)
+            _cut_torn_line(stream)
             stream.write("".join(f"{line}\n" for line in lines).encode())
             stream.flush()
             os.fsync(stream.fileno())
@@ -135,17 +133,11 @@ class Journal:
         return events
 
 
-def _whole_length(stream: BinaryIO) -> int:
-    end = stream.seek(0, os.SEEK_END)
-    start = end
-    while start:
-        step = min(start, 1 << 16)
-        start -= step
-        stream.seek(start)
-        newline = stream.read(step).rfind(b"\n")
-        if newline >= 0:
-            return start + newline + 1
-    return 0
+def _cut_torn_line(stream: BinaryIO) -> None:
+    stream.seek(max(stream.seek(0, os.SEEK_END) - 1, 0))
+    if stream.read(1) not in (b"", b"\n"):
+        stream.seek(0)
+        stream.truncate(stream.read().rfind(b"\n") + 1)
 
 
 def _as_text(value: Any) -> str:

@@ -1,12 +1,11 @@
 """The input files of a run: checked, split, written whole or not at all."""
 
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -92,17 +91,17 @@ def write_attempt(
     """Write the records of the next attempt of a run, with what they were chosen by."""
     run, attempt = snapshot.run, snapshot.last_attempt + 1
     quotas = quotas or _read_quotas(snapshot)
-    with _scratch_folder(run.folder) as scratch:
+    with TemporaryDirectory(dir=run.folder, prefix=".records-") as scratch:
         check = RecordCheck(
             run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
         )
-        staged = stage(check_lines(check, records), scratch / "staged.jsonl")
+        staged = stage(check_lines(check, records), Path(scratch, "staged.jsonl"))
         found = check.finish()
         _stop_for_errors(found, allow, check.unwritable)
         tier = "batch"
         if "min_records_per_job" in set(found["rule"]):
             quotas, tier = replace(quotas, min_records_per_job=1), "on_demand"
-        made = scratch / "records"
+        made = Path(scratch, "records")
         planned = split_staged(staged, made, quotas, attempt=attempt)
         moved = _move_in(planned, made, run.folder / "records")
     chosen = {**(lineage or {}), "allow": list(allow), "tier": tier}
@@ -163,15 +162,6 @@ def _stop_for_errors(found: Findings, allow: Sequence[str], unwritable: set[str]
         found[~found["rule"].isin(set(allow) - unwritable)].raise_for_errors()
     except RecordsError as error:
         raise RecordsError(str(error), found) from None
-
-
-@contextmanager
-def _scratch_folder(folder: Path) -> Iterator[Path]:
-    scratch = Path(tempfile.mkdtemp(dir=folder, prefix=".records-"))
-    try:
-        yield scratch
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _move_in(files: Sequence[InputFile], made: Path, target: Path) -> list[InputFile]:

@@ -17,12 +17,19 @@ from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.panels import render
 from bbkit.families import family_of, get_family
 from bbkit.records import InputFile
-from bbkit.run.adoption import adopt_job
-from bbkit.run.creation import PRICES, keep_prices, new_folder, slug, validate_vacant, write_description
+from bbkit.run.creation import (
+    PRICES,
+    adopt_job,
+    keep_prices,
+    new_folder,
+    slug,
+    validate_vacant,
+    write_description,
+)
 from bbkit.run.journal import Journal
 from bbkit.run.snapshot import RunSnapshot, read_index
 from bbkit.run.source_rows import filled_columns, read_source_rows, write_source_rows
-from bbkit.run.values import JOB_OPTIONS, plain_options, validate_values
+from bbkit.run.values import JOB_OPTIONS, validated
 
 _CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
 
@@ -166,14 +173,14 @@ class Run:
         """
         folder = Path(folder).absolute()
         validate_vacant(folder)
+        known = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
+        options = (tags, kms_key_id, vpc_config, timeout_hours, bucket_owner)
         run = cls(
             folder=folder,
             run_id=secrets.token_hex(16),
             name=folder.name,
             model_id=model_id,
-            family=(
-                get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
-            ).name,
+            family=known.name,
             invocation_type=invocation_type,
             endpoint=Endpoint("", "", ""),
             s3_uri=(s3_uri or os.environ.get("BBKIT_S3_URI", "")).rstrip("/"),
@@ -182,21 +189,14 @@ class Run:
             system=system,
             parameters=dict(parameters or {}),
             created_at=datetime.now(UTC),
-            job_options={
-                "tags": tags,
-                "kms_key_id": kms_key_id,
-                "vpc_config": vpc_config,
-                "timeout_hours": timeout_hours,
-                "bucket_owner": bucket_owner,
-            },
+            job_options=dict(zip(JOB_OPTIONS, options, strict=True)),
             prices=PRICES if prices else "",
             demo=demo,
         )
-        validate_values(run)
+        run = validated(run)
         with new_folder(folder) as made:
             run = replace(
                 run,
-                job_options=plain_options(run.job_options),
                 endpoint=aws.find_endpoint(),
                 source_fingerprint=write_source_rows(source, made / "source.parquet"),
             )
@@ -298,9 +298,7 @@ class Run:
         own: dict[str, Any] = {name: str(value) for name, value in options.items() if name not in JOB_OPTIONS}
         if own.get("prices"):
             own["prices"] = PRICES
-        run = replace(self, **own, job_options={**self.job_options, **job_options})
-        validate_values(run)
-        run = replace(run, job_options=plain_options(run.job_options))
+        run = validated(replace(self, **own, job_options={**self.job_options, **job_options}))
         keep_prices(options.get("prices", ""), self.folder)
         write_description(run, self.folder)
         return run

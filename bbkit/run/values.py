@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bbkit.checks import check_arn, check_s3_uri
@@ -20,12 +21,17 @@ _NETWORK = re.compile(r"[-0-9a-zA-Z]{1,32}")
 _MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
 
 
-def validate_values(run: "Run") -> None:
-    """Raise every fault of a run's values at once: up to three in full, then their count."""
+def validated(run: "Run") -> "Run":
+    """Give a run with its options as ``run.json`` keeps them, or raise every fault of its values at once: up
+    to three in full, then their count.
+    """
     texts = [f"{fault.finding} {fault.remedy}" for fault in check_values(run)]
     if texts:
         more = f" ({len(texts) - 3:,} more errors)" if len(texts) > 3 else ""
         raise InputError(" ".join(texts[:3]) + more)
+    options = run.job_options
+    vpc = {name: list(ids) for name, ids in (options.get("vpc_config") or {}).items()}
+    return replace(run, job_options={**options, "tags": dict(options.get("tags") or {}), "vpc_config": vpc})
 
 
 def check_values(run: "Run") -> Iterator[Finding]:
@@ -89,9 +95,3 @@ def _check_network(vpc: Mapping[str, Any]) -> Iterator[Finding]:
                 f"32 letters, digits and hyphens ({_SOURCE}).",
                 "Correct them.",
             )
-
-
-def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring the options of a run's jobs, found to be right, into the form that ``run.json`` keeps."""
-    vpc = {name: list(ids) for name, ids in (options.get("vpc_config") or {}).items()}
-    return {**options, "tags": dict(options.get("tags") or {}), "vpc_config": vpc}
