@@ -6,7 +6,7 @@ Masking is not anonymisation: names, addresses and whatever has no pattern stay.
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 
 EMAIL, PHONE, CARD, IBAN, ACCOUNT, AWS_KEY = "e-mail", "phone", "card", "IBAN", "account id", "AWS key"
 
@@ -59,55 +59,37 @@ def mask_text(text: str) -> tuple[str, Counter[str]]:
     if "@" in text:
         text = _replace(_EMAIL, text, EMAIL, counts)
     text = _replace(_ACCESS_KEY, text, AWS_KEY, counts)
-    text = _SECRET_KEY.sub(lambda match: _put_secret(match[0], counts), text)
+    text = _replace(_SECRET_KEY, text, AWS_KEY, counts, _find_secret_key)
     if _SEVEN_DIGITS.search(text):
-        text = _replace(_IBAN, text, IBAN, counts, _IBAN_CHECK)
-        text = _replace(_CARD, text, CARD, counts, _CARD_CHECK)
-        text = _PLUS_PHONE.sub(lambda match: _put_phone(match[0], counts), text)
+        text = _replace(_IBAN, text, IBAN, counts, partial(_find_longest, accept=_is_iban, least=15, most=34))
+        text = _replace(_CARD, text, CARD, counts, partial(_find_longest, accept=_is_card, least=13, most=19))
+        text = _replace(_PLUS_PHONE, text, PHONE, counts, _find_phone)
         text = _replace(_ACCOUNT, text, ACCOUNT, counts)
-        text = _PHONE.sub(lambda match: _put_phone(match[0], counts), text)
+        text = _replace(_PHONE, text, PHONE, counts, _find_phone)
     return text, counts
 
 
-def _put_secret(text: str, counts: Counter[str]) -> str:
-    if not _is_secret_key(text):
-        return text
-    counts[AWS_KEY] += 1
-    return f"[{AWS_KEY}]"
+Span = tuple[int, int]
+"""Where in a match of a pattern the thing itself is; `NOWHERE` when the match is something else."""
+
+NOWHERE = (0, 0)
 
 
-def _put_phone(text: str, counts: Counter[str]) -> str:
-    if _DATE.search(text) or not 7 <= sum(map(str.isdigit, text)) <= 15:
-        return text
-    counts[PHONE] += 1
-    return f"[{PHONE}]"
+def _find_all(text: str) -> Span:
+    return 0, len(text)
 
 
-@dataclass(frozen=True)
-class _Check:
-    """What a stretch of a match must pass: so many letters and digits, and a test of them."""
-
-    least: int
-    most: int
-    accept: Callable[[str], bool]
+def _find_secret_key(text: str) -> Span:
+    kinds = (str.isupper, str.islower, str.isdigit)
+    return (0, len(text)) if all(any(map(kind, text)) for kind in kinds) else NOWHERE
 
 
-def _replace(
-    pattern: re.Pattern[str], text: str, name: str, counts: Counter[str], check: _Check | None = None
-) -> str:
-    def put(match: re.Match[str]) -> str:
-        text = match[0]
-        start, end = (0, len(text)) if check is None else _longest(text, check)
-        if start == end:
-            return text
-        counts[name] += 1
-        after = text[end:]
-        return f"{text[:start]}[{name}]{_replace(pattern, after, name, counts, check) if after else ''}"
-
-    return pattern.sub(put, text)
+def _find_phone(text: str) -> Span:
+    is_phone = 7 <= sum(map(str.isdigit, text)) <= 15 and not _DATE.search(text)
+    return (0, len(text)) if is_phone else NOWHERE
 
 
-def _longest(text: str, check: _Check) -> tuple[int, int]:
+def _find_longest(text: str, accept: Callable[[str], bool], least: int, most: int) -> Span:
     """The longest stretch of whole groups that passes: ``4111 1111 1111 1111 12/27`` holds a card."""
     groups = _GROUP.findall(text)
     spans = []
@@ -115,15 +97,34 @@ def _longest(text: str, check: _Check) -> tuple[int, int]:
         length = 0
         for last in range(first, len(groups)):
             length += len(groups[last])
-            if length > check.most:
+            if length > most:
                 break
-            if length >= check.least:
+            if length >= least:
                 spans.append((-length, first, last))
     for _, first, last in sorted(spans):
-        if check.accept("".join(groups[first : last + 1])):
+        if accept("".join(groups[first : last + 1])):
             positions = [match.span() for match in _GROUP.finditer(text)]
             return positions[first][0], positions[last][1]
-    return 0, 0
+    return NOWHERE
+
+
+def _replace(
+    pattern: re.Pattern[str],
+    text: str,
+    name: str,
+    counts: Counter[str],
+    find: Callable[[str], Span] = _find_all,
+) -> str:
+    def put(match: re.Match[str]) -> str:
+        text = match[0]
+        start, end = find(text)
+        if start == end:
+            return text
+        counts[name] += 1
+        after = text[end:]
+        return f"{text[:start]}[{name}]{_replace(pattern, after, name, counts, find) if after else ''}"
+
+    return pattern.sub(put, text)
 
 
 def _is_card(digits: str) -> bool:
@@ -138,11 +139,3 @@ def _is_iban(characters: str) -> bool:
     if not characters[:2].isalpha() or not characters[2:4].isdigit():
         return False
     return int("".join(str(int(character, 36)) for character in characters[4:] + characters[:4])) % 97 == 1
-
-
-def _is_secret_key(text: str) -> bool:
-    return all(any(kind(character) for character in text) for kind in (str.isupper, str.islower, str.isdigit))
-
-
-_CARD_CHECK = _Check(13, 19, _is_card)
-_IBAN_CHECK = _Check(15, 34, _is_iban)

@@ -43,6 +43,12 @@ class Masker:
         folders = ((str(Path.cwd()), ""), (str(Path.home()), "~/"))
         self._folders = [(f"{folder}/", name) for folder, name in folders if len(folder) > 1]
 
+    @property
+    def sentence(self) -> str:
+        """What was masked so far."""
+        counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.most_common())
+        return f"Masked: {counts}." if counts else "No pattern was found to mask."
+
     def text(self, text: str) -> str:
         """Return `text` masked."""
         if not self.enabled or not text:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, replacing
+from bbkit.report.numbers import map_json
 from bbkit.report.parameters import Parameter, parse_parameters
 
 # rfc3987_syntax builds 35 parsers when it is imported, about a second; jsonschema can do without it.
@@ -82,28 +83,20 @@ class Notebook:
 def read_notebook(path: Path) -> Notebook:
     """Read a notebook; lone surrogates, which no file can hold, become U+FFFD."""
     try:
-        text = path.read_text(encoding="utf-8")
-        document = json.loads(text)
+        document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"There is no notebook {str(path)!r}.") from None
     except (ValueError, OSError) as error:
         raise InputError(f"{str(path)!r} is not a notebook: {error}.") from None
     if not isinstance(document, dict) or document.get("nbformat") != 4:
         raise InputError(f"{str(path)!r} is not a notebook of format 4. Save it again from JupyterLab.")
-    return Notebook(path, file_sha256(path), _mend(_parse(text, as_version=4)))
+    text = json.dumps(map_json(document, _mend_text))
+    return Notebook(path, file_sha256(path), _parse(text, as_version=4))
 
 
-def _mend(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    elif isinstance(value, list):
-        value[:] = [_mend(item) for item in value]
-    elif isinstance(value, dict):
-        value.update({key: _mend(item) for key, item in value.items()})
-    return value
+def _mend_text(value: Any) -> Any:
+    is_text = isinstance(value, str) and not value.isascii()
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if is_text else value
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:

@@ -18,7 +18,7 @@ from bbkit.core.text import format_number
 from bbkit.costs.views import format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
-from bbkit.report.masking import STATEMENT, Masker
+from bbkit.report.masking import STATEMENT
 from bbkit.report.provenance import Fact, ReportContext
 from bbkit.report.sanitizing import describe_dropped, slug
 from bbkit.report.writing import start_tag
@@ -38,22 +38,21 @@ class Page:
 
 def make_page(context: ReportContext, provenance: Sequence[Fact], display: Display) -> tuple[str, str]:
     """Render a report; its title and its HTML."""
-    masker = display.masker
     page = build_page(context.executed.node, display, context.title)
     script = (files("bbkit.report") / "templates/report.js").read_text(encoding="utf-8").rstrip("\n")
-    sentences = [str(b.get("sentence", "")) for b in context.bundles if b.get("kind") == "accounting"]
+    sentences = [
+        bundle.get("sentence", "") for bundle in context.bundles if bundle.get("kind") == "accounting"
+    ]
     content = render(
         "report",
         room="report",
         context=context,
         page=page,
         key_figures=key_figures(context.numbers),
-        sentence=masker.text(sentences[-1] if sentences else ""),
-        parameters=_show_parameters(context, masker),
-        facts=[(fact, [masker.text(value) for value in fact.values]) for fact in provenance],
-        masks=_describe_masks(masker),
+        sentence=str(sentences[-1]) if sentences else "",
+        facts=provenance,
+        masker=display.masker,
         statement=STATEMENT,
-        failure=masker.text(context.failure),
         dropped=describe_dropped(display.dropped),
         plotly=pack_plotly() if any(not figure.needs_network for figure in display.figures) else "",
         script=script,
@@ -121,25 +120,6 @@ def _place_headings(content: str, page: Page) -> str:
     return _HEADING.sub(place, content)
 
 
-def _show_parameters(context: ReportContext, masker: Masker) -> list[dict[str, Any]]:
-    declared, given = context.source.parameters, context.executed.given
-    return [
-        {
-            "name": name,
-            "value": masker.text(value if isinstance(value, str) and value else repr(value)),
-            "given": name in given,
-            "help": masker.text(declared[name].help) if name in declared else "",
-        }
-        for name, value in context.parameters.items()
-    ]
-
-
-def _describe_masks(masker: Masker) -> str:
-    if not masker.counts:
-        return "No pattern was found to mask."
-    return f"Masked: {', '.join(f'{count:,} {kind}' for kind, count in masker.counts.most_common())}."
-
-
 def _policy(script: str) -> str:
     """Allow this one script, what it creates, and nothing from anywhere else."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
@@ -193,8 +173,4 @@ def _note(name: str, numbers: Mapping[str, Any]) -> str:
 
 
 def _format(name: str, value: Any) -> str:
-    if value is None:
-        return "not known"
-    if name.endswith("_usd"):
-        return format_usd(value)
-    return format_number(value)
+    return format_usd(value) if value is None or name.endswith("_usd") else format_number(value)
