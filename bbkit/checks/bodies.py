@@ -129,7 +129,7 @@ def _sample(text: str) -> str:
     return "".join(text[start : start + part] for start in range(0, step * _PARTS, step))
 
 
-def iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Every object inside a body with its path, without recursion, so that no depth is too deep."""
     waiting: list[tuple[str, Any]] = [("", body)]
     while waiting:
@@ -147,7 +147,7 @@ def iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 def media_uris(body: Any) -> Iterator[str]:
     """Every place in S3 that a body points to."""
-    for _, value in iter_objects(body):
+    for _, value in _iter_objects(body):
         location = value.get("s3Location")
         if type(location) is dict and type(location.get("uri")) is str:
             yield location["uri"]
@@ -156,7 +156,7 @@ def media_uris(body: Any) -> Iterator[str]:
 def _media_faults(body: Mapping[str, Any]) -> list[Finding]:
     """Report images whose bytes are of another format than the body says."""
     faults = []
-    for path, value in iter_objects(body):
+    for path, value in _iter_objects(body):
         declared, data = _declared(value)
         actual = _sniff(data) if data and declared in _SNIFFED else ""
         if actual and actual != declared:

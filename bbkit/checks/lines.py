@@ -1,12 +1,13 @@
 """What is wrong with a line before its body is looked at: bytes, JSON, recordId, modelInput."""
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from bbkit.checks.bodies import iter_objects
 from bbkit.core.findings import Finding
 
 _decode = msgspec.json.Decoder().decode
@@ -30,11 +31,8 @@ def _parse_again(line: bytes) -> tuple[Any, list[Finding]]:
         return None, [_fault("not_utf8", found, _NOT_UTF8)]
     odd: list[str] = []
     try:
-        value = json.loads(
-            text,
-            parse_constant=lambda name: _constant(name, odd),
-            parse_float=lambda digits: _number(digits, odd),
-        )
+        number = partial(_number, odd=odd)
+        value = json.loads(text, parse_constant=number, parse_float=number)
     except RecursionError:
         return None, [_fault("too_deep", "The line nests too deep to be read.", "Flatten the record.")]
     except ValueError as error:
@@ -45,14 +43,9 @@ def _parse_again(line: bytes) -> tuple[Any, list[Finding]]:
     return value, faults
 
 
-def _constant(name: str, odd: list[str]) -> float:
-    odd.append(name)
-    return float(name)
-
-
 def _number(digits: str, odd: list[str]) -> float:
     number = float(digits)
-    if number in (float("inf"), float("-inf")):
+    if not math.isfinite(number):
         odd.append(digits if len(digits) <= 24 else f"{digits[:21]}...")
     return number
 
@@ -60,9 +53,8 @@ def _number(digits: str, odd: list[str]) -> float:
 def _not_json(text: str, error: ValueError) -> Finding:
     if "\0" in text:
         found = f"The line holds a NUL byte at offset {text.index(chr(0)):,}."
-        return _fault(
-            "not_json", found, "Write the file anew: NUL bytes are left by a broken copy or UTF-16."
-        )
+        remedy = "Write the file anew: NUL bytes are left by a broken copy or UTF-16."
+        return _fault("not_json", found, remedy)
     if isinstance(error, json.JSONDecodeError):
         found = f"The line is not JSON: {error.msg.lower()} at character {error.pos:,}."
     else:
@@ -81,20 +73,17 @@ def _surrogate_faults(value: Any) -> list[Finding]:
     return []
 
 
-def _iter_texts(value: Any) -> Any:
-    if type(value) is str:
-        yield value
-    waiting = [value] if type(value) is list else []
-    for _, held in iter_objects(value):
-        yield from held
-        yield from (item for item in held.values() if type(item) is str)
-        waiting += [item for item in held.values() if type(item) is list]
+def _iter_texts(value: Any) -> Iterator[str]:
+    """Every name and text in a value, without recursion, so that no depth is too deep."""
+    waiting = [value]
     while waiting:
-        for item in waiting.pop():
-            if type(item) is str:
-                yield item
-            elif type(item) is list:
-                waiting.append(item)
+        item = waiting.pop()
+        if type(item) is str:
+            yield item
+        elif type(item) is dict:
+            waiting += [*item, *item.values()]
+        elif type(item) is list:
+            waiting += item
 
 
 def check_members(record: Any) -> list[Finding]:

@@ -43,24 +43,12 @@ def check_job_name(name: str) -> list[Finding]:
     if _JOB_NAME.fullmatch(name):
         return []
     if not name or len(name) > 63:
-        return [
-            _finding(
-                "job_name",
-                f"The job name has {len(name)} characters; it takes 1 to 63.",
-                "Shorten it." if name else "Give it a name.",
-            )
-        ]
+        found = f"The job name has {len(name)} characters; it takes 1 to 63."
+        return _finding("job_name", found, "Shorten it." if name else "Give it a name.")
     odd = sorted({character for character in name if not re.match(r"[A-Za-z0-9+.-]", character)})
-    found = f"The job name {name!r} " + (
-        f"holds {', '.join(map(repr, odd))}" if odd else f"begins with {name[0]!r}"
-    )
-    return [
-        _finding(
-            "job_name",
-            f"{found}; it takes letters, digits, + - and ., a letter or digit first.",
-            "Rename it.",
-        )
-    ]
+    fault = f"holds {', '.join(map(repr, odd))}" if odd else f"begins with {name[0]!r}"
+    found = f"The job name {name!r} {fault}; it takes letters, digits, + - and ., a letter or digit first."
+    return _finding("job_name", found, "Rename it.")
 
 
 def check_s3_uri(uri: str) -> list[Finding]:
@@ -68,36 +56,31 @@ def check_s3_uri(uri: str) -> list[Finding]:
     if len(uri) <= 1024 and _S3_URI.fullmatch(uri):
         return []
     if not uri.startswith("s3://"):
-        return [
-            _finding(
-                "s3_uri", f"{uri!r} does not begin with s3://.", "Give a place such as s3://bucket/prefix/."
-            )
-        ]
+        remedy = "Give a place such as s3://bucket/prefix/."
+        return _finding("s3_uri", f"{uri!r} does not begin with s3://.", remedy)
     bucket, _, key = uri[len("s3://") :].partition("/")
-    found = []
+    faults = []
     if len(uri) > 1024:
-        found.append(f"it has {len(uri):,} characters, at most 1,024 are taken")
+        faults.append(f"it has {len(uri):,} characters, at most 1,024 are taken")
     if not _BUCKET.fullmatch(bucket):
-        found.append(f"the bucket {bucket!r} is not 3 to 63 lower-case letters, digits, dots and hyphens")
+        faults.append(f"the bucket {bucket!r} is not 3 to 63 lower-case letters, digits, dots and hyphens")
     if odd := list(dict.fromkeys(character for character in key if not _KEY_CHARACTER.match(character))):
-        found.append(f"the key holds {', '.join(map(repr, odd[:5]))}")
+        faults.append(f"the key holds {', '.join(map(repr, odd[:5]))}")
     if key.startswith("/") or "//" in key:
-        found.append("the key holds an empty part, '//'")
+        faults.append("the key holds an empty part, '//'")
     remedy = (
         "Use letters, digits and - ! _ * ' ( ) . between single slashes; Bedrock's pattern takes no others."
     )
-    return [_finding("s3_uri", f"Bedrock refuses {uri!r}: {'; '.join(found)}.", remedy)]
+    return _finding("s3_uri", f"Bedrock refuses {uri!r}: {'; '.join(faults)}.", remedy)
 
 
 def check_arn(kind: str, arn: str) -> list[Finding]:
     """Check an ARN against the service's pattern."""
     if len(arn) <= 2048 and _ARNS[kind].fullmatch(arn):
         return []
-    named = kind.replace("_", " ")
-    return [
-        _finding(f"{kind}_arn", f"{arn!r} is not the ARN of a {named}.", f"It looks like {_EXAMPLES[kind]}.")
-    ]
+    found = f"{arn!r} is not the ARN of a {kind.replace('_', ' ')}."
+    return _finding(f"{kind}_arn", found, f"It looks like {_EXAMPLES[kind]}.")
 
 
-def _finding(rule: str, finding: str, remedy: str) -> Finding:
-    return Finding("error", rule, finding, f"{remedy} ({SOURCE})")
+def _finding(rule: str, finding: str, remedy: str) -> list[Finding]:
+    return [Finding("error", rule, finding, f"{remedy} ({SOURCE})")]

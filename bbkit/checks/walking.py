@@ -81,12 +81,11 @@ class _Walk:
         self.faults.append(Finding(severity, rule, finding, remedy or self.see, path))
 
     def _mistyped(self, value: Any, path: str, accepted: str) -> None:
-        found = _JSON_NAMES.get(type(value), type(value).__name__)
+        actual = _JSON_NAMES.get(type(value), type(value).__name__)
         shown = "" if value is None else f" {show(value)}"
         if type(value) is float and value.is_integer() and accepted == "a whole number":
-            found = "a number with a decimal point"
-        where = path or "modelInput"
-        self._add("type", path, f"{where} is {found}{shown}; it takes {accepted}.")
+            actual = "a number with a decimal point"
+        self._add("type", path, f"{path or 'modelInput'} is {actual}{shown}; it takes {accepted}.")
 
     def _mistaken(self, mistake: Mistake, path: str, finding: str) -> None:
         self._add(mistake.rule, path, finding, mistake.remedy, mistake.severity)
@@ -97,10 +96,10 @@ class _Walk:
         if type(value) is str and value in field.mistakes:
             self._mistaken(field.mistakes[value], path, f"{path} is {show(value)}.")
             return
-        accepted = ", ".join(show(one) for one in field.values)
-        self._add(
-            "value", path, f"{path} is {show(value)}; accepted: {accepted}.", _suggest(value, field.values)
-        )
+        self._not_among(value, field.values, ", ".join(map(show, field.values)), path)
+
+    def _not_among(self, value: Any, values: Any, accepted: str, path: str) -> None:
+        self._add("value", path, f"{path} is {show(value)}; accepted: {accepted}.", _suggest(value, values))
 
     def _string(self, field: Field, value: str, path: str) -> None:
         if field.values or field.mistakes:
@@ -143,12 +142,8 @@ class _Walk:
 
     def _number(self, field: Field, value: float, path: str) -> None:
         if type(value) is float and not math.isfinite(value):
-            self._add(
-                "nan",
-                path,
-                f"{path} is {value}, which JSON does not have.",
-                "Give a number, or leave it out.",
-            )
+            found = f"{path} is {value}, which JSON does not have."
+            self._add("nan", path, found, "Give a number, or leave it out.")
             return
         if field.values:
             self._values(field, value, path)
@@ -170,21 +165,14 @@ class _Walk:
         tag = value.get(field.tag)
         where = f"{path}.{field.tag}" if path else field.tag
         if field.tag not in value:
-            self._add(
-                "required", where, f"{where} is missing.", f"Say which it is: {', '.join(field.variants)}."
-            )
+            remedy = f"Say which it is: {', '.join(field.variants)}."
+            self._add("required", where, f"{where} is missing.", remedy)
         elif type(tag) is str and tag in field.variants:
             self._object(field.variants[tag], value, path)
         elif type(tag) is str and tag in field.mistakes:
             self._mistaken(field.mistakes[tag], where, f"{where} is {show(tag)}.")
         else:
-            accepted = ", ".join(field.variants)
-            self._add(
-                "value",
-                where,
-                f"{where} is {show(tag)}; accepted: {accepted}.",
-                _suggest(tag, field.variants),
-            )
+            self._not_among(tag, field.variants, ", ".join(field.variants), where)
 
     def _object(self, field: Field, value: Mapping[str, Any], path: str) -> None:
         prefix = f"{path}." if path else ""
@@ -219,19 +207,17 @@ class _Walk:
     def _groups(self, field: Field, value: Mapping[str, Any], path: str) -> None:
         where = path or "modelInput"
         for group in field.exactly_one:
-            found = [name for name in group if name in value]
-            if not found and not any(name in field.mistakes for name in value):
-                self._add(
-                    "exclusive", path, f"{where} has none of {', '.join(group)}.", "Give exactly one of them."
-                )
-            elif len(found) > 1:
-                self._add(
-                    "exclusive", path, f"{where} has {' and '.join(found)}.", "Give exactly one of them."
-                )
+            present = [name for name in group if name in value]
+            if not present and not any(name in field.mistakes for name in value):
+                fault = f"{where} has none of {', '.join(group)}."
+                self._add("exclusive", path, fault, "Give exactly one of them.")
+            elif len(present) > 1:
+                fault = f"{where} has {' and '.join(present)}."
+                self._add("exclusive", path, fault, "Give exactly one of them.")
         for group in field.at_most_one:
-            found = [name for name in group if value.get(name) is not None]
-            if len(found) > 1:
-                self._add("exclusive", path, f"{where} has {' and '.join(found)}.", "Give one of them.")
+            present = [name for name in group if value.get(name) is not None]
+            if len(present) > 1:
+                self._add("exclusive", path, f"{where} has {' and '.join(present)}.", "Give one of them.")
 
 
 def _fits(kind: str, value: Any) -> bool:

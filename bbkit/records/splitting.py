@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import QuotaError
+from bbkit.core.text import count_noun
 
 Positions = range | NDArray[np.int64]
 """Positions of records in the order they were given; a range where they are contiguous."""
@@ -22,7 +23,7 @@ _PATIENCE = 2_000_000
 def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list[tuple[Positions, ...]]:
     """Arrange records into as few jobs as possible."""
     bytes_of = np.asarray(sizes, dtype=np.int64)
-    _refuse_hopeless(bytes_of, quotas)
+    _validate(bytes_of, quotas)
     ends = np.concatenate([[0], np.cumsum(bytes_of)])
     for most_records, most_bytes in (
         (min(quotas.max_records_per_file, quotas.max_records_per_job),
@@ -36,12 +37,12 @@ def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list
     return [tuple(_files_of(job, bytes_of, quotas)) for job in _deal(bytes_of, quotas)]
 
 
-def _refuse_hopeless(sizes: NDArray[np.int64], quotas: Quotas) -> None:
+def _validate(sizes: NDArray[np.int64], quotas: Quotas) -> None:
     model = f" for {quotas.model_id}" if quotas.model_id else ""
     source = quotas.note or "quotas as given"
     if len(sizes) < quotas.min_records_per_job:
         raise QuotaError(
-            f"{_count(len(sizes), 'record')}{model}; a batch job takes at least "
+            f"{count_noun(len(sizes), 'record')}{model}; a batch job takes at least "
             f"{quotas.min_records_per_job:,} ({source}). Add records, or send them on demand."
         )
     largest = int(np.argmax(sizes))
@@ -53,15 +54,11 @@ def _refuse_hopeless(sizes: NDArray[np.int64], quotas: Quotas) -> None:
         )
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def _cut(ends: NDArray[np.int64], least: int, most_records: int, most_bytes: int) -> list[int] | None:
-    """Where to cut a sequence into the fewest pieces within the bounds; None where there is no way."""
+    """Where to cut a sequence into the fewest parts within the bounds; None where there is no way."""
     count = len(ends) - 1
     fewest = max(-(-count // most_records), -(-int(ends[-1]) // most_bytes), 1)
-    cuts = np.array([count * piece // fewest for piece in range(fewest + 1)])
+    cuts = np.array([count * part // fewest for part in range(fewest + 1)])
     records, sizes = np.diff(cuts), np.diff(ends[cuts])
     if records.min() >= least and records.max() <= most_records and sizes.max() <= most_bytes:
         return [int(cut) for cut in cuts]
@@ -69,37 +66,37 @@ def _cut(ends: NDArray[np.int64], least: int, most_records: int, most_bytes: int
 
 
 def _cut_exactly(ends: NDArray[np.int64], least: int, most_records: int, most_bytes: int) -> list[int] | None:
-    """The fewest pieces, exactly: the best of each prefix over a sliding window of last cuts."""
+    """The fewest parts, exactly: the best of each prefix over a sliding window of last cuts."""
     count = len(ends) - 1
     earliest = np.maximum(
         np.searchsorted(ends, ends - most_bytes, side="left"), np.arange(count + 1) - most_records
     ).tolist()
     never = count + 1
-    pieces = [never] * (count + 1)
-    pieces[0] = 0
+    parts = [never] * (count + 1)
+    parts[0] = 0
     window: deque[int] = deque()
     for end in range(least, count + 1):
         start = end - least
-        if pieces[start] < never:
-            while window and pieces[window[-1]] >= pieces[start]:
+        if parts[start] < never:
+            while window and parts[window[-1]] >= parts[start]:
                 window.pop()
             window.append(start)
         while window and window[0] < earliest[end]:
             window.popleft()
         if window:
-            pieces[end] = pieces[window[0]] + 1
-    if pieces[count] >= never:
+            parts[end] = parts[window[0]] + 1
+    if parts[count] >= never:
         return None
-    return _trace(np.array(pieces), earliest, least)
+    return _trace(np.array(parts), earliest, least)
 
 
-def _trace(pieces: NDArray[np.int64], earliest: list[int], least: int) -> list[int]:
+def _trace(parts: NDArray[np.int64], earliest: list[int], least: int) -> list[int]:
     """Walk back through the best prefixes, cutting as evenly as they allow."""
-    cuts = [len(pieces) - 1]
+    cuts = [len(parts) - 1]
     while (end := cuts[-1]) > 0:
-        left = int(pieces[end]) - 1
+        left = int(parts[end]) - 1
         start = earliest[end]
-        fitting = np.flatnonzero(pieces[start : end - least + 1] == left) + start
+        fitting = np.flatnonzero(parts[start : end - least + 1] == left) + start
         even = end * left // (left + 1)
         cuts.append(int(fitting[np.argmin(np.abs(fitting - even))]))
     return cuts[::-1]
@@ -119,7 +116,7 @@ def _deal(sizes: NDArray[np.int64], quotas: Quotas) -> list[NDArray[np.int64]]:
         for dealt in (_deal_tightly(sizes, order, int(jobs), quotas), _deal_evenly(order, int(jobs))):
             if dealt is not None and _exchange(sizes, dealt, int(jobs), quotas):
                 return [np.flatnonzero(dealt == job) for job in range(jobs)]
-    raise QuotaError(_say_why(count, total, fewest, most, quotas))
+    raise QuotaError(_describe_failure(count, total, fewest, most, quotas))
 
 
 def _deal_evenly(order: NDArray[np.int64], jobs: int) -> NDArray[np.int64]:
@@ -206,9 +203,9 @@ def _best_step(
     return best
 
 
-def _say_why(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> str:
+def _describe_failure(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> str:
     model = f" for {quotas.model_id}" if quotas.model_id else ""
-    held = f"{_count(count, 'record')} of {total:,} bytes{model}"
+    held = f"{count_noun(count, 'record')} of {total:,} bytes{model}"
     source = quotas.note or "quotas as given"
     if count > most * quotas.max_records_per_job:
         return (
@@ -220,7 +217,7 @@ def _say_why(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> 
     if fewest > most:
         return (
             f"{held} cannot be arranged into batch jobs: each takes {rule} ({source}), which allows "
-            f"{_count(most, 'job')} where the bytes need {fewest:,}. {remedy}"
+            f"{count_noun(most, 'job')} where the bytes need {fewest:,}. {remedy}"
         )
     return f"No arrangement of {held} into batch jobs was found: each takes {rule} ({source}). {remedy}"
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bbkit.core.errors import FamilyError
 from bbkit.core.files import read_data
 from bbkit.families import family_of, get_family, max_tokens_of, user_text_of
@@ -56,10 +59,9 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
         stratum = first if position < _ALL_UP_TO else sampled
         # A prime step meets every phase of records that repeat, such as four prompts for each call.
         stratum.add(size, _count_body(body) if stratum is first or position % _EVERY == 0 else None)
-    chunks = first.chunks + sampled.chunks
-    tokens = chunks * known["factor"]
-    foreign = (first.unsure + sampled.unsure) / chunks if chunks else 0.0
-    error = known["error"] + foreign + ((first.spread + sampled.spread) / chunks if chunks else 0.0)
+    chunks, unsure, spread = (first.totals() + sampled.totals()).tolist()
+    tokens, foreign = chunks * known["factor"], unsure / chunks if chunks else 0.0
+    error = known["error"] + foreign + (spread / chunks if chunks else 0.0)
     counted = first.counted + sampled.counted
     return TokenEstimate(
         records=total,
@@ -130,28 +132,19 @@ class _Stratum:
     def counted(self) -> int:
         return len(self._sizes)
 
-    @property
-    def chunks(self) -> float:
-        if size := sum(self._sizes):
-            return sum(self._chunks) * self.size / size
-        return sum(self._chunks) * self.records / self.counted if self.counted else self.size / 4
-
-    @property
-    def unsure(self) -> float:
-        """How many of the chunks other languages and scripts make doubtful."""
-        return self._unsure * self.chunks / counted if (counted := sum(self._chunks)) else 0.0
-
-    @property
-    def spread(self) -> float:
-        """Two standard errors of a ratio estimate; with too few counted, up to three times as many."""
-        n, uncounted = self.counted, self.records - self.counted
-        if not uncounted:
-            return 0.0
-        if n < 2 or not sum(self._sizes):
-            return 2 * self.chunks
-        rate = sum(self._chunks) / sum(self._sizes)
-        squares = sum((c - rate * s) ** 2 for c, s in zip(self._chunks, self._sizes, strict=True))
-        return 2 * self.records * math.sqrt(squares / (n - 1) / n * uncounted / self.records)
+    def totals(self) -> NDArray[np.float64]:
+        """The chunks of all records, how many of them are doubtful, and two standard errors of the first."""
+        size, counted, uncounted = sum(self._sizes), sum(self._chunks), self.records - self.counted
+        chunks = self.size / 4
+        if self.counted:
+            chunks = counted * (self.size / size if size else self.records / self.counted)
+        # A ratio estimate; with too few counted, up to three times as many.
+        spread = 2 * chunks if uncounted else 0.0
+        if uncounted and self.counted > 1 and size:
+            departures = np.array(self._chunks) - counted / size * np.array(self._sizes)
+            variance = float(departures @ departures) / (self.counted - 1) / self.counted
+            spread = 2 * self.records * math.sqrt(variance * uncounted / self.records)
+        return np.array([chunks, self._unsure * chunks / counted if counted else 0.0, spread])
 
 
 def _count_body(body: Mapping[str, Any]) -> Chunks:
