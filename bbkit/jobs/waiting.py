@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 import time
@@ -21,6 +22,9 @@ from bbkit.run.journal import TERMINAL
 from bbkit.run.remote_jobs import refresh_jobs
 
 _SECONDS_OF_A_LINE = 60
+_PASSING = re.compile(
+    "(NoAnswer|RequestTimeout)$|Throttling|TooManyRequests|Internal|ServiceUnavailable|SlowDown|5"
+)
 
 
 class Backoff:
@@ -72,13 +76,13 @@ def poll_jobs(
         try:
             if any((state.queued and state.open) or state.to_stop for state in snapshot.states):
                 snapshot.access.ensure()
-                snapshot, refused = submit_queue(snapshot, refused_too=False)
-                last_error = str(refused or "")
+                snapshot, error = submit_queue(snapshot, refused_too=False)
+                last_error = str(error or "")
             snapshot = refresh_jobs(snapshot)
-        except (AwsError, CredentialsError, PlaceError) as error:
-            if not is_waited_on(error):
+        except (AwsError, CredentialsError, PlaceError) as failure:
+            if not is_waited_on(failure):
                 raise
-            answered, last_error = False, str(error)
+            answered, last_error = False, str(failure)
         errors = (str(state.last_error) for state in snapshot.states if state.last_error)
         jobs = snapshot.table()
         now = _statuses_of(jobs)
@@ -125,7 +129,7 @@ def wait_for_jobs(
     on_end : callable or str, optional
         Called with the jobs table, or run as a shell command (with ``BBKIT_RUN``, the run's folder, in its
         environment), when all have ended; not at the timeout, nor while a job was refused or taken from the
-        queue, which is said on standard error.
+        queue, which is written to standard error.
 
     Returns
     -------
@@ -157,7 +161,7 @@ def wait_for_jobs(
     lines = _Lines()
     for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
         polls += 1
-        lines.tell(poll)
+        lines.write(poll)
         if poll.ended:
             _finish(poll, on_end)
             return poll.jobs
@@ -169,12 +173,7 @@ def wait_for_jobs(
 
 
 def _is_passing(error: Exception) -> bool:
-    return isinstance(error, AwsError) and (
-        error.code in ("NoAnswer", "RequestTimeout")
-        or error.code.startswith(
-            ("Throttling", "TooManyRequests", "Internal", "ServiceUnavailable", "SlowDown", "5")
-        )
-    )
+    return isinstance(error, AwsError) and _PASSING.match(error.code) is not None
 
 
 class _Lines:
@@ -183,7 +182,7 @@ class _Lines:
     def __init__(self) -> None:
         self._written_at, self._last_error = -math.inf, ""
 
-    def tell(self, poll: Poll) -> None:
+    def write(self, poll: Poll) -> None:
         for row in poll.jobs[poll.jobs["job_name"].isin(poll.changed)].to_dict("records"):
             _write_line(describe_job(row))
         due = time.monotonic() - self._written_at >= _SECONDS_OF_A_LINE

@@ -56,6 +56,8 @@ class JobWatch:
         When AWS was asked last, and when it will be asked next (UTC).
     last_error : str
         What is in the way, such as a network that is down; empty when nothing is. The watch goes on.
+    done : bool
+        Whether every job has ended.
     """
 
     def __init__(self, run: Run, every: float | None = None, snapshot: RunSnapshot | None = None):
@@ -70,15 +72,10 @@ class JobWatch:
         self._polls = poll_jobs(snapshot, Backoff(run, every), is_waited_on=lambda error: True)
         self._listeners: list[Callable[[JobWatch], object]] = []
         self._samples: dict[str, deque[_Sample]] = {}
-        self._done = False
+        self.done = False
         self._stopping = threading.Event()
-        self._polled = threading.Condition()
+        self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"bbkit-watch-{run.name}", daemon=True)
-
-    @property
-    def done(self) -> bool:
-        """Whether every job has ended."""
-        return self._done
 
     @property
     def alive(self) -> bool:
@@ -127,8 +124,7 @@ class JobWatch:
     def stop(self) -> None:
         """Stop looking; the jobs go on, and `watch_jobs` takes up again where this left off."""
         self._stopping.set()
-        with self._polled:
-            self._polled.notify_all()
+        self._over.set()
         _forget_watch(self)
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -144,9 +140,9 @@ class JobWatch:
         bool
             Whether every job has ended.
         """
-        with self._polled:
-            self._polled.wait_for(lambda: self._done or not self.alive, timeout)
-        return self._done
+        if self.alive:
+            self._over.wait(timeout)
+        return self.done
 
     def _start(self) -> None:
         self._thread.start()
@@ -159,18 +155,18 @@ class JobWatch:
         try:
             for poll in self._polls:
                 self._take(poll)
-                self._tell()
-                if self._done or self._stopping.wait(poll.seconds):
+                self._notify()
+                if self.done or self._stopping.wait(poll.seconds):
                     break
         except RunError as error:
             # A damaged journal does not mend itself.
             self.last_error, self.next_at = str(error), None
             self._stopping.set()
-            self._tell()
+            self._notify()
         finally:
             _forget_watch(self)
-            with self._polled:
-                self._polled.notify_all()
+            self._stopping.set()
+            self._over.set()
 
     def _take(self, poll: Poll) -> None:
         now = datetime.now(UTC)
@@ -179,7 +175,7 @@ class JobWatch:
             self.seen_at = now
             for row in poll.jobs.to_dict("records"):
                 self._sample(row, now)
-        self._done = poll.ended
+        self.done = poll.ended
         self.next_at = None if poll.ended else now + timedelta(seconds=poll.seconds)
 
     def _sample(self, row: dict[Any, Any], now: datetime) -> None:
@@ -192,7 +188,7 @@ class JobWatch:
         while len(samples) > 2 and now - samples[0][0] > _WINDOW:
             samples.popleft()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for listener in tuple(self._listeners):
             try:
                 listener(self)
@@ -277,11 +273,8 @@ def console_url(run: Run) -> str:
     if run.endpoint.is_standin:
         return ""
     region = run.endpoint.region
-    domain = "aws.amazon.com"
-    if region.startswith("cn-"):
-        domain = "amazonaws.cn"
-    elif region.startswith("us-gov-"):
-        domain = "amazonaws-us-gov.com"
+    domains = {"cn": "amazonaws.cn", "us-gov": "amazonaws-us-gov.com"}
+    domain = domains.get(region.rsplit("-", 2)[0], "aws.amazon.com")
     return f"https://{region}.console.{domain}/bedrock/home?region={region}#/batch-inference"
 
 

@@ -96,10 +96,10 @@ def write_attempt(
             run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
         )
         staged = stage(check_lines(check, records), Path(scratch, "staged.jsonl"))
-        found = check.finish()
-        _stop_for_errors(found, allow, check.unwritable)
+        findings = check.finish()
+        _stop_for_errors(findings, allow, check.unwritable)
         tier = "batch"
-        if "min_records_per_job" in set(found["rule"]):
+        if "min_records_per_job" in set(findings["rule"]):
             quotas, tier = replace(quotas, min_records_per_job=1), "on_demand"
         made = Path(scratch, "records")
         planned = split_staged(staged, made, quotas, attempt=attempt)
@@ -151,7 +151,7 @@ def _read_quotas(snapshot: RunSnapshot) -> Quotas:
         return Quotas.defaults(snapshot.run.model_id)
 
 
-def _stop_for_errors(found: Findings, allow: Sequence[str], unwritable: set[str]) -> None:
+def _stop_for_errors(findings: Findings, allow: Sequence[str], unwritable: set[str]) -> None:
     allow = [allow] if isinstance(allow, str) else list(allow)
     if unknown := sorted(set(allow) - set(RULES)):
         raise InputError(
@@ -159,9 +159,9 @@ def _stop_for_errors(found: Findings, allow: Sequence[str], unwritable: set[str]
             "'unknown_name'."
         )
     try:
-        found[~found["rule"].isin(set(allow) - unwritable)].raise_for_errors()
+        findings[~findings["rule"].isin(set(allow) - unwritable)].raise_for_errors()
     except RecordsError as error:
-        raise RecordsError(str(error), found) from None
+        raise RecordsError(str(error), findings) from None
 
 
 def _move_in(files: Sequence[InputFile], made: Path, target: Path) -> list[InputFile]:

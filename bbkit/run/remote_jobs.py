@@ -109,19 +109,19 @@ def _is_changed(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
 
 
 class TransferProgress:
-    """Adds up the bytes of transfers, possibly from several threads, and tells of them: by default one line
+    """Adds up the bytes of transfers, possibly from several threads, and reports them: by default one line
     every ten seconds on standard error, nothing of what is over by then.
     """
 
-    def __init__(self, what: str, total: int, tell: Callable[[int, int], object] | None = None):
+    def __init__(self, what: str, total: int, report: Callable[[int, int], object] | None = None):
         self._what, self._total, self._done = what, total, 0
-        self._tell = tell or self._write_line
+        self._report = report or self._write_line
         self._written_at = time.monotonic()
 
     def __call__(self, some: int) -> None:
         """Take note of `some` more bytes."""
         self._done += some
-        self._tell(self._done, self._total)
+        self._report(self._done, self._total)
 
     def _write_line(self, done: int, total: int) -> None:
         now = time.monotonic()

@@ -76,5 +76,5 @@ def filled_columns(prompt: str, path: Path) -> list[str]:
         named = Template(prompt).columns
     except InputError:
         return []
-    kept = pq.read_schema(path).names
-    return [name for name in named if name in kept]
+    columns = pq.read_schema(path).names
+    return [name for name in named if name in columns]
