@@ -68,6 +68,8 @@ def command(example: str, *arguments: Any, alias: str = "", **options: Any) -> C
 
 
 _RUN = argument("run", help="the folder of the run")
+_MANY: dict[str, Any] = {"action": "append", "default": []}
+_FAIL_ON = "exit 1 when it holds, such as: errored gt 0"
 _JSON = argument("--json", action="store_true", help="one JSON object per finding")
 
 
@@ -242,18 +244,11 @@ def collect(options: Namespace) -> int:
 @command(
     "report notebooks/03-explore.ipynb -p run_folder runs/calls",
     argument("notebook", help="the notebook to run"),
-    argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")),
+    argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **_MANY),
     argument("-o", "--output", help="the HTML file (default: the notebook's name in this folder)"),
     argument("--with-text", action="store_true", help="keep prompts and answers in the report"),
     argument("--title", default="", help="title of the report"),
-    argument(
-        "--fail-on",
-        nargs=3,
-        action="append",
-        default=[],
-        metavar=("NAME", "OP", "NUMBER"),
-        help="exit 1 when it holds, such as: errored gt 0",
-    ),
+    argument("--fail-on", nargs=3, metavar=("NAME", "OP", "NUMBER"), help=_FAIL_ON, **_MANY),
     argument("--list", action="store_true", help="list the notebook's parameters and stop"),
 )
 def report(options: Namespace) -> int:

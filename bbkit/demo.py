@@ -142,16 +142,16 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> "Report":
         "max_tokens": 64 if faults else 72,
     }
     explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
-    steps = [("01-prepare", prepare), ("02-launch", {**run, "wait_minutes": 10.0}), ("03-explore", explore)]
+    pages = {"01-prepare": prepare, "02-launch": {**run, "wait_minutes": 10.0}}
     if faults:
-        steps.append(("04-retry", {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}))
-        steps.append(("03-explore", explore))
-    for position, (name, parameters) in enumerate(steps):
+        retry = {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}
+        pages |= {"03-explore-before": explore, "04-retry": retry}
+    pages["03-explore"] = explore
+    for page, parameters in pages.items():
+        name = page.removesuffix("-before")
         print(f"{name} ...", flush=True)
-        superseded = any(later == name for later, _ in steps[position + 1 :])
-        page = f"{name}-before" if superseded else name
         report = _render(notebooks / f"{name}.ipynb", run_folder, page, parameters)
-        if superseded:
+        if page != name:
             print(f"{_read_accounting(report)['sentence']}\n{report.path}", flush=True)
     return report
 

@@ -192,13 +192,13 @@ def _cell(value: Any) -> tuple[str, bool]:
 
 
 def _grid_rows(trace: dict[str, Any], names: dict[str, str]) -> tuple[list[str], list[list[Any]]]:
-    grid = _values(trace.get("z"))
-    x, y = _values(trace.get("x")), _values(trace.get("y"))
-    rows = []
-    for i, line in enumerate(grid):
-        for j, value in enumerate(line if isinstance(line, list) else [line]):
-            if value not in (None, 0):
-                rows.append([x[j] if j < len(x) else j, y[i] if i < len(y) else i, value])
+    x, y, grid = (_values(trace.get(key)) for key in ("x", "y", "z"))
+    rows = [
+        [x[j] if j < len(x) else j, y[i] if i < len(y) else i, value]
+        for i, line in enumerate(grid)
+        for j, value in enumerate(line if isinstance(line, list) else [line])
+        if value not in (None, 0)
+    ]
     return [names["x"], names["y"], _title(trace.get("colorbar")) or "value"], rows
 
 

@@ -31,7 +31,6 @@ class Page:
     """What the template shows of the cells."""
 
     title: str
-    has_own_title: bool
     blocks: list[dict[str, Any]] = field(default_factory=list)
     headings: list[dict[str, Any]] = field(default_factory=list)
 
@@ -63,7 +62,7 @@ def make_page(context: ReportContext, provenance: Sequence[Fact], display: Displ
 
 def build_page(notebook: Any, display: Display, title: str) -> Page:
     """Turn the cells of a notebook into what the template shows, in their order."""
-    page = Page(display.masker.text(title), bool(title))
+    page = Page(display.masker.text(title))
     for cell in notebook.cells:
         # Papermill puts cells of its own above the one that failed.
         if "papermill-error-cell-tag" in cell.metadata.get("tags", []) or not cell.source.strip():
@@ -106,8 +105,7 @@ def _place_headings(content: str, page: Page) -> str:
         level, inner = int(match[1]), match[2].strip()
         text = html.unescape(re.sub(r"<[^>]*>", "", inner)).strip()
         if level == 1 and not any(block["kind"] == "markdown" for block in page.blocks) and not page.headings:
-            if not page.has_own_title and not page.title:
-                page.title = text
+            page.title = page.title or text
             return ""
         level = min(max(level, 2), 4)
         taken = {heading["id"] for heading in page.headings}

@@ -199,15 +199,10 @@ def _clean_styles(source: str) -> str:
 
 
 def _style_blocks(source: str) -> Iterator[str]:
-    end = 0
-    for _ in range(_MOST_SHEETS):
-        start = _STYLE_START.search(source, end)
-        stop = _STYLE_END.search(source, start.end()) if start else None
-        if start is None or stop is None:
-            return
-        end = stop.end()
-        if stop.start() - start.end() < _MOST_STYLE:
-            yield source[start.end() : stop.start()]
+    for part in _STYLE_START.split(source, maxsplit=_MOST_SHEETS)[1:]:
+        block, *closed = _STYLE_END.split(part, maxsplit=1)
+        if closed and len(block) < _MOST_STYLE:
+            yield block
 
 
 def _clean_declarations(content: list[Any]) -> str:
