@@ -1,15 +1,18 @@
 """Explorers give back to code what they show, and escape whatever a model or a source said."""
 
 import re
+from html.parser import HTMLParser
 
 import hypothesis.strategies as st
 import pandas as pd
 import pytest
+from attacks import TEXTS
 from hypothesis import given, settings
 
 from bbkit import explorers
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
+from bbkit.jobs.watches import PROGRESS_COLUMNS, JobWatch
 
 ATTACK = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
@@ -93,6 +96,69 @@ def test_no_text_becomes_markup(monkeypatch: pytest.MonkeyPatch) -> None:
         assert "&lt;script&gt;" in shown
         assert "<script" not in shown
         assert "<img" not in shown
+
+
+def read_tags(shown: str) -> list[tuple]:
+    """Every tag of some HTML with its attributes, but for the widths of a table's cells."""
+    tags: list[tuple] = []
+    parser = HTMLParser()
+    parser.handle_starttag = lambda tag, attributes: tags.append((tag, *attributes))  # type: ignore[method-assign]
+    parser.feed(shown)
+    return tags
+
+
+@pytest.mark.parametrize("attack", TEXTS)
+def test_no_attack_adds_a_tag_or_an_attribute(attack: str) -> None:
+    views = []
+    for text in ("harmless", attack):
+        outputs = make_outputs([text] * 3).assign(record_id=text, error_code=text, model=text, reasoning=text)
+        outputs["source.queue"] = text
+        explorer = explorers.RecordExplorer(outputs)
+        explorer._next.click()
+        examples = explorers.show_examples(outputs, columns="queue")._repr_mimebundle_()["text/html"]
+        explorer._search.value = text
+        shown = [explorer._detail.value, explorer._query.value, explorer._count.value, examples]
+        views.append([read_tags(view) for view in shown])
+    assert views[0] == views[1]
+
+
+class Watch(JobWatch):
+    """A watch of which every text comes from outside."""
+
+    done, alive, next_at = False, False, None
+
+    def __init__(self, text: str):
+        self.text, self.last_error = text, text
+        self.run = type("Run", (), {"endpoint": type("Endpoint", (), {"is_standin": True})})()
+
+    @property
+    def sentence(self) -> str:
+        return self.text
+
+    @property
+    def progress(self) -> pd.DataFrame:
+        now = pd.Timestamp.now("UTC")
+        times = {"status_since": now, "ends_after": now, "ends_before": now, "expires_at": now}
+        texts = dict.fromkeys(("job_name", "job_arn", "message"), self.text)
+        counts = {"records": 100, "processed": 40, "records_per_minute": 12.5}
+        rows = [
+            {**texts, **counts, **times, "status": "InProgress"},
+            {**texts, "status": self.text},
+            {"job_name": self.text},
+        ]
+        return as_frame(rows, PROGRESS_COLUMNS)
+
+    def add_listener(self, listener: object) -> object:
+        return listener
+
+
+@pytest.mark.parametrize("attack", TEXTS)
+def test_no_text_of_a_job_becomes_markup(attack: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BBKIT_HEADLESS", "1")
+    shown = [explorers.JobProgress(Watch(text))._repr_mimebundle_()["text/html"] for text in ("x", attack)]
+    assert read_tags(shown[0]) == read_tags(shown[1])
+    assert "40</td>" in shown[0] and ("progress", ("max", "100"), ("value", "40")) in read_tags(shown[0])
+    assert "12 / min" in shown[0] and "queued" in shown[0]
 
 
 def test_a_long_text_is_cut_in_the_view_and_whole_in_the_selection() -> None:

@@ -293,9 +293,8 @@ def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.B
 
 def _count_words(texts: pd.Series) -> np.ndarray:
     """Count what stands between ASCII white space, in slices: all words at once would be a second copy."""
-    column = pa.chunked_array([pa.array(texts, pa.large_string())])
     counts = []
-    for batch in pa.table({"text": column}).to_batches(_SLICE):
+    for batch in pa.table({"text": pa.array(texts, pa.large_string())}).to_batches(_SLICE):
         trimmed = pc.ascii_trim_whitespace(batch["text"])
         words = pc.list_value_length(pc.ascii_split_whitespace(trimmed))
         counts.append(pc.if_else(pc.equal(trimmed, ""), 0, words).to_numpy())

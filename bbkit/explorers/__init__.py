@@ -1,7 +1,13 @@
-"""Interactive views in JupyterLab; where no browser answers they show themselves as plain HTML."""
+"""Interactive views in JupyterLab; where no browser answers they show themselves as plain HTML.
 
-from bbkit.explorers.examples import show_examples
+The tidy frame goes into `RecordExplorer`: controls (`controls`) set conditions (`filters`) that are code to
+paste and the mask which that code gives, and the record that is open is shown by a template (`views`).
+`JobProgress` shows the table of a `JobWatch` after each of its looks. What a model, a source or AWS wrote is
+escaped by the templates.
+"""
+
 from bbkit.explorers.progress import JobProgress
 from bbkit.explorers.records import RecordExplorer
+from bbkit.explorers.views import show_examples
 
 __all__ = ["JobProgress", "RecordExplorer", "show_examples"]

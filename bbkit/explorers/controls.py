@@ -11,7 +11,6 @@ from bbkit.explorers.filters import NONE, Condition, is_between, is_one_of
 _MOST_VALUES = 200
 _FEW_NUMBERS = 30
 _LONG_TEXT = 64
-_WIDE = widgets.Layout(width="auto")
 
 
 class ColumnFilter:
@@ -53,18 +52,22 @@ def _is_number(values: pd.Series) -> bool:
 
 def _make_choice(column: str, values: pd.Series) -> widgets.SelectMultiple:
     counts = values.value_counts()
-    kept = counts.index[:_MOST_VALUES]
-    options = [(_label(value, counts[value]), _plain(value)) for value in kept]
+    listed = counts.index[:_MOST_VALUES]
+    options = [(_label(value, counts[value]), _plain(value)) for value in listed]
     if absent := int(values.isna().sum()):
         options.append((_label("not known", absent), NONE))
-    more = f" (the {_MOST_VALUES} most frequent of {len(counts):,})" if len(counts) > len(kept) else ""
+    more = f" (the {_MOST_VALUES} most frequent of {len(counts):,})" if len(counts) > len(listed) else ""
     return widgets.SelectMultiple(
         options=options,
         rows=max(2, min(5, len(options))),
-        description=column.removeprefix("source.").replace("_", " ") + more,
-        style={"description_width": "initial"},
-        layout=_WIDE,
+        layout=widgets.Layout(width="auto"),
+        **_describe(column, more),
     )
+
+
+def _describe(column: str, more: str = "") -> dict[str, Any]:
+    name = column.removeprefix("source.").replace("_", " ")
+    return {"description": name + more, "style": {"description_width": "initial"}}
 
 
 def _label(value: Any, count: int) -> str:
@@ -78,18 +81,21 @@ def _plain(value: Any) -> Any:
 
 def _make_range(column: str, values: pd.Series) -> Any:
     known = values.dropna()
-    look: dict[str, Any] = {
-        "description": column.removeprefix("source.").replace("_", " "),
-        "continuous_update": False,
-        "style": {"description_width": "initial"},
-        "layout": widgets.Layout(width="340px"),
-    }
-    look["disabled"] = not len(known)
     low, high = (known.min(), known.max()) if len(known) else (0, 0)
-    if pd.api.types.is_integer_dtype(values.dtype):
-        return widgets.IntRangeSlider(value=(int(low), int(high)), min=int(low), max=int(high), **look)
-    step = float(high - low) / 200 or 1.0
-    return widgets.FloatRangeSlider(value=(low, high), min=float(low), max=float(high), step=step, **look)
+    is_whole = pd.api.types.is_integer_dtype(values.dtype)
+    as_end: Any = int if is_whole else float
+    low, high = as_end(low), as_end(high)
+    make = widgets.IntRangeSlider if is_whole else widgets.FloatRangeSlider
+    return make(
+        value=(low, high),
+        min=low,
+        max=high,
+        step=1 if is_whole else (high - low) / 200 or 1.0,
+        disabled=known.empty,
+        continuous_update=False,
+        layout=widgets.Layout(width="340px"),
+        **_describe(column),
+    )
 
 
 def _make_times(column: str, values: pd.Series) -> widgets.SelectionRangeSlider:
@@ -104,10 +110,9 @@ def _make_times(column: str, values: pd.Series) -> widgets.SelectionRangeSlider:
     return widgets.SelectionRangeSlider(
         options=[(f"{step:%Y-%m-%d}" if days else f"{step:%Y-%m-%d %H:%M:%S}", step) for step in steps],
         index=(0, len(steps) - 1),
-        description=column.removeprefix("source.").replace("_", " "),
         continuous_update=False,
-        style={"description_width": "initial"},
         layout=widgets.Layout(width="640px"),
+        **_describe(column),
     )
 
 
@@ -129,11 +134,11 @@ def list_sortable(frame: pd.DataFrame) -> dict[str, tuple[str, bool]]:
 
 def is_text(values: pd.Series) -> bool:
     """Tell whether a column is text."""
-    return pd.api.types.is_string_dtype(values.dtype) and values.dtype != object
+    return bool(pd.api.types.is_string_dtype(values.dtype) and values.dtype != object)
 
 
 def _is_plain(values: pd.Series) -> bool:
-    return is_text(values) or _is_number(values) or pd.api.types.is_bool_dtype(values.dtype)
+    return is_text(values) or _is_number(values) or bool(pd.api.types.is_bool_dtype(values.dtype))
 
 
 def _is_time(values: pd.Series) -> bool:
@@ -146,7 +151,7 @@ def _is_category(values: pd.Series) -> bool:
 
 def _is_single(values: pd.Series) -> bool:
     """Whether the cells hold single values, no lists or objects: the first thousand tell."""
-    return values.dtype != object or all(map(pd.api.types.is_scalar, values.head(1000)))
+    return bool(values.dtype != object) or all(map(pd.api.types.is_scalar, values.head(1000)))
 
 
 def _is_long(values: pd.Series) -> bool:

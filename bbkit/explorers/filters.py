@@ -53,30 +53,22 @@ def contains(frame: pd.DataFrame, column: str, text: str) -> Condition:
 
 def _mask_values(values: pd.Series, known: list[Any], absent: bool, as_text: bool) -> np.ndarray:
     values = values.astype("string") if as_text else values
-    mask = values.isin(known).to_numpy(dtype=bool) if known else np.zeros(len(values), dtype=bool)
-    return mask | values.isna().to_numpy() if absent else mask
+    mask = np.asarray(values.isin(known), dtype=bool)
+    return mask | np.asarray(values.isna(), dtype=bool) if absent else mask
 
 
 def _mask_range(values: pd.Series, low: Any, high: Any) -> np.ndarray:
-    return values.between(low, high).fillna(False).to_numpy(dtype=bool)
+    return np.asarray(values.between(low, high).fillna(False), dtype=bool)
 
 
 def _mask_text(values: pd.Series, text: str) -> np.ndarray:
-    array = pa.array(values) if pd.api.types.is_string_dtype(values.dtype) else None
-    if not isinstance(array, pa.Array | pa.ChunkedArray) or not _is_arrow_text(array.type):
-        return values.str.contains(text, case=False, regex=False, na=False).to_numpy(dtype=bool)
-    chunks = array.chunks if isinstance(array, pa.ChunkedArray) else [array]
-    parts = [chunk.slice(low, _SLICE) for chunk in chunks for low in range(0, len(chunk), _SLICE)]
+    column = pa.table({"text": pa.array(values, pa.large_string())})
     # What pandas itself calls for this code; Arrow lets go of the interpreter, so slices go side by side.
-    find = partial(pc.match_substring, pattern=text, ignore_case=True)
+    match = partial(pc.match_substring, pattern=text, ignore_case=True)
     with ThreadPoolExecutor(_THREADS) as threads:
-        found = [pc.fill_null(mask, False) for mask in threads.map(find, parts)]
-    masks = [mask.to_numpy(zero_copy_only=False) for mask in found]
-    return np.concatenate(masks) if masks else np.zeros(0, dtype=bool)
-
-
-def _is_arrow_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+        masks = list(threads.map(match, (batch["text"] for batch in column.to_batches(_SLICE))))
+    matches = pc.fill_null(pa.chunked_array(masks, pa.bool_()), False)
+    return np.asarray(matches, dtype=bool)
 
 
 class Selector:

@@ -1,24 +1,15 @@
 """The live monitor of a run: a widget fed by a watch's thread, so that a reopened tab is live again."""
 
-import html
 import os
+from collections.abc import Hashable
 from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.explorers import views
+from bbkit.core.panels import render
 from bbkit.jobs.watches import JobWatch, console_url, is_ended
-
-_STYLE = """<style>
-.bbkit-jobs table{border-collapse:collapse;width:100%}
-.bbkit-jobs th,.bbkit-jobs td{padding:.25em .8em .25em 0;text-align:left;white-space:nowrap}
-.bbkit-jobs td.bbkit-number{text-align:right;font-variant-numeric:tabular-nums}
-.bbkit-jobs code{user-select:all}
-.bbkit-jobs td.bbkit-arn{padding-bottom:.7em;font-size:12px;white-space:normal}
-.bbkit-jobs progress{width:9em;vertical-align:middle}
-</style>"""
 
 
 class JobProgress:
@@ -71,40 +62,20 @@ class JobProgress:
 
 def show_jobs(watch: JobWatch) -> str:
     """Lay out the jobs of a watch as a table."""
-    rows = watch.progress.to_dict("records")
-    table = "".join(_row(row) for row in rows)
-    head = "".join(
-        f'<th scope="col">{name}</th>'
-        for name in (
-            "job",
-            "status",
-            "for",
-            "records",
-            "done",
-            "errored",
-            "rate",
-            "may end",
-            "expires",
-        )
-    )
-    error = f"<p><b>{html.escape(watch.last_error)}</b></p>" if watch.last_error else ""
-    messages = "".join(
-        f"<li>{html.escape(str(row['job_name']))}: {html.escape(str(row['message']))}</li>"
-        for row in rows
-        if not pd.isna(row["message"])
-    )
-    return views.wrap(
-        _STYLE,
-        '<div class="bbkit-jobs" aria-live="polite" style="overflow-x:auto">',
-        f"<p>{html.escape(watch.sentence)}{_next(watch)}</p>{error}",
-        f"<table><thead><tr>{head}</tr></thead><tbody>{table}</tbody></table>",
-        f"<ul>{messages}</ul>" if messages else "",
-        _console(watch),
-        "</div>",
+    table, now = watch.progress, pd.Timestamp.now("UTC")
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return render(
+        "jobs",
+        room="explorers",
+        sentence=f"{watch.sentence}{_describe_next(watch)}",
+        error=watch.last_error,
+        jobs=[_describe_job(row, now) for row in rows],
+        messages=[(row["job_name"], row["message"]) for row in rows if row["message"] is not None],
+        console=console_url(watch.run),
     )
 
 
-def _next(watch: JobWatch) -> str:
+def _describe_next(watch: JobWatch) -> str:
     if watch.done:
         return ""
     if not watch.alive:
@@ -112,60 +83,38 @@ def _next(watch: JobWatch) -> str:
     return f" Next look at {watch.next_at:%H:%M:%S} UTC." if watch.next_at else ""
 
 
-def _console(watch: JobWatch) -> str:
-    address = console_url(watch.run)
-    if not address:
-        return "<p>A stand-in answers; there is no console.</p>"
-    link = f'<a href="{html.escape(address)}" target="_blank" rel="noreferrer">'
-    return f"<p>{link}Batch inference in the AWS console</a></p>"
+def _describe_job(row: dict[Hashable, Any], now: pd.Timestamp) -> dict[str, Any]:
+    """Write each cell of a job's line; empty where there is nothing to say."""
+    ended, runs = is_ended(row["status"]), row["status"] == "InProgress"
+    rate, expiry, processed = row["records_per_minute"], row["expires_at"], row["processed"]
+    ends = "not known yet" if runs else ""
+    if row["ends_after"] and row["ends_before"]:
+        ends = f"{row['ends_after']:%H:%M} to {row['ends_before']:%H:%M} UTC"
+    return {
+        "name": row["job_name"],
+        "arn": row["job_arn"],
+        "status": row["status"] or "queued",
+        "since": "" if ended else _format_span(row["status_since"], now),
+        "records": _format_count(row["records"]),
+        # A total of 0 means that the service is still validating: there is no share to show yet.
+        "total": row["records"] if runs and processed is not None else None,
+        "processed": processed,
+        "done": _format_count(processed),
+        "errored": _format_count(row["errored"]),
+        "rate": "" if ended or rate is None else f"{rate:,.0f} / min",
+        "ends": ends,
+        "expires": f"in {_format_span(now, expiry)}" if not ended and expiry and expiry > now else "",
+    }
 
 
-def _row(row: dict[Any, Any]) -> str:
-    now = pd.Timestamp.now("UTC")
-    done = "" if pd.isna(row["processed"]) else f"{row['processed']:,}"
-    # A total of 0 means that the service is still validating: there is no share to show yet.
-    if row["records"] and not pd.isna(row["processed"]) and row["status"] == "InProgress":
-        done = f'<progress max="{row["records"]}" value="{row["processed"]}"></progress> {done}'
-    ended = is_ended(row["status"])
-    rate = "" if ended or pd.isna(row["records_per_minute"]) else f"{row['records_per_minute']:,.0f} / min"
-    status = "queued" if pd.isna(row["status"]) else row["status"]
-    cells = [
-        ("", html.escape(str(row["job_name"]))),
-        ("", f"<b>{html.escape(str(status))}</b>"),
-        ("", "" if ended else _span(row["status_since"], now)),
-        ("bbkit-number", _count(row["records"])),
-        ("bbkit-number", done),
-        ("bbkit-number", _count(row["errored"])),
-        ("bbkit-number", rate),
-        ("", _range(row)),
-        ("", f"in {_span(now, row['expires_at'])}" if not ended and _ahead(row["expires_at"], now) else ""),
-    ]
-    first = "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells) + "</tr>"
-    if pd.isna(row["job_arn"]):
-        return first
-    # A line of its own: an ARN beside nine columns is cut off, and it is there to be copied whole.
-    arn = f"<code>{html.escape(str(row['job_arn']))}</code>"
-    return f'{first}<tr><td class="bbkit-arn" colspan="{len(cells)}">{arn}</td></tr>'
+def _format_count(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"
 
 
-def _count(value: Any) -> str:
-    return "" if pd.isna(value) else f"{value:,}"
-
-
-def _ahead(time: Any, now: pd.Timestamp) -> bool:
-    return not pd.isna(time) and time > now
-
-
-def _span(start: Any, end: Any) -> str:
-    if pd.isna(start) or pd.isna(end):
+def _format_span(start: pd.Timestamp | None, end: pd.Timestamp) -> str:
+    if start is None:
         return ""
     minutes = max(0.0, (end - start).total_seconds() / 60)
     if minutes < 1:
         return "under 1 min"
     return f"{minutes:,.0f} min" if minutes < 120 else f"{minutes / 60:,.1f} h"
-
-
-def _range(row: dict[Any, Any]) -> str:
-    if pd.isna(row["ends_after"]) or pd.isna(row["ends_before"]):
-        return "not known yet" if row["status"] == "InProgress" else ""
-    return f"{row['ends_after']:%H:%M} to {row['ends_before']:%H:%M} UTC"

@@ -1,6 +1,5 @@
 """Look at any record: filter, search, sort, open; the filter and its rows go back to code."""
 
-import html
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +9,9 @@ import ipywidgets as widgets
 import pandas as pd
 
 from bbkit.core.frames import require_columns
+from bbkit.core.panels import render
 from bbkit.explorers import views
 from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
-from bbkit.explorers.examples import show_examples
 from bbkit.explorers.filters import Condition, Selector, Sort, contains
 from bbkit.outputs.lines import find_line
 from bbkit.records import read_prompt
@@ -20,13 +19,6 @@ from bbkit.records import read_prompt
 _PAGE = 50
 _FIXED = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 _ROW = widgets.Layout(flex_flow="row wrap", width="100%", grid_gap="4px 12px", align_items="flex-start")
-_STYLE = """<style>
-.bbkit-rows select{font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;height:auto}
-.bbkit-head{font:12px/1.5 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;white-space:pre;
- overflow:hidden;padding-left:5px}
-.bbkit-detail{max-height:44em;overflow:auto}
-.bbkit-query code{user-select:all;overflow-wrap:anywhere;white-space:pre-wrap}
-</style>"""
 
 
 class RecordExplorer:
@@ -83,7 +75,7 @@ class RecordExplorer:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if os.environ.get("BBKIT_HEADLESS"):
-            return show_examples(self._outputs)._repr_mimebundle_()
+            return views.show_examples(self._outputs)._repr_mimebundle_()
         sentence = f"An explorer of {len(self._outputs):,} records; run the cell to look at them."
         return {**(self.widget._repr_mimebundle_() or {}), "text/plain": sentence}
 
@@ -125,7 +117,7 @@ class RecordExplorer:
         self._query.add_class("bbkit-query")
         self._count.add_class("bbkit-explorer-count")
         self._detail.add_class("bbkit-detail")
-        head = widgets.HTML(f"{_STYLE}<div class='bbkit-head'>{views.head_line(self._widths)}</div>")
+        head = widgets.HTML(render("head", room="explorers", line=views.head_line(self._widths)))
         buttons = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
         left = widgets.VBox(
             [self._count, head, self._list, buttons],
@@ -190,8 +182,9 @@ class RecordExplorer:
 
     def _refilter(self) -> None:
         self._rows = self._selector.select(self._conditions(), self._sorting())
-        self._query.value = f"query <code>{html.escape(self.query)}</code>"
-        self._count.value = f"<b>{len(self._rows):,}</b> of {len(self._outputs):,} records"
+        selected, total = len(self._rows), len(self._outputs)
+        self._query.value = render("query", room="explorers", query=self.query)
+        self._count.value = render("count", room="explorers", selected=selected, total=total)
         self._page = -1
         with self._quietly():
             self._number.value = 1
@@ -223,7 +216,7 @@ class RecordExplorer:
 
     def _open(self) -> None:
         if not len(self._rows):
-            self._detail.value = views.wrap("<p>No record passes the filter.</p>")
+            self._detail.value = views.show_record(None)
             return
         row = self._outputs.iloc[[self._rows[self._at]]].to_dict("records")[0]
         line = find_line(self._outputs, row)

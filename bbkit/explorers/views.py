@@ -1,131 +1,17 @@
-"""HTML for records: every text of a model or a source is escaped here and nowhere else."""
+"""Records as a person reads them: in full, some side by side with their source, each as a line of a list.
 
-import html
+Texts of models and sources are escaped by the templates and nowhere else.
+"""
+
 import json
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from bbkit.core.frames import is_absent
-
-STYLE = """<style>
-.bbkit-view{font:14px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-.bbkit-view h4{margin:.8em 0 .2em;font-size:12px;font-weight:600;opacity:.75}
-.bbkit-view .bbkit-text{white-space:pre-wrap;unicode-bidi:plaintext;max-height:26em;overflow:auto;margin:0;
- padding:.5em .7em;border:1px solid rgba(128,128,128,.35);border-radius:4px;font:inherit}
-.bbkit-view code{user-select:all}
-.bbkit-view .bbkit-facts{display:flex;flex-wrap:wrap;gap:.2em .6em;margin:.2em 0}
-.bbkit-view .bbkit-facts b{font-weight:600;opacity:.75}
-.bbkit-view article{margin:0 0 1.2em;padding:.6em .9em;border:1px solid rgba(128,128,128,.35);
- border-radius:6px}
-.bbkit-view table{border-collapse:collapse}
-.bbkit-view td,.bbkit-view th{padding:.15em .7em .15em 0;text-align:left;vertical-align:top;
- white-space:pre-wrap}
-</style>"""
-
-FACTS = ("outcome", "stop_reason", "input_tokens", "output_tokens", "max_tokens", "attempt", "tier")
-NBSP = "\u00a0"
-MOST_CHARACTERS = 200_000
-"""Longer texts are cut in a view and say so; a browser stalls on a megabyte in one element."""
-
-
-def escape(value: Any) -> str:
-    """Make a text safe to stand in HTML, and leave `$` to be text for MathJax."""
-    if is_absent(value):
-        return "<i>not known</i>"
-    text = str(value)
-    if len(text) > MOST_CHARACTERS:
-        left = len(text) - MOST_CHARACTERS
-        return html.escape(text[:MOST_CHARACTERS]) + f"<i> … {left:,} more characters; see .selection</i>"
-    return html.escape(text)
-
-
-def show_text(heading: str, value: Any) -> str:
-    """Lay out one text under its heading."""
-    if isinstance(value, dict | list):
-        value = json.dumps(value, indent=2, ensure_ascii=False)
-    return (
-        f"<section><h4>{html.escape(heading)}</h4>"
-        f'<div class="bbkit-text" tabindex="0" dir="auto">{escape(value)}</div></section>'
-    )
-
-
-def show_side_by_side(texts: Sequence[tuple[str, Any]]) -> str:
-    """Lay out texts beside each other, as a table so that it holds wherever HTML is shown."""
-    # JupyterLab aligns cells to the right unless the cell itself says otherwise.
-    width = f"width: {100 // max(1, len(texts))}%; text-align: start; vertical-align: top"
-    heads = "".join(f'<th scope="col" style="{width}">{html.escape(name)}</th>' for name, _ in texts)
-    cells = "".join(
-        f'<td style="{width}; white-space: pre-wrap" dir="auto">{escape(text)}</td>' for _, text in texts
-    )
-    return (
-        f'<table style="width: 100%"><thead><tr>{heads}</tr></thead><tbody><tr>{cells}</tr></tbody></table>'
-    )
-
-
-def show_facts(row: Mapping[Hashable, Any], names: Sequence[str] = FACTS) -> str:
-    """Lay out small values of a record in a line."""
-    parts = [
-        f"<span><b>{html.escape(name.replace('_', ' '))}</b> {escape(_number(row[name]))}</span>"
-        for name in names
-        if name in row and not pd.isna(row[name])
-    ]
-    return f'<div class="bbkit-facts">{" &#183; ".join(parts)}</div>'
-
-
-def _number(value: Any) -> Any:
-    return f"{value:,}" if isinstance(value, int) else value
-
-
-def wrap(*parts: str) -> str:
-    """Put parts of a view together, out of MathJax's reach."""
-    return f'{STYLE}<div class="bbkit-view tex2jax_ignore mathjax_ignore">{"".join(parts)}</div>'
-
-
-def show_record(row: Mapping[Hashable, Any], note: str = "") -> str:
-    """Lay out one record in full."""
-    parts = [f"<h3><code>{escape(row['record_id'])}</code></h3>", show_facts(row)]
-    if not is_absent(row.get("error_message")) or not is_absent(row.get("error_code")):
-        code = "" if is_absent(row.get("error_code")) else f" {row['error_code']}"
-        parts.append(show_text(f"error{code}", row.get("error_message")))
-    texts = (("text", "answer"), ("reasoning", "reasoning"), ("tool_calls", "tool calls"))
-    parts += [show_text(head, _as_json(row[name])) for name, head in texts if not is_absent(row.get(name))]
-    if not is_absent(row.get("prompt")):
-        parts.append(show_text("prompt as sent", row["prompt"]))
-    source = {str(name): value for name, value in row.items() if str(name).startswith("source.")}
-    if source:
-        parts.append(_show_source(source))
-    for name, heading in (("model_input", "model input, raw"), ("model_output", "model output, raw")):
-        if not is_absent(row.get(name)):
-            parts.append(
-                f"<details><summary>{heading}</summary>{show_text('', _as_json(row[name]))}</details>"
-            )
-    if note:
-        parts.append(f"<p><i>{html.escape(note)}</i></p>")
-    parts.append(show_facts(row, ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")))
-    return wrap(*parts)
-
-
-def _as_json(value: Any) -> Any:
-    """Indent JSON text; other text stays as it is."""
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            found = json.loads(value)
-        except ValueError:
-            return value
-        return found if isinstance(found, dict | list) else value
-    return value
-
-
-def _show_source(source: Mapping[str, Any]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{html.escape(name.removeprefix("source."))}</th>'
-        f'<td dir="auto">{escape(value)}</td></tr>'
-        for name, value in source.items()
-    )
-    return f"<details open><summary>source row</summary><table>{rows}</table></details>"
-
+from bbkit.core.frames import find_column, is_absent, no_column, require_columns
+from bbkit.core.panels import render
 
 LINE_COLUMNS = (
     "record_id",
@@ -138,15 +24,139 @@ LINE_COLUMNS = (
 )
 """What a line in a list of records is made of."""
 
-_HEADS: dict[Hashable, str] = {
+_FACTS = ("outcome", "stop_reason", "input_tokens", "output_tokens", "max_tokens", "attempt", "tier")
+_ORIGIN = ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")
+_TEXTS = {"text": "answer", "reasoning": "reasoning", "tool_calls": "tool calls"}
+_RAW = {"model_input": "model input, raw", "model_output": "model output, raw"}
+
+Row = Mapping[Hashable, Any]
+
+
+class Examples:
+    """Records chosen to be read, each with its texts side by side."""
+
+    def __init__(self, records: pd.DataFrame, columns: Sequence[str], total: int):
+        self.records = records
+        self._columns = columns
+        self._sentence = f"showing {len(records):,} of {total:,} records"
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
+        rows = self.records.to_dict("records")
+        records = [
+            {"record_id": _as_text(row["record_id"]), "facts": _list_facts(row), "texts": self._texts(row)}
+            for row in rows
+        ]
+        shown = render("examples", room="explorers", sentence=self._sentence, records=records)
+        return {"text/plain": self._sentence, "text/html": shown}
+
+    def _texts(self, row: Row) -> list[tuple[str, str | None]]:
+        answer = ("error", "error_message") if row["outcome"] == "errored" else ("answer", "text")
+        texts = [(name.removeprefix("source."), name) for name in self._columns]
+        return [(heading, _as_text(row[name])) for heading, name in (*texts[:1], answer, *texts[1:])]
+
+
+def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n: int = 6) -> Examples:
+    """Choose records to read beside their source: every kind of ending, then short to long inputs.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame
+        The tidy frame of `bbkit.collect_outputs`.
+    columns : str or sequence of str
+        Columns whose texts stand beside the answer; a column of the source goes by its own name.
+    n : int
+        How many records.
+
+    Returns
+    -------
+    Examples
+        It shows itself in a notebook; ``.records`` are the rows.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        The frame has no such column, or lacks one that `collect_outputs` gives.
+    """
+    require_columns(outputs, LINE_COLUMNS)
+    names = [columns] if isinstance(columns, str) else columns
+    found = {name: find_column(outputs, name) for name in names}
+    if absent := [name for name, column in found.items() if column is None]:
+        raise no_column(absent, outputs.columns, f"Pass source_columns={absent!r} to collect_outputs.")
+    return Examples(_choose(outputs, n), [str(column) for column in found.values()], len(outputs))
+
+
+def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:
+    """One record of every kind of ending but the most frequent, then some spread over the input lengths."""
+    kinds = outputs.groupby(["outcome", "stop_reason"], dropna=False, sort=False).ngroup().to_numpy()
+    _, firsts, counts = np.unique(kinds, return_index=True, return_counts=True)
+    rare = np.delete(firsts, counts.argmax()) if len(counts) else firsts
+    first = np.sort(rare)[: max(0, n - 1)]
+    tokens = outputs["input_tokens"].to_numpy(dtype=float, na_value=np.inf)
+    others = np.argsort(tokens, kind="stable")
+    others = others[~np.isin(others, first)]
+    spread = np.unique(np.linspace(0, max(0, len(others) - 1), max(0, n - len(first))).astype(int))
+    return outputs.iloc[np.concatenate([first, others[spread[: len(others)]]])]
+
+
+def show_record(row: Row | None, note: str = "") -> str:
+    """Lay out one record in full; None where no record is to be shown."""
+    return render("record", room="explorers", record=row and _describe_record(row, note))
+
+
+def _describe_record(row: Row, note: str) -> dict[str, Any]:
+    texts = [
+        (heading, _indent(row[name])) for name, heading in _TEXTS.items() if not is_absent(row.get(name))
+    ]
+    if not is_absent(row.get("error_message")) or not is_absent(row.get("error_code")):
+        code = "" if is_absent(row.get("error_code")) else f" {row['error_code']}"
+        texts.insert(0, (f"error{code}", _as_text(row.get("error_message"))))
+    if not is_absent(row.get("prompt")):
+        texts.append(("prompt as sent", _as_text(row["prompt"])))
+    names = [name for name in row if str(name).startswith("source.")]
+    return {
+        "record_id": _as_text(row["record_id"]),
+        "facts": _list_facts(row),
+        "texts": texts,
+        "source": [(str(name).removeprefix("source."), _as_text(row[name])) for name in names],
+        "raw": [
+            (heading, _indent(row[name])) for name, heading in _RAW.items() if not is_absent(row.get(name))
+        ],
+        "note": note,
+        "origin": _list_facts(row, _ORIGIN),
+    }
+
+
+def _list_facts(row: Row, names: Sequence[str] = _FACTS) -> list[tuple[str, str]]:
+    known = [(name.replace("_", " "), row[name]) for name in names if not is_absent(row.get(name))]
+    return [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
+
+
+def _as_text(value: Any) -> str | None:
+    if is_absent(value):
+        return None
+    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+
+
+def _indent(value: Any) -> str | None:
+    """Indent JSON, also where it comes as text; other text stays as it is."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return str(value)
+    return _as_text(value)
+
+
+_HEADS: Row = {
     "record_id": "record_id",
     "ended": "ended",
     "input_tokens": "input",
     "output_tokens": "output",
     "text": "text",
 }
-_MOST_ID, _LEAST = 20, 6
-# Signs that turn the direction of a line or move its cursor would scramble a list.
+_NBSP = "\u00a0"
+_MOST_ID, _MOST_ENDING, _LEAST, _TEXT = 20, 14, 6, 100
+# Characters that turn the direction of a line or move its cursor would scramble a list.
 _UNSEEN = dict.fromkeys(
     [*range(32), 127, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
@@ -154,16 +164,16 @@ _UNSEEN = dict.fromkeys(
 
 def fit_widths(outputs: pd.DataFrame) -> dict[str, int]:
     """Give each column of `list_line` no more characters than it needs, so that the text has the rest."""
-    ids = outputs["record_id"].head(1000).astype("string").str.len().max()
+    ids = outputs["record_id"].head(1000).dropna().astype(str)
     endings = [*outputs["stop_reason"].dropna().unique(), *outputs["outcome"].dropna().unique()]
-    widths = {
-        "record_id": min(max(0 if pd.isna(ids) else int(ids), len("record_id")), _MOST_ID),
-        "ended": min(max([_LEAST, *(len(str(word)) for word in endings)]), 14),
+    tokens = ("input_tokens", "output_tokens")
+    longest = {name: "" if pd.isna(most := outputs[name].max()) else f"{most:,}" for name in tokens}
+    return {
+        "record_id": min(max(map(len, ["record_id", *ids])), _MOST_ID),
+        "ended": min(max([_LEAST, *map(len, map(str, endings))]), _MOST_ENDING),
+        **{name: max(_LEAST, len(text)) for name, text in longest.items()},
+        "text": _TEXT,
     }
-    for name in ("input_tokens", "output_tokens"):
-        most = outputs[name].max()
-        widths[name] = max(_LEAST, 0 if pd.isna(most) else len(f"{most:,}"))
-    return {**widths, "text": 100}
 
 
 def head_line(widths: Mapping[str, int]) -> str:
@@ -171,21 +181,21 @@ def head_line(widths: Mapping[str, int]) -> str:
     return _join(_HEADS, widths)
 
 
-def list_line(row: Mapping[Hashable, Any], widths: Mapping[str, int]) -> str:
+def list_line(row: Row, widths: Mapping[str, int]) -> str:
     """Write a record as one line of plain text of a fixed width."""
     text = row["error_message"] if is_absent(row["text"]) else row["text"]
-    told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
-    ended = row["stop_reason"] if told else row["outcome"]
+    is_told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
+    ended = row["stop_reason"] if is_told else row["outcome"]
     return _join({**row, "text": text, "ended": ended}, widths)
 
 
-def _join(row: Mapping[Hashable, Any], widths: Mapping[str, int]) -> str:
+def _join(row: Row, widths: Mapping[str, int]) -> str:
     cells = [_pad(row[name], width, right=name.endswith("tokens")) for name, width in widths.items()]
-    return NBSP.join(cells).rstrip(NBSP)
+    return _NBSP.join(cells).rstrip(_NBSP)
 
 
 def _pad(value: Any, width: int, *, right: bool = False) -> str:
     text = "" if is_absent(value) else f"{value:,}" if isinstance(value, int) else str(value)[: 4 * width]
     text = " ".join(text.split()).translate(_UNSEEN)
     text = text if len(text) <= width else text[: width - 1] + "…"
-    return (text.rjust(width) if right else text.ljust(width)).replace(" ", NBSP)
+    return (text.rjust(width) if right else text.ljust(width)).replace(" ", _NBSP)
