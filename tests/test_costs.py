@@ -558,6 +558,10 @@ def test_a_moved_run_keeps_the_prices_of_its_owner(collected: bb.Run, tmp_path: 
     assert estimate_cost(moved).price.how == "own"
     outputs = bb.collect_outputs(moved)
     assert cost_of(outputs).cost_usd == pytest.approx(2 * before)
+    parts = bb.collect_outputs(moved, into=tmp_path / "parts", source_columns="queue")
+    cost = cost_of(parts, by="queue")
+    assert cost.is_standin and cost.cost_usd == pytest.approx(2 * before)
+    assert cost.table["source.queue"].sort_values().to_list() == ["a", "b"]
     assert charts.max_tokens_what_if(outputs).data[-1].y[-1] == pytest.approx(2 * before)
     assert moved.change(prices="").price_file == ""
     with pytest.raises(InputError, match="cannot be read"):

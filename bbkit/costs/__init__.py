@@ -24,7 +24,7 @@ from bbkit.costs.views import STANDIN_NOTE
 from bbkit.families import get_family
 from bbkit.records import estimate_tokens
 
-__all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost", "price_rows"]
+__all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost"]
 
 _COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
 
@@ -46,8 +46,8 @@ def cost_of(
 
     Parameters
     ----------
-    run_or_outputs : Run or DataFrame
-        A run (every attempt counts), after `collect_outputs`; or a frame of it.
+    run_or_outputs : Run, DataFrame or Accounting
+        A run (every attempt counts), after `collect_outputs`; or the frame or the accounting it returned.
     by : str or sequence of str
         Columns to group by, of the outputs or of the run's source; attempt and tier by default.
     model_id : str
@@ -71,9 +71,10 @@ def cost_of(
         to group by that is not there.
     """
     columns = [by] if isinstance(by, str) and by else list(by)
-    run = _as_run(run_or_outputs)
+    outputs = _read_parts(run_or_outputs, columns) if hasattr(run_or_outputs, "dataset") else run_or_outputs
+    run = None if isinstance(outputs, pd.DataFrame) else _as_run(outputs)
     if run is None:
-        outputs, collected = run_or_outputs, Collected.of(run_or_outputs)
+        collected = Collected.of(outputs)
         known, is_standin = load_prices(prices or collected.price_file), collected.is_standin
     else:
         outputs = _read_outputs(run, columns)
@@ -108,15 +109,20 @@ def _may_hold_media(run: CostedRun) -> bool:
     return not written or any(estimate_tokens(file.path, run.model_id).media for file in written)
 
 
-def _as_run(given: Any) -> CostedRun | None:
-    """A run, or None for a frame; anything else is refused."""
-    if isinstance(given, pd.DataFrame):
-        return None
+def _as_run(given: Any) -> CostedRun:
     if isinstance(given, CostedRun):
         return given
     if isinstance(given, str | Path) and (Path(given) / "run.json").is_file():
         raise InputError(f"{str(given)!r} is the folder of a run. Pass Run.open({str(given)!r}).")
     raise InputError(f"cost_of takes a Run or the frame of collect_outputs, not {type(given).__name__}.")
+
+
+def _read_parts(accounting: Any, columns: Sequence[str]) -> pd.DataFrame:
+    """Of rows that `collect_outputs` wrote into a folder, the columns that are costed or grouped by."""
+    wanted = {*_COLUMNS, *columns, *(f"source.{name}" for name in columns)}
+    names = [name for name in accounting.dataset.schema.names if name in wanted]
+    outputs = pd.read_parquet(accounting.parts, columns=names, dtype_backend="numpy_nullable")
+    return accounting.collected.attach(outputs)
 
 
 def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
@@ -153,8 +159,11 @@ def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
 def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:
     """Where prices and counts are from, and what is not known."""
     by_manifest = rows_by_manifest(manifests)
-    priced = pd.concat([rows[rows["state"] == "priced"], by_manifest])[["model_id", "region", "tier"]]
-    calls = priced.drop_duplicates().itertuples(index=False)
+    calls = [
+        call
+        for table in (rows[rows["state"] == "priced"], by_manifest)
+        for call in table[["model_id", "region", "tier"]].drop_duplicates().itertuples(index=False)
+    ]
     yield from dict.fromkeys(prices.find(model, where or region, tier).note for model, where, tier in calls)
     if len(by_manifest):
         yield (
@@ -162,12 +171,12 @@ def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFr
             "counts of the manifest, for the job as a whole."
         )
     apart = [
-        (manifests[name] != manifests[f"manifest_{name}"]).fillna(False)
+        manifests[name].ne(manifests[f"manifest_{name}"]).fillna(False)
         for name in ("input_tokens", "output_tokens")
     ]
     if count := int((apart[0] | apart[1]).sum()):
-        many = count_noun(count, "job")
-        yield f"In {many} the manifest counts other tokens than the lines; see .manifests."
+        jobs = count_noun(count, "job")
+        yield f"In {jobs} the manifest counts other tokens than the lines; see .manifests."
     if rows["cache_write_tokens"].gt(0).any():
         yield (
             "Cache writes are costed as those of 5 minutes; those of 1 hour cost more, and outputs do not "

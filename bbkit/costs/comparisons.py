@@ -8,33 +8,24 @@ from typing import Any
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, Tier
-from bbkit.core.frames import MANIFEST, as_frame
+from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, as_frame
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import TOKENS
 
 MANIFEST_COLUMNS = {
-    "job_arn": "string",
-    "attempt": "Int64",
-    "tier": "string",
-    "model_id": "string",
-    "region": "string",
-    "input_tokens": "Int64",
-    "manifest_input_tokens": "Int64",
-    "output_tokens": "Int64",
-    "manifest_output_tokens": "Int64",
-    "input_usd": "Float64",
-    "output_usd": "Float64",
-    "cost_usd": "Float64",
-    "on_demand_usd": "Float64",
+    "job_arn": TEXT,
+    "attempt": COUNT,
+    **dict.fromkeys(("tier", "model_id", "region"), TEXT),
+    **dict.fromkeys(("input_tokens", "manifest_input_tokens"), COUNT),
+    **dict.fromkeys(("output_tokens", "manifest_output_tokens"), COUNT),
+    **dict.fromkeys(("input_usd", "output_usd", "cost_usd", "on_demand_usd"), NUMBER),
 }
 """One row per job with a manifest; USD where its lines report no tokens and the manifest does."""
 
 COMPARISON_COLUMNS = {
-    "what": "string",
-    "estimated": "Float64",
-    "actual": "Float64",
-    "difference_usd": "Float64",
-    "reason": "string",
+    "what": TEXT,
+    **dict.fromkeys(("estimated", "actual", "difference_usd"), NUMBER),
+    "reason": TEXT,
 }
 """One row per cause of the difference between estimate and actual, and their sum."""
 
@@ -104,7 +95,7 @@ def compare_costs(ledger: pd.DataFrame, numbers: Mapping[str, Any], estimate: Co
     priced = answered - unpriced
     if not records or not priced or before["cost_usd"] is None or spent is None:
         return as_frame([], COMPARISON_COLUMNS)
-    sums = ledger.reindex(columns=list(TOKENS)).astype("Float64").sum().to_dict()
+    sums = ledger[list(TOKENS)].astype(float).sum().to_dict()
     cached = sums["cache_read_tokens"] + sums["cache_write_tokens"]
     rates = [(price or 0.0) / 1e6 for price in (estimate.price.input, estimate.price.output)]
     expected = [before["input_tokens"] / records, (before["output_tokens"] or 0) / records]

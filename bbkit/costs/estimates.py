@@ -12,7 +12,7 @@ import pandas as pd
 from bbkit import aws
 from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import BudgetError, FamilyError, InputError
-from bbkit.core.frames import as_frame
+from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame
 from bbkit.core.text import count_noun, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
 from bbkit.costs.views import STANDIN_ESTIMATE, format_usd, show_cost
@@ -20,17 +20,10 @@ from bbkit.families import family_of, get_family
 from bbkit.records import TokenEstimate, estimate_tokens
 
 ESTIMATE_COLUMNS = {
-    "job": "string",
-    "attempt": "Int64",
-    "records": "Int64",
-    "input_tokens": "Int64",
-    "output_tokens_low": "Int64",
-    "output_tokens": "Int64",
-    "output_tokens_high": "Int64",
-    "cost_low_usd": "Float64",
-    "cost_usd": "Float64",
-    "cost_high_usd": "Float64",
-    "on_demand_usd": "Float64",
+    "job": TEXT,
+    **dict.fromkeys(("attempt", "records", "input_tokens"), COUNT),
+    **dict.fromkeys(("output_tokens_low", "output_tokens", "output_tokens_high"), COUNT),
+    **dict.fromkeys(("cost_low_usd", "cost_usd", "cost_high_usd", "on_demand_usd"), NUMBER),
 }
 """One row per job; USD of the batch price, and of the expected tokens on demand."""
 

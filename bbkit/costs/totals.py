@@ -61,8 +61,10 @@ class Cost:
         """Why the cost differs from the estimate, columns `COMPARISON_COLUMNS`; empty without one."""
         if self.estimate is None:
             return as_frame([], COMPARISON_COLUMNS)
-        priced = self.rows[self.rows["state"] == "priced"]
-        ledger = pd.concat([priced, rows_by_manifest(self.manifests)], ignore_index=True)
+        columns = ["model_id", "region", "tier", *TOKENS]
+        priced = self.rows.loc[self.rows["state"] == "priced", columns]
+        jobs = rows_by_manifest(self.manifests).reindex(columns=columns)
+        ledger = pd.concat([priced, jobs], ignore_index=True) if len(jobs) else priced
         return compare_costs(ledger, self.numbers, self.estimate)
 
     def by(self, *columns: str) -> pd.DataFrame:
@@ -134,13 +136,7 @@ class Cost:
         return counts.astype({"reason": "string", "records": "Int64"})
 
     def describe_unpriced(self) -> str:
-        """Why answers have no cost, each reason with its count where there are several.
-
-        Returns
-        -------
-        str
-            The reasons, the most frequent first; ``""`` when every cost is known.
-        """
+        """Why answers have no cost, the most frequent reasons first, each with its count where several."""
         unpriced = self.unpriced
         reasons = [
             reason if len(unpriced) == 1 else f"{reason} ({count:,})"

@@ -43,6 +43,8 @@ class Accounting:
         One row per manifest: what it says and what the files hold.
     parts : Path or None
         The folder of Parquet parts, when the rows were written ``into=`` one.
+    collected : Collected
+        What is known of the outputs beside their rows, such as the price file of their run.
     """
 
     sentence: str
@@ -51,6 +53,7 @@ class Accounting:
     lines: pd.DataFrame = field(repr=False)
     manifests: pd.DataFrame = field(repr=False)
     parts: Path | None = None
+    collected: Collected = field(default_factory=Collected, repr=False)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -158,6 +161,7 @@ def account(collected: Collected, parts: Path | None = None) -> Accounting:
         lines=as_frame(collected.unmatched, _UNMATCHED_COLUMNS),
         manifests=pd.DataFrame(manifests),
         parts=parts,
+        collected=collected,
     )
 
 
