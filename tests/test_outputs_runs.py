@@ -1,6 +1,7 @@
 """Outputs of runs: attempts and submissions, what is pending, S3 places, archived folders."""
 
 import json
+import pickle
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import bbkit as bb
 from bbkit import aws
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS
+from bbkit.explorers import RecordExplorer
 from bbkit.run import RunSnapshot
 from bbkit.run.recording import write_attempt
 
@@ -147,6 +149,23 @@ def test_the_kept_rows_are_written_anew_only_when_something_new_came(run: bb.Run
         path.unlink()
     bb.collect_outputs(run)
     assert len(pd.read_parquet(kept)) == 6
+
+
+def test_a_record_is_shown_with_what_was_sent_whether_or_not_a_line_came(run: bb.Run):
+    end_job(
+        run,
+        "aaaaaaaaaaaa",
+        [nova_line("00001"), error_line("00002"), error_line("00003"), nova_line("00003")],
+    )
+    outputs = pickle.loads(pickle.dumps(bb.collect_outputs(run)))
+    shown = {}
+    for name in IDS:
+        explorer = RecordExplorer(outputs[outputs["record_id"] == name])
+        shown[name] = explorer._detail.value
+    assert "How was it?" in shown["00001"] and "Fine." in shown["00001"]
+    assert "bad request" in shown["00002"]
+    assert "How was it?" in shown["00003"] and "bad request" not in shown["00003"]
+    assert "late parcel" in shown["00004"], "from the file that was sent"
 
 
 RANKED = [

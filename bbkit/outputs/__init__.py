@@ -11,6 +11,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -191,8 +192,7 @@ class _Tally:
 
 
 def _outcomes(table: pa.Table) -> dict[str, int]:
-    counted = pc.value_counts(table["outcome"])
-    return {item["values"].as_py(): item["counts"].as_py() for item in counted}
+    return {item["values"]: item["counts"] for item in pc.value_counts(table["outcome"]).to_pylist()}
 
 
 def _source_table(groups: Sequence[Group], names: Sequence[str]) -> pd.DataFrame | None:
@@ -252,7 +252,8 @@ def _match_parts(reader: Reader) -> Iterator[pa.Table]:
             yield label_lines(lines, reader.meta)
         return
     rows = _part_rows(reader.group, sent.distinct)
-    with SpilledLines() as spilled:
+    with TemporaryDirectory(prefix="bbkit-") as folder:
+        spilled = SpilledLines(folder)
         for lines in reader.tables():
             position = sent.locate(lines["record_id"].combine_chunks())
             spilled.add(lines, np.where(position < 0, 0, position // rows))

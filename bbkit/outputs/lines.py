@@ -212,7 +212,7 @@ def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
     record_id, collected = row.get("record_id"), Collected.of(outputs)
     if not isinstance(record_id, str):
         return RecordLine(note="The line has no recordId, so it cannot be found by it.")
-    path = collected.paths.get(row.get("source_file") or "", "")
+    path = collected.paths.get(str(row.get("source_file")), "")
     if line := _find(path, record_id, errored=row.get("outcome") == "errored"):
         return RecordLine(line.get("modelInput"), line.get("modelOutput"))
     # A record of which no line came is in the files that were sent, those of its own attempt first.

@@ -1,6 +1,5 @@
 """Rows on disk: folders of Parquet parts that appear whole, and lines that wait for their part."""
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -69,20 +68,14 @@ def _list_parts(folder: Path) -> list[Path]:
 
 
 class SpilledLines:
-    """Lines in temporary files, one per part."""
+    """Lines in files of a temporary folder, one per part."""
 
-    def __enter__(self) -> "SpilledLines":
-        self._folder = tempfile.TemporaryDirectory(prefix="bbkit-")
+    def __init__(self, folder: str):
+        self._folder = Path(folder)
         self._writers: dict[int, Any] = {}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for writer in self._writers.values():
-            writer.close()
-        self._folder.cleanup()
 
     def _path(self, part: int) -> Path:
-        return Path(self._folder.name) / f"{part}.arrow"
+        return self._folder / f"{part}.arrow"
 
     def add(self, lines: pa.Table, parts: np.ndarray) -> None:
         """Put each line with its part, in order."""

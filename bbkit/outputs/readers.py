@@ -262,15 +262,15 @@ class Reader:
         for path, numbers in counted.items():
             counts = sum((self.counts[number] for number in numbers), Counter())
             counts["processed"] = counts["succeeded"] + counts["errored"]
-            total: int | None = counts["processed"]
-            if self.sent is not None:
-                total = self._count_sent(self.meta[numbers[0]].job_arn, alone=len(counted) == 1)
+            total = self._count_sent(self.meta[numbers[0]].job_arn, counts, alone=len(counted) == 1)
             rows.append(compare_manifest(path.rsplit("/", 2)[-2], _read_manifest(path), counts, total))
         return rows
 
-    def _count_sent(self, job_arn: str | None, *, alone: bool) -> int | None:
+    def _count_sent(self, job_arn: str | None, counts: Counter[str], *, alone: bool) -> int | None:
         """How many records one job was sent; None where that is known of several together."""
-        lengths = self.sent.lengths if self.sent is not None else {}
+        if self.sent is None:
+            return counts["processed"]
+        lengths = self.sent.lengths
         if job_arn and job_arn in lengths:
             return lengths[job_arn]
         return sum(lengths.values()) if alone and self.group.run is None else None
