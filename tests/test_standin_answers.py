@@ -32,7 +32,7 @@ from standin_bodies import (
 )
 
 from bbkit.standin.answers import answer_record, family_name
-from bbkit.standin.engines import make_engine
+from bbkit.standin.engine_pool import make_engine
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import bare_model_id, model_list
 

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bbkit.standin.answers import answer_record
-from bbkit.standin.engines import make_engine
-from bbkit.standin.engines.base import Media, Reply, Request, Turn
-from bbkit.standin.engines.embeddings import embed_bytes, embed_text
-from bbkit.standin.engines.tokens import count_tokens, cut_tokens
+from bbkit.standin.engine_pool import make_engine
+from bbkit.standin.engines import Media, Reply, Request, Turn, count_tokens, cut_tokens
+from bbkit.standin.shapes.embeddings import embed_bytes, embed_text
 
 EXTRACTIVE = make_engine("extractive")
 ASK = "Summarize the following call in a few sentences.\n\n"
@@ -321,7 +320,7 @@ def test_vectors_have_their_dimension_and_length_one(text: str, dimension: int) 
 
 def test_vectors_are_the_same_in_every_process() -> None:
     code = (
-        "from bbkit.standin.engines.embeddings import embed_text\n"
+        "from bbkit.standin.shapes.embeddings import embed_text\n"
         "print(embed_text('a blue lamp', 256).tobytes().hex())"
     )
     runs = {

@@ -15,8 +15,8 @@ from conftest import Standin
 from standin_cases import input_lines, output_records, record_ids, run_job
 
 from bbkit.standin import answers
-from bbkit.standin.engines import make_engine
-from bbkit.standin.engines.base import Engine, Interrupted, Request, Turn
+from bbkit.standin.engine_pool import make_engine
+from bbkit.standin.engines import Engine, Interrupted, Request, Turn
 from bbkit.standin.errors import RecordError
 
 

@@ -216,7 +216,7 @@ KEYS = st.lists(
 def test_pages_of_any_bucket_join_to_its_sorted_keys(
     tmp_path_factory: pytest.TempPathFactory, keys: list[str], prefix: str, size: int, delimited: bool
 ) -> None:
-    from bbkit.standin.listings import ObjectStorage
+    from bbkit.standin.s3_storage import ObjectStorage
 
     keys = [key for key in keys if not any(other.startswith(key + "/") for other in keys)]
     storage = ObjectStorage(tmp_path_factory.mktemp("listing"))

@@ -1,9 +1,15 @@
 """``python -m bbkit.standin DIR`` starts a stand-in and answers until it is stopped."""
 
 import argparse
+import math
 import os
+import re
 import sys
 from pathlib import Path
+from typing import Any
+
+_REGION = re.compile(r"[a-z]{2,3}(-[a-z]+)+-[0-9]{1,2}")
+_OF_OPENAI = ("base_url", "model", "api_key_env", "concurrency")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -89,21 +95,70 @@ def _add_engine(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check_switches(arguments: argparse.Namespace) -> None:
+    """Refuse switches that would fail later, or silently do nothing, in one sentence."""
+    from bbkit.standin.faults import check_calls, read_faults
+    from bbkit.standin.settings import Limits, read_pace
+
+    read_pace(arguments.speed)
+    check_calls(read_faults(arguments.fault), by_tag=False)
+    if not _REGION.fullmatch(arguments.region):
+        raise ValueError(f"--region takes the name of a region, such as us-east-1, not '{arguments.region}'.")
+    if not 0 <= arguments.port <= 65535:
+        raise ValueError(f"--port takes a number from 0 (any free one) to 65535, not {arguments.port}.")
+    if arguments.workers < 0:
+        raise ValueError(f"--workers takes 0 (one per core, at most 4) or more, not {arguments.workers}.")
+    for name in Limits.__dataclass_fields__:
+        number = getattr(arguments, name)
+        least = 0 if name.endswith("_gb") else 1
+        if number is not None and not (least <= number < math.inf and number > 0):
+            switch = "--" + name.replace("_", "-")
+            raise ValueError(f"{switch} takes a number above 0, not {number}.")
+
+
+def _read_profiles(texts: list[str]) -> dict[str, str]:
+    """Read ``NAME=MODEL`` of each ``--profile``."""
+    from bbkit.standin.models import model_list, split_geography
+
+    profiles = {}
+    for text in texts:
+        name, _, model = text.partition("=")
+        if not name or not model:
+            raise ValueError(
+                f"--profile takes NAME=MODEL, such as team-a=amazon.nova-lite-v1:0, not '{text}'."
+            )
+        if split_geography(model)[1] not in model_list():
+            raise ValueError(
+                f"--profile {name} names '{model}', which is no model that batch inference lists."
+            )
+        profiles[name] = model
+    return profiles
+
+
+def _read_engine(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Read the options of the engine."""
+    given = {name: getattr(arguments, name) for name in _OF_OPENAI if getattr(arguments, name) is not None}
+    if arguments.engine != "openai":
+        if given:
+            switches = ", ".join("--" + name.replace("_", "-") for name in given)
+            raise ValueError(f"{switches} needs --engine openai; the extractive engine asks no server.")
+        return {}
+    if not arguments.base_url or not arguments.model:
+        raise ValueError("--engine openai needs --base-url and --model.")
+    variable = given.pop("api_key_env", "")
+    key = os.environ.get(variable, "") if variable else ""
+    if variable and not key:
+        raise ValueError(f"--api-key-env names {variable}, which is not set.")
+    options = given | ({"api_key": key} if key else {})
+    from bbkit.standin.engine_pool import make_engine
+
+    make_engine("openai", **options)  # refuses now what every job would stumble over
+    return options
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a stand-in."""
     arguments = build_parser().parse_args(argv)
-    from bbkit.standin.switches import check_switches, read_engine, read_profiles
-
-    try:
-        check_switches(arguments)
-        profiles = read_profiles(arguments.profile)
-        options = read_engine(arguments)
-    except ValueError as error:
-        return _refuse(str(error))
-    return _run(arguments, profiles, options)
-
-
-def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[str, object]) -> int:
     import asyncio
 
     from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
@@ -111,19 +166,21 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
 
     folder: Path = arguments.folder.expanduser().resolve()
     try:
+        _check_switches(arguments)
+        profiles, options = _read_profiles(arguments.profile), _read_engine(arguments)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds people's words
         lock = lock_folder(folder)
         identity = load_identity(folder)
         listener = bind(arguments.host, arguments.port, identity.port)
     except (FolderInUse, OSError, ValueError) as error:
-        return _refuse(str(error))
-    limits = Limits(**{name: getattr(arguments, name) for name in Limits.__dataclass_fields__})
+        print(error, file=sys.stderr)
+        return 2
     settings = Settings(
         folder=folder,
         account=identity.account,
         region=arguments.region,
         speed=arguments.speed,
-        limits=limits,
+        limits=Limits(**{name: getattr(arguments, name) for name in Limits.__dataclass_fields__}),
         faults=tuple(arguments.fault),
         ordered=arguments.ordered,
         strict_tokens=arguments.strict_tokens,
@@ -134,25 +191,12 @@ def _run(arguments: argparse.Namespace, profiles: dict[str, str], options: dict[
         workers=arguments.workers,
         quiet=arguments.quiet,
     )
+    serving = serve(settings, identity, listener, arguments.host, arguments.allow_host, arguments.stop_on_eof)
     with lock:
-        asyncio.run(
-            serve(
-                settings,
-                identity,
-                listener,
-                arguments.host,
-                arguments.allow_host,
-                stop_on_eof=arguments.stop_on_eof,
-            )
-        )
+        asyncio.run(serving)
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(0)  # the threads of jobs stay where they are, for the next start
-
-
-def _refuse(sentence: str) -> int:
-    print(sentence, file=sys.stderr)
-    return 2
 
 
 if __name__ == "__main__":

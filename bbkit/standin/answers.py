@@ -8,8 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from bbkit.standin.engines.base import Engine, Reply, Request
-from bbkit.standin.engines.tokens import count_tokens
+from bbkit.standin.engines import Engine, Reply, Request, count_tokens
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import bare_model_id, model_list
 from bbkit.standin.shapes import anthropic, converse, embeddings, llama_mistral, nova, openai_chat

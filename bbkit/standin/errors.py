@@ -1,5 +1,22 @@
-"""The errors a stand-in answers with: of a call, and of a record."""
+"""The errors of calls and of records, and how an answer or an error looks in each protocol spoken here.
 
+Sources: https://smithy.io/2.0/aws/protocols/aws-restjson1-protocol.html,
+https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html,
+https://smithy.io/2.0/aws/protocols/aws-query-protocol.html and
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
+"""
+
+import json
+import uuid
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from xml.sax.saxutils import escape
+
+if TYPE_CHECKING:  # the engine processes need no web server
+    from starlette.responses import Response
+
+Protocol = Literal["rest-json", "json", "query", "s3"]
 STATUS_OF_CODE = {
     "AccessDeniedException": 403,
     "ExpiredTokenException": 403,
@@ -41,3 +58,46 @@ class RecordError(Exception):
 
 class EngineError(RecordError):
     """An engine could not answer."""
+
+
+def render_error(error: ServiceError, protocol: Protocol) -> "Response":
+    """Give the HTTP response that carries an error in one protocol."""
+    from starlette.responses import Response
+
+    request_id = str(uuid.uuid4())
+    if protocol == "s3":
+        body = (
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(error.code)}</Code>'
+            f"<Message>{escape(error.message)}</Message><RequestId>{request_id}</RequestId></Error>"
+        )
+        return Response(body, error.status, {"x-amz-request-id": request_id}, media_type="application/xml")
+    if protocol == "query":
+        kind = "Sender" if error.status < 500 else "Receiver"
+        body = (
+            '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
+            f"<Type>{kind}</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+            f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
+        )
+        return Response(body, error.status, {"x-amzn-requestid": request_id}, media_type="text/xml")
+    if protocol == "json":
+        text = json.dumps({"__type": error.code, "message": error.message})
+        headers = {"x-amzn-requestid": request_id}
+        return Response(text, error.status, headers, media_type="application/x-amz-json-1.1")
+    headers = {"x-amzn-requestid": request_id, "x-amzn-errortype": error.code}
+    return Response(
+        json.dumps({"message": error.message}), error.status, headers, media_type="application/json"
+    )
+
+
+def render_json(body: Mapping[str, Any], media_type: str = "application/json") -> "Response":
+    """Give a successful JSON response."""
+    from starlette.responses import Response
+
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return Response(text, 200, {"x-amzn-requestid": str(uuid.uuid4())}, media_type=media_type)
+
+
+def iso_time(seconds: float) -> str:
+    """Write a time (seconds since 1970) as ISO 8601 in UTC with milliseconds, as the service does."""
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"

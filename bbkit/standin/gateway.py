@@ -15,16 +15,15 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.batch import Batch, LostAnswer
-from bbkit.standin.buckets import Guard
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.control_plane import ControlPlane, LostAnswer
+from bbkit.standin.errors import Protocol, ServiceError, render_error, render_json
 from bbkit.standin.logs import Traces
-from bbkit.standin.operations import find_route, read_request
 from bbkit.standin.quotas import answer_quotas
-from bbkit.standin.runtimes import Runtime
+from bbkit.standin.runtime import Runtime
+from bbkit.standin.s3 import Guard
+from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked, Claim, read_claim, sha256_hex, verify_claim
-from bbkit.standin.wires import Protocol, render_error, render_json
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20
@@ -43,7 +42,7 @@ class Gateway:
     settings: Settings
     hosts: frozenset[str]
     secrets: dict[str, str]
-    batch: Batch
+    control_plane: ControlPlane
     runtime: Runtime
     guard: Guard
     traces: Traces
@@ -145,7 +144,7 @@ class Gateway:
         self, asked: Asked, claim: Claim, body: bytes, exchange: "_Exchange"
     ) -> Response:
         """Carry out a call to bedrock or bedrock-runtime."""
-        for service, door in (("bedrock", self.batch.answer), ("bedrock-runtime", None)):
+        for service, door in (("bedrock", self.control_plane.answer), ("bedrock-runtime", None)):
             found = find_route(service, asked.method, asked.raw_path)
             if found is None:
                 continue
@@ -153,7 +152,7 @@ class Gateway:
             exchange.name = route.name
             if door is None:
                 return await self.runtime.answer(route, labels, asked, body, claim.region)
-            if not self.batch.serves(route.name):
+            if not self.control_plane.serves(route.name):
                 raise _not_served(route.name)
             given = read_request(route, labels, asked.query, body)
             return render_json(await asyncio.to_thread(door, route.name, given, claim.region))

@@ -7,14 +7,12 @@ https://docs.aws.amazon.com/general/latest/gr/bedrock.html.
 import json
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bbkit.standin.listings import is_plain
 from bbkit.standin.settings import Limits
 
 LARGE_JOB_MODELS = (
@@ -40,12 +38,7 @@ _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _DECODER = msgspec.json.Decoder(Envelope)
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """One input file: its key below the input URI's folder and its place in the bucket's folder."""
-
-    name: str
-    path: Path
+HIDDEN = (".nanio", ".tmp.")  # what the names of files beside objects start with
 
 
 def split_uri(uri: str) -> tuple[str, str]:
@@ -54,8 +47,13 @@ def split_uri(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def find_inputs(buckets: Path, uri: str) -> list[InputFile]:
-    """Find the ``.jsonl`` objects an input URI names: one object, or all below a folder."""
+def is_plain(key: str) -> bool:
+    """Whether a key is a path below its bucket's folder and nothing else: no empty, dotted or hidden part."""
+    return not any(part in ("", ".", "..") or part.startswith(HIDDEN) for part in key.split("/"))
+
+
+def find_inputs(buckets: Path, uri: str) -> dict[str, Path]:
+    """Find the ``.jsonl`` objects an input URI names, one or all below a folder: files by name below it."""
     bucket, key = split_uri(uri)
     root = buckets / bucket
     if not root.is_dir():
@@ -68,11 +66,11 @@ def find_inputs(buckets: Path, uri: str) -> list[InputFile]:
     if key and not key.endswith("/") and path.is_file():
         if not key.endswith(".jsonl"):
             raise InvalidInput(f"The input file {uri} does not end in .jsonl.")
-        return [InputFile(path.name, path)]
+        return {path.name: path}
     files = sorted(_walk(path)) if path.is_dir() else []
     if not files:
         raise InvalidInput(f"No .jsonl file was found at {uri}.")
-    return [InputFile(file.relative_to(path).as_posix(), file) for file in files]
+    return {file.relative_to(path).as_posix(): file for file in files}
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -81,19 +79,19 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(current, name) for name in names if name.endswith(".jsonl"))
 
 
-def check_inputs(files: list[InputFile], limits: Limits, model_id: str) -> list[int]:
-    """Read every line and check form, counts and sizes against the quotas."""
-    sizes = [file.path.stat().st_size for file in files]
-    for file, size in zip(files, sizes, strict=True):
+def check_inputs(files: Mapping[str, Path], limits: Limits, model_id: str) -> dict[str, int]:
+    """Read every line, check form, counts and sizes against the quotas, and give the records of each file."""
+    sizes = {name: path.stat().st_size for name, path in files.items()}
+    for name, size in sizes.items():
         if size > limits.max_file_gb * GB:
             raise InvalidInput(
-                f"{file.name} has {size} bytes; an input file has at most {limits.max_file_gb:g} GB."
+                f"{name} has {size} bytes; an input file has at most {limits.max_file_gb:g} GB."
             )
-    most = limits.max_job_gb if limits.max_job_gb is not None else 100 if model_id in LARGE_JOB_MODELS else 5
-    if sum(sizes) > most * GB:
-        raise InvalidInput(f"The input files have {sum(sizes)} bytes; a job has at most {most:g} GB.")
-    counts = [_check_file(file, limits) for file in files]
-    records = sum(counts)
+    most, size = max_job_gb(limits, model_id), sum(sizes.values())
+    if size > most * GB:
+        raise InvalidInput(f"The input files have {size} bytes; a job has at most {most:g} GB.")
+    counts = {name: _check_file(name, path, limits) for name, path in files.items()}
+    records = sum(counts.values())
     if records > limits.max_records_per_job:
         raise InvalidInput(f"The job has {records} records; at most {limits.max_records_per_job} are taken.")
     if records < limits.min_records:
@@ -101,24 +99,27 @@ def check_inputs(files: list[InputFile], limits: Limits, model_id: str) -> list[
     return counts
 
 
+def max_job_gb(limits: Limits, model_id: str) -> float:
+    """Give the quota of a job's size."""
+    default = 100 if model_id in LARGE_JOB_MODELS else 5
+    return default if limits.max_job_gb is None else limits.max_job_gb
+
+
 def too_few(records: int, least: int) -> str:
     """Word the refusal of a job below the minimum."""
     return f"Batch job contains less records ({records}) than the required minimum of: {least}"
 
 
-def _check_file(file: InputFile, limits: Limits) -> int:
-    count = 0
-    with file.path.open("rb") as handle:
+def _check_file(name: str, path: Path, limits: Limits) -> int:
+    count, most = 0, limits.max_records_per_file
+    with path.open("rb") as handle:
         for count, line in enumerate(handle, 1):
-            if count > limits.max_records_per_file:
-                most = limits.max_records_per_file
-                raise InvalidInput(
-                    f"{file.name} has more than {most} records; at most {most} are taken per file."
-                )
+            if count > most:
+                raise InvalidInput(f"{name} has more than {most} records; at most {most} are taken per file.")
             try:
                 read_record(line)
             except ValueError as error:
-                raise InvalidInput(f"Line {count} of {file.name} is not a record: {error}") from None
+                raise InvalidInput(f"Line {count} of {name} is not a record: {error}") from None
     return count
 
 
@@ -189,7 +190,7 @@ def count_records(buckets: Path, uri: str) -> int | None:
     except InvalidInput:
         return None
     total = 0
-    for file in files:
-        with file.path.open("rb") as handle:
+    for path in files.values():
+        with path.open("rb") as handle:
             total += sum(1 for _ in handle)
     return total

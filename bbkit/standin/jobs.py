@@ -4,63 +4,20 @@ import fcntl
 import shutil
 import threading
 import traceback
-from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import CancelledError
 from contextlib import suppress
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any
 
-from bbkit.standin.chunks import Report, begin_process
+from bbkit.standin.engine_pool import LOCK, EnginePool
 from bbkit.standin.job_runner import Ended, JobRunner
 from bbkit.standin.logs import Traces
+from bbkit.standin.records import Report
 from bbkit.standin.settings import Settings
 from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store
 
 TURNS = 4  # jobs in progress at once; the others wait as Scheduled
 QUICK, SLOW = 0.15, 0.6  # seconds a chunk may take: long enough to be cheap, short enough to stop soon
 MOST_RECORDS = 1024
-LOCK = "worker.lock"  # held by the engine processes
-
-Result = TypeVar("Result")
-
-
-class EnginePool:
-    """Processes of an engine that computes, threads of one that waits; started when first used."""
-
-    def __init__(self, settings: Settings, size: int) -> None:
-        self.settings = settings
-        self.size = size
-        self._lock = threading.Lock()
-        self._executor: Executor | None = None
-        self._closed = False
-
-    def submit(self, function: Callable[..., Result], *arguments: Any) -> "Future[Result]":
-        """Call a function where the engine is; a pool that has broken is replaced."""
-        with self._lock:
-            if self._closed:
-                raise CancelledError
-            if self._executor is None:
-                self._executor = self._start()
-            try:
-                return self._executor.submit(function, *arguments)
-            except BrokenProcessPool:
-                self._executor = self._start()
-                return self._executor.submit(function, *arguments)
-
-    def _start(self) -> Executor:
-        settings = self.settings
-        if settings.waits:
-            return ThreadPoolExecutor(self.size)
-        given = (str(settings.folder / LOCK), settings.engine, settings.engine_options_json)
-        return ProcessPoolExecutor(self.size, get_context("spawn"), begin_process, given)
-
-    def close(self) -> None:
-        """Let engine processes end in good order; requests of an engine that waits are not waited for."""
-        with self._lock:
-            self._closed = True
-            if self._executor is not None:
-                self._executor.shutdown(wait=not self.settings.waits, cancel_futures=True)
 
 
 class Jobs:

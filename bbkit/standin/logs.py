@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.wires import iso_time
+from bbkit.standin.errors import iso_time
 
 
 class Traces:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.standin.errors import ServiceError
-from bbkit.standin.inputs import LARGE_JOB_MODELS
-from bbkit.standin.operations import check_shape
-from bbkit.standin.service_models import service_model
+from bbkit.standin.inputs import max_job_gb
+from bbkit.standin.service_models import check_shape, service_model
 from bbkit.standin.settings import Limits
 
 NAMES_PATH = Path(__file__).parent / "quotas.json"
@@ -65,13 +64,12 @@ def list_quotas(limits: Limits) -> list[dict[str, Any]]:
     data = _names()
     quotas = []
     for model_id, title in data["models"].items():
-        job_gb = limits.max_job_gb or (100 if model_id in LARGE_JOB_MODELS else 5)
         values = {
             "min_records": limits.min_records,
             "max_records_per_job": limits.max_records_per_job,
             "max_records_per_file": limits.max_records_per_file,
             "max_file_gb": limits.max_file_gb,
-            "max_job_gb": job_gb,
+            "max_job_gb": max_job_gb(limits, model_id),
             "max_jobs": limits.max_jobs,
         }
         if model_id in data["custom"]:

@@ -16,15 +16,15 @@ from typing import IO
 import uvicorn
 from starlette.requests import ClientDisconnect
 
-from bbkit.standin.batch import Batch
-from bbkit.standin.buckets import Guard
+from bbkit.standin.control_plane import ControlPlane
 from bbkit.standin.errors import EngineError
 from bbkit.standin.faults import CallFaults
 from bbkit.standin.gateway import Gateway
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.logs import Traces
-from bbkit.standin.recoveries import recover
-from bbkit.standin.runtimes import Runtime
+from bbkit.standin.runtime import Runtime
+from bbkit.standin.s3 import Guard
+from bbkit.standin.s3_storage import recover
 from bbkit.standin.settings import (
     BUCKET,
     Identity,
@@ -125,7 +125,6 @@ async def serve(
     listener: socket.socket,
     host: str,
     extra_hosts: list[str],
-    *,
     stop_on_eof: bool,
 ) -> None:
     """Answer until SIGTERM, SIGINT or, if so asked, the end of standard input."""
@@ -149,7 +148,7 @@ async def serve(
             f"{name}:{port}".lower() for name in ("127.0.0.1", "localhost", "[::1]", shown, *extra_hosts)
         ),
         secrets={identity.access_key: identity.secret_key},
-        batch=Batch(jobs, calls),
+        control_plane=ControlPlane(jobs, calls),
         runtime=runtime,
         guard=guard,
         traces=traces,

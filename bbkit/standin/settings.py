@@ -141,7 +141,7 @@ def load_identity(folder: Path) -> Identity:
 
 def save_identity(folder: Path, identity: Identity) -> None:
     """Keep the identity, readable by its owner only."""
-    write_whole(folder / "identity.json", json.dumps(asdict(identity)), mode=0o600)
+    write_whole(folder / "identity.json", json.dumps(asdict(identity)).encode(), mode=0o600)
 
 
 def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, str]:
@@ -167,13 +167,13 @@ def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, 
 def write_environment(folder: Path, environment: dict[str, str]) -> None:
     """Write ``standin.env``, for ``set -a; . DIR/standin.env``."""
     lines = [f"unset {' '.join(UNSET)}", *(f"{k}={v}" for k, v in environment.items())]
-    write_whole(folder / "standin.env", "\n".join(lines) + "\n", mode=0o600)
+    write_whole(folder / "standin.env", ("\n".join(lines) + "\n").encode(), mode=0o600)
 
 
-def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a small file so that a reader sees all of it or the one before."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(text)
+    with os.fdopen(descriptor, "wb") as handle:
+        handle.write(data)
     temporary.replace(path)

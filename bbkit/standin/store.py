@@ -156,12 +156,12 @@ class Store:
         with self._transaction() as connection:
             connection.execute("UPDATE jobs SET tags = ? WHERE job_id = ?", (json.dumps(tags), job_id))
 
-    def add_hits(self, job_id: str, records: set[str]) -> None:
+    def add_faulted(self, job_id: str, records: set[str]) -> None:
         """Remember the records a passing fault befell, so that a later job answers them."""
         with self._transaction() as connection:
             connection.executemany("INSERT OR IGNORE INTO hits VALUES (?, ?)", [(r, job_id) for r in records])
 
-    def hits_before(self, job_id: str) -> list[str]:
+    def faulted_before(self, job_id: str) -> list[str]:
         """Give the records that a passing fault befell in other jobs."""
         with self._lock:
             rows = self._connection.execute("SELECT record FROM hits WHERE job_id != ?", (job_id,))

@@ -1,25 +1,159 @@
 """Engines: what answers the records of a job, whatever the model's family.
 
 A shape reads a body into a `Request`, an engine answers it with a `Reply`, and the shape writes that down.
-The extractive engine quotes what it was given; the openai engine asks another server.
+The extractive engine quotes what it was given; the openai engine asks another server. Tokens are counted by
+a small tokenizer of our own: real counts of its pieces, close to (not equal to) those of the vendors.
 """
 
-from typing import Any
+import json
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from threading import Event
+from typing import Any, Protocol
 
-from bbkit.standin.engines.base import Engine
-from bbkit.standin.engines.extractive import ExtractiveEngine
+# Pieces join up to exactly the text they came from.
+_PIECES = re.compile(
+    r" ?[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts written without spaces: one character a piece
+    r"| ?[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]{1,7}"
+    r"| ?\d{1,3}"
+    r"| ?(?:[^\w\s]|_){1,3}"
+    r"|\s+"
+    r"|."
+)
 
-ENGINES = ("extractive", "openai")
+
+class Stop(StrEnum):
+    """Why an answer ended."""
+
+    END = "stop"
+    LENGTH = "length"
+    SEQUENCE = "stop_sequence"
+    TOOL_USE = "tool_use"
+    FILTERED = "content_filter"
 
 
-def make_engine(name: str = "extractive", **options: Any) -> Engine:
-    """Make an engine by name."""
-    if name == "extractive":
-        if options:
-            raise ValueError(f"The extractive engine has no options; found {', '.join(sorted(options))}.")
-        return ExtractiveEngine()
-    if name == "openai":
-        from bbkit.standin.engines.openai import OpenAIEngine
+@dataclass(frozen=True)
+class Media:
+    """A part of a turn that is not text: an image, a document in a binary format, video or audio."""
 
-        return OpenAIEngine(**options)
-    raise ValueError(f"No engine is named {name!r}; the engines are {' and '.join(ENGINES)}.")
+    kind: str
+    format: str
+    data: bytes | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call of a tool, its arguments already decoded."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+    def to_openai(self) -> dict[str, Any]:
+        """Write the call in the OpenAI shape: its arguments are a JSON string."""
+        function = {"name": self.name, "arguments": json.dumps(self.arguments)}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """What a tool gave back for the call of that id."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool the model may call; `schema` is the JSON schema of its arguments."""
+
+    name: str
+    description: str
+    schema: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn of the conversation. `role` is 'user' or 'assistant'."""
+
+    role: str
+    text: str
+    media: tuple[Media, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_results: tuple[ToolResult, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """A record's body, read: what any engine needs to answer it."""
+
+    turns: tuple[Turn, ...]
+    system: str = ""
+    max_tokens: int | None = None
+    stop_sequences: tuple[str, ...] = ()
+    tools: tuple[Tool, ...] = ()
+    tool_choice: str = "auto"
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An engine's answer; token counts are None when unknown."""
+
+    text: str
+    input_tokens: int | None
+    output_tokens: int | None
+    stop: str
+    model: str
+    stop_sequence: str | None = None
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    cache_read_tokens: int | None = None
+
+    @property
+    def fresh_tokens(self) -> int | None:
+        """Input tokens that came from no cache: what most families report as input."""
+        if self.input_tokens is None:
+            return None
+        return self.input_tokens - (self.cache_read_tokens or 0)
+
+    @property
+    def total_tokens(self) -> int | None:
+        """Tokens read and written."""
+        if self.input_tokens is None or self.output_tokens is None:
+            return None
+        return self.input_tokens + self.output_tokens
+
+
+class Interrupted(Exception):
+    """An engine was halted before it had answered."""
+
+
+class Engine(Protocol):
+    """What answers records. `concurrency` is how many answers may usefully be under way at once."""
+
+    name: str
+    concurrency: int
+
+    def answer(self, request: Request) -> Reply:
+        """Answer one request; `EngineError` when it cannot."""
+        ...
+
+    def until(self, halt: Event) -> "Engine":
+        """Give this engine so that its waits end with `Interrupted` once `halt` is set."""
+        ...
+
+
+def count_tokens(text: str) -> int:
+    """Number of pieces in `text`."""
+    return len(_PIECES.findall(text))
+
+
+def cut_tokens(text: str, limit: int) -> tuple[str, int, bool]:
+    """The longest start of `text` of at most `limit` pieces, its pieces, and whether that cut it."""
+    pieces = _PIECES.findall(text)
+    if len(pieces) <= limit:
+        return text, len(pieces), False
+    return "".join(pieces[:limit]), limit, True

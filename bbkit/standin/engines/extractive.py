@@ -10,11 +10,16 @@ from threading import Event
 
 import numpy as np
 
-from bbkit.standin.engines import cues
-from bbkit.standin.engines.base import Reply, Request, Stop
-from bbkit.standin.engines.dialogues import Source, assign_roles, find_source
-from bbkit.standin.engines.tokens import count_tokens, cut_tokens
-from bbkit.standin.engines.units import Unit, split_units, trim_leading, words_of
+from bbkit.standin.engines import Reply, Request, Stop, count_tokens, cues, cut_tokens
+from bbkit.standin.engines.conversations import (
+    Source,
+    Unit,
+    assign_roles,
+    find_source,
+    split_units,
+    trim_leading,
+    words_of,
+)
 
 MODEL = "bbkit-extractive-1"
 _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from bbkit.standin.engines.base import Interrupted, Media, Reply, Request, Stop, ToolCall, Turn
+from bbkit.standin.engines import Interrupted, Media, Reply, Request, Stop, ToolCall, Turn
 from bbkit.standin.errors import EngineError
 
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
-from bbkit.standin.engines.base import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, tagged

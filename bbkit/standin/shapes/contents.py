@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
-from bbkit.standin.engines.base import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.engines import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
 
 _STOPS = {

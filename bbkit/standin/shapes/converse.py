@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.model import Shape
 
-from bbkit.standin.engines.base import Reply, Request
+from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
 from bbkit.standin.service_models import ShapeCheck, service_model
 from bbkit.standin.shapes import contents

@@ -5,17 +5,22 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embe
 https://docs.aws.amazon.com/nova/latest/userguide/embeddings-schema.html
 """
 
+import re
+import zlib
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from bbkit.standin.engines.embeddings import embed_bytes, embed_text
-from bbkit.standin.engines.tokens import count_tokens, cut_tokens
+from bbkit.standin.engines import count_tokens, cut_tokens
+from bbkit.standin.engines.cues import STOP_WORDS
 from bbkit.standin.errors import RecordError
 from bbkit.standin.shapes.bodies import Field, array, check_schema, described, malformed
 from bbkit.standin.shapes.contents import decode_base64
 from bbkit.standin.shapes.nova import MEDIA, SOURCE
 
+_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
 _TITAN_TEXT = described(
     {
         "inputText!": Field("string", min_size=1, max_size=50_000),
@@ -169,3 +174,52 @@ def _decode(value: str, where: str) -> bytes:
     if not data:
         raise malformed(f"{where}: not valid base64")
     return data
+
+
+def embed_text(text: str, dimension: int, normalise: bool = True) -> np.ndarray:
+    """The vector of a text, float64 of length `dimension`; of length one when `normalise`."""
+    weights: dict[str, float] = {}
+    words = _WORDS.findall(text.lower())
+    for word in words:
+        light = 0.2 if word in STOP_WORDS else 1.0
+        _add(weights, f"w {word}", light)
+        if light == 1.0:
+            size = 2 if _DENSE.search(word) else 4
+            padded = word if size == 2 else f"<{word}>"
+            grams = [padded[i : i + size] for i in range(max(len(padded) - size + 1, 1))]
+            for gram in grams:
+                _add(weights, f"g {gram}", 0.6 / len(grams) ** 0.5)
+    for pair in pairwise(words):
+        _add(weights, f"p {' '.join(pair)}", 0.3)
+    if not weights:
+        _add(weights, f"raw {text}", 1.0)
+    keys = np.asarray(
+        [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in weights], dtype=np.uint64
+    )
+    vector = _spread(keys, np.fromiter(weights.values(), float), dimension)
+    norm = float(np.linalg.norm(vector))
+    return vector / norm if normalise and norm else vector
+
+
+def embed_bytes(data: bytes, dimension: int) -> np.ndarray:
+    """The vector of a binary object, from its histogram of byte pairs: equal objects have equal vectors."""
+    array = np.frombuffer(data, dtype=np.uint8).astype(np.uint64)
+    pairs = array[:-1] * np.uint64(256) + array[1:] if len(array) > 1 else array
+    counts = np.bincount(pairs.astype(np.int64), minlength=1)
+    present = np.flatnonzero(counts)
+    vector = _spread(present.astype(np.uint64), counts[present], dimension)
+    norm = float(np.linalg.norm(vector))
+    return vector / norm if norm else vector
+
+
+def _spread(keys: np.ndarray, weights: np.ndarray, dimension: int) -> np.ndarray:
+    """Add the weights at hashed places with hashed signs; repeats count less than first mentions."""
+    hashed = (keys * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)
+    values = np.sqrt(weights) * np.where(hashed & np.uint64(1), 1.0, -1.0)
+    vector = np.zeros(dimension)
+    np.add.at(vector, ((hashed >> np.uint64(1)) % np.uint64(dimension)).astype(np.int64), values)
+    return vector
+
+
+def _add(weights: dict[str, float], name: str, weight: float) -> None:
+    weights[name] = weights.get(name, 0.0) + weight

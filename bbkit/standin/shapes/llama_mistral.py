@@ -8,7 +8,7 @@ and https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistra
 import re
 from typing import Any
 
-from bbkit.standin.engines.base import Media, Reply, Request, Stop, Turn
+from bbkit.standin.engines import Media, Reply, Request, Stop, Turn
 from bbkit.standin.shapes import openai_chat
 from bbkit.standin.shapes.bodies import SHARE, Field, array, check_schema, described, known, malformed
 from bbkit.standin.shapes.contents import decode_base64

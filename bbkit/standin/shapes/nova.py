@@ -5,7 +5,7 @@ Source: https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schem
 
 from typing import Any
 
-from bbkit.standin.engines.base import Reply, Request
+from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
 from bbkit.standin.shapes import contents
 from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, check_schema, described, known

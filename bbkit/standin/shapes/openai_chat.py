@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import Any
 
-from bbkit.standin.engines.base import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
 from bbkit.standin.shapes.bodies import (
     POSITIVE,

@@ -11,15 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 
-from bbkit.standin.answerers import engine_for
-from bbkit.standin.errors import RecordError, ServiceError
+from bbkit.standin.engine_pool import EnginePool, engine_for
+from bbkit.standin.errors import RecordError, ServiceError, render_json
 from bbkit.standin.faults import CallFaults
-from bbkit.standin.jobs import EnginePool
 from bbkit.standin.models import resolve_model
-from bbkit.standin.operations import Route, read_request
+from bbkit.standin.service_models import Route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import Asked
-from bbkit.standin.wires import render_json
 
 if TYPE_CHECKING:
     from bbkit.standin.answers import Answered

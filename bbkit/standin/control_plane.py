@@ -4,21 +4,23 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelI
 pages beside it; what boto3 leaves unchecked is checked in ``operations``.
 """
 
+import base64
+import json
 import re
 import secrets
 import time
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import inputs
-from bbkit.standin.descriptions import describe_job, json_copy, page_token, read_page_token, seconds
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.errors import ServiceError, iso_time
 from bbkit.standin.faults import CREATE, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, partition_of, resolve_model
-from bbkit.standin.operations import JOB_ARN
+from bbkit.standin.service_models import JOB_ARN
 from bbkit.standin.store import ENDED, NO_COUNTS, Job
 
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -40,7 +42,7 @@ class LostAnswer(Exception):
 
 
 @dataclass(frozen=True)
-class Batch:
+class ControlPlane:
     """The control plane of one stand-in."""
 
     jobs: Jobs
@@ -244,3 +246,60 @@ class Batch:
             "faults": [*self.jobs.settings.faults, tags.get(fault.TAG, "")],
             "counts": NO_COUNTS,
         }
+
+
+def describe_job(job: Job) -> dict[str, Any]:
+    """Write a job as Get and List show it; members that are not known are left out."""
+    request, counts = job["request"], job["counts"]
+    if job["final"] and time.time() >= (job["final_at"] or 0):
+        counts = job["final"]
+    shown = {
+        "jobArn": job["job_arn"],
+        "jobName": job["name"],
+        "modelId": job["model_arn"],
+        "clientRequestToken": job["token"],
+        "roleArn": request["roleArn"],
+        "status": job["status"],
+        "message": job["message"],
+        "submitTime": iso_time(job["submitted"]),
+        "lastModifiedTime": iso_time(job["modified"]),
+        "endTime": iso_time(job["ended"]) if job["ended"] else None,
+        "inputDataConfig": request["inputDataConfig"],
+        "outputDataConfig": request["outputDataConfig"],
+        "vpcConfig": request.get("vpcConfig"),
+        "timeoutDurationInHours": request.get("timeoutDurationInHours", 24),
+        "jobExpirationTime": iso_time(job["expires"]),
+        "modelInvocationType": request.get("modelInvocationType", "InvokeModel"),
+        "totalRecordCount": counts["total"],
+        "processedRecordCount": counts["processed"],
+        "successRecordCount": counts["success"],
+        "errorRecordCount": counts["error"],
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def json_copy(given: dict[str, Any]) -> dict[str, Any]:
+    """Give a request as JSON keeps it."""
+    copy: dict[str, Any] = json.loads(json.dumps(given))
+    return copy
+
+
+def seconds(moment: datetime | None) -> float | None:
+    """Give a time as seconds since 1970."""
+    return None if moment is None else moment.timestamp()
+
+
+def page_token(job: Job) -> str:
+    """Write where the next page of List begins."""
+    return base64.urlsafe_b64encode(json.dumps([job["submitted"], job["job_id"]]).encode()).decode()
+
+
+def read_page_token(token: str | None) -> tuple[float, str] | None:
+    """Read a page token; ``ServiceError`` when it is not one of ours."""
+    if token is None:
+        return None
+    try:
+        submitted, job_id = json.loads(base64.urlsafe_b64decode(token))
+        return float(submitted), str(job_id)
+    except (ValueError, TypeError):
+        raise ServiceError("ValidationException", "The provided nextToken is invalid.") from None

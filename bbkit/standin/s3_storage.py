@@ -1,4 +1,4 @@
-"""nanio's file storage with S3's listing order, and a delete that minds keys beside folders.
+"""The buckets of a stand-in: nanio's file storage with S3's listing order, and what jobs put into it.
 
 nanio 0.1.7 sorts within each folder, so that ``a-b`` comes after ``a/b`` and is lost between two pages; it
 counts no common prefixes as keys, repeats them on every page, and shows uploads under way. Source of the
@@ -9,14 +9,32 @@ import base64
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from nanio.errors import InvalidArgument
+from nanio.etag import StreamingMd5
 from nanio.storage.backend import ListResult, ObjectInfo
 from nanio.storage.filesystem import FilesystemStorage
-from nanio.storage.paths import bucket_dir, object_path
+from nanio.storage.metadata import write_metadata
+from nanio.storage.paths import META_DIR_NAME, bucket_dir, metadata_path, object_path
 
-HIDDEN = (".nanio", ".tmp.")
+from bbkit.standin.inputs import HIDDEN, is_plain, split_uri
+
+
+class OutputRefused(Exception):
+    """Why the output of a job cannot be written."""
+
+
+def check_output(buckets: Path, uri: str) -> None:
+    """Raise unless the output URI's bucket exists."""
+    bucket, key = split_uri(uri)
+    if key.strip("/") and not is_plain(key.strip("/")):
+        raise OutputRefused(f"{uri} is no place in a bucket of this stand-in.")
+    if not (buckets / bucket).is_dir():
+        raise OutputRefused(
+            f"The bucket {bucket} for the output data does not exist or cannot be reached by the role."
+        )
 
 
 class ObjectStorage(FilesystemStorage):  # type: ignore[misc, unused-ignore]
@@ -64,11 +82,6 @@ class ObjectStorage(FilesystemStorage):  # type: ignore[misc, unused-ignore]
             super().delete_object(bucket, key)
 
 
-def is_plain(key: str) -> bool:
-    """Whether a key is a path below its bucket's folder and nothing else: no empty, dotted or hidden part."""
-    return not any(part in ("", ".", "..") or part.startswith(HIDDEN) for part in key.split("/"))
-
-
 def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
     """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order."""
     base = prefix.rpartition("/")[0]
@@ -101,3 +114,54 @@ def _read_token(token: str) -> str:
         return base64.urlsafe_b64decode(token).decode("utf-8", "surrogateescape")
     except ValueError:
         raise InvalidArgument("The continuation token provided is incorrect") from None
+
+
+def put_file(buckets: Path, bucket: str, key: str, source: Path, md5: str) -> None:
+    """Move a finished file into a bucket so that it appears whole, with its metadata, or not at all."""
+    check_output(buckets, f"s3://{bucket}/")
+    target = object_path(buckets, bucket, key)
+    info = ObjectInfo(
+        key=key,
+        size=source.stat().st_size,
+        etag=f'"{md5}"',
+        last_modified=datetime.now(UTC),
+        content_type="application/octet-stream",
+    )
+    side = metadata_path(buckets, bucket, key)
+    side.with_suffix(side.suffix + ".tmp").unlink(missing_ok=True)
+    try:
+        write_metadata(side, info)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    except OSError as error:
+        raise OutputRefused(
+            f"The output could not be written to s3://{bucket}/{key}: {error.strerror}."
+        ) from error
+
+
+def recover(storage: ObjectStorage) -> None:
+    """Mend what a kill may have left: uploads under way, and metadata that is not of the object beside it."""
+    for bucket in storage.list_buckets():
+        root = storage.data_dir / bucket.name
+        for folder, _, names in os.walk(root):
+            hidden = META_DIR_NAME in Path(folder).parts
+            for name in names:
+                if name.startswith(".tmp.") or (hidden and name.endswith(".json.tmp")):
+                    Path(folder, name).unlink(missing_ok=True)
+        for key in walk_keys(root):
+            _mend_metadata(storage, bucket.name, key)
+
+
+def _mend_metadata(storage: ObjectStorage, bucket: str, key: str) -> None:
+    path, side = object_path(storage.data_dir, bucket, key), metadata_path(storage.data_dir, bucket, key)
+    state = path.stat()
+    current = side.exists() and side.stat().st_mtime_ns >= state.st_mtime_ns
+    if current and storage.head_object(bucket, key).size == state.st_size:
+        return
+    digest = StreamingMd5()
+    with path.open("rb") as handle:
+        while block := handle.read(1 << 20):
+            digest.update(block)
+    changed = datetime.fromtimestamp(state.st_mtime, UTC)
+    info = ObjectInfo(key=key, size=state.st_size, etag=digest.quoted_etag(), last_modified=changed)
+    write_metadata(side, info)

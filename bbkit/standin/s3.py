@@ -1,35 +1,85 @@
 """S3: nanio behind a guard that lets pass only what it does right.
 
-Everything that is not named below is answered with 501 and a sentence, never silently done wrong. nanio
+Everything that is not named below is answered with 501 and a sentence, never silently done wrong. nanio 0.1.7
 ignores conditions, checksums other than Content-MD5, copy directives and every sub-resource it does not know.
 Source of the requests:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html.
 """
 
+import base64
+import hashlib
 import os
 import re
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
 from nanio.app import build_app
 from nanio.auth.credentials import StaticCredentialResolver
 from nanio.config import Settings as NanioSettings
-from nanio.errors import NoSuchKey, S3Error
+from nanio.errors import BadDigest, InvalidRequest, NoSuchKey, S3Error
 from nanio.keys import validate_bucket_name, validate_object_key
 from nanio.storage.paths import object_path
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.checksums import checked
-from bbkit.standin.errors import ServiceError
-from bbkit.standin.listings import ObjectStorage, is_plain
-from bbkit.standin.s3_rules import WRITES, check_headers, find_operation, not_done
-from bbkit.standin.wires import render_error
+from bbkit.standin.errors import ServiceError, render_error
+from bbkit.standin.inputs import is_plain
+from bbkit.standin.s3_storage import ObjectStorage
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+# Query parameters each request may carry: (method, place) to alternatives.
+_LIST = {"prefix", "delimiter", "max-keys", "encoding-type"}
+_QUERIES: dict[tuple[str, str], dict[str, set[str]]] = {
+    ("GET", "service"): {"ListBuckets": {"max-buckets"}},
+    ("GET", "bucket"): {
+        "ListObjectsV2": {*_LIST, "list-type", "start-after", "continuation-token", "fetch-owner"},
+        "ListObjects": {*_LIST, "marker"},
+        "GetBucketLocation": {"location"},
+        "ListMultipartUploads": {"uploads", "encoding-type", "max-uploads"},
+    },
+    ("HEAD", "bucket"): {"HeadBucket": set()},
+    ("PUT", "bucket"): {"CreateBucket": set()},
+    ("DELETE", "bucket"): {"DeleteBucket": set()},
+    ("POST", "bucket"): {"DeleteObjects": {"delete"}},
+    ("GET", "object"): {"GetObject": set(), "ListParts": {"uploadId", "max-parts"}},
+    ("HEAD", "object"): {"HeadObject": set()},
+    ("PUT", "object"): {"PutObject": set(), "UploadPart": {"uploadId", "partNumber"}},
+    ("DELETE", "object"): {"DeleteObject": set(), "AbortMultipartUpload": {"uploadId"}},
+    ("POST", "object"): {"CreateMultipartUpload": {"uploads"}, "CompleteMultipartUpload": {"uploadId"}},
+}
+_NEEDED = {
+    "ListObjectsV2": "list-type",
+    "GetBucketLocation": "location",
+    "ListMultipartUploads": "uploads",
+    "DeleteObjects": "delete",
+    "ListParts": "uploadId",
+    "UploadPart": "uploadId",
+    "AbortMultipartUpload": "uploadId",
+    "CreateMultipartUpload": "uploads",
+    "CompleteMultipartUpload": "uploadId",
+}
+_FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
+_FREE_HEADER = re.compile(
+    r"x-amz-(date|content-sha256|security-token|user-agent|meta-.+|sdk-checksum-algorithm|checksum-mode"
+    r"|checksum-algorithm|checksum-type|mp-object-size|request-payer|checksum-(crc32|sha1|sha256|md5)|copy-source)"
+)
+# Headers that are right only with the value that is this server's way anyway.
+_FIXED_HEADERS = {
+    "x-amz-acl": ("private", "bucket-owner-full-control"),
+    "x-amz-server-side-encryption": ("AES256",),
+    "x-amz-storage-class": ("STANDARD",),
+    "x-amz-metadata-directive": ("COPY",),
+    "x-amz-tagging-directive": ("COPY",),
+    "x-amz-object-ownership": ("BucketOwnerEnforced",),
+}
+_REFUSED_HEADERS = ("expires", "content-language", "if-modified-since", "if-unmodified-since")
+WRITES = ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload")
 
 
 class Guard:
@@ -195,3 +245,88 @@ def _tag(name: str, text: str) -> str:
 
 def _precondition(name: str) -> ServiceError:
     return ServiceError("PreconditionFailed", f"The precondition {name} you specified did not hold.", 412)
+
+
+def find_operation(method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> str:
+    """Name the S3 operation of a request."""
+    place = "object" if key else "bucket" if bucket else "service"
+    names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
+    for operation, allowed in _QUERIES.get((method, place), {}).items():
+        needed = _NEEDED.get(operation)
+        if names <= allowed and (needed is None or needed in names):
+            if operation == "UploadPart" and "x-amz-copy-source" in headers:
+                raise not_done("UploadPartCopy")
+            return operation
+    parameters = f" with {', '.join(sorted(names))}" if names else ""
+    raise not_done(f"{method} of a {place}{parameters}")
+
+
+def check_headers(headers: dict[str, str], account: str) -> None:
+    """Raise for headers nanio would not treat right, and for the bucket of another account."""
+    for name, value in headers.items():
+        fixed = _FIXED_HEADERS.get(name)
+        foreign = name.startswith("x-amz-") and not _FREE_HEADER.fullmatch(name)
+        if name == "x-amz-expected-bucket-owner":
+            if value != account:
+                raise ServiceError("AccessDenied", f"The bucket is not owned by account {value}.", 403)
+        elif fixed:
+            if value not in fixed:
+                raise not_done(f"{name}: {value}")
+        elif foreign or name in _REFUSED_HEADERS:
+            raise not_done(f"Header {name}")
+    if headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
+        raise not_done("A body in aws-chunked encoding")
+
+
+def not_done(what: str) -> ServiceError:
+    """Word the refusal of something that is not served."""
+    return ServiceError(
+        "NotImplemented", f"{what} is not part of this stand-in's S3; nothing was changed.", 501
+    )
+
+
+def checked(receive: Receive, headers: dict[str, str], method: str) -> Receive:
+    """Compare a body with the checksums its headers announce, while it streams."""
+    if method not in ("PUT", "POST"):
+        return receive
+    sums: list[tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]] = []
+    expected = headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+    if expected != "UNSIGNED-PAYLOAD":
+        digest = hashlib.sha256()
+        wrong = InvalidRequest("The provided 'x-amz-content-sha256' header does not match what was computed.")
+        sums.append((digest.update, digest.hexdigest, expected, wrong))
+    for name in ("sha1", "sha256", "md5"):
+        if value := headers.get(f"x-amz-checksum-{name}"):
+            sums.append(_base64_sum(hashlib.new(name, usedforsecurity=False), value))
+    if value := headers.get("x-amz-checksum-crc32"):
+        sums.append(_base64_sum(_Crc32(), value))
+
+    async def receive_checked() -> Message:
+        message = await receive()
+        if message["type"] == "http.request":
+            for update, _, _, _ in sums:
+                update(message.get("body", b""))
+            if not message.get("more_body"):
+                for _, result, wanted, error in sums:
+                    if result() != wanted:
+                        raise error
+        return message
+
+    return receive_checked
+
+
+class _Crc32:
+    """CRC-32 in the form of a hashlib digest."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def update(self, data: bytes) -> None:
+        self.value = zlib.crc32(data, self.value)
+
+    def digest(self) -> bytes:
+        return self.value.to_bytes(4)
+
+
+def _base64_sum(digest: Any, value: str) -> tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]:
+    return digest.update, lambda: base64.b64encode(digest.digest()).decode(), value, BadDigest()
