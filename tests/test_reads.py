@@ -98,7 +98,7 @@ def test_a_call_on_a_run_that_has_ended_reads_its_journal_once(standin: Standin,
     assert max(reads.values(), default=0) <= 1
     bb.submit_jobs(run)
     bb.wait_for_jobs(run)
-    for call in (bb.list_jobs, bb.stop_jobs, bb.collect_outputs, bb.watch_jobs, repr):
+    for call in (bb.list_jobs, bb.stop_jobs, bb.collect_outputs, bb.retry_records, bb.watch_jobs, repr):
         with counting_reads() as reads, counting_calls(standin) as calls:
             call(run)
         assert reads["jobs.jsonl"] == 1, call

@@ -75,7 +75,6 @@ def poll_jobs(
         answered, last_error = True, ""
         try:
             if any((state.queued and state.open) or state.to_stop for state in snapshot.states):
-                snapshot.access.ensure()
                 snapshot, error = submit_queue(snapshot, refused_too=False)
                 last_error = str(error or "")
             snapshot = refresh_jobs(snapshot)

@@ -90,10 +90,11 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
     groups: list[Group] = []
     loose: list[OutputFile] = []
     for one in sources:
-        if run := _as_run(one):
+        if snapshot := _read_run(one):
             if sent is not None:
-                raise InputError(f"Run {run.name!r} knows which records were sent. Leave sent= out.")
-            groups.append(_run_group(run))
+                name = snapshot.run.name
+                raise InputError(f"Run {name!r} knows which records were sent. Leave sent= out.")
+            groups.append(_run_group(refresh_jobs(snapshot)))
         elif isinstance(one, str) and _JOB_ARN.fullmatch(one):
             group = _job_group(one, model_id)
             if sent is None:
@@ -121,10 +122,13 @@ def _is_local(source: Source) -> bool:
     return isinstance(source, str | Path) and not str(source).startswith(("s3://", "arn:"))
 
 
-def _as_run(source: Source) -> Run | None:
+def _read_run(source: Source) -> RunSnapshot | None:
+    """Read a run or its folder; one that a caller of this package has read already is taken as it is."""
     if _is_local(source) and (Path(source) / "run.json").is_file():
-        return Run.open(source)
-    return source if isinstance(source, Run) else None
+        return RunSnapshot.read(Run.open(source))
+    if isinstance(source, Run):
+        return RunSnapshot.read(source)
+    return source if isinstance(source, RunSnapshot) else None
 
 
 def _read_sent(sent: Sent) -> Any:
@@ -222,8 +226,8 @@ def _end_of(seen: Mapping[str, Any]) -> dict[str, str]:
     return {"status": seen["status"], "message": seen.get("message", "")}
 
 
-def _run_group(run: Run) -> Group:
-    snapshot = refresh_jobs(RunSnapshot.read(run))
+def _run_group(snapshot: RunSnapshot) -> Group:
+    run = snapshot.run
     states = [state for state in snapshot.states if not state.withdrawn]
     ended, latest = [state for state in states if state.ended and state.job_arn], latest_states(states)
     files: list[OutputFile] = []

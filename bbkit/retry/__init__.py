@@ -90,7 +90,7 @@ def retry_records(
 def _write_retry(
     snapshot: RunSnapshot, chosen_outcomes: Sequence[str], cut_off: bool, max_tokens: int | None
 ) -> pd.DataFrame:
-    outputs = collect_outputs(snapshot.run)
+    outputs = collect_outputs(snapshot)
     if accounting(outputs).numbers["sent"] is None:
         raise RunError(
             f"Which records of run {snapshot.run.name!r} to send again is not known: "
