@@ -1,6 +1,8 @@
 """Charts: true to their frame, the same size for any number of rows, sensible with nothing to draw."""
 
 import json
+import subprocess
+import sys
 
 import hypothesis.strategies as st
 import numpy as np
@@ -257,3 +259,19 @@ def test_a_column_of_the_source_is_named_even_beside_many_others() -> None:
     frame = make_outputs(SUCCEEDED).assign(**{f"more {place}": place for place in range(40)})
     with pytest.raises(InputError, match=r"no column 'quee'; it has 'queue', .*source_columns="):
         charts.outcomes(frame, by="quee")
+
+
+def test_charts_load_no_boto3() -> None:
+    code = """
+import sys
+from bbkit import charts
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame
+row = {"outcome": "succeeded", "stop_reason": "stop", "input_tokens": 20, "output_tokens": 4, "text": "x",
+       "model_id": "amazon.nova-lite-v1:0", "family": "nova", "tier": "batch",
+       "job_arn": "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"}
+outputs = as_frame([row] * 40, OUTPUT_COLUMNS)
+for name in ("outcomes", "errors", "token_usage", "input_output", "max_tokens_what_if", "cost"):
+    assert getattr(charts, name)(outputs).data, name
+print(sorted({"boto3", "botocore", "ipywidgets", "papermill"} & set(sys.modules)))
+"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -2,7 +2,8 @@
 
 Endpoint, region, profile and retries are boto3's own configuration
 (https://docs.aws.amazon.com/boto3/latest/guide/configuration.html). AWS's camelCase stays at this border, and
-every error of botocore leaves it as one of ours (`translated`).
+every error of botocore leaves it as one of ours (`translated`). boto3 is loaded by the first call, not by an
+import: charts and local files do without it.
 """
 
 from bbkit.aws._calls import create_job as create_job

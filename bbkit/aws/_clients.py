@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import boto3
-from botocore import exceptions
-from botocore.config import Config
-
 from bbkit.core.errors import AwsError, BbkitError, CredentialsError
 
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
@@ -67,15 +63,20 @@ def client(service: str, region: str | None = None, **options: Any) -> Any:
 # one that would be made now; making one afresh costs 0.1 s, and a poll of a hundred jobs needs a hundred.
 @functools.lru_cache(maxsize=64)
 def _client(service: str, region: str | None, options: Key, environment: Key) -> Any:
+    from botocore.config import Config
+    from botocore.exceptions import NoCredentialsError
+
     session = _session(environment)
     if session.get_credentials() is None:
-        raise exceptions.NoCredentialsError
+        raise NoCredentialsError
     settings = {name: dict(value) if name == "retries" else value for name, value in options}
     return session.client(service, region_name=region, config=Config(**settings))
 
 
 @functools.lru_cache(maxsize=4)
 def _session(environment: Key) -> Any:
+    import boto3
+
     return boto3.Session()
 
 
@@ -121,10 +122,12 @@ def find_signer() -> Signer:
 
 def find_region() -> str:
     """Name the configured region, without talking to AWS."""
+    from botocore.exceptions import BotoCoreError
+
     with _OPENING:
         try:
             return _session(_environment()).region_name or ""
-        except exceptions.BotoCoreError:
+        except BotoCoreError:
             return ""
 
 
@@ -147,6 +150,8 @@ def iter_pages(
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Turn botocore's errors into ours, with what to do about them, for the length of a ``with``."""
+    from botocore import exceptions
+
     try:
         yield
     except exceptions.ClientError as error:

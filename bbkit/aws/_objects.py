@@ -6,9 +6,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-import boto3
-from botocore import exceptions
-
 from bbkit.aws._clients import client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import file_sha256, replacing, write_text
@@ -122,6 +119,9 @@ def _is_complete(path: Path, note: Path, size: int, etag: str) -> bool:
 
 @contextlib.contextmanager
 def _transfer_errors() -> Iterator[None]:
+    import boto3
+    from botocore import exceptions
+
     # s3transfer wraps the service's error, whose code decides what to do, into one of its own.
     try:
         yield

@@ -6,10 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import botocore.loaders
-import botocore.model
-import botocore.validate
-
 from bbkit.aws._clients import client, translated
 
 
@@ -54,11 +50,16 @@ def _as_json(value: Any) -> Any:
 @functools.lru_cache(maxsize=1)
 def converse_input_shape() -> Any:
     """Give botocore's description of a Converse request."""
-    described = botocore.loaders.Loader().load_service_model("bedrock-runtime", "service-2")
-    return botocore.model.ServiceModel(described, "bedrock-runtime").operation_model("Converse").input_shape
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
+    described = Loader().load_service_model("bedrock-runtime", "service-2")
+    return ServiceModel(described, "bedrock-runtime").operation_model("Converse").input_shape
 
 
 def validate_shape(value: Any, shape: Any) -> list[str]:
     """Check a value against a shape as boto3 does before it sends: members, types, minimums."""
-    report = botocore.validate.ParamValidator().validate(value, shape)
+    from botocore.validate import ParamValidator
+
+    report = ParamValidator().validate(value, shape)
     return report.generate_report().splitlines() if report.has_errors() else []
