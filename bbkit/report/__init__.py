@@ -18,7 +18,7 @@ from bbkit.core.files import write_text
 from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook
 from bbkit.report.numbers import Gate, check_gates, read_gates, replace_nan
 from bbkit.report.parameters import Parameter, convert_parameters
-from bbkit.report.provenance import ReportContext, describe_provenance
+from bbkit.report.provenance import ReportContext
 
 __all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
 
@@ -137,8 +137,7 @@ def _export(context: ReportContext) -> Report:
 
     masker = Masker(enabled=not context.with_text)
     display = Display(masker)
-    provenance = describe_provenance(context)
-    title, page = make_page(context, provenance, display)
+    title, page = make_page(context, display)
     masked = dict(masker.counts)
     document = {
         "bbkit_report": 1,
@@ -151,7 +150,7 @@ def _export(context: ReportContext) -> Report:
         "failed_on": context.failed_on,
         "results": replace_nan(masker.data(context.bundles)),
         "parameters": masker.data(context.parameters),
-        "provenance": {fact.name: [masker.text(value) for value in fact.values] for fact in provenance},
+        "provenance": masker.data(context.provenance),
         "with_text": context.with_text,
         "masked": masked,
         "active_content_left_out": dict(display.dropped),

@@ -59,7 +59,6 @@ class Figure:
 
 
 def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
-    """Make a figure of plotly's JSON."""
     dropped: Counter[str] = Counter()
     data = [trace for trace in bundle.get("data") or [] if isinstance(trace, dict)]
     layout = copy.deepcopy(bundle.get("layout") or {})

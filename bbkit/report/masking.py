@@ -50,7 +50,6 @@ class Masker:
         return f"Masked: {counts}." if counts else "No pattern was found to mask."
 
     def text(self, text: str) -> str:
-        """Return `text` masked."""
         if not self.enabled or not text:
             return text
         for folder, name in self._folders:

@@ -63,9 +63,9 @@ def _known_numbers(numbers: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _facts(facts: Any) -> dict[str, tuple[str, ...]]:
+def _facts(facts: Any) -> dict[str, list[str]]:
     listed = facts.items() if isinstance(facts, dict) else ()
-    return {str(name): tuple(map(str, values)) for name, values in listed if isinstance(values, list)}
+    return {str(name): list(map(str, values)) for name, values in listed if isinstance(values, list)}
 
 
 def map_json(value: Any, change: Callable[[Any], Any], skip: str = "") -> Any:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
@@ -19,7 +19,7 @@ from bbkit.costs.views import format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
 from bbkit.report.masking import STATEMENT
-from bbkit.report.provenance import Fact, ReportContext
+from bbkit.report.provenance import ReportContext
 from bbkit.report.sanitizing import describe_dropped, slug
 from bbkit.report.writing import start_tag
 
@@ -35,7 +35,7 @@ class Page:
     headings: list[dict[str, Any]] = field(default_factory=list)
 
 
-def make_page(context: ReportContext, provenance: Sequence[Fact], display: Display) -> tuple[str, str]:
+def make_page(context: ReportContext, display: Display) -> tuple[str, str]:
     """Render a report; its title and its HTML."""
     page = build_page(context.executed.node, display, context.title)
     script = (files("bbkit.report") / "templates/report.js").read_text(encoding="utf-8").rstrip("\n")
@@ -49,7 +49,6 @@ def make_page(context: ReportContext, provenance: Sequence[Fact], display: Displ
         page=page,
         key_figures=key_figures(context.numbers),
         sentence=str(sentences[-1]) if sentences else "",
-        facts=provenance,
         masker=display.masker,
         statement=STATEMENT,
         dropped=describe_dropped(display.dropped),

@@ -20,15 +20,6 @@ _PACKAGES = ("boto3", "pandas", "plotly", "papermill")
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One line of the provenance: a name and its values, shown as code when they are to be copied."""
-
-    name: str
-    values: tuple[str, ...]
-    is_code: bool = False
-
-
-@dataclass(frozen=True)
 class ReportContext:
     """What a report is made of: a notebook, how it was executed, what was asked for and what follows."""
 
@@ -53,7 +44,6 @@ class ReportContext:
 
     @cached_property
     def numbers(self) -> dict[str, Any]:
-        """The numbers of these results by name."""
         return collect_numbers(self.bundles)
 
     @cached_property
@@ -63,7 +53,6 @@ class ReportContext:
 
     @cached_property
     def made_at(self) -> str:
-        """When the page was made."""
         return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
 
     @cached_property
@@ -71,26 +60,30 @@ class ReportContext:
         """The run that the notebook is about, from its own files; None where there is none."""
         return _open_run(self.parameters.get("run_folder"), self.cwd)
 
+    @cached_property
+    def provenance(self) -> dict[str, list[str]]:
+        """Where the report comes from, by name; of the run's own files, never of AWS."""
+        return _describe_provenance(self)
+
     @property
     def is_standin(self) -> bool:
-        """Whether a stand-in answered."""
         return self.run is not None and bool(self.run.endpoint.is_standin)
 
 
-def describe_provenance(context: ReportContext) -> list[Fact]:
-    """Gather where a report comes from; reads the run's own files, never AWS."""
+def _describe_provenance(context: ReportContext) -> dict[str, list[str]]:
     source = context.source
+    facts = {"Made": [context.made_at], "Notebook": [f"{source.path.name}, sha256 {source.sha256[:16]}"]}
+    if context.run is not None:
+        facts |= _run_facts(context.run)
     reported = {name: values for bundle in context.bundles for name, values in bundle["facts"].items()}
     versions = {"Python": platform.python_version(), "bbkit": __version__}
     versions |= {package: version(package) for package in _PACKAGES}
-    return [
-        Fact("Made", (context.made_at,)),
-        Fact("Notebook", (f"{source.path.name}, sha256 {source.sha256[:16]}",)),
-        *(_run_facts(context.run) if context.run is not None else ()),
-        *(Fact(name, values) for name, values in reported.items()),
-        Fact("Versions", (", ".join(f"{name} {number}" for name, number in versions.items()),)),
-        Fact("Make it again", (_command(context),), is_code=True),
-    ]
+    return {
+        **facts,
+        **{name: values for name, values in reported.items() if name not in facts},
+        "Versions": [", ".join(f"{name} {number}" for name, number in versions.items())],
+        "Make it again": [_command(context)],
+    }
 
 
 def _open_run(folder: Any, cwd: Path) -> Any:
@@ -104,33 +97,31 @@ def _open_run(folder: Any, cwd: Path) -> Any:
         return None
 
 
-def _run_facts(run: Any) -> list[Fact]:
+def _run_facts(run: Any) -> dict[str, list[str]]:
     from bbkit.run import RunSnapshot
 
     where = f"{run.endpoint.url}, region {run.endpoint.region}, account {run.endpoint.account}"
     made = f"made {run.created_at:%Y-%m-%d %H:%M} UTC with bbkit {run.bbkit_version}"
-    facts = [
-        Fact("Run", (f"{run.name}, id {run.run_id}, {made}",)),
-        Fact("Model", (f"{run.model_id} (family {run.family})",)),
-        Fact("Service", (where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else ""),)),
-    ]
+    facts = {
+        "Run": [f"{run.name}, id {run.run_id}, {made}"],
+        "Model": [f"{run.model_id} (family {run.family})"],
+        "Service": [where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else "")],
+    }
     jobs = RunSnapshot.read(run).table().dropna(subset=["job_arn"])
     arns = [f"{row.job_arn} {row.status}" for row in jobs.itertuples()]
     if arns:
-        more = (f"and {len(arns) - 20:,} more",) if len(arns) > 20 else ()
-        facts.append(Fact("Jobs", (*arns[:20], *more), is_code=True))
-    facts.append(Fact("Texts were stored under", _storage(run), is_code=True))
+        facts["Jobs"] = arns[:20] + ([f"and {len(arns) - 20:,} more"] if len(arns) > 20 else [])
+    facts["Texts were stored under"] = _list_storage(run)
     return facts
 
 
-def _storage(run: Any) -> tuple[str, ...]:
+def _list_storage(run: Any) -> list[str]:
     files = run.record_files()
-    media = sorted({file.media for file in files if file.media})
+    ours = [run.s3_prefix, *sorted({file.media for file in files if file.media})]
     if not run.adopted:
-        return (run.s3_prefix, *media)
+        return ours
     theirs = filter(None, (run.adopted.get("input_uri"), run.adopted.get("output_uri")))
-    later = any(file.attempt > 1 for file in files)
-    return (*theirs, *((run.s3_prefix, *media) if later else ()))
+    return [*theirs, *(ours if any(file.attempt > 1 for file in files) else ())]
 
 
 def _command(context: ReportContext) -> str:

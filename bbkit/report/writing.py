@@ -52,7 +52,6 @@ class _Table:
 
 
 def write_html(source: str, masker: Masker, limits: Limits) -> str:
-    """Write clean HTML out again."""
     writer = _Writer(masker, limits)
     writer.feed(source)
     writer.close()
