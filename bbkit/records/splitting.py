@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 import numpy as np
@@ -16,6 +15,7 @@ Positions = range | NDArray[np.int64]
 """Positions of records in the order they were given; a range where they are contiguous."""
 
 _MOST_TRIES = 20
+_DEALS = 4
 _PARTNERS = 8
 _PATIENCE = 2_000_000
 
@@ -94,16 +94,16 @@ def _trace(parts: NDArray[np.int64], earliest: list[int], least: int) -> list[in
     """Walk back through the best prefixes, cutting as evenly as they allow."""
     cuts = [len(parts) - 1]
     while (end := cuts[-1]) > 0:
-        left = int(parts[end]) - 1
+        before = int(parts[end]) - 1
         start = earliest[end]
-        fitting = np.flatnonzero(parts[start : end - least + 1] == left) + start
-        even = end * left // (left + 1)
+        fitting = np.flatnonzero(parts[start : end - least + 1] == before) + start
+        even = end * before // (before + 1)
         cuts.append(int(fitting[np.argmin(np.abs(fitting - even))]))
     return cuts[::-1]
 
 
 def _deal(sizes: NDArray[np.int64], quotas: Quotas) -> list[NDArray[np.int64]]:
-    """Deal records to jobs from the largest down: evenly, and where that is too coarse, by what fits."""
+    """Deal records to jobs from the largest down, evenly; where that is too coarse, some change places."""
     count, total = len(sizes), int(sizes.sum())
     fewest = max(-(-count // quotas.max_records_per_job), -(-total // quotas.max_job_bytes), 1)
     most = count // quotas.min_records_per_job
@@ -113,9 +113,12 @@ def _deal(sizes: NDArray[np.int64], quotas: Quotas) -> list[NDArray[np.int64]]:
         if np.bincount(job_of, weights=sizes, minlength=jobs).max() <= quotas.max_job_bytes:
             return [np.flatnonzero(job_of == job) for job in range(jobs)]
     for jobs in np.unique(np.linspace(fewest, most, _MOST_TRIES, dtype=np.int64)) if fewest <= most else ():
-        for dealt in (_deal_tightly(sizes, order, int(jobs), quotas), _deal_evenly(order, int(jobs))):
-            if dealt is not None and _exchange(sizes, dealt, int(jobs), quotas):
-                return [np.flatnonzero(dealt == job) for job in range(jobs)]
+        for deal in range(_DEALS):
+            # Where exchanging gets stuck from one start, it may not from another.
+            shaken = sizes * np.random.default_rng(deal).uniform(0.6, 1, count) if deal else sizes
+            job_of = _deal_evenly(np.argsort(-shaken, kind="stable"), int(jobs))
+            if _exchange(sizes, job_of, int(jobs), quotas):
+                return [np.flatnonzero(job_of == job) for job in range(jobs)]
     raise QuotaError(_describe_failure(count, total, fewest, most, quotas))
 
 
@@ -127,33 +130,6 @@ def _deal_evenly(order: NDArray[np.int64], jobs: int) -> NDArray[np.int64]:
     return job_of
 
 
-def _deal_tightly(
-    sizes: NDArray[np.int64], order: NDArray[np.int64], jobs: int, quotas: Quotas
-) -> NDArray[np.int64] | None:
-    """Deal each record to the job that holds the fewest bytes; None where counts forbid so many jobs."""
-    least, left = quotas.min_records_per_job, len(order)
-    owed = jobs * least
-    if not owed <= left <= jobs * quotas.max_records_per_job:
-        return None
-    job_of, held = np.empty(left, dtype=np.int64), [0] * jobs
-    most = quotas.max_records_per_job
-    open_jobs = [(0, job) for job in range(jobs)]
-    for position in order:
-        if left == owed and most > least:
-            # Every record left is one that some job needs for its minimum.
-            most = least
-            open_jobs = [(size, job) for size, job in open_jobs if held[job] < least]
-            heapify(open_jobs)
-        size, job = heappop(open_jobs)
-        job_of[position] = job
-        held[job] += 1
-        owed -= held[job] <= least
-        left -= 1
-        if held[job] < most:
-            heappush(open_jobs, (size + int(sizes[position]), job))
-    return job_of
-
-
 def _exchange(sizes: NDArray[np.int64], job_of: NDArray[np.int64], jobs: int, quotas: Quotas) -> bool:
     """Move and swap records out of the fullest job until every one is within its bytes, if that succeeds."""
     for _ in range(min(10 * jobs, 20 + _PATIENCE // len(sizes))):
@@ -162,12 +138,12 @@ def _exchange(sizes: NDArray[np.int64], job_of: NDArray[np.int64], jobs: int, qu
         full = int(loads.argmax())
         if loads[full] <= quotas.max_job_bytes:
             return True
-        found = [
-            step
+        steps = (
+            _best_step(sizes, job_of, (full, other), loads, counts, quotas)
             for other in np.argsort(loads, kind="stable")[:_PARTNERS].tolist()
-            if other != full and (step := _best_step(sizes, job_of, (full, other), loads, counts, quotas))
-        ]
-        peak, given, taken, other = min(found, default=(int(loads[full]), 0, 0, 0))
+            if other != full
+        )
+        peak, given, taken, other = min(steps, default=(int(loads[full]), 0, 0, 0))
         if peak >= loads[full]:
             return False
         job_of[given] = other
@@ -183,7 +159,7 @@ def _best_step(
     loads: NDArray[np.int64],
     counts: NDArray[np.int64],
     quotas: Quotas,
-) -> tuple[int, int, int, int] | None:
+) -> tuple[int, int, int, int]:
     """The move or swap that levels two jobs best: bytes of the fuller after it, given, taken (-1: none)."""
     full, other = pair
     own, theirs = np.flatnonzero(job_of == full), np.flatnonzero(job_of == other)
@@ -191,35 +167,33 @@ def _best_step(
     values = sizes[theirs]
     if counts[full] > quotas.min_records_per_job and counts[other] < quotas.max_records_per_job:
         theirs, values = np.concatenate([[-1], theirs]), np.concatenate([[0], values])
-    wanted = sizes[own] - (loads[full] - loads[other]) / 2
-    near = np.searchsorted(values, wanted)
-    best: tuple[int, int, int, int] | None = None
+    near = np.searchsorted(values, sizes[own] - (loads[full] - loads[other]) / 2)
+    steps = []
     for places in (np.maximum(near - 1, 0), np.minimum(near, len(values) - 1)):
         moved = sizes[own] - values[places]
         peaks = np.maximum(loads[full] - moved, loads[other] + moved)
         at = int(peaks.argmin())
-        step = (int(peaks[at]), int(own[at]), int(theirs[places[at]]), other)
-        best = step if best is None else min(best, step)
-    return best
+        steps.append((int(peaks[at]), int(own[at]), int(theirs[places[at]]), other))
+    return min(steps)
 
 
 def _describe_failure(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> str:
     model = f" for {quotas.model_id}" if quotas.model_id else ""
-    held = f"{count_noun(count, 'record')} of {total:,} bytes{model}"
+    records = f"{count_noun(count, 'record')} of {total:,} bytes{model}"
     source = quotas.note or "quotas as given"
     if count > most * quotas.max_records_per_job:
         return (
-            f"{held} cannot be arranged into batch jobs: each takes {quotas.min_records_per_job:,} to "
+            f"{records} cannot be arranged into batch jobs: each takes {quotas.min_records_per_job:,} to "
             f"{quotas.max_records_per_job:,} records ({source}). Add or leave out records."
         )
     rule = f"at most {quotas.max_job_bytes:,} bytes and at least {quotas.min_records_per_job:,} records"
     remedy = "Shorten the largest records, or send them on demand."
     if fewest > most:
         return (
-            f"{held} cannot be arranged into batch jobs: each takes {rule} ({source}), which allows "
+            f"{records} cannot be arranged into batch jobs: each takes {rule} ({source}), which allows "
             f"{count_noun(most, 'job')} where the bytes need {fewest:,}. {remedy}"
         )
-    return f"No arrangement of {held} into batch jobs was found: each takes {rule} ({source}). {remedy}"
+    return f"No arrangement of {records} into batch jobs was found: each takes {rule} ({source}). {remedy}"
 
 
 def _files_of(job: Positions, sizes: NDArray[np.int64], quotas: Quotas) -> Iterator[Positions]:
