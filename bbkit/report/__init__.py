@@ -2,8 +2,8 @@
 
 `notebooks` reads and executes a notebook, `parameters` knows what its cell tagged ``parameters`` accepts.
 `provenance` holds what a report is made of (`ReportContext`), `numbers` what its results tell machines.
-`pages` lays the cells out; outputs pass `displays`, `figures`, `sanitizing` and `writing`, which leave
-nothing that acts, and `masking`. The only room that imports papermill, nbformat and nbclient.
+`pages` lays the cells out; their outputs pass `displays`, `figures` and `sanitizing`, which leave nothing
+that acts, and `masking`. The only room that imports papermill, nbformat and nbclient.
 """
 
 import json

@@ -18,10 +18,9 @@ from bbkit.core.text import format_number
 from bbkit.costs.views import format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
-from bbkit.report.masking import STATEMENT
+from bbkit.report.masking import STATEMENT, start_tag
 from bbkit.report.provenance import ReportContext
 from bbkit.report.sanitizing import describe_dropped, slug
-from bbkit.report.writing import start_tag
 
 _HEADING = re.compile(r"<h([1-6])(?: [^>]*)?>(.*?)</h\1>", re.DOTALL)
 

@@ -12,8 +12,7 @@ import nh3
 import tinycss2
 
 from bbkit.core.text import count_noun
-from bbkit.report.masking import FULL, Limits, Masker
-from bbkit.report.writing import write_html
+from bbkit.report.masking import FULL, Limits, Masker, write_html
 
 MOST_HTML = 5_000_000
 """Characters of HTML in one output above which it is left out; larger ones take a browser seconds to open."""
