@@ -30,17 +30,14 @@ _ENDED = {
     "Failed": "Mend what AWS names, then submit the job again: submit_jobs(run, again=['Failed']).",
     "Expired": "Submit the job again: submit_jobs(run, again=['Expired']).",
 }
+_SUBMIT = "Submit it with submit_jobs(run)."
 _UNSENT = {
-    "refused": ("error", "are pending; AWS refused to create it", "Mend it, then submit_jobs(run)."),
-    "withdrawn": (
-        "warning",
-        "are pending; it was taken from the queue before it was submitted",
-        "Submit it with submit_jobs(run).",
-    ),
-    "unsent": ("warning", "are pending; it was not submitted", "Submit it with submit_jobs(run)."),
+    "refused": ("error", "AWS refused to create it", "Mend it, then submit_jobs(run)."),
+    "withdrawn": ("warning", "it was taken from the queue before it was submitted", _SUBMIT),
+    "unsent": ("warning", "it was not submitted", _SUBMIT),
     "on_demand": (
         "warning",
-        "are pending; they are too few for a batch job and were not sent",
+        "they are too few for a batch job and were not sent",
         "Send them with send_on_demand(run).",
     ),
 }
@@ -137,7 +134,8 @@ def _pending(outputs: pd.DataFrame, unsent: Sequence[Mapping[str, Any]] | None) 
         count = sum(job["records"] for job in jobs)
         named = f"job{'s' if len(jobs) != 1 else ''} {name_some(job['job'] for job in jobs)}"
         severity, why, remedy = _UNSENT[reason]
-        text = f"{count_noun(count, 'record')} of {named} {why}{f': {message}' if message else '.'}"
+        why += f": {message}" if message else "."
+        text = f"{count_noun(count, 'record')} of {named} are pending; {why}"
         yield Finding(severity, reason, text, remedy, count=count)
     pending = outputs[outputs["outcome"] == "pending"]
     waited = len(pending) - sum(job["records"] for job in unsent or ())

@@ -24,8 +24,7 @@ _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_em
 
 def finding_on(rows: pd.DataFrame, severity: str, rule: str, finding: str, remedy: str) -> Finding:
     """What is said of some rows: with their count, and the first of their ids as an example."""
-    known = rows["record_id"].dropna()
-    record_id = known.iloc[0] if len(known) else None
+    record_id = next(iter(rows["record_id"].dropna()), None)
     return Finding(severity, rule, finding, remedy, record_id=record_id, count=len(rows))
 
 
