@@ -153,7 +153,7 @@ def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
         if column in (*TOKENS, *AMOUNTS):
             raise InputError(f"{column!r} is what is added up; group by another column.")
         names.append(column)
-    return names
+    return list(dict.fromkeys(names))
 
 
 def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:

@@ -12,11 +12,11 @@ import pandas as pd
 from bbkit import aws
 from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import BudgetError, FamilyError, InputError
-from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame
+from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
 from bbkit.core.text import count_noun, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
 from bbkit.costs.views import STANDIN_ESTIMATE, format_usd, show_cost
-from bbkit.families import family_of, get_family
+from bbkit.families import family_of
 from bbkit.records import TokenEstimate, estimate_tokens
 
 ESTIMATE_COLUMNS = {
@@ -181,7 +181,11 @@ def estimate_cost(
     bbkit.core.errors.RecordsError
         A line that is not a record.
     """
-    _validate(max_tokens, probe)
+    if max_tokens is not None and (not isinstance(max_tokens, Integral) or max_tokens < 1):
+        raise InputError(f"max_tokens is {max_tokens!r}. It is a number of tokens from 1, or left out.")
+    if probe is not None:
+        remedy = "Pass what probe_records or collect_outputs returned."
+        require_columns(probe, ("input_tokens", "output_tokens"), remedy, "probe")
     run = records_or_run if isinstance(records_or_run, CostedRun) else None
     model = model_id or (run.model_id if run else "")
     if not model:
@@ -211,17 +215,6 @@ def estimate_cost(
     )
 
 
-def _validate(max_tokens: Any, probe: Any) -> None:
-    if max_tokens is not None and (not isinstance(max_tokens, Integral) or max_tokens < 1):
-        raise InputError(f"max_tokens is {max_tokens!r}. It is a number of tokens from 1, or left out.")
-    columns = probe.columns if isinstance(probe, pd.DataFrame) else ()
-    if probe is not None and not {"input_tokens", "output_tokens"} <= set(columns):
-        raise InputError(
-            f"The probe is a {type(probe).__name__} without input_tokens and output_tokens. Pass what "
-            "probe_records or collect_outputs returned."
-        )
-
-
 def _unknowns(forecast: TokenForecast, parts: list[JobTokens], batch: Price) -> Iterator[str]:
     """Why the high end is not known."""
     if not batch.is_known:
@@ -236,7 +229,7 @@ def _unknowns(forecast: TokenForecast, parts: list[JobTokens], batch: Price) -> 
 
 def _has_output(model_id: str, family: str | None) -> bool:
     try:
-        return (get_family(family) if family else family_of(model_id)).kind == "text"
+        return family_of(model_id, family=family).kind == "text"
     except FamilyError:
         return True
 
@@ -262,15 +255,11 @@ def _jobs_of_run(
     jobs: dict[tuple[str, int], list[Any]] = {}
     for file in files:
         jobs.setdefault((file.job, file.attempt), []).append(file)
-    return [
-        JobTokens(
-            job,
-            number,
-            _join([estimate_tokens(file.path, model_id, family=family) for file in parts]),
-            sum(file.bytes for file in parts),
-        )
-        for (job, number), parts in jobs.items()
-    ]
+    parts = []
+    for (job, number), group in jobs.items():
+        tokens = _join([estimate_tokens(file.path, model_id, family=family) for file in group])
+        parts.append(JobTokens(job, number, tokens, sum(file.bytes for file in group)))
+    return parts
 
 
 def _join(parts: list[TokenEstimate]) -> TokenEstimate:
@@ -289,15 +278,8 @@ def _row(forecast: TokenForecast, part: JobTokens, batch: Price, on_demand: Pric
     most_expensive = batch
     if part.tokens.caches and batch.input is not None:
         most_expensive = replace(batch, input=max(batch.input, batch.cache_write or 0.0))
-    costs = [
-        None if sent is None else price.usd_of(taken, sent)
-        for price, (taken, sent) in (
-            (batch, low),
-            (batch, middle),
-            (most_expensive, high),
-            (on_demand, middle),
-        )
-    ]
+    priced = ((batch, low), (batch, middle), (most_expensive, high), (on_demand, middle))
+    costs = [None if sent is None else price.usd_of(taken, sent) for price, (taken, sent) in priced]
     if forecast.hides_media:
         costs[1:] = [None] * 3
     tokens = [None if value is None else round(value) for value in (middle[0], low[1], middle[1], high[1])]

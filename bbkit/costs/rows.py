@@ -8,22 +8,20 @@ import numpy as np
 import pandas as pd
 
 from bbkit.catalog.prices import DIRECTIONS, Prices
+from bbkit.core.frames import COUNT, NUMBER, TEXT
 from bbkit.core.text import arn_region
 from bbkit.families import FAMILIES
 
 TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 AMOUNTS = ("input_usd", "output_usd", "cache_usd", "cost_usd", "on_demand_usd")
 COST_ROW_COLUMNS = {
-    "record_id": "string",
-    "model_id": "category",
-    "region": "category",
-    "tier": "category",
-    "attempt": "Int64",
-    "job_arn": "string",
-    **dict.fromkeys(TOKENS, "Int64"),
-    **dict.fromkeys(AMOUNTS, "Float64"),
-    "state": "category",
-    "reason": "category",
+    "record_id": TEXT,
+    **dict.fromkeys(("model_id", "region", "tier"), "category"),
+    "attempt": COUNT,
+    "job_arn": TEXT,
+    **dict.fromkeys(TOKENS, COUNT),
+    **dict.fromkeys(AMOUNTS, NUMBER),
+    **dict.fromkeys(("state", "reason"), "category"),
 }
 """One row per answer: ``state`` is ``priced``, ``unpriced`` (with ``reason``), ``by manifest`` (with its
 whole job) or ``no answer``."""

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.core.frames import as_frame, require_columns
+from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
 from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import COMPARISON_COLUMNS, compare_costs, rows_by_manifest
 from bbkit.costs.estimates import CostEstimate
@@ -15,11 +15,8 @@ from bbkit.costs.rows import AMOUNTS, TOKENS
 from bbkit.costs.views import format_comparison, format_usd, show_cost
 
 GROUP_COLUMNS = {
-    "records": "Int64",
-    "answered": "Int64",
-    "unpriced": "Int64",
-    **dict.fromkeys(TOKENS, "Int64"),
-    **dict.fromkeys(AMOUNTS, "Float64"),
+    **dict.fromkeys(("records", "answered", "unpriced", *TOKENS), COUNT),
+    **dict.fromkeys(AMOUNTS, NUMBER),
 }
 """What a table of costs holds for each group; an amount is the sum of what is known."""
 
@@ -133,7 +130,7 @@ class Cost:
         """Why answers have no cost: one row per reason, ``reason, records``."""
         reasons = self.rows.loc[self.rows["state"] == "unpriced", "reason"].astype("string")
         counts = reasons.value_counts().rename_axis("reason").reset_index(name="records")
-        return counts.astype({"reason": "string", "records": "Int64"})
+        return counts.astype({"reason": TEXT, "records": COUNT})
 
     def describe_unpriced(self) -> str:
         """Why answers have no cost, the most frequent reasons first, each with its count where several."""

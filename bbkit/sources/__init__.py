@@ -35,7 +35,6 @@ _READERS: dict[str, Callable[[Path, int | None], Frames]] = {
     ".xlsm": read_excel,
 }
 _FOLDER = (".txt", ".json", ".parquet")
-_FOLDER_ROWS = 10_000
 
 
 @overload
@@ -145,7 +144,7 @@ def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
         for path in files:
             yield from read_parquet(path, chunk_rows)
         return
-    rows = chunk_rows or _FOLDER_ROWS
+    rows = chunk_rows or len(files)
     for start in range(0, len(files), rows):
         yield pd.DataFrame([_text_row(path) for path in files[start : start + rows]], dtype=TEXT)
 

@@ -105,8 +105,8 @@ _PANDAS = {
     **dict.fromkeys([pa.string(), pa.large_string()], TEXT),
     **dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.Int64Dtype()),
     **dict.fromkeys([pa.uint8(), pa.uint16(), pa.uint32()], pd.Int64Dtype()),
-    pa.uint64(): pd.UInt64Dtype(),
     **dict.fromkeys([pa.float16(), pa.float32(), pa.float64()], pd.Float64Dtype()),
+    pa.uint64(): pd.UInt64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
 
