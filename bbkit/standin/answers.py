@@ -70,10 +70,9 @@ def answer_record(
     """Answer one record; `RecordError` when the model, or the engine, would not."""
     family, bare = family_name(model_id), bare_model_id(model_id)
     if family is None:
-        raise RecordError(400, "The provided model identifier is invalid.")
+        raise RecordError("The provided model identifier is invalid.")
     if family in _EMBEDDERS and invocation_type == "Converse":
         raise RecordError(
-            400,
             "This action doesn't support the model that you provided. "
             "Try again with a supported text or chat model.",
         )
@@ -97,5 +96,5 @@ def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
     texts = [request.system, *(turn.text for turn in request.turns)]
     # A token is rarely less than two characters, so short texts need no counting.
     if window and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:
-        raise RecordError(400, "Input is too long for requested model.")
+        raise RecordError("Input is too long for requested model.")
     return engine.answer(request)

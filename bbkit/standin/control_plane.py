@@ -16,7 +16,7 @@ from typing import Any
 
 from bbkit.standin import faults as fault
 from bbkit.standin import inputs
-from bbkit.standin.errors import ServiceError, iso_time
+from bbkit.standin.errors import ServiceError, invalid, iso_time
 from bbkit.standin.faults import CREATE, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, partition_of, resolve_model
@@ -50,37 +50,31 @@ class ControlPlane:
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Carry out one operation."""
-        handler = getattr(self, HANDLERS[operation])
-        self.calls.strike_by_switch(operation)
-        answer: dict[str, Any] = handler(given, region)
+        self.calls.apply(self.calls.switched, operation, "")
+        answer: dict[str, Any] = getattr(self, HANDLERS[operation])(given, region)
         return answer
-
-    def serves(self, operation: str) -> bool:
-        """Whether an operation is served."""
-        return operation in HANDLERS
 
     def create(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Create a job, or give the one its token already created."""
-        account = self.jobs.settings.account
         by_tag, asked = self._faults_of(given)
         token = given.get("clientRequestToken") or str(uuid.uuid4())
-        self.calls.strike(by_tag, CREATE, f"{region} {token}")
+        self.calls.apply(by_tag, CREATE, f"{region} {token}")
         known = self.jobs.store.by_token(region, token)
         if known is not None:
             return self._answer_known(known, given, asked)
         self._check_role(given["roleArn"], asked)
-        model = resolve_model(given["modelId"], region, account, self.jobs.settings.application_profiles)
-        if self.jobs.settings.refuse_few_records:
+        settings, limits = self.jobs.settings, self.jobs.settings.limits
+        model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
+        if settings.refuse_few_records:
             self._check_record_count(given)
         job = self._new_job(given, region, token, model)
-        limits = self.jobs.settings.limits
-        outcome = self.jobs.add(job, limits.max_custom_jobs if model.custom else limits.max_jobs)
+        quota = limits.max_custom_jobs if model.custom else limits.max_jobs
+        outcome = self.jobs.add(job, quota)
         if outcome == "known":
             known = self.jobs.store.by_token(region, token)
             assert known is not None
             return self._answer_known(known, given, asked)
         if outcome == "quota":
-            quota = limits.max_custom_jobs if model.custom else limits.max_jobs
             raise ServiceError(
                 "ServiceQuotaExceededException",
                 f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota "
@@ -92,7 +86,7 @@ class ControlPlane:
     def get(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe a job."""
         job = self._find(given["jobIdentifier"], region)
-        self._strike_by_tag(job, "GetModelInvocationJob")
+        self._apply_tag_faults(job, "GetModelInvocationJob")
         return describe_job(job)
 
     def list(self, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -105,8 +99,8 @@ class ControlPlane:
             after=read_page_token(given.get("nextToken")),
             status=given.get("statusEquals"),
             name_contains=given.get("nameContains"),
-            since=seconds(given.get("submitTimeAfter")),
-            until=seconds(given.get("submitTimeBefore")),
+            since=_timestamp(given.get("submitTimeAfter")),
+            until=_timestamp(given.get("submitTimeBefore")),
         )
         answer: dict[str, Any] = {"invocationJobSummaries": [describe_job(job) for job in jobs[:size]]}
         if len(jobs) > size:
@@ -116,14 +110,13 @@ class ControlPlane:
     def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
-        self._strike_by_tag(job, "StopModelInvocationJob")
+        self._apply_tag_faults(job, "StopModelInvocationJob")
         if self.jobs.stop(job["job_id"]):
             self.jobs.traces.log(did="stop", job=job["job_id"])
             return {}
         now = self.jobs.store.get(job["job_id"])
         if now is not None and now["status"] in ENDED:
-            raise ServiceError(
-                "ValidationException",
+            raise invalid(
                 f"The job {job['job_arn']} has ended and cannot be stopped. State was: {now['status']}",
             )
         return {}
@@ -131,7 +124,7 @@ class ControlPlane:
     def tag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Add tags to a job."""
         job = self._find_resource(given["resourceARN"], region)
-        tags = (job["tags"] or {}) | {tag["key"]: tag["value"] for tag in given["tags"]}
+        tags = job["tags"] | {tag["key"]: tag["value"] for tag in given["tags"]}
         if len(tags) > MAX_TAGS:
             raise ServiceError(
                 "TooManyTagsException", f"{len(tags)} tags on one resource; at most {MAX_TAGS} are taken."
@@ -143,15 +136,14 @@ class ControlPlane:
         """Remove tags from a job."""
         job = self._find_resource(given["resourceARN"], region)
         gone = set(given["tagKeys"])
-        self.jobs.store.set_tags(
-            job["job_id"], {k: v for k, v in (job["tags"] or {}).items() if k not in gone}
-        )
+        tags = {k: v for k, v in job["tags"].items() if k not in gone}
+        self.jobs.store.set_tags(job["job_id"], tags)
         return {}
 
     def list_tags(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List the tags of a job."""
         job = self._find_resource(given["resourceARN"], region)
-        return {"tags": [{"key": key, "value": value} for key, value in (job["tags"] or {}).items()]}
+        return {"tags": [{"key": key, "value": value} for key, value in job["tags"].items()]}
 
     def _find(self, identifier: str, region: str) -> Job:
         job = self.jobs.store.get(identifier.rpartition("/")[2])
@@ -177,14 +169,14 @@ class ControlPlane:
             by_tag = fault.read_faults([text])
             check_calls(by_tag, by_tag=True)
         except ValueError as error:
-            raise ServiceError("ValidationException", str(error)) from None
+            raise invalid(str(error)) from None
         return by_tag, fault.read_faults([*self.jobs.settings.faults, text])
 
-    def _strike_by_tag(self, job: Job, operation: str) -> None:
-        self.calls.strike(fault.read_faults(job["faults"][-1:]), operation, job["job_id"])
+    def _apply_tag_faults(self, job: Job, operation: str) -> None:
+        self.calls.apply(fault.read_faults(job["faults"][-1:]), operation, job["job_id"])
 
     def _maybe_lose(self, asked: fault.Faults, region: str, token: str) -> None:
-        if self.calls.strikes(f"lose {region} {token}", asked.lose_create_answer):
+        if self.calls.counts(f"lose {region} {token}", asked.lose_create_answer):
             self.jobs.traces.log(did="lose answer", token=token)
             raise LostAnswer
 
@@ -219,7 +211,7 @@ class ControlPlane:
         records = inputs.count_records(self.jobs.settings.buckets, uri)
         least = self.jobs.settings.limits.min_records
         if records is not None and records < least:
-            raise ServiceError("ValidationException", inputs.too_few(records, least))
+            raise invalid(inputs.too_few(records, least))
 
     def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
         account = self.jobs.settings.account
@@ -284,8 +276,7 @@ def json_copy(given: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def seconds(moment: datetime | None) -> float | None:
-    """Give a time as seconds since 1970."""
+def _timestamp(moment: datetime | None) -> float | None:
     return None if moment is None else moment.timestamp()
 
 
@@ -302,4 +293,4 @@ def read_page_token(token: str | None) -> tuple[float, str] | None:
         submitted, job_id = json.loads(base64.urlsafe_b64decode(token))
         return float(submitted), str(job_id)
     except (ValueError, TypeError):
-        raise ServiceError("ValidationException", "The provided nextToken is invalid.") from None
+        raise invalid("The provided nextToken is invalid.") from None

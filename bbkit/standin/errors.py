@@ -47,10 +47,20 @@ class ServiceError(Exception):
         self.status = status if status is not None else STATUS_OF_CODE.get(code, 400)
 
 
+def invalid(message: str) -> ServiceError:
+    """Refuse what was given."""
+    return ServiceError("ValidationException", message)
+
+
+def not_served(message: str) -> ServiceError:
+    """Refuse what is not part of a stand-in."""
+    return ServiceError("NotImplemented", message)
+
+
 class RecordError(Exception):
     """The model would refuse this record: `code` (HTTP-like) and `message` go to its error line."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, message: str, code: int = 400) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -153,31 +153,26 @@ def check_calls(faults: Faults, *, by_tag: bool) -> None:
 
 
 class CallFaults:
-    """Counts what strikes a limited number of times; may be asked from any thread."""
+    """Faults of calls, counted: each has an effect so often; may be asked from any thread."""
 
     def __init__(self, switches: tuple[str, ...]) -> None:
         self.switched = read_faults(switches)
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def strikes(self, key: str, times: int) -> bool:
-        """Count a call against a fault; True while it strikes."""
+    def counts(self, key: str, times: int) -> bool:
+        """Count a call against a fault; True while it has an effect."""
         if not times:
             return False
         with self._lock:
             self._counts[key] += 1
             return self._counts[key] <= times
 
-    def strike_by_switch(self, operation: str) -> None:
-        """Answer any call as a switch asks."""
-        self.strike(self.switched, operation, "")
-
-    def strike(self, faults: Faults, operation: str, key: str) -> None:
+    def apply(self, faults: Faults, operation: str, key: str) -> None:
         """Answer a call as faults ask; what has the same key is counted together."""
-        if operation == CREATE and self.strikes(f"throttle {key}", faults.throttle_create):
+        if operation == CREATE and self.counts(f"throttle {key}", faults.throttle_create):
             raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
         for name, code, times in faults.fail_calls:
-            if name == operation and self.strikes(f"{name} {code} {key}", times):
-                raise ServiceError(
-                    code, f"{operation} was answered with {code} because a fault asked for it."
-                )
+            if name == operation and self.counts(f"{name} {code} {key}", times):
+                message = f"{operation} was answered with {code} because a fault asked for it."
+                raise ServiceError(code, message)

@@ -6,6 +6,7 @@ so that nothing ever leaves the machine by mistake.
 """
 
 import asyncio
+import hashlib
 import traceback
 from dataclasses import dataclass
 from typing import Any
@@ -15,15 +16,15 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.control_plane import ControlPlane, LostAnswer
-from bbkit.standin.errors import Protocol, ServiceError, render_error, render_json
+from bbkit.standin.control_plane import HANDLERS, ControlPlane, LostAnswer
+from bbkit.standin.errors import Protocol, ServiceError, not_served, render_error, render_json
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtime import Runtime
 from bbkit.standin.s3 import Guard
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import Settings
-from bbkit.standin.signatures import Asked, Claim, read_claim, sha256_hex, verify_claim
+from bbkit.standin.signatures import Asked, Claim, read_claim, verify_claim
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20
@@ -49,11 +50,9 @@ class Gateway:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] == "http":
-            exchange = _Exchange(scope, receive, send)
-            await self._answer_http(scope, exchange)
-
-    async def _answer_http(self, scope: Scope, exchange: "_Exchange") -> None:
+        if scope["type"] != "http":
+            return
+        exchange = _Exchange(scope, receive, send)
         receive, send = exchange.receive, exchange.send
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         refusal = self.refuse(headers)
@@ -80,7 +79,7 @@ class Gateway:
                 await self.answer_s3(asked, claim, scope, receive, send)
                 return
             body = await _read_body(receive)
-            verify_claim(asked, claim, self.secrets, sha256_hex(body))
+            verify_claim(asked, claim, self.secrets, hashlib.sha256(body).hexdigest())
             response = await self.answer(asked, claim, body, exchange)
             self.traces.log(asked=exchange.name, status=response.status_code)
         except ServiceError as error:
@@ -132,9 +131,8 @@ class Gateway:
             exchange.name = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
             if exchange.name == "GetCallerIdentity":
                 return _caller_identity(self.settings.account)
-            raise ServiceError("NotImplemented", f"sts:{exchange.name} is not part of this stand-in.")
-        raise ServiceError(
-            "NotImplemented",
+            raise not_served(f"sts:{exchange.name} is not part of this stand-in.")
+        raise not_served(
             f"The service '{claim.service}' is not part of this stand-in, which serves bedrock, "
             "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity. The call did not leave "
             "this machine.",
@@ -144,21 +142,22 @@ class Gateway:
         self, asked: Asked, claim: Claim, body: bytes, exchange: "_Exchange"
     ) -> Response:
         """Carry out a call to bedrock or bedrock-runtime."""
-        for service, door in (("bedrock", self.control_plane.answer), ("bedrock-runtime", None)):
+        for service in ("bedrock", "bedrock-runtime"):
             found = find_route(service, asked.method, asked.raw_path)
             if found is None:
                 continue
             route, labels = found
             exchange.name = route.name
-            if door is None:
+            if service == "bedrock-runtime":
                 return await self.runtime.answer(route, labels, asked, body, claim.region)
-            if not self.control_plane.serves(route.name):
-                raise _not_served(route.name)
+            if route.name not in HANDLERS:
+                raise not_served(
+                    f"{route.name} is not part of this stand-in; the call did not leave this machine."
+                )
             given = read_request(route, labels, asked.query, body)
-            return render_json(await asyncio.to_thread(door, route.name, given, claim.region))
-        raise ServiceError(
-            "NotImplemented", f"{asked.method} {asked.raw_path} is no operation of Amazon Bedrock."
-        )
+            answer = await asyncio.to_thread(self.control_plane.answer, route.name, given, claim.region)
+            return render_json(answer)
+        raise not_served(f"{asked.method} {asked.raw_path} is no operation of Amazon Bedrock.")
 
     def render(self, error: ServiceError, protocol: Protocol, name: str) -> Response:
         """Render and log a refusal."""
@@ -172,12 +171,6 @@ def guess_protocol(headers: dict[str, str]) -> Protocol:
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return "query"
     return "json" if "x-amz-target" in headers else "rest-json"
-
-
-def _not_served(name: str) -> ServiceError:
-    return ServiceError(
-        "NotImplemented", f"{name} is not part of this stand-in; the call did not leave this machine."
-    )
 
 
 class _Exchange:

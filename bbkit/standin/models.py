@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.errors import ServiceError, invalid
 
 MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 GEOGRAPHIES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "global")
@@ -80,7 +80,7 @@ def _base_model(name: str) -> str:
 
 def _resolve_arn(arn: str, head: str, region: str, account: str, profiles: dict[str, str]) -> Model:
     if not arn.startswith(head):
-        raise ServiceError("ValidationException", INVALID)
+        raise invalid(INVALID)
     owner, _, resource = arn[len(head) :].partition(":")
     kind, _, name = resource.partition("/")
     if kind == "foundation-model":
@@ -98,7 +98,7 @@ def _resolve_arn(arn: str, head: str, region: str, account: str, profiles: dict[
         base = _base_model(name)
         if base in model_list():
             return Model(base, arn, custom=True)
-    raise ServiceError("ValidationException", INVALID)
+    raise invalid(INVALID)
 
 
 def _check_bare(model_id: str, region: str) -> None:
@@ -106,16 +106,15 @@ def _check_bare(model_id: str, region: str) -> None:
     if model and region in model["single_region"]:
         return
     if model and region in model["profile_source_regions"]:
-        raise ServiceError(
-            "ValidationException",
+        raise invalid(
             f"Invocation of model ID {model_id} with on-demand throughput isn’t supported. Retry your "
             "request with the ID or ARN of an inference profile that contains this model.",
         )
-    raise ServiceError("ValidationException", INVALID)
+    raise invalid(INVALID)
 
 
 def _check_profile(geography: str, model_id: str, region: str) -> None:
     model = model_list().get(model_id)
     fits = bool(geography) and region.startswith(_REGIONS_OF_GEOGRAPHY[geography])
     if model is None or not fits or region not in model["profile_source_regions"]:
-        raise ServiceError("ValidationException", INVALID)
+        raise invalid(INVALID)

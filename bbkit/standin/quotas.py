@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.errors import ServiceError, not_served
 from bbkit.standin.inputs import max_job_gb
 from bbkit.standin.service_models import check_shape, service_model
 from bbkit.standin.settings import Limits
@@ -24,9 +24,7 @@ PAGE = 100
 def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]:
     """Carry out ListAWSDefaultServiceQuotas or ListServiceQuotas."""
     if operation not in ("ListAWSDefaultServiceQuotas", "ListServiceQuotas"):
-        raise ServiceError(
-            "NotImplemented", f"{operation or 'This call'} is not part of this stand-in's service-quotas."
-        )
+        raise not_served(f"{operation or 'This call'} is not part of this stand-in's service-quotas.")
     try:
         given = json.loads(body or b"{}")
     except ValueError:

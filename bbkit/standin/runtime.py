@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 
 from bbkit.standin.engine_pool import EnginePool, engine_for
-from bbkit.standin.errors import RecordError, ServiceError, render_json
+from bbkit.standin.errors import RecordError, ServiceError, invalid, not_served, render_json
 from bbkit.standin.faults import CallFaults
 from bbkit.standin.models import resolve_model
 from bbkit.standin.service_models import Route, read_request
@@ -47,32 +47,29 @@ class Runtime:
     ) -> Response:
         """Carry out one call."""
         if route.name not in ("InvokeModel", "Converse"):
-            raise ServiceError(
-                "NotImplemented",
+            raise not_served(
                 f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",
             )
-        self.calls.strike_by_switch(route.name)
+        self.calls.apply(self.calls.switched, route.name, "")
         given = read_request(route, labels, asked.query, b"" if route.name == "InvokeModel" else body)
-        model = resolve_model(
-            given["modelId"], region, self.settings.account, self.settings.application_profiles
-        )
-        model_input = _read_object(body)
+        settings = self.settings
+        model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
+        what = model.model_id, route.name, _read_object(body)
         began = time.monotonic()
-        engine = self.settings.engine, self.settings.engine_options_json
-        outcome = await asyncio.wrap_future(
-            self.pool.submit(answer_one, *engine, model.model_id, route.name, model_input)
-        )
+        answering = self.pool.submit(answer_one, settings.engine, settings.engine_options_json, *what)
+        outcome = await asyncio.wrap_future(answering)
         if isinstance(outcome, tuple):
             code, message = outcome
             raise ServiceError(CODE_OF_STATUS.get(code, "ModelErrorException"), message)
         response = render_json(outcome.output)
         if route.name == "InvokeModel":
-            took = round(1000 * (time.monotonic() - began))
-            response.headers["x-amzn-bedrock-invocation-latency"] = str(took)
-            if outcome.input_tokens is not None:
-                response.headers["x-amzn-bedrock-input-token-count"] = str(outcome.input_tokens)
-            if outcome.output_tokens is not None:
-                response.headers["x-amzn-bedrock-output-token-count"] = str(outcome.output_tokens)
+            numbers = {
+                "invocation-latency": round(1000 * (time.monotonic() - began)),
+                "input-token-count": outcome.input_tokens,
+                "output-token-count": outcome.output_tokens,
+            }
+            known = {name: str(number) for name, number in numbers.items() if number is not None}
+            response.headers.update({f"x-amzn-bedrock-{name}": number for name, number in known.items()})
         return response
 
 
@@ -97,5 +94,5 @@ def _read_object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise ServiceError("ValidationException", "The body is not a JSON object.")
+        raise invalid("The body is not a JSON object.")
     return value

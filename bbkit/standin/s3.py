@@ -6,12 +6,11 @@ Source of the requests:
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html.
 """
 
-import base64
 import hashlib
 import os
 import re
 import zlib
-from collections.abc import Callable
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -26,7 +25,7 @@ from nanio.storage.paths import object_path
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.errors import ServiceError, render_error
+from bbkit.standin.errors import ServiceError, not_served, render_error
 from bbkit.standin.inputs import is_plain
 from bbkit.standin.s3_storage import ObjectStorage
 
@@ -107,7 +106,11 @@ class Guard:
         method = scope["method"]
         try:
             operation = find_operation(method, bucket, key, query, headers)
-            self.check(operation, bucket, key, headers)
+            check_headers(headers, self.account)
+            if bucket:
+                validate_bucket_name(bucket)
+            if key:
+                self._check_key(operation, bucket, key, headers)
             early = self.answer_early(operation, bucket, key, query, headers)
             if early is None:
                 scope = self._adapt(scope, operation, bucket, key, headers)
@@ -118,27 +121,12 @@ class Guard:
         if early is not None:
             await early(scope, receive, send)
             return
-        await self._pass_on(operation, (bucket, key), scope, checked(receive, headers, method), send)
-
-    async def _pass_on(
-        self, operation: str, place: tuple[str, str], scope: Scope, receive: Receive, send: Send
-    ) -> None:
-        conditional = operation in WRITES and any(name == b"if-none-match" for name, _ in scope["headers"])
-        if conditional:
-            self._writing.add(place)
+        conditional = {(bucket, key)} if operation in WRITES and "if-none-match" in headers else set()
+        self._writing |= conditional
         try:
-            await self._nanio(scope, receive, send)
+            await self._nanio(scope, checked(receive, headers, method), send)
         finally:
-            if conditional:
-                self._writing.discard(place)
-
-    def check(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
-        """Raise for headers and keys that nanio would not treat right, and for another account's bucket."""
-        check_headers(headers, self.account)
-        if bucket:
-            validate_bucket_name(bucket)
-        if key:
-            self._check_key(operation, bucket, key, headers)
+            self._writing -= conditional
 
     def _check_key(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
         if not is_plain(key) or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
@@ -280,39 +268,37 @@ def check_headers(headers: dict[str, str], account: str) -> None:
 
 def not_done(what: str) -> ServiceError:
     """Word the refusal of something that is not served."""
-    return ServiceError(
-        "NotImplemented", f"{what} is not part of this stand-in's S3; nothing was changed.", 501
-    )
+    return not_served(f"{what} is not part of this stand-in's S3; nothing was changed.")
 
 
 def checked(receive: Receive, headers: dict[str, str], method: str) -> Receive:
     """Compare a body with the checksums its headers announce, while it streams."""
     if method not in ("PUT", "POST"):
         return receive
-    sums: list[tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]] = []
+    sums: list[tuple[Any, str, S3Error]] = []
     expected = headers.get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
     if expected != "UNSIGNED-PAYLOAD":
-        digest = hashlib.sha256()
         wrong = InvalidRequest("The provided 'x-amz-content-sha256' header does not match what was computed.")
-        sums.append((digest.update, digest.hexdigest, expected, wrong))
-    for name in ("sha1", "sha256", "md5"):
+        sums.append((hashlib.sha256(), expected, wrong))
+    for name in ("sha1", "sha256", "md5", "crc32"):
         if value := headers.get(f"x-amz-checksum-{name}"):
-            sums.append(_base64_sum(hashlib.new(name, usedforsecurity=False), value))
-    if value := headers.get("x-amz-checksum-crc32"):
-        sums.append(_base64_sum(_Crc32(), value))
+            digest = _Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
+            sums.append((digest, value, BadDigest()))
 
     async def receive_checked() -> Message:
         message = await receive()
         if message["type"] == "http.request":
-            for update, _, _, _ in sums:
-                update(message.get("body", b""))
-            if not message.get("more_body"):
-                for _, result, wanted, error in sums:
-                    if result() != wanted:
-                        raise error
+            for digest, wanted, error in sums:
+                digest.update(message.get("body", b""))
+                if not message.get("more_body") and wanted not in _written(digest.digest()):
+                    raise error
         return message
 
     return receive_checked
+
+
+def _written(digest: bytes) -> tuple[str, str]:
+    return digest.hex(), b64encode(digest).decode()
 
 
 class _Crc32:
@@ -326,7 +312,3 @@ class _Crc32:
 
     def digest(self) -> bytes:
         return self.value.to_bytes(4)
-
-
-def _base64_sum(digest: Any, value: str) -> tuple[Callable[[bytes], Any], Callable[[], str], str, S3Error]:
-    return digest.update, lambda: base64.b64encode(digest.digest()).decode(), value, BadDigest()

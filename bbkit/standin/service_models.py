@@ -16,7 +16,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
 
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.errors import ServiceError, invalid
 
 JOB_ARN = r"arn:aws(?:-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-invocation-job/[a-z0-9]{12}"
 # The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
@@ -116,9 +116,7 @@ def check_shape(value: dict[str, Any], shape: Shape) -> None:
     faults = list(ShapeCheck(_refuse_type).find_faults(value, shape))
     if faults:
         noun = "error" if len(faults) == 1 else "errors"
-        raise ServiceError(
-            "ValidationException", f"{len(faults)} validation {noun} detected: {'; '.join(faults)}"
-        )
+        raise invalid(f"{len(faults)} validation {noun} detected: {'; '.join(faults)}")
 
 
 def _refuse_type(value: Any, shape: Shape, path: str) -> str:
@@ -147,9 +145,7 @@ def _from_text(text: str, shape: Shape, name: str) -> Any:
         if shape.type_name == "timestamp":
             return parse_timestamp(text)
     except (ValueError, OverflowError, RuntimeError):  # the last is botocore's word for a far future
-        raise ServiceError(
-            "ValidationException", f"Value '{text}' at '{name}' is not a {shape.type_name}."
-        ) from None
+        raise invalid(f"Value '{text}' at '{name}' is not a {shape.type_name}.") from None
     return text
 
 

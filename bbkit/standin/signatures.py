@@ -3,7 +3,6 @@
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
 """
 
-import hashlib
 import hmac
 import time
 from calendar import timegm
@@ -49,29 +48,23 @@ class Asked:
 def read_claim(asked: Asked) -> Claim | None:
     """Read the claim of a signed request; None when it is not signed at all."""
     header = asked.headers.get("authorization", "")
+    expires = None
     if header.startswith(ALGORITHM + " "):
         parts = dict(part.strip().partition("=")[::2] for part in header[len(ALGORITHM) :].split(","))
-        credential, signed, signature = (
-            parts.get(k, "") for k in ("Credential", "SignedHeaders", "Signature")
-        )
-        timestamp, expires = asked.headers.get("x-amz-date", ""), None
+        timestamp = asked.headers.get("x-amz-date", "")
     elif "X-Amz-Credential=" in asked.query:
-        pairs = dict(parse_qsl(asked.query, keep_blank_values=True))
-        credential, signed, signature = (
-            pairs.get(f"X-Amz-{k}", "") for k in ("Credential", "SignedHeaders", "Signature")
-        )
-        timestamp = pairs.get("X-Amz-Date", "")
-        expires = int(pairs["X-Amz-Expires"]) if pairs.get("X-Amz-Expires", "").isdecimal() else -1
+        pairs = parse_qsl(asked.query, keep_blank_values=True)
+        parts = {name.removeprefix("X-Amz-"): value for name, value in pairs}
+        timestamp, given = parts.get("Date", ""), parts.get("Expires", "")
+        expires = int(given) if given.isdecimal() else -1
     else:
         return None
+    credential, signed, signature = (parts.get(k, "") for k in ("Credential", "SignedHeaders", "Signature"))
     scope = unquote(credential).split("/")
     if len(scope) != 5 or scope[4] != "aws4_request" or not signature or "host" not in signed.split(";"):
-        raise ServiceError(
-            "InvalidSignatureException", "The Authorization header or query is not a SigV4 signature."
-        )
-    return Claim(
-        scope[0], scope[1], scope[2], scope[3], tuple(signed.split(";")), signature, timestamp, expires
-    )
+        raise _bad_signature("The Authorization header or query is not a SigV4 signature.")
+    key, date, region, service, _ = scope
+    return Claim(key, date, region, service, tuple(signed.split(";")), signature, timestamp, expires)
 
 
 def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_hash: str) -> None:
@@ -89,15 +82,14 @@ def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_ha
     request = AWSRequest(method=asked.method, url=url)
     for name in claim.signed_headers:
         if name not in asked.headers:
-            raise ServiceError("InvalidSignatureException", f"Header '{name}' is signed but was not sent.")
+            raise _bad_signature(f"Header '{name}' is signed but was not sent.")
         request.headers[name] = asked.headers[name]
     request.context["timestamp"] = claim.timestamp
     body_hash = UNSIGNED if claim.expires is not None else payload_hash
     canonical = canonical_request(signer, request, claim, asked.raw_path, body_hash)
     expected = signer.signature(signer.string_to_sign(request, canonical), request)
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
-        raise ServiceError(
-            "InvalidSignatureException",
+        raise _bad_signature(
             "The request signature we calculated does not match the signature you provided. "
             "Check your AWS Secret Access Key and signing method.",
         )
@@ -122,20 +114,16 @@ def _check_time(claim: Claim) -> None:
     try:
         signed_at = timegm(time.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
-        raise ServiceError(
-            "InvalidSignatureException", f"'{claim.timestamp}' is not an x-amz-date."
-        ) from None
+        raise _bad_signature(f"'{claim.timestamp}' is not an x-amz-date.") from None
     age = time.time() - signed_at
     if claim.expires is not None and not 0 < claim.expires <= MAX_PRESIGNED:
-        raise ServiceError("InvalidSignatureException", "X-Amz-Expires takes 1 to 604800 seconds.")
+        raise _bad_signature("X-Amz-Expires takes 1 to 604800 seconds.")
     allowed = claim.expires if claim.expires is not None else MAX_SKEW
     if age > allowed or age < -MAX_SKEW or not claim.timestamp.startswith(claim.date):
-        raise ServiceError(
-            "InvalidSignatureException",
+        raise _bad_signature(
             f"Signature expired or not yet current: {claim.timestamp} is {age:.0f} s from the server's time.",
         )
 
 
-def sha256_hex(body: bytes) -> str:
-    """Hash a body as SigV4 does."""
-    return hashlib.sha256(body).hexdigest()
+def _bad_signature(message: str) -> ServiceError:
+    return ServiceError("InvalidSignatureException", message)

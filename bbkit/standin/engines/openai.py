@@ -138,7 +138,7 @@ class OpenAIEngine:
             usage = completion.get("usage") or {}
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise EngineError(
-                424, f"The engine's server gave a completion that cannot be read: {error!r}."
+                f"The engine's server gave a completion that cannot be read: {error!r}.", 424
             ) from error
         stop, matched = _read_stop(choice, bool(calls))
         details = usage.get("prompt_tokens_details") or {}
@@ -158,7 +158,7 @@ class OpenAIEngine:
 def _read_stop(choice: dict[str, Any], calls: bool) -> tuple[str, str | None]:
     finish = str(choice.get("finish_reason") or "stop").lower()
     if finish in _FAILED:
-        raise EngineError(424, f"The engine's server broke its answer off: finish_reason {finish!r}.")
+        raise EngineError(f"The engine's server broke its answer off: finish_reason {finish!r}.", 424)
     stop = _STOPS.get(finish, Stop.END)
     matched = choice.get("stop_reason") if isinstance(choice.get("stop_reason"), str) else None
     if stop == Stop.END and calls:
@@ -175,7 +175,7 @@ def _read_text(content: Any) -> str:
     parts = content if isinstance(content, list) else [None]
     texts = [part["text"] for part in parts if isinstance(part, dict) and isinstance(part.get("text"), str)]
     if len(texts) != len(parts):
-        raise EngineError(424, f"The engine's server gave content that is no text: {str(content)[:200]}")
+        raise EngineError(f"The engine's server gave content that is no text: {str(content)[:200]}", 424)
     return "".join(texts)
 
 
@@ -206,9 +206,9 @@ def _media_part(media: Media) -> dict[str, Any]:
         return {"type": "input_audio", "input_audio": {"data": data, "format": media.format}}
     where = "" if media.data is not None else " that lies in S3"
     raise EngineError(
-        400,
         f"The engine behind this stand-in cannot read {media.kind} of format {media.format!r}{where}; "
         "it takes text, images and audio.",
+        400,
     )
 
 
@@ -222,8 +222,8 @@ def _read_call(call: dict[str, Any]) -> ToolCall:
 
 def _connection_failure(error: Exception, base_url: str) -> EngineError:
     if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return EngineError(408, "The engine's server took longer than the timeout to answer.")
-    return EngineError(503, f"No engine answers at {base_url}: {type(error).__name__}.")
+        return EngineError("The engine's server took longer than the timeout to answer.", 408)
+    return EngineError(f"No engine answers at {base_url}: {type(error).__name__}.", 503)
 
 
 def _status_failure(status: int, data: bytes) -> EngineError:
@@ -234,7 +234,7 @@ def _status_failure(status: int, data: bytes) -> EngineError:
         text = said.get("message", said) if isinstance(said, dict) else said
     except (ValueError, AttributeError):
         text = data[:200].decode("utf-8", "replace")
-    return EngineError(code, f"The engine's server answered {status}: {str(text)[:500]}")
+    return EngineError(f"The engine's server answered {status}: {str(text)[:500]}", code)
 
 
 def _retry_after(header: str | None, otherwise: float) -> float:
@@ -248,7 +248,7 @@ def _decode(data: bytes) -> dict[str, Any]:
     try:
         completion = json.loads(data)
     except ValueError as error:
-        raise EngineError(424, "The engine's server answered 200 with something that is not JSON.") from error
+        raise EngineError("The engine's server answered 200 with something that is not JSON.", 424) from error
     if not isinstance(completion, dict):
-        raise EngineError(424, "The engine's server answered 200 with something that is not a JSON object.")
+        raise EngineError("The engine's server answered 200 with something that is not a JSON object.", 424)
     return completion

@@ -161,9 +161,7 @@ def _read_source(block: dict[str, Any], number: int) -> tuple[str, Media | None]
     form = source["media_type"].rpartition("/")[2]
     data = decode_base64(source["data"])
     if data is None:
-        raise RecordError(
-            400, f"messages.0.content.{number}.{block['type']}.source.base64: invalid base64 data"
-        )
+        raise RecordError(f"messages.0.content.{number}.{block['type']}.source.base64: invalid base64 data")
     if block["type"] == "image":
         return "", Media("image", form, data)
     return document_part(data, form, block.get("title") or "")
@@ -178,7 +176,7 @@ def _flat_text(content: Any) -> str:
 def _read_tool(tool: dict[str, Any], number: int) -> Tool:
     for name in ("name", "input_schema"):
         if name not in tool and "type" not in tool:
-            raise RecordError(400, f"tools.{number}.custom.{name}: Field required")
+            raise RecordError(f"tools.{number}.custom.{name}: Field required")
     return Tool(tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {})
 
 
@@ -186,32 +184,31 @@ def check_body(body: Any, model_id: str) -> None:
     """Raise the error the model answers with: the first thing wrong with the body."""
     bodies.check_model(body, _BODY)
     if not body["messages"]:
-        raise RecordError(400, "messages: at least one message is required")
+        raise RecordError("messages: at least one message is required")
     _check_messages(body["messages"])
     match = _VERSION.search(model_id)
     version = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
     for message in (*_thinking_faults(body, version), *_model_faults(body, version)):
-        raise RecordError(400, message)
+        raise RecordError(message)
 
 
 def _check_messages(messages: list[dict[str, Any]]) -> None:
     if messages[0]["role"] != "user":
-        raise RecordError(400, 'messages: first message must use the "user" role')
+        raise RecordError('messages: first message must use the "user" role')
     for number, message in enumerate(messages):
         content = message["content"]
         last_prefill = number == len(messages) - 1 and message["role"] == "assistant"
         if not content and not last_prefill:
-            raise RecordError(400, f"messages.{number}: all messages must have non-empty content")
+            raise RecordError(f"messages.{number}: all messages must have non-empty content")
         blocks = content if isinstance(content, list) else []
         if any(block["type"] == "text" and not block["text"] for block in blocks):
-            raise RecordError(400, "messages: text content blocks must be non-empty")
+            raise RecordError("messages: text content blocks must be non-empty")
         used = [block["id"] for block in blocks if block["type"] == "tool_use"]
         after = messages[number + 1]["content"] if number + 1 < len(messages) else []
         given = {b.get("tool_use_id") for b in after if isinstance(b, dict) and b["type"] == "tool_result"}
         lacking = [one for one in used if one not in given]
         if lacking:
             raise RecordError(
-                400,
                 f"messages.{number}: `tool_use` ids were found without `tool_result` blocks immediately "
                 f"after: {', '.join(lacking)}. Each `tool_use` block must have a corresponding `tool_result` "
                 "block in the next message.",

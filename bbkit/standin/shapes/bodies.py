@@ -182,7 +182,7 @@ def answer_format(schema: Any) -> dict[str, Any]:
 
 def malformed(text: str) -> RecordError:
     """The wording of Bedrock's own body check."""
-    return RecordError(400, f"Malformed input request: {text}, please reformat your input and try again.")
+    return RecordError(f"Malformed input request: {text}, please reformat your input and try again.")
 
 
 def check_schema(body: Any, field: Field) -> None:
@@ -218,7 +218,7 @@ def check_model(body: Any, field: Field) -> None:
     """Raise the error a pydantic-checked model (Anthropic's) answers with: the first thing wrong."""
     found = find_violations(body, field)
     if found:
-        raise RecordError(400, _model_words(found[0]))
+        raise RecordError(_model_words(found[0]))
 
 
 def _model_words(violation: Violation) -> str:

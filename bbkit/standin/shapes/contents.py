@@ -77,27 +77,23 @@ def check_messages(messages: list[dict[str, Any]]) -> None:
     """Who speaks when, no blank text and no message without content, in Converse's words."""
     if messages[0]["role"] != "user":
         raise RecordError(
-            400,
             "A conversation must start with a user message. "
             "Try again with a conversation that starts with a user message.",
         )
     if any(before["role"] == after["role"] for before, after in pairwise(messages)):
         raise RecordError(
-            400,
             "A conversation must alternate between user and assistant roles. "
             "Make sure the conversation alternates between user and assistant roles and try again.",
         )
     for number, message in enumerate(messages):
         if not message["content"]:
             raise RecordError(
-                400,
                 f"The content field in the Message object at messages.{number} is empty. "
                 "Add a ContentBlock object to the content field and try again.",
             )
         for place, block in enumerate(message["content"]):
             if "text" in block and not block["text"].strip():
                 raise RecordError(
-                    400,
                     f"The text field in the ContentBlock object at messages.{number}.content.{place} is "
                     "blank. Add text to the text field, and try again.",
                 )
@@ -185,7 +181,7 @@ def _read_bytes(source: dict[str, Any] | None, where: str) -> bytes | None:
     data = decode_base64(source["bytes"])
     if data is None:
         raise RecordError(
-            400, f"The bytes at {where}.source.bytes are not valid base64. Encode them and try again."
+            f"The bytes at {where}.source.bytes are not valid base64. Encode them and try again."
         )
     return data
 

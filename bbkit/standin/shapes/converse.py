@@ -25,16 +25,14 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
     faults = list(ShapeCheck(_word_type, closed=True).find_faults(body, shape))
     if faults:
         count = len(faults)
-        raise RecordError(
-            400, f"{count} validation error{'s' * (count > 1)} detected: {'; '.join(faults[:3])}"
-        )
+        raise RecordError(f"{count} validation error{'s' * (count > 1)} detected: {'; '.join(faults[:3])}")
     messages = body.get("messages") or []
     if not messages:
         raise RecordError(
-            400, "The messages field is empty. Add a Message object to the messages field and try again."
+            "The messages field is empty. Add a Message object to the messages field and try again."
         )
     if batch and body.get("toolConfig"):
-        raise RecordError(400, "toolConfig is not supported in batch inference with the Converse API.")
+        raise RecordError("toolConfig is not supported in batch inference with the Converse API.")
     contents.check_messages(messages)
     _check_media(messages)
     inference = body.get("inferenceConfig") or {}
@@ -70,9 +68,7 @@ def _options(body: dict[str, Any], inference: dict[str, Any]) -> dict[str, Any]:
         try:
             parsed = json.loads(schema)
         except ValueError as error:
-            raise RecordError(
-                400, f"The schema at outputConfig.textFormat is not valid JSON: {error}."
-            ) from None
+            raise RecordError(f"The schema at outputConfig.textFormat is not valid JSON: {error}.") from None
         options["response_format"] = answer_format(parsed)
     return options
 
@@ -82,12 +78,11 @@ def _check_media(messages: list[dict[str, Any]]) -> None:
         kinds = {kind for block in message["content"] for kind in block}
         if "document" in kinds and "text" not in kinds:
             raise RecordError(
-                400,
                 f"The message at messages.{number} contains a document but no text. "
                 "Add a text block beside the document and try again.",
             )
         if message["role"] == "assistant" and kinds & {"image", "document", "video", "audio"}:
-            raise RecordError(400, f"messages.{number}: images and documents come from the user role only.")
+            raise RecordError(f"messages.{number}: images and documents come from the user role only.")
 
 
 def _word_type(value: Any, shape: Shape, path: str) -> str:

@@ -99,7 +99,6 @@ def answer_titan_image(body: Any) -> Embedded:
     if text:
         if tokens > _TITAN_IMAGE_TOKENS:
             raise RecordError(
-                400,
                 f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, "
                 f"request input token count: {tokens}",
             )
@@ -152,7 +151,7 @@ def _nova_text(value: dict[str, Any], dimension: int) -> tuple[dict[str, Any], i
     answer: dict[str, Any] = {"embeddingType": "TEXT"}
     if cut and value["truncationMode"] == "NONE":
         raise RecordError(
-            400, "The text is longer than 8,192 tokens. Shorten it, or set truncationMode to START or END."
+            "The text is longer than 8,192 tokens. Shorten it, or set truncationMode to START or END."
         )
     if cut:
         kept = kept if value["truncationMode"] == "END" else text[-len(kept) :]

@@ -84,7 +84,7 @@ def read_body(body: Any, model_id: str) -> Request:
     reasoning = inference.get("reasoningConfig")
     if reasoning and "nova-2" not in model_id:
         raise RecordError(
-            400, "This model doesn't support the reasoningConfig field. Remove reasoningConfig and try again."
+            "This model doesn't support the reasoningConfig field. Remove reasoningConfig and try again."
         )
     tools, choice = contents.read_tools(body.get("toolConfig"))
     options = known(

@@ -119,7 +119,7 @@ def read_body(body: Any, model_id: str) -> Request:
     named = body.get("model")
     if named is not None and named != model_id:
         raise RecordError(
-            400, f"The model '{named}' in the body does not match the model of the request, '{model_id}'."
+            f"The model '{named}' in the body does not match the model of the request, '{model_id}'."
         )
     if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
         raise malformed("#: only one of max_tokens and max_completion_tokens may be given")
@@ -127,7 +127,7 @@ def read_body(body: Any, model_id: str) -> Request:
     limit = body.get("max_completion_tokens")
     system, turns = read_messages(body["messages"])
     if any(media for turn in turns for media in turn.media) and "gpt-oss" in model_id:
-        raise RecordError(400, "This model does not support image input.")
+        raise RecordError("This model does not support image input.")
     tools, choice = read_tools(body)
     return Request(
         turns=turns,
