@@ -136,10 +136,9 @@ def _draw_reasons(sums: dict[str, int], notes: dict[str, str], title: str, subti
         [bars],
         title=title,
         subtitle=subtitle,
-        height=150 + 36 * len(counts),
+        bars=len(counts),
         alt=f"{title}. {subtitle}: {named}",
         xaxis=style.count_axis(max(counts) * 1.2, "answers"),
-        yaxis=style.CATEGORIES,
     )
 
 
@@ -232,11 +231,12 @@ def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> styl
     ]
     figure = style.make_figure(
         bars,
+        bars=len(labels),
         height=150 + 48 * len(labels),
         barmode="stack",
         bargap=0.55,
         xaxis=style.count_axis(most * 1.12, "records"),
-        yaxis={**style.CATEGORIES, "showticklabels": False},
+        yaxis={"showticklabels": False},
         **layout,
     )
     above = {"x": 0, "xref": "paper", "yanchor": "bottom", "yshift": 12, "font": {"size": 12}}

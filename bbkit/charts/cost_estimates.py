@@ -61,12 +61,11 @@ def cost_estimate(
     }
     bars, causes = _draw_amounts(estimate, after), _draw_causes(after)
     if causes is None:
-        return style.make_figure(bars, x="US$", height=232, xaxis=style.USD, yaxis=style.CATEGORIES, **texts)
+        return style.make_figure(bars, bars=2, xaxis=style.usd_axis(), **texts)
     plots = [("", bars), ("why they differ", [causes])]
     figure, cells = style.make_subplots(plots, height=150, columns=2, gap=0.2, **texts)
-    figure.update_xaxes(style.style_axis("US$", **style.USD), **cells[0])
-    difference = style.style_axis("US$ more or less than estimated", **style.USD, zeroline=True)
-    figure.update_xaxes(difference, **cells[1])
+    difference = style.usd_axis("US$ more or less than estimated", zeroline=True)
+    figure.update_xaxes(style.usd_axis(), **cells[0]).update_xaxes(difference, **cells[1])
     return figure.update_yaxes(style.CATEGORIES)
 
 
@@ -80,14 +79,14 @@ def _describe_both(estimate: CostEstimate, after: Cost | None) -> str:
 
 def _explain(estimate: CostEstimate, after: Cost | None) -> str:
     span = f"from {format_usd(estimate.cost_low_usd)} to {format_usd(estimate.cost_high_usd)}"
-    parts = [f"Estimate for {count_noun(estimate.numbers['records'], 'record')} {span}"]
-    if after is not None:
-        parts.append(f"{count_noun(after.numbers['answered'], 'answer')} came")
-    if estimate.unknown:
-        parts.append(f"not known, because {', and '.join(estimate.unknown)}")
-    if estimate.is_standin or (after is not None and after.is_standin):
-        parts.append("a stand-in answers, nothing is billed")
-    return "; ".join(parts)
+    is_standin = estimate.is_standin or (after is not None and after.is_standin)
+    parts = [
+        f"Estimate for {count_noun(estimate.numbers['records'], 'record')} {span}",
+        f"{count_noun(after.numbers['answered'], 'answer')} came" if after is not None else "",
+        f"not known, because {', and '.join(estimate.unknown)}" if estimate.unknown else "",
+        "a stand-in answers, nothing is billed" if is_standin else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def _draw_amounts(estimate: CostEstimate, after: Cost | None) -> list[Any]:
@@ -95,10 +94,21 @@ def _draw_amounts(estimate: CostEstimate, after: Cost | None) -> list[Any]:
     total = estimate.numbers
     if total["cost_low_usd"] is not None:
         traces += _draw_ranges(["estimate"], *([total[name]] for name in _AMOUNTS))
-    if total["on_demand_usd"] is not None:
-        traces.append(_solid_bar("estimate on demand", total["on_demand_usd"], style.LIGHT))
-    if after is not None and after.cost_usd is not None:
-        traces.append(_solid_bar("cost", after.cost_usd, style.BLUE))
+    for name, amount, colour in (
+        ("estimate on demand", total["on_demand_usd"], style.LIGHT),
+        ("cost", None if after is None else after.cost_usd, style.BLUE),
+    ):
+        if amount is not None:
+            amounts, texts, hover = (
+                [round(amount, 8)],
+                [format_usd(amount)],
+                "%{y}: %{x:$,.6~g}<extra></extra>",
+            )
+            traces.append(
+                horizontal_bars(
+                    name, [name], amounts, colour, text=texts, textposition="auto", hovertemplate=hover
+                )
+            )
     return traces
 
 
@@ -125,18 +135,6 @@ def _draw_ranges(names: list[str], lows: list[Any], middles: list[Any], highs: l
         hovertemplate="%{y}: %{x:$,.6~g} expected<extra></extra>",
     )
     return [bars, dots]
-
-
-def _solid_bar(name: str, amount: float, colour: str) -> go.Bar:
-    return horizontal_bars(
-        name,
-        [name],
-        [round(amount, 8)],
-        colour,
-        text=[format_usd(amount)],
-        textposition="auto",
-        hovertemplate="%{y}: %{x:$,.6~g}<extra></extra>",
-    )
 
 
 def _draw_causes(after: Cost | None) -> go.Bar | None:
@@ -175,9 +173,7 @@ def _draw_parts(estimate: CostEstimate, by: str, title: str | None) -> style.Cha
         _draw_ranges(names, *columns),
         title=title or _describe_both(estimate, None),
         subtitle=_explain(estimate, None) + more,
-        x="US$",
-        height=170 + 34 * len(names),
+        bars=len(names),
         alt=estimate.sentence,
-        xaxis=style.USD,
-        yaxis=style.CATEGORIES,
+        xaxis=style.usd_axis(),
     )

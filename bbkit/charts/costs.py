@@ -57,13 +57,11 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
         traces,
         title=title,
         subtitle=_explain(costed),
-        x="US$",
-        height=232 if groups.column is None else 180 + 34 * len(traces[0].y),
+        bars=len({label for trace in traces for label in trace.y}),
         barmode="stack",
         legend=style.ABOVE,
         alt=f"{title}. {costed.sentence}",
-        xaxis=style.USD,
-        yaxis=style.CATEGORIES,
+        xaxis=style.usd_axis(),
     )
 
 
@@ -79,14 +77,14 @@ def _as_cost(costed: Any, by: str | None) -> Cost:
 def _explain(costed: Cost) -> str:
     """Say what is compared, what is not known, and whether anything was billed."""
     total = costed.numbers
-    parts = [f"Cost, n = {count_noun(total['answered'], 'answer')}"]
-    if total["on_demand_usd"]:
-        parts.append(f"on demand {format_usd(total['on_demand_usd'])}")
-    if total["at_least"]:
-        parts.append(f"the cost of {total['unpriced']:,} is not known: {costed.describe_unpriced()}")
-    if costed.is_standin:
-        parts.append("a stand-in answered, nothing was billed")
-    return "; ".join(parts)
+    on_demand, unpriced = total["on_demand_usd"], costed.describe_unpriced()
+    parts = [
+        f"Cost, n = {count_noun(total['answered'], 'answer')}",
+        f"on demand {format_usd(on_demand)}" if on_demand else "",
+        f"the cost of {total['unpriced']:,} is not known: {unpriced}" if total["at_least"] else "",
+        "a stand-in answered, nothing was billed" if costed.is_standin else "",
+    ]
+    return "; ".join(filter(None, parts))
 
 
 def _draw_whole(costed: Cost) -> list[go.Bar]:
@@ -188,22 +186,13 @@ def cost_per_record(
     subtitle = f"Cost per answer, n = {count_noun(len(values), 'answer')}"
     subtitle += f"; the cost of {unknown:,} is not known" if unknown else ""
     subtitle += "; a stand-in answered, nothing was billed" if costed.is_standin else ""
-    texts: dict[str, Any] = {
-        "title": title or f"1,000 answers cost {format_usd(values.mean())} on average",
-        "subtitle": subtitle,
-    }
+    title = title or f"1,000 answers cost {format_usd(values.mean())} on average"
+    texts: dict[str, Any] = {"title": title, "subtitle": subtitle}
     name = "US$ per 1,000 answers"
     if groups.column is None:
         return _draw_spread(values, name, **texts)
     box = boxes(name, values, groups, "rgba(118,118,118,0.35)")
-    return style.make_figure(
-        [box],
-        x=f"{name} (p5 to p95)",
-        height=170 + 34 * len(box.y),
-        xaxis=style.USD,
-        yaxis=style.CATEGORIES,
-        **texts,
-    )
+    return style.make_figure([box], bars=len(box.y), xaxis=style.usd_axis(f"{name} (p5 to p95)"), **texts)
 
 
 def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:
@@ -222,7 +211,7 @@ def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:
     )
     figure = style.make_figure(
         [bars],
-        xaxis={**axis.layout(name), "tickformat": style.USD["tickformat"]},
+        xaxis=style.usd_axis(name, range=[axis.low, axis.high]),
         yaxis=style.count_axis(counts.max() * 1.18, "answers"),
         **texts,
     )

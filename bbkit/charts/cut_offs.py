@@ -161,7 +161,7 @@ def max_tokens_what_if(
     axis = make_axis(tokens, 40, limit=limit, zero=True)
     style.share_axes(figure, cells, axis.layout("max_tokens"), {})
     for cell, upright, name in zip(
-        cells, ({"range": [0, 104]}, style.USD), ("max_tokens was", ""), strict=False
+        cells, ({"range": [0, 104]}, style.usd_axis("")), ("max_tokens was", ""), strict=False
     ):
         figure.update_yaxes(upright, **cell)
         if limit is not None:
@@ -170,12 +170,9 @@ def max_tokens_what_if(
 
 
 def _explain(total: int, cut: int, unpriced: str) -> str:
-    parts = [f"What another max_tokens would do, n = {count_noun(total, 'answer')}"]
-    if cut:
-        parts.append(f"{cut:,} cut off would have been longer")
-    if unpriced:
-        parts.append(unpriced)
-    return "; ".join(parts)
+    longer = f"{cut:,} cut off would have been longer" if cut else ""
+    what = f"What another max_tokens would do, n = {count_noun(total, 'answer')}"
+    return "; ".join(filter(None, [what, longer, unpriced]))
 
 
 def _describe_enough(tokens: np.ndarray, cut: np.ndarray) -> str:

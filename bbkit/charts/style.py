@@ -43,11 +43,8 @@ ABOVE = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bot
 BELOW = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 """A legend in a line at the foot of the figure, under subplots whose names stand above them."""
 
-CATEGORIES = {"autorange": "reversed", "showgrid": False, "ticks": "", "title": {"text": ""}}
+CATEGORIES: dict[str, Any] = {"autorange": "reversed", "showgrid": False}
 """What an axis of names adds: the first on top, no grid."""
-
-USD = {"tickformat": "$,.10~g", "rangemode": "tozero"}
-"""What an axis of US dollars adds."""
 
 Cell = dict[str, Any]
 """The row and column of a subplot, as plotly's own methods take them."""
@@ -86,13 +83,13 @@ def make_figure(
     *,
     title: str,
     subtitle: str = "",
-    x: str = "",
-    height: int = 360,
+    height: int = 0,
+    bars: int = 0,
     alt: str = "",
     legend: Mapping[str, Any] | None = None,
     **layout: Any,
 ) -> Chart:
-    """Put traces into a figure of this style; what `layout` says of an axis is added to it."""
+    """Put traces into a figure of this style; so many horizontal `bars` give it a height."""
     text = escape_text(title)
     lines = textwrap.wrap(subtitle, 120)
     if lines:
@@ -108,10 +105,10 @@ def make_figure(
         font={"family": FONT, "size": 13, "color": "#222222"},
         paper_bgcolor="#ffffff",
         plot_bgcolor="#ffffff",
-        height=height + more,
+        height=(height or (170 + 34 * bars if bars else 360)) + more,
         margin={**margin, "t": margin["t"] + more},
-        xaxis=style_axis(x),
-        yaxis=style_axis(),
+        xaxis=style_axis(),
+        yaxis=style_axis(**CATEGORIES) if bars else style_axis(),
         hoverlabel={"align": "left"},
         separators=".,",
         bargap=0.28,
@@ -183,6 +180,11 @@ def count_axis(most: float, title: str = "") -> dict[str, Any]:
     """Describe an axis of counts that begins at 0 and has ticks at whole numbers only."""
     whole = {"dtick": 1} if most < 8 else {}
     return style_axis(title, range=[0, most], tickformat=",.12~g", **whole)
+
+
+def usd_axis(title: str = "US$", **more: Any) -> dict[str, Any]:
+    """Describe an axis of US dollars."""
+    return style_axis(title, tickformat="$,.10~g", rangemode="tozero", **more)
 
 
 def empty_figure(title: str, reason: str) -> Chart:

@@ -53,12 +53,10 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
         ],
         title=title or _describe_ended(jobs),
         subtitle=f"Jobs over time, n = {count_noun(len(jobs), 'job')}: {counts}",
-        x="time (UTC)",
-        height=180 + 32 * len(started),
+        bars=len(started),
         barmode="overlay",
         legend=style.ABOVE,
-        xaxis={"type": "date"},
-        yaxis=style.CATEGORIES,
+        xaxis=style.style_axis("time (UTC)", type="date"),
     )
 
 

@@ -56,14 +56,13 @@ def percent_bars(
     totals = counts.sum(axis=1)
     return style.make_figure(
         [_share_bars(str(part), counts[part], totals, (notes or {}).get(part)) for part in counts],
-        x=f"share of the {noun} (%)",
-        height=172 + 34 * len(counts),
+        bars=len(counts),
         barmode="stack",
         legend=style.ABOVE,
         # A label that is wider than its part is left out, not shrunk: the hover and the legend tell it.
         uniformtext={"minsize": 11, "mode": "hide"},
-        xaxis={"range": [0, 100]},
-        yaxis={**style.CATEGORIES, "showticklabels": groups.column is not None},
+        xaxis=style.style_axis(f"share of the {noun} (%)", range=[0, 100]),
+        yaxis={"showticklabels": groups.column is not None},
         **layout,
     )
 
