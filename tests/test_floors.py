@@ -116,6 +116,12 @@ def test_importing_the_package_loads_itself_and_the_standard_library() -> None:
     assert {name for name in loaded if name.startswith("bbkit.")} == set()
 
 
+def test_what_is_not_used_is_not_loaded() -> None:
+    heavy = {"boto3", "openpyxl", "plotly"}
+    assert not loaded_after("import bbkit as bb; bb.Run, bb.collect_outputs, bb.cost_of") & heavy
+    assert not loaded_after("from bbkit import charts; charts.cost, charts.outcomes") & (heavy - {"plotly"})
+
+
 def test_the_package_lists_the_names_it_gives() -> None:
     assert {"Run", "charts", "read_source", "submit_jobs"} < set(bbkit.__all__) <= set(dir(bbkit))
     for name in bbkit.__all__:

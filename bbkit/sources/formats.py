@@ -1,15 +1,14 @@
 """JSON, Parquet and Excel. Types do not depend on how rows are cut."""
 
-import contextlib
 import io
 import json
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -132,15 +131,22 @@ def _validate_surrogates(path: Path, document: Any) -> None:
             ) from error
 
 
+@contextmanager
+def _first_sheet(path: Path, **options: Any) -> Iterator[Any]:
+    import openpyxl
+
+    with closing(openpyxl.load_workbook(path, read_only=True, **options)) as book:
+        yield book.worksheets[0]
+
+
 def read_excel(path: Path, chunk_rows: int | None) -> Frames:
     """Read the first sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
     try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        with _first_sheet(path, data_only=True) as cells:
+            sheet = list(cells.iter_rows(values_only=True))
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         what = f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
         raise SourceError(what) from error
-    with contextlib.closing(book):
-        sheet = list(book.worksheets[0].iter_rows(values_only=True))
     if any(None in row for row in sheet):
         _validate_formulas(path, sheet)
     rows = [row for row in sheet if any(cell is not None for cell in row)]
@@ -153,8 +159,8 @@ def read_excel(path: Path, chunk_rows: int | None) -> Frames:
 def _validate_formulas(path: Path, sheet: Sequence[Sequence[Any]]) -> None:
     """Refuse a workbook no spreadsheet program has calculated: its formulas would be read as empty cells."""
     formulas = []
-    with contextlib.closing(openpyxl.load_workbook(path, read_only=True)) as book:
-        for values, cells in zip(sheet, book.worksheets[0].iter_rows(), strict=False):
+    with _first_sheet(path) as formula_sheet:
+        for values, cells in zip(sheet, formula_sheet.iter_rows(), strict=False):
             for value, cell in zip(values, cells, strict=False):
                 if cell.data_type == "f":
                     if value is not None:
