@@ -2,7 +2,9 @@
 credentials change under it.
 """
 
+import socket
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -154,3 +156,29 @@ def test_an_access_key_that_is_not_known_creates_no_job(
     with pytest.raises(CredentialsError, match="does not accept the credentials"):
         bb.submit_jobs(run, progress=take_another_key)
     assert not any(entry.get("did") == "create" for entry in read_log(small))
+
+
+def test_an_endpoint_that_moved_is_asked_once_more_and_waited_for(
+    start_standin: Callable[..., Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin = start_standin("--min-records", "5", "--speed", "fast")
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    slept: list[float] = []
+
+    def move_at_first(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 1:
+            standin.stop()
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = str(free.getsockname()[1])
+            moved = ("--min-records", "5", "--speed", "fast", "--port", port)
+            start_standin(*moved, folder=standin.folder)
+        else:
+            threading.Event().wait(seconds)
+
+    monkeypatch.setattr("time.sleep", move_at_first)
+    with counting_calls(standin) as calls:
+        assert list(bb.wait_for_jobs(run, every=0.2, timeout=60)["status"]) == ["Completed"]
+    assert len(slept) > 1
+    assert calls["GetCallerIdentity"] == 2

@@ -37,3 +37,10 @@ def format_number(value: float) -> str:
 def arn_region(arn: str) -> str:
     """The region that an ARN names; empty where it names none, or is no ARN."""
     return arn.split(":")[3] if arn.startswith("arn:") and arn.count(":") >= 5 else ""
+
+
+def whole_characters(text: str) -> str:
+    """A text whose surrogate pairs are joined; a lone half, which no file can hold, becomes U+FFFD."""
+    return (
+        text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    )

@@ -74,9 +74,8 @@ def poll_jobs(
     while True:
         answered, last_error = True, ""
         try:
-            if any((state.queued and state.open) or state.to_stop for state in snapshot.states):
-                snapshot, error = submit_queue(snapshot, refused_too=False)
-                last_error = str(error or "")
+            snapshot, error = submit_queue(snapshot, refused_too=False)
+            last_error = str(error or "")
             snapshot = refresh_jobs(snapshot)
         except (AwsError, CredentialsError, PlaceError) as failure:
             if not is_waited_on(failure):

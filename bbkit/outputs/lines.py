@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from bbkit.core.collected import Collected
+from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, max_tokens_of
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
@@ -180,9 +181,7 @@ def json_text(value: Any) -> str:
 def _whole_characters(value: Any) -> Any:
     """Join surrogate pairs and replace lone surrogates, which no UTF-8 file can hold, by U+FFFD."""
     if isinstance(value, str):
-        if value.isascii():
-            return value
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole_characters(value)
     if isinstance(value, list):
         return [_whole_characters(item) for item in value]
     if isinstance(value, dict):

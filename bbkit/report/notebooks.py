@@ -10,6 +10,7 @@ from typing import Any
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, replacing
+from bbkit.core.text import whole_characters
 from bbkit.report.numbers import map_json
 from bbkit.report.parameters import Parameter, parse_parameters
 
@@ -95,8 +96,7 @@ def read_notebook(path: Path) -> Notebook:
 
 
 def _mend_text(value: Any) -> Any:
-    is_text = isinstance(value, str) and not value.isascii()
-    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if is_text else value
+    return whole_characters(value) if isinstance(value, str) else value
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:

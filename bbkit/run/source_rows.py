@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256
 from bbkit.core.frames import is_absent
+from bbkit.core.text import whole_characters
 from bbkit.records import number_rows
 from bbkit.records.templates import Template
 from bbkit.sources.columns import frame_of_arrow
@@ -46,18 +47,12 @@ def _source_ids(source: pd.DataFrame) -> pa.Array:
 
 def _column(column: pd.Series) -> pa.Array:
     try:
-        array = pa.array(column, from_pandas=True)
-        return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+        return pa.array(column, from_pandas=True)
     except (pa.ArrowException, TypeError, ValueError, OverflowError):
         texts = (
             None if is_absent(cell) else json.dumps(cell, ensure_ascii=False, default=str) for cell in column
         )
-        return pa.array([text and _storable(text) for text in texts], pa.large_string())
-
-
-def _storable(text: str) -> str:
-    # Half of a surrogate pair is not text; Parquet holds none.
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return pa.array([text and whole_characters(text) for text in texts], pa.large_string())
 
 
 def read_source_rows(path: Path) -> pd.DataFrame | None:
