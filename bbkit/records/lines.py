@@ -25,15 +25,20 @@ Records: TypeAlias = (
 """Whatever holds records: a frame of `build_records`, an iterator of them, of pairs or of lines, or files."""
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A number or array of numpy as Python has it; anything else as it is."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, np.generic | np.ndarray):
+        return plain_value(value)
     raise InputError(f"A body holds {type(value).__name__} {str(value)[:40]!r}, which JSON cannot carry.")
 
 
-_ENCODER = msgspec.json.Encoder(enc_hook=_plain)
+_ENCODER = msgspec.json.Encoder(enc_hook=_encode)
 
 
 def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Sequence
+from itertools import repeat
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from bbkit.core.errors import InputError
 from bbkit.core.frames import no_column
+from bbkit.records.lines import plain_value
 
 _PARTS = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
@@ -22,8 +24,7 @@ class Template:
         if not isinstance(text, str):
             raise InputError(f"{name} is of type {type(text).__name__}; it takes text, such as '{{column}}'.")
         self.text, self.name = text, name
-        self._parts: list[str | None] = []
-        columns: list[str] = []
+        self._slots: list[tuple[str, str]] = []
         literal, end = "", 0
         for match in _PARTS.finditer(text):
             literal += text[end : match.start()]
@@ -31,36 +32,30 @@ class Template:
             if match[0] in ("{{", "}}"):
                 literal += match[0][0]
             elif match[1]:
-                self._parts += [literal, None]
-                columns.append(match[1])
+                self._slots.append((literal, match[1]))
                 literal = ""
             else:
                 raise InputError(
                     f"The {name} has a lone {match[0]!r} at character {match.start() + 1:,}. Braces hold a "
                     "column's name, as in {transcript}; double them, {{ and }}, for braces in the text."
                 )
-        self._parts.append(literal + text[end:])
-        self._slots = columns
+        self._end = literal + text[end:]
 
     @property
     def columns(self) -> list[str]:
         """The columns it names, each once, in order."""
-        return list(dict.fromkeys(self._slots))
+        return list(dict.fromkeys(name for _, name in self._slots))
 
     def render(self, data: pd.DataFrame, *, null_cells: str = "error", first_row: int = 1) -> list[str]:
         """Fill the template for every row."""
-        absent = [name for name in self.columns if name not in data.columns]
-        if absent:
+        if absent := [name for name in self.columns if name not in data.columns]:
             remedy = f"The {self.name} names it; double the braces, {{{{ and }}}}, for text in braces."
             raise no_column(absent, data.columns, remedy, "data")
         cells = {
             name: cell_texts(data[name], null_cells=null_cells, first_row=first_row) for name in self.columns
         }
-        if not self._slots:
-            return [self._parts[0] or ""] * len(data)
-        slots = iter(self._slots)
-        parts = [[part] * len(data) if part is not None else cells[next(slots)] for part in self._parts]
-        return list(map("".join, zip(*parts, strict=True)))
+        parts = [part for literal, name in self._slots for part in (repeat(literal), cells[name])]
+        return list(map("".join, zip(*parts, repeat(self._end, len(data)), strict=False)))
 
 
 def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int = 1) -> list[str]:
@@ -91,10 +86,7 @@ def _text_of(value: Any, column: object, row: int) -> str:
         return str(value)
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
+    value = plain_value(value)
     if isinstance(value, bool | int | float | dict | list | tuple):
         try:
             return json.dumps(value, ensure_ascii=False, allow_nan=False)
@@ -109,9 +101,5 @@ def _text_of(value: Any, column: object, row: int) -> str:
 def plain_values(column: pd.Series) -> Sequence[Any]:
     """Every cell as a plain Python value, None where it is null."""
     null = column.isna().to_numpy(dtype=bool)
-    values = column.to_list()
-    return [
-        None if nothing else value.item() if isinstance(value, np.generic) else
-        value.tolist() if isinstance(value, np.ndarray) else value
-        for value, nothing in zip(values, null, strict=True)
-    ]  # fmt: skip
+    cells = zip(column.to_list(), null, strict=True)
+    return [None if nothing else plain_value(value) for value, nothing in cells]
