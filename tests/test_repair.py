@@ -161,6 +161,15 @@ def test_fewer_records_than_a_job_takes_can_be_a_run_of_their_own(small: Standin
     assert str(bb.accounting(bb.collect_outputs(run))) == "3 sent = 3 succeeded"
 
 
+def test_one_rule_that_is_allowed_may_be_given_alone(small: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "calls", model_id=MODEL)
+    bad = {"messages": [{"role": "robot", "content": [{"text": "hello"}]}]}
+    records = [*((f"c{number:02d}", body(number)) for number in range(12)), ("bad", bad)]
+    bb.write_records(records, run, allow="value")
+    run_jobs(run)
+    assert bb.retry_records(run)["records"].to_list() == [1]
+
+
 @pytest.mark.parametrize("invocation_type", ["InvokeModel", "Converse"])
 def test_what_comes_back_on_demand_is_what_a_batch_job_writes(
     small: Standin, tmp_path: Path, invocation_type: str

@@ -240,8 +240,14 @@ def test_records_are_written_whole_or_not_at_all(standin: Standin, tmp_path: Pat
         yield from pairs(150)
         raise OSError("the source went away")
 
+    def stopped() -> Any:
+        yield from pairs(150)
+        raise KeyboardInterrupt
+
     with pytest.raises(OSError, match="went away"):
         bb.write_records(broken(), run)
+    with pytest.raises(KeyboardInterrupt):
+        bb.write_records(stopped(), run)
     assert sorted(run.folder.rglob("*")) == before
     written = bb.write_records(iter(pairs(120)), run)
     assert list(written["records"]) == [120]
@@ -304,8 +310,10 @@ def test_findings_name_the_files_that_were_given(standin: Standin, tmp_path: Pat
 def test_files_follow_the_quotas_given(standin: Standin, tmp_path: Path) -> None:
     run = bb.Run.create(tmp_path / "run", model_id=MODEL)
     tight = replace(bb.Quotas.defaults(MODEL), max_records_per_job=110)
+    before = sorted(run.folder.rglob("*"))
     with pytest.raises(QuotaError):
         bb.write_records(pairs(115), run, quotas=tight)
+    assert sorted(run.folder.rglob("*")) == before
     written = bb.write_records(pairs(220), run, quotas=tight)
     assert list(written["records"]) == [110, 110]
     assert written["job"].nunique() == 2

@@ -247,16 +247,3 @@ def test_a_reordering_keeps_every_line(tmp_path: Path) -> None:
     made = write_split(pairs, tmp_path, quotas)
     ids = [record_id for file in made for record_id in iter_record_ids(file.path)]
     assert len(made) == 2 and ids != sorted(ids) and sorted(ids) == [name for name, _ in pairs]
-
-
-def test_nothing_is_left_when_it_cannot_be(tmp_path: Path) -> None:
-    with pytest.raises(QuotaError):
-        write_split(numbered(3), tmp_path, small_quotas(min_records_per_job=5))
-
-    def broken():  # type: ignore[no-untyped-def]
-        yield from numbered(20)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_split(broken(), tmp_path, small_quotas())
-    assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Lines into input files by way of one staging file: streaming, and without half-written ones."""
+"""Lines into input files by way of one staging file, streaming."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -44,38 +44,28 @@ def stage(lines: Iterable[bytes], path: Path) -> Staged:
     sizes: list[int] = []
     block: list[bytes] = []
     buffered = 0
-    try:
-        with path.open("wb", buffering=0) as file:
-            for line in lines:
-                block.append(line)
-                sizes.append(len(line))
-                buffered += len(line)
-                if buffered >= _BLOCK:
-                    _write(file, b"".join(block))
-                    block, buffered = [], 0
-            _write(file, b"".join(block))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+    with path.open("wb", buffering=0) as file:
+        for line in lines:
+            block.append(line)
+            sizes.append(len(line))
+            buffered += len(line)
+            if buffered >= _BLOCK:
+                _write(file, b"".join(block))
+                block, buffered = [], 0
+        _write(file, b"".join(block))
     return Staged(path, np.array(sizes, dtype=np.int64))
 
 
 def split_staged(staged: Staged, folder: Path, quotas: Quotas, *, attempt: int = 1) -> list[InputFile]:
-    """Split staged lines into the input files of as few jobs as possible; the staging file is used up."""
-    named: list[tuple[Path, str, Positions]] = []
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        named += _name_files(plan_split(staged.sizes, quotas), folder, attempt)
-        _cut(staged, [(path, positions) for path, _, positions in named])
-        with ThreadPoolExecutor(2) as hashers:
-            checksums = list(hashers.map(file_sha256, [path for path, _, _ in named]))
-    except BaseException:
-        for path in [staged.path, *(path for path, _, _ in named)]:
-            path.unlink(missing_ok=True)
-        for parent in {path.parent for path, _, _ in named} - {folder}:
-            if parent.exists():
-                parent.rmdir()
-        raise
+    """Split staged lines into the input files of as few jobs as possible; the staging file is used up.
+
+    What was written when it fails is the caller's to remove, with the folder.
+    """
+    folder.mkdir(exist_ok=True)
+    named = list(_name_files(plan_split(staged.sizes, quotas), folder, attempt))
+    _cut(staged, [(path, positions) for path, _, positions in named])
+    with ThreadPoolExecutor(2) as hashers:
+        checksums = hashers.map(file_sha256, [path for path, _, _ in named])
     return [
         InputFile(path, attempt, number, len(positions), path.stat().st_size, checksum, job)
         for number, ((path, job, positions), checksum) in enumerate(zip(named, checksums, strict=True), 1)

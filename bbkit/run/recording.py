@@ -91,6 +91,7 @@ def write_attempt(
     """Write the records of the next attempt of a run, with what they were chosen by."""
     run, attempt = snapshot.run, snapshot.last_attempt + 1
     quotas = quotas or _read_quotas(snapshot)
+    allow = [allow] if isinstance(allow, str) else list(allow)
     with TemporaryDirectory(dir=run.folder, prefix=".records-") as scratch:
         check = RecordCheck(
             run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
@@ -104,7 +105,7 @@ def write_attempt(
         made = Path(scratch, "records")
         planned = split_staged(staged, made, quotas, attempt=attempt)
         moved = _move_in(planned, made, run.folder / "records")
-    chosen = {**(lineage or {}), "allow": list(allow), "tier": tier}
+    chosen = {**(lineage or {}), "allow": allow, "tier": tier}
     after = replace(snapshot, files=(*snapshot.files, *moved), lineage={**snapshot.lineage, attempt: chosen})
     # The index is what makes files part of the run: what a killed writer moved before it is replaced.
     write_index(run.folder, after.files, after.lineage)
@@ -152,7 +153,6 @@ def _read_quotas(snapshot: RunSnapshot) -> Quotas:
 
 
 def _stop_for_errors(findings: Findings, allow: Sequence[str], unwritable: set[str]) -> None:
-    allow = [allow] if isinstance(allow, str) else list(allow)
     if unknown := sorted(set(allow) - set(RULES)):
         raise InputError(
             f"allow has {name_some(unknown)}; it takes rules that check_records names, such as "
