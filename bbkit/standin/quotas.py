@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServic
 import base64
 import hashlib
 import json
-from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -51,42 +51,27 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
     return answer
 
 
-@cache
-def _names() -> dict[str, Any]:
-    data: dict[str, Any] = json.loads(NAMES_PATH.read_text(encoding="utf-8"))
-    return data
-
-
 def list_quotas(limits: Limits) -> list[dict[str, Any]]:
     """Give every quota, with the values of these limits."""
-    data = _names()
+    data = json.loads(NAMES_PATH.read_text(encoding="utf-8"))
     quotas = []
-    for model_id, title in data["models"].items():
-        values = {
-            "min_records": limits.min_records,
-            "max_records_per_job": limits.max_records_per_job,
-            "max_records_per_file": limits.max_records_per_file,
-            "max_file_gb": limits.max_file_gb,
-            "max_job_gb": max_job_gb(limits, model_id),
-            "max_jobs": limits.max_jobs,
-        }
-        if model_id in data["custom"]:
-            values["max_custom_jobs"] = limits.max_custom_jobs
-        for key, value in values.items():
-            name = data["untidy"].get(f"{key} {model_id}") or data["quotas"][key]["name"].format(model=title)
-            code = data["codes"].get(f"{key} {model_id}") or _made_code(name)
-            quotas.append(
-                {
-                    "ServiceCode": "bedrock",
-                    "ServiceName": "Amazon Bedrock",
-                    "QuotaCode": code,
-                    "QuotaName": name,
-                    "Value": float(value),
-                    "Unit": "None",
-                    "Adjustable": data["quotas"][key]["adjustable"],
-                    "GlobalQuota": False,
-                }
-            )
+    for (model_id, title), (key, quota) in product(data["models"].items(), data["quotas"].items()):
+        if key == "max_custom_jobs" and model_id not in data["custom"]:
+            continue
+        value = max_job_gb(limits, model_id) if key == "max_job_gb" else getattr(limits, key)
+        name = data["untidy"].get(f"{key} {model_id}") or quota["name"].format(model=title)
+        quotas.append(
+            {
+                "ServiceCode": "bedrock",
+                "ServiceName": "Amazon Bedrock",
+                "QuotaCode": data["codes"].get(f"{key} {model_id}") or _made_code(name),
+                "QuotaName": name,
+                "Value": float(value),
+                "Unit": "None",
+                "Adjustable": quota["adjustable"],
+                "GlobalQuota": False,
+            }
+        )
     return quotas
 
 

@@ -7,8 +7,6 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +25,14 @@ CREATE INDEX IF NOT EXISTS statuses ON jobs (status);
 CREATE INDEX IF NOT EXISTS times ON jobs (region, submitted, job_id);
 CREATE TABLE IF NOT EXISTS hits (record TEXT PRIMARY KEY, job_id TEXT);
 """
+_OPEN_LIST = ", ".join(f"'{status}'" for status in OPEN)
 _JSON_COLUMNS = ("request", "tags", "faults", "counts", "final")
 
 Job = dict[str, Any]
 
 
 class Store:
-    """One SQLite file; every method is one transaction and may be called from any thread."""
+    """One SQLite file; every method writes in one statement and may be called from any thread."""
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.RLock()
@@ -45,56 +44,32 @@ class Store:
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
-
     def create(self, job: Job, quota: int) -> str:
         """Insert a job unless the open ones of its model already reach the quota."""
-        with self._transaction() as connection:
-            known = connection.execute(
-                "SELECT 1 FROM jobs WHERE region = ? AND token = ?", (job["region"], job["token"])
-            )
-            if known.fetchone():
+        with self._lock:
+            if self.by_token(job["region"], job["token"]) is not None:
                 return "known"
-            marks = ", ".join("?" * len(OPEN))
-            (open_jobs,) = connection.execute(
-                "SELECT count(*) FROM jobs "
-                f"WHERE region = ? AND model = ? AND custom = ? AND status IN ({marks})",
-                (job["region"], job["model"], job["custom"], *OPEN),
-            ).fetchone()
+            same = "region = :region AND model = :model AND custom = :custom"
+            counting = f"SELECT count(*) FROM jobs WHERE {same} AND status IN ({_OPEN_LIST})"
+            (open_jobs,) = self._connection.execute(counting, job).fetchone()
             if open_jobs >= quota:
                 return "quota"
-            row = {k: json.dumps(v) if k in _JSON_COLUMNS else v for k, v in job.items()}
-            names = ", ".join(row)
+            row = _to_row(job)
             values = ", ".join(f":{name}" for name in row)
-            connection.execute(f"INSERT INTO jobs ({names}) VALUES ({values})", row)
+            self._connection.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({values})", row)
             return "created"
 
     def get(self, job_id: str) -> Job | None:
         """Give one job."""
-        return self._one("SELECT * FROM jobs WHERE job_id = ?", (job_id,))
+        return self._one("SELECT * FROM jobs WHERE job_id = ?", job_id)
 
     def by_token(self, region: str, token: str) -> Job | None:
         """Give the job that was created with a token."""
-        return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", (region, token))
+        return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", region, token)
 
     def open_jobs(self) -> list[Job]:
         """Give every job that has not ended, oldest first."""
-        marks = ", ".join("?" * len(OPEN))
-        return self._all(f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY submitted, job_id", OPEN)
+        return self._all(f"SELECT * FROM jobs WHERE status IN ({_OPEN_LIST}) ORDER BY submitted, job_id")
 
     def page(
         self,
@@ -109,71 +84,57 @@ class Store:
         until: float | None = None,
     ) -> list[Job]:
         """Give one page of a region's jobs by time of submission (seconds since 1970)."""
-        where, values = ["region = ?"], [region]
-        sign = "<" if newest_first else ">"
-        for condition, value in (
-            ("status = ?", status),
-            ("instr(name, ?) > 0", name_contains),
-            ("submitted > ?", since),
-            ("submitted < ?", until),
-        ):
-            if value is not None:
-                where.append(condition)
-                values.append(value)  # type: ignore[arg-type]
-        if after is not None:
-            where.append(f"(submitted, job_id) {sign} (?, ?)")
-            values += list(after)  # type: ignore[arg-type]
-        order = "DESC" if newest_first else "ASC"
-        query = f"SELECT * FROM jobs WHERE {' AND '.join(where)} "
+        sign, order = ("<", "DESC") if newest_first else (">", "ASC")
+        conditions = {
+            "region = ?": (region,),
+            "status = ?": (status,),
+            "instr(name, ?) > 0": (name_contains,),
+            "submitted > ?": (since,),
+            "submitted < ?": (until,),
+            f"(submitted, job_id) {sign} (?, ?)": after or (None,),
+        }
+        given = {text: values for text, values in conditions.items() if values != (None,)}
+        query = f"SELECT * FROM jobs WHERE {' AND '.join(given)} "
         query += f"ORDER BY submitted {order}, job_id {order} LIMIT ?"
-        return self._all(query, (*values, size))
+        return self._all(query, *(value for values in given.values() for value in values), size)
 
     def move(self, job_id: str, source: tuple[str, ...], target: str, **columns: Any) -> Job | None:
         """Move a job to another status if it is in one of the source statuses."""
-        columns = {"status": target, "modified": time.time(), **columns}
-        columns = {
-            k: json.dumps(v) if k in _JSON_COLUMNS and v is not None else v for k, v in columns.items()
-        }
+        row = _to_row({"status": target, "modified": time.time(), **columns})
+        names = ", ".join(f"{name} = ?" for name in row)
         marks = ", ".join("?" * len(source))
-        names = ", ".join(f"{name} = ?" for name in columns)
-        with self._transaction() as connection:
-            done = connection.execute(
-                f"UPDATE jobs SET {names} WHERE job_id = ? AND status IN ({marks})",
-                (*columns.values(), job_id, *source),
-            )
-            return self.get(job_id) if done.rowcount else None
+        query = f"UPDATE jobs SET {names} WHERE job_id = ? AND status IN ({marks}) RETURNING *"
+        return self._one(query, *row.values(), job_id, *source)
 
     def set_counts(self, job_id: str, counts: dict[str, int]) -> None:
         """Show new counters of a job in progress."""
-        with self._transaction() as connection:
-            connection.execute(
-                "UPDATE jobs SET counts = ?, modified = ? WHERE job_id = ? AND status = 'InProgress'",
-                (json.dumps(counts), time.time(), job_id),
-            )
+        query = "UPDATE jobs SET counts = ?, modified = ? WHERE job_id = ? AND status = 'InProgress'"
+        self._all(query, json.dumps(counts), time.time(), job_id)
 
     def set_tags(self, job_id: str, tags: dict[str, str]) -> None:
         """Replace the tags of a job."""
-        with self._transaction() as connection:
-            connection.execute("UPDATE jobs SET tags = ? WHERE job_id = ?", (json.dumps(tags), job_id))
+        self._all("UPDATE jobs SET tags = ? WHERE job_id = ?", json.dumps(tags), job_id)
 
     def add_faulted(self, job_id: str, records: set[str]) -> None:
         """Remember the records a passing fault befell, so that a later job answers them."""
-        with self._transaction() as connection:
-            connection.executemany("INSERT OR IGNORE INTO hits VALUES (?, ?)", [(r, job_id) for r in records])
+        query = "INSERT OR IGNORE INTO hits SELECT value, ? FROM json_each(?)"
+        self._all(query, job_id, json.dumps(sorted(records)))
 
     def faulted_before(self, job_id: str) -> list[str]:
         """Give the records that a passing fault befell in other jobs."""
-        with self._lock:
-            rows = self._connection.execute("SELECT record FROM hits WHERE job_id != ?", (job_id,))
-            return [row["record"] for row in rows]
+        return [row["record"] for row in self._all("SELECT record FROM hits WHERE job_id != ?", job_id)]
 
-    def _one(self, query: str, values: tuple[Any, ...]) -> Job | None:
-        return next(iter(self._all(query, values)), None)
+    def _one(self, query: str, *values: Any) -> Job | None:
+        return next(iter(self._all(query, *values)), None)
 
-    def _all(self, query: str, values: tuple[Any, ...]) -> list[Job]:
+    def _all(self, query: str, *values: Any) -> list[Job]:
         with self._lock:
             rows = self._connection.execute(query, values).fetchall()
         return [
             {k: json.loads(row[k]) if k in _JSON_COLUMNS and row[k] else row[k] for k in row.keys()}  # noqa: SIM118
             for row in rows
         ]
+
+
+def _to_row(job: Job) -> Job:
+    return {k: json.dumps(v) if k in _JSON_COLUMNS and v is not None else v for k, v in job.items()}
