@@ -32,6 +32,8 @@ from standin_cases import (
     wait_for,
 )
 
+from bbkit.standin.__main__ import main
+
 Start = Callable[..., Standin]
 
 
@@ -159,17 +161,21 @@ def test_one_folder_one_standin(standin_process: Standin) -> None:
         ["--engine", "openai", "--base-url", "http://x", "--model", "m", "--api-key-env", "NOT_SET_ANYWHERE"],
     ],
 )
-def test_bad_switches_exit_2_with_a_sentence(tmp_path: Path, switches: list[str]) -> None:
-    command = [sys.executable, "-m", "bbkit.standin", str(tmp_path), *switches]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+def test_bad_switches_exit_2_with_a_sentence(
+    tmp_path: Path, switches: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path), *switches]) == 2
+    told = capsys.readouterr()
+    assert len(told.err.splitlines()) == 1 and not told.out
 
 
-def test_an_identity_that_cannot_be_read_is_said_to_be_so(tmp_path: Path) -> None:
+def test_an_identity_that_cannot_be_read_is_said_to_be_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "identity.json").write_text('{"account": "1')
-    command = [sys.executable, "-m", "bbkit.standin", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "identity.json" in done.stderr
+    assert main([str(tmp_path)]) == 2
+    told = capsys.readouterr()
+    assert len(told.err.splitlines()) == 1 and "identity.json" in told.err
 
 
 def test_the_wing_stands_apart() -> None:

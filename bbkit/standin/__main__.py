@@ -69,16 +69,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _add_quotas(parser: argparse.ArgumentParser) -> None:
+    from bbkit.standin.settings import Limits
+
     group = parser.add_argument_group("quotas (the defaults are AWS's)")
-    group.add_argument("--min-records", type=int, default=100)
-    group.add_argument("--max-records-per-job", type=int, default=100_000)
-    group.add_argument("--max-records-per-file", type=int, default=100_000)
-    group.add_argument("--max-file-gb", type=float, default=1.0)
-    group.add_argument(
-        "--max-job-gb", type=float, default=None, help="default 5, or 100 for three Nova models"
-    )
-    group.add_argument("--max-jobs", type=int, default=100, help="open jobs per model")
-    group.add_argument("--max-custom-jobs", type=int, default=3, help="open jobs per custom model")
+    notes = {
+        "max_job_gb": "default 5, or 100 for three Nova models",
+        "max_jobs": "open jobs per model",
+        "max_custom_jobs": "open jobs per custom model",
+    }
+    for name, field in Limits.__dataclass_fields__.items():
+        kind = float if name.endswith("_gb") else int
+        group.add_argument(_switch(name), type=kind, default=field.default, help=notes.get(name))
+
+
+def _switch(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
@@ -112,8 +117,7 @@ def _check_switches(arguments: argparse.Namespace) -> None:
         number = getattr(arguments, name)
         least = 0 if name.endswith("_gb") else 1
         if number is not None and not (least <= number < math.inf and number > 0):
-            switch = "--" + name.replace("_", "-")
-            raise ValueError(f"{switch} takes a number above 0, not {number}.")
+            raise ValueError(f"{_switch(name)} takes a number above 0, not {number}.")
 
 
 def _read_profiles(texts: list[str]) -> dict[str, str]:
@@ -140,7 +144,7 @@ def _read_engine(arguments: argparse.Namespace) -> dict[str, Any]:
     given = {name: getattr(arguments, name) for name in _OF_OPENAI if getattr(arguments, name) is not None}
     if arguments.engine != "openai":
         if given:
-            switches = ", ".join("--" + name.replace("_", "-") for name in given)
+            switches = ", ".join(map(_switch, given))
             raise ValueError(f"{switches} needs --engine openai; the extractive engine asks no server.")
         return {}
     if not arguments.base_url or not arguments.model:

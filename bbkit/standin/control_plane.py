@@ -84,7 +84,6 @@ class ControlPlane:
         return {"jobArn": job["job_arn"]}
 
     def get(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Describe a job."""
         job = self._find(given["jobIdentifier"], region)
         self._apply_tag_faults(job, "GetModelInvocationJob")
         return describe_job(job)
@@ -122,7 +121,6 @@ class ControlPlane:
         return {}
 
     def tag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Add tags to a job."""
         job = self._find_resource(given["resourceARN"], region)
         tags = job["tags"] | {tag["key"]: tag["value"] for tag in given["tags"]}
         if len(tags) > MAX_TAGS:
@@ -133,7 +131,6 @@ class ControlPlane:
         return {}
 
     def untag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Remove tags from a job."""
         job = self._find_resource(given["resourceARN"], region)
         gone = set(given["tagKeys"])
         tags = {k: v for k, v in job["tags"].items() if k not in gone}
@@ -141,7 +138,6 @@ class ControlPlane:
         return {}
 
     def list_tags(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """List the tags of a job."""
         job = self._find_resource(given["resourceARN"], region)
         return {"tags": [{"key": key, "value": value} for key, value in job["tags"].items()]}
 
@@ -176,7 +172,7 @@ class ControlPlane:
         self.calls.apply(fault.read_faults(job["faults"][-1:]), operation, job["job_id"])
 
     def _maybe_lose(self, asked: fault.Faults, region: str, token: str) -> None:
-        if self.calls.counts(f"lose {region} {token}", asked.lose_create_answer):
+        if self.calls.has_effect(f"lose {region} {token}", asked.lose_create_answer):
             self.jobs.traces.log(did="lose answer", token=token)
             raise LostAnswer
 
@@ -188,7 +184,7 @@ class ControlPlane:
                     f"clientRequestToken was used with other parameters for {job['job_arn']}; "
                     "a token names one request.",
                 )
-            self.jobs.traces.say(
+            self.jobs.traces.print(
                 f"{job['job_id']}  token used again with other parameters: the request was ignored"
             )
         self.jobs.traces.log(did="repeat", job=job["job_id"], token=job["token"])

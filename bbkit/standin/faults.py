@@ -160,7 +160,7 @@ class CallFaults:
         self._counts: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def counts(self, key: str, times: int) -> bool:
+    def has_effect(self, key: str, times: int) -> bool:
         """Count a call against a fault; True while it has an effect."""
         if not times:
             return False
@@ -170,9 +170,9 @@ class CallFaults:
 
     def apply(self, faults: Faults, operation: str, key: str) -> None:
         """Answer a call as faults ask; what has the same key is counted together."""
-        if operation == CREATE and self.counts(f"throttle {key}", faults.throttle_create):
+        if operation == CREATE and self.has_effect(f"throttle {key}", faults.throttle_create):
             raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
         for name, code, times in faults.fail_calls:
-            if name == operation and self.counts(f"{name} {code} {key}", times):
+            if name == operation and self.has_effect(f"{name} {code} {key}", times):
                 message = f"{operation} was answered with {code} because a fault asked for it."
                 raise ServiceError(code, message)

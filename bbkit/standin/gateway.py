@@ -24,7 +24,7 @@ from bbkit.standin.runtime import Runtime
 from bbkit.standin.s3 import Guard
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import Settings
-from bbkit.standin.signatures import Asked, Claim, read_claim, verify_claim
+from bbkit.standin.signatures import Claim, SignedRequest, read_claim, verify_claim
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20
@@ -49,7 +49,6 @@ class Gateway:
     traces: Traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         if scope["type"] != "http":
             return
         exchange = _Exchange(scope, receive, send)
@@ -59,16 +58,16 @@ class Gateway:
         if refusal is not None:
             await refusal(scope, receive, send)
             return
-        asked = Asked(
+        request = SignedRequest(
             scope["method"],
             scope["raw_path"].decode("latin-1").partition("?")[0],
             scope["query_string"].decode("latin-1"),
             headers,
         )
-        exchange.name = f"{asked.method} {asked.raw_path}"
+        exchange.name = f"{request.method} {request.raw_path}"
         protocol: Protocol = "rest-json"
         try:
-            claim = read_claim(asked)
+            claim = read_claim(request)
             if claim is None:
                 protocol = "s3" if "x-amz-content-sha256" in headers else "rest-json"
                 raise ServiceError(
@@ -76,11 +75,11 @@ class Gateway:
                 )
             protocol = PROTOCOLS.get(claim.service) or guess_protocol(headers)
             if claim.service == "s3":
-                await self.answer_s3(asked, claim, scope, receive, send)
+                await self.answer_s3(request, claim, scope, receive, send)
                 return
             body = await _read_body(receive)
-            verify_claim(asked, claim, self.secrets, hashlib.sha256(body).hexdigest())
-            response = await self.answer(asked, claim, body, exchange)
+            verify_claim(request, claim, self.secrets, hashlib.sha256(body).hexdigest())
+            response = await self.answer(request, claim, body, exchange)
             self.traces.log(asked=exchange.name, status=response.status_code)
         except ServiceError as error:
             response = self.render(error, protocol, exchange.name)
@@ -92,7 +91,7 @@ class Gateway:
             return
         except Exception:  # a fault of ours must still arrive as an answer, and be found
             self.traces.log(asked=exchange.name, status=500, traceback=traceback.format_exc())
-            self.traces.say(f"a call failed in the stand-in itself: {exchange.name}; see log.jsonl")
+            self.traces.print(f"a call failed in the stand-in itself: {exchange.name}; see log.jsonl")
             if exchange.started:
                 return
             response = render_error(ServiceError("InternalServerException", "The stand-in failed."), protocol)
@@ -106,9 +105,11 @@ class Gateway:
             return PlainTextResponse("This stand-in does not answer web pages.", 403)
         return None
 
-    async def answer_s3(self, asked: Asked, claim: Claim, scope: Scope, receive: Receive, send: Send) -> None:
+    async def answer_s3(
+        self, request: SignedRequest, claim: Claim, scope: Scope, receive: Receive, send: Send
+    ) -> None:
         """Pass a signed S3 request on."""
-        verify_claim(asked, claim, self.secrets, asked.headers.get("x-amz-content-sha256", ""))
+        verify_claim(request, claim, self.secrets, request.headers.get("x-amz-content-sha256", ""))
         status = 0
 
         async def noted(message: Any) -> None:
@@ -116,15 +117,17 @@ class Gateway:
             status = message.get("status", status)
             await send(message)
 
-        await self.guard({**scope, "raw_path": asked.raw_path.encode("latin-1")}, receive, noted)
-        self.traces.log(asked=f"s3 {asked.method}", path=asked.raw_path, status=status)
+        await self.guard({**scope, "raw_path": request.raw_path.encode("latin-1")}, receive, noted)
+        self.traces.log(asked=f"s3 {request.method}", path=request.raw_path, status=status)
 
-    async def answer(self, asked: Asked, claim: Claim, body: bytes, exchange: "_Exchange") -> Response:
+    async def answer(
+        self, request: SignedRequest, claim: Claim, body: bytes, exchange: "_Exchange"
+    ) -> Response:
         """Carry out a signed request to any other service, and name what it was once that is known."""
         if claim.service == "bedrock":
-            return await self.answer_bedrock(asked, claim, body, exchange)
+            return await self.answer_bedrock(request, claim, body, exchange)
         if claim.service == "servicequotas":
-            exchange.name = asked.headers.get("x-amz-target", "").rpartition(".")[2]
+            exchange.name = request.headers.get("x-amz-target", "").rpartition(".")[2]
             answer = answer_quotas(exchange.name, body, self.settings.limits)
             return render_json(answer, "application/x-amz-json-1.1")
         if claim.service == "sts":
@@ -139,25 +142,25 @@ class Gateway:
         )
 
     async def answer_bedrock(
-        self, asked: Asked, claim: Claim, body: bytes, exchange: "_Exchange"
+        self, request: SignedRequest, claim: Claim, body: bytes, exchange: "_Exchange"
     ) -> Response:
         """Carry out a call to bedrock or bedrock-runtime."""
         for service in ("bedrock", "bedrock-runtime"):
-            found = find_route(service, asked.method, asked.raw_path)
+            found = find_route(service, request.method, request.raw_path)
             if found is None:
                 continue
             route, labels = found
             exchange.name = route.name
             if service == "bedrock-runtime":
-                return await self.runtime.answer(route, labels, asked, body, claim.region)
+                return await self.runtime.answer(route, labels, request, body, claim.region)
             if route.name not in HANDLERS:
                 raise not_served(
                     f"{route.name} is not part of this stand-in; the call did not leave this machine."
                 )
-            given = read_request(route, labels, asked.query, body)
+            given = read_request(route, labels, request.query, body)
             answer = await asyncio.to_thread(self.control_plane.answer, route.name, given, claim.region)
             return render_json(answer)
-        raise not_served(f"{asked.method} {asked.raw_path} is no operation of Amazon Bedrock.")
+        raise not_served(f"{request.method} {request.raw_path} is no operation of Amazon Bedrock.")
 
     def render(self, error: ServiceError, protocol: Protocol, name: str) -> Response:
         """Render and log a refusal."""

@@ -57,7 +57,6 @@ class JobFolder:
 
     @property
     def total(self) -> int:
-        """Records of the job."""
         return sum(self.files.values())
 
     @property

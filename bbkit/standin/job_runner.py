@@ -174,7 +174,7 @@ class JobRunner:
 
     def show(self, counts: dict[str, int]) -> None:
         """Let the counters of Get move, and tell the person watching."""
-        self.jobs.say(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
+        self.jobs.print_job(self.job, f"InProgress  {counts['processed']:,} of {counts['total']:,} records")
         if not self.faults.slow_counters:
             self.store.set_counts(self.job_id, counts)
 

@@ -57,7 +57,7 @@ class Jobs:
                     did="create", job=job["job_id"], name=job["name"], token=job["token"], model=job["model"]
                 )
                 self.traces.event(job, self.settings.account)
-                self.say(job, f"Submitted  ({job['model']})")
+                self.print_job(job, f"Submitted  ({job['model']})")
                 self._begin(job)
         return outcome
 
@@ -67,7 +67,7 @@ class Jobs:
             job = self.store.move(job_id, source, target, **columns)
             if job is not None:
                 self.traces.event(job, self.settings.account)
-                self.say(job, target)
+                self.print_job(job, target)
         return job
 
     def stop(self, job_id: str) -> bool:
@@ -78,9 +78,9 @@ class Jobs:
                 self._runners[job_id].signal.set()
         return stopped
 
-    def say(self, job: Job, text: str) -> None:
+    def print_job(self, job: Job, text: str) -> None:
         """Tell the person watching about a job."""
-        self.traces.say(f"{job['job_id']}  {job['name']}  {text}")
+        self.traces.print(f"{job['job_id']}  {job['name']}  {text}")
 
     def adapt_chunks(self, report: Report) -> None:
         """Make chunks larger or smaller, so that one takes neither too long nor too little."""
@@ -100,7 +100,7 @@ class Jobs:
             pass  # the stand-in is stopping: the next one takes the job up
         except Exception as error:  # the job must reach a legal end and the others go on
             self.traces.log(did="fail", job=runner.job_id, traceback=traceback.format_exc())
-            self.traces.say(f"{runner.job_id}  failed in the stand-in itself: {error!r}; see log.jsonl")
+            self.traces.print(f"{runner.job_id}  failed in the stand-in itself: {error!r}; see log.jsonl")
             with suppress(Ended):
                 runner.end(OPEN, "Failed", message="The stand-in failed on this job; see its log.jsonl.")
         finally:

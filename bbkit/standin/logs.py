@@ -21,10 +21,9 @@ class Traces:
         self.quiet = quiet
 
     def log(self, **fields: Any) -> None:
-        """Append one line to ``log.jsonl``."""
         append_line(self.log_path, {"at": iso_time(time.time()), **fields})
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Write one line to the console."""
         if not self.quiet:
             print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from bbkit.standin.errors import ServiceError, not_served
 from bbkit.standin.inputs import max_job_gb
-from bbkit.standin.service_models import check_shape, service_model
+from bbkit.standin.service_models import check_shape, read_json, service_model
 from bbkit.standin.settings import Limits
 
 NAMES_PATH = Path(__file__).parent / "quotas.json"
@@ -25,10 +25,7 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
     """Carry out ListAWSDefaultServiceQuotas or ListServiceQuotas."""
     if operation not in ("ListAWSDefaultServiceQuotas", "ListServiceQuotas"):
         raise not_served(f"{operation or 'This call'} is not part of this stand-in's service-quotas.")
-    try:
-        given = json.loads(body or b"{}")
-    except ValueError:
-        raise ServiceError("SerializationException", "The request body is not valid JSON.") from None
+    given = read_json(body)
     shape = service_model("service-quotas").operation_model(operation).input_shape
     assert shape is not None
     try:

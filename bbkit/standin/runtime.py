@@ -17,7 +17,7 @@ from bbkit.standin.faults import CallFaults
 from bbkit.standin.models import resolve_model
 from bbkit.standin.service_models import Route, read_request
 from bbkit.standin.settings import Settings
-from bbkit.standin.signatures import Asked
+from bbkit.standin.signatures import SignedRequest
 
 if TYPE_CHECKING:
     from bbkit.standin.answers import Answered
@@ -43,7 +43,7 @@ class Runtime:
         self.pool = EnginePool(settings, settings.parallel if settings.waits else 1)
 
     async def answer(
-        self, route: Route, labels: dict[str, str], asked: Asked, body: bytes, region: str
+        self, route: Route, labels: dict[str, str], request: SignedRequest, body: bytes, region: str
     ) -> Response:
         """Carry out one call."""
         if route.name not in ("InvokeModel", "Converse"):
@@ -51,7 +51,7 @@ class Runtime:
                 f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",
             )
         self.calls.apply(self.calls.switched, route.name, "")
-        given = read_request(route, labels, asked.query, b"" if route.name == "InvokeModel" else body)
+        given = read_request(route, labels, request.query, b"" if route.name == "InvokeModel" else body)
         settings = self.settings
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
         what = model.model_id, route.name, _read_object(body)

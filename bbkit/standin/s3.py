@@ -99,7 +99,6 @@ class Guard:
         self._writing: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         bucket, _, key = unquote(scope["raw_path"].decode("latin-1")).removeprefix("/").partition("/")

@@ -54,7 +54,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _stop_when_told(server: uvicorn.Server, stop_on_eof: bool) -> None:
+def _stop_on_request(server: uvicorn.Server, stop_on_eof: bool) -> None:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
@@ -72,7 +72,7 @@ def _stop_when_told(server: uvicorn.Server, stop_on_eof: bool) -> None:
         loop.add_reader(0, read)
 
 
-def _quieten_loggers() -> None:
+def _quiet_loggers() -> None:
     # A lost answer is asked for, and a client that went away is no news.
     logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.msg)
     logging.getLogger("nanio.app").addFilter(
@@ -88,7 +88,7 @@ def _check_engine(settings: Settings, traces: Traces) -> None:
         OpenAIEngine(**settings.engine_options).check()
     except EngineError as error:
         traces.log(did="miss engine", message=error.message)
-        traces.say(f"{error.message} Records get this error until one does.")
+        traces.print(f"{error.message} Records get this error until one does.")
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -102,10 +102,10 @@ def lock_folder(folder: Path) -> IO[str]:
     return handle
 
 
-def bind(host: str, port: int, kept_port: int) -> socket.socket:
+def bind(host: str, port: int, last_port: int) -> socket.socket:
     """Bind the port asked for; when none is, the one of last time if it is free, else any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for candidate in [port] if port else [kept_port, 0]:
+    for candidate in [port] if port else [last_port, 0]:
         listener = socket.socket(family, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -161,10 +161,10 @@ async def serve(
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )
-    _quieten_loggers()
+    _quiet_loggers()
     server = _Server(config)
     server.ready = endpoint
-    _stop_when_told(server, stop_on_eof)
+    _stop_on_request(server, stop_on_eof)
     traces.log(did="start", endpoint=endpoint)
     threading.Thread(target=jobs.resume, daemon=True).start()
     if settings.waits:

@@ -97,7 +97,7 @@ def read_request(route: Route, labels: dict[str, str], query: str, body: bytes) 
     found: dict[str, Any] = {}
     pairs = dict(parse_qsl(query, keep_blank_values=True))
     payload = shape.serialization.get("payload")
-    content = None if payload else _read_json(body)
+    content = None if payload else read_json(body)
     for name, member in shape.members.items():
         place = member.serialization.get("location")
         wire_name = member.serialization.get("name", name)
@@ -126,7 +126,8 @@ def _refuse_type(value: Any, shape: Shape, path: str) -> str:
     )
 
 
-def _read_json(body: bytes) -> dict[str, Any]:
+def read_json(body: bytes) -> dict[str, Any]:
+    """Read a JSON object; no body is an empty one."""
     if not body:
         return {}
     try:

@@ -81,7 +81,6 @@ class Settings:
 
     @property
     def pace(self) -> Pace:
-        """The clock of statuses."""
         return read_pace(self.speed)
 
     @property

@@ -36,7 +36,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Asked:
+class SignedRequest:
     """The parts of an HTTP request that are signed."""
 
     method: str
@@ -45,15 +45,15 @@ class Asked:
     headers: dict[str, str]  # lower-case names
 
 
-def read_claim(asked: Asked) -> Claim | None:
+def read_claim(request: SignedRequest) -> Claim | None:
     """Read the claim of a signed request; None when it is not signed at all."""
-    header = asked.headers.get("authorization", "")
+    header = request.headers.get("authorization", "")
     expires = None
     if header.startswith(ALGORITHM + " "):
         parts = dict(part.strip().partition("=")[::2] for part in header[len(ALGORITHM) :].split(","))
-        timestamp = asked.headers.get("x-amz-date", "")
-    elif "X-Amz-Credential=" in asked.query:
-        pairs = parse_qsl(asked.query, keep_blank_values=True)
+        timestamp = request.headers.get("x-amz-date", "")
+    elif "X-Amz-Credential=" in request.query:
+        pairs = parse_qsl(request.query, keep_blank_values=True)
         parts = {name.removeprefix("X-Amz-"): value for name, value in pairs}
         timestamp, given = parts.get("Date", ""), parts.get("Expires", "")
         expires = int(given) if given.isdecimal() else -1
@@ -67,7 +67,7 @@ def read_claim(asked: Asked) -> Claim | None:
     return Claim(key, date, region, service, tuple(signed.split(";")), signature, timestamp, expires)
 
 
-def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_hash: str) -> None:
+def verify_claim(request: SignedRequest, claim: Claim, secrets: dict[str, str], payload_hash: str) -> None:
     """Raise unless the signature is the one the secret key gives."""
     secret = secrets.get(claim.access_key)
     if secret is None:
@@ -77,17 +77,17 @@ def verify_claim(asked: Asked, claim: Claim, secrets: dict[str, str], payload_ha
     _check_time(claim)
     signer_class = S3SigV4Auth if claim.service == "s3" else SigV4Auth
     signer = signer_class(Credentials(claim.access_key, secret), claim.service, claim.region)
-    query = "&".join(pair for pair in asked.query.split("&") if not pair.startswith("X-Amz-Signature="))
-    url = f"http://{asked.headers.get('host', '')}{asked.raw_path}" + (f"?{query}" if query else "")
-    request = AWSRequest(method=asked.method, url=url)
+    query = "&".join(pair for pair in request.query.split("&") if not pair.startswith("X-Amz-Signature="))
+    url = f"http://{request.headers.get('host', '')}{request.raw_path}" + (f"?{query}" if query else "")
+    copy = AWSRequest(method=request.method, url=url)
     for name in claim.signed_headers:
-        if name not in asked.headers:
+        if name not in request.headers:
             raise _bad_signature(f"Header '{name}' is signed but was not sent.")
-        request.headers[name] = asked.headers[name]
-    request.context["timestamp"] = claim.timestamp
+        copy.headers[name] = request.headers[name]
+    copy.context["timestamp"] = claim.timestamp
     body_hash = UNSIGNED if claim.expires is not None else payload_hash
-    canonical = canonical_request(signer, request, claim, asked.raw_path, body_hash)
-    expected = signer.signature(signer.string_to_sign(request, canonical), request)
+    canonical = canonical_request(signer, copy, claim, request.raw_path, body_hash)
+    expected = signer.signature(signer.string_to_sign(copy, canonical), copy)
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
         raise _bad_signature(
             "The request signature we calculated does not match the signature you provided. "

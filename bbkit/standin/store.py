@@ -60,11 +60,9 @@ class Store:
             return "created"
 
     def get(self, job_id: str) -> Job | None:
-        """Give one job."""
         return self._one("SELECT * FROM jobs WHERE job_id = ?", job_id)
 
     def by_token(self, region: str, token: str) -> Job | None:
-        """Give the job that was created with a token."""
         return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", region, token)
 
     def open_jobs(self) -> list[Job]:
@@ -112,7 +110,6 @@ class Store:
         self._all(query, json.dumps(counts), time.time(), job_id)
 
     def set_tags(self, job_id: str, tags: dict[str, str]) -> None:
-        """Replace the tags of a job."""
         self._all("UPDATE jobs SET tags = ? WHERE job_id = ?", json.dumps(tags), job_id)
 
     def add_faulted(self, job_id: str, records: set[str]) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 
 from bbkit.standin.engines import Reply, Request, Stop, count_tokens, cues, cut_tokens
 from bbkit.standin.engines.conversations import (
-    Source,
     Unit,
     assign_roles,
     find_source,
@@ -67,20 +66,20 @@ class ExtractiveEngine:
 
 def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None) -> str:
     """The whole answer to a prompt, before `max_tokens` cuts it."""
-    source = find_source(prompt)
-    if not source.turns and system:
-        source = Source(prompt, find_source(system).turns)
-    instruction = f"{system}\n{source.instruction}"
-    units = split_units(source.turns)
+    request, turns = find_source(prompt)
+    if not turns and system:
+        request, turns = prompt, find_source(system).turns
+    instruction = f"{system}\n{request}"
+    units = split_units(turns)
     lower = instruction.lower()
     wants_summary = any(stem in lower for stem in cues.SUMMARY_STEMS)
-    bare = not words_of(source.instruction)
-    if not units or (bare and not wants_summary and len(units) < 4 and not source.turns[0][0]):
+    bare = not words_of(request)
+    if not units or (bare and not wants_summary and len(units) < 4 and not turns[0][0]):
         said = prompt.split()
         quoted = " ".join(said[:40]) + " ..." * (len(said) > 40)
         return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
     if wants_summary or bare:
-        return _summarize(units, source, lower, max_tokens)
+        return _summarize(units, assign_roles(turns), lower, max_tokens)
     return _quote(units, instruction, max_tokens)
 
 
@@ -99,8 +98,7 @@ def _quote(units: list[Unit], instruction: str, max_tokens: int | None) -> str:
     return opening + _join(near, select_units(near, kept, _budget(units, max_tokens), 4))
 
 
-def _summarize(units: list[Unit], source: Source, instruction: str, max_tokens: int | None) -> str:
-    roles = assign_roles(source.turns)
+def _summarize(units: list[Unit], roles: dict[str, str], instruction: str, max_tokens: int | None) -> str:
     scores = rank_units(units, roles)
     words, sentences, bullets = _budget(units, max_tokens), 12, "bullet" in instruction
     asked = _ASKED_LENGTH.search(instruction)

@@ -10,17 +10,8 @@ from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
-from bbkit.standin.shapes.bodies import (
-    POSITIVE,
-    SHARE,
-    Field,
-    array,
-    check_schema,
-    described,
-    known,
-    malformed,
-    tagged,
-)
+from bbkit.standin.shapes import bodies
+from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, malformed, tagged
 from bbkit.standin.shapes.contents import decode_base64
 
 _STOPS = {
@@ -115,7 +106,7 @@ _OPTIONS = (
 
 def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
-    check_schema(body, _BODY)
+    bodies.check_schema(body, _BODY)
     named = body.get("model")
     if named is not None and named != model_id:
         raise RecordError(
