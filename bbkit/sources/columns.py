@@ -94,13 +94,6 @@ def frames_of_rows(
         yield pd.DataFrame(columns, index=pd.RangeIndex(len(chunk)))
 
 
-def frame_of_text(table: pa.Table, dtypes: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of columns of text that became what `ColumnTypes` says."""
-    arrow = {"Int64": pa.int64(), "Float64": pa.float64()}
-    schema = pa.schema([(name, arrow.get(str(dtype), pa.string())) for name, dtype in dtypes.items()])
-    return frame_of_arrow(table.cast(schema))
-
-
 _PANDAS = {
     **dict.fromkeys([pa.string(), pa.large_string()], TEXT),
     **dict.fromkeys([pa.int8(), pa.int16(), pa.int32(), pa.int64()], pd.Int64Dtype()),
@@ -122,12 +115,12 @@ def frame_of_arrow(table: pa.Table) -> pd.DataFrame:
     return table.drop_columns(nameless).to_pandas(types_mapper=_PANDAS.get, ignore_metadata=True)
 
 
-def cut_batches(batches: Iterable[pa.RecordBatch], rows: int, schema: pa.Schema) -> Iterator[pa.Table]:
-    """Cut rows anew."""
+def cut_batches(batches: Iterable[pa.RecordBatch], rows: int | None, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Cut rows anew, into tables of so many or into one."""
     table = schema.empty_table()
     for batch in batches:
         table = pa.concat_tables([table, pa.Table.from_batches([batch], schema)])
-        while len(table) >= rows:
+        while rows and len(table) >= rows:
             yield table.slice(0, rows)
             table = table.slice(rows)
     if len(table):

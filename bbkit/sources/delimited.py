@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from bbkit.core.errors import SourceError
-from bbkit.sources.columns import ColumnTypes, Frames, cut_batches, frame_of_text, name_columns
+from bbkit.sources.columns import ColumnTypes, Frames, cut_batches, frame_of_arrow, name_columns
 from bbkit.sources.files import open_bytes, read_encoded
 
 _BLOCK = 1 << 24
 _SAMPLE = 1 << 16
 _DELIMITERS = ",;\t|"
+_NUMBERS = {"Int64": pa.int64(), "Float64": pa.float64()}
 
 
 class _Layout(NamedTuple):
@@ -50,12 +51,10 @@ def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "") -> F
         layout, dtypes, buffered = read_encoded(path, first_pass)
     except pa.ArrowInvalid as error:
         raise SourceError(f"{path.name}{_describe_error(str(error))}") from error
-    schema = pa.schema([(name, pa.string()) for name in layout.names])
-    if chunk_rows is None:
-        yield frame_of_text(pa.Table.from_batches(buffered, schema), dtypes)
-        return
-    for table in cut_batches(_batches(path, layout), chunk_rows, schema):
-        yield frame_of_text(table, dtypes)
+    texts = pa.schema([(name, pa.string()) for name in layout.names])
+    typed = pa.schema([(name, _NUMBERS.get(str(dtypes[name]), pa.string())) for name in layout.names])
+    for table in cut_batches(buffered or _batches(path, layout), chunk_rows, texts):
+        yield frame_of_arrow(table.cast(typed))
 
 
 def _find_delimiter(path: Path, encoding: str) -> str:
