@@ -12,7 +12,7 @@ import pandas as pd
 from bbkit import aws
 from bbkit.core.arguments import as_names
 from bbkit.core.errors import InputError, RunError
-from bbkit.core.frames import as_frame
+from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.jobs.inputs import Progress, list_media_inputs
 from bbkit.jobs.submissions import name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
@@ -23,13 +23,13 @@ from bbkit.run.remote_jobs import fetch_outputs, refresh_jobs
 __all__ = ["clean_run", "list_jobs", "stop_jobs", "submit_jobs", "wait_for_jobs"]
 
 PLAN_COLUMNS = {
-    "job": "string",
-    "job_name": "string",
-    "attempt": "Int64",
-    "submission": "Int64",
-    "files": "Int64",
-    "records": "Int64",
-    "bytes": "Int64",
+    "job": TEXT,
+    "job_name": TEXT,
+    "attempt": COUNT,
+    "submission": COUNT,
+    "files": COUNT,
+    "records": COUNT,
+    "bytes": COUNT,
 }
 """One row per job to be created."""
 
@@ -217,7 +217,7 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     if delete:
         aws.delete_objects(item.uri for item in objects)
     return as_frame(
-        ({"uri": item.uri, "bytes": item.size} for item in objects), {"uri": "string", "bytes": "Int64"}
+        ({"uri": item.uri, "bytes": item.size} for item in objects), {"uri": TEXT, "bytes": COUNT}
     )
 
 

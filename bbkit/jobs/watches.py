@@ -11,26 +11,26 @@ from typing import Any
 import pandas as pd
 
 from bbkit.core.errors import RunError
-from bbkit.core.frames import as_frame
+from bbkit.core.frames import COUNT, NUMBER, TEXT, TIME, as_frame
 from bbkit.jobs.waiting import Backoff, Poll, poll_jobs, read_submitted, summarize_jobs
 from bbkit.run import Run, RunSnapshot
 from bbkit.run.journal import TERMINAL
 
 PROGRESS_COLUMNS = {
-    "job_name": "string",
-    "job_arn": "string",
-    "status": "string",
-    "status_since": "datetime64[us, UTC]",
-    "records": "Int64",
-    "processed": "Int64",
-    "succeeded": "Int64",
-    "errored": "Int64",
-    "records_per_minute": "Float64",
-    "ends_after": "datetime64[us, UTC]",
-    "ends_before": "datetime64[us, UTC]",
-    "expires_at": "datetime64[us, UTC]",
-    "seen_at": "datetime64[us, UTC]",
-    "message": "string",
+    "job_name": TEXT,
+    "job_arn": TEXT,
+    "status": TEXT,
+    "status_since": TIME,
+    "records": COUNT,
+    "processed": COUNT,
+    "succeeded": COUNT,
+    "errored": COUNT,
+    "records_per_minute": NUMBER,
+    "ends_after": TIME,
+    "ends_before": TIME,
+    "expires_at": TIME,
+    "seen_at": TIME,
+    "message": TEXT,
 }
 """One row per job: where it stands, how fast it goes, and the range in which it may end, as far as known."""
 

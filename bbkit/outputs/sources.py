@@ -20,7 +20,6 @@ from bbkit.records import iter_record_ids
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState, latest_states
 from bbkit.run.remote_jobs import SUFFIX, fetch_outputs, refresh_jobs
-from bbkit.run.snapshot import on_demand_folder
 
 _JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
 _SOURCES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
@@ -238,7 +237,7 @@ def _run_group(snapshot: RunSnapshot) -> Group:
         meta, absent = _expected(run, file, latest.get(file.job))
         batches.append(SentBatch(partial(iter_record_ids, file.path), meta, absent))
     for attempt in dict.fromkeys(file.attempt for file in snapshot.files):
-        folder = on_demand_folder(run.folder, attempt)
+        folder = run.on_demand_folder(attempt)
         if folder.is_dir():
             files += _run_files(run, folder, FileMeta(run.model_id, "on_demand", attempt))
     return Group(
@@ -258,7 +257,7 @@ def _unsent(snapshot: RunSnapshot) -> Iterator[dict[str, Any]]:
     for job, files in snapshot.jobs.items():
         attempt, state = files[0].attempt, snapshot.latest.get(job)
         is_there = state is not None and (state.open or state.job_arn)
-        if is_there or on_demand_folder(snapshot.run.folder, attempt).is_dir():
+        if is_there or snapshot.run.on_demand_folder(attempt).is_dir():
             continue
         about = {"job": job, "records": sum(file.records for file in files), "message": ""}
         if state is None:
@@ -273,7 +272,7 @@ def _expected(run: Run, file: InputFile, state: JobState | None) -> tuple[FileMe
     """What is known of records of which no line came: their job, and whether one may still come."""
     if state is not None:
         return _job_meta(run, state), "missing" if state.ended else "pending"
-    if on_demand_folder(run.folder, file.attempt).is_dir():
+    if run.on_demand_folder(file.attempt).is_dir():
         return FileMeta(run.model_id, "on_demand", file.attempt), "missing"
     return FileMeta(run.model_id, attempt=file.attempt), "pending"
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bbkit.core.arguments import as_names, validate_number
 from bbkit.core.errors import InputError, RunError
-from bbkit.core.frames import JOB_COLUMNS, as_frame
+from bbkit.core.frames import JOB_COLUMNS, NUMBER, TEXT, as_frame
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE
 from bbkit.families import get_family, max_tokens_of
@@ -24,11 +24,10 @@ from bbkit.retry.probes import is_cut_off, probe_records
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.recording import FILE_COLUMNS, list_files, replacing_unsent_attempt, write_attempt
 from bbkit.run.remote_jobs import refresh_jobs
-from bbkit.run.snapshot import on_demand_folder
 
 __all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]
 
-RETRY_COLUMNS = {**FILE_COLUMNS, "tier": "string", "batch_usd": "Float64", "on_demand_usd": "Float64"}
+RETRY_COLUMNS = {**FILE_COLUMNS, "tier": TEXT, "batch_usd": NUMBER, "on_demand_usd": NUMBER}
 """One row per input file of the new attempt."""
 
 _OUTCOMES = ("errored", "retryable", "missing")
@@ -210,7 +209,7 @@ def send_retry(
             return send_on_demand(run, attempt=attempt)
         records = int(retry["records"].sum())
         row = {
-            "job_name": on_demand_folder(run.folder, attempt).name,
+            "job_name": run.on_demand_folder(attempt).name,
             "file": retry["file"].iloc[0],
             "attempt": attempt,
             "records": records,

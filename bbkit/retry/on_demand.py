@@ -24,7 +24,6 @@ from bbkit.records import InputFile
 from bbkit.records.lines import read_records
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.remote_jobs import read_answer
-from bbkit.run.snapshot import on_demand_folder
 
 Record = tuple[str | None, Mapping[str, Any]]
 
@@ -82,7 +81,7 @@ def send_on_demand(
     snapshot = RunSnapshot.read(as_run(run))
     run, number = snapshot.run, attempt or snapshot.last_attempt
     files = [file for file in snapshot.files if file.attempt == number]
-    folder = on_demand_folder(run.folder, number)
+    folder = run.on_demand_folder(number)
     if not files:
         raise RunError(f"Run {run.name!r} has no records of attempt {number or 1}.")
     if snapshot.is_sent(number) and not folder.is_dir():

@@ -36,7 +36,7 @@ def slug(name: str) -> str:
     return plain or "run"
 
 
-def validate_vacant(folder: Path) -> None:
+def _validate_vacant(folder: Path) -> None:
     """Make sure that a folder can become a run."""
     if _is_bare(folder):
         return
@@ -56,6 +56,7 @@ def _is_bare(folder: Path) -> bool:
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """Fill a folder beside its name, then rename it: it is there whole or not at all."""
+    _validate_vacant(folder)
     missing = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -70,7 +71,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         try:
             move(made, folder)
         except OSError as error:
-            validate_vacant(folder)
+            _validate_vacant(folder)
             raise RunExistsError(f"{folder} cannot become a run: {error.strerror}.") from error
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)

@@ -16,7 +16,7 @@ from bbkit.checks import RULES, RecordCheck, check_lines, media_uris
 from bbkit.core.errors import AwsError, CredentialsError, InputError, RecordsError, RunExistsError
 from bbkit.core.files import move
 from bbkit.core.findings import Findings
-from bbkit.core.frames import as_frame
+from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.core.text import name_some
 from bbkit.records import InputFile, split_staged, stage
 from bbkit.records.lines import read_line
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from bbkit.run.run import Run
 
 FILE_COLUMNS = {
-    "file": "string",
-    "job": "string",
-    "attempt": "Int64",
-    "records": "Int64",
-    "bytes": "Int64",
-    "sha256": "string",
+    "file": TEXT,
+    "job": TEXT,
+    "attempt": COUNT,
+    "records": COUNT,
+    "bytes": COUNT,
+    "sha256": TEXT,
 }
 """One row per input file written."""
 

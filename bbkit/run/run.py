@@ -17,15 +17,7 @@ from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.panels import render
 from bbkit.families import family_of, get_family
 from bbkit.records import InputFile
-from bbkit.run.creation import (
-    PRICES,
-    adopt_job,
-    keep_prices,
-    new_folder,
-    slug,
-    validate_vacant,
-    write_description,
-)
+from bbkit.run.creation import PRICES, adopt_job, keep_prices, new_folder, slug, write_description
 from bbkit.run.journal import Journal
 from bbkit.run.snapshot import RunSnapshot, read_index
 from bbkit.run.source_rows import filled_columns, read_source_rows, write_source_rows
@@ -172,7 +164,6 @@ class Run:
             There are no credentials.
         """
         folder = Path(folder).absolute()
-        validate_vacant(folder)
         known = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
         options = (tags, kms_key_id, vpc_config, timeout_hours, bucket_owner)
         run = cls(
@@ -267,7 +258,6 @@ class Run:
             The folder holds a run or something else.
         """
         folder = Path(folder).absolute()
-        validate_vacant(folder)
         with new_folder(folder) as made:
             run = adopt_job(cls, job_arn, made, folder)
             write_description(run, made)
@@ -356,6 +346,10 @@ class Run:
     def output_folder(self, job_arn: str) -> Path:
         """The folder that takes a job's output files; it need not exist."""
         return self.folder / "outputs" / job_arn.rpartition("/")[2]
+
+    def on_demand_folder(self, attempt: int) -> Path:
+        """The folder that takes what comes back on demand; it need not exist."""
+        return self.folder / "outputs" / f"on-demand-{attempt}"
 
     def output_uri(self, job_arn: str) -> str:
         """Where a job writes in S3, ending in ``/``: the service adds the job's id to the URI it was given

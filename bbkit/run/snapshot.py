@@ -108,7 +108,7 @@ class RunSnapshot:
     def is_sent(self, attempt: int) -> bool:
         """Whether an attempt was submitted or sent on demand."""
         queued = any(state.attempt == attempt and not state.withdrawn for state in self.states)
-        return queued or on_demand_folder(self.run.folder, attempt).is_dir()
+        return queued or self.run.on_demand_folder(attempt).is_dir()
 
     def table(self) -> pd.DataFrame:
         """The jobs table: one row per submission of a job, status NA while queued."""
@@ -182,8 +182,3 @@ def write_index(folder: Path, files: Iterable[InputFile], lineage: Lineage) -> N
     records = folder / "records"
     listed = [{**vars(file), "path": file.path.relative_to(records).as_posix()} for file in files]
     write_text(records / "index.json", json.dumps({"files": listed, "lineage": lineage}, indent=1))
-
-
-def on_demand_folder(folder: Path, attempt: int) -> Path:
-    """The folder that takes what comes back on demand."""
-    return folder / "outputs" / f"on-demand-{attempt}"
