@@ -123,7 +123,10 @@ def test_killed_at_every_point_it_loses_and_doubles_nothing(
     points = time_points(driver, tmp_path)
     hit = [kill_and_finish(driver, tmp_path, number, kill_at=number) for number in range(1, len(points) + 1)]
     print(Counter(hit))
-    assert hit.count("not killed") <= len(points) // 10
+    submitted = max(number for number, label in enumerate(points, 1) if label.endswith("journal submitted"))
+    assert "not killed" not in hit[:submitted]
+    # How often a launch polls depends on how fast the jobs go: a few of the last points are not reached.
+    assert hit.count("not killed") <= len(points) // 5
 
 
 @pytest.mark.long
