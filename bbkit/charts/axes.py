@@ -90,12 +90,11 @@ def mark_value(
     text: str,
     *,
     below: int = 0,
-    top: float = 1.0,
     solid: bool = False,
     **cell: Any,
 ) -> None:
     """Draw an upright line at a value and name it, `below` so many other names."""
-    at: dict[str, Any] = {"y": top, "yref": "y domain", "yanchor": "top", "yshift": -16 * below}
+    at: dict[str, Any] = {"y": 1, "yref": "y domain", "yanchor": "top", "yshift": -16 * below}
     if not axis.holds(value):
         at |= {"x": 1, "xref": "x domain", "xanchor": "right"}
         return _draw_note(figure, text and f"{text} →", at, cell)

@@ -80,14 +80,10 @@ def group_rows(
     column = grouping_column(frame, by, needs)
     if column is None:
         return Groups(None, np.zeros(len(frame), dtype=np.int64), [""], [style.ORANGE])
-    codes, values = pd.factorize(frame[column])
-    codes = np.where(codes < 0, len(values), codes)
-    counts = np.bincount(codes, minlength=len(values))
-    order = np.argsort(-counts, kind="stable")
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
+    codes, values = pd.factorize(frame[column], use_na_sentinel=False)
+    order = np.argsort(-np.bincount(codes, minlength=len(values)), kind="stable")
     alone = len(order) if len(order) <= most else most - 1
-    names = [str(values[code]) if code < len(values) else UNKNOWN for code in order[:alone]]
+    names = [UNKNOWN if frames.is_absent(values[code]) else str(values[code]) for code in order[:alone]]
     colours = [
         style.LIGHT if name == UNKNOWN else style.GROUPS[place % len(style.GROUPS)]
         for place, name in enumerate(names)
@@ -95,4 +91,4 @@ def group_rows(
     if alone < len(order):
         names.append(f"{len(order) - alone:,} others")
         colours.append(style.GREY)
-    return Groups(column, np.minimum(rank[codes], alone), names, colours)
+    return Groups(column, np.minimum(np.argsort(order)[codes], alone), names, colours)

@@ -26,15 +26,9 @@ _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tok
 _PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
 _MOST_DOTS = 1_000
 _SYMBOLS = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
-_COLOURS = {
-    "colorscale": [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]],
-    "colorbar": {
-        "title": {"text": "records", "font": {"size": 12}},
-        "thickness": 12,
-        "outlinewidth": 0,
-        "tickformat": ",.12~g",
-    },
-}
+_DOT = {"size": 8, "opacity": 0.75, "line": {"width": 0.5, "color": "#ffffff"}}
+_COLOURS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
+_COUNTS = {"title": {"text": "records", "font": {"size": 12}}, "tickformat": ",.12~g"}
 _SLICE = 4_096
 
 
@@ -192,7 +186,8 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     style.share_axes(figure, cells, axes[0].layout("input tokens"), axes[1].layout("output tokens"))
     if not few:
         most = max(float(np.nanmax(trace.z)) for trace in figure.data)
-        figure.update_layout(coloraxis={"cmin": 0, "cmax": most, **_COLOURS})
+        scale = {"thickness": 12, "outlinewidth": 0, **_COUNTS}
+        figure.update_layout(coloraxis={"cmin": 0, "cmax": most, "colorscale": _COLOURS, "colorbar": scale})
     if limit is not None:
         for cell in cells:
             mark_level(figure, axes[1], limit, f"max_tokens {limit:,.0f}", **cell)
@@ -210,13 +205,7 @@ def _draw_dots(points: pd.DataFrame, in_legend: Collection[str]) -> list[go.Scat
             x=part["input_tokens"].tolist(),
             y=part["output_tokens"].tolist(),
             mode="markers",
-            marker={
-                "color": style.COLOURS[name],
-                "symbol": _SYMBOLS.get(name, "circle"),
-                "size": 8,
-                "opacity": 0.75,
-                "line": {"width": 0.5, "color": "#ffffff"},
-            },
+            marker={"color": style.COLOURS[name], "symbol": _SYMBOLS.get(name, "circle"), **_DOT},
             hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
         )
         for name, part in parts
