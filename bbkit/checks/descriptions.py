@@ -83,7 +83,7 @@ def _lay_over(shaped: Field, remarks: Field) -> Field:
 
 # msgspec 0.22 crashes when the garbage collector takes a union of struct types; these are made once a family,
 # so that keeping them costs little.
-_KEPT: list[type] = []
+_MADE: list[type] = []
 _NEVER = Literal["\0 a name that is known to be wrong"]
 _BODIES: dict[str, Any] = {}
 
@@ -122,14 +122,14 @@ def _boolean(field: Field) -> Any:
 
 def _tagged(field: Field) -> Any:
     made = {name: _object(variant, field.tag, name) for name, variant in field.variants.items()}
-    kept = [name for name, one in made.items() if one is not None]
-    if len(kept) == 1:
+    usable = [name for name, one in made.items() if one is not None]
+    if len(usable) == 1:
         # msgspec takes a lone tagged struct without its tag.
-        (name,) = kept
+        (name,) = usable
         tag = dataclasses.replace(field.variants[name].members[field.tag], values=(name,))
         variant = field.variants[name]
         return _object(dataclasses.replace(variant, members={**variant.members, field.tag: tag}))
-    return _union([made[name] for name in kept])
+    return _union([made[name] for name in usable])
 
 
 def _either(field: Field) -> Any:
@@ -159,8 +159,8 @@ def _array(field: Field) -> Any:
 
 
 def _union(made: list[Any]) -> Any:
-    kept = [one for one in made if one is not None]
-    return reduce(or_, kept) if kept else None
+    usable = [one for one in made if one is not None]
+    return reduce(or_, usable) if usable else None
 
 
 def _object(field: Field, tag: str = "", name: str = "") -> Any:
@@ -188,7 +188,7 @@ def _object(field: Field, tag: str = "", name: str = "") -> Any:
     made = msgspec.defstruct(
         name or "Body", members, forbid_unknown_fields=not field.open, gc=False, **options
     )
-    _KEPT.append(made)
+    _MADE.append(made)
     return made
 
 

@@ -70,8 +70,9 @@ class RecordCheck:
         if record_id is not None:
             self._duplicates.add(record_id, number, file)
         if type(body) is dict:
-            # What is no number was found in the line, or before it was written.
-            faults = faults + [one for one in self._bodies.faults(body, len(line)) if one.rule != "nan"]
+            if found := self._bodies.faults(body, len(line)):
+                # What is no number was found in the line, or before it was written.
+                faults = faults + [fault for fault in found if fault.rule != "nan"]
             if self._bodies.walked and self.family.media_in_s3:
                 self._note_media(body, number, file, record_id)
         if faults:
