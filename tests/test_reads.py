@@ -182,3 +182,28 @@ def test_an_endpoint_that_moved_is_asked_once_more_and_waited_for(
         assert list(bb.wait_for_jobs(run, every=0.2, timeout=60)["status"]) == ["Completed"]
     assert len(slept) > 1
     assert calls["GetCallerIdentity"] == 2
+
+
+def test_credentials_of_another_account_midway_send_nothing_on_demand(
+    start_standin: Callable[..., Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    second, first = start_standin(), start_standin()
+    run = bb.Run.create(tmp_path / "few", model_id=MODEL)
+    body = {"messages": [{"role": "user", "content": [{"text": "hello"}]}]}
+    bb.write_records([(f"c{number}", body) for number in range(20)], run, allow=["min_records_per_job"])
+
+    def change_credentials(done: int, total: int) -> None:
+        for name, value in second.env.items():
+            monkeypatch.setenv(name, value)
+
+    with (
+        counting_calls(second) as wrong,
+        counting_calls(first) as right,
+        pytest.raises(PlaceError, match="credentials now in use"),
+    ):
+        bb.send_on_demand(run, concurrency=1, progress=change_credentials)
+    assert wrong["InvokeModel"] == 0
+    assert right["InvokeModel"] <= 2
+    first.use(monkeypatch)
+    bb.send_on_demand(run)
+    assert str(bb.accounting(bb.collect_outputs(run))) == "20 sent = 20 succeeded"

@@ -99,7 +99,7 @@ def send_on_demand(
 
     with _alone(run, folder, number):
         for file in files:
-            _send_file(run, file, folder / f"{file.path.name}.out", concurrency, count)
+            _send_file(snapshot, file, folder / f"{file.path.name}.out", concurrency, count)
         return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
 
 
@@ -116,13 +116,15 @@ def _alone(run: Run, folder: Path, attempt: int) -> Iterator[None]:
         ) from error
 
 
-def _send_file(run: Run, file: InputFile, path: Path, concurrency: int, count: Callable[[], None]) -> None:
+def _send_file(
+    snapshot: RunSnapshot, file: InputFile, path: Path, concurrency: int, count: Callable[[], None]
+) -> None:
     answered = _keep_answered(path)
     for _ in answered:
         count()
     records = ((name, body) for name, body in read_records(file.path) if name not in answered)
     with path.open("ab") as stream:
-        for line in send_records(run, records, concurrency=concurrency):
+        for line in send_records(snapshot, records, concurrency=concurrency):
             append_line(stream, line)
             count()
 
@@ -154,14 +156,16 @@ def _answered_id(line: bytes) -> str | None:
     return record.get("recordId") if "modelOutput" in record else None
 
 
-def send_records(run: Run, records: Iterable[Record], *, concurrency: int = 8) -> Iterator[dict[str, Any]]:
+def send_records(
+    snapshot: RunSnapshot, records: Iterable[Record], *, concurrency: int
+) -> Iterator[dict[str, Any]]:
     """Send records on demand."""
     waiting = iter(records)
     options = {**aws.retry_options(), "max_pool_connections": max(concurrency, 10)}
     stopped = threading.Event()
 
     def send(record: Record) -> dict[str, Any] | None:
-        return None if stopped.is_set() else _send(run, *record, options)
+        return None if stopped.is_set() else _send(snapshot, *record, options)
 
     with ThreadPoolExecutor(concurrency) as pool:
         under_way = {pool.submit(send, record) for record in itertools.islice(waiting, concurrency)}
@@ -177,8 +181,10 @@ def send_records(run: Run, records: Iterable[Record], *, concurrency: int = 8) -
 
 
 def _send(
-    run: Run, record_id: str | None, body: Mapping[str, Any], options: Mapping[str, Any]
+    snapshot: RunSnapshot, record_id: str | None, body: Mapping[str, Any], options: Mapping[str, Any]
 ) -> dict[str, Any]:
+    snapshot.access.ensure()
+    run = snapshot.run
     call = aws.converse if run.invocation_type == "Converse" else aws.invoke_model
     line = {"recordId": record_id, "modelInput": body}
     try:

@@ -94,7 +94,7 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     ]
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "probe.jsonl.out").open("wb") as stream:
-            for line in send_records(run, records, concurrency=min(len(records), 5)):
+            for line in send_records(snapshot, records, concurrency=min(len(records), 5)):
                 append_line(stream, line)
         frame = collect_outputs(folder, model_id=run.model_id, sent=[name for name, _ in records])
     frame["tier"] = pd.array(["on_demand"] * len(frame), dtype="string")
