@@ -258,18 +258,14 @@ def describe_job(job: Job) -> dict[str, Any]:
         "timeoutDurationInHours": request.get("timeoutDurationInHours", 24),
         "jobExpirationTime": iso_time(job["expires"]),
         "modelInvocationType": request.get("modelInvocationType", "InvokeModel"),
-        "totalRecordCount": counts["total"],
-        "processedRecordCount": counts["processed"],
-        "successRecordCount": counts["success"],
-        "errorRecordCount": counts["error"],
+        **{f"{name}RecordCount": count for name, count in counts.items()},
     }
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def json_copy(given: dict[str, Any]) -> dict[str, Any]:
+def json_copy(given: dict[str, Any]) -> Any:
     """Give a request as JSON keeps it."""
-    copy: dict[str, Any] = json.loads(json.dumps(given))
-    return copy
+    return json.loads(json.dumps(given))
 
 
 def _timestamp(moment: datetime | None) -> float | None:

@@ -90,23 +90,23 @@ class JobFolder:
 
     def chunks(self, limit: int, records_per_chunk: Callable[[], int]) -> Iterator[Chunk]:
         """Cut the files, up to so many records, into stretches of whole lines, leaving out what is done."""
-        left = limit
+        remaining = limit
         for number in range(len(self.files)):
             path, folder = self.path / "input" / f"{number:05d}", self.path / "parts" / f"{number:05d}"
             folder.mkdir(parents=True, exist_ok=True)
             done = {part.start: part.end for part in self.parts_of(number)}
             with path.open("rb") as handle:
                 start = end = count = 0
-                while left > 0:
+                while remaining > 0:
                     if start == end and end in done:
-                        left -= _count_lines(handle, done[end] - end)
+                        remaining -= _count_lines(handle, done[end] - end)
                         start = end = done[end]
                         continue
                     line = handle.readline()
-                    end, count, left = end + len(line), count + bool(line), left - bool(line)
+                    end, count, remaining = end + len(line), count + bool(line), remaining - bool(line)
                     full = end - start >= MAX_CHUNK or count >= records_per_chunk()
-                    if count and (not line or full or left <= 0 or end in done):
-                        yield Chunk(path, start, end, folder, limit - left)
+                    if count and (not line or full or remaining <= 0 or end in done):
+                        yield Chunk(path, start, end, folder, limit - remaining)
                         start, count = end, 0
                     if not line:
                         break

@@ -201,8 +201,8 @@ class JobRunner:
         deadline = time.monotonic() + seconds
         if until is not None:
             deadline = min(deadline, time.monotonic() + until - time.time())
-        while (left := deadline - time.monotonic()) > 0:
-            self.signal.wait(left)
+        while (remaining := deadline - time.monotonic()) > 0:
+            self.signal.wait(remaining)
             self.check_stop()
         self.check_stop()
 
@@ -258,8 +258,8 @@ class Answering:
         in_time = self.step(0)
         # Twice as many as are worked on: nobody waits for this thread to hand out the next.
         while in_time and (len(self.pending) > 2 * self.parallel or time.monotonic() < due):
-            left = due - time.monotonic()
-            in_time = self.step(min(left, 0.5) if left > 0 else 0.5)
+            remaining = due - time.monotonic()
+            in_time = self.step(min(remaining, 0.5) if remaining > 0 else 0.5)
         return in_time
 
     def step(self, seconds: float) -> bool:

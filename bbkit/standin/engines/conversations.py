@@ -148,8 +148,8 @@ def _labelled_lines(text: str) -> tuple[list[tuple[str, str]], str]:
         elif number > last and (outside[first:] or not line.strip() or is_instruction(line)):
             outside.append(line)
         elif line.strip():
-            label, said = turns[-1]
-            turns[-1] = (label, f"{said}\n{line.strip()}")
+            label, before = turns[-1]
+            turns[-1] = (label, f"{before}\n{line.strip()}")
     return turns, "\n".join(outside).strip()
 
 
@@ -227,8 +227,8 @@ class Unit(NamedTuple):
 def split_units(turns: list[tuple[str, str]]) -> list[Unit]:
     """The sentence units of a conversation, in reading order."""
     units: list[Unit] = []
-    for number, (label, said) in enumerate(turns):
-        for sentence in _sentences(strip_stage(said)):
+    for number, (label, text) in enumerate(turns):
+        for sentence in _sentences(strip_stage(text)):
             words = words_of(sentence)
             if not words:
                 continue
@@ -267,16 +267,16 @@ def _answers(asked: Unit, unit: Unit) -> bool:
     return asked.asks and unit.turn == asked.turn + 1 and len(unit.words) <= 5 and len(asked.words) <= 18
 
 
-def _sentences(said: str) -> list[str]:
+def _sentences(text: str) -> list[str]:
     parts: list[str] = []
     start = 0
-    for match in _ENDS.finditer(said):
-        part = said[start : match.end()].strip()
+    for match in _ENDS.finditer(text):
+        part = text[start : match.end()].strip()
         if part.endswith(".") and part[:-1].rpartition(" ")[2].lower() in cues.ABBREVIATIONS:
             continue
         parts.append(part)
         start = match.end()
-    parts.append(said[start:].strip())
+    parts.append(text[start:].strip())
     sentences = []
     for part in parts:
         text = " ".join(part.split()) if "  " in part or "\t" in part else part

@@ -75,8 +75,8 @@ def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None)
     wants_summary = any(stem in lower for stem in cues.SUMMARY_STEMS)
     bare = not words_of(request)
     if not units or (bare and not wants_summary and len(units) < 4 and not turns[0][0]):
-        said = prompt.split()
-        quoted = " ".join(said[:40]) + " ..." * (len(said) > 40)
+        words = prompt.split()
+        quoted = " ".join(words[:40]) + " ..." * (len(words) > 40)
         return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
     if wants_summary or bare:
         return _summarize(units, assign_roles(turns), lower, max_tokens)
@@ -94,8 +94,8 @@ def _quote(units: list[Unit], instruction: str, max_tokens: int | None) -> str:
             "This engine only quotes, and no sentence is near the request: ",
         )
     near = [unit for unit, score in zip(units, scores, strict=True) if score >= best / 2]
-    kept = scores[scores >= best / 2]
-    return opening + _join(near, select_units(near, kept, _budget(units, max_tokens), 4))
+    near_scores = scores[scores >= best / 2]
+    return opening + _join(near, select_units(near, near_scores, _budget(units, max_tokens), 4))
 
 
 def _summarize(units: list[Unit], roles: dict[str, str], instruction: str, max_tokens: int | None) -> str:
@@ -117,16 +117,16 @@ def rank_units(units: list[Unit], roles: dict[str, str], query: str = "") -> np.
     vocabulary: dict[str, int] = {}
     terms, rows = [], []
     content = np.zeros(len(units))
-    said: set[tuple[str, ...]] = set()
+    seen: set[tuple[str, ...]] = set()
     for row, unit in enumerate(units):
-        kept = {word for word in unit.words if word not in _LIGHT}
+        content_words = {word for word in unit.words if word not in _LIGHT}
         sentence = tuple(unit.words[:6])
-        if len(unit.words) > 3 and sentence in said:
+        if len(unit.words) > 3 and sentence in seen:
             continue  # a formula said again: it must not pull the centre towards itself
-        said.add(sentence)
-        content[row] = len(kept)
-        terms += [vocabulary.setdefault(word, len(vocabulary)) for word in kept]
-        rows += [row] * len(kept)
+        seen.add(sentence)
+        content[row] = len(content_words)
+        terms += [vocabulary.setdefault(word, len(vocabulary)) for word in content_words]
+        rows += [row] * len(content_words)
     if not terms:
         return np.linspace(1.0, 0.5, len(units))
     term, row_of = np.asarray(terms), np.asarray(rows)
@@ -192,10 +192,10 @@ def select_units(
     order = [*needed, *np.argsort(-scores, kind="stable").tolist()]
     chosen: list[int] = []
     seen: list[set[str]] = []
-    left = words
+    remaining = words
     for place, row in enumerate(order):
         unit = units[row]
-        room = left + words if place < len(needed) else left
+        room = remaining + words if place < len(needed) else remaining
         content = {word for word in unit.words if word not in _LIGHT}
         if chosen and (row in chosen or len(unit.words) > room or not content):
             continue
@@ -203,8 +203,8 @@ def select_units(
             continue
         chosen.append(row)
         seen.append(content)
-        left -= len(unit.words)
-        if len(chosen) >= sentences or (left < 4 and place >= len(needed) - 1):
+        remaining -= len(unit.words)
+        if len(chosen) >= sentences or (remaining < 4 and place >= len(needed) - 1):
             break
     return sorted(chosen)
 

@@ -229,9 +229,9 @@ def _connection_failure(error: Exception, base_url: str) -> EngineError:
 def _status_failure(status: int, data: bytes) -> EngineError:
     code = {429: 429, 401: 403, 403: 403, 404: 404, 408: 408}.get(status, 400 if status < 500 else 503)
     try:
-        said = json.loads(data)
-        said = said.get("error", said)
-        text = said.get("message", said) if isinstance(said, dict) else said
+        error = json.loads(data)
+        error = error.get("error", error)
+        text = error.get("message", error) if isinstance(error, dict) else error
     except (ValueError, AttributeError):
         text = data[:200].decode("utf-8", "replace")
     return EngineError(f"The engine's server answered {status}: {str(text)[:500]}", code)

@@ -127,20 +127,20 @@ def find_violations(value: Any, field: Field, path: Path = ()) -> list[Violation
         return [Violation(path, "enum", value, field.enum)]
     if isinstance(value, dict):
         return _object_violations(value, field, path)
-    found = []
+    violations = []
     if isinstance(value, list | str):
         if len(value) < field.min_size:
-            found.append(Violation(path, "min_size", value, field.min_size))
+            violations.append(Violation(path, "min_size", value, field.min_size))
         if field.max_size is not None and len(value) > field.max_size:
-            found.append(Violation(path, "max_size", value, field.max_size))
+            violations.append(Violation(path, "max_size", value, field.max_size))
         if isinstance(value, list) and field.items is not None:
             for number, item in enumerate(value):
-                found += find_violations(item, field.items, (*path, number))
+                violations += find_violations(item, field.items, (*path, number))
     elif field.minimum is not None and value < field.minimum:
-        found.append(Violation(path, "minimum", value, field.minimum))
+        violations.append(Violation(path, "minimum", value, field.minimum))
     elif field.maximum is not None and value > field.maximum:
-        found.append(Violation(path, "maximum", value, field.maximum))
-    return found
+        violations.append(Violation(path, "maximum", value, field.maximum))
+    return violations
 
 
 def _kind_of(value: Any) -> str:
@@ -157,17 +157,17 @@ def _object_violations(value: dict[str, Any], field: Field, path: Path) -> list[
             return [Violation(path, "tag", value["type"], tuple(field.tags))]
     if fields is None:
         return []
-    found = []
+    violations = []
     for name, inner in fields.items():
         if name not in value:
             if inner.required:
-                found.append(Violation((*path, name), "required"))
+                violations.append(Violation((*path, name), "required"))
         elif value[name] is not None or inner.required:
-            found += find_violations(value[name], inner, (*path, name))
-    found += [Violation((*path, name), "extra", value[name]) for name in value if name not in fields]
-    if field.one_of and not found and sum(name in fields for name in value) != 1:
-        found.append(Violation(path, "one_of", tuple(value), tuple(fields)))
-    return found
+            violations += find_violations(value[name], inner, (*path, name))
+    violations += [Violation((*path, name), "extra", value[name]) for name in value if name not in fields]
+    if field.one_of and not violations and sum(name in fields for name in value) != 1:
+        violations.append(Violation(path, "one_of", tuple(value), tuple(fields)))
+    return violations
 
 
 def known(**values: Any) -> dict[str, Any]:
@@ -187,11 +187,11 @@ def malformed(text: str) -> RecordError:
 
 def check_schema(body: Any, field: Field) -> None:
     """Raise the error Bedrock's JSON-schema check answers with, when `body` is not as `field` says."""
-    found = find_violations(body, field)
-    if len(found) > 1:
-        raise malformed(f"{len(found)} schema violations found")
-    if found:
-        raise malformed(_schema_words(found[0]))
+    violations = find_violations(body, field)
+    if len(violations) > 1:
+        raise malformed(f"{len(violations)} schema violations found")
+    if violations:
+        raise malformed(_schema_words(violations[0]))
 
 
 def _schema_words(violation: Violation) -> str:

@@ -147,17 +147,17 @@ def _nova_text(value: dict[str, Any], dimension: int) -> tuple[dict[str, Any], i
     text = value.get("value")
     if text is None:
         text = _read_source(value["source"], "#/singleEmbeddingParams/text/source").decode("utf-8", "replace")
-    kept, tokens, cut = cut_tokens(text, 8192)
+    shortened, tokens, cut = cut_tokens(text, 8192)
     answer: dict[str, Any] = {"embeddingType": "TEXT"}
     if cut and value["truncationMode"] == "NONE":
         raise RecordError(
             "The text is longer than 8,192 tokens. Shorten it, or set truncationMode to START or END."
         )
+    if cut and value["truncationMode"] == "START":
+        shortened = text[-len(shortened) :]
+    answer["embedding"] = embed_text(shortened, dimension).tolist()
     if cut:
-        kept = kept if value["truncationMode"] == "END" else text[-len(kept) :]
-    answer["embedding"] = embed_text(kept, dimension).tolist()
-    if cut:
-        answer["truncatedCharLength"] = len(kept)
+        answer["truncatedCharLength"] = len(shortened)
     return answer, tokens
 
 
