@@ -129,14 +129,14 @@ def test_all_attempts_and_tiers_count(tmp_path: Path) -> None:
     assert cost.rows["cost_usd"][3:].isna().all()
 
 
-def test_groups_and_the_dearest(tmp_path: Path) -> None:
+def test_groups_and_the_most_expensive(tmp_path: Path) -> None:
     rows = frame(
         *(answer(f"r{n}", model_id="m", input_tokens=1000 * n, output_tokens=0) for n in range(1, 5))
     )
     rows["source.queue"] = pd.array(["x", "y", "x", None], dtype="string")
     cost = cost_of(rows, by="source.queue", prices=own_prices(tmp_path, m=FULL))
     assert cost.table["cost_usd"].to_list() == pytest.approx([0.008, 0.008, 0.004])
-    assert cost.dearest(2)["record_id"].to_list() == ["r4", "r3"]
+    assert cost.most_expensive(2)["record_id"].to_list() == ["r4", "r3"]
     with pytest.raises(InputError, match="no column 'queue'"):
         cost.by("queue")
 

@@ -46,7 +46,7 @@ def test_a_family_without_a_public_tokenizer_says_so() -> None:
     assert estimate_tokens([("1", {"prompt": "x"})], "custom").note.count("unknown family") == 1
 
 
-def test_signs_of_other_scripts_are_not_one_word() -> None:
+def test_characters_of_other_scripts_are_not_one_word() -> None:
     assert count_chunks("カスタマーサポート").number == pytest.approx(9 * 0.85)
     assert count_chunks("antidisestablishmentarianism") == (3, 0)
     assert count_chunks("") == (0, 0)

@@ -165,7 +165,7 @@ def max_tokens_what_if(
     ):
         figure.update_yaxes(upright, **cell)
         if limit is not None:
-            mark_value(figure, axis, limit, name and f"{name} {limit:,.0f}", below=6, solid=True, **cell)
+            mark_value(figure, axis, limit, name and f"{name} {limit:,.0f}", below=5, solid=True, **cell)
     return figure
 
 

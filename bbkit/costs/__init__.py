@@ -62,7 +62,8 @@ def cost_of(
     Returns
     -------
     Cost
-        Shows its sentence first; ``.table``, ``.rows``, ``.by(column)``, ``.dearest(n)``, ``.comparison``.
+        Shows its sentence first; ``.table``, ``.rows``, ``.by(column)``, ``.most_expensive(n)`` and
+        ``.comparison`` are frames.
 
     Raises
     ------

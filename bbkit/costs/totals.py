@@ -75,7 +75,7 @@ class Cost:
         Returns
         -------
         pandas.DataFrame
-            One row per group, the dearest first: `columns`, then `GROUP_COLUMNS`.
+            One row per group, the most expensive first: `columns`, then `GROUP_COLUMNS`.
 
         Raises
         ------
@@ -110,7 +110,7 @@ class Cost:
         jobs = jobs.reindex(columns=counted.columns).assign(records=0, answered=0, unpriced=0)
         return pd.concat([counted.astype(dict.fromkeys(columns, object)), jobs], ignore_index=True)
 
-    def dearest(self, n: int = 10) -> pd.DataFrame:
+    def most_expensive(self, n: int = 10) -> pd.DataFrame:
         """The answers that cost most.
 
         Parameters
@@ -121,7 +121,7 @@ class Cost:
         Returns
         -------
         pandas.DataFrame
-            Rows of ``.rows``, the dearest first.
+            Rows of ``.rows``, the most expensive first.
         """
         return self.rows.nlargest(n, "cost_usd").reset_index(drop=True)
 

@@ -42,7 +42,7 @@ class Weight(NamedTuple):
 def _ranges() -> list[tuple[int, int, Weight]]:
     return [
         (int(first, 16), int(last, 16), Weight(script["tokens"], script["error"]))
-        for script in read_data("tokens")["signs"]["scripts"].values()
+        for script in read_data("tokens")["characters"]["scripts"].values()
         for first, last in (span.split("-") for span in script["ranges"])
     ]
 
@@ -50,14 +50,14 @@ def _ranges() -> list[tuple[int, int, Weight]]:
 @cache
 def _weight_of(character: str) -> Weight:
     matching = (weight for first, last, weight in _ranges() if first <= ord(character) <= last)
-    return next(matching, Weight(**read_data("tokens")["signs"]["unknown"]))
+    return next(matching, Weight(**read_data("tokens")["characters"]["unknown"]))
 
 
 def count_chunks(text: str) -> Chunks:
-    """Count words, numbers, signs and line breaks, long ones in parts, as tokenizers cut text."""
+    """Count words, numbers, characters and line breaks, long ones in parts, as tokenizers cut text."""
     weighed: Counter[Weight] = Counter()
     if max(map(len, text.split()), default=0) >= _RUN_LENGTH:
-        encoded = Weight(**read_data("tokens")["signs"]["encoded"])
+        encoded = Weight(**read_data("tokens")["characters"]["encoded"])
         weighed[encoded] = sum(map(len, filter(_is_encoded, _RUN.findall(text))))
         text = _RUN.sub(lambda match: " " if _is_encoded(match[0]) else match[0], text)
     marked = 0
