@@ -94,10 +94,9 @@ def _rates(calls: pd.DataFrame, prices: Prices) -> pd.DataFrame:
         for name in DIRECTIONS:
             rates[f"{prefix}{name}"] = np.array([getattr(price, name) for price in priced], dtype=float) / 1e6
     rates["unknown"] = pd.Categorical([price.reason or None for price in batch])
-    rates["embeds"] = [
-        FAMILIES[name].kind == "embedding" if name in FAMILIES else False for name in calls["family"]
-    ]
-    rates["within"] = calls["family"].isin(_CACHED_WITHIN_INPUT).to_numpy()
+    embedding = [name for name, family in FAMILIES.items() if family.kind == "embedding"]
+    rates["embeds"] = calls["family"].isin(embedding).to_numpy()
+    rates["cached_within_input"] = calls["family"].isin(_CACHED_WITHIN_INPUT).to_numpy()
     rates["by_the_piece"] = calls["model_id"].str.contains(EMBEDS_IMAGES).to_numpy()
     rates["long_context"] = calls["model_id"].str.contains(_DEARER_ABOVE_200K).to_numpy()
     return rates
@@ -108,11 +107,10 @@ def _amounts(tokens: pd.DataFrame, rates: pd.DataFrame, prefix: str = "") -> pd.
     rate = {name: rates[f"{prefix}{name}"] for name in DIRECTIONS}
     read, write = tokens["cache_read_tokens"].fillna(0), tokens["cache_write_tokens"].fillna(0)
     uncached = (tokens["input_tokens"] - read).clip(lower=0)
-    inputs = tokens["input_tokens"].mask(rates["within"], uncached)
+    inputs = tokens["input_tokens"].mask(rates["cached_within_input"], uncached)
     outputs = tokens["output_tokens"].mask(rates["embeds"], 0.0)
-    cache = (read * rate["cache_read"]).where(read > 0, 0.0) + (write * rate["cache_write"]).where(
-        write > 0, 0.0
-    )
+    cache = (read * rate["cache_read"]).where(read > 0, 0.0)
+    cache += (write * rate["cache_write"]).where(write > 0, 0.0)
     silent = tokens["input_tokens"].isna() & tokens["output_tokens"].isna()
     return pd.DataFrame(
         {
@@ -127,10 +125,9 @@ def _reasons(tokens: pd.DataFrame, amounts: pd.DataFrame, rates: pd.DataFrame, m
     """Why each row has no cost, the first cause that holds; NA where none does."""
     inputs = tokens["input_tokens"]
     sent = inputs + tokens["cache_read_tokens"].fillna(0) + tokens["cache_write_tokens"].fillna(0)
-    unknown = rates["unknown"]
+    unknown, silent = rates["unknown"], tokens["output_tokens"].isna() & ~rates["embeds"]
     causes = {
-        "the model reports no token counts": inputs.isna()
-        | (tokens["output_tokens"].isna() & ~rates["embeds"]),
+        "the model reports no token counts": inputs.isna() | silent,
         "an input above 200,000 tokens has a price of its own, which is not known": (
             rates["long_context"] & (sent > 200_000)
         ),
