@@ -7,7 +7,7 @@ MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '>=3.11',pytho
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults lab lint test test-all bench clean
+.PHONY: help demo faults lab lint test test-all bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test-all: lint  ## everything: the long kill, load and hostile-file tests too
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, each against what a user would write otherwise
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
+
+docs: $(VENV)/.installed-dev  ## write what the pages in docs/ show of the package anew
+	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py
 
 clean:  ## remove .venv, caches and what the demo made; runs of your own stay
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

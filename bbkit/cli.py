@@ -9,6 +9,7 @@ import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from runpy import run_module
 from typing import Any
 
 import bbkit as bb
@@ -106,9 +107,13 @@ def lab(options: Namespace) -> int:
 )
 def standin(options: Namespace) -> int:
     """Serve Bedrock batch, S3 and friends on 127.0.0.1 (bbkit standin -h)."""
-    from bbkit.demo import run_process
-
-    return run_process([sys.executable, "-m", "bbkit.standin", *options.arguments])
+    sys.argv[1:] = options.arguments
+    try:
+        # In this very process, so that whoever started it has its pid.
+        run_module("bbkit.standin", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    return 0
 
 
 @command(

@@ -1,6 +1,7 @@
 """The command line as a shell sees it: exit status, what is printed, and where."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -76,14 +77,15 @@ def test_the_stand_in_reads_its_own_options_and_ends_with_its_own_status(
     assert "--no-such-option" in capfd.readouterr().err
 
 
-def test_the_stand_in_ends_with_the_command_that_started_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_stand_in_ends_with_the_command_that_started_it(how: int, tmp_path: Path) -> None:
     command = [Path(sys.executable).with_name("bbkit"), "standin", tmp_path, "--port", "0", "--quiet"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         ready = next(line for line in process.stdout if line.startswith("ready "))
         address = urlsplit(next(word for word in ready.split() if word.startswith("http")))
         assert address.hostname and address.port
-        process.terminate()
-        assert process.wait(20) == 0
+        process.send_signal(how)
+        assert process.wait(20) in (0, -signal.SIGKILL)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.hostname, address.port), timeout=5).close()

@@ -1,75 +1,18 @@
-"""The house: imports go down, a heavy dependency lives in one room, loading the package loads nothing."""
+"""The house: imports go down, a dependency or an idea has one room, loading the package loads nothing."""
 
 import ast
 import json
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from house import FLOORS, HEAVY, PACKAGE, list_modules, name_of, read_imports, room_of
 
 import bbkit
-
-PACKAGE = Path(bbkit.__file__).parent
-
-FLOORS = [
-    ["core"],
-    ["aws", "families"],
-    ["catalog", "sources"],
-    ["records"],
-    ["checks", "costs", "diagnostics"],
-    ["run"],
-    ["outputs"],
-    ["charts", "jobs"],
-    ["explorers", "report", "retry"],
-    ["demo"],
-    ["cli"],
-]
-"""Rooms from the ground up; a room that is a package counts as one."""
-
-HEAVY = {
-    "boto3": "aws",
-    "botocore": "aws",
-    "s3transfer": "aws",
-    "plotly": "charts",
-    "ipywidgets": "explorers",
-    "papermill": "report",
-    "nbconvert": "report",
-    "nbformat": "report",
-    "nbclient": "report",
-}
-
-
-"""Modules that are part of a room but not named after it: module to room."""
-
-
-def list_modules() -> list[Path]:
-    found = sorted(PACKAGE.rglob("*.py"))
-    return [path for path in found if "_share" not in path.parts]
-
-
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def read_imports(path: Path) -> Iterator[str]:
-    """Every absolute name a module imports, wherever in it, but for the type checker's own."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: a relative import"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
 def floor_of(room: str) -> int:
@@ -141,13 +84,13 @@ def test_the_stand_in_loads_no_other_room() -> None:
     assert rooms == {"standin"}
 
 
-def name_of(path: Path) -> str:
+def dotted_name(path: Path) -> str:
     parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_no_module_needs_itself() -> None:
-    paths = {name_of(path): path for path in MODULES if path.parent != PACKAGE or path.stem != "__init__"}
+    paths = {dotted_name(path): path for path in MODULES if path.parent != PACKAGE or path.stem != "__init__"}
 
     def find_module(name: str) -> str:
         while name and name not in paths:
@@ -159,3 +102,89 @@ def test_no_module_needs_itself() -> None:
         for name in lowest:
             del below[name]
     assert not below, f"these import each other in a circle: {sorted(below)}"
+
+
+TREES = {name_of(path): ast.parse(path.read_text()) for path in MODULES}
+KIT = [name for name in TREES if not name.startswith("standin/")]
+
+
+def functions_of(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    return (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+
+
+def without_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.stmt]:
+    return node.body[1:] if ast.get_docstring(node) is not None else node.body
+
+
+def texts_of(tree: ast.AST) -> Iterator[str]:
+    """String literals, those within f-strings too, but no docstrings."""
+    docs = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
+            yield node.value
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_a_module_and_a_function_fit_on_few_pages(name: str) -> None:
+    assert len((PACKAGE / name).read_text().splitlines()) <= 400
+    for node in functions_of(TREES[name]):
+        body = without_docstring(node)
+        if body:
+            heading = body[0].lineno - node.lineno
+            docs = (node.body[0].end_lineno or 0) - node.body[0].lineno + 1 if body is not node.body else 0
+            length = (node.end_lineno or 0) - node.lineno + 1 - docs
+            assert length <= 60, (
+                f"{name}: {node.name} has {length} lines, {heading} above its first statement"
+            )
+
+
+def test_files_are_replaced_and_hashed_in_one_place() -> None:
+    for name in KIT:
+        called = {ast.unparse(node.func) for node in ast.walk(TREES[name]) if isinstance(node, ast.Call)}
+        owned = {"os.replace", "os.rename", "hashlib.file_digest"} & called
+        assert not owned or name == "core/files.py", f"{name} calls {owned}; core/files.py does"
+        renames = [
+            ast.unparse(node)
+            for node in ast.walk(TREES[name])
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("replace", "rename")
+            and len(node.args) == 1
+            and not node.keywords
+            and not isinstance(node.args[0], ast.Constant)
+        ]
+        assert not renames or name == "core/files.py", f"{name}: {renames}; core/files.py moves files"
+
+
+MARKUP = re.compile(
+    r"</?(div|p|table|caption|thead|tbody|tr|td|th|ul|ol|li|section|article|details|summary|h[1-6]|style|script"
+    r"|small|code|pre|a|svg|button)[ >/]"
+)
+"""Tags of pages; what plotly reads in texts of figures (br, b, i, span, extra) is left out."""
+
+
+@pytest.mark.parametrize("name", [name for name in KIT if not name.startswith("core/panels")])
+def test_html_is_written_by_templates(name: str) -> None:
+    assert not [text for text in texts_of(TREES[name]) if MARKUP.search(text)]
+
+
+def test_what_columns_there_are_is_said_in_one_place() -> None:
+    for name in KIT:
+        if name != "core/frames.py":
+            assert not [text for text in texts_of(TREES[name]) if re.search(r"\bno column\b", text)], name
+
+
+def test_no_two_functions_have_the_same_body() -> None:
+    bodies: dict[str, list[str]] = defaultdict(list)
+    for name in KIT:
+        for node in functions_of(TREES[name]):
+            body = "\n".join(ast.unparse(statement) for statement in without_docstring(node))
+            if len(body) > 60:
+                bodies[body].append(f"{name}: {node.name}")
+    assert not [places for places in bodies.values() if len(places) > 1]

@@ -99,6 +99,11 @@ def start_tag(tag: str, attributes: Iterable[tuple[str, str | None]]) -> str:
     return f"<{tag}{''.join(written)}>"
 
 
+def end_tag(tag: str) -> str:
+    """Write the end of an element."""
+    return f"</{tag}>"
+
+
 def _frame(kind: str, label: str) -> Attributes:
     """What a part that may scroll needs, so that a keyboard reaches it."""
     return [("class", kind), ("tabindex", "0"), ("role", "group"), ("aria-label", label)]
@@ -181,7 +186,7 @@ class _Writer(HTMLParser):
         if tag in ("td", "th") and self._cells:
             tag = self._end_cell(tag, self._cells.pop())
         if tag not in _VOID:
-            self.out.append(f"</{tag}>")
+            self.out.append(end_tag(tag))
         if tag == "table" and self._tables:
             self._end_table(self._tables.pop())
 
@@ -206,7 +211,7 @@ class _Writer(HTMLParser):
         start = start_tag(tag, cell.attributes)
         if tag == "td" and len(text) > _TALL_CELL:
             start += start_tag("div", _frame("page-clip", "Long text"))
-            self.out.append("</div>")
+            self.out.append(end_tag("div"))
         self.out[cell.position] = start
         return tag
 
@@ -216,7 +221,7 @@ class _Writer(HTMLParser):
                 self.out[cell.position] = start_tag("th", [*cell.attributes, ("data-number", None)])
         wide: Attributes = [("data-wide", None)] if table.columns > _WIDE_TABLE else []
         self.out[table.position] = start_tag("div", [*_frame("page-table", "Table"), *wide])
-        self.out.append("</div>")
+        self.out.append(end_tag("div"))
         if table.rows == 1 and table.heads:
             self._add_note("No rows.")
         if table.skipped:
@@ -224,7 +229,7 @@ class _Writer(HTMLParser):
             self._add_note(f"The first {shown:,} of {table.rows - 1:,} rows.")
 
     def _add_note(self, text: str) -> None:
-        self.out += [start_tag("p", [("class", "page-note")]), text, "</p>"]
+        self.out += [start_tag("p", [("class", "page-note")]), text, end_tag("p")]
 
     def handle_data(self, data: str) -> None:
         if self._skipping:
