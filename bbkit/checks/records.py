@@ -80,12 +80,9 @@ class RecordCheck:
 
     def _note_media(self, body: Any, number: int, file: str | None, record_id: str | None) -> None:
         for uri in set(media_uris(body)):
-            known = self.media.get(uri)
-            self.media[uri] = (
-                known._replace(count=known.count + 1)
-                if known
-                else Finding("error", "media_place", "", "", "", file, number, record_id)
-            )
+            first = Finding("error", "media_place", "", "", "", file, number, record_id, count=0)
+            known = self.media.get(uri, first)
+            self.media[uri] = known._replace(count=known.count + 1)
 
     def _add(
         self,
