@@ -1,6 +1,7 @@
 """What the tests of the stand-in share: input, the four calls, waiting, and reading output."""
 
 import json
+import subprocess
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -127,3 +128,12 @@ def log(standin: Standin, **wanted: Any) -> list[dict[str, Any]]:
     """Read the lines of the log that have the wanted fields."""
     lines = map(json.loads, (standin.folder / "log.jsonl").read_text().splitlines())
     return [line for line in lines if wanted.items() <= line.items()]
+
+
+def engine_processes(standin: Standin) -> list[int]:
+    """Give the process ids of a stand-in's engine."""
+    command = ["ps", "-wweo", "pid=,ppid=,stat=,args="]
+    table = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows = [line.split(None, 3) for line in table.splitlines()]
+    own = [row for row in rows if int(row[1]) == standin.process.pid and not row[2].startswith("Z")]
+    return [int(row[0]) for row in own if "spawn_main" in row[3]]

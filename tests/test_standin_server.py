@@ -22,6 +22,7 @@ from conftest import Standin, launch_standin
 from standin_cases import (
     create,
     create_request,
+    engine_processes,
     get,
     input_lines,
     log,
@@ -214,18 +215,26 @@ def test_a_killed_engine_process_is_replaced_and_the_job_goes_on(start_standin: 
     while not list(standin.folder.glob("jobs/*/parts/*/*.part")):
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    table = subprocess.run(
-        ["ps", "-wweo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-    ).stdout
-    rows = [line.split(None, 2) for line in table.splitlines()]
-    engines = [
-        int(pid) for pid, parent, args in rows if int(parent) == standin.process.pid and "spawn_main" in args
-    ]
-    os.kill(engines[0], signal.SIGKILL)
+    os.kill(engine_processes(standin)[0], signal.SIGKILL)
     job = wait_for(standin, arn)
     found = [record["recordId"] for record in output_records(standin, job)]
     assert job["status"] == "Completed" and sorted(found) == ids
     assert log(standin, did="lose engine process", job=arn[-12:])
+
+
+def test_a_killed_engine_process_of_calls_on_demand_is_replaced(start_standin: Start) -> None:
+    standin = start_standin()
+    client = standin.client("bedrock-runtime")
+    messages = [{"role": "user", "content": [{"text": "Hello."}]}]
+    assert client.converse(modelId="amazon.nova-lite-v1:0", messages=messages)
+    [engine] = engine_processes(standin)
+    os.kill(engine, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while engine in engine_processes(standin):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert client.converse(modelId="amazon.nova-lite-v1:0", messages=messages)
+    assert engine_processes(standin) != [engine]
 
 
 def test_a_stop_of_the_standin_is_no_end_of_its_jobs(start_standin: Start) -> None:
