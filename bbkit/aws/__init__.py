@@ -6,12 +6,16 @@ every error of botocore leaves it as one of ours (`translated`). boto3 is loaded
 import: charts and local files do without it.
 """
 
+from bbkit.aws._calls import converse as converse
+from bbkit.aws._calls import converse_input_shape as converse_input_shape
 from bbkit.aws._calls import create_job as create_job
 from bbkit.aws._calls import get_job as get_job
 from bbkit.aws._calls import get_products as get_products
+from bbkit.aws._calls import invoke_model as invoke_model
 from bbkit.aws._calls import iter_quotas as iter_quotas
 from bbkit.aws._calls import list_jobs as list_jobs
 from bbkit.aws._calls import stop_job as stop_job
+from bbkit.aws._calls import validate_shape as validate_shape
 from bbkit.aws._clients import Endpoint as Endpoint
 from bbkit.aws._clients import client as client
 from bbkit.aws._clients import find_endpoint as find_endpoint
@@ -28,7 +32,3 @@ from bbkit.aws._objects import open_object as open_object
 from bbkit.aws._objects import read_object as read_object
 from bbkit.aws._objects import split_s3_uri as split_s3_uri
 from bbkit.aws._objects import upload_file as upload_file
-from bbkit.aws._runtimes import converse as converse
-from bbkit.aws._runtimes import converse_input_shape as converse_input_shape
-from bbkit.aws._runtimes import invoke_model as invoke_model
-from bbkit.aws._runtimes import validate_shape as validate_shape

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bbkit import aws
-from bbkit.catalog.names import Key, model_keys, name_keys
+from bbkit.catalog.models import Key, model_keys, name_keys
 from bbkit.catalog.prices import UNIT
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import read_data, write_text

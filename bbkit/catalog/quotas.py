@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from bbkit import aws
-from bbkit.catalog.names import model_keys, name_keys
+from bbkit.catalog.models import model_keys, name_keys
 from bbkit.core.errors import AwsError, CredentialsError, InputError
 from bbkit.core.files import read_data
 from bbkit.families import bare_model_id

@@ -13,8 +13,7 @@ from bbkit import aws
 from bbkit.core.arguments import as_names
 from bbkit.core.errors import InputError, RunError
 from bbkit.core.frames import COUNT, TEXT, as_frame
-from bbkit.jobs.inputs import Progress, list_media_inputs
-from bbkit.jobs.submissions import name_job, stop_job, submit_queue
+from bbkit.jobs.submissions import Progress, list_media_inputs, name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL, TRANSIENT, JobState
