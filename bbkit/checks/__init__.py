@@ -9,18 +9,14 @@ staged and split. Findings that are alike become one (`groups`). `names` has job
 
 from bbkit.checks.bodies import media_uris
 from bbkit.checks.files import check_lines, check_records
-from bbkit.checks.names import check_arn, check_job_name, check_s3_uri
 from bbkit.checks.records import RecordCheck
 from bbkit.core.files import read_data
 
 __all__ = [
     "RULES",
     "RecordCheck",
-    "check_arn",
-    "check_job_name",
     "check_lines",
     "check_records",
-    "check_s3_uri",
     "media_uris",
 ]
 

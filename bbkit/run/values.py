@@ -1,11 +1,14 @@
-"""What CreateModelInvocationJob will be asked with: every fault of it, as findings."""
+"""What CreateModelInvocationJob will be asked with: every fault of it, as findings.
+
+boto3 does not check the service's patterns:
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html
+"""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bbkit.checks import check_arn, check_s3_uri
 from bbkit.core.errors import InputError
 from bbkit.core.findings import Finding
 
@@ -18,6 +21,22 @@ JOB_OPTIONS = ("tags", "kms_key_id", "vpc_config", "timeout_hours", "bucket_owne
 _SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
 _TAG = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*", re.ASCII)
 _NETWORK = re.compile(r"[-0-9a-zA-Z]{1,32}")
+_S3_URI = re.compile(
+    r"s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](?:/[-!_*'().a-z0-9A-Z]+(?:/[-!_*'().a-z0-9A-Z]+)*)?/?"
+)
+_BUCKET = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
+_KEY_CHARACTER = re.compile(r"[-!_*'().a-z0-9A-Z/]")
+_ARNS = {
+    "role": re.compile(r"arn:aws(?:-[^:]+)?:iam::(?:[0-9]{12})?:role/.+"),
+    "kms_key": re.compile(
+        r"arn:aws(?:-[^:]+)?:kms:[a-zA-Z0-9-]*:[0-9]{12}:(?:key/[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+)"
+        r"|[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+"
+    ),
+}
+_EXAMPLES = {
+    "role": "arn:aws:iam::111122223333:role/name",
+    "kms_key": "arn:aws:kms:us-east-1:111122223333:key/... or alias/name",
+}
 _MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
 
 
@@ -95,3 +114,38 @@ def _check_network(vpc: Mapping[str, Any]) -> Iterator[Finding]:
                 f"32 letters, digits and hyphens ({_SOURCE}).",
                 "Correct them.",
             )
+
+
+def check_s3_uri(uri: str) -> list[Finding]:
+    """Check an S3 URI against the service's own pattern, which is narrower than S3."""
+    if len(uri) <= 1024 and _S3_URI.fullmatch(uri):
+        return []
+    if not uri.startswith("s3://"):
+        remedy = "Give a place such as s3://bucket/prefix/."
+        return _refusal("s3_uri", f"{uri!r} does not begin with s3://.", remedy)
+    bucket, _, key = uri[len("s3://") :].partition("/")
+    faults = []
+    if len(uri) > 1024:
+        faults.append(f"it has {len(uri):,} characters, at most 1,024 are taken")
+    if not _BUCKET.fullmatch(bucket):
+        faults.append(f"the bucket {bucket!r} is not 3 to 63 lower-case letters, digits, dots and hyphens")
+    if odd := list(dict.fromkeys(character for character in key if not _KEY_CHARACTER.match(character))):
+        faults.append(f"the key holds {', '.join(map(repr, odd[:5]))}")
+    if key.startswith("/") or "//" in key:
+        faults.append("the key holds an empty part, '//'")
+    remedy = (
+        "Use letters, digits and - ! _ * ' ( ) . between single slashes; Bedrock's pattern takes no others."
+    )
+    return _refusal("s3_uri", f"Bedrock refuses {uri!r}: {'; '.join(faults)}.", remedy)
+
+
+def check_arn(kind: str, arn: str) -> list[Finding]:
+    """Check an ARN against the service's pattern."""
+    if len(arn) <= 2048 and _ARNS[kind].fullmatch(arn):
+        return []
+    found = f"{arn!r} is not the ARN of a {kind.replace('_', ' ')}."
+    return _refusal(f"{kind}_arn", found, f"It looks like {_EXAMPLES[kind]}.")
+
+
+def _refusal(rule: str, finding: str, remedy: str) -> list[Finding]:
+    return [Finding("error", rule, finding, f"{remedy} ({_SOURCE})")]
