@@ -11,8 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, claude
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import bbkit
 from bbkit import aws

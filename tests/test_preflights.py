@@ -10,8 +10,7 @@ import boto3
 import pandas as pd
 import pytest
 from botocore.awsrequest import AWSResponse
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from moto import mock_aws
 
 import bbkit as bb

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from report_notebooks import PARAMETERS, code, markdown, write
 
 from bbkit.core.errors import BbkitError, InputError

@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from attacks import RUN, TEXTS
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from report_notebooks import bar, bundle, code, display, error, markdown, stream, write
 
 from bbkit.report import export_notebook

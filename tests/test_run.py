@@ -15,8 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Standin
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import bbkit as bb
 from bbkit import aws

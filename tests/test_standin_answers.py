@@ -9,8 +9,7 @@ import pytest
 from bodies import BODIES, Documented
 from botocore.parsers import create_parser
 from botocore.validate import ParamValidator
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from standin_bodies import (
     ANTHROPIC_BODY,
     BAD,

@@ -9,8 +9,17 @@ from typing import Any
 
 import pytest
 from conftest import Standin
-from standin_cases import create as create_job
-from standin_cases import input_lines, manifest, nova_body, output_records, put, record_ids, run_job, wait_for
+from standin_cases import (
+    create as create_job,
+    input_lines,
+    manifest,
+    nova_body,
+    output_records,
+    put,
+    record_ids,
+    run_job,
+    wait_for,
+)
 
 
 class ChatServer(ThreadingHTTPServer):

@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import Standin
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import bbkit as bb
 from bbkit.core.errors import PlaceError, RunError

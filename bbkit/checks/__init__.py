@@ -7,18 +7,10 @@ Records flow from memory or `files` line by line through `RecordCheck` (`records
 staged and split. Findings that are alike become one (`groups`). `names` has job names, S3 URIs and ARNs.
 """
 
-from bbkit.checks.bodies import media_uris
-from bbkit.checks.files import check_lines, check_records
-from bbkit.checks.records import RecordCheck
+from bbkit.checks.bodies import media_uris as media_uris
+from bbkit.checks.files import check_lines as check_lines, check_records as check_records
+from bbkit.checks.records import RecordCheck as RecordCheck
 from bbkit.core.files import read_data
-
-__all__ = [
-    "RULES",
-    "RecordCheck",
-    "check_lines",
-    "check_records",
-    "media_uris",
-]
 
 RULES = read_data("findings")["check_records"]
 """The rules of `check_records`, which ``allow=`` takes by name: severities, meaning and remedy of each."""

@@ -11,30 +11,27 @@ from collections.abc import Mapping
 
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
-from bbkit.families.family import MAX_TOKENS_PATHS, NO_ANSWER, Answer, Family, Media, Prompt
-from bbkit.families.model_ids import bare_model_id, family_name, geographies_of, split_model_id
-from bbkit.families.shapes import answer_of, looks_like, max_tokens_of, normalise_stop_reason, user_text_of
-
-__all__ = [
-    "FAMILIES",
-    "MAX_TOKENS_PATHS",
-    "NO_ANSWER",
-    "Answer",
-    "Family",
-    "Media",
-    "Prompt",
-    "answer_of",
-    "bare_model_id",
-    "family_name",
-    "family_of",
-    "geographies_of",
-    "get_family",
-    "looks_like",
-    "max_tokens_of",
-    "normalise_stop_reason",
-    "split_model_id",
-    "user_text_of",
-]
+from bbkit.families.family import (
+    MAX_TOKENS_PATHS as MAX_TOKENS_PATHS,
+    NO_ANSWER as NO_ANSWER,
+    Answer as Answer,
+    Family as Family,
+    Media as Media,
+    Prompt as Prompt,
+)
+from bbkit.families.model_ids import (
+    bare_model_id as bare_model_id,
+    family_name as family_name,
+    geographies_of as geographies_of,
+    split_model_id as split_model_id,
+)
+from bbkit.families.shapes import (
+    answer_of as answer_of,
+    looks_like as looks_like,
+    max_tokens_of as max_tokens_of,
+    normalise_stop_reason as normalise_stop_reason,
+    user_text_of as user_text_of,
+)
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family

@@ -9,8 +9,7 @@ from functools import partial
 from typing import Any
 
 from bbkit.core.findings import Finding
-from bbkit.families import messages
-from bbkit.families import requests as r
+from bbkit.families import messages, requests as r
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
 

@@ -6,8 +6,7 @@ Newer Mistral models take the OpenAI shape.
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.families import chat
-from bbkit.families import requests as r
+from bbkit.families import chat, requests as r
 from bbkit.families.family import Answer, Body, Family, Prompt, as_str, first_dict, same_names
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"

@@ -8,8 +8,7 @@ from functools import partial
 from typing import Any
 
 from bbkit.core.findings import Finding
-from bbkit.families import messages
-from bbkit.families import requests as r
+from bbkit.families import messages, requests as r
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
 from bbkit.families.turns import ToolNames, offered_faults, tool_faults
 

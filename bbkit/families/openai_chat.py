@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.findings import Finding
-from bbkit.families import chat
-from bbkit.families import requests as r
+from bbkit.families import chat, requests as r
 from bbkit.families.family import Family, same_names
 
 

@@ -23,8 +23,7 @@ from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
 from bbkit.core.text import count_noun, name_some
-from bbkit.outputs.accounts import NUMBERS, account
-from bbkit.outputs.accounts import accounting as accounting
+from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
 from bbkit.outputs.lines import EXTRA_COLUMNS
 from bbkit.outputs.matching import label_lines, match_lines
 from bbkit.outputs.parts import SpilledLines, follows_from, frame_of, validate_parts_folder, writing_parts

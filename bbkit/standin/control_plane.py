@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bbkit.standin import faults as fault
-from bbkit.standin import inputs
+from bbkit.standin import faults as fault, inputs
 from bbkit.standin.errors import ServiceError, invalid, iso_time
 from bbkit.standin.faults import CREATE, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
