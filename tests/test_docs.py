@@ -55,10 +55,15 @@ def test_versions_have_one_source() -> None:
         f"python{project['requires-python']}",
         "pip",
         "pip:",
-        "-e .",
+        "-e .[all]",
     ]
     assert project["dynamic"] == ["version"]
     assert version("bbkit") == bbkit.__version__
-    named = {re.split(r"[<>=\[]", item)[0] for item in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    assert extras["all"] == ["bbkit[excel,notebooks,standin]"]
+    assert extras["dev"][0] == "bbkit[all]"
+    everything = [item for items in (project["dependencies"], *extras.values()) for item in items]
+    named = {re.split(r"[<>=\[]", item)[0] for item in everything}
     assert {"jupyterlab", "boto3", "pandas", "ipywidgets", "plotly", "papermill"} <= named
-    assert all("<" in item or "==" in item for item in project["dependencies"]), "an upper bound is missing"
+    bounded = [item for item in everything if not item.startswith("bbkit[")]
+    assert all("<" in item or "==" in item for item in bounded), "an upper bound is missing"
