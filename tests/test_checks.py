@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import botocore
 import pandas as pd
 import pytest
 from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, claude
+from botocore.loaders import Loader
 from hypothesis import given, settings, strategies as st
 
 import bbkit
@@ -23,6 +25,7 @@ from bbkit.core.findings import SEVERITIES
 from bbkit.families import FAMILIES
 from bbkit.records import estimate_tokens
 from bbkit.run.values import check_arn, check_s3_uri
+from bbkit.standin import service_models
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = set(list(RULES)[list(RULES).index("required") : list(RULES).index("no_records")])
@@ -60,6 +63,24 @@ def test_every_written_family_has_ten_correct_bodies() -> None:
 )
 def test_converse_bodies_pass_botocores_own_validator(one: Documented) -> None:
     assert aws.validate_shape({"modelId": one.model_id, **one.body}, aws.converse_input_shape()) == []
+
+
+def test_an_older_botocore_changes_nothing_of_converse(monkeypatch: pytest.MonkeyPatch) -> None:
+    described = Loader().load_service_model("bedrock-runtime", "service-2")
+    dated = read_data("converse_request")
+    if botocore.__version__ == dated["botocore"]:
+        for name, shape in dated["shapes"].items():
+            assert shape.items() <= described["shapes"][name].items() or "members" in shape, name
+            assert [*shape.get("members", ())] == [*described["shapes"][name].get("members", ())]
+    older = described["shapes"] | {"ConverseRequest": {"type": "structure", "members": {}}}
+    monkeypatch.setattr(Loader, "load_service_model", lambda *_: {"metadata": {}, "shapes": older})
+    monkeypatch.setattr(botocore, "__version__", "1.42.30")
+    for shape in (
+        aws.converse_input_shape.__wrapped__(),
+        service_models.service_model.__wrapped__("bedrock-runtime").shape_for("ConverseRequest"),
+    ):
+        assert [*shape.members] == [*dated["shapes"]["ConverseRequest"]["members"]]
+        assert "outputConfig" in shape.members
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule} {case.model_id}")

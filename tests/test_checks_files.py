@@ -115,7 +115,7 @@ def test_blank_lines_and_the_byte_order_mark(write: Callable[..., Path]) -> None
 @pytest.mark.parametrize(
     ("content", "rule", "named"),
     [
-        (gzip.compress(GOOD * 50)[:100], "not_jsonl", "gzip"),
+        (gzip.compress(GOOD * 50, mtime=0)[:100], "not_jsonl", "gzip"),
         (b"PK\x03\x04" + b"x" * 100, "not_jsonl", "zip"),
         (b"PAR1" + b"x" * 100, "not_jsonl", "Parquet"),
         (GOOD.decode().encode("utf-16"), "not_utf8", "UTF-16"),

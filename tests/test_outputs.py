@@ -25,6 +25,9 @@ def test_columns_and_dtypes_are_the_same_for_no_rows_and_for_some(tmp_path: Path
     some = bb.collect_outputs(write_outputs(tmp_path / "some.jsonl.out", [nova_line("a"), error_line("b")]))
     none_sent = bb.collect_outputs(tmp_path / "none.jsonl.out", sent=[])
     assert dtypes(nothing) == dtypes(some) == dtypes(none_sent) == OUTPUT_COLUMNS
+    for frame in (nothing, some, none_sent):
+        texts = frame.select_dtypes("string")
+        assert {kind.storage for kind in texts.dtypes} == {"pyarrow"}  # under pandas 2 too
     assert len(nothing) == len(none_sent) == 0
     assert some["record_id"].isna().sum() == 0
     assert some.loc[1, "input_tokens"] is pd.NA

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bbkit.aws._clients import client, iter_pages, translated
+from bbkit.core.files import read_data
 
 
 def create_job(**request: Any) -> str:
@@ -95,12 +96,16 @@ def _as_json(value: Any) -> Any:
 
 @functools.lru_cache(maxsize=1)
 def converse_input_shape() -> Any:
-    """Give botocore's description of a Converse request."""
+    """Give botocore's description of a Converse request, or the dated one where botocore is older."""
+    import botocore
     from botocore.loaders import Loader
-    from botocore.model import ServiceModel
+    from botocore.model import ShapeResolver
 
-    described = Loader().load_service_model("bedrock-runtime", "service-2")
-    return ServiceModel(described, "bedrock-runtime").operation_model("Converse").input_shape
+    described = read_data("converse_request")
+    installed, dated = (list(map(int, v.split("."))) for v in (botocore.__version__, described["botocore"]))
+    if installed >= dated:
+        described = Loader().load_service_model("bedrock-runtime", "service-2")
+    return ShapeResolver(described["shapes"]).get_shape_by_name("ConverseRequest")
 
 
 def validate_shape(value: Any, shape: Any) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
-from bbkit.core.frames import as_frame
+from bbkit.core.frames import NUMBER, TEXT, as_frame
 from bbkit.core.text import arn_region
 from bbkit.families import geographies_of, split_model_id
 
@@ -23,13 +23,13 @@ DIRECTIONS = ("input", "output", "cache_read", "cache_write")
 UNIT = "USD per million tokens"
 STALE_DAYS = 90
 PRICE_COLUMNS = {
-    "model_id": "string",
-    "region": "string",
-    "tier": "string",
-    **dict.fromkeys(DIRECTIONS, "Float64"),
-    "how": "string",
-    "source": "string",
-    "date": "string",
+    "model_id": TEXT,
+    "region": TEXT,
+    "tier": TEXT,
+    **dict.fromkeys(DIRECTIONS, NUMBER),
+    "how": TEXT,
+    "source": TEXT,
+    "date": TEXT,
 }
 """One row per model, region (or geography of profiles) and tier; prices in USD per million tokens."""
 

@@ -15,9 +15,10 @@ MANIFEST = "manifest.json.out"
 """The service's own name for the file that counts what a job did
 (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html)."""
 
-TEXT, COUNT, NUMBER, TIME = "string", "Int64", "Float64", "datetime64[us, UTC]"
+TEXT = pd.StringDtype("pyarrow")  # "string" alone is Python's objects under pandas 2
+COUNT, NUMBER, TIME = "Int64", "Float64", "datetime64[us, UTC]"
 
-OUTPUT_COLUMNS: dict[str, str] = {
+OUTPUT_COLUMNS: dict[str, Any] = {
     "record_id": TEXT,
     "outcome": TEXT,
     "text": TEXT,
@@ -41,7 +42,7 @@ OUTPUT_COLUMNS: dict[str, str] = {
 }
 """One row per record sent: the tidy frame of `collect_outputs`."""
 
-JOB_COLUMNS: dict[str, str] = {
+JOB_COLUMNS: dict[str, Any] = {
     "job_name": TEXT,
     "job_arn": TEXT,
     "file": TEXT,
@@ -61,7 +62,7 @@ JOB_COLUMNS: dict[str, str] = {
 """One row per job of a run, submitted or queued (status NA)."""
 
 
-def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]) -> pd.DataFrame:
     """Make a frame of exactly these columns, in order and with these dtypes, whatever the rows hold."""
     listed = list(rows)
     data = {

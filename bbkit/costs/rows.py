@@ -77,8 +77,8 @@ def _calls(frame: pd.DataFrame, model_id: str, region: str) -> pd.DataFrame:
     defaults = {"model_id": model_id, "job_arn": "", "tier": "batch", "family": ""}
     calls = pd.DataFrame(index=frame.index)
     for name, default in defaults.items():
-        texts = frame[name] if name in frame.columns else pd.Series(default, frame.index, dtype="string")
-        calls[name] = texts.astype("string").fillna(default).astype("category")
+        texts = frame[name] if name in frame.columns else pd.Series(default, frame.index, dtype=TEXT)
+        calls[name] = texts.astype(TEXT).fillna(default).astype("category")
     regions = {arn: arn_region(arn) or region for arn in calls["job_arn"].cat.categories}
     calls["region"] = calls["job_arn"].map(regions).astype("category")
     return calls[_CALL]

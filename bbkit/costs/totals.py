@@ -128,7 +128,7 @@ class Cost:
     @property
     def unpriced(self) -> pd.DataFrame:
         """Why answers have no cost: one row per reason, ``reason, records``."""
-        reasons = self.rows.loc[self.rows["state"] == "unpriced", "reason"].astype("string")
+        reasons = self.rows.loc[self.rows["state"] == "unpriced", "reason"].astype(TEXT)
         counts = reasons.value_counts().rename_axis("reason").reset_index(name="records")
         return counts.astype({"reason": TEXT, "records": COUNT})
 

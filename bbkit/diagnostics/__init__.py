@@ -12,7 +12,7 @@ import pandas as pd
 
 from bbkit.core.collected import Collected
 from bbkit.core.findings import Finding, Findings, findings
-from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, require_columns
 from bbkit.core.text import count_noun, name_some, share_of
 from bbkit.diagnostics.answers import finding_on, iter_answers, shorten
 
@@ -110,7 +110,7 @@ def _missing(outputs: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]]) -> It
     """Records of which no line came, by how their job ended and what AWS said of it."""
     missing = outputs[outputs["outcome"] == "missing"].reset_index(drop=True)
     status, message = (
-        missing["job_arn"].map({arn: end[name] for arn, end in jobs.items()}).astype("string").fillna("")
+        missing["job_arn"].map({arn: end[name] for arn, end in jobs.items()}).astype(TEXT).fillna("")
         for name in ("status", "message")
     )
     for (ended, _), rows in missing.groupby([status, fold_messages(message)], sort=False):
@@ -153,7 +153,7 @@ def _pending(outputs: pd.DataFrame, unsent: Sequence[Mapping[str, Any]] | None) 
 def fold_messages(messages: pd.Series) -> pd.Series:
     """Take messages as the same that differ in ids and numbers only."""
     codes, distinct = pd.factorize(messages)
-    folded = pd.Series(distinct, dtype="string").str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
+    folded = pd.Series(distinct, dtype=TEXT).str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
     return pd.Series(folded.reindex(codes).array, index=messages.index)
 
 

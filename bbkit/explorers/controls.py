@@ -6,6 +6,7 @@ import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
+from bbkit.core.frames import TEXT
 from bbkit.explorers.filters import NONE, Condition, is_between, is_one_of
 
 _MOST_VALUES = 200
@@ -24,7 +25,7 @@ class ColumnFilter:
         elif _is_time(values) and values.notna().any():
             self.widget = _make_times(column, values)
         else:
-            self.widget = _make_choice(column, values if _is_plain(values) else values.astype("string"))
+            self.widget = _make_choice(column, values if _is_plain(values) else values.astype(TEXT))
         self._whole = self.widget.value
 
     def condition(self) -> Condition | None:

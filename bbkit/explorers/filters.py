@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bbkit.core.frames import TEXT
+
 NONE = "\x00none"
 """Stands for an absent value among the values of a choice."""
 
@@ -52,7 +54,7 @@ def contains(frame: pd.DataFrame, column: str, text: str) -> Condition:
 
 
 def _mask_values(values: pd.Series, known: list[Any], absent: bool, as_text: bool) -> np.ndarray:
-    values = values.astype("string") if as_text else values
+    values = values.astype(TEXT) if as_text else values
     mask = np.asarray(values.isin(known), dtype=bool)
     return mask | np.asarray(values.isna(), dtype=bool) if absent else mask
 

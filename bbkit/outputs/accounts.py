@@ -10,14 +10,14 @@ import pandas as pd
 
 from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import BUNDLE, as_frame, as_texts, bundle, require_columns
+from bbkit.core.frames import BUNDLE, COUNT, NUMBER, TEXT, as_frame, as_texts, bundle, require_columns
 from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
 UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line", "unexpected": "unexpected id"}
 NUMBERS = ("sent", *OUTCOMES, "cut_off", *UNMATCHED)
-_UNMATCHED_COLUMNS = {"file": "string", "offset": "Int64", "reason": "string", "head": "string"}
+_UNMATCHED_COLUMNS = {"file": TEXT, "offset": COUNT, "reason": TEXT, "head": TEXT}
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Accounting:
             {"outcome": outcome, "records": count, "share": (count or 0) / total if total else None}
             for outcome, count in zip(OUTCOMES, counts, strict=True)
         ]
-        return as_frame(rows, {"outcome": "string", "records": "Int64", "share": "Float64"})
+        return as_frame(rows, {"outcome": TEXT, "records": COUNT, "share": NUMBER})
 
     @property
     def dataset(self) -> Any:

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing_folder
+from bbkit.core.frames import TEXT
 
 _KINDS = {
-    pa.string(): pd.StringDtype("pyarrow"),
-    pa.large_string(): pd.StringDtype("pyarrow"),
+    pa.string(): TEXT,
+    pa.large_string(): TEXT,
     pa.int64(): pd.Int64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.core.frames import no_column
+from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import name_some
 from bbkit.families import Family, Media, Prompt, family_of, user_text_of
 from bbkit.records.templates import Template, plain_values
@@ -151,7 +151,7 @@ class _Builder:
         self.rows += len(data)
         bodies = np.empty(len(data), dtype=object)
         bodies[:] = self._bodies(data, texts, systems, first)
-        return pd.DataFrame({"record_id": pd.array(ids, dtype="string"), "model_input": bodies})
+        return pd.DataFrame({"record_id": pd.array(ids, dtype=TEXT), "model_input": bodies})
 
     def _named(self, data: pd.DataFrame) -> pd.DataFrame:
         """The same rows with text for every column's name; each column that is asked for is there once."""

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.arguments import validate_number
-from bbkit.core.frames import OUTPUT_COLUMNS
+from bbkit.core.frames import COUNT, OUTPUT_COLUMNS, TEXT
 from bbkit.core.panels import render_panel
 from bbkit.costs import estimate_cost
 from bbkit.outputs import collect_outputs
@@ -97,9 +97,9 @@ def probe_records(run: Run, n: int = 5) -> Probe:
             for line in send_records(snapshot, records, concurrency=min(len(records), 5)):
                 append_line(stream, line)
         frame = collect_outputs(folder, model_id=run.model_id, sent=[name for name, _ in records])
-    frame["tier"] = pd.array(["on_demand"] * len(frame), dtype="string")
+    frame["tier"] = pd.array(["on_demand"] * len(frame), dtype=TEXT)
     lengths = dict(zip((name for name, _ in records), sizes[sorted(chosen)].tolist(), strict=True))
-    frame["input_bytes"] = pd.array([lengths[name] for name in frame["record_id"]], dtype="Int64")
+    frame["input_bytes"] = pd.array([lengths[name] for name in frame["record_id"]], dtype=COUNT)
     probe = Probe(frame[[*OUTPUT_COLUMNS, "input_bytes"]])
     probe.attrs = {
         "sentence": _describe_probe(probe, len(sizes), estimate_cost(run, probe=probe, attempt=1).sentence)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256
-from bbkit.core.frames import is_absent
+from bbkit.core.frames import TEXT, is_absent
 from bbkit.core.text import whole_characters
 from bbkit.records import number_rows
 from bbkit.records.templates import Template
@@ -37,11 +37,11 @@ def write_source_rows(source: pd.DataFrame | None, path: Path) -> dict[str, Any]
 def _source_ids(source: pd.DataFrame) -> pa.Array:
     index = source.index
     if not (isinstance(index, pd.RangeIndex) and index.name is None):
-        values = index.astype("string")
+        values = index.astype(TEXT)
     elif "record_id" in source.columns:
-        values = pd.Index(source["record_id"]).astype("string")
+        values = pd.Index(source["record_id"]).astype(TEXT)
     else:
-        values = pd.Index(number_rows(len(source)), dtype="string")
+        values = pd.Index(number_rows(len(source)), dtype=TEXT)
     return pa.array(values.to_numpy(dtype=object, na_value=None), pa.large_string(), from_pandas=True)
 
 
@@ -60,7 +60,7 @@ def read_source_rows(path: Path) -> pd.DataFrame | None:
     if not path.exists():
         return None
     frame = frame_of_arrow(pq.read_table(path))
-    return frame.set_index(frame.pop(_ID).astype("string").rename("record_id"))
+    return frame.set_index(frame.pop(_ID).astype(TEXT).rename("record_id"))
 
 
 def filled_columns(prompt: str, path: Path) -> list[str]:

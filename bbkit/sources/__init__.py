@@ -16,8 +16,9 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.core.errors import InputError, SourceError
+from bbkit.core.frames import TEXT
 from bbkit.core.text import name_some
-from bbkit.sources.columns import TEXT, Frames
+from bbkit.sources.columns import Frames
 from bbkit.sources.delimited import read_delimited
 from bbkit.sources.files import read_text
 from bbkit.sources.formats import read_document, read_excel, read_json, read_json_lines, read_parquet

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bbkit.core.errors import SourceError
+from bbkit.core.frames import TEXT
 from bbkit.core.text import name_some
 
 Frames = Iterator[pd.DataFrame]
 
-TEXT = pd.StringDtype()
 _WHOLE = r"^(?:0|-?[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}$"
 _KINDS: dict[type, str] = {str: "text", bool: "truth", float: "decimal"}

@@ -9,15 +9,18 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
+import botocore
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
 
 from bbkit.standin.errors import ServiceError, invalid
 
+CONVERSE_PATH = Path(__file__).parents[1] / "catalog" / "data" / "converse_request.json"
 JOB_ARN = r"arn:aws(?:-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-invocation-job/[a-z0-9]{12}"
 # The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
 # same language (job names and tokens under their length limits, which are checked first).
@@ -42,8 +45,16 @@ _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
 @cache
 def service_model(service: str) -> ServiceModel:
     """Load botocore's model of a service, without its documentation (most of its size)."""
-    data = Loader().load_service_model(service, "service-2")
-    return ServiceModel(_without_documentation(data), service)
+    data = _without_documentation(Loader().load_service_model(service, "service-2"))
+    if service == "bedrock-runtime":
+        dated = json.loads(CONVERSE_PATH.read_text(encoding="utf-8"))
+        if _version(botocore.__version__) < _version(dated["botocore"]):
+            data["shapes"] |= dated["shapes"]
+    return ServiceModel(data, service)
+
+
+def _version(text: str) -> list[int]:
+    return [int(part) for part in text.split(".")]
 
 
 def _without_documentation(node: Any) -> Any:
