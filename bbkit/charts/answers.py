@@ -249,8 +249,8 @@ def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> styl
 
 def _as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:
     """Take values as parts of a whole: the known ones in their order, then whatever else occurs."""
-    texts = values.astype("string").fillna(absent)
-    return pd.Categorical(texts, [*known, *sorted({*texts.unique()} - {*known})])
+    texts = values.astype("string").fillna(absent).astype("category")
+    return texts.cat.set_categories([*known, *sorted({*texts.cat.categories} - {*known})]).array
 
 
 def _count(parts: pd.Categorical) -> dict[str, int]:

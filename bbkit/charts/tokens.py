@@ -281,10 +281,12 @@ def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.B
 
 
 def _count_words(texts: pd.Series) -> np.ndarray:
-    """Count what stands between ASCII white space, in slices: all words at once would be a second copy."""
-    counts = []
+    """Count what stands between ASCII white space, in slices: a copy of all texts would be too large."""
+    counts, nothing, space = [], pa.scalar("", pa.large_string()), pa.scalar(" ", pa.large_string())
     for batch in pa.table({"text": pa.array(texts, pa.large_string())}).to_batches(_SLICE):
-        trimmed = pc.ascii_trim_whitespace(batch["text"])
-        words = pc.list_value_length(pc.ascii_split_whitespace(trimmed))
-        counts.append(pc.if_else(pc.equal(trimmed, ""), 0, words).to_numpy())
-    return np.concatenate(counts).astype(float)
+        # Between two spaces no text is empty, and no word of one goes on in the next.
+        _, offsets, data = pc.binary_join_element_wise(nothing, batch["text"], nothing, space).buffers()
+        ends = np.frombuffer(offsets, np.int64)[: len(batch) + 1]
+        in_word = np.frombuffer(data, np.uint8)[: ends[-1]] > ord(" ")
+        counts.append(np.add.reduceat(in_word[1:] > in_word[:-1], ends[:-1], dtype=np.int64))
+    return np.concatenate(counts)

@@ -35,10 +35,11 @@ def histogram(name: str, axis: Axis, counts: np.ndarray, **more: Any) -> go.Bar:
 
 def boxes(name: str, values: np.ndarray, groups: Groups, colour: str) -> go.Box:
     """Draw a box of each group that has values: the 5th, 25th, 50th, 75th and 95th percentile."""
+    labels = groups.labels
     points = pd.Series(values).groupby(groups.codes).quantile(list(_FENCES.values())).unstack()
     return go.Box(
         name=name,
-        y=[groups.labels[code] for code in points.index],
+        y=[labels[code] for code in points.index],
         **{fence: rounded(points[at]) for fence, at in _FENCES.items()},
         orientation="h",
         fillcolor=colour,
@@ -51,8 +52,10 @@ def percent_bars(
     groups: Groups, parts: pd.Categorical, *, noun: str, notes: Mapping[str, str] | None = None, **layout: Any
 ) -> style.Chart:
     """Draw a 100 % bar of each group that has rows; `parts` says of which part each row is."""
-    counts = pd.crosstab(groups.codes, parts)
-    counts.index = pd.Index([groups.labels[code] for code in counts.index])
+    shape = len(groups.names), len(parts.categories)
+    cells = np.bincount(groups.codes * shape[1] + parts.codes, minlength=shape[0] * shape[1])
+    counts = pd.DataFrame(cells.reshape(shape), groups.labels, parts.categories)
+    counts = counts.loc[counts.any(axis=1), counts.any()]
     totals = counts.sum(axis=1)
     return style.make_figure(
         [_share_bars(str(part), counts[part], totals, (notes or {}).get(part)) for part in counts],
