@@ -59,11 +59,11 @@ def _decode(media: Media) -> str:
 
 def answer(output: Mapping[str, Any]) -> Answer:
     """Read an Anthropic message: text blocks are the answer, thinking and tool calls stand beside it."""
-    usage = as_dict(output.get("usage"))
+    content, usage = output.get("content"), as_dict(output.get("usage"))
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Any] = []
-    for block in as_list_of_dicts(output.get("content")):
+    for block in as_list_of_dicts(content):
         kind = block.get("type")
         if kind == "text":
             texts.append(as_str(block.get("text")) or "")
@@ -72,15 +72,15 @@ def answer(output: Mapping[str, Any]) -> Answer:
         elif kind == "tool_use":
             calls.append({"id": block.get("id"), "name": block.get("name"), "input": block.get("input")})
     return Answer(
-        text="".join(texts) if type(output.get("content")) is list else None,
-        stop_reason_raw=as_str(output.get("stop_reason")),
-        input_tokens=as_int(usage.get("input_tokens")),
-        output_tokens=as_int(usage.get("output_tokens")),
-        cache_read_tokens=as_int(usage.get("cache_read_input_tokens")),
-        cache_write_tokens=as_int(usage.get("cache_creation_input_tokens")),
-        model=as_str(output.get("model")),
-        reasoning="".join(thoughts) if thoughts else None,
-        tool_calls=calls or None,
+        "".join(texts) if type(content) is list else None,
+        as_str(output.get("stop_reason")),
+        as_int(usage.get("input_tokens")),
+        as_int(usage.get("output_tokens")),
+        as_int(usage.get("cache_read_input_tokens")),
+        as_int(usage.get("cache_creation_input_tokens")),
+        as_str(output.get("model")),
+        "".join(thoughts) if thoughts else None,
+        calls or None,
     )
 
 

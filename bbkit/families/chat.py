@@ -50,14 +50,15 @@ def answer(output: Mapping[str, Any]) -> Answer:
     usage = as_dict(output.get("usage"))
     text, reasoning = _read_text(message)
     return Answer(
-        text=text,
-        stop_reason_raw=as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason")),
-        input_tokens=as_int(usage.get("prompt_tokens")),
-        output_tokens=as_int(usage.get("completion_tokens")),
-        cache_read_tokens=as_int(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens")),
-        model=as_str(output.get("model")),
-        reasoning=reasoning,
-        tool_calls=_read_calls(message),
+        text,
+        as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason")),
+        as_int(usage.get("prompt_tokens")),
+        as_int(usage.get("completion_tokens")),
+        as_int(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens")),
+        None,
+        as_str(output.get("model")),
+        reasoning,
+        _read_calls(message["tool_calls"]) if message.get("tool_calls") else None,
     )
 
 
@@ -77,10 +78,10 @@ def _read_text(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return content, reasoning
 
 
-def _read_calls(message: Mapping[str, Any]) -> list[Any] | None:
+def _read_calls(tool_calls: Any) -> list[Any] | None:
     """The tool calls of a message as ``{"id", "name", "input"}``; arguments that are no JSON stay text."""
     calls = []
-    for call in as_list_of_dicts(message.get("tool_calls")):
+    for call in as_list_of_dicts(tool_calls):
         function = as_dict(call.get("function"))
         arguments = function.get("arguments")
         if type(arguments) is str:

@@ -142,7 +142,7 @@ FAMILY = Family(
     name="converse",
     title="Converse",
     source="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
-    answer=partial(messages.read, cache_read="cacheReadInputTokens", cache_write="cacheWriteInputTokens"),
+    answer=partial(messages.read, "cacheReadInputTokens", "cacheWriteInputTokens"),
     max_tokens_path=messages.MAX_TOKENS_PATH,
     write=messages.write,
     inference={

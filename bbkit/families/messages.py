@@ -75,14 +75,14 @@ def _document_name(name: str) -> str:
     return " ".join(allowed.split())[:200]
 
 
-def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer:
+def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer:
     """Read an answer; `cache_read` and `cache_write` are the names of the cache counts in ``usage``."""
     usage = as_dict(output.get("usage"))
-    message = as_dict(as_dict(output.get("output")).get("message"))
+    content = as_dict(as_dict(output.get("output")).get("message")).get("content")
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Any] = []
-    for block in as_list_of_dicts(message.get("content")):
+    for block in as_list_of_dicts(content):
         if "text" in block:
             texts.append(as_str(block["text"]) or "")
         elif "reasoningContent" in block:
@@ -95,14 +95,15 @@ def read(output: Mapping[str, Any], cache_read: str, cache_write: str) -> Answer
             cited = as_list_of_dicts(as_dict(block["citationsContent"]).get("content"))
             texts += [as_str(part.get("text")) or "" for part in cited]
     return Answer(
-        text="".join(texts) if type(message.get("content")) is list else None,
-        stop_reason_raw=as_str(output.get("stopReason")),
-        input_tokens=as_int(usage.get("inputTokens")),
-        output_tokens=as_int(usage.get("outputTokens")),
-        cache_read_tokens=as_int(usage.get(cache_read)),
-        cache_write_tokens=as_int(usage.get(cache_write)),
-        reasoning="".join(thoughts) if thoughts else None,
-        tool_calls=calls or None,
+        "".join(texts) if type(content) is list else None,
+        as_str(output.get("stopReason")),
+        as_int(usage.get("inputTokens")),
+        as_int(usage.get("outputTokens")),
+        as_int(usage.get(cache_read)),
+        as_int(usage.get(cache_write)),
+        None,
+        "".join(thoughts) if thoughts else None,
+        calls or None,
     )
 
 

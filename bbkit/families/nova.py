@@ -148,9 +148,7 @@ FAMILY = Family(
     name="nova",
     title="Amazon Nova",
     source="https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html",
-    answer=partial(
-        messages.read, cache_read="cacheReadInputTokenCount", cache_write="cacheWriteInputTokenCount"
-    ),
+    answer=partial(messages.read, "cacheReadInputTokenCount", "cacheWriteInputTokenCount"),
     max_tokens_path=messages.MAX_TOKENS_PATH,
     write=messages.write,
     inference={

@@ -58,9 +58,9 @@ def _message(output: dict[str, Any]) -> Family | None:
     if "message" not in as_dict(output["output"]):
         return None
     # A Converse answer always has metrics.
-    usage = as_dict(output.get("usage"))
-    is_converse = "metrics" in output or "cacheReadInputTokens" in usage
-    return converse.FAMILY if is_converse else nova.FAMILY
+    if "metrics" in output or "cacheReadInputTokens" in as_dict(output.get("usage")):
+        return converse.FAMILY
+    return nova.FAMILY
 
 
 def _choices(output: dict[str, Any]) -> Family | None:

@@ -107,7 +107,12 @@ def split_lines(blocks: Iterable[bytes], longest: int | None = None) -> Iterator
 
 
 def file_lines(name: str) -> Iterator[bytes]:
-    """The lines of a file or ``s3://`` object, each with a newline."""
+    """The lines of a file or ``s3://`` object, each with a newline; the last line of a file may lack it."""
+    if not name.startswith("s3://"):
+        # Python's own files split lines three times as fast.
+        with Path(name).open("rb", buffering=_BLOCK) as file:
+            yield from file
+        return
     for lines in split_lines(iter_blocks(name)):
         for line in lines:
             yield line + b"\n"

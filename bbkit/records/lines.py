@@ -123,11 +123,13 @@ def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]
 def iter_record_ids(path: str | Path) -> Iterator[str | None]:
     """The record ids of input files, in order; bodies are skipped, not built."""
     decode = msgspec.json.Decoder(_Envelope).decode
-    for name, number, line in numbered_lines(path):
-        try:
-            yield _id_text(decode(line).recordId)
-        except msgspec.MsgspecError:
-            yield read_line(line, name, number)[0]
+    for name in record_files(path):
+        for number, line in enumerate(file_lines(name), 1):
+            try:
+                yield _id_text(decode(line).recordId)
+            except msgspec.MsgspecError:
+                if not line.isspace():
+                    yield read_line(line, name, number)[0]
 
 
 def numbered_lines(path: str | Path) -> Iterator[tuple[str, int, bytes]]:
