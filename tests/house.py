@@ -31,7 +31,6 @@ HEAVY = {
     "plotly": "charts",
     "ipywidgets": "explorers",
     "papermill": "report",
-    "nbconvert": "report",
     "nbformat": "report",
     "nbclient": "report",
 }

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 
-from bbkit import charts
+import bbkit as bb
+from bbkit import charts, explorers
 from bbkit.core.errors import InputError
 from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS, as_frame
 
@@ -257,8 +258,11 @@ def test_words_are_what_stands_between_white_space() -> None:
 
 def test_a_column_of_the_source_is_named_even_beside_many_others() -> None:
     frame = make_outputs(SUCCEEDED).assign(**{f"more {place}": place for place in range(40)})
-    with pytest.raises(InputError, match=r"no column 'quee'; it has 'queue', .*source_columns="):
-        charts.outcomes(frame, by="quee")
+    for find in (charts.outcomes, bb.cost_of):
+        with pytest.raises(InputError, match=r"no column 'quee'; it has 'source\.queue', 'record_id', .*"):
+            find(frame, by="quee")
+    with pytest.raises(InputError, match=r"'source\.queue', .*source_columns="):
+        explorers.show_examples(frame, columns="quee")
 
 
 def test_charts_load_no_boto3() -> None:

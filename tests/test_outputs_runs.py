@@ -145,6 +145,8 @@ def test_the_kept_rows_are_written_anew_only_when_something_new_came(run: bb.Run
     path = run.output_folder(arn) / f"{run.record_files(1)[0].path.name}.out"
     write_outputs(path, [nova_line(name, "Late!") for name in IDS[:2]])
     assert is_rewritten(), "an output file is another"
+    next(kept.glob("part-*")).write_bytes(b"cut")
+    assert is_rewritten(), "a part is damaged"
     for path in kept.glob("part-*"):
         path.unlink()
     bb.collect_outputs(run)

@@ -141,6 +141,9 @@ def test_an_odd_quote_in_a_cell_is_no_open_quote(tmp_path: Path) -> None:
 def test_nothing_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no file or folder"):
         read_source(tmp_path / "absent.csv")
+    for wrong in (None, 5, [], {}):
+        with pytest.raises(InputError, match="no file or folder"):
+            read_source(wrong)
     with pytest.raises(InputError, match="chunk_rows is 0"):
         read_source(tmp_path / "absent.csv", chunk_rows=0)
     with pytest.raises(SourceError, match="holds no file"):

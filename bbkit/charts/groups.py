@@ -67,10 +67,8 @@ def grouping_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | Non
         raise InputError(f"by is {by!r}; it takes the name of one column.")
     if column := frames.find_column(frame, by):
         return column
-    # Those of the source come first: they are what one compares by.
-    names = sorted(map(str, frame.columns), key=lambda name: not name.startswith("source."))
     remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
-    raise frames.no_column([by], [name.removeprefix("source.") for name in names], remedy)
+    raise frames.no_column([by], frame.columns, remedy)
 
 
 def group_rows(

@@ -91,7 +91,9 @@ def no_column(
     absent: Iterable[object], columns: Iterable[object], remedy: str, what: str = "frame"
 ) -> InputError:
     """The error for columns that are not there: which, those there are, and what to do."""
-    known = name_some(columns, most=12) or "none"
+    # Those of the source come first: they are what one asks for by name.
+    listed = sorted(map(str, columns), key=lambda name: not name.startswith("source."))
+    known = name_some(listed, most=25) or "none"
     return InputError(f"The {what} has no column {name_some(absent)}; it has {known}. {remedy}".rstrip())
 
 

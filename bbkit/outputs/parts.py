@@ -1,5 +1,6 @@
 """Rows on disk: folders of Parquet parts that appear whole, and lines that wait for their part."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import count
@@ -49,13 +50,17 @@ def writing_parts(
         if not any(new.iterdir()):
             write(schema.empty_table().to_pandas(), least=1)
         if origin:
-            (new / _ORIGIN).write_text(f"{len(_list_parts(new))}\n{origin}", encoding="utf-8")
+            (new / _ORIGIN).write_text(_describe(new, origin), encoding="utf-8")
 
 
 def follows_from(folder: Path, origin: str) -> bool:
     """Whether the parts in a folder are all there and were written of this."""
     path = folder / _ORIGIN
-    return path.is_file() and path.read_text(encoding="utf-8") == f"{len(_list_parts(folder))}\n{origin}"
+    return path.is_file() and path.read_text(encoding="utf-8") == _describe(folder, origin)
+
+
+def _describe(folder: Path, origin: str) -> str:
+    return json.dumps([[path.stat().st_size for path in sorted(_list_parts(folder))], origin])
 
 
 def validate_parts_folder(folder: Path) -> None:

@@ -74,7 +74,7 @@ def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFra
     if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):
         raise InputError(f"chunk_rows is {chunk_rows!r}; it takes a whole number of at least 1.")
     is_remote = str(uri).startswith("s3://")
-    frames = _read_s3(str(uri), chunk_rows) if is_remote else _read_local(Path(uri), chunk_rows)
+    frames = _read_s3(str(uri), chunk_rows) if is_remote else _read_local(Path(str(uri)), chunk_rows)
     frames = _require_rows(str(uri), frames)
     if chunk_rows is not None:
         return frames
