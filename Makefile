@@ -2,12 +2,16 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 PIP := $(if $(shell command -v uv),uv pip install --quiet --python $(PYTHON),$(PYTHON) -m pip install --quiet --disable-pip-version-check)
-MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '>=3.11',python3 -m venv)
+# Sets of versions (constraints/*.txt) name numpy 1.26, which is not built for Python 3.13.
+SETS := lowest sagemaker-distribution-4
+comma := ,
+PYTHONS := >=3.11$(if $(PINS),$(comma)<3.13)
+MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '$(PYTHONS)',$(if $(PINS),$(or $(shell command -v python3.12 python3.11 | head -1),python3),python3) -m venv)
 
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults lab lint test test-all bench docs clean
+.PHONY: help demo faults lab lint test test-all test-set fast smoke bench docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,18 +33,27 @@ lint: $(VENV)/.installed-dev  ## ruff and mypy, notebooks included
 test: lint  ## lint and the tests that fit in ten minutes, on up to four cores
 	$(PYTHON) -m pytest $(PARALLEL)
 
-test-all: lint  ## everything: the long kill, load and hostile-file tests too
-	$(PYTHON) -m pytest $(PARALLEL) -m "not long"
+test-all: test  ## everything: the long kill, load and hostile-file tests too, the fast ones under every set of versions
 	$(PYTHON) -m pytest -m long
+	@set -e; for set in $(SETS); do $(MAKE) test-set SET=$$set; done
+
+test-set:  ## the fast tests under a set of versions: SET=lowest, SET=sagemaker-distribution-4
+	@$(MAKE) --no-print-directory fast VENV=.venv-$(SET) PINS=constraints/$(SET).txt
+
+fast: $(VENV)/.installed-dev
+	$(PYTHON) -m pytest $(PARALLEL)
+
+smoke: $(VENV)/.installed-core
+	$(PYTHON) tests/smoke.py
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, each against what a user would write otherwise
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
 
 docs: $(VENV)/.installed-dev  ## write what the pages in docs/ show of the package anew
-	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py
+	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py tests/test_docs.py
 
 clean:  ## remove .venv, caches and what the demo made; runs of your own stay
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf runs/demo runs/demo-faults runs/demo-standin runs/demo-faults-standin
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -53,7 +66,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	@$(PIP) -e '.[all]'
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+$(VENV)/.installed-dev: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@echo "Installing bbkit and its development tools into $(VENV)"
-	@$(PIP) -e '.[dev]'
+	@$(PIP) $(PINS:%=-c %) -e '.[dev]'
 	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-core: pyproject.toml $(PINS) | $(VENV)/bin/python
+	@$(PIP) $(PINS:%=-c %) -e .
+	@touch $@

@@ -1,5 +1,6 @@
 """Documentation is a test subject: what exists is named, and what is named exists."""
 
+import os
 import re
 import tomllib
 from importlib.metadata import version
@@ -67,3 +68,15 @@ def test_versions_have_one_source() -> None:
     assert {"jupyterlab", "boto3", "pandas", "ipywidgets", "plotly", "papermill"} <= named
     bounded = [item for item in everything if not item.startswith("bbkit[")]
     assert all("<" in item or "==" in item for item in bounded), "an upper bound is missing"
+
+
+def test_the_lowest_versions_are_pinned_as_they_are() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    items = [*project["dependencies"], *(item for name in extras if name != "dev" for item in extras[name])]
+    found = {re.match(r"([\w-]+)(?:\[.+\])?[>=]=([\d.]+)", item) for item in items}
+    pins = "".join(sorted(f"{match[1]}=={match[2]}\n" for match in found if match))
+    path = ROOT / "constraints" / "lowest.txt"
+    if os.environ.get("BBKIT_WRITE_DOCS"):
+        path.write_text(pins)
+    assert path.read_text() == pins, "make docs writes it anew"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from output_files import error_line, nova_line, write_outputs
+from output_files import error_line, nova_line, read_parquet, write_outputs
 
 import bbkit as bb
 from bbkit.core.errors import InputError
@@ -50,7 +50,7 @@ def test_negative_numbers_are_no_formulas_but_hostile_headers_are(tmp_path: Path
 def test_parquet_and_jsonl_hold_the_same_rows(outputs: pd.DataFrame, tmp_path: Path):
     some = outputs[outputs["text"] != "+1"]
     pd.testing.assert_frame_equal(
-        pd.read_parquet(export_records(some, tmp_path / "x.parquet")),
+        read_parquet(export_records(some, tmp_path / "x.parquet")),
         some.reset_index(drop=True),
         check_flags=False,
     )

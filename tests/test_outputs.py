@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from output_files import error_line, nova_line, write_manifest, write_outputs
+from output_files import error_line, nova_line, read_parquet, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit import outputs as room
@@ -365,7 +365,7 @@ def test_into_writes_parts_that_equal_the_frame(tmp_path: Path):
     assert told.sentence.startswith(
         "500 sent = 497 succeeded + 3 missing; 1 unreadable line, 1 duplicate line, 1 une"
     )
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), frame, check_flags=False)
+    pd.testing.assert_frame_equal(read_parquet(tmp_path / "parts"), frame, check_flags=False)
     assert told.dataset.count_rows() == 500
     assert told.dataset.to_table(columns=["record_id"])["record_id"].to_pylist() == ids
     pd.testing.assert_frame_equal(
@@ -392,7 +392,7 @@ def test_into_many_small_parts_keeps_the_order_even_when_hashes_collide(
     monkeypatch.setattr(sent_ids, "hash_ids", collide)
     told = bb.collect_outputs(path, sent=[*ids, "00003"], into=tmp_path / "parts")
     assert len(list((tmp_path / "parts").iterdir())) == 15
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), whole, check_flags=False)
+    pd.testing.assert_frame_equal(read_parquet(tmp_path / "parts"), whole, check_flags=False)
     assert told.numbers["unexpected"] == bb.accounting(whole).numbers["unexpected"] == 2
     assert "1 record was sent under an id that was sent before" in told.sentence
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 from hypothesis import given, settings, strategies as st
-from output_files import error_line, nova_line, write_outputs
+from output_files import error_line, nova_line, read_parquet, write_outputs
 
 import bbkit as bb
 
@@ -78,7 +78,7 @@ def test_rows_are_the_records_sent_and_every_stray_line_is_listed(batch: dict[st
         frame = bb.collect_outputs(folder / "out", sent=list(fate))
         told = bb.accounting(frame)
         into = bb.collect_outputs(folder / "out", sent=list(fate), into=folder / "parts")
-        parts = pd.read_parquet(folder / "parts")
+        parts = read_parquet(folder / "parts")
     assert frame["record_id"].tolist() == list(fate)
     assert frame["outcome"].tolist() == [OUTCOMES.get(what, "succeeded") for what in fate.values()]
     numbers = told.numbers

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from output_files import error_line, nova_line, write_manifest, write_outputs
+from output_files import error_line, nova_line, read_parquet, write_manifest, write_outputs
 
 import bbkit as bb
 from bbkit import aws
@@ -76,7 +76,7 @@ def test_source_columns_come_from_the_run_in_order(run: bb.Run, tmp_path: Path):
     assert outputs["source.wait"].tolist() == [1, 2, 3, 4]
     assert outputs["source.queue"].isna().tolist() == [False, False, False, True]
     bb.collect_outputs(run.folder, source_columns=names, into=tmp_path / "parts")
-    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "parts"), outputs, check_flags=False)
+    pd.testing.assert_frame_equal(read_parquet(tmp_path / "parts"), outputs, check_flags=False)
     with pytest.raises(InputError, match=r"'team'.*'queue', 'wait'"):
         bb.collect_outputs(run, source_columns=["team"])
     with pytest.raises(InputError, match="source_columns"):
@@ -108,7 +108,7 @@ def test_the_best_attempt_is_shown_and_all_are_kept(run: bb.Run, tmp_path: Path)
     assert every["record_id"].tolist() == ["00001", "00002", "00002", "00003", "00003", "00004", "00004"]
     assert every["attempt"].tolist() == [1, 1, 2, 1, 2, 1, 2]
     assert bb.accounting(every).sentence == told.sentence
-    kept = pd.read_parquet(run.folder / "outputs.parquet")
+    kept = read_parquet(run.folder / "outputs.parquet")
     assert list(kept.columns) == [*OUTPUT_COLUMNS, "is_best"]
     pd.testing.assert_frame_equal(kept.drop(columns="is_best"), every, check_flags=False)
     pd.testing.assert_frame_equal(
@@ -116,7 +116,7 @@ def test_the_best_attempt_is_shown_and_all_are_kept(run: bb.Run, tmp_path: Path)
     )
     for attempts, whole in (("best", best), ("all", every)):
         bb.collect_outputs(run, attempts=attempts, into=tmp_path / attempts)
-        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / attempts), whole, check_flags=False)
+        pd.testing.assert_frame_equal(read_parquet(tmp_path / attempts), whole, check_flags=False)
 
 
 def test_the_kept_rows_are_written_anew_only_when_something_new_came(run: bb.Run):
