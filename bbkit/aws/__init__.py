@@ -2,8 +2,8 @@
 
 Endpoint, region, profile and retries are boto3's own configuration
 (https://docs.aws.amazon.com/boto3/latest/guide/configuration.html). AWS's camelCase stays at this border, and
-every error of botocore leaves it as one of ours (`translated`). boto3 is loaded by the first call, not by an
-import: charts and local files do without it.
+every error of botocore leaves it as one of ours. boto3 is loaded by the first call, not by an import: charts
+and local files do without it.
 """
 
 from bbkit.aws._calls import (
@@ -20,13 +20,14 @@ from bbkit.aws._calls import (
 )
 from bbkit.aws._clients import (
     Endpoint as Endpoint,
+    call as call,
     client as client,
     find_endpoint as find_endpoint,
     find_region as find_region,
     find_signer as find_signer,
+    iter_pages as iter_pages,
     read_refusal as read_refusal,
     retry_options as retry_options,
-    translated as translated,
 )
 from bbkit.aws._objects import (
     S3Object as S3Object,

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bbkit.aws._clients import client, iter_pages, translated
+from bbkit.aws._clients import call, client, iter_pages, translated
 from bbkit.core.files import read_data
 
 
@@ -14,16 +14,14 @@ def create_job(**request: Any) -> str:
     """Call CreateModelInvocationJob
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
     """
-    with translated():
-        return str(client("bedrock").create_model_invocation_job(**request)["jobArn"])
+    return str(call("bedrock", "create_model_invocation_job", **request)["jobArn"])
 
 
 def get_job(job_arn: str) -> dict[str, Any]:
     """Call GetModelInvocationJob
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html).
     """
-    with translated():
-        return dict(client("bedrock").get_model_invocation_job(jobIdentifier=job_arn))
+    return dict(call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
 
 
 def list_jobs(*, name_contains: str = "", status: str = "") -> Iterator[dict[str, Any]]:
@@ -36,8 +34,7 @@ def list_jobs(*, name_contains: str = "", status: str = "") -> Iterator[dict[str
 
 def stop_job(job_arn: str) -> None:
     """Call StopModelInvocationJob."""
-    with translated():
-        client("bedrock").stop_model_invocation_job(jobIdentifier=job_arn)
+    call("bedrock", "stop_model_invocation_job", jobIdentifier=job_arn)
 
 
 def iter_quotas(service_code: str = "bedrock") -> Iterator[dict[str, Any]]:

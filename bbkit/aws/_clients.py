@@ -138,6 +138,12 @@ def retry_options() -> dict[str, Any]:
     return {"retries": (("mode", "standard"), ("total_max_attempts", 6))}
 
 
+def call(service: str, operation: str, **request: Any) -> Any:
+    """The answer to one call, whose errors are ours."""
+    with translated():
+        return getattr(client(service), operation)(**request)
+
+
 def iter_pages(
     service: str, operation: str, *, region: str | None = None, **request: Any
 ) -> Iterator[dict[str, Any]]:

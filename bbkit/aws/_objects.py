@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from bbkit.aws._clients import client, iter_pages, translated
+from bbkit.aws._clients import call, client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import file_sha256, replacing, write_text
 
@@ -41,9 +41,8 @@ def list_objects(uri: str) -> Iterator[S3Object]:
 def open_object(uri: str) -> BinaryIO:
     """Open an object for reading in chunks, without downloading it first."""
     bucket, key = split_s3_uri(uri)
-    with translated():
-        body: BinaryIO = client("s3").get_object(Bucket=bucket, Key=key)["Body"]
-        return body
+    body: BinaryIO = call("s3", "get_object", Bucket=bucket, Key=key)["Body"]
+    return body
 
 
 def read_object(uri: str) -> bytes:
@@ -55,8 +54,7 @@ def read_object(uri: str) -> bytes:
 def _head(uri: str) -> dict[str, Any] | None:
     bucket, key = split_s3_uri(uri)
     try:
-        with translated():
-            return dict(client("s3").head_object(Bucket=bucket, Key=key))
+        return dict(call("s3", "head_object", Bucket=bucket, Key=key))
     except AwsError as error:
         if error.code in ("404", "NoSuchKey", "NotFound"):
             return None
@@ -93,8 +91,7 @@ def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None]
     """Download an object beside its final name, then rename; what is already complete is left alone."""
     path = Path(path)
     bucket, key = split_s3_uri(uri)
-    with translated():
-        present = client("s3").head_object(Bucket=bucket, Key=key)
+    present = call("s3", "head_object", Bucket=bucket, Key=key)
     etag = present["ETag"].strip('"')
     note = path.with_name(f".{path.name}.etag")
     if _is_complete(path, note, present["ContentLength"], etag):
@@ -143,10 +140,7 @@ def delete_objects(uris: Iterable[str]) -> int:
     for bucket, names in keys.items():
         for start in range(0, len(names), 1000):
             objects = [{"Key": name} for name in names[start : start + 1000]]
-            with translated():
-                answer = client("s3").delete_objects(
-                    Bucket=bucket, Delete={"Objects": objects, "Quiet": True}
-                )
+            answer = call("s3", "delete_objects", Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
             if errors := answer.get("Errors"):
                 first = errors[0]
                 raise AwsError(

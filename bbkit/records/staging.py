@@ -41,19 +41,9 @@ class Staged:
 
 def stage(lines: Iterable[bytes], path: Path) -> Staged:
     """Write lines, each with its newline, into one file, to be split by `split_staged`."""
-    sizes: list[int] = []
-    block: list[bytes] = []
-    buffered = 0
-    with path.open("wb", buffering=0) as file:
-        for line in lines:
-            block.append(line)
-            sizes.append(len(line))
-            buffered += len(line)
-            if buffered >= _BLOCK:
-                _write(file, b"".join(block))
-                block, buffered = [], 0
-        _write(file, b"".join(block))
-    return Staged(path, np.array(sizes, dtype=np.int64))
+    with path.open("wb", buffering=_BLOCK) as file:
+        sizes = np.fromiter(map(file.write, lines), dtype=np.int64)
+    return Staged(path, sizes)
 
 
 def split_staged(staged: Staged, folder: Path, quotas: Quotas, *, attempt: int = 1) -> list[InputFile]:
@@ -70,12 +60,6 @@ def split_staged(staged: Staged, folder: Path, quotas: Quotas, *, attempt: int =
         InputFile(path, attempt, number, len(positions), path.stat().st_size, checksum, job)
         for number, ((path, job, positions), checksum) in enumerate(zip(named, checksums, strict=True), 1)
     ]
-
-
-def _write(file: BinaryIO, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
 
 
 def _name_files(

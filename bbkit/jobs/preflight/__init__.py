@@ -100,8 +100,7 @@ def _check_key(arns: Arns) -> Iterator[Finding]:
     if not key or arns.run.endpoint.is_standin:
         return
     try:
-        with aws.translated():
-            about = aws.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+        about = aws.call("kms", "describe_key", KeyId=key)["KeyMetadata"]
     except AwsError as error:
         if error.code in ("NotFoundException", "NotFound"):
             yield Finding(

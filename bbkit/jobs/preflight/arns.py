@@ -56,10 +56,9 @@ class Arns:
     def routed(self) -> list[str] | AwsError | CredentialsError:
         """The models an inference profile routes to, or why they are not known."""
         try:
-            with aws.translated():
-                profile = aws.client("bedrock").get_inference_profile(
-                    inferenceProfileIdentifier=self.run.model_id
-                )
+            profile = aws.call(
+                "bedrock", "get_inference_profile", inferenceProfileIdentifier=self.run.model_id
+            )
         except (AwsError, CredentialsError) as error:
             return error
         return sorted(model["modelArn"] for model in profile["models"])
@@ -95,14 +94,13 @@ class Arns:
 def caller_arns() -> list[str]:
     """Name whoever calls now, as IAM's policies do."""
     try:
-        with aws.translated():
-            arn = aws.client("sts").get_caller_identity()["Arn"]
+        arn = aws.call("sts", "get_caller_identity")["Arn"]
     except (AwsError, CredentialsError):
         return []
-    partition, account, name = (arn.split(":", 5)[part] for part in (1, 4, 5))
-    kind, _, rest = name.partition("/")
+    _, partition, _, _, account, name = arn.split(":", 5)
+    kind, _, path = name.partition("/")
     base = f"arn:{partition}:iam::{account}"
     if kind == "user":
         return [f"{base}:{name}"]
-    role = rest.split("/")[0]
+    role = path.split("/")[0]
     return [f"{base}:role/{role}", f"{base}:role/*/{role}"] if kind == "assumed-role" else []

@@ -26,8 +26,7 @@ def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Find
     owner = run.job_options.get("bucket_owner")
     expected = {"ExpectedBucketOwner": owner} if owner else {}
     try:
-        with aws.translated():
-            answer = aws.client("s3").head_bucket(Bucket=bucket, **expected)
+        answer = aws.call("s3", "head_bucket", Bucket=bucket, **expected)
     except AwsError as error:
         yield _bucket_error(bucket, run, error)
         return
@@ -70,9 +69,8 @@ def _try_writing(bucket: str, keys: Sequence[str], expected: Mapping[str, str]) 
     written = 0
     for key in keys:
         try:
-            with aws.translated():
-                aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"", **expected)
-                aws.client("s3").delete_object(Bucket=bucket, Key=key, **expected)
+            aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=b"", **expected)
+            aws.call("s3", "delete_object", Bucket=bucket, Key=key, **expected)
             written += 1
         except AwsError as error:
             yield Finding("error", "bucket", f"s3://{bucket}/{key} cannot be written and deleted. {error}")
@@ -96,8 +94,7 @@ def _check_media(arns: Arns, bucket: str) -> Iterator[Finding]:
 
 def _check_encryption(bucket: str, expected: Mapping[str, str]) -> Iterator[Finding]:
     try:
-        with aws.translated():
-            answer = aws.client("s3").get_bucket_encryption(Bucket=bucket, **expected)
+        answer = aws.call("s3", "get_bucket_encryption", Bucket=bucket, **expected)
     except AwsError as error:
         if error.code != "ServerSideEncryptionConfigurationNotFoundError":
             yield not_seen("key", f"The default encryption of bucket {bucket}", error)

@@ -40,8 +40,7 @@ def check_identity(arns: Arns) -> Iterator[Finding]:
 def _check_role(run: Run) -> Iterator[Finding]:
     name = run.role_arn.rpartition("/")[2]
     try:
-        with aws.translated():
-            role = aws.client("iam").get_role(RoleName=name)["Role"]
+        role = aws.call("iam", "get_role", RoleName=name)["Role"]
     except AwsError as error:
         if error.code == "NoSuchEntity":
             yield Finding(
@@ -91,11 +90,10 @@ def _check_permissions(arns: Arns) -> Iterator[Finding]:
 def _check_caller(arns: Arns) -> Iterator[Finding]:
     run = arns.run
     try:
-        with aws.translated():
-            arn = aws.client("sts").get_caller_identity()["Arn"]
-            kind, _, rest = arn.split(":", 5)[5].partition("/")
-            if kind == "assumed-role":
-                arn = aws.client("iam").get_role(RoleName=rest.split("/")[0])["Role"]["Arn"]
+        arn = aws.call("sts", "get_caller_identity")["Arn"]
+        kind, _, path = arn.split(":", 5)[5].partition("/")
+        if kind == "assumed-role":
+            arn = aws.call("iam", "get_role", RoleName=path.split("/")[0])["Role"]["Arn"]
     except AwsError as error:
         yield not_seen("caller", "What you may do", error)
         return
@@ -114,17 +112,14 @@ def _simulate(
         for key, value in context.items()
     ]
     for actions, resources in asked:
-        request = {"PolicySourceArn": arn, "ActionNames": actions, "ResourceArns": resources}
+        request: dict[str, Any] = {"PolicySourceArn": arn, "ActionNames": actions, "ResourceArns": resources}
+        pages = aws.iter_pages("iam", "simulate_principal_policy", **request, ContextEntries=entries)
         try:
-            with aws.translated():
-                pages = aws.client("iam").get_paginator("simulate_principal_policy")
-                answers = list(pages.paginate(**request, ContextEntries=entries))
+            results = [item for page in pages for item in page["EvaluationResults"]]
         except AwsError as error:
             yield not_seen(rule, f"Whether {who} may {', '.join(actions)}", error)
-            continue
-        yield from judge_simulation(
-            rule, who, [item for page in answers for item in page["EvaluationResults"]]
-        )
+        else:
+            yield from judge_simulation(rule, who, results)
 
 
 def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> Iterator[Finding]:
@@ -133,12 +128,10 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
     It sees neither bucket policies nor key policies, and service control policies only in part
     (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html).
     """
-    allowed, judged = [], 0
-    for action, resource, decision, missing in _iter_decisions(results):
-        judged += 1
-        if decision == "allowed":
-            allowed.append(action)
-        elif decision == "implicitDeny" and missing:
+    decisions = list(_iter_decisions(results))
+    denied = [each for each in decisions if each[2] != "allowed"]
+    for action, resource, decision, missing in denied:
+        if decision == "implicitDeny" and missing:
             yield Finding(
                 "unknown", rule, f"Whether {who} may {action} on {resource} depends on {', '.join(missing)}.",
             )  # fmt: skip
@@ -146,13 +139,12 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
             # Not known by name: what is allowed by its name is not allowed by the pattern.
             yield Finding("unknown", rule, f"Which of {resource} {who} may {action} is not known.", POLICIES)
         else:
-            how = "is denied" if decision == "explicitDeny" else "lacks"
-            subject = {"you": "You are denied" if how == "is denied" else "You lack"}.get(
-                who, f"{who.capitalize()} {how}"
-            )
-            yield Finding("error", rule, f"{subject} {action} on {resource}.", f"Allow it; {POLICIES}")
-    if allowed and len(allowed) == judged:
-        names = ", ".join(dict.fromkeys(allowed))
+            is_denied, lacks = ("are denied", "lack") if who == "you" else ("is denied", "lacks")
+            how = is_denied if decision == "explicitDeny" else lacks
+            finding = f"{who.capitalize()} {how} {action} on {resource}."
+            yield Finding("error", rule, finding, f"Allow it; {POLICIES}")
+    if decisions and not denied:
+        names = ", ".join(dict.fromkeys(action for action, *_ in decisions))
         yield Finding("info", rule, f"{who.capitalize()} may {names}, as far as IAM's simulator sees.")
 
 
@@ -207,11 +199,8 @@ def _names_bedrock(statement: Mapping[str, Any]) -> bool | None:
     """Tell whether a statement is about Bedrock assuming the role; None where it names what it is not for."""
     principal = statement.get("Principal", {})
     # Anyone is written in two ways.
-    named = (
-        ["*"]
-        if principal == "*"
-        else [item for kind in ("Service", "AWS") for item in _listed(principal.get(kind))]
-    )
+    principals = {"AWS": "*"} if principal == "*" else principal
+    named = [*_listed(principals.get("Service")), *_listed(principals.get("AWS"))]
     actions = [str(action).lower() for action in _listed(statement.get("Action"))]
     whom = "NotPrincipal" in statement or bool({"*", SERVICE} & set(named))
     what = "NotAction" in statement or any(fnmatch.fnmatchcase("sts:assumerole", item) for item in actions)
@@ -223,14 +212,12 @@ def _judge_conditions(conditions: Mapping[str, Any], request: Mapping[str, str])
     unknown = ""
     for operator, tests in conditions.items():
         for key, accepted in tests.items():
-            value = request.get(key.lower())
-            met = (
-                None if value is None else _is_met(operator, value, [str(item) for item in _listed(accepted)])
-            )
+            value, values = request.get(key.lower()), [str(item) for item in _listed(accepted)]
+            met = None if value is None else _is_met(operator, value, values)
             if met is None:
                 unknown = unknown or f"its condition {operator} on {key} cannot be judged from here"
             elif not met:
-                return "failed", f"{key} must be {', '.join(map(str, _listed(accepted)))}, and is {value}"
+                return "failed", f"{key} must be {', '.join(values)}, and is {value}"
     return ("unknown", unknown) if unknown else ("met", "")
 
 
@@ -239,19 +226,18 @@ def _is_met(operator: str, value: str, accepted: Sequence[str]) -> bool | None:
     name = (
         operator.lower().removeprefix("forallvalues:").removeprefix("foranyvalue:").removesuffix("ifexists")
     )
-    negated = name.replace("not", "", 1) if "not" in name else ""
-    match negated or name:
+    match name.replace("not", "", 1):
         case "stringequals":
-            found = value in accepted
+            matches = value in accepted
         case "stringequalsignorecase":
-            found = value.lower() in [item.lower() for item in accepted]
+            matches = value.lower() in [item.lower() for item in accepted]
         case "stringlike":
-            found = any(_matches(value, item) for item in accepted)
+            matches = any(_matches(value, item) for item in accepted)
         case "arnequals" | "arnlike":
-            found = any(_matches_arn(value, item) for item in accepted)
+            matches = any(_matches_arn(value, item) for item in accepted)
         case _:
             return None
-    return found != bool(negated)
+    return matches != ("not" in name)
 
 
 def _matches(value: str, pattern: str) -> bool:
