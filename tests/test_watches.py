@@ -64,7 +64,7 @@ def test_a_listener_is_told_after_every_look_until_it_leaves(standin: Standin, t
     watch.add_listener(listen("all"))
     watch.add_listener(listen("broken", fail=True))
     watch.add_listener(listen("gone"))()
-    watch._start()
+    watch._thread.start()
     assert watch.wait(30)
     assert heard["all"] >= 1
     assert heard["broken"] == 1

@@ -9,7 +9,8 @@ import pandas as pd
 
 from bbkit.core.errors import InputError
 from bbkit.core.panels import render
-from bbkit.jobs.watches import JobWatch, console_url, is_ended
+from bbkit.jobs.watches import JobWatch, console_url
+from bbkit.run.journal import TERMINAL
 
 
 class JobProgress:
@@ -85,7 +86,7 @@ def _describe_next(watch: JobWatch) -> str:
 
 def _describe_job(row: dict[Hashable, Any], now: pd.Timestamp) -> dict[str, Any]:
     """Write each cell of a job's line; empty where there is nothing to say."""
-    ended, runs = is_ended(row["status"]), row["status"] == "InProgress"
+    ended, runs = row["status"] in TERMINAL, row["status"] == "InProgress"
     rate, expiry, processed = row["records_per_minute"], row["expires_at"], row["processed"]
     ends = "not known yet" if runs else ""
     if row["ends_after"] and row["ends_before"]:

@@ -127,15 +127,9 @@ def _plan(snapshot: RunSnapshot, again: Sequence[str]) -> pd.DataFrame:
     rows = []
     for state in _list_due(snapshot, again):
         files = snapshot.jobs[state.job]
-        rows.append({
-            "job": state.job,
-            "job_name": name_job(snapshot.run, state),
-            "attempt": state.attempt,
-            "submission": state.submission,
-            "files": len(files),
-            "records": sum(file.records for file in files),
-            "bytes": sum(file.bytes for file in files),
-        })  # fmt: skip
+        sizes = {name: sum(getattr(file, name) for file in files) for name in ("records", "bytes")}
+        job_name = name_job(snapshot.run, state)
+        rows.append({**vars(state), "job_name": job_name, "files": len(files), **sizes})
     return as_frame(rows, PLAN_COLUMNS)
 
 
@@ -211,17 +205,16 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     snapshot = RunSnapshot.read(as_run(run))
     snapshot.access.ensure()
     if delete:
-        _secure_outputs(snapshot)
+        _secure_outputs(refresh_jobs(snapshot))
     objects = [*aws.list_objects(snapshot.run.s3_prefix), *list_media_inputs(snapshot)]
     if delete:
         aws.delete_objects(item.uri for item in objects)
-    return as_frame(
-        ({"uri": item.uri, "bytes": item.size} for item in objects), {"uri": TEXT, "bytes": COUNT}
-    )
+    rows = ({"uri": item.uri, "bytes": item.size} for item in objects)
+    return as_frame(rows, {"uri": TEXT, "bytes": COUNT})
 
 
 def _secure_outputs(snapshot: RunSnapshot) -> None:
-    snapshot, run = refresh_jobs(snapshot), snapshot.run
+    run = snapshot.run
     if snapshot.open:
         raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them, or stop them, then clean.")
     for state in snapshot.states:

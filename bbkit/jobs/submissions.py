@@ -82,7 +82,7 @@ def submit_queue(
         if code in TRANSIENT or code in _UNANSWERED:
             break
     for state in snapshot.states:
-        if state.to_stop:
+        if state.unwanted and not state.ended:
             stop_job(snapshot, state)
     return snapshot, last_error
 
@@ -110,9 +110,11 @@ def _submit(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -
     try:
         job_arn = _create(snapshot, state, progress)
     except (AwsError, RunError) as error:
-        job_arn = find_job(state.job_name) if getattr(error, "code", "") == "ConflictException" else ""
+        code = getattr(error, "code", "RecordsDiffer")
+        job_arn = find_job(state.job_name) if code == "ConflictException" else ""
         if not job_arn:
-            _journal_refusal(snapshot, state, error)
+            if code not in _UNANSWERED and (code, str(error)) != (state.refused_code, state.refused):
+                snapshot.run.journal.append(state.event("refused", code=code, message=str(error)))
             raise
     if job_arn:
         snapshot.run.journal.append(state.event("submitted", job_arn=job_arn, found_by="create"))
@@ -153,13 +155,6 @@ def _is_queued(snapshot: RunSnapshot, state: JobState) -> bool:
     return any(each.queued for each in now if each.key == state.key)
 
 
-def _journal_refusal(snapshot: RunSnapshot, state: JobState, error: AwsError | RunError) -> None:
-    code = getattr(error, "code", "RecordsDiffer")
-    if code in _UNANSWERED or (code == state.refused_code and str(error) == state.refused):
-        return
-    snapshot.run.journal.append(state.event("refused", code=code, message=str(error)))
-
-
 def input_uri(run: Run, files: Sequence[InputFile], file: InputFile) -> str:
     """Name the object an input file is uploaded to."""
     if media := media_folder(files):
@@ -184,8 +179,8 @@ def clear_media_folder(snapshot: RunSnapshot, files: Sequence[InputFile], media:
     them all.
     """
     mine = {input_uri(snapshot.run, files, file) for file in files}
-    others = [item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl")]
-    others = [uri for uri in others if uri not in mine]
+    inputs = (item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl"))
+    others = [uri for uri in inputs if uri not in mine]
     own = f"{media}{snapshot.run.label}-"
     if foreign := [uri for uri in others if not uri.startswith(own)]:
         raise AwsError(

@@ -4,11 +4,9 @@ import math
 import os
 import re
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -19,7 +17,7 @@ from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL
-from bbkit.run.remote_jobs import refresh_jobs
+from bbkit.run.remote_jobs import refresh_jobs, write_line
 
 _SECONDS_OF_A_LINE = 60
 _PASSING = re.compile(
@@ -59,10 +57,6 @@ class Poll:
     last_error: str
     seconds: float
 
-    @property
-    def ended(self) -> bool:
-        return not self.snapshot.open
-
 
 def poll_jobs(
     snapshot: RunSnapshot, backoff: Backoff, is_waited_on: Callable[[Exception], bool]
@@ -87,7 +81,7 @@ def poll_jobs(
         changed = [name for name, status in now.items() if before.get(name) != status]
         last_error = last_error or next(errors, "")
         yield Poll(snapshot, jobs, changed, answered, last_error, backoff.step(changed=bool(changed)))
-        before, snapshot = now, snapshot.read_again()
+        before, snapshot = now, RunSnapshot.read(snapshot.run, snapshot.access)
 
 
 def _statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
@@ -153,14 +147,16 @@ def wait_for_jobs(
     polls = 0
 
     def is_waited_on(error: Exception) -> bool:
+        if isinstance(error, AwsError):
+            return _PASSING.match(error.code) is not None
         # Credentials that are missing at once are told at once; those that run out at night are waited for.
-        return (isinstance(error, CredentialsError) and polls > 0) or _is_passing(error)
+        return isinstance(error, CredentialsError) and polls > 0
 
     lines = _Lines()
     for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
         polls += 1
         lines.write(poll)
-        if poll.ended:
+        if not poll.snapshot.open:
             _finish(poll, on_end)
             return poll.jobs
         seconds = min(poll.seconds, deadline - time.monotonic())
@@ -168,10 +164,6 @@ def wait_for_jobs(
             return poll.jobs
         time.sleep(seconds)
     raise AssertionError("unreachable")
-
-
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, AwsError) and _PASSING.match(error.code) is not None
 
 
 class _Lines:
@@ -182,37 +174,33 @@ class _Lines:
 
     def write(self, poll: Poll) -> None:
         for row in poll.jobs[poll.jobs["job_name"].isin(poll.changed)].to_dict("records"):
-            _write_line(describe_job(row))
+            write_line(describe_job(row))
         due = time.monotonic() - self._written_at >= _SECONDS_OF_A_LINE
         if poll.last_error and (poll.last_error != self._last_error or due):
-            _write_line(poll.last_error)
+            write_line(poll.last_error)
         elif due and not poll.changed:
-            _write_line(summarize_jobs(poll.jobs))
+            write_line(summarize_jobs(poll.jobs))
         if poll.changed or due or poll.last_error != self._last_error:
             self._written_at, self._last_error = time.monotonic(), poll.last_error
 
 
-def _write_line(text: str) -> None:
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
-
-
 def describe_job(row: dict[Any, Any]) -> str:
     """Describe a job in one line."""
-    parts = [row["job_name"], "queued" if pd.isna(row["status"]) else row["status"]]
-    if not pd.isna(row["processed"]) and row["processed"]:
-        of = "" if pd.isna(row["records"]) else f" of {row['records']:,}"
-        parts.append(f"{row['processed']:,}{of} records")
-        if not pd.isna(row["errored"]) and row["errored"]:
-            parts.append(f"{row['errored']:,} errored")
-    if not pd.isna(row["message"]) and row["message"]:
-        parts.append(row["message"])
+    known = {name: value for name, value in row.items() if not pd.isna(value) and value}
+    parts = [row["job_name"], known.get("status", "queued")]
+    if "processed" in known:
+        of = f" of {known['records']:,}" if "records" in known else ""
+        parts.append(f"{known['processed']:,}{of} records")
+        if "errored" in known:
+            parts.append(f"{known['errored']:,} errored")
+    if "message" in known:
+        parts.append(known["message"])
     return "  ".join(parts)
 
 
 def summarize_jobs(jobs: pd.DataFrame) -> str:
     """Describe the jobs of a run in one sentence."""
-    ended = int(jobs["status"].isin(list(TERMINAL)).sum())
-    queued = int(jobs["job_arn"].isna().sum())
+    ended, queued = jobs["status"].isin(TERMINAL).sum(), jobs["job_arn"].isna().sum()
     text = f"{ended} of {count_noun(len(jobs), 'job')} ended" + (f", {queued} queued" if queued else "")
     processed, records = jobs["processed"].sum(), jobs["records"].sum()
     return text + (f"; {processed:,} of {records:,} records processed" if records else "")
@@ -221,7 +209,7 @@ def summarize_jobs(jobs: pd.DataFrame) -> str:
 def _finish(poll: Poll, on_end: Callable[[pd.DataFrame], object] | str | None) -> None:
     if unsent := poll.snapshot.describe_unsent():
         for sentence in unsent:
-            _write_line(sentence)
+            write_line(sentence)
     elif callable(on_end):
         on_end(poll.jobs)
     elif on_end:

@@ -14,7 +14,6 @@ from bbkit.core.errors import RunError
 from bbkit.core.frames import COUNT, NUMBER, TEXT, TIME, as_frame
 from bbkit.jobs.waiting import Backoff, Poll, poll_jobs, read_submitted, summarize_jobs
 from bbkit.run import Run, RunSnapshot
-from bbkit.run.journal import TERMINAL
 
 PROGRESS_COLUMNS = {
     "job_name": TEXT,
@@ -124,8 +123,10 @@ class JobWatch:
     def stop(self) -> None:
         """Stop looking; the jobs go on, and `watch_jobs` takes up again where this left off."""
         self._stopping.set()
+        with _LIVE_LOCK:
+            if _LIVE.get(str(self.run.folder)) is self:
+                del _LIVE[str(self.run.folder)]
         self._over.set()
-        _forget_watch(self)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until every job has ended, the watch was stopped, or the time is over.
@@ -144,9 +145,6 @@ class JobWatch:
             self._over.wait(timeout)
         return self.done
 
-    def _start(self) -> None:
-        self._thread.start()
-
     def _remove_listener(self, listener: "Callable[[JobWatch], object]") -> None:
         with contextlib.suppress(ValueError):
             self._listeners.remove(listener)
@@ -164,9 +162,7 @@ class JobWatch:
             self._stopping.set()
             self._notify()
         finally:
-            _forget_watch(self)
-            self._stopping.set()
-            self._over.set()
+            self.stop()
 
     def _take(self, poll: Poll) -> None:
         now = datetime.now(UTC)
@@ -175,8 +171,8 @@ class JobWatch:
             self.seen_at = now
             for row in poll.jobs.to_dict("records"):
                 self._sample(row, now)
-        self.done = poll.ended
-        self.next_at = None if poll.ended else now + timedelta(seconds=poll.seconds)
+        self.done = not poll.snapshot.open
+        self.next_at = None if self.done else now + timedelta(seconds=poll.seconds)
 
     def _sample(self, row: dict[Any, Any], now: datetime) -> None:
         if pd.isna(row["status"]) or row["status"] != "InProgress" or pd.isna(row["processed"]):
@@ -217,15 +213,12 @@ def estimate_end(samples: list[_Sample], job: dict[str, Any]) -> dict[str, Any]:
     if not moves or seconds <= 0:
         return {}
     remaining, at = max(job["records"] - samples[-1][1], 0), samples[-1][0]
-    estimate = {
+    expiry = job.get("expires_at") or datetime.max.replace(tzinfo=UTC)
+    return {
         "records_per_minute": (samples[-1][1] - samples[0][1]) / seconds * 60,
-        "ends_after": at + timedelta(seconds=remaining / max(moves)),
-        "ends_before": at + timedelta(seconds=remaining / min(moves)),
+        "ends_after": min(at + timedelta(seconds=remaining / max(moves)), expiry),
+        "ends_before": min(at + timedelta(seconds=remaining / min(moves)), expiry),
     }
-    if expiry := job.get("expires_at"):
-        estimate["ends_before"] = min(estimate["ends_before"], expiry)
-        estimate["ends_after"] = min(estimate["ends_after"], expiry)
-    return estimate
 
 
 def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
@@ -258,14 +251,8 @@ def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
         watch = _LIVE.get(str(run.folder))
         if watch is None or not watch.alive:
             watch = _LIVE[str(run.folder)] = JobWatch(run, every, snapshot)
-            watch._start()
+            watch._thread.start()
     return watch
-
-
-def _forget_watch(watch: JobWatch) -> None:
-    with _LIVE_LOCK:
-        if _LIVE.get(str(watch.run.folder)) is watch:
-            del _LIVE[str(watch.run.folder)]
 
 
 def console_url(run: Run) -> str:
@@ -276,8 +263,3 @@ def console_url(run: Run) -> str:
     domains = {"cn": "amazonaws.cn", "us-gov": "amazonaws-us-gov.com"}
     domain = domains.get(region.rsplit("-", 2)[0], "aws.amazon.com")
     return f"https://{region}.console.{domain}/bedrock/home?region={region}#/batch-inference"
-
-
-def is_ended(status: object) -> bool:
-    """Tell whether a status is one after which nothing changes."""
-    return isinstance(status, str) and status in TERMINAL

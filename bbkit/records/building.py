@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -167,21 +166,17 @@ class _Builder:
     def _bodies(
         self, data: pd.DataFrame, texts: list[str], systems: list[str], first: int
     ) -> list[dict[str, Any]]:
-        columns = [
-            map(_whole, plain_values(data[column]))
-            if name in self.whole_names
-            else plain_values(data[column])
-            for name, column in self.overrides.items()
-        ]
-        files = _rows([plain_values(data[name]) for name in self.media])
-        made = []
-        rows = enumerate(zip(texts, systems, files, _rows(columns), strict=False), first)
-        for row, (text, system, paths, own) in rows:
-            named = zip(self.overrides, own, strict=True)
-            changed = {name: value for name, value in named if value is not None}
-            prompt = Prompt(text, system, tuple(read_media(paths, row)))
-            made.append(self.family.body(prompt, **(self.inference | changed)))
-        return made
+        columns = {name: plain_values(data[column]) for name, column in self.overrides.items()}
+        for name in self.whole_names & columns.keys():
+            columns[name] = list(map(_whole, columns[name]))
+        media = [plain_values(data[name]) for name in self.media]
+        bodies = []
+        for position, (text, system) in enumerate(zip(texts, systems, strict=True)):
+            own = {name: cells[position] for name, cells in columns.items() if cells[position] is not None}
+            paths = [cells[position] for cells in media]
+            prompt = Prompt(text, system, tuple(read_media(paths, first + position)))
+            bodies.append(self.family.body(prompt, **(self.inference | own)))
+        return bodies
 
     def _ids(self, data: pd.DataFrame, first: int) -> list[str]:
         if not self.record_id:
@@ -207,11 +202,6 @@ class _Builder:
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])[A-Z]", lambda match: f"_{match[0].lower()}", name)
-
-
-def _rows(columns: Sequence[Iterable[Any]]) -> Iterable[tuple[Any, ...]]:
-    """The cells of each row; without columns, as many empty rows as anyone takes."""
-    return zip(*columns, strict=True) if columns else repeat(())
 
 
 def _whole(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """Input files: which ones a path names, on disk or in S3, and their lines, read in bounded memory."""
 
+import math
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,18 +83,18 @@ def iter_blocks(name: str) -> Iterator[bytes]:
             yield block
 
 
-def split_lines(blocks: Iterable[bytes], longest: int | None = None) -> Iterator[list[Any]]:
+def split_lines(blocks: Iterable[bytes], longest: float = math.inf) -> Iterator[list[Any]]:
     """Split blocks at newlines only, list after list; of a line over `longest` bytes, give their number."""
     begun: list[bytes] = []
     size = 0
 
     def joined() -> bytes | int:
-        return b"".join(begun) if longest is None or size <= longest else size
+        return b"".join(begun) if size <= longest else size
 
     for block in blocks:
         lines: list[Any] = block.split(b"\n")
         size += len(lines[0])
-        if longest is None or size <= longest:
+        if size <= longest:
             begun.append(lines[0])
         else:
             begun = []

@@ -72,9 +72,6 @@ def cell_texts(column: pd.Series, *, null_cells: str = "error", first_row: int =
                 f"Leave them out with data.dropna(subset=[{column.name!r}]), or pass null_cells='empty'."
             )
         column = column.astype(object).where(~null, "")
-    if isinstance(column.dtype, pd.StringDtype):
-        texts: list[str] = column.to_list()
-        return texts
     return [
         value if type(value) is str else _text_of(value, column.name, row)
         for row, value in enumerate(column.to_list(), first_row)

@@ -74,20 +74,18 @@ def count_chunks(text: str) -> Chunks:
         text = _RUN.sub(lambda match: " " if _is_encoded(match[0]) else match[0], text)
     marked = 0
     if not text.isascii():
-        for character, times in Counter(_OTHER.findall(text)).items():
+        others, text = _OTHER.findall(text), _OTHER.sub("", text)
+        letters = _MARKED.findall(text)
+        marked = len(letters)
+        for character, times in Counter(others + letters).items():
             weighed[_weight_of(character)] += times
-        text = _OTHER.sub("", text)
-        for character, times in Counter(_MARKED.findall(text)).items():
-            weighed[_weight_of(character)] += times
-            marked += times
     # Words of other languages than English are seldom one token.
     foreign = marked * _CHARACTERS_OF_A_MARK > len(text)
     words = len((_SHORT_CHUNK if foreign else _CHUNK).findall(text))
     unsure = _weight_of("\u00e9").error * (words if foreign else marked) if marked else 0.0
     number = words + sum(weight.tokens * times for weight, times in weighed.items())
-    return Chunks(
-        number, unsure + sum(weight.tokens * times * weight.error for weight, times in weighed.items())
-    )
+    unsure += sum(weight.tokens * times * weight.error for weight, times in weighed.items())
+    return Chunks(number, unsure)
 
 
 def _is_encoded(run: str) -> bool:
@@ -140,7 +138,7 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
     chunks, unsure, spread = (first.totals() + sampled.totals()).tolist()
     tokens, foreign = chunks * known["factor"], unsure / chunks if chunks else 0.0
     error = known["error"] + foreign + (spread / chunks if chunks else 0.0)
-    counted = first.counted + sampled.counted
+    counted = len(first.counted) + len(sampled.counted)
     return TokenEstimate(
         records=total,
         input_tokens=round(tokens),
@@ -194,35 +192,28 @@ class _Stratum:
 
     def __init__(self) -> None:
         self.records, self.size = 0, 0
-        self._sizes: list[int] = []
-        self._chunks: list[float] = []
-        self._unsure = 0.0
+        self.counted: list[tuple[int, float, float]] = []
 
     def add(self, size: int, chunks: Chunks | None) -> None:
         self.records += 1
         self.size += size
         if chunks is not None:
-            self._sizes.append(size)
-            self._chunks.append(chunks.number)
-            self._unsure += chunks.unsure
-
-    @property
-    def counted(self) -> int:
-        return len(self._sizes)
+            self.counted.append((size, *chunks))
 
     def totals(self) -> NDArray[np.float64]:
         """The chunks of all records, how many of them are doubtful, and two standard errors of the first."""
-        size, counted, uncounted = sum(self._sizes), sum(self._chunks), self.records - self.counted
-        chunks = self.size / 4
-        if self.counted:
-            chunks = counted * (self.size / size if size else self.records / self.counted)
+        sizes, numbers, doubts = np.array(self.counted, dtype=float).reshape(-1, 3).T
+        size, number, counted = sizes.sum(), numbers.sum(), len(sizes)
+        chunks, uncounted = self.size / 4, self.records - counted
+        if counted:
+            chunks = number * (self.size / size if size else self.records / counted)
         # A ratio estimate; with too few counted, up to three times as many.
         spread = 2 * chunks if uncounted else 0.0
-        if uncounted and self.counted > 1 and size:
-            departures = np.array(self._chunks) - counted / size * np.array(self._sizes)
-            variance = float(departures @ departures) / (self.counted - 1) / self.counted
+        if uncounted and counted > 1 and size:
+            departures = numbers - number / size * sizes
+            variance = departures @ departures / (counted - 1) / counted
             spread = 2 * self.records * math.sqrt(variance * uncounted / self.records)
-        return np.array([chunks, self._unsure * chunks / counted if counted else 0.0, spread])
+        return np.array([chunks, doubts.sum() * chunks / number if number else 0.0, spread])
 
 
 def _count_body(body: Mapping[str, Any]) -> Chunks:
@@ -259,8 +250,6 @@ def _has_media(body: Mapping[str, Any]) -> bool:
 
 def _marks_cache(body: Mapping[str, Any]) -> bool:
     """Whether a body asks for its beginning to be written to the cache."""
-    tools = [
-        *as_list_of_dicts(body.get("tools")),
-        *as_list_of_dicts(as_dict(body.get("toolConfig")).get("tools")),
-    ]
+    config = as_dict(body.get("toolConfig"))
+    tools = [*as_list_of_dicts(body.get("tools")), *as_list_of_dicts(config.get("tools"))]
     return any(mark in item for item in (body, *tools, *_blocks(body)) for mark in _CACHE_MARKS)

@@ -136,10 +136,10 @@ def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> 
     outcome = outputs["outcome"]
     chosen = outcome.isin([name for name in outcomes if name != "retryable"])
     if "retryable" in outcomes:
-        chosen |= (outcome == "errored") & outputs["error_code"].isin(RETRYABLE)
+        chosen |= outcome.isin(["errored"]) & outputs["error_code"].isin(RETRYABLE)
     if cut_off:
         chosen |= is_cut_off(outputs)
-    return chosen.fillna(False).astype(bool) & outputs["record_id"].notna()
+    return chosen & outputs["record_id"].notna()
 
 
 def _iter_bodies(

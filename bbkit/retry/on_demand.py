@@ -1,6 +1,5 @@
 """Records sent one by one on demand: same bodies, same output lines as a batch job, at its price."""
 
-import contextlib
 import itertools
 import json
 import threading
@@ -89,44 +88,35 @@ def send_on_demand(
             f"Attempt {number} of run {run.name!r} went to a batch job. retry_records makes another."
         )
     snapshot.access.ensure()
-    started = datetime.now(UTC)
+    started, total = datetime.now(UTC), sum(file.records for file in files)
     folder.mkdir(parents=True, exist_ok=True)
-    total, done = sum(file.records for file in files), itertools.count(1)
-
-    def count() -> None:
-        if progress:
-            progress(next(done), total)
-
-    with _alone(run, folder, number):
-        for file in files:
-            _send_file(snapshot, file, folder / f"{file.path.name}.out", concurrency, count)
-        return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
-
-
-@contextlib.contextmanager
-def _alone(run: Run, folder: Path, attempt: int) -> Iterator[None]:
-    # Two senders would pay for each record twice, and the one would write over the other's answers.
     try:
+        # Two senders would pay for each record twice, and the one would write over the other's answers.
         with FileLock(folder / ".lock", timeout=0):
-            yield
+            for done, _ in enumerate(_send_files(snapshot, files, folder, concurrency), 1):
+                if progress:
+                    progress(done, total)
+            return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
     except Timeout as error:
         raise RunError(
-            f"Attempt {attempt} of run {run.name!r} is being sent on demand by another process or thread. "
+            f"Attempt {number} of run {run.name!r} is being sent on demand by another process or thread. "
             "Wait for its end, then call send_on_demand(run) again: it sends only what is not answered yet."
         ) from error
 
 
-def _send_file(
-    snapshot: RunSnapshot, file: InputFile, path: Path, concurrency: int, count: Callable[[], None]
-) -> None:
-    answered = _keep_answered(path)
-    for _ in answered:
-        count()
-    records = ((name, body) for name, body in read_records(file.path) if name not in answered)
-    with path.open("ab") as stream:
-        for line in send_records(snapshot, records, concurrency=concurrency):
-            append_line(stream, line)
-            count()
+def _send_files(
+    snapshot: RunSnapshot, files: Iterable[InputFile], folder: Path, concurrency: int
+) -> Iterator[str | None]:
+    """Send what is not answered yet; give the id of each record once it is answered."""
+    for file in files:
+        path = folder / f"{file.path.name}.out"
+        answered = _keep_answered(path)
+        yield from answered
+        records = ((name, body) for name, body in read_records(file.path) if name not in answered)
+        with path.open("ab") as stream:
+            for line in send_records(snapshot, records, concurrency=concurrency):
+                append_line(stream, line)
+                yield line["recordId"]
 
 
 def append_line(stream: BinaryIO, line: Mapping[str, Any]) -> None:
@@ -141,19 +131,15 @@ def _keep_answered(path: Path) -> set[str | None]:
     answered: set[str | None] = set()
     with path.open("rb") as old, replacing(path) as partial, partial.open("wb") as new:
         for line in old:
-            name = _answered_id(line)
-            if name is not None and name not in answered:
+            try:
+                record = msgspec.json.decode(line)
+            except msgspec.DecodeError:
+                continue
+            name = record.get("recordId")
+            if "modelOutput" in record and name is not None and name not in answered:
                 answered.add(name)
                 new.write(line)
     return answered
-
-
-def _answered_id(line: bytes) -> str | None:
-    try:
-        record = msgspec.json.decode(line)
-    except msgspec.DecodeError:
-        return None
-    return record.get("recordId") if "modelOutput" in record else None
 
 
 def send_records(

@@ -19,11 +19,7 @@ from bbkit.run import Run, RunSnapshot, as_run
 
 def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
     """Tell which answers stopped at their maximum of output tokens."""
-    return (
-        ((outputs["outcome"] == "succeeded") & (outputs["stop_reason"] == "length"))
-        .fillna(False)
-        .astype(bool)
-    )
+    return outputs["outcome"].isin(["succeeded"]) & outputs["stop_reason"].isin(["length"])
 
 
 class Probe(pd.DataFrame):
@@ -80,10 +76,8 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     snapshot.access.ensure()
     sizes = np.fromiter((len(line) for file in files for line in file_lines(str(file.path))), dtype=np.int64)
     order = np.argsort(sizes, kind="stable")
-    chosen = {
-        int(order[position])
-        for position in np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)
-    }
+    places = np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)
+    chosen = set(order[places].tolist())
     # A record without an id of its own, which Bedrock would name, goes by its number here.
     records = [
         (record_id if record_id is not None else f"record {number + 1}", body)
@@ -112,12 +106,11 @@ def _describe_probe(probe: pd.DataFrame, records: int, cost: str) -> str:
     parts = " + ".join(f"{number} {outcome}" for outcome, number in counts.items())
     cut = int(is_cut_off(probe).sum())
     cut_off = f", {cut} of them cut off ({cut / len(probe):.0%})" if cut else ", none cut off"
-    token_counts = (
+    totals = {name: probe[f"{name}_tokens"].sum(min_count=1) for name in ("input", "output")}
+    tokens = " and ".join(
         f"{name} tokens not reported" if pd.isna(total) else f"{total:,} {name} tokens"
-        for name in ("input", "output")
-        for total in [probe[f"{name}_tokens"].sum(min_count=1)]
+        for name, total in totals.items()
     )
-    tokens = " and ".join(token_counts)
     return (
         f"{len(probe)} of {records:,} records sent on demand = {parts}{cut_off}; {tokens}. The whole: {cost}"
     )

@@ -154,19 +154,19 @@ def _validate_job_arn(job_arn: str, endpoint: aws.Endpoint) -> None:
 
 
 def _fetch_records(uri: str, made: Path) -> None:
-    # Inputs may have been deleted long ago; the run then reads outputs without knowing what was sent.
+    prefix = uri if uri.endswith((".jsonl", "/")) else f"{uri}/"
     try:
-        prefix = uri if uri.endswith((".jsonl", "/")) else f"{uri}/"
-        # A file is named alone; what only begins like it is another job's.
         inputs = [item for item in aws.list_objects(prefix) if item.uri.endswith(".jsonl")]
+        # A file is named alone; what only begins like it is another job's.
         inputs = [item for item in inputs if prefix.endswith("/") or item.uri == uri]
         (made / "records").mkdir()
         count = TransferProgress("downloading the records", sum(item.size for item in inputs))
         files = [_fetch(item.uri, number, made / "records", count) for number, item in enumerate(inputs, 1)]
     except AwsError as error:
+        # Inputs may have been deleted long ago; the run then reads outputs without knowing what was sent.
         if error.code not in ("NoSuchBucket", "NoSuchKey", "404", "AccessDenied", "403"):
             raise
-        files = []
+        return
     if files:
         write_index(made, files, {})
 

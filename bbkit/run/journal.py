@@ -79,11 +79,6 @@ class JobState:
         return bool(self.request) and not self.job_arn
 
     @property
-    def to_stop(self) -> bool:
-        """Whether it runs though it was taken from the queue."""
-        return self.unwanted and not self.ended and self.status != "Stopping"
-
-    @property
     def open(self) -> bool:
         """Whether waiting can still change it: it runs, or it is queued and was not refused for good."""
         if self.job_arn:
@@ -92,15 +87,15 @@ class JobState:
 
     def event(self, name: str, **values: Any) -> dict[str, Any]:
         """An event about this submission of the job."""
-        about = {"job": self.job, "attempt": self.attempt, "submission": self.submission}
-        return {"event": name, **about, **values}
+        about = {"event": name, "job": self.job, "attempt": self.attempt, "submission": self.submission}
+        return about | values
 
 
+@dataclass(frozen=True)
 class Journal:
     """The file ``jobs.jsonl`` of a run."""
 
-    def __init__(self, path: Path):
-        self.path = path
+    path: Path
 
     def append(self, *events: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Add events, in one write that is on disk when this returns; give them as they will be read."""
@@ -189,21 +184,11 @@ def _changes(state: JobState, event: Mapping[str, Any]) -> dict[str, Any]:
                 "withdrawn": False,
             }
         case "status" | "ended":
-            changes = {"job_arn": state.job_arn or event.get("job_arn", "")}
+            changes, seen = {"job_arn": state.job_arn or event.get("job_arn", "")}, event["seen"]
             # A slower process may write what it saw before the end after another wrote the end.
             # Counts that were slow come after the end.
-            more = event["event"] == "ended" and _processed(event["seen"]) > _processed(state.seen)
-            if more or not state.ended:
-                changes["seen"] = _read_seen(event["seen"])
+            is_later = seen.get("processed", 0) > state.seen.get("processed", 0)
+            if not state.ended or (event["event"] == "ended" and is_later):
+                times = {name: datetime.fromisoformat(seen[name]) for name in _TIMES if seen.get(name)}
+                changes["seen"] = {**seen, **times}
     return changes
-
-
-def _read_seen(seen: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: datetime.fromisoformat(value) if name in _TIMES and value else value
-        for name, value in seen.items()
-    }
-
-
-def _processed(seen: Mapping[str, Any]) -> int:
-    return int(seen.get("processed", 0))

@@ -20,13 +20,17 @@ from bbkit.run.snapshot import RunSnapshot
 SUFFIX = ".jsonl.out"
 
 _CALLS_AT_ONCE = 8
-_COUNTS = {
+_SEEN = {
+    "status": "status",
+    "message": "message",
     "records": "totalRecordCount",
     "processed": "processedRecordCount",
     "succeeded": "successRecordCount",
     "errored": "errorRecordCount",
+    "submitted_at": "submitTime",
+    "ended_at": "endTime",
+    "expires_at": "jobExpirationTime",
 }
-_TIMES = {"submitted_at": "submitTime", "ended_at": "endTime", "expires_at": "jobExpirationTime"}
 _LISTING = "objects.json"
 _SECONDS_OF_A_LINE = 10
 
@@ -39,8 +43,7 @@ def find_job(job_name: str) -> str:
 
 def read_answer(answer: Mapping[str, Any]) -> dict[str, Any]:
     """Take from an answer of GetModelInvocationJob, or from a manifest, what the journal keeps."""
-    names = {"status": "status", "message": "message", **_COUNTS, **_TIMES}
-    return {name: answer[key] for name, key in names.items() if answer.get(key) is not None}
+    return {name: answer[key] for name, key in _SEEN.items() if answer.get(key) is not None}
 
 
 def seen_event(state: JobState, seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,9 +57,12 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
     if not any(state.unconfirmed or state.in_flight for state in snapshot.states):
         return snapshot
     snapshot.access.ensure()
-    found = [(state, find_job(state.job_name)) for state in snapshot.states if state.unconfirmed]
     snapshot = snapshot.after(
-        *(state.event("submitted", job_arn=job_arn, found_by="list") for state, job_arn in found if job_arn)
+        *(
+            state.event("submitted", job_arn=job_arn, found_by="list")
+            for state in snapshot.states
+            if state.unconfirmed and (job_arn := find_job(state.job_name))
+        )
     )
     asked = [state for state in snapshot.states if state.in_flight]
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
@@ -86,16 +92,18 @@ def _ask(snapshot: RunSnapshot, state: JobState) -> dict[str, Any] | AwsError:
     # The counts of a job move about once a minute and may lag behind its end; the manifest is there by then.
     counted = seen.get("processed", 0)
     if seen["status"] == "Completed" and counted < (seen.get("records") or counted + 1):
-        counts = _read_counts(snapshot, state)
-        return {**seen, **counts} if counts.get("processed", 0) > counted else seen
+        manifest = snapshot.run.output_uri(state.job_arn) + MANIFEST
+        seen |= _read_later_counts(lambda: aws.read_object(manifest), counted)
     return seen
 
 
-def _read_counts(snapshot: RunSnapshot, state: JobState) -> dict[str, Any]:
+def _read_later_counts(read_manifest: Callable[[], bytes], processed: int) -> dict[str, Any]:
+    """The counts of a manifest that is there and counts more records than those `processed`."""
     try:
-        return read_answer(json.loads(aws.read_object(snapshot.run.output_uri(state.job_arn) + MANIFEST)))
-    except (AwsError, ValueError, AttributeError):
+        counts = read_answer(json.loads(read_manifest()))
+    except (AwsError, OSError, ValueError, AttributeError):
         return {}
+    return counts if counts.get("processed", 0) > processed else {}
 
 
 def _is_changed(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
@@ -127,8 +135,12 @@ class TransferProgress:
         now = time.monotonic()
         if now - self._written_at >= _SECONDS_OF_A_LINE:
             self._written_at = now
-            text = f"{self._what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
-            print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
+            write_line(f"{self._what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
+
+
+def write_line(text: str) -> None:
+    """Write a line about what goes on to standard error, with the time."""
+    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
 
 
 def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
@@ -136,7 +148,8 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
     folder = snapshot.run.output_folder(state.job_arn)
     listed = _read_listing(folder)
     damaged = [name for name, size in listed.items() if _size(folder / name) != size]
-    if _is_fetched(folder, listed, state) and not damaged:
+    was_empty = state.status != "Completed" and (folder / _LISTING).is_file()
+    if (listed or (folder / MANIFEST).is_file() or was_empty) and not damaged:
         return folder
     try:
         sizes = _download(snapshot, state, folder)
@@ -149,7 +162,9 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
     if sizes or state.status != "Completed":
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / _LISTING, json.dumps(sizes, indent=1))
-    _journal_counts(snapshot, state, folder / MANIFEST)
+    # Those of the job may not have caught up with its end.
+    if counts := _read_later_counts((folder / MANIFEST).read_bytes, state.seen.get("processed", 0)):
+        snapshot.run.journal.append(seen_event(state, {**state.seen, **counts}))
     return folder
 
 
@@ -160,22 +175,16 @@ def _read_listing(folder: Path) -> dict[str, int]:
         return {}
 
 
-def _is_fetched(folder: Path, listed: dict[str, int], state: JobState) -> bool:
-    if listed or (folder / MANIFEST).is_file():
-        return True
-    return state.status != "Completed" and (folder / _LISTING).is_file()
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
 def _damaged(folder: Path, names: list[str], why: str) -> RunError:
     path = folder / names[0]
-    found = "is missing" if _size(path) < 0 else f"is damaged ({_size(path):,} bytes)"
+    damage = "is missing" if _size(path) < 0 else f"is damaged ({_size(path):,} bytes)"
     return RunError(
-        f"The local copy {path} {found}. {why} Restore it from a copy, or delete {folder.name}/{_LISTING} to "
-        "go on with what is there."
+        f"The local copy {path} {damage}. {why} Restore it from a copy, or delete {folder.name}/{_LISTING} "
+        "to go on with what is there."
     )
 
 
@@ -191,13 +200,3 @@ def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> dict[str,
     for name in sizes:
         aws.download_file(prefix + name, folder / name, progress=count)
     return sizes
-
-
-def _journal_counts(snapshot: RunSnapshot, state: JobState, manifest: Path) -> None:
-    """Journal the counts of a manifest where those of the job had not caught up with its end."""
-    try:
-        counts = read_answer(json.loads(manifest.read_bytes()))
-    except (OSError, ValueError, AttributeError):
-        return
-    if counts.get("processed", 0) > state.seen.get("processed", 0):
-        snapshot.run.journal.append(seen_event(state, {**state.seen, **counts}))

@@ -24,21 +24,21 @@ Lineage = Mapping[int, Mapping[str, Any]]
 """What each attempt was chosen by."""
 
 
+@dataclass
 class Access:
     """Makes sure that calls go where a run was made for: asks STS at first, and again where access key,
     endpoint or region have changed since.
     """
 
-    def __init__(self, run: "Run"):
-        self._run = run
-        self._checked: object = None
+    run: "Run"
+    checked: object = None
 
     def ensure(self) -> None:
         """Raise `PlaceError` where calls go elsewhere now."""
         now = aws.find_signer()
-        if now != self._checked:
-            self._run.check_endpoint()
-            self._checked = now
+        if now != self.checked:
+            self.run.check_endpoint()
+            self.checked = now
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,6 @@ class RunSnapshot:
         """Read the index once and replay the journal once."""
         files, lineage = read_index(run.folder)
         return cls(run, access or Access(run), files, lineage, replay(run.journal.read()))
-
-    def read_again(self) -> "RunSnapshot":
-        """Read what is there now, which other processes may have changed."""
-        return self.read(self.run, self.access)
 
     def replay_again(self) -> "RunSnapshot":
         """Replay the journal once more, to which other processes may have added."""
@@ -112,7 +108,7 @@ class RunSnapshot:
 
     def table(self) -> pd.DataFrame:
         """The jobs table: one row per submission of a job, status NA while queued."""
-        rows = [_job_row(state, self.jobs.get(state.job, [])) for state in self.states if not state.withdrawn]
+        rows = (_job_row(state, self.jobs.get(state.job, [])) for state in self.states if not state.withdrawn)
         return as_frame(rows, JOB_COLUMNS)
 
     def describe_unsent(self) -> list[str]:
@@ -146,15 +142,11 @@ class RunSnapshot:
 
 
 def _job_row(state: JobState, files: list[InputFile]) -> dict[str, Any]:
-    seen = {name: value for name, value in state.seen.items() if name != "records" or value}
-    if files:
-        seen["records"] = sum(file.records for file in files)
-    if not state.job_arn and state.refused:
-        seen["message"] = state.refused
-    if state.last_error:
-        seen["message"] = str(state.last_error)
+    refused = "" if state.job_arn else state.refused
     return {
-        **seen,
+        **state.seen,
+        "message": str(state.last_error or "") or refused or state.seen.get("message"),
+        "records": sum(file.records for file in files) or state.seen.get("records") or None,
         "job_name": state.job_name or None,
         "job_arn": state.job_arn or None,
         "file": files[0].path.name if len(files) == 1 else f"{state.job}/",

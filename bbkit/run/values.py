@@ -27,15 +27,15 @@ _S3_URI = re.compile(
 _BUCKET = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
 _KEY_CHARACTER = re.compile(r"[-!_*'().a-z0-9A-Z/]")
 _ARNS = {
-    "role": re.compile(r"arn:aws(?:-[^:]+)?:iam::(?:[0-9]{12})?:role/.+"),
-    "kms_key": re.compile(
-        r"arn:aws(?:-[^:]+)?:kms:[a-zA-Z0-9-]*:[0-9]{12}:(?:key/[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+)"
-        r"|[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+"
+    "role": (
+        r"arn:aws(?:-[^:]+)?:iam::(?:[0-9]{12})?:role/.+",
+        "arn:aws:iam::111122223333:role/name",
     ),
-}
-_EXAMPLES = {
-    "role": "arn:aws:iam::111122223333:role/name",
-    "kms_key": "arn:aws:kms:us-east-1:111122223333:key/... or alias/name",
+    "kms_key": (
+        r"arn:aws(?:-[^:]+)?:kms:[a-zA-Z0-9-]*:[0-9]{12}:(?:key/[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+)"
+        r"|[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+",
+        "arn:aws:kms:us-east-1:111122223333:key/... or alias/name",
+    ),
 }
 _MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
 
@@ -88,8 +88,9 @@ def _fault(finding: str, remedy: str, rule: str = "values") -> Finding:
 
 def _check_tags(tags: Mapping[Any, Any]) -> Iterator[Finding]:
     if len(tags) > _MOST_TAGS:
-        found = f"tags has {len(tags)} tags; a job takes at most {_MOST_TAGS} ({_SOURCE})."
-        yield _fault(found, "Leave some out.")
+        yield _fault(
+            f"tags has {len(tags)} tags; a job takes at most {_MOST_TAGS} ({_SOURCE}).", "Leave some out."
+        )
     for key, value in tags.items():
         for noun, text, least, most in (("key", key, 1, 128), ("value", value, 0, 256)):
             if not (isinstance(text, str) and least <= len(text) <= most and _TAG.fullmatch(text)):
@@ -121,8 +122,8 @@ def check_s3_uri(uri: str) -> list[Finding]:
     if len(uri) <= 1024 and _S3_URI.fullmatch(uri):
         return []
     if not uri.startswith("s3://"):
-        remedy = "Give a place such as s3://bucket/prefix/."
-        return _refusal("s3_uri", f"{uri!r} does not begin with s3://.", remedy)
+        remedy = f"Give a place such as s3://bucket/prefix/. ({_SOURCE})"
+        return [_fault(f"{uri!r} does not begin with s3://.", remedy, "s3_uri")]
     bucket, _, key = uri[len("s3://") :].partition("/")
     faults = []
     if len(uri) > 1024:
@@ -134,18 +135,16 @@ def check_s3_uri(uri: str) -> list[Finding]:
     if key.startswith("/") or "//" in key:
         faults.append("the key holds an empty part, '//'")
     remedy = (
-        "Use letters, digits and - ! _ * ' ( ) . between single slashes; Bedrock's pattern takes no others."
+        "Use letters, digits and - ! _ * ' ( ) . between single slashes; Bedrock's pattern takes no others. "
+        f"({_SOURCE})"
     )
-    return _refusal("s3_uri", f"Bedrock refuses {uri!r}: {'; '.join(faults)}.", remedy)
+    return [_fault(f"Bedrock refuses {uri!r}: {'; '.join(faults)}.", remedy, "s3_uri")]
 
 
 def check_arn(kind: str, arn: str) -> list[Finding]:
     """Check an ARN against the service's pattern."""
-    if len(arn) <= 2048 and _ARNS[kind].fullmatch(arn):
+    pattern, example = _ARNS[kind]
+    if len(arn) <= 2048 and re.fullmatch(pattern, arn):
         return []
-    found = f"{arn!r} is not the ARN of a {kind.replace('_', ' ')}."
-    return _refusal(f"{kind}_arn", found, f"It looks like {_EXAMPLES[kind]}.")
-
-
-def _refusal(rule: str, finding: str, remedy: str) -> list[Finding]:
-    return [Finding("error", rule, finding, f"{remedy} ({_SOURCE})")]
+    finding = f"{arn!r} is not the ARN of a {kind.replace('_', ' ')}."
+    return [_fault(finding, f"It looks like {example}. ({_SOURCE})", f"{kind}_arn")]

@@ -166,27 +166,27 @@ def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tu
     """Judge whether a trust policy lets Bedrock assume the role for batch jobs of an account and region."""
     jobs = f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job"
     request = {"aws:sourceaccount": account, "aws:sourcearn": f"{jobs}/abcdefghijkl"}
-    allowed, reasons, doubts = False, [], {"Allow": "", "Deny": ""}
+    allow: dict[str, str] = {}
+    deny: dict[str, str] = {}
     for statement in _listed(document.get("Statement")):
         named = _names_bedrock(statement)
         if named is False:
             continue
         effect = "Deny" if statement.get("Effect") == "Deny" else "Allow"
         verdict, why = _judge_conditions(statement.get("Condition") or {}, request)
-        if verdict == "unknown" or (verdict == "met" and named is None):
-            doubt = why or f"a statement with {effect} says whom or what it does not mean"
-            doubts[effect] = doubts[effect] or doubt
-        elif verdict == "failed":
-            reasons += [why] if effect == "Allow" else []
-        elif effect == "Deny":
-            return "denied", "a Deny statement holds"
-        else:
-            allowed = True
-    if doubt := doubts["Deny"] or ("" if allowed else doubts["Allow"]):
-        return "unknown", doubt
-    if allowed:
+        if verdict == "met" and named is None:
+            verdict, why = "unknown", f"a statement with {effect} says whom or what it does not mean"
+        (deny if effect == "Deny" else allow).setdefault(verdict, why)
+    if "met" in deny:
+        return "denied", "a Deny statement holds"
+    if "unknown" in deny:
+        return "unknown", deny["unknown"]
+    if "met" in allow:
         return "allowed", ""
-    return "denied", (reasons or [f"no statement names the service {SERVICE} with sts:AssumeRole"])[0]
+    if "unknown" in allow:
+        return "unknown", allow["unknown"]
+    nobody = f"no statement names the service {SERVICE} with sts:AssumeRole"
+    return "denied", allow.get("failed", nobody)
 
 
 def _listed(value: Any) -> list[Any]:
