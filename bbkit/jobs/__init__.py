@@ -96,13 +96,9 @@ def submit_jobs(
     snapshot.access.ensure()
     if statuses:
         snapshot = refresh_jobs(snapshot)
-    snapshot = snapshot.after(
-        *(
-            state.event("queued", job_name=name_job(snapshot.run, state))
-            for state in _list_due(snapshot, statuses)
-            if state.withdrawn or not state.job_name
-        )
-    )
+    new = [state for state in _list_due(snapshot, statuses) if state.withdrawn or not state.job_name]
+    events = [state.event("queued", job_name=name_job(snapshot.run, state)) for state in new]
+    snapshot = snapshot.after(*events)
     snapshot, last_error = submit_queue(snapshot, refused_too=True, progress=progress)
     if last_error is not None and getattr(last_error, "code", "") not in TRANSIENT:
         raise last_error

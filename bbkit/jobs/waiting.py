@@ -214,6 +214,5 @@ def _finish(poll: Poll, on_end: Callable[[pd.DataFrame], object] | str | None) -
         on_end(poll.jobs)
     elif on_end:
         environment = {**os.environ, "BBKIT_RUN": str(poll.snapshot.run.folder)}
-        status = subprocess.run(on_end, shell=True, env=environment, check=False).returncode
-        if status:
+        if status := subprocess.run(on_end, shell=True, env=environment, check=False).returncode:
             raise RunError(f"The jobs have ended, but {on_end!r} ended with exit status {status}.")

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,10 @@ def _cut(staged: Staged, files: list[tuple[Path, Positions]]) -> None:
     if any(not isinstance(positions, range) for _, positions in files):
         with staged.path.open("rb") as source:
             for path, positions in files:
-                _gather(source, ends, positions, path)
+                with path.open("wb") as target:
+                    for position in positions:
+                        source.seek(int(ends[position]))
+                        target.write(source.read(int(staged.sizes[position])))
         staged.path.unlink()
         return
     with staged.path.open("r+b") as source:
@@ -92,10 +94,3 @@ def _cut(staged: Staged, files: list[tuple[Path, Positions]]) -> None:
                 shutil.copyfileobj(source, target, _BLOCK)
             source.truncate(start)
     move(staged.path, files[0][0])
-
-
-def _gather(source: BinaryIO, ends: NDArray[np.int64], positions: Positions, path: Path) -> None:
-    with path.open("wb") as target:
-        for position in positions:
-            source.seek(int(ends[position]))
-            target.write(source.read(int(ends[position + 1] - ends[position])))

@@ -145,13 +145,24 @@ def _keep_answered(path: Path) -> set[str | None]:
 def send_records(
     snapshot: RunSnapshot, records: Iterable[Record], *, concurrency: int
 ) -> Iterator[dict[str, Any]]:
-    """Send records on demand."""
-    waiting = iter(records)
+    """Send records on demand; give the line of each once it is answered or refused."""
+    run, waiting, stopped = snapshot.run, iter(records), threading.Event()
+    call = aws.converse if run.invocation_type == "Converse" else aws.invoke_model
     options = {**aws.retry_options(), "max_pool_connections": max(concurrency, 10)}
-    stopped = threading.Event()
 
     def send(record: Record) -> dict[str, Any] | None:
-        return None if stopped.is_set() else _send(snapshot, *record, options)
+        if stopped.is_set():
+            return None
+        snapshot.access.ensure()
+        record_id, body = record
+        line = {"recordId": record_id, "modelInput": body}
+        try:
+            return {**line, "modelOutput": call(run.model_id, body, **options)}
+        except AwsError as error:
+            if error.code in _FOR_ALL:
+                raise
+            status, message = aws.read_refusal(error)
+            return {**line, "error": {"errorCode": status or 400, "errorMessage": message}}
 
     with ThreadPoolExecutor(concurrency) as pool:
         under_way = {pool.submit(send, record) for record in itertools.islice(waiting, concurrency)}
@@ -164,22 +175,6 @@ def send_records(
                 under_way |= {pool.submit(send, record) for record in itertools.islice(waiting, len(done))}
         finally:
             stopped.set()
-
-
-def _send(
-    snapshot: RunSnapshot, record_id: str | None, body: Mapping[str, Any], options: Mapping[str, Any]
-) -> dict[str, Any]:
-    snapshot.access.ensure()
-    run = snapshot.run
-    call = aws.converse if run.invocation_type == "Converse" else aws.invoke_model
-    line = {"recordId": record_id, "modelInput": body}
-    try:
-        return {**line, "modelOutput": call(run.model_id, body, **options)}
-    except AwsError as error:
-        if error.code in _FOR_ALL:
-            raise
-        status, message = aws.read_refusal(error)
-        return {**line, "error": {"errorCode": status or 400, "errorMessage": message}}
 
 
 def _finish(folder: Path, attempt: int, files: list[InputFile], started: datetime) -> dict[str, Any]:

@@ -79,11 +79,10 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     places = np.linspace(0, len(order) - 1, min(n, len(order))).round().astype(int)
     chosen = set(order[places].tolist())
     # A record without an id of its own, which Bedrock would name, goes by its number here.
+    every = (record for file in files for record in read_records(file.path))
     records = [
         (record_id if record_id is not None else f"record {number + 1}", body)
-        for number, (record_id, body) in enumerate(
-            record for file in files for record in read_records(file.path)
-        )
+        for number, (record_id, body) in enumerate(every)
         if number in chosen
     ]
     with tempfile.TemporaryDirectory() as folder:

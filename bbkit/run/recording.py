@@ -25,14 +25,7 @@ from bbkit.run.snapshot import RunSnapshot, write_index
 if TYPE_CHECKING:
     from bbkit.run.run import Run
 
-FILE_COLUMNS = {
-    "file": TEXT,
-    "job": TEXT,
-    "attempt": COUNT,
-    "records": COUNT,
-    "bytes": COUNT,
-    "sha256": TEXT,
-}
+FILE_COLUMNS = {"file": TEXT, "job": TEXT, "attempt": COUNT, "records": COUNT, "bytes": COUNT, "sha256": TEXT}
 """One row per input file written."""
 
 

@@ -57,21 +57,17 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
     if not any(state.unconfirmed or state.in_flight for state in snapshot.states):
         return snapshot
     snapshot.access.ensure()
-    snapshot = snapshot.after(
-        *(
-            state.event("submitted", job_arn=job_arn, found_by="list")
-            for state in snapshot.states
-            if state.unconfirmed and (job_arn := find_job(state.job_name))
-        )
-    )
-    asked = [state for state in snapshot.states if state.in_flight]
+    asked = [(state, find_job(state.job_name)) for state in snapshot.states if state.unconfirmed]
+    lost = [state.event("submitted", job_arn=arn, found_by="list") for state, arn in asked if arn]
+    snapshot = snapshot.after(*lost)
+    running = [state for state in snapshot.states if state.in_flight]
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
-        answers = list(pool.map(lambda state: _ask(snapshot, state), asked))
+        answers = list(pool.map(lambda state: _ask(snapshot, state), running))
     errors = [answer for answer in answers if isinstance(answer, AwsError)]
-    if errors and len(errors) == len(asked):
+    if errors and len(errors) == len(running):
         raise errors[0]
     now, events, states = datetime.now(UTC), [], {state.key: state for state in snapshot.states}
-    for state, answer in zip(asked, answers, strict=True):
+    for state, answer in zip(running, answers, strict=True):
         if isinstance(answer, AwsError):
             states[state.key] = replace(state, last_error=answer)
             continue

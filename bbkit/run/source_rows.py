@@ -1,6 +1,7 @@
 """The rows that the records of a run were made of, kept by record_id in ``source.parquet``."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,7 @@ def read_source_rows(path: Path) -> pd.DataFrame | None:
 
 def filled_columns(prompt: str, path: Path) -> list[str]:
     """Name the columns of the kept rows that a prompt was filled from."""
-    if not path.exists():
-        return []
-    try:
-        named = Template(prompt).columns
-    except InputError:
-        return []
-    columns = pq.read_schema(path).names
-    return [name for name in named if name in columns]
+    with suppress(InputError, FileNotFoundError):
+        columns = pq.read_schema(path).names
+        return [name for name in Template(prompt).columns if name in columns]
+    return []

@@ -21,11 +21,8 @@ JOB_OPTIONS = ("tags", "kms_key_id", "vpc_config", "timeout_hours", "bucket_owne
 _SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
 _TAG = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*", re.ASCII)
 _NETWORK = re.compile(r"[-0-9a-zA-Z]{1,32}")
-_S3_URI = re.compile(
-    r"s3://[a-z0-9][-.a-z0-9]{1,61}[a-z0-9](?:/[-!_*'().a-z0-9A-Z]+(?:/[-!_*'().a-z0-9A-Z]+)*)?/?"
-)
-_BUCKET = re.compile(r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]")
-_KEY_CHARACTER = re.compile(r"[-!_*'().a-z0-9A-Z/]")
+_BUCKET, _KEY_CHARACTER = r"[a-z0-9][-.a-z0-9]{1,61}[a-z0-9]", r"[-!_*'().a-z0-9A-Z]"
+_S3_URI = re.compile(rf"s3://{_BUCKET}(?:/{_KEY_CHARACTER}+(?:/{_KEY_CHARACTER}+)*)?/?")
 _ARNS = {
     "role": (
         r"arn:aws(?:-[^:]+)?:iam::(?:[0-9]{12})?:role/.+",
@@ -128,10 +125,10 @@ def check_s3_uri(uri: str) -> list[Finding]:
     faults = []
     if len(uri) > 1024:
         faults.append(f"it has {len(uri):,} characters, at most 1,024 are taken")
-    if not _BUCKET.fullmatch(bucket):
+    if not re.fullmatch(_BUCKET, bucket):
         faults.append(f"the bucket {bucket!r} is not 3 to 63 lower-case letters, digits, dots and hyphens")
-    if odd := list(dict.fromkeys(character for character in key if not _KEY_CHARACTER.match(character))):
-        faults.append(f"the key holds {', '.join(map(repr, odd[:5]))}")
+    if odd := re.sub(f"{_KEY_CHARACTER}|/", "", key):
+        faults.append(f"the key holds {', '.join(map(repr, list(dict.fromkeys(odd))[:5]))}")
     if key.startswith("/") or "//" in key:
         faults.append("the key holds an empty part, '//'")
     remedy = (

@@ -34,6 +34,7 @@ _READERS: dict[str, Callable[[Path, int | None], Frames]] = {
     ".parquet": read_parquet,
     ".xlsx": read_excel,
     ".xlsm": read_excel,
+    ".txt": lambda path, _: iter([pd.DataFrame([_text_row(path)], dtype=TEXT)]),
 }
 _FOLDER = (".txt", ".json", ".parquet")
 
@@ -121,16 +122,13 @@ def _read_local(path: Path, chunk_rows: int | None) -> Frames:
     if not path.is_file():
         raise InputError(f"There is no file or folder {str(path)!r}.")
     ending = Path(path.name.lower().removesuffix(".gz")).suffix
-    if ending != ".txt" and ending not in _READERS:
+    if ending not in _READERS:
         raise SourceError(
             f"{path.name} ends in {ending or 'nothing'!r}; a source is one of {', '.join(_READERS)}, or a "
             "folder of .txt, Amazon Transcribe .json or .parquet."
         )
     try:
-        if ending == ".txt":
-            yield pd.DataFrame([_text_row(path)], dtype=TEXT)
-        else:
-            yield from _READERS[ending](path, chunk_rows)
+        yield from _READERS[ending](path, chunk_rows)
     except (EOFError, OSError, zlib.error) as error:
         raise SourceError(f"{path.name} cannot be read ({error}).") from error
 

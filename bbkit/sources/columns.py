@@ -31,31 +31,27 @@ def name_columns(path: Path, header: Iterable[Any]) -> list[str]:
     return names
 
 
-class ColumnTypes:
-    """Decides, part after part, which dtype holds every cell of each column."""
+def dtypes_of_rows(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Which dtype holds every cell of each column, of rows whose cells have types (JSON, Excel)."""
+    kinds: dict[str, set[str]] = {}
+    for row in rows:
+        for name, value in row.items():
+            known = kinds.setdefault(name, set())
+            if value is not None:
+                known.add(_kind(value))
+    return {name: _dtype(known) for name, known in kinds.items()}
 
-    def __init__(self, names: Iterable[str] = ()):
-        self._kinds: dict[str, set[str]] = {name: set() for name in names}
 
-    def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Take rows into account whose cells have types of their own (JSON, Excel)."""
-        for row in rows:
-            for name, value in row.items():
-                kinds = self._kinds.setdefault(name, set())
-                if value is not None:
-                    kinds.add(_kind(value))
-
-    def add_cells(self, batch: pa.RecordBatch) -> None:
-        """Take cells of text into account, which are numbers only if all of a column are, and alike."""
-        for name, kinds in self._kinds.items():
+def dtypes_of_texts(batches: Iterable[pa.RecordBatch], names: Iterable[str]) -> dict[str, Any]:
+    """The same of cells of text, which are numbers only if all of a column are, and alike."""
+    kinds: dict[str, set[str]] = {name: set() for name in names}
+    for batch in batches:
+        for name, known in kinds.items():
             cells = pc.drop_null(batch.column(name))
-            if len(cells) and kinds != {"text"}:
+            if len(cells) and known != {"text"}:
                 kind = _kind_of_texts(cells)
-                self._kinds[name] = {kind} if kinds <= {kind} else {"text"}
-
-    def dtypes(self) -> dict[str, Any]:
-        """The dtype of every column, in order of first appearance."""
-        return {name: _dtype(kinds) for name, kinds in self._kinds.items()}
+                kinds[name] = {kind} if known <= {kind} else {"text"}
+    return {name: _dtype(known) for name, known in kinds.items()}
 
 
 def _kind_of_texts(cells: pa.Array) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pcsv
 
 from bbkit.core.errors import SourceError
-from bbkit.sources.columns import ColumnTypes, Frames, cut_batches, frame_of_arrow, name_columns
+from bbkit.sources.columns import Frames, cut_batches, dtypes_of_texts, frame_of_arrow, name_columns
 from bbkit.sources.files import open_bytes, read_encoded
 
 _BLOCK = 1 << 24
@@ -35,17 +35,8 @@ def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "") -> F
 
     def first_pass(encoding: str) -> tuple[_Layout, dict[str, Any], list[pa.RecordBatch]]:
         layout = _read_layout(path, encoding, delimiter or _find_delimiter(path, encoding))
-        types, buffered = ColumnTypes(layout.names), []
-        rows, last = 0, None
-        for batch in _batches(path, layout):
-            types.add_cells(batch)
-            rows += batch.num_rows
-            last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
-            if chunk_rows is None:
-                buffered.append(batch)
-        if last is not None and _ends_in_quotes(path, encoding, last):
-            raise SourceError(f"{path.name}: row {rows + 1:,} opens a quote that is never closed.")
-        return layout, types.dtypes(), buffered
+        buffered = list(_batches(path, layout)) if chunk_rows is None else []
+        return layout, dtypes_of_texts(buffered or _batches(path, layout), layout.names), buffered
 
     try:
         layout, dtypes, buffered = read_encoded(path, first_pass)
@@ -93,25 +84,29 @@ def _read_layout(path: Path, encoding: str, delimiter: str) -> _Layout:
 def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
     if not layout.has_rows:
         return
+    reading = pcsv.ReadOptions(
+        use_threads=False,
+        block_size=_BLOCK,
+        column_names=layout.names,
+        skip_rows=layout.blank_lines,
+        skip_rows_after_names=1,
+        encoding="utf-8" if layout.encoding == "utf-8-sig" else layout.encoding,
+    )
+    parsing = pcsv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True)
+    converting = pcsv.ConvertOptions(
+        column_types=dict.fromkeys(layout.names, pa.string()),
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+        null_values=[""],
+    )
+    rows, last = 0, None
     with open_bytes(path) as file:
-        yield from pcsv.open_csv(
-            file,
-            pcsv.ReadOptions(
-                use_threads=False,
-                block_size=_BLOCK,
-                column_names=layout.names,
-                skip_rows=layout.blank_lines,
-                skip_rows_after_names=1,
-                encoding="utf-8" if layout.encoding == "utf-8-sig" else layout.encoding,
-            ),
-            pcsv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
-            pcsv.ConvertOptions(
-                column_types=dict.fromkeys(layout.names, pa.string()),
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=False,
-                null_values=[""],
-            ),
-        )
+        for batch in pcsv.open_csv(file, reading, parsing, converting):
+            rows += batch.num_rows
+            last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
+            yield batch
+    if last is not None and _ends_in_quotes(path, layout.encoding, last):
+        raise SourceError(f"{path.name}: row {rows + 1:,} opens a quote that is never closed.")
 
 
 def _describe_error(message: str) -> str:

@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 
 from bbkit.core.errors import SourceError
 from bbkit.sources.columns import (
-    ColumnTypes,
     Frames,
     cut_batches,
+    dtypes_of_rows,
     frame_of_arrow,
     frames_of_rows,
     name_columns,
@@ -48,10 +48,8 @@ def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
     """Read JSON Lines: one object a line; blank lines are passed over."""
 
     def first_pass(encoding: str) -> tuple[str, dict[str, Any], list[Mapping[str, Any]]]:
-        types, rows = ColumnTypes(), _json_rows(path, encoding)
-        buffered = list(rows) if chunk_rows is None else []
-        types.add_rows(buffered or rows)
-        return encoding, types.dtypes(), buffered
+        buffered = list(_json_rows(path, encoding)) if chunk_rows is None else []
+        return encoding, dtypes_of_rows(buffered or _json_rows(path, encoding)), buffered
 
     encoding, dtypes, buffered = read_encoded(path, first_pass)
     yield from frames_of_rows(buffered or _json_rows(path, encoding), dtypes, chunk_rows)
@@ -92,13 +90,7 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
             f"{path.name} holds a {type(document).__name__}; a .json source is a list of objects or what "
             "Amazon Transcribe wrote."
         )
-    yield from _typed_frames(rows, chunk_rows)
-
-
-def _typed_frames(rows: Sequence[Mapping[str, Any]], chunk_rows: int | None) -> Frames:
-    types = ColumnTypes()
-    types.add_rows(rows)
-    return frames_of_rows(rows, types.dtypes(), chunk_rows)
+    yield from frames_of_rows(rows, dtypes_of_rows(rows), chunk_rows)
 
 
 def _is_one_line(path: Path) -> bool:
@@ -153,7 +145,8 @@ def read_excel(path: Path, chunk_rows: int | None) -> Frames:
     if not rows:
         raise SourceError(f"{path.name}: its first sheet is empty; the first row is to name the columns.")
     names = name_columns(path, rows[0])
-    yield from _typed_frames([dict(zip(names, row, strict=False)) for row in rows[1:]], chunk_rows)
+    records = [dict(zip(names, row, strict=False)) for row in rows[1:]]
+    yield from frames_of_rows(records, dtypes_of_rows(records), chunk_rows)
 
 
 def _validate_formulas(path: Path, sheet: Sequence[Sequence[Any]]) -> None:

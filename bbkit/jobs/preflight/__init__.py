@@ -139,12 +139,9 @@ def _check_jobs(arns: Arns) -> Iterator[Finding]:
         return
     quotas = Quotas.read(arns.run.model_id)
     wanted = len({file.job for file in arns.files})
-    room = quotas.max_jobs - len(running)
     text = f"{len(running)} of {quotas.max_jobs} concurrent jobs of this model are in flight ({quotas.note})."
-    if wanted > room:
-        yield Finding(
-            "info", "jobs", f"{text} This run has {wanted}.",
-            "What does not fit is queued, and submitted while something waits or watches.",
-        )  # fmt: skip
-    else:
-        yield Finding("info", "jobs", text)
+    remedy = ""
+    if wanted > quotas.max_jobs - len(running):
+        text += f" This run has {wanted}."
+        remedy = "What does not fit is queued, and submitted while something waits or watches."
+    yield Finding("info", "jobs", text, remedy)

@@ -79,9 +79,7 @@ def _try_writing(bucket: str, keys: Sequence[str], expected: Mapping[str, str]) 
 
 
 def _check_media(arns: Arns, bucket: str) -> Iterator[Finding]:
-    for folder in arns.media:
-        if split_s3_uri(folder)[0] != bucket:
-            continue
+    for folder in (folder for folder in arns.media if split_s3_uri(folder)[0] == bucket):
         try:
             if next(aws.list_objects(folder), None) is None:
                 yield Finding(

@@ -84,7 +84,7 @@ def _check_permissions(arns: Arns) -> Iterator[Finding]:
     if run.job_options.get("kms_key_id"):
         asked.append((["kms:Decrypt", "kms:GenerateDataKey"], [arns.key]))
     owner = run.job_options.get("bucket_owner") or run.endpoint.account
-    yield from _simulate("permissions", "the role", run.role_arn, asked, {"aws:ResourceAccount": owner})
+    yield from _simulate("permissions", "the role", run.role_arn, asked, ("aws:ResourceAccount", owner))
 
 
 def _check_caller(arns: Arns) -> Iterator[Finding]:
@@ -101,19 +101,17 @@ def _check_caller(arns: Arns) -> Iterator[Finding]:
         yield Finding("unknown", "caller", f"What {arn} may do cannot be simulated.")
         return
     asked = [(["iam:PassRole"], [run.role_arn]), (["bedrock:CreateModelInvocationJob"], arns.models)]
-    yield from _simulate("caller", "you", arn, asked, {"iam:PassedToService": SERVICE})
+    yield from _simulate("caller", "you", arn, asked, ("iam:PassedToService", SERVICE))
 
 
 def _simulate(
-    rule: str, who: str, arn: str, asked: list[tuple[list[str], list[str]]], context: Mapping[str, str]
+    rule: str, who: str, arn: str, asked: list[tuple[list[str], list[str]]], context: tuple[str, str]
 ) -> Iterator[Finding]:
-    entries = [
-        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-        for key, value in context.items()
-    ]
+    key, value = context
+    entry = {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
     for actions, resources in asked:
         request: dict[str, Any] = {"PolicySourceArn": arn, "ActionNames": actions, "ResourceArns": resources}
-        pages = aws.iter_pages("iam", "simulate_principal_policy", **request, ContextEntries=entries)
+        pages = aws.iter_pages("iam", "simulate_principal_policy", **request, ContextEntries=[entry])
         try:
             results = [item for page in pages for item in page["EvaluationResults"]]
         except AwsError as error:
