@@ -58,8 +58,8 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
         return snapshot
     snapshot.access.ensure()
     asked = [(state, find_job(state.job_name)) for state in snapshot.states if state.unconfirmed]
-    lost = [state.event("submitted", job_arn=arn, found_by="list") for state, arn in asked if arn]
-    snapshot = snapshot.after(*lost)
+    submitted = [state.event("submitted", job_arn=arn, found_by="list") for state, arn in asked if arn]
+    snapshot = snapshot.after(*submitted)
     running = [state for state in snapshot.states if state.in_flight]
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         answers = list(pool.map(lambda state: _ask(snapshot, state), running))
