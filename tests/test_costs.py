@@ -13,8 +13,8 @@ import bbkit as bb
 from bbkit import charts
 from bbkit.core.errors import BudgetError, InputError
 from bbkit.core.frames import BUNDLE, OUTPUT_COLUMNS, as_frame
+from bbkit.core.text import format_usd
 from bbkit.costs import check_budget, cost_of, estimate_cost
-from bbkit.costs.views import format_usd
 
 JOB = "arn:aws:bedrock:us-east-1:111122223333:model-invocation-job/abcdefghijkl"
 

@@ -1,6 +1,6 @@
 """What was expected to be paid, what was paid, and why the two differ."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -9,16 +9,17 @@ from bbkit.charts import style
 from bbkit.charts.groups import grouping_column
 from bbkit.charts.traces import horizontal_bars
 from bbkit.core.errors import InputError
-from bbkit.core.text import count_noun
-from bbkit.costs import Cost, CostEstimate
-from bbkit.costs.views import format_usd
+from bbkit.core.text import count_noun, format_usd
+
+if TYPE_CHECKING:
+    from bbkit.costs import Cost, CostEstimate
 
 _MOST_JOBS = 20
 _AMOUNTS = ["cost_low_usd", "cost_usd", "cost_high_usd"]
 
 
 def cost_estimate(
-    costed: Cost | CostEstimate, *, by: str | None = None, title: str | None = None
+    costed: "Cost | CostEstimate", *, by: str | None = None, title: str | None = None
 ) -> go.Figure:
     """Draw the estimate with its range and, once there are answers, the cost beside it and why it differs.
 
@@ -41,6 +42,8 @@ def cost_estimate(
     bbkit.core.errors.InputError
         It is neither a cost nor an estimate, or the estimate has no column `by`.
     """
+    from bbkit.costs import Cost, CostEstimate
+
     if not isinstance(costed, Cost | CostEstimate):
         raise InputError(f"Found {type(costed).__name__}. Pass what cost_of or estimate_cost returned.")
     after = costed if isinstance(costed, Cost) else None
@@ -69,7 +72,7 @@ def cost_estimate(
     return figure.update_yaxes(style.CATEGORIES)
 
 
-def _describe_both(estimate: CostEstimate, after: Cost | None) -> str:
+def _describe_both(estimate: "CostEstimate", after: "Cost | None") -> str:
     expected = format_usd(estimate.cost_usd)
     if after is None:
         return f"Estimated at {expected}"
@@ -77,7 +80,7 @@ def _describe_both(estimate: CostEstimate, after: Cost | None) -> str:
     return f"Estimated at {expected}, cost {least}{format_usd(after.cost_usd)}"
 
 
-def _explain(estimate: CostEstimate, after: Cost | None) -> str:
+def _explain(estimate: "CostEstimate", after: "Cost | None") -> str:
     span = f"from {format_usd(estimate.cost_low_usd)} to {format_usd(estimate.cost_high_usd)}"
     is_standin = estimate.is_standin or (after is not None and after.is_standin)
     parts = [
@@ -89,7 +92,7 @@ def _explain(estimate: CostEstimate, after: Cost | None) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _draw_amounts(estimate: CostEstimate, after: Cost | None) -> list[Any]:
+def _draw_amounts(estimate: "CostEstimate", after: "Cost | None") -> list[Any]:
     traces: list[Any] = []
     total = estimate.numbers
     if total["cost_low_usd"] is not None:
@@ -137,7 +140,7 @@ def _draw_ranges(names: list[str], lows: list[Any], middles: list[Any], highs: l
     return [bars, dots]
 
 
-def _draw_causes(after: Cost | None) -> go.Bar | None:
+def _draw_causes(after: "Cost | None") -> go.Bar | None:
     """Draw what made the cost another than estimated; the last row of the comparison is their sum."""
     if after is None or after.comparison.empty:
         return None
@@ -159,7 +162,7 @@ def _draw_causes(after: Cost | None) -> go.Bar | None:
     )
 
 
-def _draw_parts(estimate: CostEstimate, by: str, title: str | None) -> style.Chart:
+def _draw_parts(estimate: "CostEstimate", by: str, title: str | None) -> style.Chart:
     parts = estimate.table.groupby(by, sort=False, dropna=False)[_AMOUNTS]
     # A sum of what is known is no end of a range.
     sums = parts.agg(lambda column: column.sum(skipna=False)).reset_index()

@@ -1,7 +1,7 @@
 """What the answers cost: split, against on demand, and per record."""
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +12,10 @@ from bbkit.charts.axes import Axis, mark_quantiles
 from bbkit.charts.groups import Groups, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
 from bbkit.core.errors import InputError
-from bbkit.core.text import count_noun
-from bbkit.costs import Cost, cost_of
-from bbkit.costs.comparisons import rows_by_manifest
-from bbkit.costs.views import format_usd
+from bbkit.core.text import count_noun, format_usd
+
+if TYPE_CHECKING:
+    from bbkit.costs import Cost
 
 _PARTS = ("input", "output", "cache")
 _ON_DEMAND = "the same tokens on demand"
@@ -23,7 +23,7 @@ _PER = 1_000
 _BINS = 40
 
 
-def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
+def cost(costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | None = None) -> go.Figure:
     """Draw what the answers cost, by input, output and cache, beside the same tokens on demand.
 
     Parameters
@@ -65,8 +65,10 @@ def cost(costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | Non
     )
 
 
-def _as_cost(costed: Any, by: str | None) -> Cost:
+def _as_cost(costed: Any, by: str | None) -> "Cost":
     """Take a cost as it is, or cost a tidy frame."""
+    from bbkit.costs import Cost, cost_of
+
     if isinstance(costed, Cost):
         return costed
     if not isinstance(costed, pd.DataFrame):
@@ -74,7 +76,7 @@ def _as_cost(costed: Any, by: str | None) -> Cost:
     return cost_of(costed, by=grouping_column(costed, by) or ())
 
 
-def _explain(costed: Cost) -> str:
+def _explain(costed: "Cost") -> str:
     """Say what is compared, what is not known, and whether anything was billed."""
     total = costed.numbers
     on_demand, unpriced = total["on_demand_usd"], costed.describe_unpriced()
@@ -87,7 +89,7 @@ def _explain(costed: Cost) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _draw_whole(costed: Cost) -> list[go.Bar]:
+def _draw_whole(costed: "Cost") -> list[go.Bar]:
     total, is_costed = costed.numbers, costed.rows["state"].isin(["priced", "by manifest"])
     tiers = {*costed.rows.loc[is_costed, "tier"].astype(str)}
     sent = "in batch" if tiers <= {"batch"} else "as sent" if len(tiers) > 1 else "on demand"
@@ -98,7 +100,9 @@ def _draw_whole(costed: Cost) -> list[go.Bar]:
     return bars or [_bar("input", [sent], [0.0])]
 
 
-def _draw_groups(costed: Cost, groups: Groups) -> list[go.Bar | go.Scatter]:
+def _draw_groups(costed: "Cost", groups: Groups) -> list[go.Bar | go.Scatter]:
+    from bbkit.costs.comparisons import rows_by_manifest
+
     manifests, rows = rows_by_manifest(costed.manifests), costed.rows
     apart = ["unpriced"] if groups.column in manifests.columns else ["unpriced", "by manifest"]
     unknown = np.bincount(groups.codes, rows["state"].isin(apart), len(groups.names))
@@ -153,7 +157,7 @@ def _bar(name: str, labels: list[str], amounts: list[float]) -> go.Bar:
 
 
 def cost_per_record(
-    costed: Cost | pd.DataFrame, *, by: str | None = None, title: str | None = None
+    costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | None = None
 ) -> go.Figure:
     """Draw how the cost is spread over the answers, in US$ per 1,000 answers.
 

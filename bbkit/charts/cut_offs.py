@@ -1,7 +1,7 @@
 """For which inputs the answers were cut off, and what another `max_tokens` would have done."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,9 @@ from bbkit.charts import style
 from bbkit.charts.axes import find_limit, make_axis, mark_value, rounded
 from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, equal_rows, group_rows, known_rows
 from bbkit.core.text import agree, count_noun
-from bbkit.costs import Cost, cost_of
+
+if TYPE_CHECKING:
+    from bbkit.costs import Cost
 
 _PART = 20
 _PARTS = 10
@@ -139,6 +141,8 @@ def max_tokens_what_if(
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
+    from bbkit.costs import cost_of
+
     groups = group_rows(outputs, by, ["outcome", "stop_reason", "output_tokens", "max_tokens"], MOST_LINES)
     rows = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "output_tokens")
     if not rows.any():
@@ -200,7 +204,7 @@ def _draw_shares(tokens: np.ndarray, cut: np.ndarray, groups: Groups) -> list[go
 
 
 def _draw_costs(
-    cost: Cost, rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
+    cost: "Cost", rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
 ) -> tuple[list[go.Scatter], str]:
     """Cost the answers for each `max_tokens`; no curve, and why, where no price is known."""
     amounts = cost.rows.loc[rows, ["cost_usd", "output_usd"]]

@@ -15,6 +15,9 @@ MANIFEST = "manifest.json.out"
 """The service's own name for the file that counts what a job did
 (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html)."""
 
+SUFFIX = ".jsonl.out"
+"""How the service names a file of output lines; the address is the same."""
+
 TEXT = pd.StringDtype("pyarrow")  # "string" alone is Python's objects under pandas 2
 COUNT, NUMBER, TIME = "Int64", "Float64", "datetime64[us, UTC]"
 

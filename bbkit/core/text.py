@@ -1,6 +1,10 @@
 """How counts, nouns, sizes and names are written in sentences."""
 
+import math
 from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
 
 _SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
 
@@ -32,6 +36,20 @@ def share_of(count: int, total: int, noun: str, verb: str = "") -> str:
 def format_number(value: float) -> str:
     """``1,200`` or ``0.1235``: no decimals where it is whole or large, otherwise four digits."""
     return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
+
+
+def format_usd(amount: Any) -> str:
+    """Write an amount of US dollars: two digits after the point, more where it is small."""
+    if amount is None or pd.isna(amount):
+        return "not known"
+    size = abs(float(amount))
+    if 0 < size < 5e-9:
+        return "less than $0.00000001"
+    digits = 2
+    if 0 < size < 0.995:
+        digits = 3 if size >= 0.1 else min(8, 1 - math.floor(math.log10(size)))
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${size:,.{digits}f}"
 
 
 def arn_region(arn: str) -> str:

@@ -13,9 +13,9 @@ from bbkit import aws
 from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import BudgetError, FamilyError, InputError
 from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
-from bbkit.core.text import count_noun, name_some
+from bbkit.core.text import count_noun, format_usd, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
-from bbkit.costs.views import STANDIN_ESTIMATE, format_usd, show_cost
+from bbkit.costs.views import STANDIN_ESTIMATE, show_cost
 from bbkit.families import family_of
 from bbkit.records import TokenEstimate, estimate_tokens
 

@@ -1,6 +1,5 @@
 """How amounts are written and cost tables shown."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,23 +7,10 @@ import pandas as pd
 
 from bbkit.core.frames import BUNDLE, as_texts, bundle
 from bbkit.core.panels import render_panel
+from bbkit.core.text import format_usd
 
 STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are what AWS would have charged."
 STANDIN_ESTIMATE = "A stand-in will answer: nothing is billed, and the amounts are what AWS would charge."
-
-
-def format_usd(amount: Any) -> str:
-    """Write an amount of US dollars: two digits after the point, more where it is small."""
-    if amount is None or pd.isna(amount):
-        return "not known"
-    size = abs(float(amount))
-    if 0 < size < 5e-9:
-        return "less than $0.00000001"
-    digits = 2
-    if 0 < size < 0.995:
-        digits = 3 if size >= 0.1 else min(8, 1 - math.floor(math.log10(size)))
-    sign = "-" if amount < 0 else ""
-    return f"{sign}${size:,.{digits}f}"
 
 
 def show_cost(

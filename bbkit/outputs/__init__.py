@@ -1,8 +1,9 @@
 """Outputs: the files of batch jobs become one tidy frame with one row per record sent, and an accounting.
 
-`sources` finds the files and the ids that were sent, `readers` reads batches of lines by the layout in
-`lines`, `matching` gives each record of `sent_ids` its row, `parts` keeps rows on disk. What is no row is in
-the accounting (`accounts`), which travels with the frame; `exports` writes rows for other programs.
+`sources` finds the `files`, also those of `runs` and jobs, and the ids that were sent, `readers` reads
+batches of lines by the layout in `lines`, `matching` gives each record of `sent_ids` its row, `parts` keeps
+rows on disk. What is no row is in the accounting (`accounts`), which travels with the frame; `exports` writes
+rows for other programs.
 """
 
 from collections import Counter
@@ -24,12 +25,13 @@ from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
 from bbkit.core.text import count_noun, name_some
 from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
+from bbkit.outputs.files import Group
 from bbkit.outputs.lines import EXTRA_COLUMNS
 from bbkit.outputs.matching import label_lines, match_lines
 from bbkit.outputs.parts import SpilledLines, follows_from, frame_of, validate_parts_folder, writing_parts
 from bbkit.outputs.readers import Reader, no_lines
 from bbkit.outputs.sent_ids import IdSlice, SentIds
-from bbkit.outputs.sources import Group, Sent, Source, find_groups
+from bbkit.outputs.sources import Sent, Source, find_groups
 
 EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""

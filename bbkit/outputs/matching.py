@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bbkit.families import normalise_stop_reason
+from bbkit.outputs.files import FileMeta, SentBatch
 from bbkit.outputs.lines import UNMATCHED_SCHEMA
 from bbkit.outputs.sent_ids import IdSlice, number_known
-from bbkit.outputs.sources import FileMeta, SentBatch
 
 _RANKS = {"stop": 0, "tool_use": 1, "length": 3, "content_filter": 4}
 _OTHER_RANK, _OUTCOME_RANKS = 2, {"errored": 5, "pending": 6, "missing": 7}

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing_folder
@@ -37,6 +36,8 @@ def writing_parts(
     folder: Path, schema: pa.Schema, origin: str = ""
 ) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Give what writes rows to a folder of ``part-00000.parquet`` files that appears when all are written."""
+    import pyarrow.parquet as pq  # loads its file systems, too
+
     numbers = count()
 
     def write(frame: pd.DataFrame, least: int = 0) -> None:

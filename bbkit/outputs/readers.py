@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from bbkit import aws
 from bbkit.families import NO_ANSWER, Answer, answer_of
 from bbkit.outputs.accounts import compare_manifest
+from bbkit.outputs.files import Group, OutputFile
 from bbkit.outputs.lines import (
     EXTRA_COLUMNS,
     LINE_COLUMNS,
@@ -34,7 +35,6 @@ from bbkit.outputs.lines import (
     read_slowly,
 )
 from bbkit.outputs.sent_ids import SentIds
-from bbkit.outputs.sources import Group, OutputFile
 
 TASK_BYTES = 128_000_000
 BATCH_BYTES = 8 << 20

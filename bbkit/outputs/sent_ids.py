@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from bbkit.outputs.sources import SentBatch
+from bbkit.outputs.files import SentBatch
 
 _CHUNK = 65_536
 

@@ -14,8 +14,7 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
 
 from bbkit.core.panels import render
-from bbkit.core.text import format_number
-from bbkit.costs.views import format_usd
+from bbkit.core.text import format_number, format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
 from bbkit.report.masking import STATEMENT, start_tag

@@ -13,11 +13,9 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
 from bbkit.core.files import write_text
-from bbkit.core.frames import MANIFEST
+from bbkit.core.frames import MANIFEST, SUFFIX
 from bbkit.run.journal import TERMINAL, JobState
 from bbkit.run.snapshot import RunSnapshot
-
-SUFFIX = ".jsonl.out"
 
 _CALLS_AT_ONCE = 8
 _SEEN = {

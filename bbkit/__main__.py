@@ -1,0 +1,5 @@
+import sys
+
+from bbkit.cli import main
+
+sys.exit(main())

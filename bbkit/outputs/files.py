@@ -1,0 +1,94 @@
+"""Files of output lines, what is known of them, and the ids whose answers they may hold."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from bbkit import __version__, aws
+from bbkit.core.frames import MANIFEST, SUFFIX
+
+if TYPE_CHECKING:
+    from bbkit.run import Run
+
+
+class FileMeta(NamedTuple):
+    """What is known of every line of one output file, or of every record of one input file."""
+
+    model_id: str | None = None
+    tier: str | None = "batch"
+    attempt: int | None = None
+    submission: int | None = None
+    job_arn: str | None = None
+    source_file: str | None = None
+
+
+class OutputFile(NamedTuple):
+    """A file of output lines at a local path or an S3 URI, `size` bytes long."""
+
+    path: str
+    size: int
+    meta: FileMeta
+    manifest: str = ""
+
+    @property
+    def is_local(self) -> bool:
+        return not self.path.startswith("s3://")
+
+
+class SentBatch(NamedTuple):
+    """Ids that were sent together, in sent order, and what became of those that no line answers."""
+
+    ids: Callable[[], Iterator[str | None]]
+    meta: FileMeta = FileMeta()
+    absent: str = "missing"
+
+
+@dataclass
+class Group:
+    """Files whose lines answer the same ids; no batches when it is not known what was sent."""
+
+    files: list[OutputFile]
+    batches: list[SentBatch] | None = None
+    run: "Run | None" = None
+    sent_paths: list[Path] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    jobs: dict[str, dict[str, str]] = field(default_factory=dict)
+    unsent: list[dict[str, Any]] = field(default_factory=list)
+
+    def describe_origin(self) -> str:
+        """What the rows of a run follow from: as long as that stays the same, so do they."""
+        paths = [*(file.path for file in self.files), *map(str, self.sent_paths)]
+        stats = [(stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, paths)]
+        expected = [(batch.meta, batch.absent) for batch in self.batches or ()]
+        return json.dumps([__version__, [file.meta for file in self.files], stats, expected])
+
+
+def list_folder(folder: Path, meta: FileMeta, prefix: str = "") -> list[OutputFile]:
+    files = []
+    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+        label = PurePosixPath(prefix, path.relative_to(folder).as_posix()).as_posix()
+        files.append(local_file(path, meta._replace(source_file=label), whole_folder=True))
+    return files
+
+
+def local_file(path: Path, meta: FileMeta, *, whole_folder: bool = False) -> OutputFile:
+    manifest = path.with_name(MANIFEST)
+    covered = whole_folder or len(list(path.parent.glob(f"*{SUFFIX}"))) == 1
+    known = str(manifest) if covered and manifest.is_file() else ""
+    return OutputFile(str(path), path.stat().st_size, meta, known)
+
+
+def list_s3(uri: str, meta: FileMeta) -> list[OutputFile]:
+    objects = {item.uri: item.size for item in aws.list_objects(uri)}
+    if uri in objects:
+        return [OutputFile(uri, objects[uri], meta._replace(source_file=uri))]
+    files = []
+    for name, size in sorted(objects.items()):
+        if name.endswith(SUFFIX):
+            manifest = f"{name.rpartition('/')[0]}/{MANIFEST}"
+            known = manifest if manifest in objects else ""
+            files.append(OutputFile(name, size, meta._replace(source_file=name), known))
+    return files
