@@ -1,3 +1,5 @@
+"""``python -m bbkit`` is the command line."""
+
 import sys
 
 from bbkit.cli import main
