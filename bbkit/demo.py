@@ -190,7 +190,7 @@ def _lab_folder() -> Path:
     here, notebooks = Path.cwd(), find_shared("notebooks")
     if not (here / "notebooks").is_dir() and notebooks.parent.name != "_share":
         return notebooks.parent
-    shared = [*notebooks.glob("*.ipynb"), *find_shared("data/samples").iterdir()]
+    shared = [*notebooks.glob("*.ipynb"), *find_shared("data/samples").glob("*.*")]
     for path in shared:
         target = here / ("notebooks" if path.suffix == ".ipynb" else "data/samples") / path.name
         if not target.exists():

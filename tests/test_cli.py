@@ -53,6 +53,17 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
     assert "file" in said[0]
 
 
+def test_the_lab_copies_the_samples_beside_notebooks_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "file").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert main(["lab", "--no-browser", "file/in-no-folder"]) == 2
+    samples = sorted(path.name for path in (tmp_path / "data" / "samples").iterdir())
+    assert samples == ["README.md", "call_transcripts.csv"]
+
+
 def test_the_command_before_a_launch_has_two_names_and_one_line_of_help(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -283,6 +283,10 @@ def test_bad_use_is_one_sentence(start_standin: Callable[..., Standin], tmp_path
         bb.probe_records(run, n="5")
     with pytest.raises(InputError, match="concurrency is 0"):
         bb.send_on_demand(run, concurrency=0)
+    with pytest.raises(InputError, match="Pass what retry_records returned"):
+        bb.send_retry(run, None)
+    with pytest.raises(InputError, match="A run is what Run"):
+        bb.write_records([], None)
     with pytest.raises(RunError, match="has no records of attempt 5"):
         bb.send_on_demand(run, attempt=5)
 

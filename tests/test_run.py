@@ -452,6 +452,15 @@ def test_a_spoiled_journal_is_named_and_not_guessed(tmp_path: Path) -> None:
         journal.read()
 
 
+@pytest.mark.parametrize("text", ["{", "[]", '{"files": [{"path": "x"}], "lineage": {}}'])
+def test_a_spoiled_index_of_files_is_named(standin: Standin, tmp_path: Path, text: str) -> None:
+    run = bb.Run.create(tmp_path / "calls", model_id=MODEL)
+    bb.write_records(pairs(100), str(run.folder))
+    (run.folder / "records" / "index.json").write_text(text)
+    with pytest.raises(RunError, match=r"index\.json does not list the files of a run"):
+        bb.submit_jobs(run)
+
+
 def test_an_end_is_not_undone_by_a_slower_process() -> None:
     def event(name: str, status: str) -> dict[str, Any]:
         at = datetime.now(UTC).isoformat()

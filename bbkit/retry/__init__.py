@@ -12,7 +12,7 @@ import pandas as pd
 
 from bbkit.core.arguments import as_names, validate_number
 from bbkit.core.errors import InputError, RunError
-from bbkit.core.frames import JOB_COLUMNS, NUMBER, TEXT, as_frame
+from bbkit.core.frames import JOB_COLUMNS, NUMBER, TEXT, as_frame, require_columns
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE
 from bbkit.families import get_family, max_tokens_of
@@ -201,7 +201,9 @@ def send_retry(
     bbkit.core.errors.AwsError
         AWS refused a job, or what holds for every record sent on demand.
     """
-    if not len(retry):
+    run = as_run(run)
+    require_columns(retry, ("attempt", "tier", "file", "records"), "Pass what retry_records returned.")
+    if retry.empty:
         return as_frame([], JOB_COLUMNS)
     attempt = int(retry["attempt"].iloc[0])
     if (retry["tier"] == "on_demand").all():

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -20,17 +20,15 @@ from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.core.text import name_some
 from bbkit.records import InputFile, split_staged, stage
 from bbkit.records.lines import read_line
+from bbkit.run.run import Run, as_run
 from bbkit.run.snapshot import RunSnapshot, write_index
-
-if TYPE_CHECKING:
-    from bbkit.run.run import Run
 
 FILE_COLUMNS = {"file": TEXT, "job": TEXT, "attempt": COUNT, "records": COUNT, "bytes": COUNT, "sha256": TEXT}
 """One row per input file written."""
 
 
 def write_records(
-    records: Any, run: "Run", *, allow: Sequence[str] = (), quotas: Quotas | None = None
+    records: Any, run: Run, *, allow: Sequence[str] = (), quotas: Quotas | None = None
 ) -> pd.DataFrame:
     """Check records and write them as the input files of a run, in as few jobs as the quotas allow.
 
@@ -63,6 +61,7 @@ def write_records(
     bbkit.core.errors.RunExistsError
         The run has records already.
     """
+    run = as_run(run)
     snapshot = RunSnapshot.read(run)
     if snapshot.last_attempt:
         written = sum(file.records for file in snapshot.files if file.attempt == 1)

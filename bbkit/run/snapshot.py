@@ -160,12 +160,15 @@ def _job_row(state: JobState, files: list[InputFile]) -> dict[str, Any]:
 def read_index(folder: Path) -> tuple[tuple[InputFile, ...], Lineage]:
     """The input files of a run, by attempt and number, and what each attempt was chosen by."""
     records = folder / "records"
+    path = records / "index.json"
     try:
-        index = json.loads((records / "index.json").read_text(encoding="utf-8"))
+        index = json.loads(path.read_text(encoding="utf-8"))
+        files = [InputFile(**{**item, "path": records / item["path"]}) for item in index["files"]]
+        lineage = {int(attempt): chosen for attempt, chosen in index["lineage"].items()}
     except FileNotFoundError:
         return (), {}
-    files = [InputFile(**{**item, "path": records / item["path"]}) for item in index["files"]]
-    lineage = {int(attempt): chosen for attempt, chosen in index["lineage"].items()}
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{path} does not list the files of a run ({error}). Restore it.") from error
     return tuple(sorted(files, key=lambda file: (file.attempt, file.number))), lineage
 
 
