@@ -202,7 +202,7 @@ def test_every_column_of_single_values_can_be_filtered_by() -> None:
     for name in ("day", "zoned", "kind", "mixed", "date"):
         explorer._column.value = f"source.{name}"
         assert len(explorer.selection) == 400
-        widget = explorer._own.widget
+        widget = explorer._own_box.children[0]
         values = [value for _, value in widget.options]
         widget.value = (values[1], values[3]) if name in ("day", "zoned") else (values[0], values[1])
         assert 0 < len(explorer.selection) < 400
@@ -244,7 +244,7 @@ def test_a_span_of_many_times_keeps_its_ends_and_can_be_narrowed() -> None:
     outputs["source.day"] = pd.date_range("2024-02-01 13:30:00.000001", periods=900, freq="26h")
     explorer = explorers.RecordExplorer(outputs)
     explorer._column.value = "source.day"
-    slider = explorer._own.widget
+    slider = explorer._own_box.children[0]
     assert len(slider.options) == 200
     assert slider.value == (outputs["source.day"].iloc[0], outputs["source.day"].iloc[-1])
     slider.index = (100, 199)

@@ -169,10 +169,8 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     errored = equal_rows(outputs, "outcome", "errored")
     if not errored.any():
         return _draw_no_errors(outputs, title)
-    groups, codes = (
-        groups.take(errored),
-        outputs.loc[errored, "error_code"].astype("string").fillna("no code"),
-    )
+    groups = groups.take(errored)
+    codes = outputs.loc[errored, "error_code"].astype("string").fillna("no code")
     messages = fold_messages(outputs.loc[errored, "error_message"]).fillna("no message")
     ways = pd.DataFrame({"kind": codes + ": " + messages})
     kinds = group_rows(ways, "kind", most=_MOST_KINDS)

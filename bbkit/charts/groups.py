@@ -65,10 +65,7 @@ def grouping_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | Non
         return None
     if not isinstance(by, str):
         raise InputError(f"by is {by!r}; it takes the name of one column.")
-    if column := frames.find_column(frame, by):
-        return column
-    remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
-    raise frames.no_column([by], frame.columns, remedy)
+    return frames.find_columns(frame, [by])[0]
 
 
 def group_rows(

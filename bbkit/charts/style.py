@@ -6,6 +6,8 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from bbkit.core.text import one_line
+
 # Okabe and Ito's palette, told apart in all three colour-vision deficiencies: https://jfly.uni-koeln.de/color/
 GREEN, VERMILLION, ORANGE, PURPLE = "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 BLUE, SKY, YELLOW, GREY, LIGHT = "#0072B2", "#56B4E9", "#F0E442", "#767676", "#BBBBBB"
@@ -205,8 +207,7 @@ def escape_text(value: object) -> str:
 
 def shorten(value: object, most: int = 60) -> str:
     """Cut a label at `most` characters, with an ellipsis where something is left out."""
-    text = " ".join(str(value).split())
-    return escape_text(text if len(text) <= most else text[: most - 1] + "…")
+    return escape_text(one_line(value, most))
 
 
 def percent(part: float, whole: float) -> str:

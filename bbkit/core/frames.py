@@ -100,9 +100,13 @@ def no_column(
     return InputError(f"The {what} has no column {name_some(absent)}; it has {known}. {remedy}".rstrip())
 
 
-def find_column(frame: pd.DataFrame, name: str) -> str | None:
-    """Find a column by its own name or, one of the source, by its name there; None where there is none."""
-    return next((known for known in (name, f"source.{name}") if known in frame.columns), None)
+def find_columns(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
+    """Find columns by their own names or, those of the source, by their names there."""
+    columns = {name: name if name in frame.columns else f"source.{name}" for name in names}
+    if absent := [name for name, column in columns.items() if column not in frame.columns]:
+        remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
+        raise no_column(absent, frame.columns, remedy)
+    return list(columns.values())
 
 
 def is_absent(value: Any) -> bool:

@@ -57,8 +57,18 @@ def arn_region(arn: str) -> str:
     return arn.split(":")[3] if arn.startswith("arn:") and arn.count(":") >= 5 else ""
 
 
-def whole_characters(text: str) -> str:
-    """A text whose surrogate pairs are joined; a lone half, which no file can hold, becomes U+FFFD."""
-    return (
-        text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    )
+def whole_characters(value: Any) -> Any:
+    """JSON data whose surrogate pairs are joined; a lone half, which no file can hold, becomes U+FFFD."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [whole_characters(item) for item in value]
+    if isinstance(value, dict):
+        return {whole_characters(name): whole_characters(item) for name, item in value.items()}
+    return value
+
+
+def one_line(value: object, most: int) -> str:
+    """A text on one line, cut with an ellipsis where it is longer than `most` characters."""
+    line = " ".join(str(value).split())
+    return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -14,7 +14,7 @@ import pandas as pd
 from bbkit.catalog.prices import Prices, load_prices
 from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_column, no_column, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_columns, no_column, require_columns
 from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
 from bbkit.costs.estimates import CostedRun, CostEstimate, check_budget, estimate_cost
@@ -146,15 +146,10 @@ def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
-    names = []
-    for name in columns:
-        column = find_column(outputs, name)
-        if column is None:
-            raise no_column([name], outputs.columns, "Group by one of these.")
-        if column in (*TOKENS, *AMOUNTS):
-            raise InputError(f"{column!r} is what is added up; group by another column.")
-        names.append(column)
-    return list(dict.fromkeys(names))
+    names = list(dict.fromkeys(find_columns(outputs, columns)))
+    if amounts := [name for name in names if name in (*TOKENS, *AMOUNTS)]:
+        raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
+    return names
 
 
 def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:

@@ -13,8 +13,8 @@ import pandas as pd
 from bbkit.core.collected import Collected
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, require_columns
-from bbkit.core.text import count_noun, name_some, share_of
-from bbkit.diagnostics.answers import finding_on, iter_answers, shorten
+from bbkit.core.text import count_noun, name_some, one_line, share_of
+from bbkit.diagnostics.answers import finding_on, iter_answers
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -183,7 +183,7 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
             "errored",
             f"{share_of(len(alike), len(outputs), 'record')} errored "
             f"{'without a code' if code == 'no code' else f'with {code}'} (accepted: 0"
-            f"{', worth sending again' if again else ''}): {shorten(message, 200)!r}.",
+            f"{', worth sending again' if again else ''}): {one_line(message, 200)!r}.",
             _RETRY if again else _REMEDIES.get(code, "Look at one record in full before sending it again."),
         )
     if others := len(errored) - int(counts[most].sum()):

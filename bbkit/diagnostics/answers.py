@@ -1,13 +1,12 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
-import re
 from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 
 from bbkit.core.findings import Finding
-from bbkit.core.text import name_some, share_of
+from bbkit.core.text import name_some, one_line, share_of
 
 CUT_OFF_SHARE = 0.01
 """Cut-off answers are a warning from this share of answers on, below it a note."""
@@ -26,12 +25,6 @@ def finding_on(rows: pd.DataFrame, severity: str, rule: str, finding: str, remed
     """What is said of some rows: with their count, and the first of their ids as an example."""
     record_id = next(iter(rows["record_id"].dropna()), None)
     return Finding(severity, rule, finding, remedy, record_id=record_id, count=len(rows))
-
-
-def shorten(text: str, most: int) -> str:
-    """A text on one line, cut where it is longer."""
-    line = re.sub(r"\s+", " ", text)
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def iter_answers(outputs: pd.DataFrame) -> Iterator[Finding]:
@@ -144,7 +137,7 @@ def _alike(answers: pd.DataFrame) -> Iterator[Finding]:
         "info" if short else "warning",
         "same_answer",
         f"{share_of(len(same), len(answers), 'answer', 'are')} word for word the same "
-        f"(threshold: {SAME_SHARE * 100:.0f} %): {shorten(str(counts.index[0]), 80)!r}.",
+        f"(threshold: {SAME_SHARE * 100:.0f} %): {one_line(counts.index[0], 80)!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
     )
 

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.frames import TEXT
-from bbkit.explorers.filters import NONE, Condition, is_between, is_one_of
+from bbkit.core.text import one_line
+from bbkit.explorers.filters import NONE, Condition, Sort, is_between, is_one_of
 
 _MOST_VALUES = 200
 _FEW_NUMBERS = 30
@@ -72,8 +73,7 @@ def _describe(column: str, more: str = "") -> dict[str, Any]:
 
 
 def _label(value: Any, count: int) -> str:
-    text = " ".join(str(value).split()) or "(blank)"
-    return f"{text if len(text) <= _LONG_TEXT else text[: _LONG_TEXT - 1] + '…'}  ({count:,})"
+    return f"{one_line(value, _LONG_TEXT) or '(blank)'}  ({count:,})"
 
 
 def _plain(value: Any) -> Any:
@@ -122,14 +122,14 @@ def list_filterable(frame: pd.DataFrame) -> list[str]:
     return [str(name) for name in frame.columns if _is_single(frame[name])]
 
 
-def list_sortable(frame: pd.DataFrame) -> dict[str, tuple[str, bool]]:
-    """Name the orders on offer: label to column, and whether by the length of its texts."""
-    orders: dict[str, tuple[str, bool]] = {"as sent": ("", False)}
+def list_sortable(frame: pd.DataFrame) -> dict[str, Sort]:
+    """Name the orders on offer by their labels."""
+    orders = {"as sent": Sort()}
     for name in frame.columns:
         if is_text(frame[name]) and _is_long(frame[name]):
-            orders[f"{name} (length)"] = (str(name), True)
-        elif _is_plain(frame[name]) or _is_time(frame[name]) or _is_category(frame[name]):
-            orders[str(name)] = (str(name), False)
+            orders[f"{name} (length)"] = Sort(str(name), by_length=True)
+        elif _is_plain(frame[name]) or _is_time(frame[name]) or frame[name].dtype == "category":
+            orders[str(name)] = Sort(str(name))
     return orders
 
 
@@ -144,10 +144,6 @@ def _is_plain(values: pd.Series) -> bool:
 
 def _is_time(values: pd.Series) -> bool:
     return isinstance(values.dtype, pd.DatetimeTZDtype) or values.dtype.kind == "M"
-
-
-def _is_category(values: pd.Series) -> bool:
-    return isinstance(values.dtype, pd.CategoricalDtype)
 
 
 def _is_single(values: pd.Series) -> bool:

@@ -68,7 +68,7 @@ class RecordExplorer:
     def clear(self) -> None:
         """Let every record pass, in the order they were sent."""
         with self._quietly():
-            for one in (*self._filters.values(), *([self._own] if self._own else [])):
+            for one in (*self._filters.values(), *self._own):
                 one.clear()
             self._search.value, self._sort.value, self._descending.value = "", "as sent", False
         self._refilter()
@@ -84,7 +84,7 @@ class RecordExplorer:
         self._filters = {
             name: ColumnFilter(outputs, name, as_range=name.endswith("tokens")) for name in _FIXED
         }
-        self._own: ColumnFilter | None = None
+        self._own: list[ColumnFilter] = []
         others = [name for name in list_filterable(outputs) if name not in _FIXED]
         self._column = widgets.Dropdown(
             options=[("another column", ""), *((name, name) for name in others)], description="filter by"
@@ -163,22 +163,21 @@ class RecordExplorer:
             self._go(at)
 
     def _choose_column(self) -> None:
-        self._own = ColumnFilter(self._outputs, self._column.value) if self._column.value else None
-        if self._own:
-            self._own.widget.observe(self._changed, names="value")
-        self._own_box.children = [self._own.widget] if self._own else []
+        self._own = [ColumnFilter(self._outputs, self._column.value)] if self._column.value else []
+        for one in self._own:
+            one.widget.observe(self._changed, names="value")
+        self._own_box.children = [one.widget for one in self._own]
         self._refilter()
 
     def _conditions(self) -> list[Condition]:
-        filters = [*self._filters.values(), *([self._own] if self._own else [])]
+        filters = (*self._filters.values(), *self._own)
         conditions = [condition for one in filters if (condition := one.condition())]
         if text := self._search.value:
             conditions.append(contains(self._outputs, self._search_in.value, text))
         return conditions
 
     def _sorting(self) -> Sort:
-        column, by_length = self._orders[self._sort.value]
-        return Sort(column, self._descending.value, by_length)
+        return self._orders[self._sort.value]._replace(descending=self._descending.value)
 
     def _refilter(self) -> None:
         self._rows = self._selector.select(self._conditions(), self._sorting())

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.frames import find_column, is_absent, no_column, require_columns
+from bbkit.core.frames import find_columns, is_absent, require_columns
 from bbkit.core.panels import render
 
 LINE_COLUMNS = (
@@ -79,10 +79,7 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
     """
     require_columns(outputs, LINE_COLUMNS)
     names = [columns] if isinstance(columns, str) else columns
-    found = {name: find_column(outputs, name) for name in names}
-    if absent := [name for name, column in found.items() if column is None]:
-        raise no_column(absent, outputs.columns, f"Pass source_columns={absent!r} to collect_outputs.")
-    return Examples(_choose(outputs, n), [str(column) for column in found.values()], len(outputs))
+    return Examples(_choose(outputs, n), find_columns(outputs, names), len(outputs))
 
 
 def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:

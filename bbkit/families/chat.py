@@ -10,7 +10,6 @@ from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,
     Body,
-    Media,
     Prompt,
     as_dict,
     as_int,
@@ -32,15 +31,11 @@ def write(prompt: Prompt) -> Body:
     """Write a chat-completion body."""
     content: Any = prompt.text
     if prompt.media:
-        content = [_part(media) for media in prompt.media]
+        urls = [f"data:image/{media.format};base64,{media.base64}" for media in prompt.media]
+        content = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
         content += [{"type": "text", "text": prompt.text}] if prompt.text else []
     messages = [{"role": "system", "content": prompt.system}] if prompt.system else []
     return {"messages": [*messages, {"role": "user", "content": content}]}
-
-
-def _part(media: Media) -> Body:
-    url = f"data:image/{media.format};base64,{media.base64}"
-    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def answer(output: Mapping[str, Any]) -> Answer:

@@ -131,7 +131,7 @@ def read_slowly(line: bytes) -> ParsedLine | str | None:
     if not line.strip():
         return None
     try:
-        parsed = _whole_characters(json.loads(line))
+        parsed = whole_characters(json.loads(line))
     except (ValueError, RecursionError):
         return "not JSON"
     if not isinstance(parsed, dict):
@@ -176,17 +176,6 @@ def _text_of(value: Any) -> str | None:
 
 def json_text(value: Any) -> str:
     return msgspec.json.encode(value).decode()
-
-
-def _whole_characters(value: Any) -> Any:
-    """Join surrogate pairs and replace lone surrogates, which no UTF-8 file can hold, by U+FFFD."""
-    if isinstance(value, str):
-        return whole_characters(value)
-    if isinstance(value, list):
-        return [_whole_characters(item) for item in value]
-    if isinstance(value, dict):
-        return {_whole_characters(name): _whole_characters(item) for name, item in value.items()}
-    return value
 
 
 MOST_BYTES = 8 << 30

@@ -166,7 +166,8 @@ class _BatchBuilder:
         for name in set(self.extras) & set(Answer._fields):
             columns[name] = [getattr(answer, name) for answer in self.answers]
         if self.whole:
-            columns["model_input"], columns["model_output"] = _turn(self.sides, 2)
+            for side, name in enumerate(("model_input", "model_output")):
+                columns[name] = [sides[side] for sides in self.sides]
         if self.heads:
             columns["head"] = self.heads_read
         kinds = _kinds(self.extras) | ({"head": pa.large_string()} if self.heads else {})
@@ -180,13 +181,11 @@ class _BatchBuilder:
             none = [None] * len(offsets)
             return {"succeeded": np.ones(len(offsets), bool), "error_code": none, "error_message": none}
         errors = [self.errors.get(offset) for offset in offsets]
-        codes, messages = _turn([error or (None, None) for error in errors], 2)
-        succeeded = [error is None for error in errors]
-        return {"succeeded": succeeded, "error_code": codes, "error_message": messages}
-
-
-def _turn(rows: list[Any], width: int) -> list[Any]:
-    return list(zip(*rows, strict=True)) if rows else [[] for _ in range(width)]
+        return {
+            "succeeded": [error is None for error in errors],
+            "error_code": [error and error[0] for error in errors],
+            "error_message": [error and error[1] for error in errors],
+        }
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

@@ -10,8 +10,7 @@ from typing import Any
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, replacing
-from bbkit.core.text import whole_characters
-from bbkit.report.numbers import map_json
+from bbkit.core.text import one_line, whole_characters
 from bbkit.report.parameters import Parameter, parse_parameters
 
 # rfc3987_syntax builds 35 parsers when it is imported, about a second; jsonschema can do without it.
@@ -91,12 +90,8 @@ def read_notebook(path: Path) -> Notebook:
         raise InputError(f"{str(path)!r} is not a notebook: {error}.") from None
     if not isinstance(document, dict) or document.get("nbformat") != 4:
         raise InputError(f"{str(path)!r} is not a notebook of format 4. Save it again from JupyterLab.")
-    text = json.dumps(map_json(document, _mend_text))
+    text = json.dumps(whole_characters(document))
     return Notebook(path, file_sha256(path), _parse(text, as_version=4))
-
-
-def _mend_text(value: Any) -> Any:
-    return whole_characters(value) if isinstance(value, str) else value
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:
@@ -129,8 +124,7 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
 
 
 def _first_line(text: str, most: int) -> str:
-    line = next(iter(text.strip().splitlines()), "")
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return one_line(next(iter(text.strip().splitlines()), ""), most)
 
 
 def mark_ended(executed: Path, status: str) -> Notebook:

@@ -58,43 +58,36 @@ class ReportContext:
     @cached_property
     def run(self) -> Any:
         """The run that the notebook is about, from its own files; None where there is none."""
-        return _open_run(self.parameters.get("run_folder"), self.cwd)
+        from bbkit.run import Run
+
+        folder = self.parameters.get("run_folder")
+        if not isinstance(folder, str) or not (self.cwd / folder / "run.json").is_file():
+            return None
+        try:
+            return Run.open(self.cwd / folder)
+        except (BbkitError, OSError, ValueError, KeyError):
+            return None
 
     @cached_property
     def provenance(self) -> dict[str, list[str]]:
         """Where the report comes from, by name; of the run's own files, never of AWS."""
-        return _describe_provenance(self)
+        notebook = f"{self.source.path.name}, sha256 {self.source.sha256[:16]}"
+        facts = {"Made": [self.made_at], "Notebook": [notebook]}
+        if self.run is not None:
+            facts |= _run_facts(self.run)
+        reported = {name: values for bundle in self.bundles for name, values in bundle["facts"].items()}
+        versions = {"Python": platform.python_version(), "bbkit": __version__}
+        versions |= {package: version(package) for package in _PACKAGES}
+        return {
+            **facts,
+            **{name: values for name, values in reported.items() if name not in facts},
+            "Versions": [", ".join(f"{name} {number}" for name, number in versions.items())],
+            "Make it again": [_command(self)],
+        }
 
     @property
     def is_standin(self) -> bool:
         return self.run is not None and bool(self.run.endpoint.is_standin)
-
-
-def _describe_provenance(context: ReportContext) -> dict[str, list[str]]:
-    source = context.source
-    facts = {"Made": [context.made_at], "Notebook": [f"{source.path.name}, sha256 {source.sha256[:16]}"]}
-    if context.run is not None:
-        facts |= _run_facts(context.run)
-    reported = {name: values for bundle in context.bundles for name, values in bundle["facts"].items()}
-    versions = {"Python": platform.python_version(), "bbkit": __version__}
-    versions |= {package: version(package) for package in _PACKAGES}
-    return {
-        **facts,
-        **{name: values for name, values in reported.items() if name not in facts},
-        "Versions": [", ".join(f"{name} {number}" for name, number in versions.items())],
-        "Make it again": [_command(context)],
-    }
-
-
-def _open_run(folder: Any, cwd: Path) -> Any:
-    from bbkit.run import Run
-
-    if not isinstance(folder, str) or not (cwd / folder / "run.json").is_file():
-        return None
-    try:
-        return Run.open(cwd / folder)
-    except (BbkitError, OSError, ValueError, KeyError):
-        return None
 
 
 def _run_facts(run: Any) -> dict[str, list[str]]:

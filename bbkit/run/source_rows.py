@@ -53,7 +53,7 @@ def _column(column: pd.Series) -> pa.Array:
         texts = (
             None if is_absent(cell) else json.dumps(cell, ensure_ascii=False, default=str) for cell in column
         )
-        return pa.array([text and whole_characters(text) for text in texts], pa.large_string())
+        return pa.array([whole_characters(text) for text in texts], pa.large_string())
 
 
 def read_source_rows(path: Path) -> pd.DataFrame | None:
