@@ -97,21 +97,14 @@ def _draw_amounts(estimate: "CostEstimate", after: "Cost | None") -> list[Any]:
     total = estimate.numbers
     if total["cost_low_usd"] is not None:
         traces += _draw_ranges(["estimate"], *([total[name]] for name in _AMOUNTS))
+    marks = {"textposition": "auto", "hovertemplate": "%{y}: %{x:$,.6~g}<extra></extra>"}
     for name, amount, colour in (
         ("estimate on demand", total["on_demand_usd"], style.LIGHT),
         ("cost", None if after is None else after.cost_usd, style.BLUE),
     ):
         if amount is not None:
-            amounts, texts, hover = (
-                [round(amount, 8)],
-                [format_usd(amount)],
-                "%{y}: %{x:$,.6~g}<extra></extra>",
-            )
-            traces.append(
-                horizontal_bars(
-                    name, [name], amounts, colour, text=texts, textposition="auto", hovertemplate=hover
-                )
-            )
+            text = [format_usd(amount)]
+            traces.append(horizontal_bars(name, [name], [round(amount, 8)], colour, text=text, **marks))
     return traces
 
 

@@ -17,7 +17,6 @@ from bbkit.outputs.lines import find_line
 from bbkit.records import read_prompt
 
 _PAGE = 50
-_FIXED = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 _ROW = widgets.Layout(flex_flow="row wrap", width="100%", grid_gap="4px 12px", align_items="flex-start")
 
 
@@ -44,7 +43,7 @@ class RecordExplorer:
     """
 
     def __init__(self, outputs: pd.DataFrame, *, name: str = "outputs"):
-        require_columns(outputs, (*_FIXED, *views.LINE_COLUMNS))
+        require_columns(outputs, views.LINE_COLUMNS)
         self._outputs = outputs
         self._name = name
         self._selector = Selector(outputs)
@@ -82,10 +81,10 @@ class RecordExplorer:
     def _build(self) -> None:
         outputs = self._outputs
         self._filters = {
-            name: ColumnFilter(outputs, name, as_range=name.endswith("tokens")) for name in _FIXED
+            name: ColumnFilter(outputs, name, as_range=name.endswith("tokens")) for name in views.ENDING
         }
         self._own: list[ColumnFilter] = []
-        others = [name for name in list_filterable(outputs) if name not in _FIXED]
+        others = [name for name in list_filterable(outputs) if name not in views.ENDING]
         self._column = widgets.Dropdown(
             options=[("another column", ""), *((name, name) for name in others)], description="filter by"
         )

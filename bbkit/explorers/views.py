@@ -13,18 +13,13 @@ import pandas as pd
 from bbkit.core.frames import find_columns, is_absent, require_columns
 from bbkit.core.panels import render
 
-LINE_COLUMNS = (
-    "record_id",
-    "outcome",
-    "stop_reason",
-    "input_tokens",
-    "output_tokens",
-    "text",
-    "error_message",
-)
+ENDING = ("outcome", "stop_reason", "input_tokens", "output_tokens")
+"""How a record ended."""
+
+LINE_COLUMNS = ("record_id", *ENDING, "text", "error_message")
 """What a line in a list of records is made of."""
 
-_FACTS = ("outcome", "stop_reason", "input_tokens", "output_tokens", "max_tokens", "attempt", "tier")
+_FACTS = (*ENDING, "max_tokens", "attempt", "tier")
 _ORIGIN = ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")
 _TEXTS = {"text": "answer", "reasoning": "reasoning", "tool_calls": "tool calls"}
 _RAW = {"model_input": "model input, raw", "model_output": "model output, raw"}
@@ -144,13 +139,6 @@ def _indent(value: Any) -> str | None:
     return _as_text(value)
 
 
-_HEADS: Row = {
-    "record_id": "record_id",
-    "ended": "ended",
-    "input_tokens": "input",
-    "output_tokens": "output",
-    "text": "text",
-}
 _NBSP = "\u00a0"
 _MOST_ID, _MOST_ENDING, _LEAST, _TEXT = 20, 14, 6, 100
 # Characters that turn the direction of a line or move its cursor would scramble a list.
@@ -175,7 +163,7 @@ def fit_widths(outputs: pd.DataFrame) -> dict[str, int]:
 
 def head_line(widths: Mapping[str, int]) -> str:
     """Name the columns of `list_line`, each at its width."""
-    return _join(_HEADS, widths)
+    return _join({name: name.removesuffix("_tokens") for name in widths}, widths)
 
 
 def list_line(row: Row, widths: Mapping[str, int]) -> str:

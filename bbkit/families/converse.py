@@ -98,10 +98,7 @@ _MEDIUM = r.record(
 _BLOCK = r.record(
     {
         "text": r.string(min_length=1, blank="error"),
-        "image": _MEDIUM,
-        "document": _MEDIUM,
-        "video": _MEDIUM,
-        "audio": _MEDIUM,
+        **dict.fromkeys(("image", "document", "video", "audio"), _MEDIUM),
     },
     mistakes={
         "cachePoint": r.CACHING,

@@ -6,7 +6,16 @@ from typing import Any
 from bbkit.core.errors import InputError
 from bbkit.core.findings import Finding
 from bbkit.families import requests as r
-from bbkit.families.family import NO_ANSWER, Answer, Body, Family, Prompt, as_dict, as_int, as_list_of_dicts
+from bbkit.families.family import (
+    Answer,
+    Body,
+    Family,
+    Prompt,
+    as_dict,
+    as_int,
+    as_list_of_dicts,
+    vector_answer,
+)
 from bbkit.families.messages import S3_LOCATION, medium
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
@@ -62,10 +71,7 @@ def titan_answer(output: Mapping[str, Any]) -> Answer:
 def nova_answer(output: Mapping[str, Any]) -> Answer:
     """Read Nova embeddings: one vector, or the list of them (video with separate audio); no token counts."""
     items = as_list_of_dicts(output.get("embeddings"))
-    vectors = [item["embedding"] for item in items if "embedding" in item]
-    if not vectors:
-        return NO_ANSWER
-    return Answer(embedding=vectors[0] if len(vectors) == 1 else vectors)
+    return vector_answer([item["embedding"] for item in items if "embedding" in item])
 
 
 _TITAN_MISTAKES = {

@@ -46,6 +46,11 @@ class Answer(NamedTuple):
 NO_ANSWER = Answer()
 
 
+def vector_answer(vectors: list[Any]) -> Answer:
+    """The answer of a model of embeddings: its one vector, or the list of several."""
+    return Answer(embedding=vectors[0] if len(vectors) == 1 else vectors or None)
+
+
 @dataclass(frozen=True)
 class Media:
     """An image, document, video or audio beside the text of a prompt; `data` in the body or at `s3_uri`."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families import chat
-from bbkit.families.family import NO_ANSWER, Answer, Family, as_int, as_list_of_dicts, as_str, first_dict
+from bbkit.families.family import Answer, Family, as_int, as_list_of_dicts, as_str, first_dict, vector_answer
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 
@@ -38,9 +38,7 @@ def _embed_answer(output: Mapping[str, Any]) -> Answer:
     vectors = output.get("embeddings")
     if type(vectors) is dict:
         vectors = vectors.get("float") or next((value for value in vectors.values() if value), None)
-    if type(vectors) is not list or not vectors:
-        return NO_ANSWER
-    return Answer(embedding=vectors[0] if len(vectors) == 1 else vectors)
+    return vector_answer(vectors if type(vectors) is list else [])
 
 
 def _deepseek_answer(output: Mapping[str, Any]) -> Answer:

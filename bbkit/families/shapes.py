@@ -154,10 +154,7 @@ _MARKS = (
     ("input_type", ("cohere_embed",)),
 )
 _BLOCKS = {
-    "image": ("anthropic",),
-    "document": ("anthropic",),
-    "tool_use": ("anthropic",),
-    "tool_result": ("anthropic",),
+    **dict.fromkeys(("image", "document", "tool_use", "tool_result"), ("anthropic",)),
     "image_url": _CHAT,
 }
 _UNTYPED = ("text", "image", "document", "video", "audio", "toolUse", "toolResult")

@@ -19,28 +19,16 @@ from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, max_tokens_of
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
-    "record_id": pa.large_string(),
+    **dict.fromkeys(("record_id", "text", "stop_reason_raw", "model", "family"), pa.large_string()),
+    **dict.fromkeys(("error_code", "error_message"), pa.large_string()),
+    **dict.fromkeys(("input_tokens", "output_tokens", "max_tokens", "offset"), pa.int64()),
+    **dict.fromkeys(("cache_read_tokens", "cache_write_tokens"), pa.int64()),
     "succeeded": pa.bool_(),
-    "text": pa.large_string(),
-    "stop_reason_raw": pa.large_string(),
-    "input_tokens": pa.int64(),
-    "output_tokens": pa.int64(),
-    "cache_read_tokens": pa.int64(),
-    "cache_write_tokens": pa.int64(),
-    "max_tokens": pa.int64(),
-    "model": pa.large_string(),
-    "family": pa.large_string(),
-    "error_code": pa.large_string(),
-    "error_message": pa.large_string(),
-    "offset": pa.int64(),
 }
 """What a record line becomes; `EXTRA_COLUMNS` follow where they are asked for."""
 
 EXTRA_COLUMNS: dict[str, pa.DataType] = {
-    "reasoning": pa.large_string(),
-    "tool_calls": pa.large_string(),
-    "model_input": pa.large_string(),
-    "model_output": pa.large_string(),
+    **dict.fromkeys(("reasoning", "tool_calls", "model_input", "model_output"), pa.large_string()),
     "embedding": pa.large_list(pa.float64()),
 }
 """What ``with_columns`` of `collect_outputs` can add."""

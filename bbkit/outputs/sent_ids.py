@@ -126,14 +126,11 @@ class SentIds:
             yield IdSlice(low, ids, self._sent_position[sent] - low, self._sent_batch[sent])
 
     def _slice_ids(self, rows: int) -> Iterator[tuple[int, pa.Array]]:
-        if not self.distinct:
-            yield 0, pa.array([], pa.large_string())
-            return
         if not self.hashed:
-            for low in range(0, self.distinct, rows):
+            for low in range(0, max(self.distinct, 1), rows):
                 yield low, self._ids[low : low + rows]
             return
-        waiting: list[pa.Array] = []
+        waiting = [pa.array([], pa.large_string())]
         done = low = 0
         newest = -1
         for chunk in self._all_chunks():
@@ -147,7 +144,7 @@ class SentIds:
                 yield low, ids[:rows]
                 waiting = [ids[rows:]]
                 low += rows
-        if newest + 1 > low:
+        if newest + 1 > low or not self.distinct:
             yield low, pa.concat_arrays(waiting)
 
 
