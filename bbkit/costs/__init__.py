@@ -166,10 +166,7 @@ def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFr
             f"The lines of {count_noun(len(by_manifest), 'job')} report no tokens; the cost is from the "
             "counts of the manifest, for the job as a whole."
         )
-    apart = [
-        manifests[name].ne(manifests[f"manifest_{name}"]).fillna(False)
-        for name in ("input_tokens", "output_tokens")
-    ]
+    apart = [manifests[name].ne(manifests[f"manifest_{name}"]).fillna(False) for name in TOKENS[:2]]
     if count := int((apart[0] | apart[1]).sum()):
         jobs = count_noun(count, "job")
         yield f"In {jobs} the manifest counts other tokens than the lines; see .manifests."

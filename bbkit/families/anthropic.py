@@ -201,9 +201,7 @@ _BODY = r.record(
                 "display": r.string(),
             }
         ),
-        "output_config": r.free(),
-        "output_format": r.free(),
-        "context_management": r.free(),
+        **dict.fromkeys(("output_config", "output_format", "context_management"), r.free()),
         "metadata": r.record({"user_id": r.string()}, open=True),
         "anthropic_beta": r.array(r.string()),
     },

@@ -26,11 +26,6 @@ _NOVA_FORMATS = {
 }
 
 
-def write_titan_text(prompt: Prompt) -> Body:
-    """Write a Titan text-embedding body."""
-    return {"inputText": prompt.text}
-
-
 def write_titan_image(prompt: Prompt) -> Body:
     """Write a Titan multimodal-embedding body: a text, an image or both."""
     if len(prompt.media) > 1:
@@ -174,7 +169,7 @@ TITAN_TEXT = Family(
     source=f"{_GUIDE}model-parameters-titan-embed-text.html",
     answer=titan_answer,
     max_tokens_path=(),
-    write=write_titan_text,
+    write=lambda prompt: {"inputText": prompt.text},
     inference={"dimensions": "dimensions", "normalize": "normalize", "embedding_types": "embeddingTypes"},
     request=_TITAN_TEXT,
 )

@@ -80,13 +80,9 @@ _ROLE = r.string(
 )
 _CONFIG = r.record(
     {
-        "maxTokens": r.integer(1),
-        "max_new_tokens": r.integer(1),
-        "temperature": r.number(0, 1),
-        "topP": r.number(0, 1),
-        "top_p": r.number(0, 1),
-        "topK": r.integer(0),
-        "top_k": r.integer(0),
+        **dict.fromkeys(("maxTokens", "max_new_tokens"), r.integer(1)),
+        **dict.fromkeys(("temperature", "topP", "top_p"), r.number(0, 1)),
+        **dict.fromkeys(("topK", "top_k"), r.integer(0)),
         "stopSequences": r.array(r.string(min_length=1)),
         "reasoningConfig": r.record(
             {
