@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from browser_fixtures import browser, page  # noqa: F401
 from lab_pages import lab, tab  # noqa: F401
 
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK", "AWS_CONFIG_FILE")
+
+ATTEMPTS = {"legacy": 5, "standard": 3}[botocore.session.Session().get_config_variable("retry_mode")]
+"""How often boto3 tries what may be tried again; its default is another since 1.44."""
 
 
 @dataclass

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any, NamedTuple
@@ -160,7 +161,13 @@ def save(tab: Any, lab: Lab, name: str) -> list[dict[str, Any]]:
     """Save the notebook and read its code cells; an error in one of them fails the test."""
     tab.keyboard.press("Control+s")
     tab.wait_for_timeout(500)
-    notebook = json.loads((lab.folder / "notebooks" / f"{name}.ipynb").read_text())
+
+    def read() -> dict[str, Any] | None:
+        with suppress(json.JSONDecodeError):  # while it is being written
+            return dict(json.loads((lab.folder / "notebooks" / f"{name}.ipynb").read_text()))
+        return None
+
+    notebook = wait_until(read, 10, f"{name} on the disk")
     code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
     for cell in code:
         for output in cell["outputs"]:

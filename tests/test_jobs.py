@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from botocore import exceptions
-from conftest import Standin, launch_standin
+from conftest import ATTEMPTS, Standin, launch_standin
 
 import bbkit as bb
 from bbkit import aws
@@ -150,8 +150,7 @@ def test_the_token_depends_on_every_parameter_and_on_the_records(small: Any, tmp
 
 
 def test_an_answer_that_was_lost_makes_no_second_job(small: Any, tmp_path: Path) -> None:
-    # boto3 repeats a request whose connection broke three times in all; four losses outlast it.
-    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "lose-create-answer=4"})
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": f"lose-create-answer={ATTEMPTS + 1}"})
     with pytest.raises(AwsError, match="No answer from AWS"):
         bb.submit_jobs(run)
     assert RunSnapshot.read(run).table()["job_arn"].isna().all()
@@ -162,7 +161,7 @@ def test_an_answer_that_was_lost_makes_no_second_job(small: Any, tmp_path: Path)
 
 
 def test_throttling_leaves_the_job_queued_for_whoever_waits(small: Any, tmp_path: Path) -> None:
-    run = make_run(tmp_path / "calls", files=2, tags={"bbkit:fault": "throttle-create=4"})
+    run = make_run(tmp_path / "calls", files=2, tags={"bbkit:fault": f"throttle-create={ATTEMPTS + 1}"})
     jobs = bb.submit_jobs(run)
     assert jobs["status"].isna().any()
     assert "ThrottlingException" in jobs["message"].dropna().iloc[0]

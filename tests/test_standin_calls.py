@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError, ConnectionClosedError
 from botocore.model import Shape
-from conftest import Standin
+from conftest import ATTEMPTS, Standin
 from hypothesis import given, settings, strategies as st
 from standin_cases import (
     BUCKET,
@@ -279,21 +279,24 @@ def test_tags_come_and_go(standin: Standin) -> None:
     ],
 )
 def test_every_documented_error_arrives_as_its_exception(standin: Standin, code: str, status: int) -> None:
-    # boto3 tries three times where it retries at all.
-    fault = f"fail-call=CreateModelInvocationJob:{code}:3"
+    fault = f"fail-call=CreateModelInvocationJob:{code}:{ATTEMPTS}"
     found = refused_create(standin, fault=fault, clientRequestToken=f"token-{code}")
     assert found[:2] == (code, status)
 
 
 def test_throttling_ends_after_n_calls(start_standin: Start) -> None:
-    standin = start_standin("--fault", "throttle-create=4")
+    standin = start_standin("--fault", f"throttle-create={ATTEMPTS + 1}")
     assert refused_create(standin)[:2] == ("ThrottlingException", 429)
     assert create(standin, NOWHERE).startswith("arn:")
 
 
 def test_a_lost_answer_leaves_one_job(standin: Standin) -> None:
     request = create_request(
-        standin, NOWHERE, fault="lose-create-answer=3", clientRequestToken="lost-token", jobName="lost"
+        standin,
+        NOWHERE,
+        fault=f"lose-create-answer={ATTEMPTS}",
+        clientRequestToken="lost-token",
+        jobName="lost",
     )
     client = standin.client("bedrock")
     with pytest.raises(ConnectionClosedError):
