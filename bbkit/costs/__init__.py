@@ -12,15 +12,13 @@ from typing import Any
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, load_prices
-from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, as_frame, find_columns, no_column, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame, find_columns, no_column, require_columns
 from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
-from bbkit.costs.estimates import CostedRun, CostEstimate, check_budget, estimate_cost
+from bbkit.costs.estimates import STANDIN_NOTE, CostedRun, CostEstimate, check_budget, estimate_cost
 from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_by_manifest, price_rows
 from bbkit.costs.totals import Cost
-from bbkit.costs.views import STANDIN_NOTE
 from bbkit.families import get_family
 from bbkit.records import estimate_tokens
 

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, Tier
-from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, as_frame
+from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, as_frame, as_texts
+from bbkit.core.text import format_usd
 from bbkit.costs.estimates import CostEstimate
 from bbkit.costs.rows import TOKENS
 
@@ -141,3 +142,11 @@ def _compare_prices(ledger: pd.DataFrame, cached: float, estimate: CostEstimate)
     if {*called.itertuples(index=False, name=None)} - {(estimate.model_id, estimate.region)}:
         causes.append("another model or region than estimated")
     return ", ".join(causes) or "rounding of tokens"
+
+
+def format_comparison(comparison: pd.DataFrame) -> pd.DataFrame:
+    """A comparison as a person reads it: its last row is amounts, the others are counts."""
+    counts, amounts = comparison.iloc[:-1], comparison.iloc[-1:]
+    names = ["estimated", "actual"]
+    written = pd.concat([as_texts(counts[names]), amounts[names].map(format_usd)], ignore_index=True)
+    return comparison.assign(**written)

@@ -1,7 +1,7 @@
-"""What a run may cost, before, and a budget that is kept before anything is sent."""
+"""What a run may cost, before, how a cost shows itself, and a budget that is kept before anything is sent."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -12,12 +12,39 @@ import pandas as pd
 from bbkit import aws
 from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import BudgetError, FamilyError, InputError
-from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
+from bbkit.core.frames import BUNDLE, COUNT, NUMBER, TEXT, as_frame, as_texts, bundle, require_columns
+from bbkit.core.panels import render_panel
 from bbkit.core.text import count_noun, format_usd, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
-from bbkit.costs.views import STANDIN_ESTIMATE, show_cost
 from bbkit.families import family_of
 from bbkit.records import TokenEstimate, estimate_tokens
+
+STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are what AWS would have charged."
+STANDIN_ESTIMATE = "A stand-in will answer: nothing is billed, and the amounts are what AWS would charge."
+
+
+def show_cost(
+    sentence: str,
+    tables: Sequence[tuple[str, pd.DataFrame]],
+    notes: Sequence[str],
+    numbers: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Bring a cost into the forms a notebook and a report read; the first table's rows are the report's."""
+    shown = [(heading, _readable(table)) for heading, table in tables]
+    plain = [text for heading, table in shown for text in (heading, table.to_string(index=False)) if text]
+    rows = tables[0][1].to_dict("records")
+    return {
+        "text/plain": "\n".join([sentence, *plain, *notes]),
+        "text/html": render_panel("cost", sentence, shown, notes),
+        BUNDLE: bundle("cost", sentence, numbers, rows, {"Prices and counts": notes} if notes else None),
+    }
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    names = {name: str(name).removesuffix("_usd").replace("_", " ") for name in table.columns}
+    amounts = {name: table[name].map(format_usd) for name in names if str(name).endswith("_usd")}
+    return as_texts(table.assign(**amounts)).rename(columns=names)
+
 
 ESTIMATE_COLUMNS = {
     "job": TEXT,

@@ -9,10 +9,9 @@ import pandas as pd
 from bbkit.core.errors import InputError
 from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
 from bbkit.core.text import count_noun, format_usd
-from bbkit.costs.comparisons import COMPARISON_COLUMNS, compare_costs, rows_by_manifest
-from bbkit.costs.estimates import CostEstimate
+from bbkit.costs.comparisons import COMPARISON_COLUMNS, compare_costs, format_comparison, rows_by_manifest
+from bbkit.costs.estimates import CostEstimate, show_cost
 from bbkit.costs.rows import AMOUNTS, TOKENS
-from bbkit.costs.views import format_comparison, show_cost
 
 GROUP_COLUMNS = {
     **dict.fromkeys(("records", "answered", "unpriced", *TOKENS), COUNT),

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.collected import Collected
 from bbkit.core.findings import Finding, Findings, findings
-from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
 from bbkit.diagnostics.answers import finding_on, iter_answers
 

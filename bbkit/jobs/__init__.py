@@ -10,8 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bbkit import aws
-from bbkit.core.arguments import as_names
-from bbkit.core.errors import InputError, RunError
+from bbkit.core.errors import InputError, RunError, as_names
 from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.jobs.submissions import Progress, list_media_inputs, name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs

@@ -11,8 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.core.arguments import validate_number
-from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
+from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError, validate_number
 from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, RunSnapshot, as_run

@@ -20,9 +20,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, Collected, require_columns
 from bbkit.core.text import count_noun, name_some
 from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
 from bbkit.outputs.files import Group

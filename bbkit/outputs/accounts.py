@@ -8,9 +8,18 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
-from bbkit.core.frames import BUNDLE, COUNT, NUMBER, TEXT, as_frame, as_texts, bundle, require_columns
+from bbkit.core.frames import (
+    BUNDLE,
+    COUNT,
+    NUMBER,
+    TEXT,
+    Collected,
+    as_frame,
+    as_texts,
+    bundle,
+    require_columns,
+)
 from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun
 

@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 from msgspec.structs import replace
 
-from bbkit.core.collected import Collected
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
-from bbkit.core.frames import is_absent, require_columns
+from bbkit.core.frames import Collected, is_absent, require_columns
 
 _ROWS = 10_000
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")

@@ -14,7 +14,7 @@ import msgspec
 import pandas as pd
 import pyarrow as pa
 
-from bbkit.core.collected import Collected
+from bbkit.core.frames import Collected
 from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, max_tokens_of
 

@@ -10,8 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from bbkit.core.arguments import as_names, validate_number
-from bbkit.core.errors import InputError, RunError
+from bbkit.core.errors import InputError, RunError, as_names, validate_number
 from bbkit.core.frames import JOB_COLUMNS, NUMBER, TEXT, as_frame, require_columns
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE

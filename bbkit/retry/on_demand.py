@@ -14,8 +14,7 @@ import pandas as pd
 from filelock import FileLock, Timeout
 
 from bbkit import aws
-from bbkit.core.arguments import validate_number
-from bbkit.core.errors import AwsError, RunError
+from bbkit.core.errors import AwsError, RunError, validate_number
 from bbkit.core.files import replacing, write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bbkit.core.arguments import validate_number
+from bbkit.core.errors import validate_number
 from bbkit.core.frames import COUNT, OUTPUT_COLUMNS, TEXT
 from bbkit.core.panels import render_panel
 from bbkit.costs import estimate_cost

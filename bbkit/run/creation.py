@@ -1,4 +1,4 @@
-"""How a run comes to be: a folder made whole and described, new or of a job that is already there."""
+"""How a run comes to be: a folder made whole and described, new or of a job; its source rows."""
 
 import json
 import re
@@ -9,17 +9,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from bbkit import aws
 from bbkit.catalog.prices import load_prices
 from bbkit.core.errors import AwsError, FamilyError, InputError, RunExistsError
 from bbkit.core.files import file_sha256, move, write_text
+from bbkit.core.frames import TEXT, is_absent
+from bbkit.core.text import whole_characters
 from bbkit.families import family_of
-from bbkit.records import InputFile
+from bbkit.records import InputFile, number_rows
+from bbkit.records.templates import Template
 from bbkit.run.journal import JobState, Journal
 from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event
 from bbkit.run.snapshot import write_index
+from bbkit.sources.columns import frame_of_arrow
 
 if TYPE_CHECKING:
     from bbkit.run.run import Run
@@ -179,3 +187,58 @@ def _fetch(uri: str, number: int, folder: Path, count: TransferProgress) -> Inpu
     with path.open("rb") as stream:
         records = sum(1 for line in stream if line.strip())
     return InputFile(path, 1, number, records, path.stat().st_size, file_sha256(path), _JOB)
+
+
+_ID = "__record_id__"
+
+
+def write_source_rows(source: pd.DataFrame | None, path: Path) -> dict[str, Any]:
+    """Keep the rows; give their fingerprint."""
+    if source is None:
+        return {}
+    if not isinstance(source, pd.DataFrame):
+        raise InputError(f"source is a {type(source).__name__}. Give the DataFrame the records were made of.")
+    names = [str(name) for name in source.columns]
+    if len(set(names)) < len(names) or _ID in names:
+        twice = sorted({name for name in names if names.count(name) > 1} or {_ID})
+        raise InputError(f"source has the column {twice[0]!r} twice. Rename one.")
+    arrays = [_source_ids(source), *(_column(source.iloc[:, number]) for number in range(len(names)))]
+    pq.write_table(pa.table(arrays, names=[_ID, *names]), path, compression="zstd")
+    return {"rows": len(source), "columns": names, "sha256": file_sha256(path)}
+
+
+def _source_ids(source: pd.DataFrame) -> pa.Array:
+    index = source.index
+    if not (isinstance(index, pd.RangeIndex) and index.name is None):
+        values = index.astype(TEXT)
+    elif "record_id" in source.columns:
+        values = pd.Index(source["record_id"]).astype(TEXT)
+    else:
+        values = pd.Index(number_rows(len(source)), dtype=TEXT)
+    return pa.array(values.to_numpy(dtype=object, na_value=None), pa.large_string(), from_pandas=True)
+
+
+def _column(column: pd.Series) -> pa.Array:
+    try:
+        return pa.array(column, from_pandas=True)
+    except (pa.ArrowException, TypeError, ValueError, OverflowError):
+        texts = (
+            None if is_absent(cell) else json.dumps(cell, ensure_ascii=False, default=str) for cell in column
+        )
+        return pa.array([whole_characters(text) for text in texts], pa.large_string())
+
+
+def read_source_rows(path: Path) -> pd.DataFrame | None:
+    """Read the rows that `write_source_rows` kept."""
+    if not path.exists():
+        return None
+    frame = frame_of_arrow(pq.read_table(path))
+    return frame.set_index(frame.pop(_ID).astype(TEXT).rename("record_id"))
+
+
+def filled_columns(prompt: str, path: Path) -> list[str]:
+    """Name the columns of the kept rows that a prompt was filled from."""
+    with suppress(InputError, FileNotFoundError):
+        columns = pq.read_schema(path).names
+        return [name for name in Template(prompt).columns if name in columns]
+    return []

@@ -17,10 +17,9 @@ from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.panels import render
 from bbkit.families import family_of, get_family
 from bbkit.records import InputFile
-from bbkit.run.creation import PRICES, adopt_job, keep_prices, new_folder, slug, write_description
+from bbkit.run import creation
 from bbkit.run.journal import Journal
 from bbkit.run.snapshot import RunSnapshot, read_index
-from bbkit.run.source_rows import filled_columns, read_source_rows, write_source_rows
 from bbkit.run.values import JOB_OPTIONS, validated
 
 _CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
@@ -181,18 +180,18 @@ class Run:
             parameters=dict(parameters or {}),
             created_at=datetime.now(UTC),
             job_options=dict(zip(JOB_OPTIONS, options, strict=True)),
-            prices=PRICES if prices else "",
+            prices=creation.PRICES if prices else "",
             demo=demo,
         )
         run = validated(run)
-        with new_folder(folder) as made:
+        with creation.new_folder(folder) as made:
             run = replace(
                 run,
                 endpoint=aws.find_endpoint(),
-                source_fingerprint=write_source_rows(source, made / "source.parquet"),
+                source_fingerprint=creation.write_source_rows(source, made / "source.parquet"),
             )
-            keep_prices(prices, made)
-            write_description(run, made)
+            creation.keep_prices(prices, made)
+            creation.write_description(run, made)
         return run
 
     @classmethod
@@ -258,9 +257,9 @@ class Run:
             The folder holds a run or something else.
         """
         folder = Path(folder).absolute()
-        with new_folder(folder) as made:
-            run = adopt_job(cls, job_arn, made, folder)
-            write_description(run, made)
+        with creation.new_folder(folder) as made:
+            run = creation.adopt_job(cls, job_arn, made, folder)
+            creation.write_description(run, made)
         return run
 
     def change(self, **options: Any) -> "Run":
@@ -287,10 +286,10 @@ class Run:
         job_options = {name: value for name, value in options.items() if name in JOB_OPTIONS}
         own: dict[str, Any] = {name: str(value) for name, value in options.items() if name not in JOB_OPTIONS}
         if own.get("prices"):
-            own["prices"] = PRICES
+            own["prices"] = creation.PRICES
         run = validated(replace(self, **own, job_options={**self.job_options, **job_options}))
-        keep_prices(options.get("prices", ""), self.folder)
-        write_description(run, self.folder)
+        creation.keep_prices(options.get("prices", ""), self.folder)
+        creation.write_description(run, self.folder)
         return run
 
     @property
@@ -301,7 +300,7 @@ class Run:
     @property
     def label(self) -> str:
         """Its name and the first eight digits of its id: what its jobs and objects are known by."""
-        return f"{slug(self.name)}-{self.run_id[:8]}"
+        return f"{creation.slug(self.name)}-{self.run_id[:8]}"
 
     @property
     def price_file(self) -> str:
@@ -336,12 +335,12 @@ class Run:
         pandas.DataFrame or None
             Indexed by record_id (string); None when none were kept.
         """
-        return read_source_rows(self.folder / "source.parquet")
+        return creation.read_source_rows(self.folder / "source.parquet")
 
     @property
     def prompt_columns(self) -> list[str]:
         """Columns of the source that the prompt was filled from; none where no source was kept."""
-        return filled_columns(self.prompt, self.folder / "source.parquet")
+        return creation.filled_columns(self.prompt, self.folder / "source.parquet")
 
     def output_folder(self, job_arn: str) -> Path:
         """The folder that takes a job's output files; it need not exist."""
