@@ -11,7 +11,7 @@ MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '$(PYTHONS)',$
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults lab lint test test-all test-set fast smoke bench docs clean
+.PHONY: help demo faults lab lint test test-all test-set fast smoke bench dist docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,12 @@ smoke: $(VENV)/.installed-core
 
 bench: $(VENV)/.installed-dev  ## the benchmarks, each against what a user would write otherwise
 	@set -e; for script in tests/benchmarks/bench_*.py; do echo "== $$script"; $(PYTHON) $$script; done
+
+dist: $(VENV)/.installed-dev  ## build what is published, check it, and try the wheel in new environments
+	rm -rf dist
+	$(PYTHON) -m build
+	$(PYTHON) -m twine check --strict dist/*
+	$(PYTHON) tests/try_wheel.py dist/*.whl
 
 docs: $(VENV)/.installed-dev  ## write what the pages in docs/ show of the package anew
 	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py tests/test_docs.py

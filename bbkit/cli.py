@@ -5,20 +5,44 @@ Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an
 """
 
 import json
+import re
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from runpy import run_module
-from typing import Any
+from typing import Any, NoReturn
 
 import bbkit as bb
-from bbkit.core.errors import BbkitError
+from bbkit.core.errors import BbkitError, InputError
+from bbkit.core.extras import require_extras
 
 SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 
-PARSER = ArgumentParser(prog="bbkit", description="Bedrock Batch Kit", allow_abbrev=False)
-PARSER.add_argument("--version", action="version", version=f"bbkit {bb.__version__}")
+
+class Parser(ArgumentParser):
+    """One that asks "did you mean" of a mistyped command, choice or option."""
+
+    def error(self, message: str) -> NoReturn:
+        from difflib import get_close_matches
+
+        typed = re.search(
+            r"invalid choice: '(.*?)' \(choose from (.*)\)|unrecognized arguments: (\S+)", message
+        )
+        if typed:
+            known = re.findall(r"[\w.-]+", typed[2]) if typed[2] else list(self._option_string_actions)
+            near = get_close_matches((typed[1] or typed[3]).partition("=")[0], known, 1)
+            message += f". Did you mean {near[0]}?" if near else ""
+        super().error(message)
+
+
+PARSER = Parser(prog="bbkit", description="Bedrock Batch Kit", allow_abbrev=False)
+PARSER.add_argument(
+    "--version",
+    action="version",
+    version=f"bbkit {bb.__version__}",
+    help="of bbkit; with --json, of all it uses",
+)
 COMMANDS = PARSER.add_subparsers(metavar="COMMAND", required=True)
 
 Run = Callable[[Namespace], int]
@@ -26,7 +50,13 @@ Run = Callable[[Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
-    options = PARSER.parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    if set(argv) == {"--version", "--json"}:
+        print(json.dumps(_list_versions(), indent=1))
+        return SUCCESS
+    options, unknown = PARSER.parse_known_args(argv)
+    if unknown:
+        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
         return int(options.command(options))
     except BbkitError as error:
@@ -38,6 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bbkit: interrupted", file=sys.stderr)
         return INTERRUPTED
+
+
+def _list_versions() -> dict[str, str]:
+    """What an issue report needs: the versions of bbkit, Python and platform, and of what bbkit uses."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    versions = {"bbkit": bb.__version__, "Python": platform.python_version(), "platform": platform.platform()}
+    for requirement in requires("bbkit") or ():
+        name = re.split(r"[^\w.-]", requirement)[0]
+        if name != "bbkit" and "'dev'" not in requirement.replace('"', "'"):
+            try:
+                versions[name] = version(name)
+            except PackageNotFoundError:
+                continue
+    return versions
 
 
 def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
@@ -60,7 +106,7 @@ def command(example: str, *arguments: Any, alias: str = "", **options: Any) -> C
         )
         for names, described in arguments:
             parser.add_argument(*names, **described)
-        parser.set_defaults(command=run)
+        parser.set_defaults(command=run, parser=parser)
         if alias:
             COMMANDS.choices[alias] = parser  # without a line in the help
         return run
@@ -107,6 +153,7 @@ def lab(options: Namespace) -> int:
 )
 def standin(options: Namespace) -> int:
     """Serve Bedrock batch, S3 and friends on 127.0.0.1 (bbkit standin -h)."""
+    require_extras("bbkit standin", "standin")
     sys.argv[1:] = options.arguments
     try:
         # In this very process, so that whoever started it has its pid.
@@ -235,10 +282,15 @@ def clean(options: Namespace) -> int:
     argument("source", help="a run, a folder or file of .jsonl.out, an s3:// prefix, or a job ARN"),
     argument("--sent", help="the records that were sent: a .jsonl path or URI"),
     argument("--export", metavar="PATH", help="write the rows as .csv, .parquet or .jsonl"),
+    argument("--into", metavar="FOLDER", help="write the rows as Parquet parts, in bounded memory"),
 )
 def collect(options: Namespace) -> int:
     """Read what came back and account for every record."""
-    outputs = bb.collect_outputs(options.source, sent=options.sent)
+    if options.export and options.into:
+        raise InputError(
+            "--into keeps the rows in its folder; --export writes rows in memory. Take one of them."
+        )
+    outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into)
     if options.export:
         bb.export_records(outputs, options.export)
     account = bb.accounting(outputs)
@@ -258,6 +310,7 @@ def collect(options: Namespace) -> int:
 )
 def report(options: Namespace) -> int:
     """Run a notebook and render it to one HTML file to share."""
+    require_extras("bbkit report", "notebooks")
     from bbkit.report import read_parameters, render_report
 
     if options.list:
@@ -276,3 +329,30 @@ def report(options: Namespace) -> int:
     for condition in made.failed_on:
         print(f"bbkit: {condition}", file=sys.stderr)
     return FOUND if made.failed_on else SUCCESS
+
+
+@command(
+    "completion bash > ~/.local/share/bash-completion/completions/bbkit",
+    argument("shell", choices=["bash", "zsh"]),
+)
+def completion(options: Namespace) -> int:
+    """Print what completes commands and options in a shell."""
+    if options.shell == "zsh":
+        print("autoload -U +X compinit bashcompinit && compinit && bashcompinit")
+    cases = [
+        f"    {name}) words='{' '.join(parser._option_string_actions)}' ;;"
+        for name, parser in COMMANDS.choices.items()
+    ]
+    print(_COMPLETION.format(commands=" ".join(COMMANDS.choices), cases="\n".join(cases)))
+    return SUCCESS
+
+
+_COMPLETION = """_bbkit() {{
+  local current="${{COMP_WORDS[COMP_CWORD]}}" words=''
+  if [ "$COMP_CWORD" -eq 1 ]; then words='{commands} --help --version'
+  else case "$current" in -*) case "${{COMP_WORDS[1]}}" in
+{cases}
+  esac ;; esac; fi
+  COMPREPLY=($(compgen -W "$words" -- "$current"))
+}}
+complete -o default -F _bbkit bbkit"""

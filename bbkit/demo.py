@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bbkit.core.errors import InputError, RunError, RunExistsError
+from bbkit.core.extras import require_extras
 from bbkit.core.files import move
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
 
 def run_demo(folder: str = "", *, faults: bool = False) -> int:
     """Run the sample calls through prepare, launch and explore on a stand-in; say where the report is."""
+    require_extras("bbkit demo", "notebooks", "standin")
     run_folder = Path(folder or ("runs/demo-faults" if faults else "runs/demo")).absolute()
     _remove_earlier_demo(run_folder)
     state = run_folder.with_name(f"{run_folder.name}-standin")
@@ -41,6 +43,7 @@ def run_demo(folder: str = "", *, faults: bool = False) -> int:
 
 def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
     """Start a stand-in and JupyterLab on the notebooks, with the environment that leads to the stand-in."""
+    require_extras("bbkit lab", "notebooks", "standin")
     root = _lab_folder()
     with start_standin(Path(folder).absolute(), "--speed", "fast") as environment:
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
@@ -50,7 +53,7 @@ def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
                 *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={port}"),
                 "--LabApp.default_url=/lab/tree/notebooks/01-prepare.ipynb",
                 *(() if browser else ("--no-browser",)),
-                *(("--allow-root",) if os.geteuid() == 0 else ()),
+                *(("--allow-root",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()),
             ]
             paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
             variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}

@@ -100,3 +100,113 @@ def test_the_stand_in_ends_with_the_command_that_started_it(how: int, tmp_path: 
         assert process.wait(20) in (0, -signal.SIGKILL)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection((address.hostname, address.port), timeout=5).close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["colect", "x"], "collect"),
+        (["collect", "x", "--exprot", "a.csv"], "--export"),
+        (["collect", "x", "--int=y"], "--into"),
+        (["check", "x", "--model", MODEL, "--invocation-type", "converse"], "Converse"),
+    ],
+)
+def test_a_mistyped_word_is_asked_about(
+    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert f"Did you mean {meant}?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        (["coll"], {"collect"}),
+        (["collect", "x", "--in"], {"--into"}),
+        (["doctor", "--pol"], {"--policies"}),
+        (["collect", ""], set()),
+    ],
+)
+def test_bash_completes_commands_and_options(typed: list[str], offered: set[str]) -> None:
+    script = (
+        'source <("$1" -m bbkit completion bash); shift; COMP_WORDS=(bbkit "$@"); COMP_CWORD=$#; _bbkit;'
+        ' printf "%s\\n" "${COMPREPLY[@]}"; complete -p bbkit'
+    )
+    done = subprocess.run(
+        ["bash", "-uc", script, "bash", sys.executable, *typed], capture_output=True, text=True, check=True
+    )
+    *words, registered = done.stdout.split("\n")[:-1]
+    assert set(filter(None, words)) == offered
+    assert registered == "complete -o default -F _bbkit bbkit"
+
+
+def test_versions_for_an_issue_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version", "--json"]) == 0
+    versions = json.loads(capsys.readouterr().out)
+    assert {"bbkit", "Python", "platform", "pandas", "boto3", "jupyterlab"} <= versions.keys()
+    assert "pytest" not in versions
+
+
+def test_collect_into_a_folder_keeps_the_rows_there(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"recordId": "r", "modelOutput": {"generation": "x", "stop_reason": "stop"}}
+    (tmp_path / "out.jsonl.out").write_text(json.dumps(line) + "\n")
+    rows = tmp_path / "rows"
+    main(["collect", str(tmp_path / "out.jsonl.out"), "--into", str(rows)])
+    assert [path.name for path in rows.glob("*.parquet")] == ["part-00000.parquet"]
+    assert "1 read = 1 succeeded" in capsys.readouterr().out
+    assert main(["collect", str(tmp_path), "--into", str(rows), "--export", "x.csv"]) == 2
+
+
+CLI = "from bbkit.cli import main; sys.exit(main())"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "module", "extra"),
+    [
+        (["demo"], "nanio", "standin"),
+        (["lab"], "jupyterlab", "notebooks"),
+        (["standin", "x"], "uvicorn", "standin"),
+        (["report", "x.ipynb"], "papermill", "notebooks"),
+    ],
+)
+def test_a_missing_extra_is_one_sentence_with_what_to_type(
+    arguments: list[str], module: str, extra: str, tmp_path: Path
+) -> None:
+    done = without(module, CLI, arguments, tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert f"Type: pip install 'bbkit[{extra}]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("code", "module", "extra"),
+    [
+        ("import bbkit as bb; bb.explorers", "ipywidgets", "notebooks"),
+        ("import bbkit as bb; bb.read_source('x.xlsx')", "openpyxl", "excel"),
+    ],
+)
+def test_a_missing_extra_says_so_in_python(code: str, module: str, extra: str, tmp_path: Path) -> None:
+    (tmp_path / "x.xlsx").write_bytes(b"PK")
+    done = without(module, code, [], tmp_path)
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("bbkit.core.errors.ExtraError:"), done.stderr
+    assert f"bbkit[{extra}]" in last
+
+
+def without(module: str, code: str, arguments: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run code where a module cannot be found."""
+    hide = (
+        "import importlib.util, sys; find = importlib.util.find_spec;"
+        f"importlib.util.find_spec = lambda name, *a: None if name == {module!r} else find(name, *a);"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", hide + code, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )

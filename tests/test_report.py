@@ -297,3 +297,22 @@ def test_a_notebook_of_somebody_else_is_not_written_over(tmp_path: Path) -> None
     assert not (tmp_path / "analysis.html").exists()
     render_report(notebook, tmp_path / "out.html")
     assert render_report(notebook, tmp_path / "out.html").path.exists()
+
+
+def test_nbconvert_gives_the_report_page_of_an_executed_notebook(tmp_path: Path) -> None:
+    node = nbformat.v4.new_notebook()
+    node.cells = [
+        nbformat.v4.new_markdown_cell("# Calls of May"),
+        nbformat.v4.new_code_cell(
+            "1", execution_count=1, outputs=[nbformat.v4.new_output("stream", text="mail a.b@example.org")]
+        ),
+    ]
+    nbformat.write(node, tmp_path / "may.ipynb")
+    nbconvert = [sys.executable, "-m", "nbconvert", "--to", "bbkit", str(tmp_path / "may.ipynb")]
+    subprocess.run(nbconvert, check=True, capture_output=True)
+    page = (tmp_path / "may.html").read_text()
+    assert "<title>Calls of May" in page
+    assert "Content-Security-Policy" in page
+    assert "a.b@example.org" not in page
+    subprocess.run([*nbconvert, "--ReportExporter.with_text=True"], check=True, capture_output=True)
+    assert "a.b@example.org" in (tmp_path / "may.html").read_text()

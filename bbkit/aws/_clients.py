@@ -4,13 +4,14 @@ import contextlib
 import functools
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from bbkit.core.errors import AwsError, BbkitError, CredentialsError
+from bbkit.core.logs import LOG
 
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
 _HOW = (
@@ -70,7 +71,21 @@ def _client(service: str, region: str | None, options: Key, environment: Key) ->
     if session.get_credentials() is None:
         raise NoCredentialsError
     settings = {name: dict(value) if name == "retries" else value for name, value in options}
-    return session.client(service, region_name=region, config=Config(**settings))
+    made = session.client(service, region_name=region, config=Config(**settings))
+    made.meta.events.register("after-call", _log_call)
+    made.meta.events.register("after-call-error", _log_failure)
+    return made
+
+
+def _log_call(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
+    about, name = parsed.get("ResponseMetadata", {}), f"{model.service_model.service_name} {model.name}"
+    ids = [about.get("RequestId"), parsed.get("jobArn")]
+    status, retries = about.get("HTTPStatusCode"), about.get("RetryAttempts", 0)
+    LOG.debug("%s: %s, %s, retries: %s", name, status, " ".join(filter(None, ids)), retries)
+
+
+def _log_failure(exception: BaseException, event_name: str, **_: Any) -> None:
+    LOG.debug("%s: no answer (%s)", event_name.partition(".")[2], type(exception).__name__)
 
 
 @functools.lru_cache(maxsize=4)

@@ -9,6 +9,7 @@ from typing import Any, BinaryIO, NamedTuple
 from bbkit.aws._clients import call, client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import file_sha256, replacing, write_text
+from bbkit.core.logs import LOG
 
 _SHA256 = "bbkit-sha256"
 
@@ -84,6 +85,7 @@ def upload_file(
     extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}}
     with translated(), _transfer_errors():
         client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
+    LOG.info("uploaded %s (%d bytes)", uri, size)
     return True
 
 
@@ -101,6 +103,7 @@ def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None]
         with translated(), _transfer_errors():
             client("s3").download_file(bucket, key, str(partial), Callback=progress)
         write_text(note, json.dumps({"etag": etag, "sha256": file_sha256(partial)}))
+    LOG.info("fetched %s (%d bytes)", uri, present["ContentLength"])
     return True
 
 

@@ -17,6 +17,10 @@ class InputError(BbkitError, ValueError):
     """A parameter has a value that cannot be used."""
 
 
+class ExtraError(BbkitError, ImportError):
+    """A part of bbkit that is installed by name, such as ``bbkit[notebooks]``, is not."""
+
+
 class SourceError(BbkitError, ValueError):
     """A source file cannot be read as the table it should be."""
 

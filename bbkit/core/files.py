@@ -20,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         yield partial
-        with partial.open("rb") as stream:
+        with partial.open("rb+") as stream:  # Windows syncs only what may be written
             os.fsync(stream.fileno())
         move(partial, path)
     finally:

@@ -6,8 +6,12 @@ paste and the mask which that code gives, and the record that is open is shown b
 escaped by the templates.
 """
 
-from bbkit.explorers.progress import JobProgress
-from bbkit.explorers.records import RecordExplorer
-from bbkit.explorers.views import show_examples
+from bbkit.core.extras import require_extras
+
+require_extras("bbkit.explorers", "notebooks")
+
+from bbkit.explorers.progress import JobProgress  # noqa: E402
+from bbkit.explorers.records import RecordExplorer  # noqa: E402
+from bbkit.explorers.views import show_examples  # noqa: E402
 
 __all__ = ["JobProgress", "RecordExplorer", "show_examples"]

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError, validate_number
+from bbkit.core.logs import LOG
 from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, RunSnapshot, as_run
@@ -74,6 +75,7 @@ def poll_jobs(
             if not is_waited_on(failure):
                 raise
             answered, last_error = False, str(failure)
+            LOG.info("waiting on: %s", getattr(failure, "code", "") or type(failure).__name__)
         errors = (str(state.last_error) for state in snapshot.states if state.last_error)
         jobs = snapshot.table()
         now = _statuses_of(jobs)

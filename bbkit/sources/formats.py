@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit.core.errors import SourceError
+from bbkit.core.extras import require_extras
 from bbkit.sources.columns import (
     Frames,
     cut_batches,
@@ -125,6 +126,7 @@ def _validate_surrogates(path: Path, document: Any) -> None:
 
 @contextmanager
 def _first_sheet(path: Path, **options: Any) -> Iterator[Any]:
+    require_extras("Reading Excel workbooks", "excel")
     import openpyxl
 
     with closing(openpyxl.load_workbook(path, read_only=True, **options)) as book:

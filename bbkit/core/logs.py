@@ -1,0 +1,13 @@
+"""What bbkit logs: names and ids of calls, files and jobs, never a text of a record. Quiet unless asked."""
+
+import logging
+import os
+
+LOG = logging.getLogger("bbkit")
+LOG.addHandler(logging.NullHandler())
+
+if _asked := os.environ.get("BBKIT_LOG"):
+    _handler = logging.StreamHandler()
+    _handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(levelname)s %(message)s"))
+    LOG.addHandler(_handler)
+    LOG.setLevel(logging.getLevelNamesMapping().get(_asked.upper(), logging.INFO))
