@@ -57,7 +57,11 @@ def make_environment(folder: Path, requirement: str) -> Path:
 def measure(folder: Path) -> tuple[int, float]:
     """Distributions, and megabytes on disk without compiled modules."""
     packages = next(folder.glob("lib/python*/site-packages"))
-    sizes = (path.stat().st_blocks * 512 for path in packages.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    sizes = (
+        path.stat().st_blocks * 512
+        for path in packages.rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    )
     names = [path.name for path in packages.glob("*.dist-info") if not path.name.startswith("pip-")]
     return len(names), sum(sizes) / 1e6
 
