@@ -56,13 +56,9 @@ def make_environment(folder: Path, requirement: str) -> Path:
 
 def measure(folder: Path) -> tuple[int, float]:
     """Distributions, and megabytes on disk without compiled modules."""
-    packages = next(folder.glob("lib/python*/site-packages"))
-    sizes = (
-        path.stat().st_blocks * 512
-        for path in packages.rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
-    )
-    names = [path.name for path in packages.glob("*.dist-info") if not path.name.startswith("pip-")]
+    files = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    sizes = (path.stat().st_blocks * 512 for path in files if path.suffix != ".pyc")
+    names = [path for path in folder.glob("lib/python*/site-packages/*.dist-info") if path.name[:4] != "pip-"]
     return len(names), sum(sizes) / 1e6
 
 
