@@ -14,8 +14,7 @@ from runpy import run_module
 from typing import Any, NoReturn
 
 import bbkit as bb
-from bbkit.core.errors import BbkitError, InputError
-from bbkit.core.extras import require_extras
+from bbkit.core.errors import BbkitError, InputError, require_extras
 
 SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
 

@@ -14,8 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bbkit.core.errors import InputError, RunError, RunExistsError
-from bbkit.core.extras import require_extras
+from bbkit.core.errors import InputError, RunError, RunExistsError, require_extras
 from bbkit.core.files import move
 
 if TYPE_CHECKING:

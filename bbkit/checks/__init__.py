@@ -4,7 +4,7 @@ A batch job does not validate `modelInput`: one whose bodies are all wrong runs 
 Records flow from memory or `files` line by line through `RecordCheck` (`records`): JSON, id and members
 (`lines`), then the body (`bodies`), which a type made of its family's description accepts in C
 (`descriptions`) or which is walked for every fault (`walking`). A line that was checked is passed on, to be
-staged and split. Findings that are alike become one (`groups`). `names` has job names, S3 URIs and ARNs.
+staged and split. Findings that are alike become one.
 """
 
 from bbkit.checks.bodies import media_uris as media_uris

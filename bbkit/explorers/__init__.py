@@ -6,7 +6,7 @@ paste and the mask which that code gives, and the record that is open is shown b
 escaped by the templates.
 """
 
-from bbkit.core.extras import require_extras
+from bbkit.core.errors import require_extras
 
 require_extras("bbkit.explorers", "notebooks")
 

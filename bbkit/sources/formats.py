@@ -12,8 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bbkit.core.errors import SourceError
-from bbkit.core.extras import require_extras
+from bbkit.core.errors import SourceError, require_extras
 from bbkit.sources.columns import (
     Frames,
     cut_batches,
