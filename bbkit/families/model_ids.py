@@ -25,26 +25,26 @@ _GEOGRAPHIES_OF = {
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"""
 
 _FAMILIES = (
-    (re.compile(r"anthropic\.claude"), "anthropic"),
-    (re.compile(r"amazon\.nova-.*embed"), "nova_embed"),
-    (re.compile(r"amazon\.nova-(2-)?(micro|lite|pro|premier|omni)"), "nova"),
-    (re.compile(r"amazon\.titan-embed-image"), "titan_embed_image"),
-    (re.compile(r"amazon\.titan-embed"), "titan_embed_text"),
-    (re.compile(r"amazon\.titan-(text|tg1)"), "titan_text"),
-    (re.compile(r"meta\.llama"), "llama"),
-    (re.compile(r"mistral\.(mistral-7b|mixtral|mistral-small-2402|mistral-large-2402)"), "mistral_text"),
-    (re.compile(r"mistral\.mistral-large-2407"), "mistral_chat"),
-    (re.compile(r"mistral\."), "openai_chat"),
-    (re.compile(r"deepseek\.r1"), "deepseek_r1"),
-    (re.compile(r"deepseek\.v3"), "openai_chat"),
-    (re.compile(r"openai\.gpt-"), "openai_chat"),
+    (r"anthropic\.claude", "anthropic"),
+    (r"amazon\.nova-.*embed", "nova_embed"),
+    (r"amazon\.nova-(2-)?(micro|lite|pro|premier|omni)", "nova"),
+    (r"amazon\.titan-embed-image", "titan_embed_image"),
+    (r"amazon\.titan-embed", "titan_embed_text"),
+    (r"amazon\.titan-(text|tg1)", "titan_text"),
+    (r"meta\.llama", "llama"),
+    (r"mistral\.(mistral-7b|mixtral|mistral-small-2402|mistral-large-2402)", "mistral_text"),
+    (r"mistral\.mistral-large-2407", "mistral_chat"),
+    (r"mistral\.", "openai_chat"),
+    (r"deepseek\.r1", "deepseek_r1"),
+    (r"deepseek\.v3", "openai_chat"),
+    (r"openai\.gpt-", "openai_chat"),
     (
-        re.compile(r"(qwen\.qwen|google\.gemma|minimax\.|moonshot(ai)?\.kimi|nvidia\.nemotron|zai\.glm)"),
+        r"(qwen\.qwen|google\.gemma|minimax\.|moonshot(ai)?\.kimi|nvidia\.nemotron|zai\.glm)",
         "openai_chat",
     ),
-    (re.compile(r"cohere\.command-r"), "cohere_command"),
-    (re.compile(r"cohere\.embed"), "cohere_embed"),
-    (re.compile(r"ai21\.jamba"), "ai21"),
+    (r"cohere\.command-r", "cohere_command"),
+    (r"cohere\.embed", "cohere_embed"),
+    (r"ai21\.jamba", "ai21"),
 )
 
 
@@ -79,7 +79,7 @@ def family_name(model_id: str) -> str:
     kind, _, bare = split_model_id(model_id)
     if kind not in ("", "foundation-model", "inference-profile", "custom-model"):
         return ""
-    return next((name for pattern, name in _FAMILIES if pattern.match(bare)), "")
+    return next((name for pattern, name in _FAMILIES if re.match(pattern, bare)), "")
 
 
 _TEXT_ONLY = re.compile(

@@ -12,7 +12,6 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import numpy as np
@@ -252,6 +251,8 @@ def _match_parts(reader: Reader) -> Iterator[pa.Table]:
             yield label_lines(lines, reader.meta)
         return
     rows = _part_rows(reader.group, sent.distinct)
+    from tempfile import TemporaryDirectory
+
     with TemporaryDirectory(prefix="bbkit-") as folder:
         spilled = SpilledLines(folder)
         for lines in reader.tables():

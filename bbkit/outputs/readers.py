@@ -2,7 +2,6 @@
 
 import json
 import sys
-import tempfile
 from collections import Counter, deque
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
@@ -316,7 +315,9 @@ def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str,
     if file.is_local:
         yield from _read_lines(file.path, start, end, extras, heads=False)
         return
-    with tempfile.TemporaryDirectory(prefix="bbkit-") as folder:
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="bbkit-") as folder:
         path = Path(folder) / "lines"
         aws.download_file(file.path, path)
         yield from _read_lines(path, 0, None, extras, heads=True)
