@@ -44,6 +44,22 @@ def wait_until(
     raise AssertionError(f"{what} did not happen within {seconds:.0f} s")
 
 
+def scroll_to(tab: Any, selector: str) -> Any:
+    """Bring an element near the end of a notebook into view; JupyterLab may hide cells that are far away."""
+    element = tab.locator(selector)
+
+    def scroll_on() -> None:
+        tab.evaluate(
+            "for (const panel of document.querySelectorAll('.jp-WindowedPanel-outer'))"
+            " panel.scrollTop = panel.scrollHeight"
+        )
+        tab.wait_for_timeout(100)
+
+    wait_until(element.is_visible, 30, f"{selector} in view", scroll_on)
+    element.scroll_into_view_if_needed()
+    return element
+
+
 def read_lines(stream: Any) -> Queue[str]:
     lines: Queue[str] = Queue()
     threading.Thread(target=lambda: [lines.put(line) for line in stream], daemon=True).start()

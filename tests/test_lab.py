@@ -9,7 +9,17 @@ from typing import Any
 import pytest
 from attacks import HANDLERS, MARK, TEXTS
 from conftest import Standin
-from lab_pages import ROOT, Lab, ask_kernel, open_notebook, run_all, save, wait_until, write_notebook
+from lab_pages import (
+    ROOT,
+    Lab,
+    ask_kernel,
+    open_notebook,
+    run_all,
+    save,
+    scroll_to,
+    wait_until,
+    write_notebook,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -37,7 +47,7 @@ def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, 
         open_notebook(tab, lab, name)
         cells = run_all(tab, lab, name)
     assert "120 sent = 120 succeeded" in json.dumps(cells)
-    tab.locator(".bbkit-rows select").scroll_into_view_if_needed()
+    scroll_to(tab, ".bbkit-rows select")
     assert tab.locator(".bbkit-rows select option").count() == 51
     answers = read_answers(lab)
     words = re.findall(r"[a-z]{6,}", " ".join(answers))
@@ -90,7 +100,7 @@ def test_the_explorer_finds_steps_and_hands_back_a_hundred_thousand_rows(lab: La
     write_notebook(lab, "many", MANY_ROWS, READ_SELECTION)
     open_notebook(tab, lab, "many")
     run_all(tab, lab, "many")
-    tab.locator(".bbkit-rows select").scroll_into_view_if_needed()
+    scroll_to(tab, ".bbkit-rows select")
     wait_for_text(tab, COUNT, "100,000")
     set_search(tab, HARD)
     expected = [f"r{n:06}" for n in range(100_000) if n % 997 == 0]
@@ -174,7 +184,7 @@ def test_a_run_of_attacks_executes_nothing(lab: Lab, tab: Any) -> None:
     for number in range(len(SHOW_ATTACKS)):
         tab.locator(".jp-Notebook .jp-CodeCell").nth(number).scroll_into_view_if_needed()
         tab.wait_for_timeout(300)
-    tab.locator(".bbkit-rows select").scroll_into_view_if_needed()
+    scroll_to(tab, ".bbkit-rows select")
     wait_for_text(tab, COUNT, str(count))
     step = tab.get_by_role("button", name="Next")
     field = tab.locator(".widget-box input[type=number]")
