@@ -1,10 +1,11 @@
 """The command line: each command translates its arguments into one call of the package.
 
 Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an error with a sentence,
-130 interrupted.
+130 interrupted, 141 nobody reads the output any more.
 """
 
 import json
+import os
 import re
 import sys
 from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
@@ -16,7 +17,7 @@ from typing import Any, NoReturn
 import bbkit as bb
 from bbkit.core.errors import BbkitError, InputError, require_extras
 
-SUCCESS, FOUND, BAD_USE, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FOUND, BAD_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
 
 
 class Parser(ArgumentParser):
@@ -57,7 +58,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     if unknown:
         options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     try:
-        return int(options.command(options))
+        status = int(options.command(options))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # whoever read has enough, such as ``| head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     except BbkitError as error:
         print(f"bbkit: {error}", file=sys.stderr)
         return BAD_USE
@@ -298,8 +304,8 @@ def collect(options: Namespace) -> int:
 
 
 @command(
-    "report notebooks/03-explore.ipynb -p run_folder runs/calls",
-    argument("notebook", help="the notebook to run"),
+    "report 03-explore -p run_folder runs/calls",
+    argument("notebook", help="the notebook to run: a path, or the name of one that comes with bbkit"),
     argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **_MANY),
     argument("-o", "--output", help="the HTML file (default: the notebook's name in this folder)"),
     argument("--with-text", action="store_true", help="keep prompts and answers in the report"),
@@ -309,7 +315,6 @@ def collect(options: Namespace) -> int:
 )
 def report(options: Namespace) -> int:
     """Run a notebook and render it to one HTML file to share."""
-    require_extras("bbkit report", "notebooks")
     from bbkit.report import read_parameters, render_report
 
     if options.list:

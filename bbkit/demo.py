@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bbkit.core.errors import InputError, RunError, RunExistsError, require_extras
-from bbkit.core.files import move
+from bbkit.core.errors import RunError, RunExistsError, require_extras
+from bbkit.core.files import find_shared, move
 
 if TYPE_CHECKING:
     from bbkit.report import Report
@@ -176,15 +176,6 @@ def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, A
     move(waiting, reports)
     moved = {name: reports / getattr(report, name).name for name in ("path", "json_path", "notebook_path")}
     return replace(report, **moved)
-
-
-def find_shared(name: str) -> Path:
-    """Find what comes along with the package: ``notebooks`` or ``data/samples``."""
-    package = Path(__file__).parent
-    for path in (package.parent / name, package / "_share" / Path(name).name):
-        if path.is_dir():
-            return path
-    raise InputError(f"{name} is neither beside the package nor in it. Install bbkit again.")
 
 
 def _lab_folder() -> Path:

@@ -80,8 +80,9 @@ def test_the_command_before_a_launch_has_two_names_and_one_line_of_help(
 
 
 def test_the_stand_in_reads_its_own_options_and_ends_with_its_own_status(
-    capfd: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delitem(sys.modules, "bbkit.standin.__main__", raising=False)  # other tests import it
     assert main(["standin", "-h"]) == 0
     assert "usage: bbkit standin" in capfd.readouterr().out
     assert main(["standin", "--no-such-option", "folder"]) == 2
@@ -161,6 +162,16 @@ def test_collect_into_a_folder_keeps_the_rows_there(
     assert main(["collect", str(tmp_path), "--into", str(rows), "--export", "x.csv"]) == 2
 
 
+def test_output_that_nobody_reads_any_more_ends_silently(tmp_path: Path) -> None:
+    wrong = write_records(tmp_path / "wrong.jsonl", {"inputText": "x"}, 2000)
+    command = [sys.executable, "-m", "bbkit", "check", str(wrong), "--model", MODEL, "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout and process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 141
+
+
 CLI = "from bbkit.cli import main; sys.exit(main())"
 
 
@@ -171,6 +182,7 @@ CLI = "from bbkit.cli import main; sys.exit(main())"
         (["lab"], "jupyterlab", "notebooks"),
         (["standin", "x"], "uvicorn", "standin"),
         (["report", "x.ipynb"], "papermill", "notebooks"),
+        (["report", "03-explore"], "nh3", "notebooks"),
     ],
 )
 def test_a_missing_extra_is_one_sentence_with_what_to_type(
@@ -210,3 +222,11 @@ def without(module: str, code: str, arguments: list[str], folder: Path) -> subpr
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize(
+    ("room", "module"), [("report", "papermill"), ("explorers", "ipywidgets"), ("report", "nh3")]
+)
+def test_a_room_without_its_extra_says_what_to_type(room: str, module: str, tmp_path: Path) -> None:
+    done = without(module, f"import bbkit.{room}", [], tmp_path)
+    assert done.stderr.splitlines()[-1].endswith("Type: pip install 'bbkit[notebooks]'")

@@ -422,6 +422,27 @@ class Immediate(Executor):
         return future
 
 
+def test_parts_that_cannot_take_their_name_leave_the_earlier_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("1", "one")])
+    parts, rename = tmp_path / "parts", Path.replace
+    bb.collect_outputs(path, into=parts)
+    earlier = read_parquet(parts)
+
+    def refuse(source: Path, target: Path) -> Path:
+        if target == parts and not source.name.endswith(".old"):
+            raise PermissionError(13, "Permission denied", str(target))
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    write_outputs(path, [nova_line("1", "one"), nova_line("2", "two")])
+    with pytest.raises(PermissionError):
+        bb.collect_outputs(path, into=parts)
+    pd.testing.assert_frame_equal(read_parquet(parts), earlier)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"parts", "x.jsonl.out"}
+
+
 def test_an_executor_reads_ranges_and_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     lines: list[Any] = [nova_line(f"{number}", "x" * (number % 50)) for number in range(400)]
     lines[100:100] = [b"{cut", b"", lines[3]]

@@ -110,6 +110,19 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path: Path, content: str) -> No
         read_parameters(tmp_path / "absent.ipynb")
 
 
+def test_a_bare_name_is_a_notebook_here_or_one_that_comes_with_bbkit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "run_folder" in read_parameters("03-explore")
+    assert read_parameters("03-explore.ipynb") == read_parameters("03-explore")
+    with pytest.raises(InputError, match=r"'03-explode'.*'01-prepare', '02-launch', '03-explore'"):
+        read_parameters("03-explode")
+    (tmp_path / "notebooks").mkdir()
+    write(tmp_path / "notebooks" / "03-explore.ipynb", code("x = 1"))
+    assert read_parameters("03-explore") == {}
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.text(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
 def test_what_a_command_line_can_say_survives(text: str, whole: int, real: float, truth: bool) -> None:

@@ -13,6 +13,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from bbkit.core.errors import InputError
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -37,7 +39,12 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         yield new
         if folder.exists():
             move(folder, old)
-        move(new, folder)
+        try:
+            move(new, folder)
+        except OSError:
+            if old.exists():
+                move(old, folder)
+            raise
     finally:
         for path in (new, old):
             shutil.rmtree(path, ignore_errors=True)
@@ -64,3 +71,12 @@ def file_sha256(path: str | Path) -> str:
 def read_data(name: str) -> Any:
     """One of the package's dated data files, such as ``models``; read once and not to be changed."""
     return json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
+
+
+def find_shared(name: str) -> Path:
+    """Find what comes along with the package: ``notebooks`` or ``data/samples``."""
+    package = Path(__file__).parents[1]
+    for path in (package.parent / name, package / "_share" / Path(name).name):
+        if path.is_dir():
+            return path
+    raise InputError(f"{name} is neither beside the package nor in it. Install bbkit again.")

@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bbkit.core.errors import InputError, ReportError
+from bbkit.core.errors import InputError, ReportError, require_extras
 from bbkit.core.files import write_text
-from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook
-from bbkit.report.numbers import Gate, check_gates, read_gates, replace_nan
-from bbkit.report.parameters import Parameter, convert_parameters
-from bbkit.report.provenance import ReportContext
+
+require_extras("bbkit.report", "notebooks")
+
+from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook  # noqa: E402
+from bbkit.report.numbers import Gate, check_gates, read_gates, replace_nan  # noqa: E402
+from bbkit.report.parameters import Parameter, convert_parameters  # noqa: E402
+from bbkit.report.provenance import ReportContext  # noqa: E402
 
 __all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
 
@@ -46,7 +49,7 @@ def render_report(
 ) -> Report:
     """Run a notebook and render it as one HTML file that opens from disk without a network."""
     gates = read_gates(fail_on)
-    source = read_notebook(Path(notebook))
+    source = read_notebook(notebook)
     typed = convert_parameters(source.parameters, parameters or {}, source.path.name)
     report = _place_report(source.path, Path(output))
     _remove_former(report)
@@ -81,7 +84,7 @@ def export_notebook(
 ) -> Report:
     """Render a notebook that has been executed already, anyone's, as one HTML file; nothing is run."""
     gates = read_gates(fail_on)
-    source = read_notebook(Path(notebook))
+    source = read_notebook(notebook)
     page = _place_report(source.path, Path(output)).path
     context = ReportContext(source, source, page, source.path.parent, title, with_text, gates)
     return _check(_export(context), gates)
@@ -89,7 +92,7 @@ def export_notebook(
 
 def read_parameters(notebook: str | Path) -> dict[str, Parameter]:
     """Read what a notebook accepts from its cell tagged ``parameters``; nothing is executed."""
-    return read_notebook(Path(notebook)).parameters
+    return read_notebook(notebook).parameters
 
 
 def _place_report(source: Path, page: Path) -> Report:

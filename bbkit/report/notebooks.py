@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.core.errors import InputError
-from bbkit.core.files import file_sha256, replacing
-from bbkit.core.text import one_line, whole_characters
+from bbkit.core.files import file_sha256, find_shared, replacing
+from bbkit.core.text import name_some, one_line, whole_characters
 from bbkit.report.parameters import Parameter, parse_parameters
 
 # rfc3987_syntax builds 35 parsers when it is imported, about a second; jsonschema can do without it.
@@ -80,18 +80,31 @@ class Notebook:
         return "incomplete" if self.unrun or running else "complete"
 
 
-def read_notebook(path: Path) -> Notebook:
+def read_notebook(name: str | Path) -> Notebook:
     """Read a notebook; lone surrogates, which no file can hold, become U+FFFD."""
+    path = _find_notebook(Path(name))
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"There is no notebook {str(path)!r}.") from None
+        shared = name_some(sorted(each.stem for each in find_shared("notebooks").glob("*.ipynb")), most=9)
+        raise InputError(
+            f"There is no notebook {str(name)!r}. Give a path, or the name of one of bbkit's: {shared}."
+        ) from None
     except (ValueError, OSError) as error:
         raise InputError(f"{str(path)!r} is not a notebook: {error}.") from None
     if not isinstance(document, dict) or document.get("nbformat") != 4:
         raise InputError(f"{str(path)!r} is not a notebook of format 4. Save it again from JupyterLab.")
     text = json.dumps(whole_characters(document))
     return Notebook(path, file_sha256(path), _parse(text, as_version=4))
+
+
+def _find_notebook(path: Path) -> Path:
+    """The notebook at a path; a bare name means one of this folder, of ./notebooks, or of bbkit's own."""
+    if path.exists() or path.parent != Path():
+        return path
+    name = path.name.removesuffix(".ipynb") + ".ipynb"
+    folders = (Path(), Path("notebooks"), find_shared("notebooks"))
+    return next((folder / name for folder in folders if (folder / name).is_file()), path)
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:
