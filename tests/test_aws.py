@@ -2,15 +2,25 @@
 
 import hashlib
 import os
+import secrets
+import ssl
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Standin
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
+import bbkit as bb
 from bbkit import aws
 from bbkit.aws import Endpoint
 from bbkit.core.errors import AwsError, CredentialsError, InputError
@@ -59,6 +69,96 @@ def test_a_client_follows_the_environment(start_standin: Callable[..., Standin])
     second = start_standin()
     assert aws.find_endpoint().account == second.account
     assert aws.client("s3") is aws.client("s3")
+
+
+def test_proxies_profiles_and_credentials_set_after_the_first_call_take_effect(
+    standin: Standin, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def account() -> str:
+        folder = tmp_path / secrets.token_hex(4)
+        return bb.Run.create(folder, model_id="amazon.nova-lite-v1:0").endpoint.account
+
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    assert account() == standin.account
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name)
+    for name in ("HTTP_PROXY", "http_proxy"):
+        with monkeypatch.context() as changed:
+            changed.setenv(name, "http://127.0.0.1:9")
+            with pytest.raises(AwsError, match="No answer from AWS"):
+                account()
+            changed.setenv("no_proxy", "127.0.0.1")
+            assert account() == standin.account
+    path = tmp_path / "credentials"
+    key, secret = (standin.env[name] for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"))
+    own = f"aws_access_key_id = {key}\naws_secret_access_key = {secret}\n"
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(path))
+    with pytest.raises(CredentialsError, match="There are no AWS credentials"):
+        account()
+    path.write_text(f"[team]\n{own}[default]\n{own.replace(key, 'X' * len(key))}")
+    with pytest.raises(CredentialsError, match="does not accept the credentials"):
+        account()
+    monkeypatch.setenv("AWS_PROFILE", "team")
+    assert account() == standin.account
+    times = path.stat()
+    path.write_text(path.read_text().replace(key, "Y" * len(key)) + "\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # as a copy that keeps its times
+    with pytest.raises(CredentialsError, match="does not accept the credentials"):
+        account()
+
+
+class Caller(BaseHTTPRequestHandler):
+    """Says who calls, as STS does."""
+
+    def do_POST(self) -> None:
+        said = "<Arn>arn:aws:iam::111122223333:user/me</Arn><Account>111122223333</Account>"
+        name = "GetCallerIdentity"
+        told = f"<{name}Response><{name}Result>{said}</{name}Result></{name}Response>".encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
+    def log_message(self, *_: Any) -> None:
+        """Stay silent."""
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A server of its own authority: its URL and the file of its certificate."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(1))
+    addresses = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    signed = made.add_extension(addresses, critical=False).sign(key, hashes.SHA256())
+    pem, path = serialization.Encoding.PEM, tmp_path / "authority.pem"
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(signed.public_bytes(pem) + secret)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Caller) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"https://127.0.0.1:{server.server_port}", path
+        server.shutdown()
+
+
+@pytest.mark.parametrize("name", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_a_bundle_of_certificates_takes_effect_after_the_first_call(
+    standin: Standin, monkeypatch: pytest.MonkeyPatch, tls_server: tuple[str, Path], name: str
+) -> None:
+    url, certificate = tls_server
+    for bundle in ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"):
+        monkeypatch.delenv(bundle, raising=False)
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", url)
+    with pytest.raises(AwsError, match="CERTIFICATE_VERIFY_FAILED"):
+        aws.find_endpoint()
+    monkeypatch.setenv(name, str(certificate))
+    assert aws.find_endpoint().account == "111122223333"
 
 
 @pytest.mark.parametrize(

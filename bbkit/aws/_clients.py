@@ -18,6 +18,8 @@ _HOW = (
     "Configure them as for boto3 (such as `aws configure sso` or AWS_PROFILE), "
     "or use a stand-in: `set -a; . DIR/standin.env`."
 )
+_READ = ("AWS_", "BOTO", "HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE")
+"""How variables begin that botocore reads, beside those of proxies (urllib.request.getproxies)."""
 _OPENING = threading.Lock()
 
 
@@ -96,19 +98,22 @@ def _session(environment: Key) -> Any:
 
 
 def _environment() -> Key:
+    read = os.environ
     paths = (
-        os.environ.get("AWS_CONFIG_FILE", "~/.aws/config"),
-        os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        read.get("AWS_CONFIG_FILE", "~/.aws/config"),
+        read.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials"),
+        read.get("AWS_CA_BUNDLE") or read.get("REQUESTS_CA_BUNDLE", ""),
     )
-    names = sorted(name for name in os.environ if name.startswith(("AWS_", "BOTO_")) or name == "HOME")
-    return (os.getpid(), *((name, os.environ[name]) for name in names), *map(_changed_at, paths))
+    names = sorted(name for name in read if name.startswith(_READ) or name.endswith(("_proxy", "_PROXY")))
+    return (os.getpid(), *((name, read[name]) for name in names), *map(_version_of, paths))
 
 
-def _changed_at(path: str) -> int:
+def _version_of(path: str) -> Key:
     try:
-        return Path(path).expanduser().stat().st_mtime_ns
+        state = Path(path).expanduser().stat()
     except (OSError, RuntimeError):
-        return 0
+        return ()
+    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def find_endpoint() -> Endpoint:
