@@ -1,23 +1,64 @@
 """The dated list of models: what it says of an id in a region, and that no id is rewritten."""
 
+import msgspec
 import pytest
 
-from bbkit.catalog.models import check_model, find_model, profile_ids
+from bbkit.catalog.models import check_model, profile_ids
+from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
-from bbkit.families import FAMILIES, family_of
+from bbkit.families import FAMILIES, Traits, family_of, find_model, model_table, split_model_id
+from bbkit.families.traits import read_table
 
 ACCOUNT = "arn:aws:bedrock:us-east-1:111122223333"
 
 
-LISTED = [row["model_id"] for row in read_data("models")["models"]]
+TABLE = model_table().models
+LISTED = [model_id for model_id, model in TABLE.items() if model.batch]
 
 
 def test_the_list_is_dated_and_names_its_source() -> None:
     assert read_data("models")["source"].startswith("https://docs.aws.amazon.com/bedrock/")
-    assert read_data("models")["date"] == "2026-10"
-    assert len(LISTED) == len(set(LISTED)) == 67
-    models = [find_model(model_id) for model_id in LISTED]
-    assert all(model and model.single_region + model.profile_source_regions for model in models)
+    ids = [row["model_id"] for row in read_data("models")["models"]]
+    assert len(ids) == len(set(ids)) == len(TABLE)
+    assert len(LISTED) >= 67
+    assert all(TABLE[one].single_region + TABLE[one].profile_source_regions for one in LISTED)
+
+
+def test_every_value_of_the_table_has_a_source() -> None:
+    for model in TABLE.values():
+        known = {name for name in Traits.__struct_fields__ if getattr(model.traits, name) is not None}
+        assert known == set(model.sources)
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"samplers": {"value": "two", "source": "s"}}, "samplers"),
+        ({"samplers": {"value": "one"}}, "source"),
+        ({"samplers": {"value": "one", "source": "elsewhere"}}, "elsewhere"),
+        ({"samplers": {"value": "one", "source": "s", "note": "x"}}, "note"),
+        ({"sampler": {"value": "one", "source": "s"}}, "sampler"),
+        ({"end_of_life": {"value": "soon", "source": "s"}}, "ISO8601|date"),
+        ({"output_maximum": {"value": "64k", "source": "s"}}, "int"),
+    ],
+)
+def test_a_table_that_is_not_in_order_is_refused(fault: dict[str, object], said: str) -> None:
+    source = {"url": "https://example.com/page", "date": "2026-11"}
+    row = {"model_id": "amazon.new-v1:0", "provider": "Amazon", "family": "nova", "batch": True}
+    table = {
+        "date": "2026-11-29",
+        "source": source["url"],
+        "sources": {"s": source},
+        "beta_flags": {"value": [], "source": "s"},
+        "models": [row],
+    }
+    assert read_table(table).models["amazon.new-v1:0"].batch
+    with pytest.raises((msgspec.ValidationError, InputError), match=said):
+        read_table(table | {"models": [row | {"traits": fault}]})
+    with pytest.raises(msgspec.ValidationError, match="date"):
+        read_table(table | {"sources": {"s": source | {"date": "lately"}}})
+    with pytest.raises(msgspec.ValidationError, match="regions"):
+        read_table(table | {"models": [row | {"regions": ["us-east-1"]}]})
 
 
 @pytest.mark.parametrize("model_id", LISTED)
@@ -28,11 +69,10 @@ def test_every_listed_model_has_a_written_family_that_its_id_tells(model_id: str
 
 
 def test_context_windows_have_a_source_or_are_unknown() -> None:
-    models = [model for model_id in LISTED if (model := find_model(model_id))]
-    known = [model for model in models if model.context_window is not None]
-    assert 0 < len(known) < len(LISTED)
-    assert all(1_000 <= (model.context_window or 0) <= 1_000_000 for model in known)
-    assert all(str(model.context_window_source).startswith("https://") for model in known)
+    known = {one: model.traits.context_window for one, model in TABLE.items() if model.traits.context_window}
+    assert 0 < len(known) < len(TABLE)
+    assert all(1_000 <= tokens <= 10_000_000 for tokens in known.values())
+    assert all(TABLE[one].sources["context_window"].startswith("https://") for one in known)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +91,41 @@ def test_context_windows_have_a_source_or_are_unknown() -> None:
 def test_a_model_is_found_by_any_id_that_names_it(model_id: str, expected: str | None) -> None:
     found = find_model(model_id)
     assert (found.model_id if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("model_id", "geography", "bare"),
+    [
+        ("in.amazon.nova-lite-v1:0", "in", "amazon.nova-lite-v1:0"),
+        ("us-gov.amazon.nova-lite-v1:0", "us-gov", "amazon.nova-lite-v1:0"),
+        ("latam.anthropic.claude-opus-5", "latam", "anthropic.claude-opus-5"),
+        (f"{ACCOUNT}:inference-profile/kr.zai.glm-4.7", "kr", "zai.glm-4.7"),
+        ("us.newcomer.model-1", "us", "newcomer.model-1"),
+        ("kr.newcomer.model-1", "", "kr.newcomer.model-1"),
+        ("zai.glm-4.7", "", "zai.glm-4.7"),
+        ("deepseek.v3.2", "", "deepseek.v3.2"),
+    ],
+)
+def test_what_stands_before_a_known_provider_is_a_geography(model_id: str, geography: str, bare: str) -> None:
+    assert split_model_id(model_id)[1:] == (geography, bare)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "meant"),
+    [
+        ("openai.gpt-oss-120b", "Use openai.gpt-oss-120b-1:0: "),
+        ("qwen.qwen3-32b", "Use qwen.qwen3-32b-v1:0: "),
+        ("deepseek.v3.1", "Use deepseek.v3-v1:0: "),
+        ("moonshotai.kimi-k2-thinking", "Use moonshot.kimi-k2-thinking: "),
+        ("openai.gpt-oss-safeguard-20b-1:0", "It may be openai.gpt-oss-safeguard-20b that was meant."),
+        ("us.anthropic.claude-sonnet-4.6", "It may be anthropic.claude-sonnet-4-6 that was meant."),
+        ("acme.model-1", "See https://"),
+    ],
+)
+def test_a_name_of_elsewhere_or_nearly_right_is_led_to_the_id(model_id: str, meant: str) -> None:
+    (row,) = check_model(model_id)
+    assert (row.severity, row.rule) == ("warning", "model_not_listed")
+    assert row.remedy.startswith(meant)
 
 
 def rules(model_id: str, region: str = "") -> list[tuple[str, str]]:

@@ -152,7 +152,7 @@ def test_stop_sequences_end_the_answer() -> None:
 
 
 def test_prompts_longer_than_the_model_reads_are_refused() -> None:
-    window = model_list()[HAIKU]["context_window"]
+    window = model_list()[HAIKU]["traits"]["context_window"]["value"]
     with pytest.raises(RecordError, match="Input is too long for requested model"):
         answer(HAIKU, changed(ANTHROPIC_BODY, messages__0__content="word " * (window + 1)))
 

@@ -1,44 +1,27 @@
-"""Which models batch inference lists, where, and under which id: a dated copy of AWS's page.
+"""What the table of models says of an id: whether batch inference lists it, where, until when.
 
-https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-supported.html. No API tells it. An id is
-never rewritten: what does not fit is said, with what would.
+An id is never rewritten: what does not fit is said, with what would.
 """
 
+import difflib
 import re
 from collections.abc import Iterator
-from functools import cache, lru_cache
+from functools import lru_cache
 
-import msgspec
-
-from bbkit.core.files import read_data
 from bbkit.core.findings import Finding
 from bbkit.core.text import arn_region, name_some
-from bbkit.families import FAMILIES, bare_model_id, family_name, geographies_of, split_model_id
+from bbkit.families import (
+    FAMILIES,
+    Model,
+    bare_model_id,
+    family_name,
+    find_model,
+    geographies_of,
+    model_table,
+    split_model_id,
+)
 
 _PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"
-
-
-class Model(msgspec.Struct, frozen=True):
-    """A model that batch inference lists."""
-
-    model_id: str
-    provider: str
-    family: str
-    single_region: tuple[str, ...]
-    profile_source_regions: tuple[str, ...]
-    context_window: int | None
-    context_window_source: str | None
-
-
-@cache
-def _models() -> dict[str, Model]:
-    listed = msgspec.convert(read_data("models")["models"], list[Model])
-    return {model.model_id: model for model in listed}
-
-
-def find_model(model_id: str) -> Model | None:
-    """Find a model in the list, by any id or ARN that names it."""
-    return _models().get(bare_model_id(model_id))
 
 
 def profile_ids(model_id: str, region: str) -> list[str]:
@@ -53,7 +36,7 @@ def check_model(model_id: str, region: str = "") -> Iterator[Finding]:
     """Check that batch inference lists a model, in a region, under this id."""
     kind, geography, bare = split_model_id(model_id)
     own, model = arn_region(model_id), find_model(model_id)
-    listed = f"AWS's list of {read_data('models')['date']}"
+    listed = f"AWS's list of {model_table().date:%Y-%m}"
     if kind in ("imported-model", "provisioned-model"):
         remedy = "Batch inference takes foundation models, inference profiles and custom models."
         yield Finding("error", "model_refused", f"{model_id} is of the kind {kind}.", remedy)
@@ -63,12 +46,11 @@ def check_model(model_id: str, region: str = "") -> Iterator[Finding]:
         yield Finding("warning", "model_region", finding, remedy)
     elif kind in ("application-inference-profile", "custom-model") or kind.startswith("custom-model-"):
         return
-    elif model is None:
+    elif model is None or not model.batch:
         name = family_name(model_id)
         severity = "error" if name and not FAMILIES[name].writable else "warning"
         finding = f"{bare} is not in {listed} of models for batch inference."
-        remedy = f"See {read_data('models')['source']}, or take another model."
-        yield Finding(severity, "model_not_listed", finding, remedy)
+        yield Finding(severity, "model_not_listed", finding, _instead(bare, model is not None))
     elif region:
         yield from _check_region(model, model_id, geography, region, listed)
 
@@ -104,6 +86,20 @@ def _where(model: Model) -> str:
     return f"an inference profile from {name_some(model.profile_source_regions)}"
 
 
+def _instead(bare: str, known: bool) -> str:
+    """What to do about a model that is not listed; names the one whose id is nearly or elsewhere the same."""
+    see = f"See {model_table().source}, or take another model."
+    ids = {name: model.model_id for model in model_table().models.values() if model.batch
+           for name in (*model.names_elsewhere, model.model_id)}  # fmt: skip
+    near = [] if known else difflib.get_close_matches(bare, ids, n=1, cutoff=0.8)
+    if not near:
+        return see
+    own = ids[near[0]]
+    if near[0] == bare:
+        return f"Use {own}: {bare} is what another endpoint, bedrock-mantle, calls it."
+    return f"It may be {own} that was meant. {see}"
+
+
 _LEFT_OUT = frozenset(
     ["amazon", "anthropic", "deepseek", "google", "meta", "minimax", "moonshot", "moonshotai", "nvidia",
      "openai", "zai", "ai", "instruct", "it", "dense"]
@@ -135,7 +131,8 @@ def model_keys(model_id: str) -> frozenset[Key]:
 
 
 def _names_of(bare: str) -> Iterator[str]:
-    yield from read_data("model_names")["names"].get(bare, [])
+    model = find_model(bare)
+    yield from model.names if model else ()
     text = re.sub(r"-20\d{6}", "", bare.partition(".")[2])
     text = re.sub(r"(?:-1)?:\d+$", "", text)
     yield text

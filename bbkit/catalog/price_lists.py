@@ -18,8 +18,8 @@ from bbkit import aws
 from bbkit.catalog.models import Key, model_keys, name_keys
 from bbkit.catalog.prices import UNIT
 from bbkit.core.errors import AwsError, InputError
-from bbkit.core.files import read_data, write_text
-from bbkit.families import geographies_of
+from bbkit.core.files import write_text
+from bbkit.families import geographies_of, model_table
 
 SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
 _EDITION = " (Amazon Bedrock Edition)"
@@ -151,7 +151,7 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
         raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
-    model_ids = [model["model_id"] for model in read_data("models")["models"]]
+    model_ids = list(model_table().models)
     prices: PriceTable = {}
     passed: Counter[str] = Counter()
     here = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]

@@ -8,11 +8,10 @@ from typing import Any
 
 import msgspec
 
-from bbkit.catalog.models import find_model
 from bbkit.checks.descriptions import body_type, converse_field
 from bbkit.checks.walking import find_faults
 from bbkit.core.findings import Finding
-from bbkit.families import FAMILIES, Family, bare_model_id, looks_like, user_text_of
+from bbkit.families import FAMILIES, Family, Model, bare_model_id, find_model, looks_like, user_text_of
 from bbkit.families.requests import Field
 from bbkit.records import estimate_tokens
 
@@ -32,9 +31,9 @@ class BodyCheck:
     def __init__(self, family: Family, model_id: str):
         self.family = family
         self.model_id = model_id
-        self.bare_id = bare_model_id(model_id)
+        self.model = find_model(model_id) or Model(model_id=bare_model_id(model_id))
         self.walked = False
-        self._window = _Window(model_id, family)
+        self._window = _Window(model_id, self.model, family)
         if family.request is None:
             return
         field = converse_field(family.request) if family.shape else family.request
@@ -58,7 +57,7 @@ class BodyCheck:
             return None
         try:
             msgspec.convert(body, self.type)
-            return self.family.rules(body, self.bare_id)
+            return self.family.rules(body, self.model)
         except (msgspec.ValidationError, UnicodeEncodeError, RecursionError):
             return None
 
@@ -66,7 +65,7 @@ class BodyCheck:
         found = find_faults(self.field, body, self.family.source, self.family.date)
         if found and (mismatch := self._mismatch(body)):
             return [mismatch]
-        others = [fault for fault in self.family.rules(body, self.bare_id) if fault not in found]
+        others = [fault for fault in self.family.rules(body, self.model) if fault not in found]
         return found + others + _media_faults(body)
 
     def _mismatch(self, body: Mapping[str, Any]) -> Finding | None:
@@ -93,12 +92,11 @@ def _prefer(field: Field, path: tuple[str, ...]) -> Field:
 class _Window:
     """The context window of a model against an estimate of what is long enough to matter."""
 
-    def __init__(self, model_id: str, family: Family):
-        model = find_model(model_id)
+    def __init__(self, model_id: str, model: Model, family: Family):
         self.model_id = model_id
-        self.family = model.family if model else family.name
-        self.tokens = model.context_window if model else None
-        self.source = model.context_window_source if model else None
+        self.family = model.family or family.name
+        self.tokens = model.traits.context_window
+        self.source = model.sources.get("context_window")
         # A token is seldom shorter than two bytes: shorter lines fit whatever they hold.
         self.bytes = 2 * self.tokens if self.tokens else float("inf")
 

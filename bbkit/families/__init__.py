@@ -32,6 +32,12 @@ from bbkit.families.shapes import (
     normalise_stop_reason as normalise_stop_reason,
     user_text_of as user_text_of,
 )
+from bbkit.families.traits import (
+    Model as Model,
+    Traits as Traits,
+    find_model as find_model,
+    model_table as model_table,
+)
 
 FAMILIES: Mapping[str, Family] = {
     family.name: family

@@ -17,7 +17,7 @@ from bbkit.families.family import (
     as_str,
     first_dict,
 )
-from bbkit.families.model_ids import is_text_only
+from bbkit.families.traits import Model
 from bbkit.families.turns import offered_faults, refused_media
 
 _OPEN, _CLOSE = "<reasoning>", "</reasoning>"
@@ -86,7 +86,7 @@ def _read_calls(tool_calls: Any) -> list[Any] | None:
     return calls or None
 
 
-def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def chat_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """Turns that say nothing, calls and answers that do not meet, refused media; takes any object."""
     faults = _choice_faults(body) if "tool_choice" in body else []
     messages = body.get("messages")
@@ -94,14 +94,14 @@ def chat_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
         return faults
     for position, message in enumerate(messages):
         if type(message) is dict:
-            faults += _content_faults(position, message, model_id)
+            faults += _content_faults(position, message, model)
     if not any(as_dict(message).get("role") in ("user", "tool") for message in messages):
         finding, remedy = "No turn is the user's.", "Add a user turn to answer."
         faults.append(Finding("error", "role_order", finding, remedy, "messages"))
     return faults + _call_faults(messages)
 
 
-def _content_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _content_faults(position: int, message: Mapping[str, Any], model: Model) -> list[Finding]:
     content, role, path = message.get("content"), message.get("role"), f"messages[{position}].content"
     if role == "assistant":
         if content in (None, []) and not any(message.get(name) for name in _INSTEAD):
@@ -116,9 +116,9 @@ def _content_faults(position: int, message: Mapping[str, Any], model_id: str) ->
     elif role == "user" and type(content) is str and content.isspace():
         finding = "The user turn holds white space only."
         return [Finding("warning", "empty_content", finding, _EMPTY, path)]
-    elif type(content) is list and is_text_only(model_id):
+    elif type(content) is list and model.text_only:
         kinds = [part.get("type") for part in as_list_of_dicts(content)]
-        return [refused_media(model_id, position, kind) for kind in _MEDIA if kind in kinds][:1]
+        return [refused_media(model.model_id, position, kind) for kind in _MEDIA if kind in kinds][:1]
     return []
 
 

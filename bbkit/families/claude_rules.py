@@ -10,13 +10,13 @@ from typing import Any
 
 from bbkit.core.findings import Finding
 from bbkit.families.family import as_dict, as_list_of_dicts
-from bbkit.families.model_ids import claude_traits
+from bbkit.families.traits import Model
 from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
 
 
-def claude_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
-    faults = _turn_faults(body) + model_faults(body, model_id)
+    faults = _turn_faults(body) + model_faults(body, model)
     return faults + _choice_faults(body) if "tool_choice" in body else faults
 
 
@@ -72,29 +72,32 @@ def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     return offered_faults(choice["name"], offered, "tool_choice.name")
 
 
-def model_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """What a Claude model of one version refuses: an answer's beginning, thinking, sampling."""
     messages = body.get("messages")
     faults: list[Finding] = []
     if type(messages) is list and len(messages) > 1:
-        faults += _ending_faults(messages, body, model_id)
+        faults += _ending_faults(messages, body, model)
     if "thinking" in body:
-        faults += _thinking_faults(body, model_id)
+        faults += _thinking_faults(body, model)
     if "temperature" in body or "top_p" in body or "top_k" in body:
-        faults += _sampling_faults(body, model_id)
+        faults += _sampling_faults(body, model)
     return faults
 
 
-def _ending_faults(messages: list[Any], body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -> list[Finding]:
     last = as_dict(messages[-1])
     if last.get("role") != "assistant":
         return []
     rule = "prefill"
     content = last.get("content")
     text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
-    if claude_traits(model_id).no_prefill:
-        finding = "The last turn is the assistant's, which this model refuses."
-        remedy = "End messages with a user turn: Claude 4.6 and later take no prefilled answer."
+    if model.traits.prefill is False:
+        finding = (
+            f"The last turn is the assistant's, and {model.model_id} takes no beginning of an answer "
+            f"({model.sources['prefill']})."
+        )
+        remedy = "End messages with a user turn."
     elif _thinks(body):
         rule = "thinking_conflict"
         finding = "The last turn is the assistant's, with thinking on."
@@ -111,40 +114,52 @@ def _thinks(body: Mapping[str, Any]) -> bool:
     return as_dict(body.get("thinking")).get("type") in ("enabled", "adaptive")
 
 
-def _thinking_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _thinking_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if not _thinks(body):
         return []
-    traits = claude_traits(model_id)
-    if traits.no_thinking:
-        finding = "This model does not think."
-        remedy = "Leave thinking out: it starts with Claude 3.7 Sonnet."
-        return [Finding("error", "thinking_conflict", finding, remedy, "thinking")]
-    if body["thinking"]["type"] == "adaptive" and traits.no_adaptive:
-        finding = "Adaptive thinking is not for this model."
-        remedy = "Use type enabled with budget_tokens; adaptive thinking starts with Claude 4.6."
-        return [Finding("error", "thinking_conflict", finding, remedy, "thinking.type")]
-    faults = _budget_faults(body, body["thinking"], model_id)
+    faults = _type_faults(body["thinking"], model)
+    if faults:
+        return faults
+    faults = _budget_faults(body, body["thinking"])
     choice = as_dict(body.get("tool_choice")).get("type")
-    if choice in ("any", "tool"):
+    if choice in ("any", "tool") and model.traits.forced_tools_with_thinking is False:
         finding = f"tool_choice {choice!r} with thinking on."
         remedy = "Thinking allows tool_choice auto or none only."
         faults.append(Finding("error", "thinking_conflict", finding, remedy, "tool_choice.type"))
     return faults
 
 
-def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _type_faults(thinking: Mapping[str, Any], model: Model) -> list[Finding]:
+    """The fault of a kind of thinking or a budget for it that the model does not take."""
+    kinds = model.traits.thinking_types
+    if kinds is None:
+        return []
+    source = model.sources["thinking_types"]
+    if not kinds:
+        finding = f"{model.model_id} does not think ({source})."
+        return [Finding("error", "thinking_conflict", finding, "Leave thinking out.", "thinking")]
+    if thinking["type"] not in kinds:
+        accepted = ", ".join(kinds)
+        finding = f"thinking.type is {thinking['type']!r}; {model.model_id} takes {accepted} ({source})."
+        remedy = "Use one of them."
+        if "adaptive" in kinds:
+            remedy = "Use adaptive, with output_config.effort in place of budget_tokens."
+        elif "enabled" in kinds:
+            remedy = "Use enabled, with budget_tokens."
+        return [Finding("error", "thinking_conflict", finding, remedy, "thinking.type")]
+    if "budget_tokens" in thinking and "enabled" not in kinds:
+        finding = f"{model.model_id} takes no budget_tokens ({source})."
+        remedy = "Leave it out; output_config.effort says how much to think."
+        return [Finding("error", "thinking_conflict", finding, remedy, "thinking.budget_tokens")]
+    return []
+
+
+def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> list[Finding]:
     rule, path = "thinking_conflict", "thinking.budget_tokens"
     budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
     beta = body.get("anthropic_beta")
     interleaved = type(beta) is list and any("interleaved-thinking" in str(name) for name in beta)
-    if claude_traits(model_id).no_sampling:
-        finding = "This model refuses budget_tokens."
-        remedy = "Use thinking type adaptive, with output_config.effort."
-        if budget is None and thinking["type"] == "adaptive":
-            return []
-        if budget is None:
-            path, finding = "thinking.type", "thinking is enabled, which this model refuses."
-    elif thinking["type"] == "enabled" and "budget_tokens" not in thinking:
+    if thinking["type"] == "enabled" and "budget_tokens" not in thinking:
         rule, finding = "required", "thinking is enabled without budget_tokens."
         remedy = "Give budget_tokens, at least 1,024 and less than max_tokens."
     elif type(budget) is int and type(most) is int and budget >= most and not interleaved:
@@ -156,19 +171,21 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any], model_i
     return [Finding("error", rule, finding, remedy, path)]
 
 
-def _sampling_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
-    traits = claude_traits(model_id)
-    if traits.no_sampling:
-        remedy = "Leave temperature, top_p and top_k out: Claude Opus 4.7 and later take none."
+def _sampling_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+    takes = model.traits.samplers
+    if takes == "none":
+        refused = f"is given, and {model.model_id} takes none of its kind ({model.sources['samplers']})."
+        remedy = "Leave temperature, top_p and top_k out."
         return [
-            Finding("error", "sampling_refused", f"{name} is sent to a model that refuses it.", remedy, name)
+            Finding("error", "sampling_refused", f"{name} {refused}", remedy, name)
             for name in ("temperature", "top_p", "top_k")
             if name in body
         ]
     faults: list[Finding] = []
-    if traits.one_sampler and "temperature" in body and "top_p" in body:
-        finding = "temperature and top_p are both given."
-        remedy = "Give one of them: Claude Sonnet 4.5 and Haiku 4.5 refuse both together."
+    if takes == "one" and "temperature" in body and "top_p" in body:
+        source = model.sources["samplers"]
+        finding = f"temperature and top_p are given; {model.model_id} takes one of them ({source})."
+        remedy = "Leave top_p out, or temperature."
         faults.append(Finding("error", "sampling_conflict", finding, remedy, "top_p"))
     return faults + _thinking_sampling(body) if _thinks(body) else faults
 

@@ -12,6 +12,7 @@ from bbkit.core.findings import Finding
 from bbkit.families import messages, requests as r
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
+from bbkit.families.traits import Model
 
 _CLAUDE_NAMES = {
     "max_tokens": "maxTokens",
@@ -22,9 +23,9 @@ _CLAUDE_NAMES = {
 """Claude's names of what ``inferenceConfig`` holds."""
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
-    faults = messages.turn_faults(body, model_id) + _document_faults(body)
-    return faults + _claude_faults(body, model_id) if "anthropic.claude" in model_id else faults
+def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
+    faults = messages.turn_faults(body, model) + _document_faults(body)
+    return faults + _claude_faults(body, model) if "anthropic.claude" in model.model_id else faults
 
 
 def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
@@ -56,12 +57,12 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
     return faults
 
 
-def _claude_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     config = as_dict(body.get("inferenceConfig"))
     extra = as_dict(body.get("additionalModelRequestFields"))
     view = {name: config[own] for name, own in _CLAUDE_NAMES.items() if own in config} | dict(extra)
     view["messages"] = _claude_messages(body.get("messages"))
-    faults = model_faults(view, model_id)
+    faults = model_faults(view, model)
     stops = view.get("stop_sequences")
     for position, stop in enumerate(stops if type(stops) is list else ()):
         if type(stop) is str and stop.isspace():

@@ -17,6 +17,7 @@ from bbkit.families.family import (
     vector_answer,
 )
 from bbkit.families.messages import S3_LOCATION, medium
+from bbkit.families.traits import Model
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 _NOVA_FORMATS = {
@@ -101,7 +102,7 @@ _TITAN_IMAGE = r.record(
 )
 
 
-def _image_rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _image_rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if "inputText" in body or "inputImage" in body:
         return []
     finding, remedy = "Neither inputText nor inputImage is there.", "Give a text, an image or both."

@@ -8,9 +8,10 @@ from typing import Any, Literal, NamedTuple
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.findings import Finding
 from bbkit.families.requests import Field
+from bbkit.families.traits import Model
 
 Body = dict[str, Any]
-Rules = Callable[[Mapping[str, Any], str], list[Finding]]
+Rules = Callable[[Mapping[str, Any], Model], list[Finding]]
 
 # Formats of one name and another: an .m4a file is sound in an MP4 container.
 _SPELLINGS = {"jpg": "jpeg", "3gp": "three_gp"}
@@ -81,7 +82,7 @@ class Prompt:
     media: tuple[Media, ...] = ()
 
 
-def no_rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def no_rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """The rules of a request whose single values say everything."""
     return []
 
@@ -107,7 +108,7 @@ class Family:
     media_in_s3: bool = False
     request: Field | None = None
     rules: Rules = no_rules
-    """What single values of `request` cannot say; takes any object and the bare model id."""
+    """What single values of `request` cannot say; takes any object and what is known of the model."""
     shape: str = ""
     """The service's own shape, to which `request` adds remarks."""
     date: str = "2026-10"

@@ -8,7 +8,7 @@ from typing import Any
 from bbkit.core.findings import Finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Family, Prompt, as_int, as_str, same_names
-from bbkit.families.model_ids import is_text_only
+from bbkit.families.traits import Model
 
 _TOKENS = {
     "llama3": ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),
@@ -40,21 +40,21 @@ def answer(output: Mapping[str, Any]) -> Answer:
     )
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     prompt = body.get("prompt")
     if type(prompt) is not str:
         return []
     faults: list[Finding] = []
     own, other = _TOKENS["llama3"][0], _TOKENS["llama4"][0]
-    if "llama4" in model_id:
+    if "llama4" in model.model_id:
         own, other = other, own
-    if "llama" in model_id and other in prompt and own not in prompt:
+    if "llama" in model.model_id and other in prompt and own not in prompt:
         finding = f"The prompt uses {other}, unknown to this model."
         remedy = f"Use this model's own chat tokens, {own} and its kin, or Converse, which writes them."
         faults.append(Finding("warning", "chat_tokens", finding, remedy, "prompt"))
     images = body.get("images")
-    if images and is_text_only(model_id):
-        finding = f"Images are sent, and {model_id} takes text only."
+    if images and model.text_only:
+        finding = f"Images are sent, and {model.model_id} takes text only."
         remedy = "Leave images out, or take a model that sees, such as Llama 3.2 11B."
         faults.append(Finding("error", "media_refused", finding, remedy, "images"))
     elif type(images) is list and images and "<|image|>" not in prompt:

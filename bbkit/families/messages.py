@@ -7,7 +7,7 @@ from typing import Any
 from bbkit.core.findings import Finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
-from bbkit.families.model_ids import is_text_only
+from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced, refused_media
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
@@ -107,7 +107,7 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
     )
 
 
-def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+def turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """Turns out of order or empty, and media where none may stand; takes any object."""
     messages = body.get("messages")
     if type(messages) is not list:
@@ -127,17 +127,17 @@ def turn_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
         if message.get("content") == []:
             remedy = "Give every turn at least one content block."
             faults.append(Finding("error", "empty_content", "The turn is empty.", remedy, f"{path}.content"))
-        faults += _media_faults(position, message, model_id)
+        faults += _media_faults(position, message, model)
         before = role if role in ("user", "assistant") else before
     return faults
 
 
-def _media_faults(position: int, message: Mapping[str, Any], model_id: str) -> list[Finding]:
+def _media_faults(position: int, message: Mapping[str, Any], model: Model) -> list[Finding]:
     assistant = message.get("role") == "assistant"
-    if not assistant and not is_text_only(model_id):
+    if not assistant and not model.text_only:
         return []
     blocks = as_list_of_dicts(message.get("content"))
     kinds = [kind for kind in ("image", "video", "audio") if any(kind in block for block in blocks)]
-    if kinds and is_text_only(model_id):
-        return [refused_media(model_id, position, kinds[0])]
+    if kinds and model.text_only:
+        return [refused_media(model.model_id, position, kinds[0])]
     return [misplaced(position, kind, "assistant") for kind in kinds] if assistant else []

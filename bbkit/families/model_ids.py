@@ -1,12 +1,23 @@
-"""What a model id says: its family, where it runs, what the model refuses. Tables, never a guess."""
+"""What a model id says: its family and where it runs. Tables, never a guess."""
 
 import re
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache, lru_cache
+
+from bbkit.core.files import read_data
 
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{0,12}:([a-z-]+)/(.+)", re.DOTALL)
 _CONTEXT = re.compile(r":\d+k$")
-_GEOGRAPHY = re.compile(r"(us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9-]+\.)")
+_PROVIDERS = (
+    "ai21",
+    "amazon",
+    "anthropic",
+    "cohere",
+    "deepseek",
+    "meta",
+    "mistral",
+    "stability",
+    "twelvelabs",
+)
 
 _GEOGRAPHIES_OF = {
     "us-gov": ("us-gov",),
@@ -48,6 +59,16 @@ _FAMILIES = (
 )
 
 
+@cache
+def _geography() -> re.Pattern[str]:
+    """What stands before a known provider, and the geographies of old before any."""
+    listed = {model["model_id"].partition(".")[0] for model in read_data("models")["models"]}
+    providers = "|".join(sorted({*_PROVIDERS, *listed}))
+    return re.compile(
+        rf"(us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9-]+\.)|([a-z-]{{2,8}})\.(?=({providers})\.)"
+    )
+
+
 def split_model_id(model_id: str) -> tuple[str, str, str]:
     """Take a model id apart: the kind of resource, the geography, the bare model id."""
     kind, name = "", model_id.strip()
@@ -55,8 +76,8 @@ def split_model_id(model_id: str) -> tuple[str, str, str]:
         kind, name = arn[1], arn[2]
         if kind == "custom-model":
             return kind, "", _CONTEXT.sub("", name.split("/")[0])
-    if prefix := _GEOGRAPHY.match(name):
-        return kind or "inference-profile", prefix[1], name[prefix.end() :]
+    if prefix := _geography().match(name):
+        return kind or "inference-profile", prefix[0][:-1], name[prefix.end() :]
     return kind, "", name
 
 
@@ -80,51 +101,3 @@ def family_name(model_id: str) -> str:
     if kind not in ("", "foundation-model", "inference-profile", "custom-model"):
         return ""
     return next((name for pattern, name in _FAMILIES if re.match(pattern, bare)), "")
-
-
-_TEXT_ONLY = re.compile(
-    r"amazon\.nova-micro|meta\.llama3-(8b|70b|1-|3-|2-[13]b)|mistral\.(mistral-large-240|devstral)"
-    r"|openai\.gpt-oss|qwen\.qwen3-(?!vl)|deepseek\.|minimax\.minimax-m2|moonshot\.kimi-k2-thinking"
-    r"|nvidia\.nemotron-nano-(9b|3-30b)|zai\.glm-4\.7"
-)
-"""Models whose only input is text: https://docs.aws.amazon.com/bedrock/latest/userguide/models-supported.html
-and the card of each model beside it."""
-
-_CLAUDE = re.compile(
-    r"claude-(?:(\d)(?:-(\d))?-)?(haiku|sonnet|opus)(?:-(\d)(?!\d)(?:-(\d)(?!\d))?)?(?![a-z])"
-)
-
-
-class ClaudeTraits(NamedTuple):
-    """What one Claude model refuses; everything False for a model whose version is not known."""
-
-    one_sampler: bool = False
-    no_sampling: bool = False
-    no_prefill: bool = False
-    no_adaptive: bool = False
-    no_thinking: bool = False
-
-
-@lru_cache(maxsize=256)
-def is_text_only(model_id: str) -> bool:
-    """Whether the model with a bare model id is known to take text only."""
-    return _TEXT_ONLY.match(model_id) is not None
-
-
-@lru_cache(maxsize=256)
-def claude_traits(model_id: str) -> ClaudeTraits:
-    """Tell what a Claude model refuses from the version in its bare model id."""
-    match = _CLAUDE.search(model_id)
-    if not match:
-        return ClaudeTraits()
-    name = match[3]
-    version = (int(match[1] or match[4] or 0), int(match[2] or match[5] or 0))
-    if version == (0, 0):
-        return ClaudeTraits()
-    return ClaudeTraits(
-        one_sampler=version == (4, 5) and name in ("sonnet", "haiku"),
-        no_sampling=version >= (5, 0) or (name == "opus" and version >= (4, 7)),
-        no_prefill=version >= (4, 6),
-        no_adaptive=version <= (4, 5),
-        no_thinking=version < (3, 7),
-    )

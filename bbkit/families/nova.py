@@ -10,6 +10,7 @@ from typing import Any
 from bbkit.core.findings import Finding
 from bbkit.families import messages, requests as r
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
+from bbkit.families.traits import Model
 from bbkit.families.turns import ToolNames, offered_faults, tool_faults
 
 _FORMATS = {
@@ -19,8 +20,8 @@ _FORMATS = {
 }
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
-    faults = messages.turn_faults(body, model_id)
+def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
+    faults = messages.turn_faults(body, model)
     if type(body.get("messages")) is list:
         faults += tool_faults(body, _TOOLS)
     faults += _choice_faults(as_dict(body.get("toolConfig")))

@@ -7,13 +7,14 @@ from typing import Any
 from bbkit.core.findings import Finding
 from bbkit.families import chat, requests as r
 from bbkit.families.family import Family, same_names
+from bbkit.families.traits import Model
 
 
-def _rules(body: Mapping[str, Any], model_id: str) -> list[Finding]:
-    faults = chat.chat_faults(body, model_id)
-    model = body.get("model")
-    if type(model) is str and model_id and model_id not in model:
-        finding = f"model is {model!r}, the job's is {model_id!r}."
+def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
+    faults = chat.chat_faults(body, model)
+    named = body.get("model")
+    if type(named) is str and model.model_id and model.model_id not in named:
+        finding = f"model is {named!r}, the job's is {model.model_id!r}."
         remedy = "Leave model out of the body: the job names the model."
         faults.append(Finding("error", "model_mismatch", finding, remedy, "model"))
     return faults

@@ -92,7 +92,8 @@ def answer_record(
 
 def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
     """Ask the engine, unless the model could not read so much (where AWS or the vendor says what it can)."""
-    window = model_list().get(model_id, {}).get("context_window")
+    traits = model_list().get(model_id, {}).get("traits", {})
+    window = traits.get("context_window", {}).get("value")
     texts = [request.system, *(turn.text for turn in request.turns)]
     # A token is rarely less than two characters, so short texts need no counting.
     if window and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:

@@ -35,7 +35,8 @@ class Model:
 def model_list() -> dict[str, dict[str, Any]]:
     """Give the models of the data file by id."""
     models = json.loads(MODELS_PATH.read_text(encoding="utf-8"))["models"]
-    return {model["model_id"]: model for model in models}
+    none: dict[str, Any] = {"single_region": [], "profile_source_regions": [], "traits": {}}
+    return {model["model_id"]: none | model for model in models if model.get("batch")}
 
 
 def partition_of(region: str) -> str:

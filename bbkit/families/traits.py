@@ -1,0 +1,120 @@
+"""What each model takes, when it ends, where batch inference has it: a dated table, a source for each value.
+
+What the table does not say is not known, and what is not known is never a fault.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from functools import cache
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from bbkit.core.errors import InputError
+from bbkit.core.files import read_data
+from bbkit.families.model_ids import bare_model_id
+
+
+class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one model takes; None is not known, an empty tuple is none."""
+
+    legacy_from: dt.date | None = None
+    end_of_life: dt.date | None = None
+    successor: str | None = None
+    output_maximum: int | None = None
+    context_window: int | None = None
+    samplers: Literal["free", "one", "none"] | None = None
+    """``one`` of temperature and top_p, or ``none`` of temperature, top_p and top_k."""
+    effort: tuple[str, ...] | None = None
+    thinking: Literal["none", "on_request", "by_default", "always"] | None = None
+    thinking_types: tuple[str, ...] | None = None
+    forced_tools_with_thinking: bool | None = None
+    prefill: bool | None = None
+    structured_output: bool | Literal["disputed"] | None = None
+    """``disputed`` where dated reports contradict the page."""
+    caching: bool | None = None
+    stop_sequences: bool | None = None
+    tool_types: tuple[str, ...] | None = None
+    inputs: tuple[str, ...] | None = None
+    geographies: tuple[str, ...] | None = None
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A model of the table, or with its id alone one that the table does not have."""
+
+    model_id: str
+    provider: str = ""
+    family: str = ""
+    batch: bool = False
+    """Whether batch inference lists it."""
+    single_region: tuple[str, ...] = ()
+    profile_source_regions: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """Names in Service Quotas and the Price List that cannot be made out from the id."""
+    names_elsewhere: tuple[str, ...] = ()
+    """Ids that other endpoints than bedrock-runtime know it by."""
+    traits: Traits = Traits()
+    sources: Mapping[str, str] = {}
+    """Address and date of each trait's source."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the table has the model."""
+        return bool(self.provider)
+
+    @property
+    def text_only(self) -> bool:
+        """Whether the model is known to take text only."""
+        return self.traits.inputs == ("text",)
+
+
+class _Source(msgspec.Struct, forbid_unknown_fields=True):
+    url: Annotated[str, msgspec.Meta(pattern=r"^https://\S+$")]
+    date: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-\d\d(-\d\d)?$")]
+
+
+class _Given(msgspec.Struct, forbid_unknown_fields=True):
+    value: Any
+    source: str
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole table: the models by id, and the beta flags that AWS documents, with their source."""
+
+    date: dt.date
+    source: str
+    beta_flags: tuple[str, ...]
+    beta_source: str
+    models: Mapping[str, Model]
+
+
+def read_table(data: Mapping[str, Any]) -> Table:
+    """Read the table of models, strictly: every name is known, every value typed, every source there."""
+    rest = dict(data)
+    sources = msgspec.convert(rest.pop("sources"), dict[str, _Source])
+    flags = msgspec.convert(rest.pop("beta_flags"), _Given)
+
+    def shown(given: _Given) -> str:
+        if given.source not in sources:
+            raise InputError(f"The table of models has no source {given.source!r}. Add it to sources.")
+        return f"{sources[given.source].url}, {sources[given.source].date}"
+
+    models = {}
+    for row in rest.pop("models"):
+        given = msgspec.convert(row.get("traits", {}), dict[str, _Given])
+        values = {name: one.value for name, one in given.items()}
+        noted = {name: shown(one) for name, one in given.items()}
+        models[row["model_id"]] = msgspec.convert(row | {"traits": values, "sources": noted}, Model)
+    own = {"beta_flags": flags.value, "beta_source": shown(flags), "models": models}
+    return msgspec.convert(rest | own, Table)
+
+
+@cache
+def model_table() -> Table:
+    """The packaged table."""
+    return read_table(read_data("models"))
+
+
+def find_model(model_id: str) -> Model | None:
+    """Find a model in the table, by any id or ARN that names it."""
+    return model_table().models.get(bare_model_id(model_id))
