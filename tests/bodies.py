@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from images import image
+
 DATA = Path(__file__).parent / "data"
 HAIKU_3 = "anthropic.claude-3-haiku-20240307-v1:0"
 LITE = "amazon.nova-lite-v1:0"
@@ -38,11 +40,14 @@ def claude(**members: Any) -> dict[str, Any]:
 
 
 def _expand(value: dict[str, Any]) -> Any:
-    # What JSON cannot hold, or not well: {"float": "nan"} and {"repeat": "x", "times": 50000}.
+    # What JSON cannot hold, or not well: {"float": "nan"}, {"repeat": "x", "times": 50000} and
+    # {"image": "png", "width": 9000, "height": 10}.
     if value.keys() == {"float"}:
         return float(value["float"])
     if value.keys() == {"repeat", "times"}:
         return value["repeat"] * value["times"]
+    if "image" in value and value.keys() & {"width", "size"}:
+        return image(value.pop("image"), **value)
     return value
 
 

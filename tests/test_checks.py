@@ -1,6 +1,7 @@
 """Bodies: every rule fires on what breaks it and keeps silent beside it; correct bodies are left in peace."""
 
 import ast
+import base64
 import json
 import math
 from collections import Counter
@@ -14,6 +15,7 @@ import pytest
 from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, claude
 from botocore.loaders import Loader
 from hypothesis import given, settings, strategies as st
+from images import MAKERS, image
 
 import bbkit
 from bbkit import aws
@@ -456,3 +458,67 @@ def test_patterns_are_answered_at_once() -> None:
 def test_a_number_that_is_not_finite_is_shown_as_such() -> None:
     found = check_body(claude(temperature=math.inf), HAIKU_3)
     assert found["rule"].tolist() == ["nan"]
+
+
+# --- images ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_the_size_of_an_image_is_read_in_every_format(kind: str) -> None:
+    form = kind.partition(" ")[0]
+    for width, height in ((8001, 1), (3, 8001), (8000, 8000)):
+        source = {"type": "base64", "media_type": f"image/{form}", "data": image(kind, width, height)}
+        body = claude(messages=[{"role": "user", "content": [{"type": "image", "source": source}]}])
+        found = check_body(body, "us.anthropic.claude-sonnet-4-6")
+        assert found["rule"].tolist() == ["image_size"] * (max(width, height) > 8000)
+        if len(found):
+            assert f"has {width:,} x {height:,} pixels; the model takes at most 8,000" in found["finding"][0]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([*MAKERS]), st.integers(0, 90), st.binary(max_size=60))
+def test_an_image_that_is_cut_off_or_odd_invents_no_size(kind: str, kept: int, rest: bytes) -> None:
+    data = base64.b64encode(base64.b64decode(image(kind))[:kept] + rest).decode() or "AAAA"
+    source = {"type": "base64", "media_type": f"image/{kind.partition(' ')[0]}", "data": data}
+    body = claude(messages=[{"role": "user", "content": [{"type": "image", "source": source}]}])
+    assert set(check_body(body, HAIKU_3)["rule"]) <= {"media_format", "image_size"}
+
+
+# --- lines made for other batches --------------------------------------------------------------------------
+
+
+def test_lines_of_other_batches_are_one_finding_that_says_what_becomes_what(tmp_path: Path) -> None:
+    call = {"method": "POST", "url": "/v1/chat/completions", "body": {"model": "gpt-4o", "messages": []}}
+    made = {"openai": call, "anthropic": {"params": {"model": "claude", "messages": []}}}
+    for name, parts in made.items():
+        path = tmp_path / f"{name}.jsonl"
+        lines = (json.dumps({"custom_id": f"r{number}", **parts}) for number in range(120))
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        found = check_records(path, "openai.gpt-oss-20b-1:0")
+        assert found[["rule", "severity", "count"]].to_numpy().tolist() == [
+            ["other_batch_line", "error", 120]
+        ]
+        body = "body" if name == "openai" else "params"
+        assert f"custom_id to recordId and {body} to modelInput" in found["remedy"][0]
+    assert "leave method, url out" in check_records(tmp_path / "openai.jsonl", HAIKU_3)["remedy"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("contract_2026_final", ""),
+        ("call (1) [a]-b", ""),
+        ("two  spaces", "'  '"),
+        ("full\u3000width", "'\\u3000'"),
+        ("tab\tbed", "'\\t'"),
+        ("John's", '"\'"'),
+        ("n.txt", "'.'"),
+    ],
+)
+def test_names_of_documents(name: str, odd: str) -> None:
+    document = {"name": name, "format": "txt", "source": {"bytes": "aGVsbG8="}}
+    body = {"messages": [{"role": "user", "content": [{"text": "Read it."}, {"document": document}]}]}
+    found = check_body(body, "us.anthropic.claude-sonnet-4-6", "Converse")
+    assert found["rule"].tolist() == ["value"] * bool(odd)
+    if odd:
+        assert odd in found["finding"][0]

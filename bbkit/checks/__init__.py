@@ -7,8 +7,8 @@ Records flow from memory or `files` line by line through `RecordCheck` (`records
 staged and split. Findings that are alike become one.
 """
 
-from bbkit.checks.bodies import media_uris as media_uris
 from bbkit.checks.files import check_lines as check_lines, check_records as check_records
+from bbkit.checks.media import media_uris as media_uris
 from bbkit.checks.records import RecordCheck as RecordCheck
 from bbkit.core.files import read_data
 

@@ -1,14 +1,13 @@
 """One body against its family and model: fast when it is right, every fault when it is not."""
 
-import base64
-import binascii
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from bbkit.checks.descriptions import body_type, converse_field
+from bbkit.checks.media import media_faults
 from bbkit.checks.walking import find_faults
 from bbkit.core.findings import Finding
 from bbkit.families import FAMILIES, Family, Model, bare_model_id, find_model, looks_like, user_text_of
@@ -16,13 +15,6 @@ from bbkit.families.requests import Field
 from bbkit.records import estimate_tokens
 
 _SAMPLE, _PARTS = 1 << 16, 16
-_MAGIC = (
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"GIF8", "gif"),
-    (b"%PDF", "pdf"),
-)
-_SNIFFED = ("png", "jpeg", "gif", "webp", "pdf")
 
 
 class BodyCheck:
@@ -66,7 +58,7 @@ class BodyCheck:
         if found and (mismatch := self._mismatch(body)):
             return [mismatch]
         others = [fault for fault in self.family.rules(body, self.model) if fault not in found]
-        return found + others + _media_faults(body)
+        return found + others + media_faults(body, self.model.model_id)
 
     def _mismatch(self, body: Mapping[str, Any]) -> Finding | None:
         alike = looks_like(body)
@@ -125,63 +117,3 @@ def _sample(text: str) -> str:
         return text
     part, step = _SAMPLE // _PARTS, len(text) // _PARTS
     return "".join(text[start : start + part] for start in range(0, step * _PARTS, step))
-
-
-def _iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Every object inside a body with its path, without recursion, so that no depth is too deep."""
-    waiting: list[tuple[str, Any]] = [("", body)]
-    while waiting:
-        path, value = waiting.pop()
-        if type(value) is dict:
-            yield path, value
-            for name, item in value.items():
-                if type(item) is dict or type(item) is list:
-                    waiting.append((f"{path}.{name}" if path else name, item))
-        elif type(value) is list:
-            for position, item in enumerate(value):
-                if type(item) is dict or type(item) is list:
-                    waiting.append((f"{path}[{position}]", item))
-
-
-def media_uris(body: Any) -> Iterator[str]:
-    """Every place in S3 that a body points to."""
-    for _, value in _iter_objects(body):
-        location = value.get("s3Location")
-        if type(location) is dict and type(location.get("uri")) is str:
-            yield location["uri"]
-
-
-def _media_faults(body: Mapping[str, Any]) -> list[Finding]:
-    """Report images whose bytes are of another format than the body says."""
-    faults = []
-    for path, value in _iter_objects(body):
-        declared, data = _declared(value)
-        actual = _sniff(data) if data and declared in _SNIFFED else ""
-        if actual and actual != declared:
-            finding = f"{path} says {declared}, and its bytes are {actual}."
-            remedy = "Name the format that the bytes have."
-            faults.append(Finding("error", "media_format", finding, remedy, path))
-    return faults
-
-
-def _declared(value: Mapping[str, Any]) -> tuple[str, str]:
-    if type(value.get("media_type")) is str and type(value.get("data")) is str:
-        return value["media_type"].rpartition("/")[2], value["data"]
-    source = value.get("source")
-    if type(value.get("format")) is str and type(source) is dict and type(source.get("bytes")) is str:
-        return value["format"], source["bytes"]
-    url = value.get("url")
-    if type(url) is str and url.startswith("data:image/"):
-        head, _, data = url.partition(",")
-        return head[len("data:image/") :].partition(";")[0], data
-    return "", ""
-
-
-def _sniff(data: str) -> str:
-    try:
-        start = base64.b64decode(data[:24])
-    except (binascii.Error, ValueError):
-        return ""
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "webp"
-    return next((name for magic, name in _MAGIC if start.startswith(magic)), "")

@@ -12,6 +12,7 @@ from bbkit.core.findings import Finding
 
 _decode = msgspec.json.Decoder().decode
 _NOT_UTF8 = "Save the file as UTF-8, without BOM."
+_OTHER_BATCHES = {"body": "OpenAI's Batch API", "params": "Anthropic's Message Batches API"}
 _NO_NUMBER = "JSON has no NaN and no infinity: give a number, or leave the name out."
 
 
@@ -92,6 +93,12 @@ def check_members(record: Any) -> list[Finding]:
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(record), "a single value")
         remedy = 'Write one object a line: {"recordId": ..., "modelInput": {...}}.'
         return [_fault("not_object", f"The line is {kind}, not an object.", remedy)]
+    for name, owner in _OTHER_BATCHES.items():
+        if "modelInput" not in record and {"custom_id", name} <= record.keys():
+            rest = ", ".join(sorted(record.keys() - {"custom_id", name})[:3])
+            remedy = f"Rename custom_id to recordId and {name} to modelInput"
+            remedy += f"; leave {rest} out." if rest else "."
+            return [_fault("other_batch_line", f"The line is one of {owner}.", remedy)]
     return [*_id_faults(record), *_key_faults(record)]
 
 

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from bbkit import aws
 from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks.bodies import BodyCheck, media_uris
+from bbkit.checks.bodies import BodyCheck
 from bbkit.checks.lines import check_members, parse_line
+from bbkit.checks.media import media_uris
 from bbkit.core.errors import InputError
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.text import count_noun

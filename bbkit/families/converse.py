@@ -42,7 +42,8 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
             if odd := messages.ODD_IN_NAMES.search(name):
                 finding = f"The document's name {name!r} holds {odd[0]!r}."
                 remedy = (
-                    "Use letters, digits, spaces, hyphens, parentheses and brackets; leave the ending out."
+                    "Use letters, digits, underscores, hyphens, parentheses, brackets and single spaces; "
+                    "leave the ending out."
                 )
                 faults.append(Finding("error", "value", finding, remedy, path))
             if name in seen:

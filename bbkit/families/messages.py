@@ -10,8 +10,10 @@ from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, 
 from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced, refused_media
 
-ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9\s()\[\]-]")
-"""What the name of a document may not hold."""
+ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9_ ()\[\]-]|  ")
+"""What the name of a document may not hold; measured, where AWS's page leaves the underscore out:
+https://github.com/vercel/ai/pull/20366 (2026-09-04),
+https://github.com/aws-samples/generative-ai-use-cases/issues/1671 (2026-08-21)."""
 
 MAX_TOKENS_PATH = ("inferenceConfig", "maxTokens")
 

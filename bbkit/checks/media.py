@@ -1,0 +1,169 @@
+"""Media in a body: where in S3 they lie, and what the first bytes of images say of their format and size."""
+
+import base64
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from bbkit.core.files import read_data
+from bbkit.core.findings import Finding
+
+_MAGIC = (
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"GIF8", "gif"),
+    (b"%PDF", "pdf"),
+)
+_IMAGES = ("png", "jpeg", "gif", "webp")
+_MOST_SEGMENTS = 1000
+
+
+class _Image(NamedTuple):
+    path: str
+    bytes: int
+    pixels: tuple[int, int]
+
+
+def _iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Every object inside a body with its path, without recursion, so that no depth is too deep."""
+    waiting: list[tuple[str, Any]] = [("", body)]
+    while waiting:
+        path, value = waiting.pop()
+        if type(value) is dict:
+            yield path, value
+            for name, item in value.items():
+                if type(item) is dict or type(item) is list:
+                    waiting.append((f"{path}.{name}" if path else name, item))
+        elif type(value) is list:
+            for position, item in enumerate(value):
+                if type(item) is dict or type(item) is list:
+                    waiting.append((f"{path}[{position}]", item))
+
+
+def media_uris(body: Any) -> Iterator[str]:
+    """Every place in S3 that a body points to."""
+    for _, value in _iter_objects(body):
+        location = value.get("s3Location")
+        if type(location) is dict and type(location.get("uri")) is str:
+            yield location["uri"]
+
+
+def media_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
+    """Report images of another format than the body says, too large or too many for a bare model id."""
+    faults = []
+    images = []
+    for path, value in _iter_objects(body):
+        declared, data = _declared(value)
+        actual = _sniff(data) if data else ""
+        if actual and declared and actual != declared:
+            finding = f"{path} says {declared}, and its bytes are {actual}."
+            remedy = "Name the format that the bytes have."
+            faults.append(Finding("error", "media_format", finding, remedy, path))
+        if actual in _IMAGES or declared in _IMAGES:
+            images.append(_Image(path or "inputImage", len(data), _pixels(data, actual)))
+    limits = read_data("images")["limits"] if images else {}
+    own = next((limits[start] for start in limits if model_id.startswith(start)), None)
+    return faults + list(_image_faults(images, own)) if own else faults
+
+
+def _declared(value: Mapping[str, Any]) -> tuple[str, str]:
+    if type(value.get("media_type")) is str and type(value.get("data")) is str:
+        return _known(value["media_type"].rpartition("/")[2]), value["data"]
+    source = value.get("source")
+    if type(value.get("format")) is str and type(source) is dict and type(source.get("bytes")) is str:
+        return _known(value["format"]), source["bytes"]
+    url = value.get("url")
+    if type(url) is str and url.startswith("data:image/"):
+        head, _, data = url.partition(",")
+        return _known(head[len("data:image/") :].partition(";")[0]), data
+    return "", value["inputImage"] if type(value.get("inputImage")) is str else ""
+
+
+def _known(name: str) -> str:
+    return name if name in (*_IMAGES, "pdf") else ""
+
+
+def _sniff(data: str) -> str:
+    start = _bytes_at(data, 0, 16)
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "webp"
+    return next((name for magic, name in _MAGIC if start.startswith(magic)), "")
+
+
+def _bytes_at(data: str, start: int, count: int) -> bytes:
+    """Some of the bytes that a base64 text stands for, without decoding the rest."""
+    try:
+        decoded = base64.b64decode(data[start // 3 * 4 : (start + count + 2) // 3 * 4])
+    except ValueError:
+        return b""
+    return decoded[start % 3 :][:count]
+
+
+def _pixels(data: str, kind: str) -> tuple[int, int]:
+    """Width and height of an image; zeros where its first bytes do not say."""
+    head = _bytes_at(data, 0, 30)
+    try:
+        if kind == "jpeg":
+            return _jpeg_pixels(data)
+        if kind == "webp":
+            return _webp_pixels(head)
+        width, height = struct.unpack(">16xII6x" if kind == "png" else "<6xHH20x", head)
+    except struct.error:
+        return 0, 0
+    return (width, height) if kind else (0, 0)
+
+
+def _webp_pixels(head: bytes) -> tuple[int, int]:
+    # https://developers.google.com/speed/webp/docs/riff_container: extended, lossless, lossy
+    if head[12:16] == b"VP8X":
+        return int.from_bytes(head[24:27], "little") + 1, int.from_bytes(head[27:30], "little") + 1
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack("<26xHH", head)
+    return width & 0x3FFF, height & 0x3FFF
+
+
+def _jpeg_pixels(data: str) -> tuple[int, int]:
+    # Segments are stepped over until one begins a frame; thumbnails and profiles lie within segments.
+    at = 2
+    for _ in range(_MOST_SEGMENTS):
+        mark, kind, length, height, width = struct.unpack(">BBHxHH", _bytes_at(data, at, 9))
+        if mark == 0xFF and 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            return width, height
+        at += 1 if kind == 0xFF else 2 + length
+    return 0, 0
+
+
+def _image_faults(images: list[_Image], limits: Mapping[str, Any]) -> Iterator[Finding]:
+    count = len(images)
+    crowded = "many_images" in limits and count > limits["many_images"]["value"]
+    widest = max(images, key=lambda one: max(one.pixels))
+    heaviest = max(images, key=lambda one: one.bytes)
+    pixels = f"{widest.path} has {widest.pixels[0]:,} x {widest.pixels[1]:,} pixels"
+    wide = f"{pixels}, among {count:,} images" if crowded else pixels
+    for name, number, path, found, unit, remedy in (
+        ("images", count, "", f"The body holds {count:,} images", "in a request", "Split the record."),
+        (
+            "side_of_many" if crowded else "side",
+            max(widest.pixels),
+            widest.path,
+            wide,
+            "pixels a side",
+            "Scale it down" + (", or send fewer images in a record." if crowded else "."),
+        ),
+        (
+            "base64_bytes",
+            heaviest.bytes,
+            heaviest.path,
+            f"{heaviest.path} has {heaviest.bytes:,} bytes as base64",
+            "bytes",
+            "Scale it down or compress it more: base64 makes 4 bytes of 3.",
+        ),
+    ):
+        if name in limits and number > limits[name]["value"]:
+            source = read_data("images")["sources"][limits[name]["source"]]
+            finding = f"{found}; the model takes at most {limits[name]['value']:,} {unit}"
+            finding = f"{finding} ({source['url']}, {source['date']})."
+            rule = "image_count" if name == "images" else "image_size"
+            yield Finding("error", rule, finding, remedy, path)
