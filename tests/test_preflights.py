@@ -1,5 +1,6 @@
 """Preflight against the stand-in, and against moto as an independent IAM."""
 
+import base64
 import json
 from collections.abc import Callable, Iterator
 from fnmatch import fnmatchcase
@@ -425,6 +426,12 @@ def watch(uri: str) -> dict[str, Any]:
     return {"messages": [{"role": "user", "content": [video, {"text": "What happens?"}]}]}
 
 
+def look(data: bytes) -> dict[str, Any]:
+    pixel = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\1\0\0\0\1\b\2\0\0\0\x90wS\xde"
+    picture = {"format": "png", "source": {"bytes": base64.b64encode(pixel + data).decode()}}
+    return {"messages": [{"role": "user", "content": [{"image": picture}, {"text": "What is it?"}]}]}
+
+
 def test_the_bucket_of_the_media_is_looked_at(standin: Any, tmp_path: Path) -> None:
     def look(name: str, uri: str) -> pd.DataFrame:
         run = bb.Run.create(tmp_path / name, model_id=MODEL)
@@ -523,6 +530,35 @@ def test_the_callers_policy_covers_every_call_to_s3(
     ):
         assert covers(role, action, f"arn:aws:s3:::media-of-calls{resource}")
     assert not covers(caller, "s3:DeleteObject", "arn:aws:s3:::media-of-calls/a/v.mp4")
+
+
+def test_a_bucket_whose_policy_demands_kms_is_written_with_the_runs_key(
+    start_standin: Callable[..., Any], tmp_path: Path
+) -> None:
+    key = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/12345678-1234-1234-1234-123456789012"
+    start_standin("--min-records", "5", "--fault", f"require-kms={key}")
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    sizes = (1000, 1_400_000)  # an upload at once, and one in parts
+    bodies = [(f"c{size}-{number}", look(bytes(size))) for size in sizes for number in range(5)]
+    bb.write_records(bodies, run, quotas=bb.Quotas(min_records_per_job=5, max_records_per_file=5))
+    told = preflight(run).errors.iloc[0]
+    assert told["rule"] == "bucket" and "explicit deny in a resource-based policy" in told["finding"]
+    assert "x-amz-server-side-encryption: aws:kms" in told["finding"]
+    assert "run.change(kms_key_id=...)" in told["finding"]
+    with pytest.raises(AwsError, match=r"refused PutObject.*run.change\(kms_key_id=...\)"):
+        bb.submit_jobs(run)
+    assert not list(aws.list_objects(run.s3_prefix))
+    run = run.change(kms_key_id=key)
+    assert preflight(run).errors.empty
+    bb.submit_jobs(run)
+    assert set(bb.wait_for_jobs(run, timeout=60)["status"]) == {"Completed"}
+    inputs = list(aws.list_objects(f"{run.s3_prefix}input/"))
+    assert sorted("-" in item.etag for item in inputs) == [False, True]
+    for item in inputs:
+        bucket, name = aws.split_s3_uri(item.uri)
+        head = aws.client("s3").head_object(Bucket=bucket, Key=name)
+        assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
+    assert bb.accounting(bb.collect_outputs(run)).complete
 
 
 @pytest.mark.usefixtures("aws_account")

@@ -72,6 +72,21 @@ def test_an_object_comes_back_as_it_went(s3: Any, bucket: str) -> None:
     assert refused(s3.get_object, Bucket=bucket, Key="a/b c+ä.bin") == ("NoSuchKey", 404)
 
 
+def test_an_object_says_with_which_key_it_is_encrypted(s3: Any, bucket: str) -> None:
+    key = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
+    asked = {"Bucket": bucket, "Key": "x", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
+    s3.put_object(Body=b"once", Metadata={"k": "v"}, **asked)
+    for answer in (s3.head_object(Bucket=bucket, Key="x"), s3.get_object(Bucket=bucket, Key="x")):
+        assert (answer["ServerSideEncryption"], answer["SSEKMSKeyId"]) == ("aws:kms", key)
+        assert answer["Metadata"] == {"k": "v"}
+    upload = s3.create_multipart_upload(**asked)["UploadId"]
+    part = {"Bucket": bucket, "Key": "x", "UploadId": upload}
+    tag = s3.upload_part(Body=b"in parts", PartNumber=1, **part)["ETag"]
+    s3.complete_multipart_upload(MultipartUpload={"Parts": [{"ETag": tag, "PartNumber": 1}]}, **part)
+    got = s3.get_object(Bucket=bucket, Key="x")
+    assert (got["Body"].read(), got["SSEKMSKeyId"]) == (b"in parts", key)
+
+
 def test_one_s_own_bucket_at_home(s3: Any, bucket: str) -> None:
     assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
     assert s3.create_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 200
@@ -268,7 +283,7 @@ NOT_DONE: list[tuple[str, dict[str, Any]]] = [
     ("get_bucket_cors", {}),
     ("put_object", {"Key": "x", "Body": b"new", "Tagging": "a=b"}),
     ("put_object", {"Key": "x", "Body": b"new", "ACL": "public-read"}),
-    ("put_object", {"Key": "x", "Body": b"new", "ServerSideEncryption": "aws:kms"}),
+    ("put_object", {"Key": "x", "Body": b"new", "ServerSideEncryption": "aws:kms:dsse"}),
     ("put_object", {"Key": "x", "Body": b"new", "StorageClass": "GLACIER"}),
     ("put_object", {"Key": "x", "Body": b"new", "Expires": 0}),
     ("put_object", {"Key": "x/below", "Body": b"new"}),

@@ -33,6 +33,7 @@ from bbkit.aws._objects import (
     S3Object as S3Object,
     delete_objects as delete_objects,
     download_file as download_file,
+    encryption as encryption,
     list_objects as list_objects,
     open_object as open_object,
     read_object as read_object,

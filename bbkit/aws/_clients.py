@@ -213,6 +213,10 @@ def translated() -> Iterator[None]:
 
 
 _DENIED = "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs."
+_WRITE_DENIED = (
+    f"{_DENIED} The bucket's policy may demand the header x-amz-server-side-encryption: aws:kms and a key: "
+    "run.change(kms_key_id=...) sends both, and takes kms:GenerateDataKey and kms:Decrypt with that key."
+)
 _REDIRECTED = "The bucket is in another region; use one in the region of the job."
 _REMEDIES = {
     "AccessDenied": _DENIED,
@@ -242,6 +246,8 @@ def _refused(error: Any) -> BbkitError:
         return CredentialsError(f"AWS does not accept the credentials ({code}: {message}). {_HOW}")
     text = f"AWS refused {error.operation_name}: {code}{f', {message}' if message else ''}."
     remedy = _REMEDIES.get(short, "")
+    if remedy == _DENIED and error.operation_name in ("PutObject", "CreateMultipartUpload"):
+        remedy = _WRITE_DENIED
     if "Cross-account pass role" in message:
         remedy = "Use a role of the account that the jobs run in: run.change(role_arn=...)."
     return AwsError(f"{text} {remedy}".rstrip(), code)

@@ -52,6 +52,13 @@ def read_object(uri: str) -> bytes:
         return body.read()
 
 
+def encryption(kms_key_id: str) -> dict[str, str]:
+    """What a write says of its encryption; nothing without a key, and the bucket's default holds
+    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html).
+    """
+    return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
+
+
 def _head(uri: str) -> dict[str, Any] | None:
     bucket, key = split_s3_uri(uri)
     try:
@@ -68,6 +75,7 @@ def upload_file(
     *,
     progress: Callable[[int], None] | None = None,
     sha256: str = "",
+    kms_key_id: str = "",
 ) -> bool:
     """Upload a file, in parts when it is large; what is already complete is left alone."""
     path = Path(path)
@@ -82,7 +90,7 @@ def upload_file(
             "ObjectDiffers",
         )
     bucket, key = split_s3_uri(uri)
-    extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}}
+    extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}, **encryption(kms_key_id)}
     with translated(), _transfer_errors():
         client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
     LOG.info("uploaded %s (%d bytes)", uri, size)

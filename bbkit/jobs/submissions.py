@@ -215,6 +215,6 @@ def upload_inputs(snapshot: RunSnapshot, files: Sequence[InputFile], progress: P
                 f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
             )
         snapshot.access.ensure()
-        target = input_uri(snapshot.run, files, file)
-        if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256):
+        target, key = input_uri(snapshot.run, files, file), snapshot.run.job_options.get("kms_key_id", "")
+        if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256, kms_key_id=key):
             count(file.bytes)

@@ -134,7 +134,8 @@ class Run:
         tags : mapping of str to str, optional
             Tags of the jobs.
         kms_key_id : str
-            KMS key for the outputs; inputs are encrypted as the bucket does by default.
+            KMS key that input files are uploaded with and outputs are written with (its ARN, id or alias);
+            without one, as the bucket does by default.
         vpc_config : mapping, optional
             ``subnetIds`` and ``securityGroupIds``.
         timeout_hours : int

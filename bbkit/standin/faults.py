@@ -37,6 +37,8 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   fail-call=OPERATION:CODE[:1]  that many calls of an operation are answered with an error code it documents:
                           by tag Create-, Get- and StopModelInvocationJob of that job; by --fault also List,
                           the tag operations, InvokeModel and Converse
+  require-kms[=KEY]       by --fault only: uploads that do not ask to be encrypted with KMS (and that key) are
+                          denied, as by a policy of the bucket
   record-errors=0.05      that share of the records gets an error, of four kinds: 400 and 503 as `error`,
                           400 (retryable false) and 429 (retryable true) inside `modelOutput`
   missing-lines=0.02      that share of the records gets no line at all
@@ -51,7 +53,7 @@ the output (a new run) are hit again."""
 _RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None}
 _COUNTS = {"throttle-create": 1, "lose-create-answer": 1}
 _PLAIN = ("expire", "fail-validation", "fail", "refuse-pass-role", "odd-text", "missing-usage")
-NAMES = (*_PLAIN, *_RATES, *_COUNTS, "slow-counters", "fail-call")
+NAMES = (*_PLAIN, *_RATES, *_COUNTS, "slow-counters", "fail-call", "require-kms")
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,15 @@ class Faults:
     throttle_create: int = 0
     lose_create_answer: int = 0
     fail_calls: tuple[tuple[str, str, int], ...] = ()
+    require_kms: str = ""  # the key, where it matters which
 
     @property
     def touches_records(self) -> bool:
         """Whether single records are hit."""
         return bool(self.record_errors or self.missing_lines)
+
+
+NO_FAULTS = Faults()
 
 
 def read_faults(texts: list[str] | tuple[str, ...]) -> Faults:
@@ -87,6 +93,8 @@ def read_faults(texts: list[str] | tuple[str, ...]) -> Faults:
 def _read_value(faults: Faults, name: str, value: str) -> dict[str, Any]:
     if name in _PLAIN:
         return {}
+    if name == "require-kms":
+        return {"require_kms": value}
     if name == "fail-call":
         operation, _, rest = value.partition(":")
         code, _, times = rest.partition(":")
@@ -142,6 +150,8 @@ def check_calls(faults: Faults, *, by_tag: bool) -> None:
     from bbkit.standin.service_models import service_model
 
     accepted = OF_ONE_JOB if by_tag else tuple(BY_SWITCH)
+    if by_tag and "require-kms" in faults.names:
+        raise ValueError("Fault require-kms is of a bucket, not of one job: ask for it by --fault.")
     for operation, code, _ in faults.fail_calls:
         if operation not in accepted:
             way = "by tag takes" if by_tag else "takes"

@@ -26,6 +26,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.errors import ServiceError, not_served, render_error
+from bbkit.standin.faults import NO_FAULTS, Faults
 from bbkit.standin.inputs import is_plain
 from bbkit.standin.s3_storage import ObjectStorage
 
@@ -66,25 +67,28 @@ _NEEDED = {
 _FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
 _FREE_HEADER = re.compile(
     r"x-amz-(date|content-sha256|security-token|user-agent|meta-.+|sdk-checksum-algorithm|checksum-mode"
-    r"|checksum-algorithm|checksum-type|mp-object-size|request-payer|checksum-(crc32|sha1|sha256|md5)|copy-source)"
+    r"|checksum-algorithm|checksum-type|mp-object-size|request-payer|checksum-(crc32|sha1|sha256|md5)|copy-source"
+    r"|server-side-encryption-aws-kms-key-id)"
 )
 # Headers that are right only with the value that is this server's way anyway.
 _FIXED_HEADERS = {
     "x-amz-acl": ("private", "bucket-owner-full-control"),
-    "x-amz-server-side-encryption": ("AES256",),
+    "x-amz-server-side-encryption": ("AES256", "aws:kms"),
     "x-amz-storage-class": ("STANDARD",),
     "x-amz-metadata-directive": ("COPY",),
     "x-amz-tagging-directive": ("COPY",),
     "x-amz-object-ownership": ("BucketOwnerEnforced",),
 }
 _REFUSED_HEADERS = ("expires", "content-language", "if-modified-since", "if-unmodified-since")
+# nanio keeps no headers but those of metadata; these are kept under such names, and told under their own.
+_META, _SSE = b"x-amz-meta-", b"x-amz-server-side-encryption"
 WRITES = ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload")
 
 
 class Guard:
     """An ASGI application that answers the S3 requests of one stand-in, already authenticated."""
 
-    def __init__(self, buckets: Path, account: str, region: str) -> None:
+    def __init__(self, buckets: Path, account: str, region: str, faults: Faults = NO_FAULTS) -> None:
         settings = NanioSettings(
             data_dir=buckets,
             region=region,
@@ -93,6 +97,7 @@ class Guard:
         )
         self.account = account
         self.region = region
+        self.faults = faults
         self.storage = ObjectStorage(buckets, chunk_size=settings.chunk_size)
         self._nanio = build_app(settings)
         self._nanio.state.storage = self.storage
@@ -110,6 +115,8 @@ class Guard:
                 validate_bucket_name(bucket)
             if key:
                 self._check_key(operation, bucket, key, headers)
+            if operation in ("PutObject", "CreateMultipartUpload"):
+                self._check_encryption(bucket, key, headers)
             early = self.answer_early(operation, bucket, key, query, headers)
             if early is None:
                 scope = self._adapt(scope, operation, bucket, key, headers)
@@ -120,12 +127,34 @@ class Guard:
         if early is not None:
             await early(scope, receive, send)
             return
+
+        async def tell(message: Message) -> None:
+            if headers := message.get("headers"):
+                told = (
+                    (name.removeprefix(_META) if _SSE in name else name, value) for name, value in headers
+                )
+                message = {**message, "headers": list(told)}
+            await send(message)
+
         conditional = {(bucket, key)} if operation in WRITES and "if-none-match" in headers else set()
         self._writing |= conditional
         try:
-            await self._nanio(scope, checked(receive, headers, method), send)
+            await self._nanio(_keep_encryption(scope), checked(receive, headers, method), tell)
         finally:
             self._writing -= conditional
+
+    def _check_encryption(self, bucket: str, key: str, headers: dict[str, str]) -> None:
+        """Deny what a policy that demands KMS would."""
+        sent = headers.get(_SSE.decode()), headers.get(f"{_SSE.decode()}-aws-kms-key-id")
+        wanted = "aws:kms", self.faults.require_kms or sent[1]
+        if "require-kms" in self.faults.names and sent != wanted:
+            raise ServiceError(
+                "AccessDenied",
+                f"User: arn:aws:iam::{self.account}:user/standin is not authorized to perform: "
+                f's3:PutObject on resource: "arn:aws:s3:::{bucket}/{key}" with an explicit deny in a '
+                "resource-based policy",
+                403,
+            )
 
     def _check_key(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
         if not is_plain(key) or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
@@ -224,6 +253,11 @@ class Guard:
         if start >= size or start > end:
             raise ServiceError("InvalidRange", "The requested range is not satisfiable", 416)
         return {**scope, "headers": [*others, (b"range", f"bytes={start}-{end}".encode())]}
+
+
+def _keep_encryption(scope: Scope) -> Scope:
+    renamed = [(_META + name if name.startswith(_SSE) else name, value) for name, value in scope["headers"]]
+    return {**scope, "headers": renamed}
 
 
 def _tag(name: str, text: str) -> str:

@@ -134,13 +134,13 @@ async def serve(
     identity = replace(identity, port=port)
     save_identity(settings.folder, identity)
     traces = Traces(settings.folder, settings.quiet)
-    guard = Guard(settings.buckets, settings.account, settings.region)
+    calls = CallFaults(settings.faults)
+    guard = Guard(settings.buckets, settings.account, settings.region, calls.switched)
     recover(guard.storage)
     if not (settings.buckets / BUCKET).is_dir():
         guard.storage.create_bucket(BUCKET)
     write_environment(settings.folder, environment_of(identity, settings.region, endpoint))
     jobs = Jobs(settings, Store(settings.folder), traces)
-    calls = CallFaults(settings.faults)
     runtime = Runtime(settings, calls)
     gateway = Gateway(
         settings=settings,

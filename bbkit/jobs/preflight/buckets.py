@@ -37,7 +37,7 @@ def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Find
             "error", "bucket", f"Bucket {bucket} is in {region}, the jobs run in {run.endpoint.region}.",
             f"Use a bucket in {run.endpoint.region}.",
         )  # fmt: skip
-    yield from _try_writing(bucket, keys, expected)
+    yield from _try_writing(bucket, keys, expected, aws.encryption(run.job_options.get("kms_key_id", "")))
     yield from _check_media(arns, bucket)
     if not run.endpoint.is_standin:
         yield from _check_encryption(bucket, expected)
@@ -65,11 +65,13 @@ def _bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
     return not_seen("bucket", f"Bucket {bucket}", error)
 
 
-def _try_writing(bucket: str, keys: Sequence[str], expected: Mapping[str, str]) -> Iterator[Finding]:
+def _try_writing(
+    bucket: str, keys: Sequence[str], expected: Mapping[str, str], encrypted: Mapping[str, str]
+) -> Iterator[Finding]:
     written = 0
     for key in keys:
         try:
-            aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=b"", **expected)
+            aws.call("s3", "put_object", Bucket=bucket, Key=key, Body=b"", **expected, **encrypted)
             aws.call("s3", "delete_object", Bucket=bucket, Key=key, **expected)
             written += 1
         except AwsError as error:
