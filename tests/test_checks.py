@@ -522,3 +522,20 @@ def test_names_of_documents(name: str, odd: str) -> None:
     assert found["rule"].tolist() == ["value"] * bool(odd)
     if odd:
         assert odd in found["finding"][0]
+
+
+@pytest.mark.parametrize(
+    ("model_id", "severity"),
+    [
+        ("qwen.qwen3-32b-v1:0", "error"),
+        ("anthropic.claude-3-haiku-20240307-v1:0", "error"),
+        ("us.anthropic.claude-sonnet-4-6", "warning"),
+        ("amazon.nova-lite-v1:0", "warning"),
+        ("somebody.new-model-v1:0", "warning"),
+    ],
+)
+def test_caching_is_an_error_where_the_model_is_known_to_have_none(model_id: str, severity: str) -> None:
+    body = {"messages": [{"role": "user", "content": [{"text": "x"}, {"cachePoint": {"type": "default"}}]}]}
+    found = check_body(body, model_id, "Converse").query("rule == 'prompt_caching'")
+    assert found["severity"].tolist() == [severity]
+    assert (model_id in found["finding"].item()) == (severity == "error")

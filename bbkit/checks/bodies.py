@@ -57,8 +57,16 @@ class BodyCheck:
         found = find_faults(self.field, body, self.family.source, self.family.date)
         if found and (mismatch := self._mismatch(body)):
             return [mismatch]
+        if self.model.traits.caching is False and self.family.name in ("anthropic", "converse"):
+            found = [self._uncached(fault) if fault.rule == "prompt_caching" else fault for fault in found]
         others = [fault for fault in self.family.rules(body, self.model) if fault not in found]
         return found + others + media_faults(body, self.model.model_id)
+
+    def _uncached(self, fault: Finding) -> Finding:
+        model = self.model
+        refuses = f"which {model.model_id} does not have and refuses ({model.sources['caching']})"
+        finding = f"{fault.path} asks for prompt caching, {refuses}."
+        return fault._replace(severity="error", finding=finding, remedy="Leave it out.")
 
     def _mismatch(self, body: Mapping[str, Any]) -> Finding | None:
         alike = looks_like(body)

@@ -4,15 +4,16 @@ What is described here is what botocore's shape does not say: non-empty texts, k
 several values, and what the model behind it refuses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any
 
 from bbkit.core.findings import Finding
-from bbkit.families import messages, requests as r
+from bbkit.families import anthropic, messages, nova, requests as r
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
 from bbkit.families.traits import Model
+from bbkit.families.turns import stop_faults
 
 _CLAUDE_NAMES = {
     "max_tokens": "maxTokens",
@@ -21,11 +22,43 @@ _CLAUDE_NAMES = {
     "stop_sequences": "stopSequences",
 }
 """Claude's names of what ``inferenceConfig`` holds."""
+_EXTRA = "additionalModelRequestFields"
+_TOP_K = (
+    f'For Claude write {_EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova '
+    '{"inferenceConfig": {"topK": n}, "reasoningConfig": ...}.'
+)
+_TOP_K_SOURCE = "https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, 2026-05-13"
+_CLOSED_SOURCE = "https://github.com/BerriAI/litellm/issues/13825, 2025-08-20"
+_CLAUDE_BODY = anthropic.FAMILY.request.members if anthropic.FAMILY.request else {}
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults = messages.turn_faults(body, model) + _document_faults(body)
-    return faults + _claude_faults(body, model) if "anthropic.claude" in model.model_id else faults
+    config = as_dict(body.get("inferenceConfig"))
+    stops = config.get("stopSequences")
+    faults += stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
+    extra = as_dict(body.get(_EXTRA))
+    if model.model_id.startswith("amazon.nova-"):
+        faults += nova.reasoning_faults(extra.get("reasoningConfig"), config, model, _EXTRA)
+        return faults + _extra_faults(extra, {"inferenceConfig", "reasoningConfig"}, model, closed=False)
+    if "anthropic.claude" in model.model_id:
+        faults += _claude_faults(body, model) + _extra_faults(extra, _CLAUDE_BODY, model, closed=True)
+    return faults
+
+
+def _extra_faults(
+    extra: Mapping[str, Any], own: Collection[str], model: Model, closed: bool
+) -> list[Finding]:
+    """Names that the model itself does not take: those of other models, any where its body is closed."""
+    faults: list[Finding] = []
+    for name in extra:
+        others = name in ("topK", "top_k", "thinking", "inferenceConfig", "reasoningConfig")
+        if name not in own and (others or closed):
+            rule, source = ("known_mistake", _TOP_K_SOURCE) if others else ("unknown_name", _CLOSED_SOURCE)
+            path = f"{_EXTRA}.{name}"
+            finding = f"{path} is a name that {model.model_id} refuses ({source})."
+            faults.append(Finding("error", rule, finding, _TOP_K if others else "Leave it out.", path))
+    return faults
 
 
 def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
@@ -60,7 +93,7 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
 
 def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     config = as_dict(body.get("inferenceConfig"))
-    extra = as_dict(body.get("additionalModelRequestFields"))
+    extra = as_dict(body.get(_EXTRA))
     view = {name: config[own] for name, own in _CLAUDE_NAMES.items() if own in config} | dict(extra)
     view["messages"] = _claude_messages(body.get("messages"))
     faults = model_faults(view, model)
@@ -85,7 +118,7 @@ def _claude_messages(turns: Any) -> list[Any]:
 def _own_path(path: str, extra: Mapping[str, Any]) -> str:
     name = path.partition(".")[0].partition("[")[0]
     if name in extra:
-        return f"additionalModelRequestFields.{path}"
+        return f"{_EXTRA}.{path}"
     own = _CLAUDE_NAMES.get(name)
     return f"inferenceConfig.{own}{path[len(name) :]}" if own else path
 
@@ -118,8 +151,7 @@ _REMARKS = r.record(
         "inferenceConfig": r.record(
             {},
             mistakes={
-                "topK": r.Mistake("Put top_k or topK into additionalModelRequestFields."),
-                "reasoningConfig": r.Mistake("Put reasoningConfig into additionalModelRequestFields."),
+                **dict.fromkeys(("topK", "top_k", "reasoningConfig"), r.Mistake(_TOP_K)),
                 **r.renamed(max_tokens="maxTokens", top_p="topP", stop_sequences="stopSequences"),
             },
         ),

@@ -19,6 +19,8 @@ _FORMATS = {
     "audio": ("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv"),
 }
 
+_EFFORT_SOURCE = "https://github.com/UKGovernmentBEIS/inspect_ai/issues/3767, 2026-04-24"
+
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults = messages.turn_faults(body, model)
@@ -26,14 +28,33 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
         faults += tool_faults(body, _TOOLS)
     faults += _choice_faults(as_dict(body.get("toolConfig")))
     config = as_dict(body.get("inferenceConfig"))
-    reasoning = as_dict(config.get("reasoningConfig"))
-    if reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high":
-        remedy = "Leave temperature, topP and maxTokens out, or lower the effort."
-        for name in ("maxTokens", "temperature", "topP"):
-            if name in config:
-                finding, path = f"{name} is given with maxReasoningEffort high.", f"inferenceConfig.{name}"
-                faults.append(Finding("warning", "reasoning_conflict", finding, remedy, path))
-    return faults
+    return faults + reasoning_faults(config.get("reasoningConfig"), config, model, "inferenceConfig")
+
+
+def reasoning_faults(reasoning: Any, config: Mapping[str, Any], model: Model, place: str) -> list[Finding]:
+    """What a Nova model refuses of the reasoning asked for at a place, and of what stands beside it."""
+    if reasoning is None:
+        return []
+    path = f"{place}.reasoningConfig"
+    if model.traits.thinking == "none":
+        finding = f"{path} is given, and {model.model_id} does not reason ({model.sources['thinking']})."
+        remedy = "Leave it out, or take a Nova 2 model."
+        return [Finding("error", "reasoning_conflict", finding, remedy, path)]
+    asked = as_dict(reasoning)
+    if asked.get("type") != "enabled" or asked.get("maxReasoningEffort") != "high":
+        return []
+    remedy = f"Leave temperature, topP and maxTokens out, or lower the effort ({_EFFORT_SOURCE})."
+    return [
+        Finding(
+            "error",
+            "reasoning_conflict",
+            f"inferenceConfig.{name} is given with maxReasoningEffort high.",
+            remedy,
+            f"inferenceConfig.{name}",
+        )
+        for name in ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
+        if name in config
+    ]
 
 
 def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:

@@ -8,10 +8,11 @@ from bbkit.core.findings import Finding
 from bbkit.families import chat, requests as r
 from bbkit.families.family import Family, same_names
 from bbkit.families.traits import Model
+from bbkit.families.turns import stop_faults
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    faults = chat.chat_faults(body, model)
+    faults = chat.chat_faults(body, model) + stop_faults(body.get("stop"), "stop", model, "InvokeModel")
     named = body.get("model")
     if type(named) is str and model.model_id and model.model_id not in named:
         finding = f"model is {named!r}, the job's is {model.model_id!r}."

@@ -33,7 +33,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     structured_output: bool | Literal["disputed"] | None = None
     """``disputed`` where dated reports contradict the page."""
     caching: bool | None = None
-    stop_sequences: bool | None = None
+    stop_sequences: bool | Literal["InvokeModel"] | None = None
+    """``InvokeModel`` where Converse refuses them and the model's own body does not."""
     tool_types: tuple[str, ...] | None = None
     inputs: tuple[str, ...] | None = None
     geographies: tuple[str, ...] | None = None

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from bbkit.core.findings import Finding
 from bbkit.families.family import as_dict, as_list_of_dicts
+from bbkit.families.traits import Model
 
 
 class ToolNames(NamedTuple):
@@ -23,6 +24,15 @@ def refused_media(model_id: str, position: int, kind: str) -> Finding:
     finding = f"The turn holds a block of {kind}, and {model_id} takes text only."
     remedy = "Leave it out, or take a model whose input may be of that kind."
     return Finding("error", "media_refused", finding, remedy, f"messages[{position}].content")
+
+
+def stop_faults(given: Any, path: str, model: Model, invocation_type: str) -> list[Finding]:
+    """The fault of stop sequences that a model is reported not to take."""
+    if not given or model.traits.stop_sequences in (None, True, invocation_type):
+        return []
+    source = model.sources["stop_sequences"]
+    finding = f"{path} is given, and {model.model_id} is reported to refuse stop sequences ({source})."
+    return [Finding("warning", "stop_refused", finding, "Leave them out; cut the answer afterwards.", path)]
 
 
 def misplaced(position: int, block: str, role: str) -> Finding:
