@@ -18,10 +18,14 @@ from bbkit.families.model_ids import bare_model_id
 class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one model takes; None is not known, an empty tuple is none."""
 
+    lifecycle: Literal["active", "legacy"] | None = None
+    """As AWS names it; the days say when it becomes another, as far as they are known."""
     legacy_from: dt.date | None = None
     end_of_life: dt.date | None = None
+    """The day AWS names, or of the report that found the model ended."""
     successor: str | None = None
     output_maximum: int | None = None
+    """Tokens; where page and measurement differ the larger, so that it refuses only what surely fails."""
     context_window: int | None = None
     samplers: Literal["free", "one", "none"] | None = None
     """``one`` of temperature and top_p, or ``none`` of temperature, top_p and top_k."""
