@@ -1,10 +1,13 @@
 """Faults asked for by a job's tag or by a switch."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ConnectionClosedError, ResponseStreamingError
 from conftest import Standin
 from standin_cases import (
     create,
@@ -21,6 +24,8 @@ from standin_cases import (
     run_job,
     wait_for,
 )
+
+from bbkit.standin.faults import CallFaults
 
 IDS = record_ids(400)
 HALF = 200
@@ -207,10 +212,110 @@ def test_switched_faults_of_calls_strike_anew_at_every_start(start_standin: Call
         standin.stop()
 
 
+def once(standin: Standin, service: str) -> Any:
+    """A client that asks once."""
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION")
+    config = Config(retries={"total_max_attempts": 1})
+    session = boto3.Session(*(standin.env[name] or None for name in names))
+    return session.client(service, endpoint_url=standin.endpoint, config=config)
+
+
+def told(call: Callable[..., Any], **request: Any) -> tuple[int, str]:
+    """The status and code of an answer."""
+    try:
+        answer = call(**request)
+    except ClientError as error:
+        answer = error.response
+    return answer["ResponseMetadata"]["HTTPStatusCode"], answer.get("Error", {}).get("Code", "")
+
+
+def test_calls_to_s3_fail_or_lose_their_answers(start_standin: Callable[..., Standin]) -> None:
+    faults = (
+        "fail-call=PutObject:SlowDown:1 fail-call=PutObject:InternalError:2 fail-answer=PutObject:502:1 "
+        "fail-call=HeadObject:503 fail-call=HeadObject:ExpiredToken fail-call=ListObjectsV2:ExpiredToken "
+        "fail-answer=GetObject:torn:1 fail-call=GetObject:html"
+    )
+    standin = start_standin("--fault", faults)
+    s3, place = once(standin, "s3"), {"Bucket": "bbkit-standin", "Key": "a"}
+    puts = [told(s3.put_object, **place, Body=b"0123456789" * 500) for _ in range(3)]
+    assert puts == [(503, "SlowDown"), (500, "InternalError"), (500, "InternalError")]
+    # This one is there, though its answer is not.
+    assert told(s3.put_object, **place, Body=b"0123456789" * 500) == (502, "502")
+    assert [told(s3.head_object, **place) for _ in range(3)] == [(503, "503"), (400, "400"), (200, "")]
+    assert told(s3.list_objects_v2, Bucket="bbkit-standin") == (400, "ExpiredToken")
+    page = s3.get_object(**place)
+    assert b"<html>" in page["Body"].read()
+    assert "x-amz-request-id" not in page["ResponseMetadata"]["HTTPHeaders"]
+    with pytest.raises(ResponseStreamingError):
+        s3.get_object(**place)["Body"].read()
+    whole = s3.get_object(**place)
+    assert len(whole["Body"].read()) == 5000 and whole["ResponseMetadata"]["RequestId"]
+
+
+def test_calls_to_bedrock_and_sts_fail_or_lose_their_answers(start_standin: Callable[..., Standin]) -> None:
+    create_call = "CreateModelInvocationJob"
+    faults = (
+        f"fail-call={create_call}:503:1 fail-answer={create_call}:502:1 fail-answer={create_call}:html:1 "
+        f"fail-answer={create_call}:torn:1 fail-call=all:ExpiredToken:5-6"
+    )
+    standin = start_standin("--fault", faults)
+    bedrock, request = once(standin, "bedrock"), create_request(standin, "s3://bbkit-standin/none/in.jsonl")
+    request["clientRequestToken"] = "one-token"
+    statuses = [told(bedrock.create_model_invocation_job, **request) for _ in range(3)]
+    assert statuses == [(503, "503"), (502, "502"), (200, "")]
+    with pytest.raises(ConnectionClosedError):
+        bedrock.create_model_invocation_job(**request)
+    assert len(bedrock.list_model_invocation_jobs()["invocationJobSummaries"]) == 1
+    assert told(bedrock.list_model_invocation_jobs) == (403, "ExpiredTokenException")
+    assert told(once(standin, "sts").get_caller_identity) == (403, "ExpiredTokenException")
+    assert "jobArn" in bedrock.create_model_invocation_job(**request)
+    # Four were carried out, under one token.
+    assert (len(log(standin, did="create")), len(log(standin, did="repeat"))) == (1, 3)
+
+
+def test_a_late_job_is_there_before_it_is_known(standin: Standin, uri: str) -> None:
+    request = create_request(standin, uri, jobName="late", fault="late-job=0.7", clientRequestToken="late")
+    client = standin.client("bedrock")
+
+    def listed() -> int:
+        return len(client.list_model_invocation_jobs(nameContains="late")["invocationJobSummaries"])
+
+    arn = client.create_model_invocation_job(**request)["jobArn"]
+    with pytest.raises(client.exceptions.ResourceNotFoundException):
+        get(standin, arn)
+    assert listed() == 0
+    assert client.create_model_invocation_job(**request)["jobArn"] == arn
+    while not listed():
+        pass
+    assert get(standin, arn)["jobName"] == "late"
+
+
+def test_faults_of_calls_strike_for_seconds_or_a_share_by_seed(
+    start_standin: Callable[..., Standin],
+) -> None:
+    hit = []
+    for seed in (1, 1, 2):
+        calls = CallFaults((f"fail-call=HeadObject:SlowDown:0.25 seed={seed}",))
+        hit.append([calls.find(calls.switched, "HeadObject", carried_out=False) for _ in range(400)])
+    assert hit[0] == hit[1] != hit[2]
+    assert 60 < hit[0].count("SlowDown") < 140
+    s3 = once(start_standin("--fault", "fail-call=ListObjectsV2:503:1s"), "s3")
+    began, seen = time.monotonic(), []
+    while not seen or seen[-1] == 503:
+        seen.append(told(s3.list_objects_v2, Bucket="bbkit-standin")[0])
+    assert seen[0] == 503 and seen[-1] == 200 and time.monotonic() - began > 1
+
+
 @pytest.mark.parametrize(
     "fault",
     [
         "explode",
+        "late-job=-1",
+        "fail-call=CreateModelInvocationJob:503:soon",
+        "fail-call=CreateModelInvocationJob:501",
+        "fail-call=CreateModelInvocationJob:torn",
+        "fail-answer=CreateModelInvocationJob:ThrottlingException",
+        "fail-answer=HeadObject:torn",
         "record-errors=2",
         "record-errors=x",
         "record-errors=nan",

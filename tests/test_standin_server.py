@@ -148,6 +148,8 @@ def test_one_folder_one_standin(standin_process: Standin) -> None:
         ["--fault", "explode"],
         ["--speed", "slow"],
         ["--fault", "fail-call=ListModelInvocationJobs:ConflictException"],
+        ["--fault", "fail-call=PutObject:ThrottlingException"],
+        ["--fault", "fail-answer=HeadObject:torn"],
         ["--profile", "x"],
         ["--profile", "x=nobody.knows-it"],
         ["--region", "us-east-1; true"],

@@ -16,7 +16,7 @@ from typing import Any
 
 from bbkit.standin import faults as fault, inputs
 from bbkit.standin.errors import ServiceError, invalid, iso_time
-from bbkit.standin.faults import CREATE, CallFaults, check_calls
+from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, partition_of, resolve_model
 from bbkit.standin.service_models import JOB_ARN
@@ -36,10 +36,6 @@ HANDLERS = {
 }
 
 
-class LostAnswer(Exception):
-    """The call was carried out, but its answer is to be lost on the way."""
-
-
 @dataclass(frozen=True)
 class ControlPlane:
     """The control plane of one stand-in."""
@@ -49,19 +45,19 @@ class ControlPlane:
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Carry out one operation."""
-        self.calls.apply(self.calls.switched, operation, "")
+        faults, key = self._tag_faults(operation, given, region)
+        self.calls.fail(faults, operation, key)
         answer: dict[str, Any] = getattr(self, HANDLERS[operation])(given, region)
+        self.calls.spoil(faults, operation, key)
         return answer
 
     def create(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Create a job, or give the one its token already created."""
-        by_tag, asked = self._faults_of(given)
-        token = given.get("clientRequestToken") or str(uuid.uuid4())
-        self.calls.apply(by_tag, CREATE, f"{region} {token}")
+        token = given["clientRequestToken"]
         known = self.jobs.store.by_token(region, token)
         if known is not None:
-            return self._answer_known(known, given, asked)
-        self._check_role(given["roleArn"], asked)
+            return self._answer_known(known, given)
+        self._check_role(given)
         settings, limits = self.jobs.settings, self.jobs.settings.limits
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
         if settings.refuse_few_records:
@@ -72,20 +68,17 @@ class ControlPlane:
         if outcome == "known":
             known = self.jobs.store.by_token(region, token)
             assert known is not None
-            return self._answer_known(known, given, asked)
+            return self._answer_known(known, given)
         if outcome == "quota":
             raise ServiceError(
                 "ServiceQuotaExceededException",
                 f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota "
                 f"'Sum of in-progress and submitted batch inference jobs' is {quota}. Wait for one to end.",
             )
-        self._maybe_lose(asked, region, token)
         return {"jobArn": job["job_arn"]}
 
     def get(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        job = self._find(given["jobIdentifier"], region)
-        self._apply_tag_faults(job, "GetModelInvocationJob")
-        return describe_job(job)
+        return describe_job(self._find(given["jobIdentifier"], region))
 
     def list(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List jobs, newest first unless asked otherwise, a page at a time."""
@@ -100,7 +93,9 @@ class ControlPlane:
             since=_timestamp(given.get("submitTimeAfter")),
             until=_timestamp(given.get("submitTimeBefore")),
         )
-        answer: dict[str, Any] = {"invocationJobSummaries": [describe_job(job) for job in jobs[:size]]}
+        answer: dict[str, Any] = {
+            "invocationJobSummaries": [describe_job(job) for job in jobs[:size] if not is_late(job)]
+        }
         if len(jobs) > size:
             answer["nextToken"] = page_token(jobs[size - 1])
         return answer
@@ -108,7 +103,6 @@ class ControlPlane:
     def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
-        self._apply_tag_faults(job, "StopModelInvocationJob")
         if self.jobs.stop(job["job_id"]):
             self.jobs.traces.log(did="stop", job=job["job_id"])
             return {}
@@ -143,7 +137,8 @@ class ControlPlane:
     def _find(self, identifier: str, region: str) -> Job:
         job = self.jobs.store.get(identifier.rpartition("/")[2])
         whole = identifier.startswith("arn:")
-        if job is None or job["region"] != region or (whole and job["job_arn"] != identifier):
+        known = job is not None and job["region"] == region and not is_late(job)
+        if job is None or not known or (whole and job["job_arn"] != identifier):
             raise ServiceError(
                 "ResourceNotFoundException", f"The model invocation job {identifier} was not found."
             )
@@ -156,26 +151,22 @@ class ControlPlane:
             )
         return self._find(arn, region)
 
-    def _faults_of(self, given: dict[str, Any]) -> tuple[fault.Faults, fault.Faults]:
-        """Read the faults the tag of a request asks for, and these with those of the switches."""
-        tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
-        text = tags.get(fault.TAG, "")
-        try:
-            by_tag = fault.read_faults([text])
-            check_calls(by_tag, by_tag=True)
-        except ValueError as error:
-            raise invalid(str(error)) from None
-        return by_tag, fault.read_faults([*self.jobs.settings.faults, text])
+    def _tag_faults(self, operation: str, given: dict[str, Any], region: str) -> tuple[fault.Faults, str]:
+        """Read the faults that the tag of a job asks for, and what their calls are counted by."""
+        if operation == CREATE:
+            token = given.setdefault("clientRequestToken", str(uuid.uuid4()))
+            try:
+                by_tag = fault.read_faults([fault_tag(given)])
+                check_calls(by_tag, by_tag=True)
+            except ValueError as error:
+                raise invalid(str(error)) from None
+            return by_tag, f"{region} {token}"
+        if operation not in OF_ONE_JOB:
+            return fault.Faults(), ""
+        job = self._find(given["jobIdentifier"], region)
+        return fault.read_faults(job["faults"][-1:]), job["job_id"]
 
-    def _apply_tag_faults(self, job: Job, operation: str) -> None:
-        self.calls.apply(fault.read_faults(job["faults"][-1:]), operation, job["job_id"])
-
-    def _maybe_lose(self, asked: fault.Faults, region: str, token: str) -> None:
-        if self.calls.has_effect(f"lose {region} {token}", asked.lose_create_answer):
-            self.jobs.traces.log(did="lose answer", token=token)
-            raise LostAnswer
-
-    def _answer_known(self, job: Job, given: dict[str, Any], asked: fault.Faults) -> dict[str, Any]:
+    def _answer_known(self, job: Job, given: dict[str, Any]) -> dict[str, Any]:
         if job["request"] != json_copy(given):
             if self.jobs.settings.strict_tokens:
                 raise ServiceError(
@@ -187,14 +178,14 @@ class ControlPlane:
                 f"{job['job_id']}  token used again with other parameters: the request was ignored"
             )
         self.jobs.traces.log(did="repeat", job=job["job_id"], token=job["token"])
-        self._maybe_lose(asked, job["region"], job["token"])
         return {"jobArn": job["job_arn"]}
 
-    def _check_role(self, role: str, asked: fault.Faults) -> None:
+    def _check_role(self, given: dict[str, Any]) -> None:
+        role = given["roleArn"]
         owner = role.split(":")[4]
         if owner != self.jobs.settings.account:
             raise ServiceError("AccessDeniedException", f"Cross-account pass role is not allowed: {role}")
-        if "refuse-pass-role" in asked.names:
+        if "refuse-pass-role" in fault.read_faults([*self.jobs.settings.faults, fault_tag(given)]).names:
             user = f"arn:aws:iam::{self.jobs.settings.account}:user/standin"
             raise ServiceError(
                 "AccessDeniedException",
@@ -230,9 +221,19 @@ class ControlPlane:
             "message": None,
             "request": json_copy(given),
             "tags": tags,
-            "faults": [*self.jobs.settings.faults, tags.get(fault.TAG, "")],
+            "faults": [*self.jobs.settings.faults, fault_tag(given)],
             "counts": NO_COUNTS,
         }
+
+
+def fault_tag(given: dict[str, Any]) -> str:
+    """The faults that the tag of a request asks for, as they were written."""
+    return next((str(tag["value"]) for tag in given.get("tags", []) if tag["key"] == fault.TAG), "")
+
+
+def is_late(job: Job) -> bool:
+    """Whether a fault keeps a job, which is there, from being known yet."""
+    return float(job["submitted"]) > time.time() - fault.read_faults(job["faults"]).late_job
 
 
 def describe_job(job: Job) -> dict[str, Any]:

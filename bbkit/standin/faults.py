@@ -1,14 +1,15 @@
 """Faults that can be asked for, by switch for every job or by tag for one.
 
-A fault is written ``name``, ``name=value`` or, for calls, ``fail-call=Operation:Code:times``; several are
+A fault is written ``name``, ``name=value`` or, for calls, ``fail-call=Operation:Answer:When``; several are
 separated by spaces. The switch ``--fault "record-errors=0.05"`` and the job tag ``bbkit:fault`` =
 ``record-errors=0.05`` read alike.
 """
 
 import hashlib
 import math
+import re
 import threading
-from collections import Counter
+import time
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,16 @@ BY_SWITCH = {
         "bedrock",
     ),
     **dict.fromkeys(("InvokeModel", "Converse"), "bedrock-runtime"),
+    **dict.fromkeys(("HeadBucket", "HeadObject", "GetObject", "PutObject", "ListObjectsV2"), "s3"),
+    **dict.fromkeys(
+        ("CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload", "DeleteObjects"), "s3"
+    ),
+    "GetCallerIdentity": "sts",
 }
+ALL = "all"
+_S3_CODES = ("AccessDenied", "InternalError", "NoSuchKey", "RequestTimeout", "ServiceUnavailable", "SlowDown")
+_NOT_OF_AWS = ("500", "502", "503", "504", "html")
+TORN, _EXPIRED = "torn", "ExpiredToken"
 
 HELP = """\
 faults, by --fault for every job or by the tag bbkit:fault of one job (several separated by spaces):
@@ -34,26 +44,53 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   throttle-create[=1]     that many Create calls are answered with ThrottlingException (429)
   lose-create-answer[=1]  the job is created, but that many answers are lost (the connection closes)
   refuse-pass-role        Create is refused: no iam:PassRole on the role
-  fail-call=OPERATION:CODE[:1]  that many calls of an operation are answered with an error code it documents:
-                          by tag Create-, Get- and StopModelInvocationJob of that job; by --fault also List,
-                          the tag operations, InvokeModel and Converse
+  late-job[=2]            for so many seconds after its Create, Get and List do not know the job yet
+  fail-call=OPERATION:ANSWER[:WHEN]    calls are not carried out, but answered so
+  fail-answer=OPERATION:ANSWER[:WHEN]  calls are carried out, and their answer is lost: ANSWER comes instead
+    OPERATION  by tag Create-, Get- and StopModelInvocationJob of that job; by --fault also List, the tag
+               operations, InvokeModel, Converse, GetCallerIdentity, all, and of S3 HeadBucket, HeadObject,
+               GetObject, PutObject, ListObjectsV2, DeleteObjects and the calls of multipart uploads
+    ANSWER     500, 502, 503 or 504 (bare, as a load balancer gives it) or html (the page of a proxy, status
+               200); of fail-call also ExpiredToken, or an error code the operation documents (S3: SlowDown,
+               InternalError, ServiceUnavailable, RequestTimeout, AccessDenied, NoSuchKey); of fail-answer
+               also torn (the connection closes in the midst of the answer)
+    WHEN       2: that many calls (1 by default); 3-5: from the third call to the fifth; 12s, 5-17s: seconds
+               from the first call on; 0.2: that share of the calls, chosen by seed
   require-kms[=KEY]       by --fault only: uploads that do not ask to be encrypted with KMS (and that key) are
                           denied, as by a policy of the bucket
+  seed=0                  another choice of the calls that a share hits
   record-errors=0.05      that share of the records gets an error, of four kinds: 400 and 503 as `error`,
                           400 (retryable false) and 429 (retryable true) inside `modelOutput`
   missing-lines=0.02      that share of the records gets no line at all
   slow-counters[=60]      counters move only after so many seconds, even past the end of the job
   odd-text                U+2028 and a lone surrogate in every answer
   missing-usage           no token counts in the answers
-Calls are counted from the start of the stand-in on. Which records are hit depends on the record ids alone.
+Calls are counted from the start of the stand-in on; each fault counts those that none before it has struck.
+Which records are hit depends on the record ids alone.
 503, 429 and missing lines pass: a later job that sends the same record and writes to the same S3 place
 (another attempt of a run) is answered, and so is a call on demand. The same records with another place for
 the output (a new run) are hit again."""
 
 _RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None}
-_COUNTS = {"throttle-create": 1, "lose-create-answer": 1}
+_COUNTS = {"throttle-create": (CREATE, "ThrottlingException"), "lose-create-answer": (CREATE, TORN)}
+_NUMBERS = {"slow-counters": 60.0, "late-job": 2.0, "seed": 0.0}
+_CALLS = ("fail-call", "fail-answer")
+_WHEN = re.compile(r"(?:(\d+)-)?(\d+)(s?)|(0?\.\d+)")
 _PLAIN = ("expire", "fail-validation", "fail", "refuse-pass-role", "odd-text", "missing-usage")
-NAMES = (*_PLAIN, *_RATES, *_COUNTS, "slow-counters", "fail-call", "require-kms")
+NAMES = (*_PLAIN, *_RATES, *_COUNTS, *_NUMBERS, *_CALLS, "require-kms")
+
+
+@dataclass(frozen=True)
+class CallFault:
+    """What calls of one operation are answered with: those from `first` to `last`, or that share of them."""
+
+    operation: str
+    answer: str
+    carried_out: bool
+    first: float = 1
+    last: float = 1
+    in_seconds: bool = False
+    share: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -65,9 +102,9 @@ class Faults:
     record_errors: float = 0.0
     missing_lines: float = 0.0
     slow_counters: float = 0.0
-    throttle_create: int = 0
-    lose_create_answer: int = 0
-    fail_calls: tuple[tuple[str, str, int], ...] = ()
+    late_job: float = 0.0
+    seed: float = 0.0
+    calls: tuple[CallFault, ...] = ()
     require_kms: str = ""  # the key, where it matters which
 
     @property
@@ -95,22 +132,33 @@ def _read_value(faults: Faults, name: str, value: str) -> dict[str, Any]:
         return {}
     if name == "require-kms":
         return {"require_kms": value}
-    if name == "fail-call":
-        operation, _, rest = value.partition(":")
-        code, _, times = rest.partition(":")
-        if not operation or not code or not (times or "1").isdigit():
-            raise ValueError(f"Fault fail-call takes OPERATION:CODE[:times], not '{value}'.")
-        return {"fail_calls": (*faults.fail_calls, (operation, code, int(times or 1)))}
+    if name in _CALLS:
+        return {"calls": (*faults.calls, _read_call(name, value))}
     if name in _COUNTS:
         if not (value or "1").isdigit():
             raise ValueError(f"Fault {name} takes a whole number, not '{value}'.")
-        return {name.replace("-", "_"): int(value or 1)}
-    number = _read_number(name, value, 60.0 if name == "slow-counters" else _RATES[name])
+        fault = CallFault(*_COUNTS[name], carried_out=name.startswith("lose"), last=int(value or 1))
+        return {"calls": (*faults.calls, fault)}
+    number = _read_number(name, value, {**_RATES, **_NUMBERS}[name])
     if name in _RATES and not 0 <= number <= 1:
         raise ValueError(f"Fault {name} takes a share from 0 to 1, not {value}.")
     if not 0 <= number < math.inf:
-        raise ValueError(f"Fault {name} takes seconds from 0 on, not {value}.")
+        raise ValueError(f"Fault {name} takes a number from 0 on, not {value}.")
     return {name.replace("-", "_"): number}
+
+
+def _read_call(name: str, value: str) -> CallFault:
+    operation, _, rest = value.partition(":")
+    answer, _, when = rest.partition(":")
+    match = _WHEN.fullmatch(when or "1")
+    if not operation or not answer or not match:
+        takes = "OPERATION:ANSWER[:WHEN], with WHEN such as 2, 3-5, 12s, 5-17s or 0.2"
+        raise ValueError(f"Fault {name} takes {takes}, not '{value}'.")
+    first, last, seconds, share = match.groups()
+    fault = CallFault(
+        operation, answer, name == "fail-answer", int(first or not seconds), in_seconds=bool(seconds)
+    )
+    return replace(fault, last=math.inf, share=float(share)) if share else replace(fault, last=int(last))
 
 
 def _read_number(name: str, value: str, default: float | None) -> float:
@@ -147,19 +195,41 @@ def heals(code: int) -> bool:
 
 def check_calls(faults: Faults, *, by_tag: bool) -> None:
     """Refuse faults of calls that could never strike."""
-    from bbkit.standin.service_models import service_model
-
-    accepted = OF_ONE_JOB if by_tag else tuple(BY_SWITCH)
+    accepted = OF_ONE_JOB if by_tag else (*BY_SWITCH, ALL)
     if by_tag and "require-kms" in faults.names:
         raise ValueError("Fault require-kms is of a bucket, not of one job: ask for it by --fault.")
-    for operation, code, _ in faults.fail_calls:
-        if operation not in accepted:
+    for fault in faults.calls:
+        name = _CALLS[fault.carried_out]
+        if fault.operation not in accepted:
             way = "by tag takes" if by_tag else "takes"
-            raise ValueError(f"Fault fail-call {way} {', '.join(accepted)}, not '{operation}'.")
-        model = service_model(BY_SWITCH[operation]).operation_model(operation)
-        codes = sorted(shape.name for shape in model.error_shapes)
-        if code not in codes:
-            raise ValueError(f"Fault fail-call={operation} takes {', '.join(codes)}, not '{code}'.")
+            raise ValueError(f"Fault {name} {way} {', '.join(accepted)}, not '{fault.operation}'.")
+        answers = [*_NOT_OF_AWS, *(_spoilt_of(fault) if fault.carried_out else _codes_of(fault.operation))]
+        if fault.answer not in answers:
+            raise ValueError(
+                f"Fault {name}={fault.operation} takes {', '.join(answers)}, not '{fault.answer}'."
+            )
+
+
+def _spoilt_of(fault: CallFault) -> list[str]:
+    return [] if fault.operation.startswith("Head") else [TORN]  # without a body nothing can be torn
+
+
+def _codes_of(operation: str) -> list[str]:
+    from bbkit.standin.service_models import service_model
+
+    service = BY_SWITCH.get(operation)
+    if service == "s3":
+        return [_EXPIRED, *_S3_CODES]
+    shapes = service_model(service).operation_model(operation).error_shapes if service else ()
+    return [_EXPIRED, *sorted(shape.name for shape in shapes)]
+
+
+class SpoiltAnswer(Exception):
+    """What comes instead of an answer: a bare status, a page, or an answer that breaks off."""
+
+    def __init__(self, answer: str) -> None:
+        super().__init__(answer)
+        self.status = {TORN: None, "html": 200}[answer] if not answer.isdigit() else int(answer)
 
 
 class CallFaults:
@@ -167,22 +237,35 @@ class CallFaults:
 
     def __init__(self, switches: tuple[str, ...]) -> None:
         self.switched = read_faults(switches)
-        self._counts: Counter[str] = Counter()
+        self._seen: dict[tuple[CallFault, str], tuple[int, float]] = {}
         self._lock = threading.Lock()
 
-    def has_effect(self, key: str, times: int) -> bool:
-        """Count a call against a fault; True while it has an effect."""
-        if not times:
-            return False
-        with self._lock:
-            self._counts[key] += 1
-            return self._counts[key] <= times
+    def fail(self, faults: Faults, operation: str, key: str = "") -> None:
+        """Raise what a call is answered with instead of being carried out; what has the same key is counted
+        together."""
+        answer = self.find(faults, operation, key, carried_out=False)
+        if answer in _NOT_OF_AWS:
+            raise SpoiltAnswer(answer)
+        if answer:
+            code = f"{answer}Exception" if answer == _EXPIRED and BY_SWITCH.get(operation) != "s3" else answer
+            message = f"{operation} was answered with {code} because a fault asked for it."
+            raise ServiceError(code, message)
 
-    def apply(self, faults: Faults, operation: str, key: str) -> None:
-        """Answer a call as faults ask; what has the same key is counted together."""
-        if operation == CREATE and self.has_effect(f"throttle {key}", faults.throttle_create):
-            raise ServiceError("ThrottlingException", "Too many requests, please wait before trying again.")
-        for name, code, times in faults.fail_calls:
-            if name == operation and self.has_effect(f"{name} {code} {key}", times):
-                message = f"{operation} was answered with {code} because a fault asked for it."
-                raise ServiceError(code, message)
+    def spoil(self, faults: Faults, operation: str, key: str = "") -> None:
+        """Raise what comes instead of the answer to a call that was carried out."""
+        if answer := self.find(faults, operation, key, carried_out=True):
+            raise SpoiltAnswer(answer)
+
+    def find(self, faults: Faults, operation: str, key: str = "", *, carried_out: bool) -> str:
+        """Count a call against the faults of it; name what it is answered with, if one strikes."""
+        for fault in faults.calls:
+            if fault.operation in (operation, ALL) and fault.carried_out == carried_out:
+                with self._lock:
+                    now = time.monotonic()
+                    count, began = self._seen.get((fault, key), (0, now))
+                    self._seen[fault, key] = count + 1, began
+                position = now - began if fault.in_seconds else count + 1
+                chance = draw(f"{faults.seed} {operation} {fault.answer}", str(count))
+                if fault.first <= position <= fault.last and chance < fault.share:
+                    return fault.answer
+        return ""

@@ -16,8 +16,9 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.control_plane import HANDLERS, ControlPlane, LostAnswer
+from bbkit.standin.control_plane import HANDLERS, ControlPlane
 from bbkit.standin.errors import Protocol, ServiceError, not_served, render_error, render_json
+from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtime import Runtime
@@ -29,6 +30,7 @@ from bbkit.standin.signatures import Claim, SignedRequest, read_claim, verify_cl
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20
 PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json", "sts": "query"}
+_PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>"
 _S3_CODES = {
     "UnrecognizedClientException": "InvalidAccessKeyId",
     "InvalidSignatureException": "SignatureDoesNotMatch",
@@ -44,6 +46,7 @@ class Gateway:
     hosts: frozenset[str]
     secrets: dict[str, str]
     control_plane: ControlPlane
+    calls: CallFaults
     runtime: Runtime
     guard: Guard
     traces: Traces
@@ -80,13 +83,17 @@ class Gateway:
             body = await _read_body(receive)
             verify_claim(request, claim, self.secrets, hashlib.sha256(body).hexdigest())
             response = await self.answer(request, claim, body, exchange)
+            self.calls.spoil(self.calls.switched, exchange.name)
             self.traces.log(asked=exchange.name, status=response.status_code)
         except ServiceError as error:
             response = self.render(error, protocol, exchange.name)
-        except LostAnswer:
-            self.traces.log(asked=exchange.name, status=None)
-            await _lose(send)
-            return
+        except SpoiltAnswer as spoilt:
+            self.traces.log(asked=exchange.name, status=spoilt.status)
+            if spoilt.status is None:
+                await _lose(send)
+                return
+            page = _PAGE if spoilt.status == 200 else ""
+            response = Response(page, spoilt.status, media_type="text/html")
         except ClientDisconnect:
             return
         except Exception:  # a fault of ours must still arrive as an answer, and be found
@@ -110,15 +117,29 @@ class Gateway:
     ) -> None:
         """Pass a signed S3 request on."""
         verify_claim(request, claim, self.secrets, request.headers.get("x-amz-content-sha256", ""))
-        status = 0
+        status, spoilt, torn = 0, "", False
+
+        def begin(operation: str) -> None:
+            nonlocal spoilt
+            self.calls.fail(self.calls.switched, operation)
+            spoilt = self.calls.find(self.calls.switched, operation, carried_out=True)
 
         async def noted(message: Any) -> None:
-            nonlocal status
+            nonlocal status, torn
             status = message.get("status", status)
+            if torn or spoilt not in ("", TORN):
+                return
+            if spoilt and "body" in message:
+                torn, half = True, len(message["body"]) // 2
+                message = {**message, "body": message["body"][:half], "more_body": True}
+            if "status" in message:
+                message = {**message, "headers": [*message["headers"], (b"x-amz-request-id", b"STANDIN")]}
             await send(message)
 
-        await self.guard({**scope, "raw_path": request.raw_path.encode("latin-1")}, receive, noted)
-        self.traces.log(asked=f"s3 {request.method}", path=request.raw_path, status=status)
+        await self.guard({**scope, "raw_path": request.raw_path.encode("latin-1")}, receive, noted, begin)
+        if spoilt and not torn:
+            raise SpoiltAnswer(spoilt)
+        self.traces.log(asked=f"s3 {request.method}", path=request.raw_path, status=None if torn else status)
 
     async def answer(
         self, request: SignedRequest, claim: Claim, body: bytes, exchange: "_Exchange"
@@ -127,11 +148,11 @@ class Gateway:
         if claim.service == "bedrock":
             return await self.answer_bedrock(request, claim, body, exchange)
         if claim.service == "servicequotas":
-            exchange.name = request.headers.get("x-amz-target", "").rpartition(".")[2]
+            self.begin(exchange, request.headers.get("x-amz-target", "").rpartition(".")[2])
             answer = answer_quotas(exchange.name, body, self.settings.limits)
             return render_json(answer, "application/x-amz-json-1.1")
         if claim.service == "sts":
-            exchange.name = parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0]
+            self.begin(exchange, parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0])
             if exchange.name == "GetCallerIdentity":
                 return _caller_identity(self.settings.account)
             raise not_served(f"sts:{exchange.name} is not part of this stand-in.")
@@ -150,7 +171,7 @@ class Gateway:
             if found is None:
                 continue
             route, labels = found
-            exchange.name = route.name
+            self.begin(exchange, route.name)
             if service == "bedrock-runtime":
                 return await self.runtime.answer(route, labels, request, body, claim.region)
             if route.name not in HANDLERS:
@@ -161,6 +182,11 @@ class Gateway:
             answer = await asyncio.to_thread(self.control_plane.answer, route.name, given, claim.region)
             return render_json(answer)
         raise not_served(f"{request.method} {request.raw_path} is no operation of Amazon Bedrock.")
+
+    def begin(self, exchange: "_Exchange", operation: str) -> None:
+        """Name what a call asks for; it may fail because a fault was switched on."""
+        exchange.name = operation
+        self.calls.fail(self.calls.switched, operation)
 
     def render(self, error: ServiceError, protocol: Protocol, name: str) -> Response:
         """Render and log a refusal."""

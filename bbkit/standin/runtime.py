@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from bbkit.standin.engine_pool import EnginePool, engine_for
 from bbkit.standin.errors import RecordError, ServiceError, invalid, not_served, render_json
-from bbkit.standin.faults import CallFaults
 from bbkit.standin.models import resolve_model
 from bbkit.standin.service_models import Route, read_request
 from bbkit.standin.settings import Settings
@@ -37,9 +36,8 @@ CODE_OF_STATUS = {
 class Runtime:
     """Answers InvokeModel and Converse; in an engine of their own, so that no job keeps them waiting."""
 
-    def __init__(self, settings: Settings, calls: CallFaults) -> None:
+    def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.calls = calls
         self.pool = EnginePool(settings, settings.parallel if settings.waits else 1)
 
     async def answer(
@@ -50,7 +48,6 @@ class Runtime:
             raise not_served(
                 f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",
             )
-        self.calls.apply(self.calls.switched, route.name, "")
         given = read_request(route, labels, request.query, b"" if route.name == "InvokeModel" else body)
         settings = self.settings
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)

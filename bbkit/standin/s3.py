@@ -11,6 +11,7 @@ import os
 import re
 import zlib
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -103,13 +104,17 @@ class Guard:
         self._nanio.state.storage = self.storage
         self._writing: set[tuple[str, str]] = set()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(
+        self, scope: Scope, receive: Receive, send: Send, begin: Callable[[str], None] = lambda name: None
+    ) -> None:
+        """Answer a request; `begin` is told its operation first."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         bucket, _, key = unquote(scope["raw_path"].decode("latin-1")).removeprefix("/").partition("/")
         method = scope["method"]
         try:
             operation = find_operation(method, bucket, key, query, headers)
+            begin(operation)
             check_headers(headers, self.account)
             if bucket:
                 validate_bucket_name(bucket)

@@ -141,7 +141,7 @@ async def serve(
         guard.storage.create_bucket(BUCKET)
     write_environment(settings.folder, environment_of(identity, settings.region, endpoint))
     jobs = Jobs(settings, Store(settings.folder), traces)
-    runtime = Runtime(settings, calls)
+    runtime = Runtime(settings)
     gateway = Gateway(
         settings=settings,
         hosts=frozenset(
@@ -149,6 +149,7 @@ async def serve(
         ),
         secrets={identity.access_key: identity.secret_key},
         control_plane=ControlPlane(jobs, calls),
+        calls=calls,
         runtime=runtime,
         guard=guard,
         traces=traces,
