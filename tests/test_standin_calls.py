@@ -29,7 +29,10 @@ from standin_cases import (
     wait_for,
 )
 
+from bbkit.standin.models import model_list
+
 Start = Callable[..., Standin]
+OLD = "anthropic.claude-sonnet-4-20250514-v1:0"
 NOWHERE = f"s3://{BUCKET}/nowhere/in.jsonl"
 JOB = "arn:aws:bedrock:us-east-1:{account}:model-invocation-job/{job_id}"
 
@@ -149,6 +152,58 @@ def test_every_way_to_name_a_model(start_standin: Start) -> None:
         assert shown.startswith("arn:aws:bedrock:us-east-1:") and shown.endswith(model.rpartition("/")[2])
     code, _, _ = refused_create(standin, modelId=f"{head}:application-inference-profile/team-b")
     assert code == "ValidationException"
+
+
+def test_a_profile_made_here_leads_to_its_model(start_standin: Start) -> None:
+    standin = start_standin()
+    client = standin.client("bedrock")
+    source = client.get_inference_profile(inferenceProfileIdentifier="us.amazon.nova-lite-v1:0")
+    request = {
+        "inferenceProfileName": "billing calls", "clientRequestToken": "once",
+        "modelSource": {"copyFrom": source["inferenceProfileArn"]},
+    }  # fmt: skip
+    made = client.create_inference_profile(**request)["inferenceProfileArn"]
+    assert client.create_inference_profile(**request)["inferenceProfileArn"] == made
+    standin.stop()
+    standin = start_standin(folder=standin.folder)
+    client = standin.client("bedrock")
+    for identifier in (made, made.rpartition("/")[2]):
+        told = client.get_inference_profile(inferenceProfileIdentifier=identifier)
+        assert (told["type"], told["inferenceProfileName"]) == ("APPLICATION", "billing calls")
+        assert told["models"] == source["models"]
+        assert "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-lite-v1:0" in str(told["models"])
+    assert get(standin, create(standin, NOWHERE, modelId=made))["modelId"] == made
+    for identifier in ("nobody", "eu.amazon.nova-lite-v1:0", made.replace(standin.account, "111122223333")):
+        code, status, _ = refusal(standin, "get_inference_profile", inferenceProfileIdentifier=identifier)
+        assert (code, status) == ("ResourceNotFoundException", 404)
+    source = {"copyFrom": "arn:aws:bedrock:us-east-1::foundation-model/acme.model-v1:0"}
+    code, _, _ = refusal(standin, "create_inference_profile", **request | {"modelSource": source})
+    assert code == "ValidationException"
+
+
+def test_a_model_says_when_it_ends_and_whether_it_may_be_used(standin: Standin) -> None:
+    client = standin.client("bedrock")
+    told = client.get_foundation_model(modelIdentifier=OLD)["modelDetails"]
+    listed = model_list()[OLD]["traits"]["end_of_life"]["value"]
+    assert (told["modelLifecycle"]["status"], f"{told['modelLifecycle']['endOfLifeTime']:%F}") == (
+        "LEGACY",
+        listed,
+    )
+    assert told["inferenceTypesSupported"] == ["INFERENCE_PROFILE"]
+    told = client.get_foundation_model(modelIdentifier="amazon.nova-lite-v1:0")["modelDetails"]
+    assert (told["modelLifecycle"]["status"], told["inferenceTypesSupported"]) == ("ACTIVE", ["ON_DEMAND"])
+    allowed = client.get_foundation_model_availability(modelId="amazon.nova-lite-v1:0")
+    assert allowed["agreementAvailability"] == {"status": "AVAILABLE"}
+    code, status, _ = refusal(standin, "get_foundation_model", modelIdentifier="acme.model-v1:0")
+    assert (code, status) == ("ResourceNotFoundException", 404)
+
+
+def test_an_account_without_access_to_models(start_standin: Start) -> None:
+    standin = start_standin("--fault", "no-model-access")
+    told = standin.client("bedrock").get_foundation_model_availability(modelId="amazon.nova-lite-v1:0")
+    assert told["agreementAvailability"] == {"status": "NOT_AVAILABLE"}
+    code, status, message = refused_create(standin)
+    assert (code, status) == ("AccessDeniedException", 403) and "aws-marketplace:Subscribe" in message
 
 
 def test_a_role_of_another_account_is_refused(standin: Standin) -> None:
@@ -402,6 +457,9 @@ def test_answers_hold_exactly_what_the_output_shapes_know(standin: Standin) -> N
         "GetModelInvocationJob": ("GET", f"/model-invocation-job/{arn}", b""),
         "ListModelInvocationJobs": ("GET", "/model-invocation-jobs?maxResults=2", b""),
         "ListTagsForResource": ("POST", "/listTagsForResource", resource),
+        "GetFoundationModel": ("GET", f"/foundation-models/{OLD}", b""),
+        "GetFoundationModelAvailability": ("GET", f"/foundation-model-availability/{OLD}", b""),
+        "GetInferenceProfile": ("GET", f"/inference-profiles/us.{OLD}", b""),
     }
     model = standin.client("bedrock").meta.service_model
     for operation, call in calls.items():

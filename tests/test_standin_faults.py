@@ -333,3 +333,9 @@ def test_a_fault_nobody_knows_is_refused(standin: Standin, uri: str, fault: str)
     with pytest.raises(ClientError, match=r"(?i)fault") as caught:
         create(standin, uri, fault=fault)
     assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
+@pytest.mark.parametrize("fault", ["require-kms", "no-model-access"])
+def test_faults_of_the_whole_stand_in_are_no_faults_of_a_job(standin: Standin, uri: str, fault: str) -> None:
+    with pytest.raises(ClientError, match="is not of one job: ask for it by --fault"):
+        create(standin, uri, fault=fault)

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bbkit.standin import faults as fault, inputs
+from bbkit.standin import catalog, faults as fault, inputs
+from bbkit.standin.catalog import Catalog
 from bbkit.standin.errors import ServiceError, invalid, iso_time
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
@@ -25,6 +26,11 @@ from bbkit.standin.store import ENDED, NO_COUNTS, Job
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
 MAX_TAGS = 200
+NO_ACCESS = (
+    "Model access is denied due to IAM user or service role is not authorized to perform the required AWS "
+    "Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to "
+    "this model."
+)
 HANDLERS = {
     "CreateModelInvocationJob": "create",
     "GetModelInvocationJob": "get",
@@ -33,6 +39,7 @@ HANDLERS = {
     "TagResource": "tag",
     "UntagResource": "untag",
     "ListTagsForResource": "list_tags",
+    **catalog.HANDLERS,
 }
 
 
@@ -42,12 +49,14 @@ class ControlPlane:
 
     jobs: Jobs
     calls: CallFaults
+    catalog: Catalog
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Carry out one operation."""
         faults, key = self._tag_faults(operation, given, region)
         self.calls.fail(faults, operation, key)
-        answer: dict[str, Any] = getattr(self, HANDLERS[operation])(given, region)
+        owner = self.catalog if operation in catalog.HANDLERS else self
+        answer: dict[str, Any] = getattr(owner, HANDLERS[operation])(given, region)
         self.calls.spoil(faults, operation, key)
         return answer
 
@@ -60,6 +69,8 @@ class ControlPlane:
         self._check_role(given)
         settings, limits = self.jobs.settings, self.jobs.settings.limits
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
+        if "no-model-access" in self.calls.switched.names:
+            raise ServiceError("AccessDeniedException", NO_ACCESS)
         if settings.refuse_few_records:
             self._check_record_count(given)
         job = self._new_job(given, region, token, model)

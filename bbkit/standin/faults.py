@@ -20,7 +20,16 @@ CREATE = "CreateModelInvocationJob"
 OF_ONE_JOB = (CREATE, "GetModelInvocationJob", "StopModelInvocationJob")
 BY_SWITCH = {
     **dict.fromkeys(
-        (*OF_ONE_JOB, "ListModelInvocationJobs", "TagResource", "UntagResource", "ListTagsForResource"),
+        (
+            *OF_ONE_JOB,
+            "ListModelInvocationJobs",
+            "TagResource",
+            "UntagResource",
+            "ListTagsForResource",
+            "GetFoundationModel",
+            "GetFoundationModelAvailability",
+            "GetInferenceProfile",
+        ),
         "bedrock",
     ),
     **dict.fromkeys(("InvokeModel", "Converse"), "bedrock-runtime"),
@@ -48,7 +57,8 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   fail-call=OPERATION:ANSWER[:WHEN]    calls are not carried out, but answered so
   fail-answer=OPERATION:ANSWER[:WHEN]  calls are carried out, and their answer is lost: ANSWER comes instead
     OPERATION  by tag Create-, Get- and StopModelInvocationJob of that job; by --fault also List, the tag
-               operations, InvokeModel, Converse, GetCallerIdentity, all, and of S3 HeadBucket, HeadObject,
+               operations, GetFoundationModel, GetFoundationModelAvailability, GetInferenceProfile,
+               InvokeModel, Converse, GetCallerIdentity, all, and of S3 HeadBucket, HeadObject,
                GetObject, PutObject, ListObjectsV2, DeleteObjects and the calls of multipart uploads
     ANSWER     500, 502, 503 or 504 (bare, as a load balancer gives it) or html (the page of a proxy, status
                200); of fail-call also ExpiredToken, or an error code the operation documents (S3: SlowDown,
@@ -56,6 +66,7 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
                also torn (the connection closes in the midst of the answer)
     WHEN       2: that many calls (1 by default); 3-5: from the third call to the fifth; 12s, 5-17s: seconds
                from the first call on; 0.2: that share of the calls, chosen by seed
+  no-model-access         by --fault only: the account has no agreement for any model, and Create is refused
   require-kms[=KEY]       by --fault only: uploads that do not ask to be encrypted with KMS (and that key) are
                           denied, as by a policy of the bucket
   seed=0                  another choice of the calls that a share hits
@@ -76,7 +87,8 @@ _COUNTS = {"throttle-create": (CREATE, "ThrottlingException"), "lose-create-answ
 _NUMBERS = {"slow-counters": 60.0, "late-job": 2.0, "seed": 0.0}
 _CALLS = ("fail-call", "fail-answer")
 _WHEN = re.compile(r"(?:(\d+)-)?(\d+)(s?)|(0?\.\d+)")
-_PLAIN = ("expire", "fail-validation", "fail", "refuse-pass-role", "odd-text", "missing-usage")
+_PLAIN = ("expire", "fail-validation", "fail", "refuse-pass-role", "odd-text", "missing-usage",
+          "no-model-access")  # fmt: skip
 NAMES = (*_PLAIN, *_RATES, *_COUNTS, *_NUMBERS, *_CALLS, "require-kms")
 
 
@@ -196,8 +208,8 @@ def heals(code: int) -> bool:
 def check_calls(faults: Faults, *, by_tag: bool) -> None:
     """Refuse faults of calls that could never strike."""
     accepted = OF_ONE_JOB if by_tag else (*BY_SWITCH, ALL)
-    if by_tag and "require-kms" in faults.names:
-        raise ValueError("Fault require-kms is of a bucket, not of one job: ask for it by --fault.")
+    if by_tag and (wide := faults.names & {"require-kms", "no-model-access"}):
+        raise ValueError(f"Fault {min(wide)} is not of one job: ask for it by --fault.")
     for fault in faults.calls:
         name = _CALLS[fault.carried_out]
         if fault.operation not in accepted:

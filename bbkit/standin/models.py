@@ -65,6 +65,18 @@ def split_geography(identifier: str) -> tuple[str, str]:
     return "", identifier
 
 
+def destinations(profile: str, region: str) -> list[str]:
+    """The regions a model's or profile's id leads to from a region: at most five, its own first; a global
+    profile names no other.
+    """
+    geography, bare = split_geography(profile)
+    if not geography:
+        return [region]
+    served = model_list().get(bare, {}).get("profile_source_regions", [])
+    others = [name for name in served if name.startswith(_REGIONS_OF_GEOGRAPHY[geography]) and name != region]
+    return [region, *([""] if geography == "global" else others[:4])]
+
+
 def bare_model_id(identifier: str) -> str:
     """The foundation model's id in an id, a profile's id (us., global.), or the ARN of a model or profile."""
     if identifier.startswith("arn:"):

@@ -16,6 +16,7 @@ from typing import IO
 import uvicorn
 from starlette.requests import ClientDisconnect
 
+from bbkit.standin.catalog import Catalog
 from bbkit.standin.control_plane import ControlPlane
 from bbkit.standin.errors import EngineError
 from bbkit.standin.faults import CallFaults
@@ -148,7 +149,7 @@ async def serve(
             f"{name}:{port}".lower() for name in ("127.0.0.1", "localhost", "[::1]", shown, *extra_hosts)
         ),
         secrets={identity.access_key: identity.secret_key},
-        control_plane=ControlPlane(jobs, calls),
+        control_plane=ControlPlane(jobs, calls, Catalog(settings, calls.switched)),
         calls=calls,
         runtime=runtime,
         guard=guard,

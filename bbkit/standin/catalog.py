@@ -1,0 +1,123 @@
+"""What is asked of models and inference profiles, be they defined by the system or made in this stand-in.
+
+Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetFoundationModel.html and the pages of
+GetFoundationModelAvailability, GetInferenceProfile and CreateInferenceProfile. Dates are those of the data
+file (bbkit/catalog/data/models.json); one that it does not have is not told.
+"""
+
+import hashlib
+import json
+import secrets
+import string
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from bbkit.standin.errors import ServiceError, invalid
+from bbkit.standin.faults import Faults
+from bbkit.standin.models import INVALID, destinations, model_list, partition_of, resolve_model
+from bbkit.standin.settings import Settings, write_whole
+
+HANDLERS = {
+    "GetFoundationModel": "describe_model",
+    "GetFoundationModelAvailability": "tell_availability",
+    "GetInferenceProfile": "describe_profile",
+    "CreateInferenceProfile": "create_profile",
+}
+_DATES = {"legacyTime": "legacy_from", "endOfLifeTime": "end_of_life"}
+_LETTERS = string.ascii_lowercase + string.digits
+
+
+class Catalog:
+    """The models and inference profiles of one stand-in."""
+
+    def __init__(self, settings: Settings, faults: Faults) -> None:
+        self.settings = settings
+        self.faults = faults
+        self.path = settings.folder / "profiles.json"  # name and model of each profile made here
+        self.made: dict[str, dict[str, str]] = json.loads(self.path.read_text()) if self.path.exists() else {}
+        self.models = settings.application_profiles
+        self.models |= {profile_id: profile["model"] for profile_id, profile in self.made.items()}
+        self._lock = threading.Lock()
+
+    def describe_model(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Describe a model, with when it becomes legacy and when its life ends."""
+        model = _find(given["modelIdentifier"], region)
+        dates = {name: model["traits"].get(trait, {}).get("value") for name, trait in _DATES.items()}
+        told = {name: f"{date}T00:00:00.000Z" for name, date in dates.items() if date}
+        # A model gets the end of its life when it becomes legacy.
+        legacy = dates["legacyTime"] <= f"{datetime.now(UTC):%Y-%m-%d}" if dates["legacyTime"] else bool(told)
+        alone = region in model["single_region"]
+        details = {
+            "modelArn": f"arn:{partition_of(region)}:bedrock:{region}::foundation-model/{model['model_id']}",
+            "modelId": model["model_id"],
+            "providerName": model["provider"],
+            "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
+            "modelLifecycle": {"status": "LEGACY" if legacy else "ACTIVE", **told},
+        }
+        return {"modelDetails": details}
+
+    def tell_availability(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Tell that a model may be used, unless the fault is that it may not."""
+        model = _find(given["modelId"], region)
+        here = "NOT_AVAILABLE" if "no-model-access" in self.faults.names else "AVAILABLE"
+        return {
+            "modelId": model["model_id"],
+            "agreementAvailability": {"status": here},
+            "authorizationStatus": "AUTHORIZED",
+            "entitlementAvailability": here,
+            "regionAvailability": "AVAILABLE",
+        }
+
+    def describe_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Tell which model is behind an inference profile, and where it runs."""
+        head = f"arn:{partition_of(region)}:bedrock:{region}:{self.settings.account}:"
+        identifier = given["inferenceProfileIdentifier"]
+        if identifier in self.models:
+            identifier = f"{head}application-inference-profile/{identifier}"
+        try:
+            model = resolve_model(identifier, region, self.settings.account, self.models)
+            kind, _, profile_id = model.arn.removeprefix(head).partition("/")
+            if not kind.endswith("inference-profile"):
+                raise invalid(INVALID)
+        except ServiceError as error:
+            raise ServiceError(
+                "ResourceNotFoundException", f"The inference profile {identifier} was not found."
+            ) from error
+        base = f"arn:{partition_of(region)}:bedrock"
+        places = destinations(self.models.get(profile_id, profile_id), region)
+        return {
+            "inferenceProfileName": self.made.get(profile_id, {}).get("name", profile_id),
+            "inferenceProfileArn": model.arn,
+            "inferenceProfileId": profile_id,
+            "models": [
+                {"modelArn": f"{base}:{place}::foundation-model/{model.model_id}"} for place in places
+            ],
+            "status": "ACTIVE",
+            "type": "APPLICATION" if kind.startswith("application") else "SYSTEM_DEFINED",
+        }
+
+    def create_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Make an application inference profile; the same token names the same one."""
+        account = self.settings.account
+        source = given["modelSource"]["copyFrom"]
+        resolve_model(source, region, account, {})
+        token = given.get("clientRequestToken") or secrets.token_hex(8)
+        digest = hashlib.sha256(f"{region} {token}".encode()).digest()
+        profile_id = "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:12])
+        profile = {"name": given["inferenceProfileName"], "model": source.rpartition("/")[2]}
+        with self._lock:
+            self.made[profile_id] = profile
+            self.models[profile_id] = profile["model"]
+            write_whole(self.path, json.dumps(self.made, indent=1).encode())
+        head = f"arn:{partition_of(region)}:bedrock:{region}:{account}"
+        arn = f"{head}:application-inference-profile/{profile_id}"
+        return {"inferenceProfileArn": arn, "status": "ACTIVE"}
+
+
+def _find(identifier: str, region: str) -> dict[str, Any]:
+    model = model_list().get(identifier.rpartition("/")[2])
+    if model is None or region not in (*model["single_region"], *model["profile_source_regions"]):
+        text = "Could not resolve the foundation model from the provided model identifier."
+        raise ServiceError("ResourceNotFoundException", text)
+    return model
