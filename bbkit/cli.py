@@ -4,11 +4,12 @@ Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an
 130 interrupted, 141 nobody reads the output any more.
 """
 
+import datetime as dt
 import json
 import os
 import re
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from runpy import run_module
@@ -122,6 +123,16 @@ def command(example: str, *arguments: Any, alias: str = "", **options: Any) -> C
 _RUN = argument("run", help="the folder of the run")
 _MANY: dict[str, Any] = {"action": "append", "default": []}
 _FAIL_ON = "exit 1 when it holds, such as: errored gt 0"
+
+
+def _day(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no date; write it as 2026-11-29") from None
+
+
+_AS_OF = argument("--as-of", type=_day, metavar="DATE", help="for a day of models' lives other than today")
 _JSON = argument("--json", action="store_true", help="one JSON object per finding")
 
 
@@ -174,12 +185,17 @@ def standin(options: Namespace) -> int:
     argument("--model", required=True, help="the model id or ARN of the job"),
     argument("--family", help="the family, where the model id does not tell it"),
     argument("--invocation-type", default="InvokeModel", choices=["InvokeModel", "Converse"]),
+    _AS_OF,
     _JSON,
 )
 def check(options: Namespace) -> int:
     """Check JSONL records before anything is sent or paid for."""
     findings = bb.check_records(
-        options.path, options.model, family=options.family, invocation_type=options.invocation_type
+        options.path,
+        options.model,
+        family=options.family,
+        invocation_type=options.invocation_type,
+        as_of=options.as_of,
     )
     return _show_findings(findings, as_json=options.json)
 
@@ -211,6 +227,7 @@ def prices(options: Namespace) -> int:
     "preflight runs/calls --policies",
     _RUN,
     argument("--policies", action="store_true", help="print the least-privilege policies"),
+    _AS_OF,
     _JSON,
     alias="doctor",
 )
@@ -220,7 +237,7 @@ def preflight(options: Namespace) -> int:
 
     run = bb.Run.open(options.run)
     if not options.policies:
-        return _show_findings(bb.preflight(run), as_json=options.json)
+        return _show_findings(bb.preflight(run, as_of=options.as_of), as_json=options.json)
     print(json.dumps(policies_for(run), indent=2))
     return SUCCESS
 

@@ -1,14 +1,21 @@
 """Bodies as data: correct ones that pages document, and for each rule one that breaks it and a near miss."""
 
+import datetime as dt
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from images import image
 
+from bbkit import checks
+
 DATA = Path(__file__).parent / "data"
 HAIKU_3 = "anthropic.claude-3-haiku-20240307-v1:0"
 LITE = "amazon.nova-lite-v1:0"
+
+check_records = partial(checks.check_records, as_of=dt.date(2025, 1, 1))
+"""The check as of a day on which none of these models was legacy."""
 
 
 class Documented(NamedTuple):

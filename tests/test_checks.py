@@ -12,7 +12,7 @@ from typing import Any
 import botocore
 import pandas as pd
 import pytest
-from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, claude
+from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, check_records, claude
 from botocore.loaders import Loader
 from hypothesis import given, settings, strategies as st
 from images import MAKERS, image
@@ -20,7 +20,7 @@ from images import MAKERS, image
 import bbkit
 from bbkit import aws
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks import RULES, check_records
+from bbkit.checks import RULES
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.files import read_data
 from bbkit.core.findings import SEVERITIES

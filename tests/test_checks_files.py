@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bodies import HAIKU_3, LITE, claude
+from bodies import HAIKU_3, LITE, check_records, claude
 from conftest import Standin
 
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks import RULES, check_records
+from bbkit.checks import RULES
 from bbkit.core.errors import InputError
 from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
 from bbkit.records.input_sets import list_input_set
@@ -288,10 +288,11 @@ def test_a_folder_is_read_alike_on_disk_and_in_s3(standin: Standin, tmp_path: Pa
 # --- hostile files -----------------------------------------------------------------------------------------
 
 _MEASURE = """
-import json, pathlib, re, sys
+import datetime as dt, json, pathlib, re, sys
 from bbkit.checks import check_records
 from bbkit.catalog.quotas import Quotas
-found = check_records(sys.argv[1], sys.argv[2], quotas=Quotas(min_records_per_job=1))
+one = Quotas(min_records_per_job=1)
+found = check_records(sys.argv[1], sys.argv[2], quotas=one, as_of=dt.date(2025, 1, 1))
 rows = {rule: int(count) for rule, count in zip(found["rule"], found["count"], strict=True)}
 # Not ru_maxrss: a child inherits there what its parent held.
 peak = re.search("VmHWM:[^0-9]+([0-9]+) kB", pathlib.Path("/proc/self/status").read_text())

@@ -8,9 +8,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from bodies import check_records
 from hypothesis import given, settings, strategies as st
 
-from bbkit.checks import check_records
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import (
     FAMILIES,

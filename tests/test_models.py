@@ -1,14 +1,18 @@
 """The dated list of models: what it says of an id in a region, and that no id is rewritten."""
 
+import datetime as dt
+
 import msgspec
 import pytest
 
 from bbkit.catalog.models import check_model, profile_ids
+from bbkit.checks import check_records
 from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
 from bbkit.families import FAMILIES, Traits, family_of, find_model, model_table, split_model_id
 from bbkit.families.traits import read_table
 
+AS_OF = dt.date(2026, 11, 29)
 ACCOUNT = "arn:aws:bedrock:us-east-1:111122223333"
 
 
@@ -123,13 +127,13 @@ def test_what_stands_before_a_known_provider_is_a_geography(model_id: str, geogr
     ],
 )
 def test_a_name_of_elsewhere_or_nearly_right_is_led_to_the_id(model_id: str, meant: str) -> None:
-    (row,) = check_model(model_id)
+    (row,) = check_model(model_id, as_of=AS_OF)
     assert (row.severity, row.rule) == ("warning", "model_not_listed")
     assert row.remedy.startswith(meant)
 
 
 def rules(model_id: str, region: str = "") -> list[tuple[str, str]]:
-    return [(row.severity, row.rule) for row in check_model(model_id, region)]
+    return [(row.severity, row.rule) for row in check_model(model_id, region, as_of=AS_OF)]
 
 
 @pytest.mark.parametrize(
@@ -171,10 +175,103 @@ def test_what_the_list_says_of_an_id(model_id: str, region: str, expected: list[
 
 
 def test_the_id_of_a_profile_is_offered_not_taken() -> None:
-    (row,) = check_model("amazon.nova-2-lite-v1:0", "eu-central-1")
+    (row,) = check_model("amazon.nova-2-lite-v1:0", "eu-central-1", as_of=AS_OF)
     assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row.remedy
-    (row,) = check_model("us.amazon.nova-2-lite-v1:0", "eu-central-1")
+    (row,) = check_model("us.amazon.nova-2-lite-v1:0", "eu-central-1", as_of=AS_OF)
     assert "eu.amazon.nova-2-lite-v1:0 or global.amazon.nova-2-lite-v1:0" in row.remedy
     assert "does not say which exist" in row.remedy
     assert profile_ids("amazon.nova-2-lite-v1:0", "ap-south-1")[0] == "apac.amazon.nova-2-lite-v1:0"
     assert profile_ids("deepseek.v3.2", "us-east-1") == []
+
+
+ENDED = {
+    "meta.llama3-2-1b-instruct-v1:0": "2026-07-07",
+    "meta.llama3-2-3b-instruct-v1:0": "2026-07-07",
+    "meta.llama3-2-11b-instruct-v1:0": "2026-07-07",
+    "meta.llama3-2-90b-instruct-v1:0": "2026-07-07",
+    "meta.llama3-1-405b-instruct-v1:0": "2026-07-07",
+    "anthropic.claude-3-sonnet-20240229-v1:0": "2026-07-30",
+    "anthropic.claude-3-5-sonnet-20240620-v1:0": "2026-07-30",
+    "anthropic.claude-3-5-sonnet-20241022-v2:0": "2026-07-30",
+    "anthropic.claude-3-5-haiku-20241022-v1:0": "2026-06-19",
+    "anthropic.claude-3-haiku-20240307-v1:0": "2026-09-10",
+    "amazon.nova-premier-v1:0": "2026-09-14",
+    "anthropic.claude-sonnet-4-20250514-v1:0": "2026-10-14",
+}
+"""https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle-legacy.html"""
+
+
+@pytest.mark.parametrize(("model_id", "date"), ENDED.items())
+def test_a_model_past_its_end_is_an_error_that_names_the_date_and_a_living_model(
+    model_id: str, date: str
+) -> None:
+    day = dt.date.fromisoformat(date)
+    for name in (model_id, f"us.{model_id}", f"arn:aws:bedrock:us-east-1::foundation-model/{model_id}"):
+        (row,) = check_model(name, as_of=day)
+        assert (row.severity, row.rule) == ("error", "model_ended")
+        assert date in row.finding and "https://docs.aws.amazon.com/" in row.finding
+    assert all(row.rule == "model_legacy" for row in check_model(model_id, as_of=day - dt.timedelta(1)))
+    assert list(check_model(model_id, as_of=dt.date(2024, 1, 1))) == []
+    custom = f"{ACCOUNT}:custom-model/{model_id}/abcdefghijkl"
+    assert list(check_model(custom, as_of=day)) == []
+
+
+def test_fourteen_listed_models_had_ended_when_the_table_was_made() -> None:
+    ended = {one for one in LISTED if (end := TABLE[one].traits.end_of_life) and end <= AS_OF}
+    assert ended >= set(ENDED) and len(ended) == 14
+    for model_id in ended:
+        (row,) = check_model(model_id, as_of=AS_OF)
+        heir = find_model(row.remedy.removeprefix("Use ").removesuffix("."))
+        if TABLE[model_id].traits.successor:
+            assert heir and heir.batch and heir.model_id not in ended, row.remedy
+        else:
+            assert "model-lifecycle" in row.remedy
+
+
+def table_with(monkeypatch: pytest.MonkeyPatch, **models: dict[str, str]) -> None:
+    """A table of 2026-11-29 that has these models alone, each with a trait or more."""
+    source = {"url": "https://example.com/lives", "date": "2026-11"}
+    rows = [
+        {
+            "model_id": f"amazon.nova-{name}-v1:0",
+            "provider": "Amazon",
+            "family": "nova",
+            "batch": True,
+            "profile_source_regions": ["us-east-1"],
+            "traits": {trait: {"value": value, "source": "s"} for trait, value in traits.items()},
+        }
+        for name, traits in models.items()
+    ]
+    table = {"date": "2026-11-29", "source": source["url"], "sources": {"s": source}, "models": rows}
+    made = read_table(table | {"beta_flags": {"value": [], "source": "s"}})
+    for module in ("bbkit.families.traits", "bbkit.catalog.models"):
+        monkeypatch.setattr(f"{module}.model_table", lambda: made)
+
+
+def lives(name: str, as_of: str) -> list[tuple[str, str, str]]:
+    found = check_model(f"us.amazon.nova-{name}-v1:0", as_of=dt.date.fromisoformat(as_of))
+    return [(row.severity, row.rule, row.remedy) for row in found]
+
+
+def test_a_date_that_passed_after_the_table_was_made_is_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    lite = "us.amazon.nova-lite-v1:0"
+    table_with(
+        monkeypatch,
+        micro={"legacy_from": "2026-10-01", "end_of_life": "2027-03-01", "successor": "amazon.nova-pro-v1:0"},
+        pro={"end_of_life": "2026-12-31", "successor": "amazon.nova-lite-v1:0"},
+        lite={"legacy_from": "2027-06-01", "successor": "amazon.nova-lite-v1:0"},
+        premier={"end_of_life": "2026-11-29", "successor": "amazon.nova-premier-v1:0"},
+    )
+    assert lives("micro", "2026-09-30") == []
+    assert lives("micro", "2026-10-01") == [("warning", "model_legacy", "Use us.amazon.nova-pro-v1:0.")]
+    ((severity, rule, remedy),) = lives("micro", "2027-03-01")
+    assert (severity, rule) == ("warning", "model_ended")
+    assert "GetFoundationModel" in remedy and remedy.endswith(f"Use {lite}.")
+    assert lives("lite", "2027-07-01")[0][1] == "model_legacy"
+    assert lives("premier", "2026-11-28") == []
+    ((severity, rule, remedy),) = lives("premier", "2026-11-29")
+    assert (severity, rule) == ("error", "model_ended")
+    assert "model-lifecycle" in remedy
+    found = check_records([], lite, as_of=dt.date(2027, 7, 1))
+    assert "model_legacy" in set(found["rule"])
+    assert "model_legacy" not in set(check_records([], lite, as_of=AS_OF)["rule"])

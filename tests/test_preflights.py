@@ -24,7 +24,7 @@ from bbkit.jobs.preflight.identities import judge_simulation, judge_trust
 
 ACCOUNT = "123456789012"
 MODEL = "amazon.nova-lite-v1:0"
-PROFILE = "us.anthropic.claude-sonnet-4-20250514-v1:0"
+PROFILE = "us.anthropic.claude-haiku-4-5-20251001-v1:0"
 TRUST = {
     "Version": "2012-10-17",
     "Statement": [
@@ -277,13 +277,13 @@ def test_iam_takes_the_policies_we_write(tmp_path: Path) -> None:
         "Resource"
     ]
     assert f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/{PROFILE}" in invoked
-    assert any("::foundation-model/anthropic.claude-sonnet-4-20250514-v1:0" in arn for arn in invoked)
+    assert any("::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0" in arn for arn in invoked)
 
 
 @pytest.mark.usefixtures("aws_account")
 def test_an_inference_profile_is_asked_for_once_in_a_call(tmp_path: Path) -> None:
     asked: list[str] = []
-    model = "arn:aws:bedrock:us-west-2::foundation-model/anthropic.claude-sonnet-4-20250514-v1:0"
+    model = "arn:aws:bedrock:us-west-2::foundation-model/anthropic.claude-haiku-4-5-20251001-v1:0"
 
     def answer(params: dict[str, Any]) -> dict[str, Any]:
         asked.append(params["url_path"])
@@ -585,7 +585,7 @@ def test_the_callers_policy_lets_the_caller_be_looked_at(
 
 
 def test_a_model_that_batch_does_not_offer_here_is_an_error(standin: Any, tmp_path: Path) -> None:
-    run = bb.Run.create(tmp_path / "run", model_id="anthropic.claude-sonnet-4-20250514-v1:0")
+    run = bb.Run.create(tmp_path / "run", model_id="anthropic.claude-haiku-4-5-20251001-v1:0")
     told = preflight(run)
     assert "error" in set(told.loc[told["rule"].str.startswith("model"), "severity"])
 

@@ -3,6 +3,7 @@
 An id is never rewritten: what does not fit is said, with what would.
 """
 
+import datetime as dt
 import difflib
 import re
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from bbkit.core.findings import Finding
 from bbkit.core.text import arn_region, name_some
 from bbkit.families import (
     FAMILIES,
+    GEOGRAPHIES,
     Model,
     bare_model_id,
     family_name,
@@ -22,6 +24,7 @@ from bbkit.families import (
 )
 
 _PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"
+_LIFECYCLE_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle.html"
 
 
 def profile_ids(model_id: str, region: str) -> list[str]:
@@ -29,11 +32,52 @@ def profile_ids(model_id: str, region: str) -> list[str]:
     model = find_model(model_id)
     if model is None or region not in model.profile_source_regions:
         return []
-    return [f"{geography}.{model.model_id}" for geography in (*geographies_of(region), "global")]
+    may, known = (*geographies_of(region), "global"), model.traits.geographies
+    return [f"{name}.{model.model_id}" for name in may if known is None or name in known]
 
 
-def check_model(model_id: str, region: str = "") -> Iterator[Finding]:
-    """Check that batch inference lists a model, in a region, under this id."""
+def check_model(model_id: str, region: str = "", *, as_of: dt.date | None = None) -> Iterator[Finding]:
+    """Check that batch inference lists a model, in a region, under this id, and has not ended it by a day."""
+    yield from _check_id(model_id, region)
+    kind, geography, _ = split_model_id(model_id)
+    model = find_model(model_id)
+    if model and kind in ("", "foundation-model", "inference-profile"):
+        yield from _check_life(model, geography, as_of or dt.datetime.now(dt.UTC).date())
+
+
+def _check_life(model: Model, geography: str, as_of: dt.date) -> Iterator[Finding]:
+    bare, end, legacy = model.model_id, model.traits.end_of_life, model.traits.legacy_from
+    heir = _living_heir(model, as_of)
+    prefix = f"{geography}." if geography and heir and heir.profile_source_regions else ""
+    use = f"Use {prefix}{heir.model_id}." if heir else f"Take a model that is active: {_LIFECYCLE_PAGE}."
+    if end and end <= as_of:
+        source = model.sources["end_of_life"]
+        if end <= model_table().date:
+            finding = f"{bare} ended on {end} ({source}): every record would be refused."
+            yield Finding("error", "model_ended", finding, use)
+        else:
+            finding = f"{bare} was to end on {end} ({source}); AWS extends such dates, per Region."
+            remedy = f"Ask GetFoundationModel for its modelLifecycle. {use}"
+            yield Finding("warning", "model_ended", finding, remedy)
+    elif legacy and legacy <= as_of:
+        ends = f" and ends on {end}" if end else ""
+        finding = f"{bare} is legacy since {legacy}{ends} ({model.sources['legacy_from']})."
+        yield Finding("warning", "model_legacy", finding, use)
+
+
+def _living_heir(model: Model, as_of: dt.date) -> Model | None:
+    """The first of a model's successors that batch inference lists and that has not ended by a day."""
+    passed: set[str] = set()
+    heir = find_model(model.traits.successor or "")
+    while heir and heir.model_id not in passed:
+        passed.add(heir.model_id)
+        if heir.batch and not (heir.traits.end_of_life and heir.traits.end_of_life <= as_of):
+            return heir
+        heir = find_model(heir.traits.successor or "")
+    return None
+
+
+def _check_id(model_id: str, region: str) -> Iterator[Finding]:
     kind, geography, bare = split_model_id(model_id)
     own, model = arn_region(model_id), find_model(model_id)
     listed = f"AWS's list of {model_table().date:%Y-%m}"
@@ -62,7 +106,10 @@ def _check_region(model: Model, model_id: str, geography: str, region: str, list
     if geography and not profiled:
         finding = f"{listed} has no inference profile of {bare} from {region}."
         yield Finding("warning", "model_region", finding, f"Use {bare if alone else _where(model)}.")
-    elif geography and known and geography not in (*known, "global"):
+    elif geography and model.traits.geographies and geography not in model.traits.geographies:
+        finding = f"There is no inference profile {geography}.{bare} ({model.sources['geographies']})."
+        yield Finding("warning", "model_region", finding, f"Use {ids or bare}.")
+    elif geography in GEOGRAPHIES and known and geography not in known:
         finding = f"{model_id} is a profile of the geography {geography}; {region} has those of "
         remedy = (
             f"Use {ids}; the list does not say which exist, ListInferenceProfiles does ({_PROFILES_PAGE})."

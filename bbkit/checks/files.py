@@ -1,5 +1,6 @@
 """Where records come from: memory, files, folders, S3; and what is wrong with such files as a whole."""
 
+import datetime as dt
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +40,7 @@ def check_records(
     family: str | Family | None = None,
     invocation_type: str = "InvokeModel",
     quotas: Quotas | None = None,
+    as_of: dt.date | None = None,
 ) -> Findings:
     """Check records before anything is sent or paid for, also JSONL that other code wrote.
 
@@ -56,6 +58,8 @@ def check_records(
         ``InvokeModel`` or ``Converse``.
     quotas : Quotas, optional
         What a job takes; AWS's dated defaults when left out, ``Quotas.read(model_id)`` for the account's own.
+    as_of : datetime.date, optional
+        The day for which the lifecycle of the model is looked at; today when left out.
 
     Returns
     -------
@@ -70,7 +74,7 @@ def check_records(
     bbkit.core.errors.InputError
         When there is no file, or what is given holds no records.
     """
-    check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas)
+    check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas, as_of=as_of)
     for _ in check_lines(check, records, CHECKED_BYTES):
         pass
     return check.finish()

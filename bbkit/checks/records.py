@@ -1,5 +1,6 @@
 """The check itself: records one after another, from memory or a file, in bounded memory."""
 
+import datetime as dt
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -111,6 +112,7 @@ class RecordCheck:
         family: str | Family | None = None,
         invocation_type: str = "InvokeModel",
         quotas: Quotas | None = None,
+        as_of: dt.date | None = None,
     ):
         self.model_id = model_id
         self.quotas = quotas or Quotas.defaults(model_id)
@@ -123,7 +125,7 @@ class RecordCheck:
         self.media: dict[str, Finding] = {}
         self._duplicates = Duplicates()
         self._bodies = BodyCheck(self.family, model_id)
-        self._add(check_model(model_id, aws.find_region()))
+        self._add(check_model(model_id, aws.find_region(), as_of=as_of))
         if self.family.request is None:
             found = f"{self.family.title} is read, not written: batch inference does not offer it."
             remedy = "Take a model that batch inference lists."

@@ -20,6 +20,7 @@ from bbkit.families.family import (
     Prompt as Prompt,
 )
 from bbkit.families.model_ids import (
+    GEOGRAPHIES as GEOGRAPHIES,
     bare_model_id as bare_model_id,
     family_name as family_name,
     geographies_of as geographies_of,

@@ -35,6 +35,9 @@ _GEOGRAPHIES_OF = {
 """Geographies of the inference profiles that a region may have, by region or how its name begins:
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"""
 
+GEOGRAPHIES = frozenset(name for names in _GEOGRAPHIES_OF.values() for name in names)
+"""The geographies that are bound to regions, as far as they are known; ``global`` is not."""
+
 _FAMILIES = (
     (r"anthropic\.claude", "anthropic"),
     (r"amazon\.nova-.*embed", "nova_embed"),

@@ -5,7 +5,9 @@ findings of it, and `policies_for` writes the policies that would let it run. Wh
 said to be unknown, never fine.
 """
 
+import datetime as dt
 from collections.abc import Iterator
+from functools import partial
 
 from bbkit import aws
 from bbkit.catalog.models import check_model
@@ -26,7 +28,7 @@ __all__ = ["policies_for", "preflight"]
 _OPEN = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
 
 
-def preflight(run: Run) -> Findings:
+def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     """Look at everything a launch depends on; nothing is submitted.
 
     An empty object is written where input files will go and deleted again, to know that it can be.
@@ -35,14 +37,17 @@ def preflight(run: Run) -> Findings:
     ----------
     run : Run
         The run.
+    as_of : datetime.date, optional
+        The day for which the lifecycle of the model is looked at; today when left out.
 
     Returns
     -------
     Findings
         One row per finding: ``error`` would stop or spoil the jobs, ``warning`` may do so, ``unknown`` could
         not be looked at, ``info`` is good to know. Rules: ``place, values, s3_uri, role_arn, kms_key_arn,
-        model, model_refused, model_not_listed, model_region, model_profile, bucket, role, trust,
-        permissions, caller, key, vpc, jobs``. On a stand-in, which has no IAM, KMS or VPC, ``info`` says so.
+        model, model_ended, model_legacy, model_refused, model_not_listed, model_region, model_profile,
+        bucket, role, trust, permissions, caller, key, vpc, jobs``. On a stand-in, which has no IAM, KMS or
+        VPC, ``info`` says so.
 
     Raises
     ------
@@ -57,7 +62,7 @@ def preflight(run: Run) -> Findings:
     rows = [Finding("info", "place", f"Calls go to {run.endpoint}.")]
     for check in (
         _check_values,
-        _check_model,
+        partial(_check_model, as_of=as_of),
         check_buckets,
         check_identity,
         _check_key,
@@ -74,9 +79,9 @@ def _check_values(arns: Arns) -> Iterator[Finding]:
         yield fault._replace(remedy=fault.remedy + how)
 
 
-def _check_model(arns: Arns) -> Iterator[Finding]:
+def _check_model(arns: Arns, as_of: dt.date | None) -> Iterator[Finding]:
     model_id, endpoint = arns.run.model_id, arns.run.endpoint
-    yield from check_model(model_id, endpoint.region)
+    yield from check_model(model_id, endpoint.region, as_of=as_of)
     if not arns.is_profile:
         return
     if endpoint.is_standin:
