@@ -59,10 +59,11 @@ def _check_life(model: Model, geography: str, as_of: dt.date) -> Iterator[Findin
             finding = f"{bare} was to end on {end} ({source}); AWS extends such dates, per Region."
             remedy = f"Ask GetFoundationModel for its modelLifecycle. {use}"
             yield Finding("warning", "model_ended", finding, remedy)
-    elif legacy and legacy <= as_of:
+    elif legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and model_table().date <= as_of:
+        since = f" since {legacy}" if legacy else ""
         ends = f" and ends on {end}" if end else ""
-        finding = f"{bare} is legacy since {legacy}{ends} ({model.sources['legacy_from']})."
-        yield Finding("warning", "model_legacy", finding, use)
+        source = model.sources["legacy_from" if legacy else "lifecycle"]
+        yield Finding("warning", "model_legacy", f"{bare} is legacy{since}{ends} ({source}).", use)
 
 
 def _living_heir(model: Model, as_of: dt.date) -> Model | None:
