@@ -117,6 +117,13 @@ def test_an_unknown_price_has_a_reason_and_no_number(model_id: str, region: str,
     assert price.note.startswith("The cost is not known: ")
 
 
+def test_what_is_listed_for_batch_is_no_estimate_also_of_a_cache() -> None:
+    listed = load_prices().find("us.anthropic.claude-opus-5")
+    assert (listed.input, listed.output, listed.how) == (2.75, 13.75, "listed")
+    cached = load_prices().find("us.zai.glm-5.3")
+    assert (cached.cache_read, cached.cache_write, cached.how) == (0.1716, 1.155, "listed")
+
+
 def test_arns_and_profiles_find_their_price() -> None:
     prices = load_prices()
     arn = "arn:aws:bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0"
@@ -147,7 +154,7 @@ def test_prices_of_ones_own_come_first(tmp_path: Path) -> None:
     assert (prices.find(profile).input, prices.find(profile).how) == (1, "own")
     halved = prices.find("amazon.nova-lite-v1:0", "us-east-1")
     assert (halved.input, halved.output, halved.how) == (0.02, 0.1, "half")
-    assert prices.find("amazon.nova-lite-v1:0", "us-gov-west-1").how == "half"
+    assert prices.find("us.anthropic.claude-sonnet-4-6").how == "half"
     assert load_prices().find(profile).how == "unknown"
 
 
@@ -243,7 +250,7 @@ def test_old_prices_are_said_to_be_old(tmp_path: Path) -> None:
         path = own_file(tmp_path, {"model_id": "m", "batch": {"input": 1, "output": 2}}, date=date)
         note = load_prices(path).find("m").note
         assert (f"{days} days old" in note) is old
-    assert load_prices().find("amazon.nova-lite-v1:0", "us-east-1").age_days(dt.date(2027, 1, 1)) == 39
+    assert load_prices().find("amazon.nova-lite-v1:0", "us-east-1").age_days(dt.date(2027, 1, 1)) == 42
 
 
 @pytest.mark.parametrize(
