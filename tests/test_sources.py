@@ -2,7 +2,13 @@
 
 import gzip
 import json
+import re
+import time
+import warnings
+from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pandas as pd
@@ -12,7 +18,18 @@ import pytest
 from conftest import Standin
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from bbkit import aws, read_source
+from bbkit import (
+    Run,
+    accounting,
+    aws,
+    build_records,
+    collect_outputs,
+    read_prompt,
+    read_source,
+    submit_jobs,
+    wait_for_jobs,
+    write_records,
+)
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import InputError, SourceError
 from bbkit.records import iter_record_ids
@@ -104,6 +121,12 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.json", '[{"a": 1},\n{"a" 2}]', "line 2: not JSON"),
         ("a.json", '{"a": 1,\n"b": 2}', "holds a dict"),
         ("a.json", "[" * 100_000, "nested too deeply"),
+        ("a.jsonl", '{"a": 1}\n{"a": ' + "[" * 9_999 + "]" * 9_999 + "}", "line 2 is nested too deeply"),
+        ("a.json", '[{"a": NaN}]', "holds NaN, which is no JSON"),
+        ("a.jsonl", '{"a": 1}\n{"a": -Infinity}\n', "line 2: not JSON .-Infinity is none: write null"),
+        ("a.json", '{"Transcript": ["x"]}', "conversation of another shape"),
+        ("a.json", '{"transcripts": [{"phrases": [1]}]}', "conversation of another shape"),
+        ("a.srt", "hello", "has no cue, which begins as 00:00:01.000"),
         (
             "a.json",
             '[{"a": "x"}, {"b": ["x\\ud800"]}]',
@@ -135,7 +158,104 @@ def test_a_row_is_at_most_a_block(tmp_path: Path) -> None:
 def test_an_odd_quote_in_a_cell_is_no_open_quote(tmp_path: Path) -> None:
     table = read_source(write(tmp_path / "pipes.csv", 'size,n\n5" pipe,1\n6 inch,2\n'))
     assert table["size"].to_list() == ['5" pipe', "6 inch"]
-    assert read_source(write(tmp_path / "closed.csv", 'n,size\n1,""x'))["size"].to_list() == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("content", "cells"),
+    [
+        ('id,t\n1,"<a \\"b\\">c, d</a>"\n2,e\n', ['<a "b">c, d</a>', "e"]),
+        ('id;t\n1;"\\"b;\nc\\" \\\\"\n2;"d ""e"""\n', ['"b;\nc" \\', 'd "e"']),
+        ('id,t\n1,"C:\\new\\"\n2,"d ""e"""\n', ["C:\\new\\", 'd "e"']),
+    ],
+)
+def test_quotes_are_read_as_they_were_escaped(tmp_path: Path, content: str, cells: list[str]) -> None:
+    path = write(tmp_path / "calls.csv", content)
+    assert read_source(path)["t"].to_list() == cells
+    assert [part["t"].to_list()[0] for part in read_source(path, chunk_rows=1)] == cells
+
+
+@pytest.mark.parametrize(
+    "cell",
+    ['"a" b', '"" b', '""x', '"a \\"b\\" C:\\new"', '"a \\"b\\" \\\\n"', '"a \\"b\\"\n\\N"', '"\\"a" b'],
+)
+@pytest.mark.parametrize("before", ["", "x,1\n" * 20_000])
+def test_a_cell_is_never_silently_damaged(tmp_path: Path, cell: str, before: str) -> None:
+    path = write(tmp_path / "calls.csv", f"t,n\n{before}{cell},2\n")
+    row = 2 + before.count("\n")
+    with pytest.raises(SourceError, match=f"row {row:,} has a cell with text after its closing quote"):
+        read_source(path)
+
+
+def test_a_backslash_before_a_quote_may_be_unclear(tmp_path: Path) -> None:
+    path = write(tmp_path / "calls.csv", 'n,t\n1,"\\"\n,\\\\"\n')
+    with pytest.raises(SourceError, match="row 2 has a backslash before a quote, which may escape it or end"):
+        read_source(path)
+
+
+@given(st.lists(st.text('a,"\\n \n', max_size=9), min_size=1, max_size=9))
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_spark_wrote_is_read_or_refused(tmp_path: Path, cells: list[str]) -> None:
+    # Spark escapes quotes, and backslashes before them.
+    quoted = (re.sub(r'(\\*)("|$)', lambda m: m[1] * 2 + m[2].replace('"', '\\"'), cell) for cell in cells)
+    path = write(tmp_path / "spark.csv", "n,t\n" + "".join(f'1,"{cell}"\n' for cell in quoted))
+    if any('"' in cell for cell in cells):
+        try:
+            assert read_source(path)["t"].to_list() == cells
+        except SourceError as error:
+            assert re.search("closing quote|before a quote|never closed|where the header", str(error))
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_the_line_excel_names_its_delimiter_in_is_no_row(tmp_path: Path, mark: bytes) -> None:
+    table = read_source(write(tmp_path / "calls.csv", mark + b"sep=;\r\nid;t\r\n007;a,b\r\n"))
+    assert table.to_dict("list") == {"id": ["007"], "t": ["a,b"]}
+
+
+@pytest.mark.parametrize(
+    ("content", "said", "skip"),
+    [
+        (
+            "Report\n\nid,t,n\n1,a,2\n2,b,3\n",
+            r"has 3 cells where the header, row 1, has 1\. Pass skip",
+            2,
+        ),
+        ("Report\n\nid;t;n\n1;a;2\n2;b;3\n", r"where the header, row 1, has 1\. Pass skip_rows=", 2),
+        ("Report,,\nid,t,n\n1,a,2\n2,b,3\n", r"row 1 names one column of 3\. .* pass skip_rows=1", 1),
+        ("id,t,n\n1,a,2\nTotal rows: 1\n", r"row 3 has 1 cells .* such as a total below", 0),
+    ],
+)
+def test_titles_and_totals_are_said(tmp_path: Path, content: str, said: str, skip: int) -> None:
+    path = write(tmp_path / "report.csv", content)
+    with pytest.raises(SourceError, match=said):
+        read_source(path)
+    if skip:
+        for table in (
+            read_source(path, skip_rows=skip),
+            next(read_source(path, skip_rows=skip, chunk_rows=9)),
+        ):
+            assert table.to_dict("list") == {"id": [1, 2], "t": ["a", "b"], "n": [2, 3]}
+
+
+def test_options_that_a_source_does_not_take_are_said(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"a": 1}')
+    with pytest.raises(InputError, match=r"skip_rows= is for \.csv, .*not for a\.jsonl"):
+        read_source(path, skip_rows=1)
+    with pytest.raises(InputError, match=r"sheet= is for \.xlsx"):
+        read_source(tmp_path, sheet="x")
+    with pytest.raises(InputError, match="skip_rows is -1"):
+        read_source(path, skip_rows=-1)
+
+
+def test_columns_cost_what_they_are(tmp_path: Path) -> None:
+    def seconds(columns: int) -> float:
+        names, cells = (",".join(map(text.format, range(columns))) for text in ("c{}", "1"))
+        path = write(tmp_path / "wide.csv", f"{names}\n{cells}\n")
+        begun = time.process_time()
+        assert read_source(path).shape == (1, columns)
+        return time.process_time() - begun
+
+    once, eightfold = (min(seconds(columns) for _ in range(3)) for columns in (500, 4_000))
+    assert eightfold < 25 * once, "linear is 8, quadratic 64"
 
 
 def test_nothing_there_is_said(tmp_path: Path) -> None:
@@ -191,6 +311,40 @@ def test_excel_text_stays_text(tmp_path: Path) -> None:
     assert table["id"].to_list() == ["007", "008"]
     assert table.dtypes.astype(str).to_list() == ["string", "Int64", "Float64", "string"]
     assert table["text"].isna().to_list() == [False, True]
+
+
+def test_sheets_are_named_and_chosen(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    second = book.create_sheet("Second")
+    for sheet, rows in (
+        (book.active, (["a"], [1])),
+        (second, (["Report"], [], ["id", "t", "n"], ["7", "x", 2])),
+    ):
+        for row in rows:
+            sheet.append(row)
+    book.save(tmp_path / "calls.xlsx")
+    with pytest.warns(UserWarning, match=r"its first sheet is read; sheet= names another: 'Second'"):
+        assert read_source(tmp_path / "calls.xlsx").to_dict("list") == {"a": [1]}
+    table = read_source(tmp_path / "calls.xlsx", sheet="Second", skip_rows=2)
+    assert table.to_dict("list") == {"id": ["7"], "t": ["x"], "n": [2]}
+    with pytest.raises(SourceError, match=r"row 1 names one column of 3"):
+        read_source(tmp_path / "calls.xlsx", sheet="Second")
+    with pytest.raises(SourceError, match="has no sheet 'Third'; it has 'Sheet', 'Second'"):
+        read_source(tmp_path / "calls.xlsx", sheet="Third")
+
+
+def test_a_list_within_an_object_is_read_and_said(tmp_path: Path) -> None:
+    for text in ('{"count": 2, "data": [{"a": 1}, {"a": 2}]}', '{"count": 2,\n"data": [{"a": 1}, {"a": 2}]}'):
+        with pytest.warns(UserWarning, match="its 'data' is read, a list of 2 objects, and 'count' is not"):
+            assert read_source(write(tmp_path / "page.json", text))["a"].to_list() == [1, 2]
+
+
+def test_decimals_go_into_a_prompt_digit_by_digit(tmp_path: Path) -> None:
+    pq.write_table(
+        pa.table({"price": pa.array([Decimal("19.90")], pa.decimal128(9, 2))}), tmp_path / "a.parquet"
+    )
+    records = build_records(read_source(tmp_path / "a.parquet"), "amazon.nova-lite-v1:0", prompt="{price}")
+    assert read_prompt(records["model_input"].iloc[0]) == "19.90"
 
 
 def test_formulas_need_a_stored_result(tmp_path: Path) -> None:
@@ -267,6 +421,261 @@ def test_a_transcript_of_another_shape_says_where(tmp_path: Path, results: dict,
             read_source(place)
 
 
+def call_analytics(number: int) -> dict:
+    """As Call Analytics of Amazon Transcribe writes it, shortened; the address is in `conversations`."""
+    said = [
+        ("AGENT", "Thank you for calling,\nhow can I help?", 250, 2100, "NEUTRAL"),
+        ("CUSTOMER", f"Order {number} never came.", 2400, 5000, "NEGATIVE"),
+    ]
+    turns = [
+        {
+            "ParticipantRole": who,
+            "Content": text,
+            "BeginOffsetMillis": begin,
+            "EndOffsetMillis": end,
+            "Id": "x",
+            "Sentiment": felt,
+            "LoudnessScores": [79.2, None],
+            "Items": [],
+            "IssuesDetected": [],
+        }
+        for who, text, begin, end, felt in said
+    ]
+    overall = {"OverallSentiment": {"AGENT": 0, "CUSTOMER": -2.5}, "SentimentByPeriod": {}}
+    return {
+        "JobStatus": "COMPLETED",
+        "LanguageCode": "en-US",
+        "JobName": f"call-{number}",
+        "Channel": "VOICE",
+        "Participants": [{"ParticipantRole": "AGENT"}, {"ParticipantRole": "CUSTOMER"}],
+        "Transcript": turns,
+        "ConversationCharacteristics": {"TotalConversationDurationMillis": 6000, "Sentiment": overall},
+    }
+
+
+def test_call_analytics_by_date_becomes_a_table_and_a_batch(tmp_path: Path, standin: Standin) -> None:
+    for number in range(100):
+        folder = tmp_path / "calls" / "2026" / "11" / f"{1 + number % 20:02}"
+        folder.mkdir(parents=True, exist_ok=True)
+        write(folder / f"call-{number}.json", json.dumps(call_analytics(number)))
+    write(tmp_path / "calls" / "_SUCCESS", "")
+    table = read_source(tmp_path / "calls")
+    row = table.set_index("job_name").loc["call-21"].to_dict()
+    assert row == {
+        "file": "2026/11/02/call-21.json",
+        "language": "en-US",
+        "text": "AGENT: Thank you for calling, how can I help?\nCUSTOMER: Order 21 never came.",
+        "duration_seconds": 6.0,
+        "start_seconds": 0.25,
+        "end_seconds": 5.0,
+        "turn_seconds": [0.25, 2.4],
+        "turn_sentiments": ["NEUTRAL", "NEGATIVE"],
+        "sentiment_agent": 0.0,
+        "sentiment_customer": -2.5,
+    }
+    parts = list(read_source(tmp_path / "calls", chunk_rows=30))
+    pd.testing.assert_frame_equal(pd.concat(parts, ignore_index=True), table)
+    model = "amazon.nova-lite-v1:0"
+    records = build_records(table, model, prompt="Summarize:\n\n{text}", record_id="job_name")
+    run = Run.create(tmp_path / "run", model_id=model, source=table.set_index("job_name"))
+    write_records(records, run)
+    submit_jobs(run)
+    wait_for_jobs(run, every=0.01, timeout=60)
+    outputs = collect_outputs(run, source_columns=["sentiment_customer", "turn_seconds"])
+    assert accounting(outputs).complete
+    assert outputs["source.sentiment_customer"].to_list() == [-2.5] * 100
+    assert "Order 21" in outputs.set_index("record_id").loc["call-21", "text"]
+
+
+CHAT = {
+    "Channel": "CHAT",
+    "CustomerMetadata": {"ContactId": "c-9"},
+    "Participants": [{"ParticipantId": "u1", "ParticipantRole": "CUSTOMER"}],
+    "ConversationCharacteristics": {
+        "Sentiment": {"OverallSentiment": {"DetailsByParticipantRole": {"CUSTOMER": 1}}}
+    },
+    "Transcript": [
+        {"AbsoluteTime": "2026-10-27T03:31:50.000Z", "ParticipantId": "u1", "Type": "EVENT"},
+        {
+            "AbsoluteTime": "2026-10-27T03:31:53.000Z",
+            "ParticipantId": "u1",
+            "Content": "Hi",
+            "Sentiment": "NEUTRAL",
+        },
+        {"AbsoluteTime": "2026-10-27T03:32:00.500Z", "ParticipantId": "u2", "Content": "Hello"},
+    ],
+}
+UNDER_WAY = {
+    "Segments": [
+        {"Categories": {}},
+        {
+            "Transcript": {
+                "ParticipantRole": "AGENT",
+                "Content": "Hello.",
+                "BeginOffsetMillis": 0,
+                "EndOffsetMillis": 900,
+                "Sentiment": "POSITIVE",
+            }
+        },
+    ]
+}
+GENESYS = {
+    "conversationId": "g-1",
+    "transcripts": [
+        {
+            "language": "en-us",
+            "analytics": {"sentiment": [{"phraseIndex": 1, "sentiment": -1.0}]},
+            "phrases": [
+                {
+                    "text": "Good day",
+                    "participantPurpose": "internal",
+                    "startTimeMs": 1650000000000,
+                    "duration": {"milliseconds": 1500},
+                    "phraseIndex": 0,
+                },
+                {
+                    "text": "It broke",
+                    "participantPurpose": "external",
+                    "startTimeMs": 1650000002000,
+                    "duration": {"milliseconds": 500},
+                    "phraseIndex": 1,
+                },
+            ],
+        }
+    ],
+}
+MEETING = """\ufeffWEBVTT - weekly
+
+NOTE not said
+
+1
+00:00:01.000 --> 00:00:02.500 align:start
+<v.loud Ann Bell>Hello <i>all</i> &amp; welcome
+
+2
+00:02.500 --> 00:03.000
+<v Ann Bell>back.</v>
+<v Bob>Thanks.</v>
+"""
+FILM = """1
+00:00:01,000 --> 00:00:02,500
+Ann: Hello
+
+2
+00:00:03,000 --> 01:00:04,000
+all: at 10:30.
+""".replace("\n", "\r\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "known"),
+    [
+        (
+            "chat.json",
+            CHAT,
+            {
+                "text": "CUSTOMER: Hi\nu2: Hello",
+                "contact_id": "c-9",
+                "turn_seconds": [0.0, 7.5],
+                "started_at": pd.Timestamp("2026-10-27T03:31:53"),
+                "sentiment_customer": 1.0,
+            },
+        ),
+        (
+            "live.json",
+            UNDER_WAY,
+            {"text": "AGENT: Hello.", "turn_sentiments": ["POSITIVE"], "end_seconds": 0.9},
+        ),
+        (
+            "g.json",
+            GENESYS,
+            {
+                "text": "internal: Good day\nexternal: It broke",
+                "conversation_id": "g-1",
+                "duration_seconds": 2.5,
+                "turn_sentiments": [None, -1.0],
+                "turn_seconds": [0.0, 2.0],
+                "started_at": pd.Timestamp("2022-04-15T05:20:00"),
+                "language": "en-us",
+            },
+        ),
+        (
+            "m.vtt",
+            MEETING,
+            {
+                "text": "Ann Bell: Hello all & welcome back.\nBob: Thanks.",
+                "turn_seconds": [1.0, 2.5],
+                "start_seconds": 1.0,
+                "end_seconds": 3.0,
+                "duration_seconds": 2.0,
+            },
+        ),
+        ("f.srt", FILM, {"text": "Ann: Hello\nall: at 10:30.", "end_seconds": 3604.0}),
+        (
+            "g.srt",
+            FILM.replace("Ann: ", "").replace("all: ", ""),
+            {"text": "Hello at 10:30.", "turn_seconds": [1.0]},
+        ),
+        ("quiet.json", {"Transcript": []}, {"text": "", "duration_seconds": None, "turn_seconds": []}),
+        (
+            "odd.json",
+            {"Transcript": [{"Content": "x", "AbsoluteTime": "soon"}], "Participants": 5},
+            {"text": "x", "turn_seconds": [None]},
+        ),
+    ],
+)
+def test_conversations_have_a_line_a_turn(tmp_path: Path, name: str, content: Any, known: dict) -> None:
+    path = write(tmp_path / name, content if isinstance(content, str) else json.dumps(content))
+    for place in (path, tmp_path):
+        row = read_source(place).iloc[0].to_dict()
+        told = {key: None if row[key] is pd.NA else row[key] for key in known}
+        assert (told, row["file"]) == (known, name)
+
+
+NAMES = """
+Transcript Content Participants ParticipantId ConversationCharacteristics Sentiment OverallSentiment Segments
+transcripts phrases analytics sentiment phraseIndex BeginOffsetMillis AbsoluteTime startTimeMs results
+"""
+JSON = st.recursive(
+    st.none() | st.integers() | st.text(max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES.split()), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(JSON)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_json_is_read_or_refused(tmp_path: Path, document: Any) -> None:
+    with warnings.catch_warnings(), suppress(SourceError):
+        warnings.simplefilter("ignore")
+        assert len(read_source(write(tmp_path / "a.json", json.dumps(document))))
+
+
+def test_what_tells_about_a_folder_is_no_text_of_it(tmp_path: Path) -> None:
+    for name in ("a.txt", "README.md", "readme.txt", "_SUCCESS", ".part.crc", "_temporary/b.txt", "in/b.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        write(tmp_path / name, name)
+    with pytest.warns(UserWarning, match=r"'README\.md', 'readme\.txt' is not read"):
+        assert read_source(tmp_path)["file"].to_list() == ["a.txt", "in/b.txt"]
+
+
+def test_links_lead_somewhere_or_are_said(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    write(tmp_path / "in" / "a.txt", "a")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(InputError, match=r"no file or folder .*only a link that leads to none"):
+        read_source(tmp_path / "loop")
+    for name, target in (("up", ".."), ("self.txt", "self.txt")):
+        (tmp_path / "in" / name).symlink_to(target)
+        with pytest.raises(SourceError, match=f"{name} is a link to a folder or to nothing"):
+            read_source(tmp_path / "in")
+        (tmp_path / "in" / name).unlink()
+    (tmp_path / "in" / "b.txt").symlink_to("a.txt")
+    assert read_source(tmp_path / "in")["text"].to_list() == ["a", "a"]
+
+
 def test_a_folder_of_texts_is_a_row_a_file(tmp_path: Path) -> None:
     for name in ("b.txt", "a.txt"):
         write(tmp_path / name, f"text of {name}\n")
@@ -306,6 +715,9 @@ def test_s3_reads_as_local(tmp_path: Path, standin: Standin) -> None:
     aws.upload_file(path, f"{place}/in/calls.csv")
     for name in ("b.txt", "a.txt"):
         aws.upload_file(write(tmp_path / name, name), f"{place}/notes/{name}")
+    aws.upload_file(path, f"{place}/notes/_SUCCESS")
+    aws.upload_file(write(tmp_path / "c.txt", "c"), f"{place}/nested/2026/11/c.txt")
+    assert read_source(f"{place}/nested")["file"].to_list() == ["2026/11/c.txt"]
     pd.testing.assert_frame_equal(read_source(f"{place}/in/calls.csv"), read_source(path))
     assert read_source(f"{place}/notes")["text"].to_list() == ["a.txt", "b.txt"]
     assert next(read_source(f"{place}/notes/", chunk_rows=5))["file"].to_list() == ["a.txt", "b.txt"]

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from itertools import repeat
 from typing import Any
 
@@ -83,11 +84,13 @@ def _text_of(value: Any, column: object, row: int) -> str:
         return str(value)
     if isinstance(value, dt.date | dt.time):
         return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
     value = plain_value(value)
     if isinstance(value, bool | int | float | dict | list | tuple):
         try:
             return json.dumps(value, ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             pass
     raise InputError(
         f"Column {column!r}, row {row:,} holds {type(value).__name__} {str(value)[:40]!r}, which has no text "

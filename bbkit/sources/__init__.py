@@ -1,13 +1,16 @@
 """Rows to ask a model about: any table or folder of texts, local or on S3, as a DataFrame.
 
 A place goes in: an object of S3 is fetched first, and the ending of a file names its reader (`delimited`,
-`formats`, `transcripts`). Readers give frames of `chunk_rows` rows, or one; which dtypes they have is decided
-by all rows of the source (`columns`), so frames do not depend on how it is cut.
+`formats`, `conversations`, `transcripts`). Readers give frames of `chunk_rows` rows, or one; which dtypes
+they have is decided by all rows of the source (`columns`), so frames do not depend on how it is cut.
 """
 
+import re
 import tempfile
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
@@ -15,16 +18,15 @@ from typing import Any, overload
 import pandas as pd
 
 from bbkit import aws
-from bbkit.core.errors import InputError, SourceError
-from bbkit.core.frames import TEXT
+from bbkit.core.errors import InputError, SourceError, validate_number
 from bbkit.core.text import name_some
-from bbkit.sources.columns import Frames
+from bbkit.sources.columns import Frames, frames_of
+from bbkit.sources.conversations import conversation_row, cues_row
 from bbkit.sources.delimited import read_delimited
-from bbkit.sources.files import read_text
+from bbkit.sources.files import calling_depth, read_text
 from bbkit.sources.formats import read_document, read_excel, read_json, read_json_lines, read_parquet
-from bbkit.sources.transcripts import is_transcript, transcript_row
 
-_READERS: dict[str, Callable[[Path, int | None], Frames]] = {
+_READERS: dict[str, Callable[..., Frames]] = {
     ".csv": read_delimited,
     ".tsv": partial(read_delimited, delimiter="\t"),
     ".tab": partial(read_delimited, delimiter="\t"),
@@ -34,23 +36,40 @@ _READERS: dict[str, Callable[[Path, int | None], Frames]] = {
     ".parquet": read_parquet,
     ".xlsx": read_excel,
     ".xlsm": read_excel,
-    ".txt": lambda path, _: iter([pd.DataFrame([_text_row(path)], dtype=TEXT)]),
+    **dict.fromkeys(
+        [".txt", ".vtt", ".srt"], lambda path, rows: frames_of(lambda: [_text_row(path, path.name)], rows)
+    ),
 }
-_FOLDER = (".txt", ".json", ".parquet")
+_OPTIONS = {"skip_rows": (".csv", ".tsv", ".tab", ".xlsx", ".xlsm"), "sheet": (".xlsx", ".xlsm")}
+_FOLDER = (".txt", ".vtt", ".srt", ".json", ".parquet")
+_ASIDE = re.compile(
+    r"(readme|license|notice|changelog)\b.*|desktop\.ini|thumbs\.db|.*\.(md|crc|md5)", re.IGNORECASE
+)
 
 
 @overload
-def read_source(uri: str | Path, *, chunk_rows: None = None) -> pd.DataFrame: ...
+def read_source(
+    uri: str | Path, *, chunk_rows: None = None, skip_rows: int = 0, sheet: str = ""
+) -> pd.DataFrame: ...
 @overload
-def read_source(uri: str | Path, *, chunk_rows: int) -> Iterator[pd.DataFrame]: ...
-def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFrame | Iterator[pd.DataFrame]:
-    """Read a table, or a folder of texts.
+def read_source(
+    uri: str | Path, *, chunk_rows: int, skip_rows: int = 0, sheet: str = ""
+) -> Iterator[pd.DataFrame]: ...
+def read_source(
+    uri: str | Path, *, chunk_rows: int | None = None, skip_rows: int = 0, sheet: str = ""
+) -> pd.DataFrame | Iterator[pd.DataFrame]:
+    """Read a table, or a folder of texts or conversations.
 
-    CSV and TSV (delimiter and encoding are found out), JSON, JSON Lines, Parquet, Excel (first sheet); a
-    folder of ``.txt``, of Amazon Transcribe JSON or of Parquet parts. CSV, TSV and JSON may be gzipped.
+    CSV and TSV (delimiter, encoding and Excel's ``sep=`` are found out), JSON, JSON Lines, Parquet, Excel; a
+    folder, with those inside it, of ``.txt``, of conversations in ``.json``, ``.vtt`` or ``.srt``, or of
+    Parquet parts. CSV, TSV and JSON may be gzipped. Names that begin with ``.`` or ``_``, such as
+    ``_SUCCESS``, are left out; with a warning a README and the like.
 
     A column of text becomes numeric only if every cell is exactly what Python writes for its number, so ids
     keep their zeros. An empty CSV cell is null; ``NA``, ``None`` and ``null`` are text.
+
+    Conversations are those of Amazon Transcribe, its Call Analytics, Amazon Connect Contact Lens, Genesys
+    Cloud, WebVTT and SubRip.
 
     Parameters
     ----------
@@ -58,25 +77,39 @@ def read_source(uri: str | Path, *, chunk_rows: int | None = None) -> pd.DataFra
         A file or folder, local or ``s3://`` (a prefix is a folder).
     chunk_rows : int, optional
         Rows a frame, for sources larger than memory; the types are those of the whole source.
+    skip_rows : int
+        Lines of CSV and TSV, rows of Excel, that stand above the header, such as a title.
+    sheet : str
+        The sheet of an Excel workbook; empty for the first.
 
     Returns
     -------
     pandas.DataFrame or iterator of pandas.DataFrame
-        One row per row of the table, in its order; per file of a folder ``file`` and ``text``, and
-        ``job_name`` of a transcript, whose text has one line a turn, ``spk_0: ...``.
+        One row per row of the table, in its order; per file of a folder ``file``, its path there, and
+        ``text``, which in a conversation has one line a turn, ``AGENT: ...``. Amazon Transcribe's own result
+        has ``file, job_name, text``; other conversations, where the file tells it, also ``contact_id`` or
+        ``conversation_id``; ``language``; ``duration_seconds``; from the beginning, ``start_seconds`` and
+        ``end_seconds`` of what is said and ``turn_seconds``, a list with the start of each line;
+        ``started_at`` (UTC); ``turn_sentiments``, a list as it is there; ``sentiment_agent``,
+        ``sentiment_customer`` and so on, the score of each participant, with AWS from -5 to 5.
 
     Raises
     ------
     bbkit.core.errors.SourceError
-        A file that is not what its ending says, with the number of the row at fault; a table without rows.
+        A file that is not what its ending says, with the number of the row at fault; a cell whose quotes do
+        not tell where it ends; a table without rows.
     bbkit.core.errors.InputError
-        There is nothing of that name, or `chunk_rows` is not at least 1.
+        There is nothing of that name, or an argument is none that this source takes.
     """
     if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):
         raise InputError(f"chunk_rows is {chunk_rows!r}; it takes a whole number of at least 1.")
+    validate_number(
+        skip_rows, "skip_rows", least=0, whole=True, what="It is how many rows stand above the header."
+    )
+    options = {name: value for name, value in (("skip_rows", skip_rows), ("sheet", sheet)) if value}
     is_remote = str(uri).startswith("s3://")
-    frames = _read_s3(str(uri), chunk_rows) if is_remote else _read_local(Path(str(uri)), chunk_rows)
-    frames = _require_rows(str(uri), frames)
+    read = _read_s3 if is_remote else _read_local
+    frames = _require_rows(str(uri), read(str(uri), chunk_rows, options))
     if chunk_rows is not None:
         return frames
     parts = list(frames)
@@ -93,13 +126,13 @@ def _require_rows(uri: str, frames: Frames) -> Frames:
         raise SourceError(f"{uri} holds no rows. Name a table with at least one row below its header.")
 
 
-def _read_s3(uri: str, chunk_rows: int | None) -> Frames:
+def _read_s3(uri: str, chunk_rows: int | None, options: dict[str, Any]) -> Frames:
     with tempfile.TemporaryDirectory(prefix="bbkit-source-") as folder:
-        yield from _read_local(_download(uri, Path(folder)), chunk_rows)
+        yield from _read_local(str(_download(uri, Path(folder))), chunk_rows, options)
 
 
 def _download(uri: str, folder: Path) -> Path:
-    """Fetch an object, or those right under a prefix, into a folder."""
+    """Fetch an object, or all under a prefix, into a folder."""
     objects = [item.uri for item in aws.list_objects(uri)]
     prefix = uri.removesuffix("/") + "/"
     target = folder / (prefix.rstrip("/").rpartition("/")[2] or "source")
@@ -107,51 +140,88 @@ def _download(uri: str, folder: Path) -> Path:
         aws.download_file(uri, target)
         return target
     names = [item.removeprefix(prefix) for item in objects if item.startswith(prefix)]
-    names = [name for name in names if name and "/" not in name]
+    names = [name for name in names if not _is_hidden(name) and not name.endswith("/")]
     if not names:
         raise InputError(f"There is no object and no folder {uri!r}.")
-    for name in names:
-        aws.download_file(prefix + name, target / name)
+    if outside := [name for name in names if ".." in name.split("/") or name.startswith("/")]:
+        raise SourceError(f"{prefix}{outside[0]} has no place in a folder. Copy it to another key.")
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda name: aws.download_file(prefix + name, target / name), names))
     return target
 
 
-def _read_local(path: Path, chunk_rows: int | None) -> Frames:
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "_")) for part in name.split("/"))
+
+
+def _read_local(uri: str, chunk_rows: int | None, options: dict[str, Any]) -> Frames:
+    path = Path(uri)
     if path.is_dir():
+        _validate_options(path.name, "", options)
         yield from _read_folder(path, chunk_rows)
         return
     if not path.is_file():
-        raise InputError(f"There is no file or folder {str(path)!r}.")
+        link = ", only a link that leads to none" if path.is_symlink() else ""
+        raise InputError(f"There is no file or folder {uri!r}{link}.")
     ending = Path(path.name.lower().removesuffix(".gz")).suffix
     if ending not in _READERS:
         raise SourceError(
             f"{path.name} ends in {ending or 'nothing'!r}; a source is one of {', '.join(_READERS)}, or a "
-            "folder of .txt, Amazon Transcribe .json or .parquet."
+            f"folder of {', '.join(_FOLDER)}."
         )
+    _validate_options(path.name, ending, options)
     try:
-        yield from _READERS[ending](path, chunk_rows)
+        yield from _READERS[ending](path, chunk_rows, **options)
     except (EOFError, OSError, zlib.error) as error:
         raise SourceError(f"{path.name} cannot be read ({error}).") from error
 
 
+def _validate_options(name: str, ending: str, options: dict[str, Any]) -> None:
+    for option in options:
+        if ending not in _OPTIONS[option]:
+            raise InputError(f"{option}= is for {', '.join(_OPTIONS[option])}, not for {name}. Leave it out.")
+
+
 def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
-    files = sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
+    files = _list_files(folder)
     endings = sorted({path.suffix.lower() for path in files})
     if len(endings) != 1 or endings[0] not in _FOLDER:
         content = f"files ending in {name_some(endings)}" if endings else "no file"
-        raise SourceError(f"{folder.name} holds {content}; a folder is of .txt, .json or .parquet alone.")
+        raise SourceError(f"{folder.name} holds {content}; a folder is of {', '.join(_FOLDER)} alone.")
     if endings == [".parquet"]:
         for path in files:
             yield from read_parquet(path, chunk_rows)
         return
-    rows = chunk_rows or len(files)
-    for start in range(0, len(files), rows):
-        yield pd.DataFrame([_text_row(path) for path in files[start : start + rows]], dtype=TEXT)
+    yield from frames_of(
+        lambda: (_text_row(path, path.relative_to(folder).as_posix()) for path in files), chunk_rows
+    )
 
 
-def _text_row(path: Path) -> dict[str, Any]:
-    if path.suffix.lower() != ".json":
-        return {"file": path.name, "text": read_text(path)}
-    document = read_document(path)
-    if not is_transcript(document):
-        raise SourceError(f"{path.name} is not what Amazon Transcribe writes: it has no results.transcripts.")
-    return transcript_row(path.name, document)
+def _list_files(folder: Path) -> list[Path]:
+    """The files of a folder and those inside it, but for hidden ones and what only tells about the others."""
+    paths = [
+        path for path in sorted(folder.rglob("*")) if not _is_hidden(path.relative_to(folder).as_posix())
+    ]
+    if links := [path for path in paths if path.is_symlink() and not path.is_file()]:
+        raise SourceError(
+            f"{links[0]} is a link to a folder or to nothing. Name that folder, or take the link out."
+        )
+    files = [path for path in paths if path.is_file()]
+    if aside := [path.name for path in files if _ASIDE.fullmatch(path.name)]:
+        warnings.warn(f"{folder.name}: {name_some(aside)} is not read.", stacklevel=calling_depth())
+    return [path for path in files if not _ASIDE.fullmatch(path.name)]
+
+
+def _text_row(path: Path, name: str) -> dict[str, Any]:
+    ending = path.suffix.lower()
+    if ending in (".vtt", ".srt"):
+        return cues_row(name, read_text(path))
+    if ending != ".json":
+        return {"file": name, "text": read_text(path)}
+    row = conversation_row(name, read_document(path))
+    if row is None:
+        raise SourceError(
+            f"{name} is no conversation that is read: Amazon Transcribe writes results.transcripts, its Call "
+            "Analytics and Contact Lens Transcript, Genesys transcripts[].phrases. Put others into one list."
+        )
+    return row

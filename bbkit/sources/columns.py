@@ -1,9 +1,9 @@
 """Which type a column has. Text becomes numbers only where nothing is lost."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -21,13 +21,18 @@ _DECIMAL = r"^-?(?:0|[1-9][0-9]{0,14})\.[0-9]{1,15}$"
 _KINDS: dict[type, str] = {str: "text", bool: "truth", float: "decimal"}
 
 
-def name_columns(path: Path, header: Iterable[Any]) -> list[str]:
+def name_columns(source: str, header: Sequence[Any], row: int) -> list[str]:
     """The names in a header row, which differ; cells without one are numbered."""
     names = [
         f"unnamed_{position}" if cell in (None, "") else str(cell) for position, cell in enumerate(header, 1)
     ]
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise SourceError(f"{path.name} has more than one column {name_some(twice)}. Give each its own name.")
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise SourceError(f"{source} has more than one column {name_some(twice)}. Give each its own name.")
+    if len(names) > 2 and sum(cell not in (None, "") for cell in header) == 1:
+        raise SourceError(
+            f"{source}: row {row:,} names one column of {len(names):,}. Give each a name, or pass "
+            f"skip_rows={row:,}, or more, where that is a title above the table."
+        )
     return names
 
 
@@ -46,8 +51,9 @@ def dtypes_of_texts(batches: Iterable[pa.RecordBatch], names: Iterable[str]) -> 
     """The same of cells of text, which are numbers only if all of a column are, and alike."""
     kinds: dict[str, set[str]] = {name: set() for name in names}
     for batch in batches:
-        for name, known in kinds.items():
-            cells = pc.drop_null(batch.column(name))
+        # By position: a batch looks through all its names for one.
+        for position, (name, known) in enumerate(kinds.items()):
+            cells = pc.drop_null(batch.column(position))
             if len(cells) and known != {"text"}:
                 kind = _kind_of_texts(cells)
                 kinds[name] = {kind} if known <= {kind} else {"text"}
@@ -88,6 +94,12 @@ def frames_of_rows(
             name: pd.Series([row.get(name) for row in chunk], dtype=dtype) for name, dtype in dtypes.items()
         }
         yield pd.DataFrame(columns, index=pd.RangeIndex(len(chunk)))
+
+
+def frames_of(read: Callable[[], Iterable[Mapping[str, Any]]], chunk_rows: int | None) -> Frames:
+    """Make frames of rows that can be read twice, whose dtypes are those of all of them."""
+    buffered = list(read()) if chunk_rows is None else []
+    yield from frames_of_rows(buffered or read(), dtypes_of_rows(buffered or read()), chunk_rows)
 
 
 _PANDAS = {

@@ -3,7 +3,8 @@
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,10 @@ from bbkit.sources.files import open_bytes, read_encoded
 _BLOCK = 1 << 24
 _SAMPLE = 1 << 16
 _DELIMITERS = ",;\t|"
+_SEP = re.compile(r'"?sep=([!-~\t])"?[;,\t|]*\r?\n', re.IGNORECASE)
+_ESCAPE = "\\"
+_AMISS = "expected after"
+_UNCLEAR = re.compile(r'\\(?![\\"])')
 _NUMBERS = {"Int64": pa.int64(), "Float64": pa.float64()}
 
 
@@ -25,60 +30,127 @@ class _Layout(NamedTuple):
 
     encoding: str
     delimiter: str
+    escape: str
     names: list[str]
-    blank_lines: int
+    lines_above: int
     has_rows: bool
 
 
-def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "") -> Frames:
+def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "", skip_rows: int = 0) -> Frames:
     """Read CSV or TSV: a header row, then rows with as many cells."""
 
     def first_pass(encoding: str) -> tuple[_Layout, dict[str, Any], list[pa.RecordBatch]]:
-        layout = _read_layout(path, encoding, delimiter or _find_delimiter(path, encoding))
+        layout = _read_layout(path, encoding, delimiter, skip_rows)
         buffered = list(_batches(path, layout)) if chunk_rows is None else []
         return layout, dtypes_of_texts(buffered or _batches(path, layout), layout.names), buffered
 
     try:
         layout, dtypes, buffered = read_encoded(path, first_pass)
     except pa.ArrowInvalid as error:
-        raise SourceError(f"{path.name}{_describe_error(str(error))}") from error
+        raise SourceError(f"{path.name}{_describe_error(str(error), skip_rows + 1)}") from error
     texts = pa.schema([(name, pa.string()) for name in layout.names])
     typed = pa.schema([(name, _NUMBERS.get(str(dtypes[name]), pa.string())) for name in layout.names])
     for table in cut_batches(buffered or _batches(path, layout), chunk_rows, texts):
         yield frame_of_arrow(table.cast(typed))
 
 
-def _find_delimiter(path: Path, encoding: str) -> str:
-    with open_bytes(path) as file:
-        text = file.read(_SAMPLE).decode(encoding, errors="ignore")
-    sample = io.StringIO(text[: text.rfind("\n") + 1] or text, newline="")
+def _open_text(path: Path, encoding: str, skip_rows: int, errors: str = "strict") -> io.TextIOWrapper:
+    text = io.TextIOWrapper(open_bytes(path), encoding=encoding, errors=errors, newline="")
+    for _ in range(skip_rows):
+        text.readline()
+    return text
 
-    def count_cells(delimiter: str) -> int:
-        """Cells of each row; 1 where rows differ, the last aside, which may be cut short."""
-        sample.seek(0)
+
+def _find_delimiter(path: Path, encoding: str, skip_rows: int) -> tuple[str, int]:
+    """The delimiter, and the rows above the table, of which Excel's ``sep=;`` is one."""
+    with _open_text(path, encoding, skip_rows, "ignore") as file:
+        text = file.read(_SAMPLE)
+    if not skip_rows and (said := _SEP.match(text)):
+        return said[1], 1
+    sample = text[: text.rfind("\n") + 1] or text
+
+    def count_cells(delimiter: str) -> tuple[int, int]:
+        """Cells of each row, 1 where they differ, the last aside, which may be cut short; those of most."""
+        for escape in ("", _ESCAPE):
+            widths: list[int] = []
+            try:
+                rows = _strict_rows(io.StringIO(sample, newline=""), delimiter, escape)
+                widths += (len(row) for row in rows if row)
+            except csv.Error as error:
+                if _AMISS in str(error):
+                    continue
+            usual, times = Counter(widths or [1]).most_common(1)[0]
+            agreed = widths[0] if len(set(widths[:-1] or widths)) == 1 else 1
+            return agreed, usual if 2 * times > len(widths) else 1
+        return 1, 1
+
+    return max(_DELIMITERS, key=count_cells), skip_rows
+
+
+def _strict_rows(
+    lines: Iterable[str], delimiter: str, escape: str, *, wary: bool = True
+) -> Iterator[list[str]]:
+    """Rows; csv.Error where text follows a closing quote, or Spark and MySQL differ about a backslash."""
+
+    def check(line: str) -> str:
+        if _UNCLEAR.search(line):
+            raise csv.Error(_AMISS)
+        return line
+
+    csv.field_size_limit(max(csv.field_size_limit(), _BLOCK))  # Python's own, for all of it, is 128 KiB
+    lines = map(check, lines) if escape and wary else lines
+    yield from csv.reader(lines, delimiter=delimiter, escapechar=escape or None, strict=True)
+
+
+def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[int, int]:
+    """The first row whose cells are not told apart, and the first with a backslash before a quote; or 0."""
+    row, doubtful = layout.lines_above, 0
+
+    def noted(lines: Iterable[str]) -> Iterator[str]:
+        nonlocal doubtful
+        for line in lines:
+            doubtful = doubtful or ('\\"' in line and row + 1)
+            yield line
+
+    with _open_text(path, layout.encoding, row) as text:
         try:
-            widths = [len(row) for row in csv.reader(sample, delimiter=delimiter) if row]
-        except csv.Error:
-            return 1
-        return widths[0] if len(set(widths[:-1] or widths)) == 1 else 1
+            for _ in _strict_rows(noted(text), layout.delimiter, layout.escape, wary=wary):
+                row += 1
+        except csv.Error as error:
+            if _AMISS in str(error) or layout.escape:
+                return row + 1, doubtful
+    return 0, doubtful
 
-    return max(_DELIMITERS, key=count_cells)
 
-
-def _read_layout(path: Path, encoding: str, delimiter: str) -> _Layout:
-    blank, header = 0, []
-    with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
+def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _Layout:
+    found, above = _find_delimiter(path, encoding, skip_rows)
+    layout = _Layout(encoding, delimiter or found, "", [], above, False)
+    damaged, doubtful = _find_damage(path, layout)
+    if damaged or doubtful:
+        escaped = layout._replace(escape=_ESCAPE)
+        if (not _find_damage(path, escaped, wary=bool(damaged))[0]) != bool(damaged):
+            told = f"row {damaged:,} has a cell with text after its closing quote"
+            doubt = f"row {doubtful:,} has a backslash before a quote, which may escape it or end its cell"
+            raise SourceError(
+                f"{path.name}: {told if damaged else doubt}. Write each quote in a cell twice, as RFC 4180 "
+                "has it (escape='\"' in Spark, ESCAPED BY '\"' in MySQL), or save the table as JSON Lines or "
+                "Parquet."
+            )
+        layout = escaped if damaged else layout
+    header: list[str] = []
+    with _open_text(path, encoding, above) as text:
         try:
-            for header in csv.reader(text, delimiter=delimiter):
+            for header in csv.reader(text, delimiter=layout.delimiter, escapechar=layout.escape or None):
                 if header:
                     break
-                blank += 1
+                above += 1
         except csv.Error as error:
             raise SourceError(f"{path.name}: its header cannot be read ({error}).") from error
         has_rows = bool(text.read(1))
     if not header:
         raise SourceError(f"{path.name} is empty; its first row is to hold the names of the columns.")
-    return _Layout(encoding, delimiter, name_columns(path, header), blank, has_rows)
+    names = name_columns(path.name, header, above + 1)
+    return layout._replace(names=names, lines_above=above, has_rows=has_rows)
 
 
 def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
@@ -88,11 +160,13 @@ def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
         use_threads=False,
         block_size=_BLOCK,
         column_names=layout.names,
-        skip_rows=layout.blank_lines,
+        skip_rows=layout.lines_above,
         skip_rows_after_names=1,
         encoding="utf-8" if layout.encoding == "utf-8-sig" else layout.encoding,
     )
-    parsing = pcsv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True)
+    parsing = pcsv.ParseOptions(
+        delimiter=layout.delimiter, escape_char=layout.escape or False, newlines_in_values=True
+    )
     converting = pcsv.ConvertOptions(
         column_types=dict.fromkeys(layout.names, pa.string()),
         strings_can_be_null=True,
@@ -106,14 +180,19 @@ def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
             last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
             yield batch
     if last is not None and _ends_in_quotes(path, layout.encoding, last):
-        raise SourceError(f"{path.name}: row {rows + 1:,} opens a quote that is never closed.")
+        raise SourceError(
+            f"{path.name}: row {layout.lines_above + rows + 1:,} opens a quote that is never closed."
+        )
 
 
-def _describe_error(message: str) -> str:
+def _describe_error(message: str, header: int) -> str:
     if match := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", message):
         row, expected, got = (int(number) for number in match.groups())
-        finding = f": row {row:,} has {got} cells where the header, row 1, has {expected}."
-        return f"{finding} Put quotes around a cell that holds the delimiter or a line break."
+        finding = f": row {row:,} has {got} cells where the header, row {header}, has {expected}."
+        return (
+            f"{finding} Pass skip_rows= where a title stands above the table, take out what is no row of it, "
+            "such as a total below, and put quotes around a cell that holds the delimiter or a line break."
+        )
     if "straddl" in message:
         finding = f": a row is larger than {_BLOCK // 2**20} MB, or a quote is never closed."
         return f"{finding} Close the quote; put larger texts into JSON Lines or Parquet."

@@ -49,7 +49,7 @@ def read_encoded(path: Path, read: Callable[[str], _Content]) -> _Content:
         raise SourceError(f"{where}; it is not Windows-1252 either. Save the file as UTF-8.") from error
     warnings.warn(
         f"{path.name} is not UTF-8 ({where}) and is read as Windows-1252; look at its accents and quotes.",
-        stacklevel=_depth(),
+        stacklevel=calling_depth(),
     )
     return content
 
@@ -69,7 +69,7 @@ def _find_undecodable(path: Path, encoding: str) -> str:
     return ""
 
 
-def _depth() -> int:
+def calling_depth() -> int:
     """How many frames lie between the one that calls this and that of the person who reads a source."""
     depth, frame = 1, inspect.currentframe()
     frame = frame and frame.f_back

@@ -2,9 +2,12 @@
 
 import io
 import json
+import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +16,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit.core.errors import SourceError, require_extras
+from bbkit.core.text import name_some
 from bbkit.sources.columns import (
     Frames,
     cut_batches,
     dtypes_of_rows,
     frame_of_arrow,
+    frames_of,
     frames_of_rows,
     name_columns,
 )
-from bbkit.sources.files import open_bytes, read_encoded, read_text
-from bbkit.sources.transcripts import is_transcript, transcript_row
+from bbkit.sources.conversations import conversation_row
+from bbkit.sources.files import calling_depth, open_bytes, read_encoded, read_text
+
+_NO_NUMBER = re.compile(r"\bNaN\b|-?\bInfinity\b")
+_TOO_DEEP = "is nested too deeply to be a table. Take out the innermost levels."
 
 
 def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
@@ -63,7 +71,11 @@ def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
             try:
                 row = msgspec.json.decode(line)
             except msgspec.MsgspecError as error:
-                raise SourceError(f"{path.name}, line {number:,}: not JSON ({error}).") from error
+                odd = _NO_NUMBER.search(line)
+                said = f"{odd[0]} is none: write null" if odd else error
+                raise SourceError(f"{path.name}, line {number:,}: not JSON ({said}).") from error
+            except RecursionError as error:
+                raise SourceError(f"{path.name}, line {number:,} {_TOO_DEEP}") from error
             if not isinstance(row, dict):
                 kind = type(row).__name__
                 raise SourceError(f"{path.name}, line {number:,} is a {kind}; each line is to be an object.")
@@ -79,18 +91,31 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
             yield from read_json_lines(path, chunk_rows)
             return
         raise
-    if is_transcript(document):
-        rows = [transcript_row(path.name, document)]
-    elif isinstance(document, list) and all(isinstance(item, dict) for item in document):
+    conversation = conversation_row(path.name, document)
+    lists = {}
+    if isinstance(document, dict):
+        lists = {key: value for key, value in document.items() if value and _are_objects(value)}
+    if conversation is not None:
+        rows = [conversation]
+    elif _are_objects(document):
         rows = document
+    elif len(lists) == 1:
+        ((name, rows),) = lists.items()
+        said = f"{path.name} is one object; its {name!r} is read, a list of {len(rows):,} objects"
+        left = name_some(key for key in document if key != name)
+        warnings.warn(said + (f", and {left} is not." if left else "."), stacklevel=calling_depth())
     elif isinstance(document, dict) and _is_one_line(path):
         rows = [document]
     else:
         raise SourceError(
-            f"{path.name} holds a {type(document).__name__}; a .json source is a list of objects or what "
-            "Amazon Transcribe wrote."
+            f"{path.name} holds a {type(document).__name__}; a .json source is a list of objects or a "
+            "conversation as Amazon Transcribe, Amazon Connect or Genesys writes it."
         )
-    yield from frames_of_rows(rows, dtypes_of_rows(rows), chunk_rows)
+    yield from frames_of(lambda: rows, chunk_rows)
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
 def _is_one_line(path: Path) -> bool:
@@ -102,14 +127,18 @@ def read_document(path: Path) -> Any:
     """Read a whole JSON document."""
     try:
         text = read_text(path)
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=partial(_refuse_constant, path.name))
         if "\\ud" in text or "\\uD" in text:
             _validate_surrogates(path, document)
         return document
     except json.JSONDecodeError as error:
         raise SourceError(f"{path.name}, line {error.lineno:,}: not JSON ({error.msg}).") from error
     except RecursionError as error:
-        raise SourceError(f"{path.name} is nested too deeply to be a table.") from error
+        raise SourceError(f"{path.name} {_TOO_DEEP}") from error
+
+
+def _refuse_constant(name: str, constant: str) -> None:
+    raise SourceError(f"{name} holds {constant}, which is no JSON. Write null where there is no number.")
 
 
 def _validate_surrogates(path: Path, document: Any) -> None:
@@ -124,37 +153,50 @@ def _validate_surrogates(path: Path, document: Any) -> None:
 
 
 @contextmanager
-def _first_sheet(path: Path, **options: Any) -> Iterator[Any]:
+def _open_sheet(path: Path, sheet: str, **options: Any) -> Iterator[tuple[Any, list[str]]]:
+    """A sheet, the first by default, and the names of the others."""
     require_extras("Reading Excel workbooks", "excel")
     import openpyxl
 
     with closing(openpyxl.load_workbook(path, read_only=True, **options)) as book:
-        yield book.worksheets[0]
+        names = [each.title for each in book.worksheets]
+        chosen = sheet or names[0]
+        if chosen not in names:
+            raise SourceError(f"{path.name} has no sheet {sheet!r}; it has {name_some(names, most=25)}.")
+        yield book[chosen], [name for name in names if name != chosen]
 
 
-def read_excel(path: Path, chunk_rows: int | None) -> Frames:
-    """Read the first sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
+def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: str = "") -> Frames:
+    """Read a sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
     try:
-        with _first_sheet(path, data_only=True) as cells:
-            sheet = list(cells.iter_rows(values_only=True))
+        with _open_sheet(path, sheet, data_only=True) as (cells, others):
+            table = list(cells.iter_rows(min_row=skip_rows + 1, values_only=True))
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
+        if isinstance(error, SourceError):
+            raise
         what = f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
         raise SourceError(what) from error
-    if any(None in row for row in sheet):
-        _validate_formulas(path, sheet)
-    rows = [row for row in sheet if any(cell is not None for cell in row)]
+    if others and not sheet:
+        said = f"{path.name}: its first sheet is read; sheet= names another: {name_some(others, most=25)}."
+        warnings.warn(said, stacklevel=calling_depth())
+    if any(None in row for row in table):
+        _validate_formulas(path, sheet, skip_rows, table)
+    rows = [
+        (number, row)
+        for number, row in enumerate(table, skip_rows + 1)
+        if any(cell is not None for cell in row)
+    ]
     if not rows:
-        raise SourceError(f"{path.name}: its first sheet is empty; the first row is to name the columns.")
-    names = name_columns(path, rows[0])
-    records = [dict(zip(names, row, strict=False)) for row in rows[1:]]
-    yield from frames_of_rows(records, dtypes_of_rows(records), chunk_rows)
+        raise SourceError(f"{path.name}: its sheet is empty; the first row is to name the columns.")
+    names = name_columns(path.name, rows[0][1], rows[0][0])
+    yield from frames_of(lambda: [dict(zip(names, row, strict=False)) for _, row in rows[1:]], chunk_rows)
 
 
-def _validate_formulas(path: Path, sheet: Sequence[Sequence[Any]]) -> None:
+def _validate_formulas(path: Path, sheet: str, skip_rows: int, table: Sequence[Sequence[Any]]) -> None:
     """Refuse a workbook no spreadsheet program has calculated: its formulas would be read as empty cells."""
     formulas = []
-    with _first_sheet(path) as formula_sheet:
-        for values, cells in zip(sheet, formula_sheet.iter_rows(), strict=False):
+    with _open_sheet(path, sheet) as (formula_sheet, _):
+        for values, cells in zip(table, formula_sheet.iter_rows(min_row=skip_rows + 1), strict=False):
             for value, cell in zip(values, cells, strict=False):
                 if cell.data_type == "f":
                     if value is not None:
