@@ -1,7 +1,7 @@
 """The command line: each command translates its arguments into one call of the package.
 
 Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an error with a sentence,
-130 interrupted, 141 nobody reads the output any more.
+75 not ended yet (``wait --timeout``), 130 interrupted, 141 nobody reads the output any more.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import bbkit as bb
 from bbkit.core.errors import BbkitError, InputError, require_extras
 
-SUCCESS, FOUND, BAD_USE, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+SUCCESS, FOUND, BAD_USE, NOT_YET, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 75, 130, 141
 
 
 class Parser(ArgumentParser):
@@ -268,18 +268,22 @@ def submit(options: Namespace) -> int:
     "wait runs/calls --then ./done.sh",
     _RUN,
     argument("--every", type=float, help="seconds between polls"),
-    argument("--timeout", type=float, help="seconds to wait at most"),
+    argument(
+        "--timeout", type=float, help="seconds to wait at most; exit 75 where jobs have not ended by then"
+    ),
     argument("--then", default="", metavar="CMD", help="a shell command to run when all have ended"),
+    argument("--json", action="store_true", help="the jobs table: one JSON object per job"),
 )
 def wait(options: Namespace) -> int:
-    """Wait until every job has ended."""
-    from bbkit.run import RunSnapshot
-
+    """Wait until every job has ended: exit 0 when all are Completed, 1 when one ended otherwise."""
     run = bb.Run.open(options.run)
     jobs = bb.wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
-    print(jobs.to_string())
-    latest = RunSnapshot.read(run).latest.values()
-    return SUCCESS if all(state.status == "Completed" for state in latest) else FOUND
+    print(
+        jobs.to_json(orient="records", lines=True, date_format="iso").strip()
+        if options.json
+        else jobs.to_string()
+    )
+    return NOT_YET if not jobs.attrs["done"] else FOUND if jobs.attrs["left"] else SUCCESS
 
 
 @command("stop runs/calls", _RUN, argument("job_arns", nargs="*", help="only these"))

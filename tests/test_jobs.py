@@ -21,7 +21,7 @@ from conftest import ATTEMPTS, Standin, launch_standin
 import bbkit as bb
 from bbkit import aws
 from bbkit.cli import main
-from bbkit.core.errors import AwsError, InputError, PlaceError, RunError
+from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
 from bbkit.core.frames import JOB_COLUMNS
 from bbkit.jobs import PLAN_COLUMNS, clean_run
 from bbkit.jobs.watches import JobWatch
@@ -685,3 +685,138 @@ def test_an_output_that_is_not_there_yet_is_asked_for_again(small: Standin, tmp_
         bucket, key = aws.split_s3_uri(uri)
         aws.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
     assert str(check_counts(run, 5)) == "5 sent = 5 succeeded"
+
+
+def wait_through(run: bb.Run, capsys: pytest.CaptureFixture[str], **options: Any) -> str:
+    """Submit and wait until nothing is left; what was said."""
+    with contextlib.suppress(AwsError, CredentialsError):
+        bb.submit_jobs(run)
+    jobs = bb.wait_for_jobs(run, timeout=120, **options)
+    said = capsys.readouterr().err
+    assert set(jobs["status"]) == {"Completed"}, said
+    assert (jobs.attrs["done"], jobs.attrs["left"]) == (True, [])
+    assert not any(event["event"] == "refused" for event in run.journal.read()), said
+    return said
+
+
+def check_sent_once(standin: Standin, run: bb.Run, files: int) -> None:
+    assert created(standin, run) == {f"calls-{run.run_id[:8]}-1-000{n}-1": 1 for n in range(1, files + 1)}
+    assert str(check_counts(run, 5 * files)) == f"{5 * files} sent = {5 * files} succeeded"
+
+
+CREATE = "CreateModelInvocationJob"
+PASSING = [
+    "fail-call=HeadObject:503",
+    "fail-call=PutObject:SlowDown",
+    "fail-call=PutObject:InternalError",
+    f"fail-call={CREATE}:502",
+    f"fail-call={CREATE}:503",
+    f"fail-call={CREATE}:InternalServerException",
+    f"fail-answer={CREATE}:503",
+    f"fail-answer={CREATE}:torn",
+    f"fail-answer={CREATE}:html",
+    "fail-call=PutObject:html",
+    "fail-call=HeadObject:html",
+    "fail-call=GetModelInvocationJob:html",
+    "fail-call=ListModelInvocationJobs:503",
+    "fail-call=HeadObject:ExpiredToken",
+    "fail-call=GetModelInvocationJob:ExpiredToken",
+    "fail-call=GetModelInvocationJob:504",
+]
+
+
+def test_what_passes_is_ridden_out_and_everything_is_sent_once(
+    start_standin: Callable[..., Standin],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    faults = [word for fault in PASSING for word in ("--fault", f"{fault}:2")]
+    standin = start_standin("--min-records", "5", "--fault", "late-job=0.3", *faults)
+    run = make_run(tmp_path / "calls", files=5)
+    said = wait_through(run, capsys, every=0.02)
+    check_sent_once(standin, run, 5)
+    for sentence in (
+        "AWS did not answer HeadObject: 503, Service Unavailable. Try again in a minute. The wait goes on.",
+        "AWS did not answer PutObject: SlowDown",
+        "AWS did not answer CreateModelInvocationJob: 503",
+        "No answer from AWS: a web page came in its place (HTTP status 200), as of a proxy or a login.",
+        "as where credentials have expired. Configure them",
+        "AWS does not accept the credentials (ExpiredTokenException",
+    ):
+        assert said.count(sentence) >= 1, sentence
+    # Each trouble is said once, however often it was met.
+    lines = [line.partition("UTC  ")[2] for line in said.splitlines() if "The wait goes on." in line]
+    assert len(lines) == len(set(lines))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("fault", PASSING)
+def test_twelve_bad_seconds_while_a_queue_is_waited_for(
+    start_standin: Callable[..., Standin], tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
+    standin = start_standin(
+        "--min-records", "5", "--max-jobs", "1", "--speed", "fast", "--fault", f"{fault}:1-13s"
+    )
+    run = make_run(tmp_path / "calls", files=5)
+    wait_through(run, capsys)
+    check_sent_once(standin, run, 5)
+
+
+def test_an_upload_that_fails_after_a_refusal_was_mended_is_tried_again(
+    start_standin: Callable[..., Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    start_standin("--min-records", "5", "--fault", "fail-call=HeadObject:503:2-2")
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "refuse-pass-role"})
+    with pytest.raises(AwsError, match="AccessDenied"):
+        bb.submit_jobs(run)
+    run = run.change(tags={})
+    with pytest.raises(
+        AwsError, match=r"did not answer HeadObject.*stays queued; wait_for_jobs\(run\) goes on"
+    ):
+        bb.submit_jobs(run)
+    assert list(bb.wait_for_jobs(run, timeout=60)["status"]) == ["Completed"]
+
+
+def test_a_job_that_get_does_not_know_for_long_is_told(small: Standin, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "calls", tags={"bbkit:fault": "late-job=9000"})
+    assert bb.submit_jobs(run)["message"].isna().all()
+    assert bb.wait_for_jobs(run, timeout=0).attrs["done"] is False
+    journal = run.folder / "jobs.jsonl"
+    old = [{**event, "at": "2026-01-01T00:00:00.000000Z"} for event in run.journal.read()]
+    journal.write_text("".join(f"{json.dumps(event)}\n" for event in old))
+    with pytest.raises(AwsError, match=r"ResourceNotFoundException.*another account or region"):
+        bb.wait_for_jobs(run, timeout=0)
+
+
+def test_a_scheduler_can_poll(
+    start_standin: Callable[..., Standin], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    standin = start_standin("--min-records", "5", "--max-jobs", "1", "--speed", "fast")
+    run = make_run(tmp_path / "calls", files=2)
+    bb.submit_jobs(run)
+    ask = ["wait", str(run.folder), "--timeout", "0", "--json"]
+
+    def rows() -> list[dict[str, Any]]:
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    assert main(ask) == 75
+    told = rows()
+    assert [list(row) for row in told] == [list(JOB_COLUMNS)] * 2
+    assert (told[1]["status"], told[1]["job_arn"]) == (None, None)
+    standin.stop()
+    assert main(ask) == 75
+    said = capsys.readouterr().err
+    assert "2 of 2 jobs not ended" in said and "No answer from AWS" in said
+    start_standin("--min-records", "5", "--max-jobs", "1", folder=standin.folder)
+    assert main([*ask[:2], "--json"]) == 0
+    told = rows()
+    assert [row["status"] for row in told] == ["Completed", "Completed"]
+    assert all(row["ended_at"].endswith("Z") and row["processed"] == 5 for row in told)
+    assert main(ask) == 0
+    failing = make_run(tmp_path / "failing", tags={"bbkit:fault": "fail"})
+    bb.submit_jobs(failing)
+    assert main(["wait", str(failing.folder), "--timeout", "60"]) == 1
+    assert "1 job ended Failed" in capsys.readouterr().err

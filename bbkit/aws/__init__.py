@@ -25,6 +25,8 @@ from bbkit.aws._clients import (
     find_endpoint as find_endpoint,
     find_region as find_region,
     find_signer as find_signer,
+    is_passing as is_passing,
+    is_unanswered as is_unanswered,
     iter_pages as iter_pages,
     read_refusal as read_refusal,
     retry_options as retry_options,

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bbkit.aws._clients import call, client, iter_pages, translated
+from bbkit.aws._clients import NO_ANSWER, call, client, iter_pages, translated
+from bbkit.core.errors import AwsError
 from bbkit.core.files import read_data
 
 
@@ -14,14 +15,23 @@ def create_job(**request: Any) -> str:
     """Call CreateModelInvocationJob
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
     """
-    return str(call("bedrock", "create_model_invocation_job", **request)["jobArn"])
+    return str(_holding("jobArn", call("bedrock", "create_model_invocation_job", **request))["jobArn"])
 
 
 def get_job(job_arn: str) -> dict[str, Any]:
     """Call GetModelInvocationJob
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html).
     """
-    return dict(call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
+    return _holding("status", call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
+
+
+def _holding(name: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    if not answer.get(name):
+        raise AwsError(
+            f"No answer from AWS: what came holds no {name}. Look whether a proxy answers in its place.",
+            NO_ANSWER,
+        )
+    return dict(answer)
 
 
 def list_jobs(*, name_contains: str = "", status: str = "") -> Iterator[dict[str, Any]]:

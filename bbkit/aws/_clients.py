@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -74,9 +75,22 @@ def _client(service: str, region: str | None, options: Key, environment: Key) ->
         raise NoCredentialsError
     settings = {name: dict(value) if name == "retries" else value for name, value in options}
     made = session.client(service, region_name=region, config=Config(**settings))
+    made.meta.events.register("before-parse", _refuse_page)
     made.meta.events.register("after-call", _log_call)
     made.meta.events.register("after-call-error", _log_failure)
     return made
+
+
+def _refuse_page(response_dict: Mapping[str, Any], **_: Any) -> None:
+    headers, status = response_dict["headers"], response_dict["status_code"]
+    is_of_aws = any(name.lower().startswith("x-amz") for name in headers)
+    # botocore takes a page for an empty answer, or stumbles over it; those of 5xx it knows, and tries again.
+    if "html" in headers.get("content-type", "") and not is_of_aws and status < 500:
+        raise AwsError(
+            f"No answer from AWS: a web page came in its place (HTTP status {status}), as of a proxy or a "
+            "login. Check the network and the proxy.",
+            NO_ANSWER,
+        )
 
 
 def _log_call(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
@@ -177,6 +191,7 @@ def iter_pages(
 def translated() -> Iterator[None]:
     """Turn botocore's errors into ours, with what to do about them, for the length of a ``with``."""
     from botocore import exceptions
+    from botocore.parsers import ResponseParserError
 
     try:
         yield
@@ -193,7 +208,8 @@ def translated() -> Iterator[None]:
     ) as error:
         missing = isinstance(error, exceptions.NoCredentialsError)
         found = "There are no AWS credentials" if missing else f"AWS credentials cannot be used: {error}"
-        raise CredentialsError(f"{found.rstrip('.')}. {_HOW}") from error
+        renewed = exceptions.CredentialRetrievalError, exceptions.SSOError, exceptions.TokenRetrievalError
+        raise CredentialsError(f"{found.rstrip('.')}. {_HOW}", expired=isinstance(error, renewed)) from error
     except exceptions.NoRegionError as error:
         raise AwsError("No AWS region is configured. Set AWS_DEFAULT_REGION, such as us-east-1.") from error
     except exceptions.InvalidEndpointConfigurationError as error:
@@ -205,10 +221,12 @@ def translated() -> Iterator[None]:
         exceptions.HTTPClientError,
         exceptions.ConnectionError,
         exceptions.EndpointResolutionError,
+        exceptions.IncompleteReadError,
+        ResponseParserError,
     ) as error:
         raise AwsError(
             f"No answer from AWS: {error} Check the network and region; a stand-in may have been stopped.",
-            "NoAnswer",
+            NO_ANSWER,
         ) from error
 
 
@@ -231,11 +249,33 @@ _REMEDIES = {
     "301": _REDIRECTED,
     "Validation": "Correct what it names.",
 }
+_EXPIRED = ("ExpiredToken", "RequestExpired")
 _BAD_CREDENTIALS = (
-    "ExpiredToken", "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch",
-    "InvalidAccessKeyId", "RequestExpired", "AuthFailure", "IncompleteSignature",
-    "MissingAuthenticationToken",
+    *_EXPIRED, "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch",
+    "InvalidAccessKeyId", "AuthFailure", "IncompleteSignature", "MissingAuthenticationToken",
 )  # fmt: skip
+NO_ANSWER = "NoAnswer"
+"""The code of what nobody answered, or something that is not AWS."""
+_PASSING = re.compile(
+    "(NoAnswer|MediaFolderBusy|OperationAborted|408|425|429|5(?!01)..)$|Request(Timeout|Throttled|LimitExc)"
+    "|Throttl|TooManyRequests|SlowDown|BandwidthLimit|PriorRequestNot|ServiceUnavailable|Internal|ServiceQuotaExc"
+)
+
+
+def is_passing(error: Exception | str) -> bool:
+    """Tell whether time cures an error, or the code of one. The one list of what is waited on
+    (https://docs.aws.amazon.com/boto3/latest/guide/retries.html,
+    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html): faults of the service and the
+    network, throttling, a quota that is full, credentials that are renewed beside us.
+    """
+    if isinstance(error, str):
+        return _PASSING.match(error) is not None
+    return getattr(error, "expired", False) or is_unanswered(error) or is_passing(getattr(error, "code", ""))
+
+
+def is_unanswered(error: Exception) -> bool:
+    """Tell whether AWS may have done what it did not answer: no answer came, or one of 5xx."""
+    return getattr(error, "code", "") == NO_ANSWER or 500 <= read_refusal(error)[0] != 501
 
 
 def _refused(error: Any) -> BbkitError:
@@ -243,9 +283,18 @@ def _refused(error: Any) -> BbkitError:
     message = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
     short = code.removesuffix("Exception")
     if short in _BAD_CREDENTIALS:
-        return CredentialsError(f"AWS does not accept the credentials ({code}: {message}). {_HOW}")
-    text = f"AWS refused {error.operation_name}: {code}{f', {message}' if message else ''}."
-    remedy = _REMEDIES.get(short, "")
+        found = f"AWS does not accept the credentials ({code}: {message}). {_HOW}"
+        return CredentialsError(found, expired=short in _EXPIRED)
+    if (code, error.operation_name) == ("400", "HeadObject"):
+        # An answer to HEAD has no body that could say ExpiredToken, which S3 answers with this status.
+        found = f"S3 answered HeadObject with 400 Bad Request, as where credentials have expired. {_HOW}"
+        return CredentialsError(found, expired=True)
+    if message.startswith("<"):
+        message = "with a web page, as of a proxy"
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    verb = "refused" if status < 500 else "did not answer"
+    text = f"AWS {verb} {error.operation_name}: {code}{f', {message}' if message else ''}."
+    remedy = _REMEDIES.get(short, "Try again in a minute." if status >= 500 else "")
     if remedy == _DENIED and error.operation_name in ("PutObject", "CreateMultipartUpload"):
         remedy = _WRITE_DENIED
     if "Cross-account pass role" in message:
@@ -253,7 +302,7 @@ def _refused(error: Any) -> BbkitError:
     return AwsError(f"{text} {remedy}".rstrip(), code)
 
 
-def read_refusal(error: AwsError) -> tuple[int, str]:
+def read_refusal(error: Exception) -> tuple[int, str]:
     """Tell what the service itself said when it refused a call."""
     answer = getattr(error.__cause__, "response", None) or {}
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from bbkit.aws._clients import call, client, iter_pages, translated
+from bbkit.aws._clients import NO_ANSWER, call, client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import file_sha256, replacing, write_text
 from bbkit.core.logs import LOG
@@ -137,9 +137,9 @@ def _transfer_errors() -> Iterator[None]:
         cause = error.__context__ or error.__cause__
         if isinstance(cause, exceptions.ClientError | exceptions.BotoCoreError):
             raise cause from error
-        raise AwsError(
-            f"The transfer broke off: {str(error).rstrip('.')}. Run it again; what is complete is left alone."
-        ) from error
+        code = NO_ANSWER if isinstance(error, boto3.exceptions.RetriesExceededError) else ""
+        found = f"The transfer broke off: {str(error).rstrip('.')}."
+        raise AwsError(f"{found} Run it again; what is complete is left alone.", code) from error
 
 
 def delete_objects(uris: Iterable[str]) -> int:

@@ -69,7 +69,17 @@ class PlaceError(BbkitError, PermissionError):
 
 
 class CredentialsError(BbkitError, PermissionError):
-    """There are no usable AWS credentials."""
+    """There are no usable AWS credentials.
+
+    Attributes
+    ----------
+    expired : bool
+        Whether there were some, which may be renewed beside us, such as by ``aws sso login``.
+    """
+
+    def __init__(self, message: str, *, expired: bool = False):
+        super().__init__(message)
+        self.expired = expired
 
 
 class AwsError(BbkitError, RuntimeError):

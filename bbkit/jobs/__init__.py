@@ -10,12 +10,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from bbkit import aws
-from bbkit.core.errors import InputError, RunError, as_names
+from bbkit.core.errors import AwsError, InputError, RunError, as_names
 from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.jobs.submissions import Progress, list_media_inputs, name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
 from bbkit.run import Run, RunSnapshot, as_run
-from bbkit.run.journal import TERMINAL, TRANSIENT, JobState
+from bbkit.run.journal import TERMINAL, JobState
 from bbkit.run.remote_jobs import fetch_outputs, refresh_jobs
 
 __all__ = ["clean_run", "list_jobs", "stop_jobs", "submit_jobs", "wait_for_jobs"]
@@ -99,7 +99,10 @@ def submit_jobs(
     events = [state.event("queued", job_name=name_job(snapshot.run, state)) for state in new]
     snapshot = snapshot.after(*events)
     snapshot, last_error = submit_queue(snapshot, refused_too=True, progress=progress)
-    if last_error is not None and getattr(last_error, "code", "") not in TRANSIENT:
+    if isinstance(last_error, AwsError) and aws.is_unanswered(last_error):
+        rest = "What is not sent stays queued; wait_for_jobs(run) goes on."
+        raise AwsError(f"{last_error} {rest}", last_error.code) from last_error
+    if last_error is not None and not aws.is_passing(last_error):
         raise last_error
     return refresh_jobs(snapshot).table()
 

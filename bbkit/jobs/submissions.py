@@ -16,13 +16,11 @@ from bbkit.core.errors import AwsError, RunError
 from bbkit.core.files import file_sha256
 from bbkit.core.text import name_some
 from bbkit.run import InputFile, Run, RunSnapshot
-from bbkit.run.journal import TERMINAL, TRANSIENT, JobState
+from bbkit.run.journal import TERMINAL, JobState
 from bbkit.run.remote_jobs import TransferProgress, find_job
 
 Progress = Callable[[int, int], object]
 """Called with the bytes uploaded so far and the bytes to upload."""
-
-_UNANSWERED = ("NoAnswer", "InternalServerException", "InternalServerError", "ServiceUnavailableException")
 
 
 def name_job(run: Run, state: JobState) -> str:
@@ -70,16 +68,16 @@ def submit_queue(
         state = next(state for state in snapshot.states if state.key == key)
         if not state.queued or not (refused_too or state.open):
             continue
-        code = ""
+        is_passing = False
         try:
             _submit(snapshot, state, progress)
         except (AwsError, RunError) as error:
-            code = getattr(error, "code", "")
-            if last_error is None or getattr(last_error, "code", "") in TRANSIENT:
+            is_passing = aws.is_passing(error)
+            if last_error is None or aws.is_passing(last_error):
                 last_error = error
         # Part of the guard around Create: it may have been taken from the queue while that was under way.
         snapshot = snapshot.replay_again()
-        if code in TRANSIENT or code in _UNANSWERED:
+        if is_passing:
             break
     for state in snapshot.states:
         if state.unwanted and not state.ended:
@@ -113,7 +111,11 @@ def _submit(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -
         code = getattr(error, "code", "RecordsDiffer")
         job_arn = find_job(state.job_name) if code == "ConflictException" else ""
         if not job_arn:
-            if code not in _UNANSWERED and (code, str(error)) != (state.refused_code, state.refused):
+            now = snapshot.replay_again().states
+            was_refused = any(each.refused for each in now if each.key == state.key)
+            # No answer is no refusal; but one from before, which has been asked about again, is over.
+            is_news = was_refused or not aws.is_unanswered(error)
+            if is_news and (code, str(error)) != (state.refused_code, state.refused):
                 snapshot.run.journal.append(state.event("refused", code=code, message=str(error)))
             raise
     if job_arn:

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError, validate_number
 from bbkit.core.logs import LOG
 from bbkit.core.text import count_noun
@@ -20,9 +20,6 @@ from bbkit.run.journal import TERMINAL
 from bbkit.run.remote_jobs import refresh_jobs, write_line
 
 _SECONDS_OF_A_LINE = 60
-_PASSING = re.compile(
-    "(NoAnswer|RequestTimeout)$|Throttling|TooManyRequests|Internal|ServiceUnavailable|SlowDown|5"
-)
 
 
 class Backoff:
@@ -108,8 +105,10 @@ def wait_for_jobs(
 ) -> pd.DataFrame:
     """Wait until every job of a run has ended, submitting queued ones as the quota has room.
 
-    One line per change of status, and otherwise at most one a minute, goes to standard error. Interrupting
-    it loses nothing; call it again, here or in another process.
+    What passes (faults of the service or the network, throttling, credentials that have expired) is said once
+    and waited for. One line per change of status, and otherwise at most one a minute, goes to standard error,
+    and at the end what is left undone and why. Interrupting it loses nothing; call it again, here or in
+    another process.
 
     Parameters
     ----------
@@ -127,7 +126,8 @@ def wait_for_jobs(
     Returns
     -------
     pandas.DataFrame
-        The jobs table when all ended or at the timeout.
+        The jobs table when all ended or at the timeout. Its ``attrs`` hold ``done`` (bool: whether every job
+        has ended) and ``left`` (list of str: what is not completed and why, empty when all is).
 
     Raises
     ------
@@ -136,8 +136,8 @@ def wait_for_jobs(
     bbkit.core.errors.RunError
         Nothing was submitted, the journal is damaged, or the command of `on_end` failed.
     bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials. Credentials that run out
-        while it waits are told, and waited for.
+        Calls go elsewhere than the run was made for, or there are no credentials. Credentials that have
+        expired, or are missing for a while, are told and waited for.
     bbkit.core.errors.AwsError
         AWS tells of no job that has not ended, and time will not cure it.
     """
@@ -148,41 +148,48 @@ def wait_for_jobs(
     polls = 0
 
     def is_waited_on(error: Exception) -> bool:
-        if isinstance(error, AwsError):
-            return _PASSING.match(error.code) is not None
         # Credentials that are missing at once are told at once; those that run out at night are waited for.
-        return isinstance(error, CredentialsError) and polls > 0
+        return aws.is_passing(error) or (isinstance(error, CredentialsError) and polls > 0)
 
-    lines = _Lines()
-    for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
-        polls += 1
-        lines.write(poll)
-        if not poll.snapshot.open:
-            _finish(poll, on_end)
-            return poll.jobs
-        seconds = min(poll.seconds, deadline - time.monotonic())
-        if seconds <= 0:
-            return poll.jobs
-        time.sleep(seconds)
-    raise AssertionError("unreachable")
+    lines, left = _Lines(), list[str]()
+    try:
+        for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
+            polls += 1
+            lines.write(poll)
+            left = poll.snapshot.describe_left(poll.last_error)
+            poll.jobs.attrs.update(done=not poll.snapshot.open, left=left)
+            seconds = min(poll.seconds, deadline - time.monotonic())
+            if not poll.snapshot.open or seconds <= 0:
+                break
+            time.sleep(seconds)
+    finally:
+        for sentence in left:
+            write_line(sentence)
+    if not poll.snapshot.open:
+        _finish(poll, on_end)
+    return poll.jobs
 
 
 class _Lines:
     """Writes a line for every change of a status and every new error, and otherwise at most one a minute."""
 
     def __init__(self) -> None:
-        self._written_at, self._last_error = -math.inf, ""
+        self._written_at, self._told = -math.inf, set[str]()
 
     def write(self, poll: Poll) -> None:
         for row in poll.jobs[poll.jobs["job_name"].isin(poll.changed)].to_dict("records"):
             write_line(describe_job(row))
         due = time.monotonic() - self._written_at >= _SECONDS_OF_A_LINE
-        if poll.last_error and (poll.last_error != self._last_error or due):
-            write_line(poll.last_error)
+        is_new = poll.last_error not in {"", *self._told}
+        if is_new:
+            write_line(f"{poll.last_error} The wait goes on.")
+            self._told.add(poll.last_error)
         elif due and not poll.changed:
             write_line(summarize_jobs(poll.jobs))
-        if poll.changed or due or poll.last_error != self._last_error:
-            self._written_at, self._last_error = time.monotonic(), poll.last_error
+        if due and not poll.last_error:
+            self._told.clear()
+        if poll.changed or due or is_new:
+            self._written_at = time.monotonic()
 
 
 def describe_job(row: dict[Any, Any]) -> str:
@@ -208,10 +215,9 @@ def summarize_jobs(jobs: pd.DataFrame) -> str:
 
 
 def _finish(poll: Poll, on_end: Callable[[pd.DataFrame], object] | str | None) -> None:
-    if unsent := poll.snapshot.describe_unsent():
-        for sentence in unsent:
-            write_line(sentence)
-    elif callable(on_end):
+    if poll.snapshot.describe_unsent():
+        return
+    if callable(on_end):
         on_end(poll.jobs)
     elif on_end:
         environment = {**os.environ, "BBKIT_RUN": str(poll.snapshot.run.folder)}

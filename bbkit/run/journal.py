@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 from filelock import FileLock
 
+from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 
 TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
@@ -20,14 +21,6 @@ TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html
 """
-
-TRANSIENT = (
-    "ServiceQuotaExceededException",
-    "ThrottlingException",
-    "TooManyRequestsException",
-    "MediaFolderBusy",
-)
-"""Codes of a refusal that time cures: the job stays queued and whoever waits tries again."""
 
 _TIMES = ("submitted_at", "ended_at", "expires_at")
 
@@ -83,7 +76,7 @@ class JobState:
         """Whether waiting can still change it: it runs, or it is queued and was not refused for good."""
         if self.job_arn:
             return not self.ended
-        return not self.withdrawn and (not self.refused or self.refused_code in TRANSIENT)
+        return not self.withdrawn and (not self.refused or aws.is_passing(self.refused_code))
 
     def event(self, name: str, **values: Any) -> dict[str, Any]:
         """An event about this submission of the job."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -29,6 +29,7 @@ _SEEN = {
     "ended_at": "endTime",
     "expires_at": "jobExpirationTime",
 }
+_KNOWN_AFTER = timedelta(minutes=10)
 _LISTING = "objects.json"
 _SECONDS_OF_A_LINE = 10
 
@@ -66,6 +67,8 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
         raise errors[0]
     now, events, states = datetime.now(UTC), [], {state.key: state for state in snapshot.states}
     for state, answer in zip(running, answers, strict=True):
+        if answer is None:
+            continue
         if isinstance(answer, AwsError):
             states[state.key] = replace(state, last_error=answer)
             continue
@@ -78,11 +81,14 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
     return replace(snapshot, states=tuple(states.values()))
 
 
-def _ask(snapshot: RunSnapshot, state: JobState) -> dict[str, Any] | AwsError:
+def _ask(snapshot: RunSnapshot, state: JobState) -> dict[str, Any] | AwsError | None:
+    """What AWS says of a job; None while it does not know one that was just created."""
     try:
         seen = read_answer(aws.get_job(state.job_arn))
     except AwsError as error:
-        return error
+        is_new = state.since is not None and datetime.now(UTC) - state.since < _KNOWN_AFTER
+        is_late = error.code == "ResourceNotFoundException" and state.status == "Submitted" and is_new
+        return None if is_late else error
     # The counts of a job move about once a minute and may lag behind its end; the manifest is there by then.
     counted = seen.get("processed", 0)
     if seen["status"] == "Completed" and counted < (seen.get("records") or counted + 1):

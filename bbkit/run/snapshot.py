@@ -14,8 +14,9 @@ from bbkit import aws
 from bbkit.core.errors import RunError
 from bbkit.core.files import write_text
 from bbkit.core.frames import JOB_COLUMNS, as_frame
+from bbkit.core.text import count_noun, name_some
 from bbkit.records import InputFile
-from bbkit.run.journal import JobState, latest_states, replay
+from bbkit.run.journal import TERMINAL, JobState, latest_states, replay
 
 if TYPE_CHECKING:
     from bbkit.run.run import Run
@@ -119,6 +120,20 @@ class RunSnapshot:
                 texts.append(f"{state.job_name} was taken from the queue; submit_jobs(run) submits it.")
             elif state.queued and not state.open:
                 texts.append(f"{state.job_name} was refused: {state.refused} Mend it, then submit_jobs(run).")
+        return texts
+
+    def describe_left(self, last_error: str = "") -> list[str]:
+        """Say what of the latest submissions is not completed, why, and what to do."""
+        latest, texts = self.latest.values(), self.describe_unsent()
+        if still := [state.job_name for state in latest if state.open]:
+            why = last_error or "wait_for_jobs(run) goes on."
+            texts.insert(
+                0, f"{len(still)} of {count_noun(len(latest), 'job')} not ended ({name_some(still)}): {why}"
+            )
+        for status in TERMINAL[1:]:
+            if names := [state.job_name for state in latest if state.status == status]:
+                again = f"submit_jobs(run, again=[{status!r}]) submits such jobs again."
+                texts.append(f"{count_noun(len(names), 'job')} ended {status} ({name_some(names)}): {again}")
         return texts
 
     def summarize(self) -> dict[str, str]:
