@@ -1,141 +1,321 @@
-"""Masks: patterns of personal and secret data in any text are replaced by their names, and counted.
+"""Masks: personal and secret data that has a form is replaced by its kind in any text, and counted.
 
-Masking is not anonymisation: names, addresses and whatever has no pattern stay.
+Masking is not anonymisation: names, addresses and whatever has no form stay.
 """
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Iterable, Iterator
+from functools import cache
+from itertools import chain
 
-EMAIL, PHONE, CARD, IBAN, ACCOUNT, AWS_KEY = "e-mail", "phone", "card", "IBAN", "account id", "AWS key"
+from bbkit.core.files import read_data
 
-# Each pattern begins with a set of characters and looks back only then: that is what `re` scans for fast.
-_WORTH_A_LOOK = re.compile(r"[@0-9]")
-_SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
-_EMAIL = re.compile(r"[\w.+%-](?<![\w.+%-].)[\w.+%-]{0,63}@(?:[\w-]{1,63}\.){1,8}[^\W\d_]{2,24}(?![\w-])")
-# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
-_ACCESS_KEY = re.compile(
-    r"A(?<![A-Za-z0-9]A)(?:KIA|SIA|BIA|CCA|ROA|IDA|GPA|NPA|NVA|PKA|IPA)[A-Z2-7]{16}(?![A-Za-z0-9])"
-)
-_SECRET_KEY = re.compile(r"[A-Za-z0-9/+](?<![A-Za-z0-9/+].)[A-Za-z0-9/+]{39}(?![A-Za-z0-9/+=])")
-# Models write typographic spaces and dashes, too.
-_SPACE, _DASH = r" \u00a0\u2000-\u200a\u202f", r"\-\u2010-\u2015\u2212"
-_IBAN = re.compile(
-    rf"[A-Z](?<![A-Za-z0-9].)[A-Z][0-9]{{2}}(?:[{_SPACE}]?[A-Za-z0-9]){{11,30}}(?![A-Za-z0-9])"
-)
-_CARD = re.compile(rf"[0-9](?<![0-9].)(?:[{_SPACE}{_DASH}]?[0-9]){{12,22}}(?![0-9])")
-# Letters beside the digits make it a part of something else, such as a hexadecimal id.
-_ACCOUNT = re.compile(
-    rf"[0-9](?<![0-9A-Za-z].)(?:[0-9]{{11}}|[0-9]{{3}}[{_DASH}][0-9]{{4}}[{_DASH}][0-9]{{4}})(?![0-9A-Za-z])"
-)
-_MORE = rf"(?:[{_SPACE}{_DASH}().\/]{{0,3}}[0-9]){{7,14}}"
-_GAP = rf"[{_SPACE}{_DASH}.]"
-# Before account ids, of which a number such as +442071838750 would look like one.
-_PLUS_PHONE = re.compile(rf"\+(?<![\w+].)[1-9]{_MORE}(?![\w{_DASH}])")
-_PHONE = re.compile(
-    r"[(0-9](?<![\w+].)(?:"
-    rf"(?<=0)0[1-9]{_MORE}"  # international, 00
-    rf"|(?<=0)[1-9][0-9]{{0,3}}(?:[{_SPACE}{_DASH}.\/]{{1,3}}[0-9]{{2,8}}){{1,4}}"  # national, trunk prefix 0
-    r"|(?<=0)[1-9][0-9]{8,9}"
-    # North America
-    rf"|(?<=1){_GAP}(?:\([2-9][0-9]{{2}}\)[{_SPACE}]?|[2-9][0-9]{{2}}{_GAP})[0-9]{{3}}{_GAP}[0-9]{{4}}"
-    rf"|(?<=\()[2-9][0-9]{{2}}\)[{_SPACE}]?[0-9]{{3}}{_GAP}[0-9]{{4}}"
-    rf"|(?<=[2-9])[0-9]{{2}}{_GAP}[0-9]{{3}}{_GAP}[0-9]{{4}}"
-    rf"|(?<=[2-9])[0-9]{{2}}[{_DASH}][0-9]{{4}}"
-    r"|(?<=[2-9])[0-9]{9}"
-    rf")(?![\w{_DASH}])"
-)
-_GROUP = re.compile(r"[A-Za-z0-9]+")
-_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
-_DATE = re.compile(r"(?<![0-9])[0-3]?[0-9]([.\-/ ])[0-3]?[0-9]\1(?:19|20)[0-9]{2}(?![0-9])")
+EMAIL, PHONE, CARD, IBAN, ACCOUNT = "e-mail", "phone", "card", "IBAN", "account id"
+AWS_KEY, SECRET = "AWS key", "secret"
+
+KINDS = {
+    EMAIL: "e-mail addresses",
+    PHONE: "phone numbers",
+    CARD: "card numbers",
+    IBAN: "IBANs",
+    ACCOUNT: "AWS account ids",
+    AWS_KEY: "AWS and Bedrock keys",
+    SECRET: "tokens, passwords, private keys and signatures of URLs",
+}
+"""What is looked for, by the name that takes its place."""
+
+Mask = tuple[int, int, str]
+"""Where in a text something is, and its kind."""
 
 
 def mask_text(text: str) -> tuple[str, Counter[str]]:
-    """Mask e-mail addresses, phone and card numbers, IBANs, AWS account ids and AWS keys by their names."""
-    counts: Counter[str] = Counter()
-    if not _WORTH_A_LOOK.search(text):
-        return text, counts
-    if "@" in text:
-        text = _replace(_EMAIL, text, EMAIL, counts)
-    text = _replace(_ACCESS_KEY, text, AWS_KEY, counts)
-    text = _replace(_SECRET_KEY, text, AWS_KEY, counts, _find_secret_key)
-    if _SEVEN_DIGITS.search(text):
-        text = _replace(_IBAN, text, IBAN, counts, partial(_find_longest, accept=_is_iban, least=15, most=34))
-        text = _replace(_CARD, text, CARD, counts, partial(_find_longest, accept=_is_card, least=13, most=19))
-        text = _replace(_PLUS_PHONE, text, PHONE, counts, _find_phone)
-        text = _replace(_ACCOUNT, text, ACCOUNT, counts)
-        text = _replace(_PHONE, text, PHONE, counts, _find_phone)
-    return text, counts
+    """Put its kind, in brackets, in the place of everything that `find_masks` finds."""
+    masks = find_masks(text)
+    return put_masks([text], masks)[0], Counter(name for *_, name in masks)
 
 
-Span = tuple[int, int]
-"""Where in a match of a pattern the thing itself is; `NOWHERE` when the match is something else."""
-
-NOWHERE = (0, 0)
-
-
-def _find_all(text: str) -> Span:
-    return 0, len(text)
-
-
-def _find_secret_key(text: str) -> Span:
-    kinds = (str.isupper, str.islower, str.isdigit)
-    return (0, len(text)) if all(any(map(kind, text)) for kind in kinds) else NOWHERE
-
-
-def _find_phone(text: str) -> Span:
-    is_phone = 7 <= sum(map(str.isdigit, text)) <= 15 and not _DATE.search(text)
-    return (0, len(text)) if is_phone else NOWHERE
-
-
-def _find_longest(text: str, accept: Callable[[str], bool], least: int, most: int) -> Span:
-    """The longest stretch of whole groups that passes: ``4111 1111 1111 1111 12/27`` holds a card."""
-    groups = _GROUP.findall(text)
-    spans = []
-    for first in range(len(groups)):
-        length = 0
-        for last in range(first, len(groups)):
-            length += len(groups[last])
-            if length > most:
+def put_masks(parts: Iterable[str], masks: Iterable[Mask]) -> list[str]:
+    """Put masks that were found in the parts as one text into each part."""
+    masked, open_masks, offset = [], sorted(masks, reverse=True), 0
+    for part in parts:
+        end, position, pieces = offset + len(part), offset, []
+        while open_masks and open_masks[-1][0] < end:
+            start, stop, name = open_masks.pop()
+            pieces.append(part[position - offset : max(start, offset) - offset])
+            pieces += [f"[{name}]"] if start >= offset else []
+            position = min(stop, end)
+            if stop > end:  # the rest of it is in the next part
+                open_masks.append((start, stop, name))
                 break
-            if length >= least:
-                spans.append((-length, first, last))
-    for _, first, last in sorted(spans):
-        if accept("".join(groups[first : last + 1])):
-            positions = [match.span() for match in _GROUP.finditer(text)]
-            return positions[first][0], positions[last][1]
-    return NOWHERE
+        masked.append("".join(pieces) + part[position - offset :])
+        offset = end
+    return masked
 
 
-def _replace(
-    pattern: re.Pattern[str],
-    text: str,
-    name: str,
-    counts: Counter[str],
-    find: Callable[[str], Span] = _find_all,
-) -> str:
-    def put(match: re.Match[str]) -> str:
-        text = match[0]
-        start, end = find(text)
-        if start == end:
-            return text
-        counts[name] += 1
-        after = text[end:]
-        return f"{text[:start]}[{name}]{_replace(pattern, after, name, counts, find) if after else ''}"
+def find_masks(text: str, taken: Iterable[Mask] = ()) -> list[Mask]:
+    """Find what `KINDS` names, in the order of the text and beside what is `taken` already."""
+    found = list(taken)
+    if not _WORTH_A_LOOK.search(text):
+        return found
+    folded = text if text.isascii() else text.translate(_FOLDED)
+    rest = _blank(folded.replace("\0", " "), found)
 
-    return pattern.sub(put, text)
+    def take(spans: Iterable[Mask]) -> str:
+        new, last = [], 0
+        for start, end, kind in sorted(spans, key=lambda span: (span[0], -span[1])):
+            if start >= last and "\0" not in rest[start:end]:
+                new.append((start, end, kind))
+                last = end
+        found.extend(span for span in new if span[2])
+        return _blank(rest, new)
+
+    rest = take(_find_secrets(rest))
+    if "@" in rest:
+        rest = take((*match.span(), EMAIL) for match in _EMAIL.finditer(rest))
+    if _SEVEN_DIGITS.search(rest):
+        rest = rest.replace("_", " ")
+        for find in _NUMBERS:
+            rest = take(find(rest))
+    return sorted(found)
 
 
-def _is_card(digits: str) -> bool:
-    if len(set(digits)) == 1:
+def _blank(text: str, masks: Iterable[Mask]) -> str:
+    """The text, as long as before, with nothing to find where the masks are; they do not overlap."""
+    pieces, position = [], 0
+    for start, end, _ in sorted(masks):
+        pieces += [text[position:start], "\0" * (end - start)]
+        position = end
+    return "".join(pieces) + text[position:] if pieces else text
+
+
+class _Fold(dict[int, str]):
+    """How a character is read: digits of any script as 0-9, spaces and dashes as one, wide forms as ASCII."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        folded = {"\u2212": "-", "\u3002": "."}.get(character) or unicodedata.normalize("NFKC", character)
+        match unicodedata.category(character):
+            case "Nd":
+                folded = str(unicodedata.digit(character))
+            case "Zs" | "Cf" if character not in "\u200c\u200d":  # which words of some languages hold
+                folded = " "
+            case "Pd":
+                folded = "-"
+        self[code] = folded if len(folded) == 1 and folded.isascii() else character
+        return self[code]
+
+
+_FOLDED = _Fold()
+
+# Each pattern begins with a set of characters and looks back only then: that is what `re` scans for fast.
+_WORTH_A_LOOK = re.compile(r"[@0-9\u0660-\U0001fbf9:=]|[\w.-]{20}")
+# Every known token is in a run such as this, of which prose has few.
+_RUN = re.compile(r"[\w+/=.~%:@-]{20,}")
+_SCHEME = re.compile(r"(?i)(?<![a-z])(?:bearer|basic|token|apikey|negotiate)[ :]{1,3}$")
+_VALUE = re.compile(r"(?:[:=]|%3[AD])(?=>?[\"' ]{0,3}([^\s\"'&<>,;:=(\[{][^\s\"'&<>,;]{5,1000}))")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"(?:[^-]*(?:-(?!----)[^-]*)*-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"|(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})*)"
+)
+_URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{3,128})@")
+_SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
+# The marks that letters of a domain may carry and that are no letters to `re`.
+_MARK = (
+    "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0e4e\u0e80-\u109f"
+    "\u1780-\u17d3\u200c\u200d\u3099\u309a"
+)
+_LOCAL = rf"\-\w.+%{_MARK}"
+_EMAIL = re.compile(
+    rf"(?:[{_LOCAL}](?<![{_LOCAL}].)[{_LOCAL}']{{0,200}}|\"[^\"\n]{{1,64}}\")@(?:\[[0-9A-Za-z.:]{{3,50}}\]|"
+    rf"(?:[\w{_MARK}-]{{1,63}}\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|(?:[^\W\d_]|[{_MARK}]){{2,63}}))"
+)
+
+# What is a number, a date or an id and nothing else, whatever digits it has.
+_PLAIN = (
+    re.compile(r"[0-9a-fA-F](?<!\w.)[0-9a-fA-F]{7}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\w)"),
+    re.compile(
+        r"[12](?<![\w+].)[0-9]{3}([-/.])[01]?[0-9]\1[0-3]?[0-9](?![0-9])"
+        r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
+    ),
+    re.compile(r"[0-3](?<![\w+].)[0-9]?([-/. ])[0-3]?[0-9]\1(?:19|20)[0-9]{2}(?![0-9])"),
+    re.compile(  # a time as a number
+        r"[12](?<![\w:+].)(?:(?<=1)9|(?<=2)0)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
+        r"(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?(?![\w:])"
+    ),
+    re.compile(
+        r"[0-9](?<![\w.,+].)[0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3})+(?:,[0-9]+)?)"
+        r"(?![\w,]|\.[0-9])"
+    ),
+    # A whole number that pandas passed through floats is not one of these.
+    re.compile(
+        r"[0-9](?<![\w.].)(?:(?<=0)|(?<=[1-9])(?![0-9]{9,}\.0+(?![0-9]))[0-9]*)"
+        r"\.[0-9]+(?:[eE][-+]?[0-9]+)?(?!\w|\.[0-9])"
+    ),
+    re.compile(r"0(?<![\w.,].),[0-9]+(?![\w,]|\.[0-9])"),
+)
+
+_GAP = r"[ .\-]"
+
+_IBAN_START = re.compile(rf"[A-Za-z](?:(?<![A-Za-z0-9].)|(?<=IBAN.))[A-Za-z](?={_GAP}?[0-9]{{2}})")
+
+_CARD = re.compile(rf"[2-689](?<![0-9].)(?<![0-9]\..)(?:{_GAP}{{0,3}}[0-9]){{12,18}}")
+# https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN), 2026-11: times as
+# numbers begin with 1.
+_ISSUED = re.compile(
+    r"4[0-9]{12}(?:[0-9]{3}){0,2}|3[0-9]{13,18}|[56][0-9]{12,18}|[89][0-9]{15}"
+    r"|2(?:2(?:0[0-4]|2[1-9]|[3-9][0-9])|[3-6][0-9]{2}|7(?:[01][0-9]|20))[0-9]{12,15}"
+)
+_GROUP = re.compile("[0-9]+")
+_GOES_ON = re.compile(r"[0-9a-z]|\.(?!0+(?![0-9]))[0-9]")
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+
+# Before account ids, of which a number such as +442071838750 would look like one.
+_PLUS_PHONE = re.compile(r"\+(?<![\w+].)[1-9](?:[ ().\-/]{0,3}[0-9]){6,14}(?![\w\-])")
+_ACCOUNT = re.compile(r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])")
+_PHONE = re.compile(
+    r"[(0-9](?<![\w+].)(?<![0-9][.,].)(?:"
+    r"(?<=0)0[1-9](?:[ ().\-/]{0,3}[0-9]){7,13}"  # international, 00
+    # national: trunk prefix 0, and 8 in some countries
+    rf"|(?<=0)[1-9][0-9]{{0,5}}(?:{_GAP}{{1,3}}[0-9]{{1,9}}){{1,5}}"
+    r"|(?<=0)[1-9][0-9]{1,4} ?/ ?[0-9]{4,8}(?:[ \-]?[0-9]{1,4}){0,3}"
+    r"|(?<=0)[1-9][0-9]{8,9}"
+    rf"|(?<=\()0[1-9][0-9]{{0,4}}\)[ \-]?[0-9]{{2,8}}(?:{_GAP}?[0-9]{{2,4}}){{0,3}}"
+    rf"|(?<=\()[1-9][0-9]{{0,3}}\)[ \-]?[0-9]{{3,5}}{_GAP}?[0-9]{{4}}"
+    r"|(?<=8)[ \-]?(?:\([0-9]{3,5}\)|[0-9]{3,5})[ \-]?[0-9]{1,3}-[0-9]{2}-[0-9]{2}"
+    # North America
+    rf"|(?<=1){_GAP}(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}{_GAP})[0-9]{{3}}{_GAP}[0-9]{{4}}"
+    rf"|(?<=[2-9])[0-9]{{2}}({_GAP})[0-9]{{3}}\1[0-9]{{4}}"
+    r"|(?<=[2-9])[0-9]{2}-0[0-9]{3}"
+    # without a trunk prefix, in groups that numbers are not written in: 612 34 56 78, 131 2345 6789
+    rf"|(?<=[5-9])[0-9]{{2}}({_GAP})[0-9]{{2}}\2[0-9]{{2}}\2[0-9]{{2}}"
+    rf"|(?<=[1-9])[0-9]({_GAP})[0-9]{{3}}\3[0-9]{{2}}\3[0-9]{{2}}"
+    rf"|(?<=[1-9])[0-9]{{1,2}}({_GAP})[0-9]{{3,4}}\4[0-9]{{4}}"
+    r")(?![\w\-]|[.,][0-9]| ?%)"
+)
+_DIGITS = re.compile(r"[(0-9](?<![\w+].)[0-9]{0,5}(?:[ ().\-]{0,2}[0-9]){6,14}(?![\w\-]|\.[1-9])")
+
+
+@cache
+def _known_secrets() -> re.Pattern[str]:
+    """What is known by its form, of AWS in the group `aws`."""
+    data = read_data("masks")
+    aws, others = ("|".join(chain(*data[name].values())) for name in ("aws_keys", "secrets"))
+    return re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{{2}}))(?:(?P<aws>{aws})|{others})")
+
+
+@cache
+def _words_before(name: str) -> re.Pattern[str]:
+    """Words after which a secret or a phone number stands, if nothing but `between` is between."""
+    words, between = read_data("masks")[name].values()
+    return re.compile(rf"(?i)(?:{'|'.join(words)}){between}$")
+
+
+@cache
+def _iban_form(country: str) -> re.Pattern[str] | None:
+    length = read_data("masks")["iban_lengths"]["lengths"].get(country)
+    rest = rf"[A-Za-z]{{2}}{_GAP}?[0-9]{{2}}(?:{_GAP}{{0,2}}[A-Za-z0-9]){{{length and length - 4}}}"
+    return re.compile(rf"{rest}(?![A-Za-z0-9])") if length else None
+
+
+def _find_secrets(text: str) -> Iterator[Mask]:
+    if "PRIVATE KEY" in text:
+        yield from ((*match.span(), SECRET) for match in _PRIVATE_KEY.finditer(text))
+    if "://" in text and "@" in text:
+        yield from ((*match.span(1), SECRET) for match in _URL_PASSWORD.finditer(text))
+    for run in _RUN.finditer(text):
+        start, end = run.span()
+        for match in _known_secrets().finditer(text, start, end):
+            yield *match.span(), AWS_KEY if match["aws"] else SECRET
+        if _is_mixed(run[0]) and _SCHEME.search(text, max(0, start - 14), start):
+            yield start, end, SECRET
+    for match in _VALUE.finditer(text):
+        before = text, max(0, match.start() - 24), match.start()
+        if _is_mixed(match[1]) and _words_before("secret_names").search(*before):
+            yield *match.span(1), SECRET
+
+
+def _is_mixed(value: str) -> bool:
+    """Tell a secret from a word, a count or the name of a thing after the same word."""
+    value = value.rstrip("])}.!?")
+    is_word = value.isalpha() and (value.islower() or value.istitle())
+    return any(map(str.isalpha, value)) and not is_word and not value.startswith(("arn:", "s3:", "http"))
+
+
+def _find_plain(text: str) -> Iterator[Mask]:
+    return ((*match.span(), "") for pattern in _PLAIN for match in pattern.finditer(text))
+
+
+def _find_ibans(text: str) -> Iterator[Mask]:
+    for start in _IBAN_START.finditer(text):
+        form = _iban_form(start[0].upper())
+        if form and (match := form.match(text, start.start())) and _is_iban(match[0]):
+            yield *match.span(), IBAN
+
+
+def _find_cards(text: str) -> Iterator[Mask]:
+    position = 0
+    while match := _CARD.search(text, position):
+        start = match.start()
+        groups = [group.span() for group in _GROUP.finditer(text, start, match.end())]
+        end = start
+        while groups and end == start:
+            end = groups[-1][1] if _is_card(text, groups) else start
+            groups.pop()
+        if end > start:
+            yield start, end, CARD
+        position = max(end, start + 1)
+
+
+def _find_foreign_phones(text: str) -> Iterator[Mask]:
+    return ((*match.span(), PHONE) for match in _PLUS_PHONE.finditer(text))
+
+
+def _find_accounts(text: str) -> Iterator[Mask]:
+    return ((*match.span(), ACCOUNT) for match in _ACCOUNT.finditer(text) if not match[0].endswith("000000"))
+
+
+def _find_national_phones(text: str) -> Iterator[Mask]:
+    for match in _PHONE.finditer(text):
+        if 8 <= sum(map(str.isdigit, match[0])) <= 15 or match[0][3:5] == "-0":
+            yield *match.span(), PHONE
+
+
+def _find_called_phones(text: str) -> Iterator[Mask]:
+    """Any number of the right length, where a word before it says that it is called."""
+    for match in _DIGITS.finditer(text):
+        if _words_before("phone_words").search(text, max(0, match.start() - 40), match.start()):
+            yield *match.span(), PHONE
+
+
+_NUMBERS = (
+    _find_plain,
+    _find_ibans,
+    _find_cards,
+    _find_foreign_phones,
+    _find_accounts,
+    _find_national_phones,
+    _find_called_phones,
+)
+"""In this order, since some look like others."""
+
+
+def _is_card(text: str, groups: list[tuple[int, int]]) -> bool:
+    """Tell a card number, in groups that card numbers are written in, by its issuer and its check digit."""
+    if groups[-1][1] - groups[0][0] < 13 + len(groups) - 1 or _GOES_ON.match(text, groups[-1][1]):
         return False
-    codes = digits.encode()
+    sizes = [end - start for start, end in groups]
+    if not (len({*sizes[:-1]}) <= 1 and sizes[-1] <= sizes[0]) and sizes[:2] != [4, 6]:
+        return False
+    number = "".join(text[start:end] for start, end in groups)
+    if len({*number}) == 1 or not _ISSUED.fullmatch(number):
+        return False
+    codes = number.encode()
     return (sum(codes[-1::-2]) + sum(codes[-2::-2].translate(_DOUBLED)) - 48 * len(codes)) % 10 == 0
 
 
-def _is_iban(characters: str) -> bool:
-    characters = characters.upper()
-    if not characters[:2].isalpha() or not characters[2:4].isdigit():
-        return False
+def _is_iban(text: str) -> bool:
+    characters = "".join(filter(str.isalnum, text))
     return int("".join(str(int(character, 36)) for character in characters[4:] + characters[:4])) % 97 == 1
