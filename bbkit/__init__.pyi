@@ -15,7 +15,11 @@ from bbkit.jobs.preflight import preflight as preflight
 from bbkit.jobs.watches import watch_jobs as watch_jobs
 from bbkit.outputs import accounting as accounting, collect_outputs as collect_outputs
 from bbkit.outputs.exports import export_records as export_records
-from bbkit.records import build_records as build_records, read_prompt as read_prompt
+from bbkit.records import (
+    as_records as as_records,
+    build_records as build_records,
+    read_prompt as read_prompt,
+)
 from bbkit.retry import (
     probe_records as probe_records,
     retry_records as retry_records,

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import bbkit as bb
 from bbkit.core.errors import BbkitError, InputError, require_extras
+from bbkit.core.text import count_noun
 
 SUCCESS, FOUND, BAD_USE, NOT_YET, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 75, 130, 141
 
@@ -185,6 +186,9 @@ def standin(options: Namespace) -> int:
     argument("--model", required=True, help="the model id or ARN of the job"),
     argument("--family", help="the family, where the model id does not tell it"),
     argument("--invocation-type", default="InvokeModel", choices=["InvokeModel", "Converse"]),
+    argument("--write-good", default="", metavar="FILE", help="write the lines without an error"),
+    argument("--write-bad", default="", metavar="FILE", help="write the lines with an error"),
+    argument("--overwrite", action="store_true", help="let these replace files that are there"),
     _AS_OF,
     _JSON,
 )
@@ -196,7 +200,12 @@ def check(options: Namespace) -> int:
         family=options.family,
         invocation_type=options.invocation_type,
         as_of=options.as_of,
+        write_good=options.write_good,
+        write_bad=options.write_bad,
+        overwrite=options.overwrite,
     )
+    for path, count in findings.attrs.get("written", {}).items():
+        print(f"{path}: {count_noun(count, 'record')}", file=sys.stderr)
     return _show_findings(findings, as_json=options.json)
 
 

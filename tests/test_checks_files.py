@@ -14,7 +14,7 @@ from conftest import Standin
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES
-from bbkit.core.errors import InputError
+from bbkit.core.errors import InputError, RecordsError
 from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
 from bbkit.records.input_sets import list_input_set
 
@@ -370,3 +370,46 @@ def test_every_rule_about_files_and_records_is_tested() -> None:
     for rule in RULES:
         if rule not in about_bodies:
             assert f'"{rule}"' in text, rule
+
+
+def test_good_lines_and_bad_ones_go_into_files_of_their_own(
+    write: Callable[..., Path], tmp_path: Path
+) -> None:
+    wrong = line("r3").replace(b'"max_tokens"', b'"maxTokens"')
+    path = write(GOOD, b"", b'{"recordId": "r2"', wrong, line("r4"), GOOD, b"[]", name="all.jsonl")
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    found = check_records(path, HAIKU_3, quotas=ONE, write_good=good, write_bad=bad)
+    assert good.read_bytes().splitlines() == [GOOD, line("r4")]
+    assert bad.read_bytes().splitlines() == [b'{"recordId": "r2"', wrong, GOOD, b"[]"]
+    assert found.attrs["written"] == {str(good): 2, str(bad): 4}
+    assert check_records(good, HAIKU_3, quotas=ONE).empty
+    with pytest.raises(
+        RecordsError, match=r"Line 3 of .*all\.jsonl: The line is not JSON.*Record 'r3' \(line 4 of"
+    ):
+        found.raise_for_errors()
+
+
+def test_nothing_is_written_half_or_over_a_file(write: Callable[..., Path], tmp_path: Path) -> None:
+    path, good = write(GOOD), tmp_path / "good.jsonl"
+    good.write_text("mine")
+    for targets, said in (
+        ({"write_good": good}, r"good\.jsonl exists\. Name another file"),
+        ({"write_bad": tmp_path / "no" / "bad.jsonl"}, "in a folder that is there"),
+        ({"write_good": tmp_path / "x", "write_bad": tmp_path / "x"}, "name a file of its own"),
+    ):
+        with pytest.raises(InputError, match=said):
+            check_records(path, HAIKU_3, **targets)
+    with pytest.raises(InputError, match="no file or folder"):
+        check_records(tmp_path / "absent.jsonl", HAIKU_3, write_bad=tmp_path / "bad.jsonl")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["good.jsonl", "in.jsonl"]
+    assert good.read_text() == "mine"
+    check_records(path, HAIKU_3, write_good=path, overwrite=True)
+    assert path.read_bytes() == GOOD + b"\n"
+
+
+def test_records_in_memory_are_told_apart_too(tmp_path: Path) -> None:
+    records = [("a", claude()), ("b", {"x": "\ud800"}), ("c", claude()), ("d", {**claude(), "max_tokens": 0})]
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.jsonl"
+    check_records(records, HAIKU_3, write_good=good, write_bad=bad)
+    assert list(iter_record_ids(good)) == ["a", "c"]
+    assert list(iter_record_ids(bad)) == ["d"]

@@ -38,6 +38,12 @@ def test_check_says_by_its_status_what_it_found(
         assert "required" in rules or "family_mismatch" in rules
     assert main(["check", str(tmp_path / "none.jsonl"), "--model", MODEL, *options]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
+    split = ["check", str(wrong), "--model", MODEL, "--write-bad", str(tmp_path / "bad.jsonl"), *options]
+    assert main(split) == 1
+    assert capsys.readouterr().err.endswith("bad.jsonl: 100 records\n")
+    assert main(split) == 2
+    assert "bad.jsonl exists" in capsys.readouterr().err
+    assert main([*split, "--overwrite"]) == 1
 
 
 def test_a_place_that_cannot_be_written_is_one_sentence(

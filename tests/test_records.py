@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from bbkit import build_records, read_prompt
+from bbkit import as_records, build_records, read_prompt, read_source
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import FamilyError, InputError, RecordsError
 from bbkit.records import input_line, iter_record_ids, read_records
@@ -312,3 +312,38 @@ def test_a_place_without_records_is_said(tmp_path: Path) -> None:
         lines_of(tmp_path / "absent.jsonl")
     with pytest.raises(InputError, match="no column 'model_input'"):
         lines_of(pd.DataFrame({"record_id": ["a"]}))
+
+
+def test_lines_made_elsewhere_are_records_already(tmp_path: Path) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "n": 1.0}
+    openai = [
+        {
+            "custom_id": f"c-{n}",
+            "method": "POST",
+            "url": "/v1/chat/completions",
+            "body": {**body, "max_tokens": n},
+        }
+        for n in (1, 2)
+    ]
+    bedrock = [
+        {"recordId": "007", "modelInput": body, "team": "x"},
+        {"modelInput": {"y": 2}},
+        {"recordId": "9"},
+    ]
+    for lines, ids, bodies in (
+        (openai, ["c-1", "c-2"], [line["body"] for line in openai]),
+        (bedrock, ["007", pd.NA, "9"], [body, {"y": 2}, None]),
+    ):
+        path = tmp_path / "made.jsonl"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        records = as_records(read_source(path))
+        assert records is not None
+        assert records.columns.to_list() == ["record_id", "model_input"]
+        assert records["record_id"].to_list() == ids
+        assert records["model_input"].to_list() == bodies
+    for rows in (
+        {"id": ["1"], "body": ["an e-mail"]},
+        {"custom_id": ["1"], "body": ["x"]},
+        {"body": [{"a": 1}]},
+    ):
+        assert as_records(pd.DataFrame(rows)) is None

@@ -2,15 +2,20 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterator
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks.records import SMALLER, RecordCheck
+from bbkit.core.errors import InputError, RecordsError
+from bbkit.core.files import replacing
 from bbkit.core.findings import Finding, Findings
 from bbkit.families import Family
 from bbkit.records.input_sets import InputSet, iter_blocks, list_input_set, split_lines
-from bbkit.records.lines import Records, iter_pairs
+from bbkit.records.lines import Records, iter_pairs, read_line
 
 CHECKED_BYTES = 1 << 26
 """The longest line that is checked, in bytes; `check_records` holds no longer one in memory."""
@@ -41,6 +46,9 @@ def check_records(
     invocation_type: str = "InvokeModel",
     quotas: Quotas | None = None,
     as_of: dt.date | None = None,
+    write_good: str | Path = "",
+    write_bad: str | Path = "",
+    overwrite: bool = False,
 ) -> Findings:
     """Check records before anything is sent or paid for, also JSONL that other code wrote.
 
@@ -60,30 +68,71 @@ def check_records(
         What a job takes; AWS's dated defaults when left out, ``Quotas.read(model_id)`` for the account's own.
     as_of : datetime.date, optional
         The day for which the lifecycle of the model is looked at; today when left out.
+    write_good, write_bad : str or Path, optional
+        Files for the lines a job would take, byte for byte, and for those with an error, an id that came
+        before among them. They are there whole or not at all, empty where there is no such line.
+    overwrite : bool
+        Whether these may replace files that are there.
 
     Returns
     -------
     Findings
         One row per finding; alike ones are one row with their `count`, whose text names three. Empty when
-        there is nothing to say.
+        there is nothing to say. ``.attrs["written"]`` counts the lines of each file written.
 
     Raises
     ------
     bbkit.core.errors.FamilyError
         When the family cannot be told from the model id.
     bbkit.core.errors.InputError
-        When there is no file, or what is given holds no records.
+        When there is no file, or what is given holds no records; when a file to write is there already.
     """
+    targets = {kind: Path(path) for kind, path in (("good", write_good), ("bad", write_bad)) if path}
+    _validate_targets(list(targets.values()), overwrite)
     check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas, as_of=as_of)
-    for _ in check_lines(check, records, CHECKED_BYTES):
-        pass
-    return check.finish()
+    if not targets:
+        for _ in check_lines(check, records, CHECKED_BYTES):
+            pass
+        return check.finish()
+    counts = _write_lines(check, check_lines(check, records, sys.maxsize), targets)
+    findings = check.finish()
+    findings.attrs["written"] = {str(path): counts[kind] for kind, path in targets.items()}
+    return findings
+
+
+def _validate_targets(paths: Sequence[Path], overwrite: bool) -> None:
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise InputError(f"{path} exists. Name another file, or pass overwrite=True (--overwrite).")
+        if not path.parent.is_dir() or path.is_dir() or paths.count(path) > 1:
+            raise InputError(f"{path} cannot be written: name a file of its own in a folder that is there.")
+
+
+def _write_lines(check: RecordCheck, lines: Iterable[bytes], targets: Mapping[str, Path]) -> Counter[str]:
+    """Write good and bad lines into files of their own, and count them."""
+    seen: set[str] = set()
+    counts: Counter[str] = Counter()
+    with ExitStack() as stack:
+        partial = {kind: stack.enter_context(replacing(path)) for kind, path in targets.items()}
+        streams = {kind: stack.enter_context(path.open("wb")) for kind, path in partial.items()}
+        for line in lines:
+            kind = "bad"
+            if not check.is_refused:
+                with suppress(RecordsError):  # too long a line to be checked
+                    record_id = read_line(line, "", 0)[0]
+                    kind = "bad" if record_id in seen else "good"
+                    seen.update([record_id] if record_id is not None else [])
+            counts[kind] += 1
+            if kind in streams:
+                streams[kind].write(line)
+    return counts
 
 
 def check_lines(check: RecordCheck, records: Records, longest: int = 0) -> Iterator[bytes]:
     """Check every record and pass its line on, to be staged; by default those too long to check as well."""
     if not isinstance(records, str | Path):
         for record_id, body in iter_pairs(records):
+            check.is_refused = False
             line = check.check_record(record_id, body)
             if line is not None:
                 yield line
@@ -133,6 +182,7 @@ class _File:
                 continue
             for line in lines:
                 self.number += 1
+                self.check.is_refused = False
                 if type(line) is int:
                     self._add_long(line)
                 elif not line or line.isspace():

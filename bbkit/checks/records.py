@@ -102,7 +102,8 @@ _REMEMBERED = 1000
 class RecordCheck:
     """Checks records one after another and gives the table of findings at the end.
 
-    `unwritable` are the rules of records that could not be passed on, `whole` is whether those given are all.
+    `unwritable` are the rules of records that could not be passed on, `whole` is whether those given are all,
+    `is_refused` whether an error was found since it was last set to False.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class RecordCheck:
         self.records = 0
         self.bytes = 0
         self.whole = False
+        self.is_refused = False
         self.unwritable: set[str] = set()
         self.media: dict[str, Finding] = {}
         self._duplicates = Duplicates()
@@ -168,6 +170,7 @@ class RecordCheck:
         record_id: str | None = None,
     ) -> None:
         for fault in faults:
+            self.is_refused = self.is_refused or fault.severity == "error"
             self.groups.add(fault._replace(file=file, line=number, record_id=record_id))
 
     def check_record(self, record_id: Any, body: Any) -> bytes | None:

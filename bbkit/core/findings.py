@@ -91,12 +91,13 @@ class Findings(pd.DataFrame):
         Raises
         ------
         bbkit.core.errors.RecordsError
-            With the first three errors in its text and all of them as ``.findings``.
+            With the first three errors in its text, each with its record and line, and all of them as
+            ``.findings``.
         """
         wrong = self.errors
         if wrong.empty:
             return self
-        first = " ".join(_sentence(row) for row in wrong.head(3).to_dict("records"))
+        first = " ".join(_named(row) + _sentence(row) for row in wrong.head(3).to_dict("records"))
         more = f" ({len(wrong) - 3:,} more errors)" if len(wrong) > 3 else ""
         raise RecordsError(first + more, self)
 
@@ -133,6 +134,16 @@ def _text(value: Any) -> str:
 
 def _sentence(row: Mapping[Any, Any]) -> str:
     return f"{row['finding']} {_text(row['remedy'])}".rstrip()
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    """The one record, line and file of a finding; alike ones name some in their sentence."""
+    file, line, record_id = (_text(row[name]) for name in ("file", "line", "record_id"))
+    of_file = f" of {file}" if file else ""
+    if not line or row["count"] > 1:
+        return f"{file}: " if file else ""
+    place = f"line {row['line']:,}{of_file}"
+    return f"Record {record_id!r} ({place}): " if record_id else f"L{place[1:]}: "
 
 
 def _where(row: Mapping[Any, Any]) -> str:

@@ -14,6 +14,7 @@ from bbkit.records.building import (
 from bbkit.records.input_sets import record_files as record_files
 from bbkit.records.lines import (
     Records as Records,
+    as_records as as_records,
     input_line as input_line,
     iter_record_ids as iter_record_ids,
     read_records as read_records,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.errors import InputError, RecordsError
-from bbkit.core.frames import require_columns
+from bbkit.core.frames import TEXT, require_columns
 from bbkit.records.input_sets import file_lines, record_files
 
 Records: TypeAlias = (
@@ -90,6 +90,33 @@ _ACCEPTED = (
     "Give a frame of build_records, chunks of it, pairs (record_id, model_input), "
     'objects {"recordId": ..., "modelInput": {...}}, or the path of a .jsonl file or folder.'
 )
+
+
+_ID_BESIDE = {"modelInput": "recordId", "body": "custom_id"}
+"""What names a body and its id: Bedrock, and OpenAI (https://platform.openai.com/docs/guides/batch)."""
+
+
+def as_records(data: pd.DataFrame) -> pd.DataFrame | None:
+    """Take rows of JSONL that hold records already, which other code wrote, as they are.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        What `read_source` gave.
+
+    Returns
+    -------
+    pandas.DataFrame or None
+        As `build_records` gives it, ``record_id`` and ``model_input``: of lines with ``recordId`` and
+        ``modelInput``, or of an OpenAI batch, its ``custom_id`` and ``body``. None where rows are no records.
+    """
+    require_columns(data, [], "Pass what read_source returned.")
+    for body, name in _ID_BESIDE.items():
+        is_named = name in data or body == "modelInput"  # whose id Bedrock would make up
+        if is_named and body in data and any(isinstance(cell, dict) for cell in data[body]):
+            ids = data.get(name, pd.Series(pd.NA, data.index, dtype=TEXT))
+            return pd.DataFrame({"record_id": ids, "model_input": data[body]}).reset_index(drop=True)
+    return None
 
 
 def _describe_type(value: Any) -> str:
