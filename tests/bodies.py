@@ -40,6 +40,23 @@ class Case(NamedTuple):
     invocation_type: str = "InvokeModel"
 
 
+class Planted(NamedTuple):
+    """A body that the service refuses (by which rule of ours), or, without a rule, takes.
+
+    Where it rests on a reply of the service or a report: its address and date, and what the service `said`.
+    """
+
+    case: str
+    model_id: str
+    body: dict[str, Any]
+    invocation_type: str = "InvokeModel"
+    rule: str = ""
+    path: str = ""
+    source: str = ""
+    date: str = ""
+    said: str = ""
+
+
 def claude(**members: Any) -> dict[str, Any]:
     """A small Claude body with some members of its own."""
     turn = {"role": "user", "content": "Hello"}
@@ -65,3 +82,4 @@ def _read(name: str) -> list[dict[str, Any]]:
 
 BODIES = [Documented(**entry) for entry in _read("documented_bodies.json")]
 CASES = [Case(**entry) for entry in _read("broken_bodies.json")]
+PLANTED = [Planted(**entry) for entry in _read("planted_bodies.json")]

@@ -4,6 +4,8 @@ import base64
 import copy
 from typing import Any
 
+from images import image
+
 CALL = (
     "Summarize the call.\n\n"
     "Agent: Thank you for calling, how can I help?\n"
@@ -22,7 +24,7 @@ LARGE = "mistral.mistral-large-2407-v1:0"
 TITAN = "amazon.titan-embed-text-v2:0"
 TITAN_IMAGE = "amazon.titan-embed-image-v1"
 NOVA_EMBED = "amazon.nova-2-multimodal-embeddings-v1:0"
-PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(range(256))).decode()
+PNG = image("png", size=256)
 
 ANTHROPIC_BODY = {
     "anthropic_version": "bedrock-2023-05-31",
@@ -214,7 +216,11 @@ BAD = [
         changed(ANTHROPIC_BODY, thinking={"type": "enabled", "budget_tokens": 1024}),
         "must be greater than",
     ),
-    (SONNET, changed(ANTHROPIC_BODY, thinking={"type": "adaptive"}), "adaptive thinking is not supported"),
+    (
+        SONNET,
+        changed(ANTHROPIC_BODY, thinking={"type": "adaptive"}),
+        '"thinking.type.adaptive" is not supported',
+    ),
     (SONNET, changed(ANTHROPIC_BODY, tool_choice={"type": "any"}), "tool_choice may only be specified"),
     ("global.anthropic.claude-sonnet-4-6", changed(ANTHROPIC_BODY, messages=[USER, ASSISTANT]), "prefill"),
     ("us.anthropic.claude-opus-5", changed(ANTHROPIC_BODY, temperature=0.5), "`temperature` is deprecated"),
@@ -253,7 +259,7 @@ BAD = [
         changed(NOVA_BODY, messages=[{"role": "assistant", "content": [{"text": "x"}]}]),
         "start with a user",
     ),
-    (NOVA, changed(NOVA_BODY, inferenceConfig__reasoningConfig={"type": "enabled"}), "doesn't support"),
+    (NOVA, changed(NOVA_BODY, inferenceConfig__reasoningConfig={"type": "enabled"}), "config value is"),
     (NOVA, ANTHROPIC_BODY, "schema violations found"),
     (LLAMA, {"inputs": CALL, "parameters": {"max_new_tokens": 9}}, "schema violations found"),
     (LLAMA, changed(LLAMA_BODY, max_gen_len=0), "#/max_gen_len: 0 is not greater or equal to 1"),

@@ -137,6 +137,20 @@ def test_models_that_cannot_be_called_so_are_refused_in_create(
     assert (code, status) == ("ValidationException", 400) and words in message
 
 
+def test_a_model_that_has_ended_is_refused_until_the_day_is_earlier(
+    standin: Standin, start_standin: Start
+) -> None:
+    for model in ("us.anthropic.claude-3-5-haiku-20241022-v1:0", "us.meta.llama3-2-1b-instruct-v1:0"):
+        code, status, message = refused_create(standin, modelId=model)
+        assert (code, status) == ("ResourceNotFoundException", 404)
+        assert "reached the end of its life" in message and "--as-of" in message
+        with pytest.raises(ClientError, match="end of its life"):
+            standin.client("bedrock-runtime").invoke_model(modelId=model, body="{}")
+    earlier = start_standin("--as-of", "2026-06-18")
+    uri = put(earlier, "in.jsonl", input_lines(record_ids(100)))
+    assert create(earlier, uri, modelId="us.anthropic.claude-3-5-haiku-20241022-v1:0")
+
+
 def test_every_way_to_name_a_model(start_standin: Start) -> None:
     standin = start_standin("--profile", "team-a=us.amazon.nova-lite-v1:0")
     head = f"arn:aws:bedrock:us-east-1:{standin.account}"

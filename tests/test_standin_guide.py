@@ -15,7 +15,7 @@ from standin_cases import output_records, wait_for
 
 
 def test_the_example_of_the_user_guide(start_standin: Callable[..., Standin]) -> None:
-    standin = start_standin("--speed", "100")
+    standin = start_standin("--speed", "100", "--as-of", "2026-01-31")  # Claude 3 Haiku has ended since
     s3, bedrock = boto3.client("s3"), boto3.client(service_name="bedrock")
     for name in ("demo-bucket-input", "demo-bucket-output"):
         s3.create_bucket(Bucket=name)

@@ -153,6 +153,7 @@ def test_one_folder_one_standin(standin_process: Standin) -> None:
         ["--profile", "x"],
         ["--profile", "x=nobody.knows-it"],
         ["--region", "us-east-1; true"],
+        ["--as-of", "yesterday"],
         ["--port", "99999"],
         ["--port", "-1"],
         ["--workers", "-1"],

@@ -5,6 +5,7 @@ import math
 import os
 import re
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
         "--refuse-few-records", action="store_true", help="Create refuses a job below the minimum"
     )
     parser.add_argument(
+        "--as-of",
+        default=date.today().isoformat(),
+        metavar="DATE",
+        help="the day it is, such as 2026-01-31: models that ended later are served (default: today)",
+    )
+    parser.add_argument(
         "--profile",
         action="append",
         default=[],
@@ -106,6 +113,10 @@ def _check_switches(arguments: argparse.Namespace) -> None:
     from bbkit.standin.settings import Limits, read_pace
 
     read_pace(arguments.speed)
+    try:
+        arguments.as_of = date.fromisoformat(arguments.as_of).isoformat()
+    except ValueError:
+        raise ValueError(f"--as-of takes a date such as 2026-01-31, not '{arguments.as_of}'.") from None
     check_calls(read_faults(arguments.fault), by_tag=False)
     if not _REGION.fullmatch(arguments.region):
         raise ValueError(f"--region takes the name of a region, such as us-east-1, not '{arguments.region}'.")
@@ -189,6 +200,7 @@ def main(argv: list[str] | None = None) -> int:
         ordered=arguments.ordered,
         strict_tokens=arguments.strict_tokens,
         refuse_few_records=arguments.refuse_few_records,
+        as_of=arguments.as_of,
         application_profiles=profiles,
         engine=arguments.engine,
         engine_options=options,

@@ -10,7 +10,8 @@ from typing import Any
 
 from bbkit.standin.engines import Engine, Reply, Request, count_tokens
 from bbkit.standin.errors import RecordError
-from bbkit.standin.models import bare_model_id, model_list
+from bbkit.standin.images import check_images
+from bbkit.standin.models import bare_model_id, traits_of
 from bbkit.standin.shapes import anthropic, converse, embeddings, llama_mistral, nova, openai_chat
 
 _CHAT_PROVIDERS = (
@@ -91,9 +92,19 @@ def answer_record(
 
 
 def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
-    """Ask the engine, unless the model could not read so much (where AWS or the vendor says what it can)."""
-    traits = model_list().get(model_id, {}).get("traits", {})
-    window = traits.get("context_window", {}).get("value")
+    """Ask the engine, unless the model could not read or write so much (where a source says what it can)."""
+    traits = traits_of(model_id)
+    window, most = traits.get("context_window"), traits.get("output_maximum")
+    if most and (request.max_tokens or 0) > most:
+        raise RecordError(
+            f"The maximum tokens you requested exceeds the model limit of {most}. Try again with a maximum "
+            f"tokens value that is lower than {most}."
+        )
+    media = [part for turn in request.turns for part in turn.media]
+    kinds = [part.kind for part in media if part.kind != "document"]
+    if kinds and traits.get("inputs") == ["text"]:
+        raise RecordError(f"This model does not support {kinds[0]} input.")
+    check_images([part.data for part in media if part.kind == "image" and part.data], model_id)
     texts = [request.system, *(turn.text for turn in request.turns)]
     # A token is rarely less than two characters, so short texts need no counting.
     if window and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:

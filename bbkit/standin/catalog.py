@@ -10,7 +10,6 @@ import json
 import secrets
 import string
 import threading
-from datetime import UTC, datetime
 from typing import Any
 
 from bbkit.standin.errors import ServiceError, invalid
@@ -46,7 +45,7 @@ class Catalog:
         dates = {name: model["traits"].get(trait, {}).get("value") for name, trait in _DATES.items()}
         told = {name: f"{date}T00:00:00.000Z" for name, date in dates.items() if date}
         # A model gets the end of its life when it becomes legacy.
-        legacy = dates["legacyTime"] <= f"{datetime.now(UTC):%Y-%m-%d}" if dates["legacyTime"] else bool(told)
+        legacy = dates["legacyTime"] <= self.settings.as_of if dates["legacyTime"] else bool(told)
         alone = region in model["single_region"]
         details = {
             "modelArn": f"arn:{partition_of(region)}:bedrock:{region}::foundation-model/{model['model_id']}",

@@ -19,7 +19,7 @@ from bbkit.standin.catalog import Catalog
 from bbkit.standin.errors import ServiceError, invalid, iso_time
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
-from bbkit.standin.models import Model, partition_of, resolve_model
+from bbkit.standin.models import Model, check_living, partition_of, resolve_model
 from bbkit.standin.service_models import JOB_ARN
 from bbkit.standin.store import ENDED, NO_COUNTS, Job
 
@@ -69,6 +69,7 @@ class ControlPlane:
         self._check_role(given)
         settings, limits = self.jobs.settings, self.jobs.settings.limits
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
+        check_living(model.model_id, settings.as_of)
         if "no-model-access" in self.calls.switched.names:
             raise ServiceError("AccessDeniedException", NO_ACCESS)
         if settings.refuse_few_records:

@@ -32,11 +32,34 @@ class Model:
 
 
 @cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(MODELS_PATH.read_text(encoding="utf-8"))
+    return table
+
+
+@cache
 def model_list() -> dict[str, dict[str, Any]]:
-    """Give the models of the data file by id."""
-    models = json.loads(MODELS_PATH.read_text(encoding="utf-8"))["models"]
+    """Give the models that batch inference lists, by id."""
     none: dict[str, Any] = {"single_region": [], "profile_source_regions": [], "traits": {}}
-    return {model["model_id"]: none | model for model in models if model.get("batch")}
+    return {model["model_id"]: none | model for model in _table()["models"] if model.get("batch")}
+
+
+@cache
+def traits_of(model_id: str) -> dict[str, Any]:
+    """What is known of a model by its bare id: the values of the data file by their names."""
+    found = [model for model in _table()["models"] if model["model_id"] == model_id]
+    return {name: given["value"] for one in found for name, given in one.get("traits", {}).items()}
+
+
+def check_living(model_id: str, as_of: str) -> None:
+    """Refuse a model that had ended by a day, as far as the data file knew when it was made."""
+    ended = traits_of(model_id).get("end_of_life")
+    if ended and ended <= min(as_of, _table()["date"]):
+        raise ServiceError(
+            "ResourceNotFoundException",
+            "This model version has reached the end of its life. Please refer to the AWS documentation for "
+            "more details. (A stand-in started with --as-of and an earlier day serves it.)",
+        )
 
 
 def partition_of(region: str) -> str:

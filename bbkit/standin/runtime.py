@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from bbkit.standin.engine_pool import EnginePool, engine_for
 from bbkit.standin.errors import RecordError, ServiceError, invalid, not_served, render_json
-from bbkit.standin.models import resolve_model
+from bbkit.standin.models import check_living, resolve_model
 from bbkit.standin.service_models import Route, read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import SignedRequest
@@ -51,6 +51,7 @@ class Runtime:
         given = read_request(route, labels, request.query, b"" if route.name == "InvokeModel" else body)
         settings = self.settings
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
+        check_living(model.model_id, settings.as_of)
         what = model.model_id, route.name, _read_object(body)
         began = time.monotonic()
         answering = self.pool.submit(answer_one, settings.engine, settings.engine_options_json, *what)

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 from dataclasses import asdict, astuple, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,8 @@ class Settings:
     ordered: bool = False
     strict_tokens: bool = False
     refuse_few_records: bool = False
+    as_of: str = field(default_factory=lambda: date.today().isoformat())
+    """The day by which models have ended or not."""
     application_profiles: dict[str, str] = field(default_factory=dict)
     engine: str = "extractive"
     engine_options: dict[str, Any] = field(default_factory=dict)

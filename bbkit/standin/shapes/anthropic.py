@@ -4,13 +4,16 @@ Sources: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-a
 and https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-extended-thinking.html
 """
 
+import json
 import re
 import secrets
 from collections.abc import Iterator
+from itertools import groupby, pairwise
 from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
+from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, tagged
 from bbkit.standin.shapes.contents import decode_base64, document_part
@@ -75,9 +78,10 @@ _BODY = described(
         "output_config": {"effort": "string", "format": "object"},
         "anthropic_beta": array("string"),
         "metadata": "object",
+        **_CACHE,
     }
 )
-_VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d+)(?:-(\d)(?!\d))?")
+_TOOL_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")
 _STOPS = {
     Stop.END: "end_turn",
     Stop.LENGTH: "max_tokens",
@@ -174,9 +178,21 @@ def _flat_text(content: Any) -> str:
 
 
 def _read_tool(tool: dict[str, Any], number: int) -> Tool:
+    kind, schema = tool.get("type", "custom"), tool.get("input_schema") or {}
+    if kind == "function":
+        raise RecordError(f"tools.{number}: Input tag 'function' does not match any of the expected tags")
     for name in ("name", "input_schema"):
-        if name not in tool and "type" not in tool:
+        if name not in tool and kind == "custom":
             raise RecordError(f"tools.{number}.custom.{name}: Field required")
+    if not _TOOL_NAME.fullmatch(str(tool.get("name"))):
+        raise RecordError(f"tools.{number}.{kind}.name: String should match pattern '{_TOOL_NAME.pattern}'")
+    if kind == "custom" and (not isinstance(schema, dict) or schema.get("type") != "object"):
+        raise RecordError(f"tools.{number}.custom.input_schema.type: Input should be 'object'")
+    if kind == "custom" and {"oneOf", "allOf", "anyOf"} & schema.keys():
+        raise RecordError(
+            f"tools.{number}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at "
+            "the top level"
+        )
     return Tool(tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {})
 
 
@@ -186,9 +202,22 @@ def check_body(body: Any, model_id: str) -> None:
     if not body["messages"]:
         raise RecordError("messages: at least one message is required")
     _check_messages(body["messages"])
-    match = _VERSION.search(model_id)
-    version = (int(match[1]), int(match[2] or 0)) if match else (0, 0)
-    for message in (*_thinking_faults(body, version), *_model_faults(body, version)):
+    _refuse_first(body, traits_of(model_id))
+
+
+def check_converse(body: Any, inference: dict[str, Any], extra: Any, model_id: str) -> None:
+    """Raise the error a Claude model answers with to what came by Converse."""
+    sampling = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
+    view = {name: inference[own] for name, own in sampling.items() if own in inference} | extra
+    faults = bodies.find_violations(view, _BODY)
+    if found := [fault for fault in faults if len(fault.path) > 1 or fault.rule != "required"]:
+        raise RecordError(bodies.model_words(found[0]))
+    stops = view.get("stop_sequences") or inference.get("stopSequences") or ()
+    _refuse_first(view | {"messages": body["messages"], "stop_sequences": stops}, traits_of(model_id))
+
+
+def _refuse_first(body: dict[str, Any], traits: dict[str, Any]) -> None:
+    for message in (*_thinking_faults(body, traits), *_model_faults(body, traits)):
         raise RecordError(message)
 
 
@@ -201,34 +230,41 @@ def _check_messages(messages: list[dict[str, Any]]) -> None:
         if not content and not last_prefill:
             raise RecordError(f"messages.{number}: all messages must have non-empty content")
         blocks = content if isinstance(content, list) else []
-        if any(block["type"] == "text" and not block["text"] for block in blocks):
+        if any(block["type"] == "text" and not block["text"].strip() for block in blocks):
             raise RecordError("messages: text content blocks must be non-empty")
-        used = [block["id"] for block in blocks if block["type"] == "tool_use"]
-        after = messages[number + 1]["content"] if number + 1 < len(messages) else []
-        given = {b.get("tool_use_id") for b in after if isinstance(b, dict) and b["type"] == "tool_result"}
-        lacking = [one for one in used if one not in given]
-        if lacking:
+    turns = [
+        [block for one in group if isinstance(one["content"], list) for block in one["content"]]
+        for _, group in groupby(messages, key=lambda message: message["role"])
+    ]
+    for number, (blocks, after) in enumerate(pairwise([[], *turns, []])):
+        used = {block["id"] for block in blocks if block["type"] == "tool_use"}
+        given = {block["tool_use_id"] for block in after if block["type"] == "tool_result"}
+        if used - given:
             raise RecordError(
-                f"messages.{number}: `tool_use` ids were found without `tool_result` blocks immediately "
-                f"after: {', '.join(lacking)}. Each `tool_use` block must have a corresponding `tool_result` "
-                "block in the next message.",
+                f"messages.{number - 1}: `tool_use` ids were found without `tool_result` blocks immediately "
+                f"after: {', '.join(used - given)}. Each `tool_use` block must have a corresponding "
+                "`tool_result` block in the next message.",
+            )
+        if given - used:
+            raise RecordError(
+                f"messages.{number}: unexpected `tool_use_id` found in `tool_result` blocks: "
+                f"{', '.join(given - used)}."
             )
 
 
-def _thinking_faults(body: dict[str, Any], version: tuple[int, int]) -> Iterator[str]:
-    """What thinking excludes, and which models know which kind of it; an unknown version is taken as able."""
+def _thinking_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]:
+    """What thinking excludes, and which kinds of it a model takes; what is not known of it is taken."""
     kind = (body.get("thinking") or {}).get("type", "disabled")
     if kind == "disabled":
         return
-    numbered = version > (0, 0)
-    if numbered and version < (3, 7):
+    kinds = traits.get("thinking_types")
+    if kinds == []:
         yield "thinking: this model does not support thinking"
-    if kind == "adaptive" and numbered and version < (4, 6):
-        yield "adaptive thinking is not supported on this model"
-    if kind == "enabled" and version >= (4, 7):
-        yield '"thinking.type.enabled" is not supported for this model. Use "thinking.type.adaptive".'
+    if kinds and kind not in kinds:
+        yield f'"thinking.type.{kind}" is not supported for this model. Use "thinking.type.{kinds[-1]}".'
     interleaved = any("interleaved-thinking" in beta for beta in body.get("anthropic_beta") or ())
-    if kind == "enabled" and body["thinking"]["budget_tokens"] >= body["max_tokens"] and not interleaved:
+    most = body.get("max_tokens")
+    if kind == "enabled" and most and body["thinking"]["budget_tokens"] >= most and not interleaved:
         yield "`max_tokens` must be greater than `thinking.budget_tokens`."
     if body.get("temperature") not in (None, 1):
         yield "`temperature` may only be set to 1 when thinking is enabled."
@@ -236,23 +272,34 @@ def _thinking_faults(body: dict[str, Any], version: tuple[int, int]) -> Iterator
         yield "`top_k` must be unset when thinking is enabled."
     if (body.get("top_p") or 1) < 0.95:
         yield "`top_p` must be greater than or equal to 0.95 or unset when thinking is enabled."
-    if (body.get("tool_choice") or {}).get("type") in ("any", "tool"):
+    forced = (body.get("tool_choice") or {}).get("type") in ("any", "tool")
+    if forced and traits.get("forced_tools_with_thinking") is False:
         yield "Thinking may not be enabled when tool_choice forces tool use."
     if body["messages"][-1]["role"] == "assistant":
         yield "When thinking is enabled, the final message must not be an assistant turn."
 
 
-def _model_faults(body: dict[str, Any], version: tuple[int, int]) -> Iterator[str]:
+def _model_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]:
     """What single models refuse."""
     sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
-    if version >= (4, 7) and sampled:
+    if traits.get("samplers") == "none" and sampled:
         yield f"`{sampled[0]}` is deprecated for this model."
-    if version == (4, 5) and {"temperature", "top_p"} <= set(sampled):
+    if traits.get("samplers") == "one" and {"temperature", "top_p"} <= set(sampled):
         yield "`temperature` and `top_p` cannot both be specified for this model. Use only one of them."
-    if version >= (4, 6) and body["messages"][-1]["role"] == "assistant":
+    if traits.get("prefill") is False and body["messages"][-1]["role"] == "assistant":
         yield (
             "This model does not support assistant message prefill. "
             "The conversation must end with a user message."
         )
-    if body.get("tool_choice") and not body.get("tools"):
+    if traits.get("caching") is False and '"cache_control":' in json.dumps(body):
+        yield "cache_control: Extra inputs are not permitted"
+    effort = (body.get("output_config") or {}).get("effort")
+    if effort is not None and effort not in traits.get("effort", [effort]):
+        yield f"output_config.effort: this model does not support the effort '{effort}'."
+    if any(not stop.strip() for stop in body.get("stop_sequences") or ()):
+        yield "stop_sequences: each stop sequence must contain non-whitespace"
+    choice = body.get("tool_choice")
+    if choice and not body.get("tools"):
         yield "tool_choice may only be specified while providing tools"
+    if choice and choice["type"] == "tool" and choice["name"] not in (t.get("name") for t in body["tools"]):
+        yield f"tool_choice.tool.name: Tool '{choice['name']}' not found in provided tools"

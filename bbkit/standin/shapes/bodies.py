@@ -218,10 +218,11 @@ def check_model(body: Any, field: Field) -> None:
     """Raise the error a pydantic-checked model (Anthropic's) answers with: the first thing wrong."""
     found = find_violations(body, field)
     if found:
-        raise RecordError(_model_words(found[0]))
+        raise RecordError(model_words(found[0]))
 
 
-def _model_words(violation: Violation) -> str:
+def model_words(violation: Violation) -> str:
+    """What a pydantic-checked model says of a violation."""
     rule, found, wanted = violation.rule, violation.found, violation.wanted
     if rule == "type":
         wanted = _MODEL_TYPES[wanted]

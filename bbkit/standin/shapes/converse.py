@@ -4,15 +4,21 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conv
 """
 
 import json
+import re
 from typing import Any
 
 from botocore.model import Shape
 
 from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
+from bbkit.standin.models import traits_of
 from bbkit.standin.service_models import ShapeCheck, service_model
-from bbkit.standin.shapes import contents
-from bbkit.standin.shapes.bodies import answer_format, known, malformed
+from bbkit.standin.shapes import anthropic, contents, nova
+from bbkit.standin.shapes.bodies import answer_format, check_schema, known, malformed
+
+# As measured, where the answer itself leaves the underscore out and says white space for the space alone:
+# https://github.com/aws-samples/generative-ai-use-cases/issues/1671 (2026-08-21).
+_ODD_NAME = re.compile(r"[^\w ()\[\]-]|  ", re.ASCII)
 
 
 def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
@@ -35,7 +41,8 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
         raise RecordError("toolConfig is not supported in batch inference with the Converse API.")
     contents.check_messages(messages)
     _check_media(messages)
-    inference = body.get("inferenceConfig") or {}
+    inference, extra = body.get("inferenceConfig") or {}, body.get("additionalModelRequestFields") or {}
+    _check_model(body, inference, extra, model_id)
     tools, choice = contents.read_tools(body.get("toolConfig"))
     return Request(
         turns=contents.read_turns(messages),
@@ -73,9 +80,35 @@ def _options(body: dict[str, Any], inference: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+def _check_model(body: Any, inference: dict[str, Any], extra: Any, model_id: str) -> None:
+    """What the model itself refuses of a sound body."""
+    turns = [message["content"] for message in body["messages"]]
+    blocks = [block for content in (body.get("system") or [], *turns) for block in content]
+    if traits_of(model_id).get("caching") is False and any("cachePoint" in block for block in blocks):
+        raise RecordError(
+            "You invoked an unsupported model or your request did not allow prompt caching. See the "
+            "documentation for more information.",
+            403,
+        )
+    if model_id.startswith("amazon.nova-"):
+        check_schema(extra, nova.EXTRA)
+        nova.check_reasoning(extra.get("reasoningConfig"), inference, model_id)
+    if model_id.startswith("anthropic."):
+        anthropic.check_converse(body, inference, extra, model_id)
+
+
 def _check_media(messages: list[dict[str, Any]]) -> None:
+    names: list[str] = []
     for number, message in enumerate(messages):
         kinds = {kind for block in message["content"] for kind in block}
+        names += [block["document"]["name"] for block in message["content"] if "document" in block]
+        if any(_ODD_NAME.search(name) for name in names):
+            raise RecordError(
+                "The document file name can only contain alphanumeric characters, whitespace characters, "
+                "hyphens, parentheses, and square brackets, not more than one whitespace in a row."
+            )
+        if len(set(names)) < len(names):
+            raise RecordError("Messages can't contain duplicate document names.")
         if "document" in kinds and "text" not in kinds:
             raise RecordError(
                 f"The message at messages.{number} contains a document but no text. "

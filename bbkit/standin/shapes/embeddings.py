@@ -15,6 +15,7 @@ import numpy as np
 from bbkit.standin.engines import count_tokens, cut_tokens
 from bbkit.standin.engines.cues import STOP_WORDS
 from bbkit.standin.errors import RecordError
+from bbkit.standin.images import check_images
 from bbkit.standin.shapes.bodies import Field, array, check_schema, described, malformed
 from bbkit.standin.shapes.contents import decode_base64
 from bbkit.standin.shapes.nova import MEDIA, SOURCE
@@ -104,7 +105,9 @@ def answer_titan_image(body: Any) -> Embedded:
             )
         vectors.append(embed_text(text, dimension))
     if image:
-        vectors.append(embed_bytes(_decode(image, "#/inputImage"), dimension))
+        data = _decode(image, "#/inputImage")
+        check_images([data], "amazon.titan-embed-image-v1")
+        vectors.append(embed_bytes(data, dimension))
     mean = np.mean(vectors, axis=0)
     mean /= np.linalg.norm(mean) or 1.0
     return {"embedding": mean.tolist(), "inputTextTokenCount": tokens, "message": None}, tokens

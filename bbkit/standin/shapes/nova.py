@@ -7,15 +7,32 @@ from typing import Any
 
 from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
+from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import contents
-from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, check_schema, described, known
+from bbkit.standin.shapes.bodies import (
+    POSITIVE,
+    SHARE,
+    Field,
+    array,
+    check_schema,
+    described,
+    known,
+    malformed,
+)
 
 SOURCE = described(
     {"bytes": "string", "s3Location": {"uri!": "string", "bucketOwner": "string"}}, one_of=True
 )
 MEDIA = {"format!": "string", "source!": SOURCE}
 _CACHE_POINT = {"type!": Field("string", enum=("default",))}
-_TOP_K = Field("integer", minimum=0, maximum=128)
+_TOP_K = Field("integer", minimum=0)
+_REASONING = described(
+    {
+        "type!": Field("string", enum=("enabled", "disabled")),
+        "maxReasoningEffort": Field("string", enum=("low", "medium", "high")),
+    }
+)
+EXTRA = described({"inferenceConfig": "object", "reasoningConfig": _REASONING})
 _BLOCK = described(
     {
         "text": "string",
@@ -65,10 +82,7 @@ _BODY = described(
             "topK": _TOP_K,
             "top_k": _TOP_K,
             "stopSequences": array("string"),
-            "reasoningConfig": {
-                "type!": Field("string", enum=("enabled", "disabled")),
-                "maxReasoningEffort": Field("string", enum=("low", "medium", "high")),
-            },
+            "reasoningConfig": _REASONING,
         },
         "toolConfig": {"tools!": array(_TOOL), "toolChoice": _CHOICE},
     }
@@ -81,11 +95,7 @@ def read_body(body: Any, model_id: str) -> Request:
     messages = body["messages"]
     contents.check_messages(messages)
     inference = body.get("inferenceConfig") or {}
-    reasoning = inference.get("reasoningConfig")
-    if reasoning and "nova-2" not in model_id:
-        raise RecordError(
-            "This model doesn't support the reasoningConfig field. Remove reasoningConfig and try again."
-        )
+    check_reasoning(inference.get("reasoningConfig"), inference, model_id)
     tools, choice = contents.read_tools(body.get("toolConfig"))
     options = known(
         temperature=inference.get("temperature"),
@@ -101,6 +111,18 @@ def read_body(body: Any, model_id: str) -> Request:
         tool_choice=choice,
         options=options,
     )
+
+
+def check_reasoning(reasoning: Any, inference: dict[str, Any], model_id: str) -> None:
+    """Refuse reasoning where the model has none, and what a high effort excludes."""
+    if reasoning is None:
+        return
+    if traits_of(model_id).get("thinking") == "none":
+        raise malformed("the provided reasoning config value is invalid")
+    high = reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high"
+    excluded = {"maxTokens", "max_new_tokens", "temperature", "topP", "top_p"} & inference.keys()
+    if high and excluded:
+        raise RecordError(f"{min(excluded)} must be unset when maxReasoningEffort is high.")
 
 
 def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ _BODY = described(
         "tools": array(TOOL),
         "tool_choice": "string|object",
         "parallel_tool_calls": "boolean",
-        "response_format": "object",
+        "response_format": tagged({"text": {}, "json_object": {}, "json_schema": {"json_schema!": "object"}}),
         "reasoning_effort": Field("string", enum=("none", "minimal", "low", "medium", "high")),
         "chat_template_kwargs": "object",
         "service_tier": "string",
@@ -108,7 +108,7 @@ def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
     bodies.check_schema(body, _BODY)
     named = body.get("model")
-    if named is not None and named != model_id:
+    if named is not None and model_id not in named:
         raise RecordError(
             f"The model '{named}' in the body does not match the model of the request, '{model_id}'."
         )
@@ -117,8 +117,6 @@ def read_body(body: Any, model_id: str) -> Request:
     stop = body.get("stop") or ()
     limit = body.get("max_completion_tokens")
     system, turns = read_messages(body["messages"])
-    if any(media for turn in turns for media in turn.media) and "gpt-oss" in model_id:
-        raise RecordError("This model does not support image input.")
     tools, choice = read_tools(body)
     return Request(
         turns=turns,
@@ -167,7 +165,7 @@ def read_messages(messages: list[dict[str, Any]]) -> tuple[str, tuple[Turn, ...]
     for number, message in enumerate(messages):
         if message["role"] in ("system", "developer"):
             continue
-        if message.get("content") is None and not message.get("tool_calls"):
+        if message.get("content") is None and not (message.get("tool_calls") or message.get("refusal")):
             raise malformed(f"#/messages/{number}: required key [content] not found")
         turns.append(_read_turn(message, number))
     if not turns:
