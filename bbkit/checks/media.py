@@ -50,37 +50,32 @@ def media_uris(body: Any) -> Iterator[str]:
 
 def media_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     """Report images of another format than the body says, too large or too many for a bare model id."""
-    faults = []
-    images = []
+    faults, images = [], []
     for path, value in _iter_objects(body):
         declared, data = _declared(value)
         actual = _sniff(data) if data else ""
-        if actual and declared and actual != declared:
+        if actual and declared in (*_IMAGES, "pdf") and actual != declared:
             finding = f"{path} says {declared}, and its bytes are {actual}."
             remedy = "Name the format that the bytes have."
             faults.append(Finding("error", "media_format", finding, remedy, path))
         if actual in _IMAGES or declared in _IMAGES:
             images.append(_Image(path or "inputImage", len(data), _pixels(data, actual)))
     limits = read_data("images")["limits"] if images else {}
-    own = next((limits[start] for start in limits if model_id.startswith(start)), None)
-    return faults + list(_image_faults(images, own)) if own else faults
+    own = [limits[start] for start in limits if model_id.startswith(start)]
+    return faults + [fault for one in own for fault in _image_faults(images, one)]
 
 
 def _declared(value: Mapping[str, Any]) -> tuple[str, str]:
     if type(value.get("media_type")) is str and type(value.get("data")) is str:
-        return _known(value["media_type"].rpartition("/")[2]), value["data"]
+        return value["media_type"].rpartition("/")[2], value["data"]
     source = value.get("source")
     if type(value.get("format")) is str and type(source) is dict and type(source.get("bytes")) is str:
-        return _known(value["format"]), source["bytes"]
+        return value["format"], source["bytes"]
     url = value.get("url")
     if type(url) is str and url.startswith("data:image/"):
         head, _, data = url.partition(",")
-        return _known(head[len("data:image/") :].partition(";")[0]), data
+        return head[len("data:image/") :].partition(";")[0], data
     return "", value["inputImage"] if type(value.get("inputImage")) is str else ""
-
-
-def _known(name: str) -> str:
-    return name if name in (*_IMAGES, "pdf") else ""
 
 
 def _sniff(data: str) -> str:
@@ -136,34 +131,26 @@ def _jpeg_pixels(data: str) -> tuple[int, int]:
 
 
 def _image_faults(images: list[_Image], limits: Mapping[str, Any]) -> Iterator[Finding]:
-    count = len(images)
-    crowded = "many_images" in limits and count > limits["many_images"]["value"]
-    widest = max(images, key=lambda one: max(one.pixels))
-    heaviest = max(images, key=lambda one: one.bytes)
-    pixels = f"{widest.path} has {widest.pixels[0]:,} x {widest.pixels[1]:,} pixels"
-    wide = f"{pixels}, among {count:,} images" if crowded else pixels
-    for name, number, path, found, unit, remedy in (
-        ("images", count, "", f"The body holds {count:,} images", "in a request", "Split the record."),
+    """Report how many there are and the worst of them, where the limits of the model are exceeded."""
+    count, crowd, side = len(images), "", "side"
+    if "many_images" in limits and count > limits["many_images"]["value"]:
+        crowd, side = f" and is one of {count:,} images", "side_of_many"
+    wide, _, pixels = max(images, key=lambda one: max(one.pixels))
+    heavy, size, _ = max(images, key=lambda one: one.bytes)
+    sides = f"{pixels[0]:,} x {pixels[1]:,} pixels"
+    for name, number, path, found, remedy in (
+        ("images", count, "", f"The body holds {count:,} images", "Split the record."),
         (
-            "side_of_many" if crowded else "side",
-            max(widest.pixels),
-            widest.path,
+            side,
+            max(pixels),
             wide,
-            "pixels a side",
-            "Scale it down" + (", or send fewer images in a record." if crowded else "."),
+            f"{wide} has {sides}{crowd}",
+            "Scale it down.",
         ),
-        (
-            "base64_bytes",
-            heaviest.bytes,
-            heaviest.path,
-            f"{heaviest.path} has {heaviest.bytes:,} bytes as base64",
-            "bytes",
-            "Scale it down or compress it more: base64 makes 4 bytes of 3.",
-        ),
+        ("base64_bytes", size, heavy, f"{heavy} has {size:,} bytes as base64", "Scale or compress it more."),
     ):
         if name in limits and number > limits[name]["value"]:
             source = read_data("images")["sources"][limits[name]["source"]]
-            finding = f"{found}; the model takes at most {limits[name]['value']:,} {unit}"
-            finding = f"{finding} ({source['url']}, {source['date']})."
+            most = f"the model takes at most {limits[name]['value']:,} ({source['url']}, {source['date']})"
             rule = "image_count" if name == "images" else "image_size"
-            yield Finding("error", rule, finding, remedy, path)
+            yield Finding("error", rule, f"{found}; {most}.", remedy, path)

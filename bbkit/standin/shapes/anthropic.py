@@ -189,10 +189,7 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
     if kind == "custom" and (not isinstance(schema, dict) or schema.get("type") != "object"):
         raise RecordError(f"tools.{number}.custom.input_schema.type: Input should be 'object'")
     if kind == "custom" and {"oneOf", "allOf", "anyOf"} & schema.keys():
-        raise RecordError(
-            f"tools.{number}.custom.input_schema: input_schema does not support oneOf, allOf, or anyOf at "
-            "the top level"
-        )
+        raise RecordError(f"tools.{number}.custom.input_schema: no oneOf, allOf, or anyOf at the top level")
     return Tool(tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {})
 
 
@@ -242,14 +239,10 @@ def _check_messages(messages: list[dict[str, Any]]) -> None:
         if used - given:
             raise RecordError(
                 f"messages.{number - 1}: `tool_use` ids were found without `tool_result` blocks immediately "
-                f"after: {', '.join(used - given)}. Each `tool_use` block must have a corresponding "
-                "`tool_result` block in the next message.",
+                f"after: {', '.join(used - given)}."
             )
         if given - used:
-            raise RecordError(
-                f"messages.{number}: unexpected `tool_use_id` found in `tool_result` blocks: "
-                f"{', '.join(given - used)}."
-            )
+            raise RecordError(f"messages.{number}: unexpected `tool_use_id`: {', '.join(given - used)}.")
 
 
 def _thinking_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]:

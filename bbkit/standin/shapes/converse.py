@@ -82,13 +82,9 @@ def _options(body: dict[str, Any], inference: dict[str, Any]) -> dict[str, Any]:
 
 def _check_model(body: Any, inference: dict[str, Any], extra: Any, model_id: str) -> None:
     """What the model itself refuses of a sound body."""
-    turns = [message["content"] for message in body["messages"]]
-    blocks = [block for content in (body.get("system") or [], *turns) for block in content]
-    if traits_of(model_id).get("caching") is False and any("cachePoint" in block for block in blocks):
+    if traits_of(model_id).get("caching") is False and '"cachePoint":' in json.dumps(body):
         raise RecordError(
-            "You invoked an unsupported model or your request did not allow prompt caching. See the "
-            "documentation for more information.",
-            403,
+            "You invoked an unsupported model or your request did not allow prompt caching.", 403
         )
     if model_id.startswith("amazon.nova-"):
         check_schema(extra, nova.EXTRA)

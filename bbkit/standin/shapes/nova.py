@@ -8,17 +8,8 @@ from typing import Any
 from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
-from bbkit.standin.shapes import contents
-from bbkit.standin.shapes.bodies import (
-    POSITIVE,
-    SHARE,
-    Field,
-    array,
-    check_schema,
-    described,
-    known,
-    malformed,
-)
+from bbkit.standin.shapes import bodies, contents
+from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, check_schema, described, known
 
 SOURCE = described(
     {"bytes": "string", "s3Location": {"uri!": "string", "bucketOwner": "string"}}, one_of=True
@@ -118,7 +109,7 @@ def check_reasoning(reasoning: Any, inference: dict[str, Any], model_id: str) ->
     if reasoning is None:
         return
     if traits_of(model_id).get("thinking") == "none":
-        raise malformed("the provided reasoning config value is invalid")
+        raise bodies.malformed("the provided reasoning config value is invalid")
     high = reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high"
     excluded = {"maxTokens", "max_new_tokens", "temperature", "topP", "top_p"} & inference.keys()
     if high and excluded:
