@@ -98,6 +98,7 @@ def check_members(record: Any) -> list[Finding]:
             rest = ", ".join(sorted(record.keys() - {"custom_id", name})[:3])
             remedy = f"Rename custom_id to recordId and {name} to modelInput"
             remedy += f"; leave {rest} out." if rest else "."
+            remedy += " as_records does it with what read_source reads." if name == "body" else ""
             return [_fault("other_batch_line", f"The line is one of {owner}.", remedy)]
     return [*_id_faults(record), *_key_faults(record)]
 

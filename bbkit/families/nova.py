@@ -44,17 +44,10 @@ def reasoning_faults(reasoning: Any, config: Mapping[str, Any], model: Model, pl
     if asked.get("type") != "enabled" or asked.get("maxReasoningEffort") != "high":
         return []
     remedy = f"Leave temperature, topP and maxTokens out, or lower the effort ({_EFFORT_SOURCE})."
-    return [
-        Finding(
-            "error",
-            "reasoning_conflict",
-            f"inferenceConfig.{name} is given with maxReasoningEffort high.",
-            remedy,
-            f"inferenceConfig.{name}",
-        )
-        for name in ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
-        if name in config
-    ]
+    names = ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
+    paths = [f"inferenceConfig.{name}" for name in names if name in config]
+    why = "is given with maxReasoningEffort high."
+    return [Finding("error", "reasoning_conflict", f"{path} {why}", remedy, path) for path in paths]
 
 
 def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
