@@ -57,6 +57,20 @@ class Planted(NamedTuple):
     said: str = ""
 
 
+class Reported(NamedTuple):
+    """A body that a public report tells of, and how it is to be judged: by severity, rule and path."""
+
+    case: str
+    model_id: str
+    invocation_type: str
+    expected: str
+    rule: str
+    path: str
+    right: str
+    source: str
+    body: dict[str, Any]
+
+
 def claude(**members: Any) -> dict[str, Any]:
     """A small Claude body with some members of its own."""
     turn = {"role": "user", "content": "Hello"}
@@ -83,3 +97,5 @@ def _read(name: str) -> list[dict[str, Any]]:
 BODIES = [Documented(**entry) for entry in _read("documented_bodies.json")]
 CASES = [Case(**entry) for entry in _read("broken_bodies.json")]
 PLANTED = [Planted(**entry) for entry in _read("planted_bodies.json")]
+
+REPORTED = [Reported(**entry) for entry in _read("reported_bodies.json")]

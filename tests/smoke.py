@@ -38,7 +38,7 @@ def main(folder: Path) -> None:
     assert bb.check_records(records, "amazon.nova-lite-v1:0").empty
     records["model_input"].iloc[0]["inferenceConfig"] = {"maxTokens": -1}
     assert not bb.check_records(records, "amazon.nova-lite-v1:0").empty
-    schema = {"jsonSchema": {"schema": '{"type": "object"}'}}
+    schema = {"jsonSchema": {"schema": '{"type": "object", "additionalProperties": false}'}}
     structured = {
         "messages": [{"role": "user", "content": [{"text": "Hello"}]}],
         "outputConfig": {"textFormat": {"type": "json_schema", "structure": schema}},

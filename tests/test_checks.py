@@ -12,7 +12,7 @@ from typing import Any
 import botocore
 import pandas as pd
 import pytest
-from bodies import BODIES, CASES, HAIKU_3, LITE, Case, Documented, check_records, claude
+from bodies import BODIES, CASES, HAIKU_3, LITE, REPORTED, Case, Documented, Reported, check_records, claude
 from botocore.loaders import Loader
 from hypothesis import given, settings, strategies as st
 from images import MAKERS, image
@@ -21,15 +21,18 @@ import bbkit
 from bbkit import aws
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES
+from bbkit.checks.bodies import BodyCheck
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.files import read_data
 from bbkit.core.findings import SEVERITIES
-from bbkit.families import FAMILIES
+from bbkit.families import FAMILIES, family_of
+from bbkit.families.claude_tools import schema_faults
 from bbkit.records import estimate_tokens
 from bbkit.run.values import check_arn, check_s3_uri
 from bbkit.standin import service_models
 
 ONE = Quotas(min_records_per_job=1)
+NEWER = "us.anthropic.claude-opus-9"
 ABOUT_BODIES = set(list(RULES)[list(RULES).index("required") : list(RULES).index("no_records")])
 
 
@@ -94,6 +97,93 @@ def test_a_rule_fires_and_its_near_miss_does_not(case: Case) -> None:
     assert near.empty, near[["rule", "finding"]].to_dict("records")
 
 
+@pytest.mark.parametrize("one", REPORTED, ids=lambda one: one.case)
+def test_a_reported_body_is_judged_as_its_source_says(one: Reported) -> None:
+    family = family_of(one.model_id, invocation_type=one.invocation_type)
+    faults = BodyCheck(family, one.model_id).faults(one.body, len(json.dumps(one.body)))
+    found = check_body(one.body, one.model_id, one.invocation_type)
+    told = set(zip(found["severity"], found["rule"], strict=True)) - {("warning", "model_not_listed")}
+    assert one.source
+    if one.expected == "silence":
+        assert not faults and not told
+    else:
+        assert (one.expected, one.rule, one.path) in {(row.severity, row.rule, row.path) for row in faults}
+        assert (one.expected, one.rule) in told
+
+
+@pytest.mark.parametrize(
+    ("model_id", "severities"),
+    [("us.anthropic.claude-opus-4-7", ["error"]), ("us.anthropic.claude-opus-5", ["warning"]), (NEWER, [])],
+)
+def test_structured_output_is_judged_as_the_table_knows_it(model_id: str, severities: list[str]) -> None:
+    schema = {"type": "object", "additionalProperties": False}
+    found = check_body(claude(output_config={"format": {"type": "json_schema", "schema": schema}}), model_id)
+    assert found.query("rule == 'structured_output'")["severity"].tolist() == severities
+
+
+CODER = {"type": "code_execution_20250825", "name": "code_execution"}
+
+
+@pytest.mark.parametrize(
+    ("members", "severity", "rule"),
+    [
+        ({"thinking": {"type": "later"}}, "warning", "value"),
+        ({"output_config": {"effort": "utmost"}}, "warning", "effort_refused"),
+        ({"tool_choice": {"type": "some"}, "tools": []}, "warning", "value"),
+        ({"later": 1}, "warning", "unknown_name"),
+        ({"tools": [CODER]}, "warning", "tool_type"),
+        ({"tools": [{"type": "later_20270101", "name": "later"}]}, "", ""),
+        ({"temperature": 0.5, "top_p": 0.9, "max_tokens": 900_000}, "", ""),
+        (
+            {"max_tokens": 10, "thinking": {"type": "enabled", "budget_tokens": 1024}},
+            "error",
+            "thinking_budget",
+        ),
+        ({"modelId": "x"}, "error", "known_mistake"),
+        ({"temperature": "hot"}, "error", "type"),
+    ],
+)
+def test_of_a_model_newer_than_the_table_nothing_is_asserted(
+    members: dict[str, Any], severity: str, rule: str
+) -> None:
+    found = check_body(claude(**members), NEWER).query("rule != 'model_not_listed'")
+    expected = [(severity, rule)] if rule else []
+    assert list(zip(found["severity"], found["rule"], strict=True)) == expected
+
+
+@given(st.data())
+@settings(max_examples=60, deadline=None)
+def test_a_schema_of_any_depth_is_read_by_its_words_alone(data: st.DataObject) -> None:
+    words = st.sampled_from(["minimum", "maxLength", "items", "object", "properties"])
+    leaf = st.sampled_from(["integer", "string", "null"]).map(lambda kind: {"type": kind})
+    schema = data.draw(
+        st.recursive(
+            leaf,
+            lambda inner: (
+                st.dictionaries(words, inner, min_size=1, max_size=3).map(
+                    lambda properties: {
+                        "type": "object",
+                        "properties": properties,
+                        "additionalProperties": False,
+                    }
+                )
+                | inner.map(lambda items: {"type": "array", "items": items})
+                | st.lists(inner, min_size=1, max_size=2).map(lambda several: {"anyOf": several})
+            ),
+            max_leaves=8,
+        )
+    )
+    assert list(schema_faults(schema, "schema")) == []
+    objects = [schema]
+    for one in objects:
+        objects += [*one.get("properties", {}).values(), *one.get("anyOf", [])]
+        objects += [one["items"]] if "items" in one else []
+    broken = data.draw(st.sampled_from(objects))
+    broken["maxItems"] = 3
+    (fault,) = schema_faults(schema, "schema")
+    assert "maxItems" in fault.finding and fault.rule == "schema_refused"
+
+
 REFERENCE = read_data("findings")
 RULE_AT = {"Finding": 1, "Mistake": 1, "error_at": 1, "finding_on": 2} | dict.fromkeys(
     ["not_seen", "_fault", "_finding", "_add", "check_quota"], 0
@@ -139,7 +229,7 @@ def test_all_faults_of_a_record_are_reported_at_once() -> None:
     body = {"max_tokens": 0, "temperature": 3, "messages": [{"role": "user"}], "modelId": "x", "sytem": "y"}
     found = check_body({"anthropic_version": "bedrock-2023-05-31", **body}, HAIKU_3)
     assert Counter(found["rule"]) == Counter(["range", "range", "required", "known_mistake", "unknown_name"])
-    assert found.loc[found["rule"] == "unknown_name", "severity"].tolist() == ["warning"]
+    assert found.loc[found["rule"] == "unknown_name", "severity"].tolist() == ["error"]
     assert "'system'" in found.loc[found["rule"] == "unknown_name", "remedy"].item()
 
 
@@ -350,7 +440,9 @@ def test_an_input_longer_than_the_window_is_estimated() -> None:
     assert check_body({"prompt": word * 10_000}, small).empty
     long = claude(messages=[{"role": "user", "content": word * 300_000}])
     assert check_body(long, HAIKU_3)["rule"].tolist() == ["context_window"]
-    assert check_body({**long, "anthropic_beta": ["context-1m-2025-08-07"]}, HAIKU_3).empty
+    assert check_body({**long, "anthropic_beta": ["context-1m-2025-08-07"]}, HAIKU_3)["rule"].tolist() == [
+        "context_window"
+    ]
 
 
 # --- what decides speed never decides a finding ------------------------------------------------------------

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import given, settings, strategies as st
 from bbkit import as_records, build_records, read_prompt, read_source
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import FamilyError, InputError, RecordsError
+from bbkit.families import max_tokens_of
 from bbkit.records import input_line, iter_record_ids, read_records
 
 CLAUDE = "anthropic.claude-haiku-4-5-20251001-v1:0"
@@ -164,6 +166,37 @@ def test_a_column_may_override_a_parameter() -> None:
     assert b'"maxTokens":10,"temperature":0.0' in lines_of(records)[0]
     with pytest.raises(InputError, match="no column 'absent'"):
         build_records(calls, NOVA, prompt="x", overrides={"max_tokens": "absent"})
+
+
+OPUS_5 = "us.anthropic.claude-opus-5"
+OFF = {"thinking": {"type": "disabled"}}
+
+
+@pytest.mark.parametrize(
+    ("model_id", "given", "most"),
+    [
+        (CLAUDE, {}, 1024),
+        (OPUS_5, {}, 8192),
+        (OPUS_5, {"max_tokens": 500}, 500),
+        (OPUS_5, OFF, 1024),
+        (OPUS_5, {"invocation_type": "Converse"}, 8192),
+        (OPUS_5, {"invocation_type": "Converse", "additional_model_request_fields": OFF}, 1024),
+        ("us.anthropic.claude-opus-4-6-v1", {"thinking": {"type": "adaptive"}}, 8192),
+        ("openai.gpt-oss-120b-1:0", {}, 8192),
+        ("moonshot.kimi-k2-thinking", {"reasoning_effort": "none"}, 1024),
+        ("us.anthropic.claude-opus-9", {}, 1024),
+        (PROFILE, {"family": "anthropic"}, 1024),
+    ],
+)
+def test_a_model_that_thinks_is_given_room_for_it_and_a_warning_says_so(
+    model_id: str, given: dict[str, Any], most: int
+) -> None:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        (body,) = build_records(pd.DataFrame({"a": ["x"]}), model_id, prompt="x", **given)["model_input"]
+    assert max_tokens_of(body) == most
+    assert [str(one.message)[:20] for one in told] == (["max_tokens is 8,192:"] if most == 8192 else [])
+    assert all(one.filename == __file__ for one in told)
 
 
 def test_a_parameter_the_family_does_not_take_is_refused() -> None:

@@ -200,6 +200,10 @@ class _Walk:
         path = f"{prefix}{name}"
         if name in field.mistakes:
             self._mistaken(field.mistakes[name], path, f"{path} is {show(value)}; it does not belong there.")
+        elif field.closed:
+            finding = f"{path} is no name of this body; the service permits no other ({field.closed})."
+            remedy = _suggest(name, field.members) or "Leave it out."
+            self._add("unknown_name", path, finding, remedy)
         elif not field.open:
             finding = f"{path} is a name that {self.page} does not know."
             self._add("unknown_name", path, finding, _suggest(name, field.members), "warning")

@@ -5,18 +5,30 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.findings import Finding
+from bbkit.families.budgets import thinks
+from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
 from bbkit.families.family import as_dict, as_list_of_dicts
-from bbkit.families.traits import Model
+from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
+
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
+_REMEDIES = {
+    "disabled": "Leave thinking out.",
+    "enabled": "Use enabled, with budget_tokens.",
+    "adaptive": "Use adaptive, with output_config.effort in place of budget_tokens.",
+}
+"""Kinds of thinking, and what to write where a model takes that one."""
 
 
 def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
     faults = _turn_faults(body) + model_faults(body, model)
+    if "tools" in body:
+        faults += offer_faults(body["tools"], model)
     return faults + _choice_faults(body) if "tool_choice" in body else faults
 
 
@@ -73,13 +85,19 @@ def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
 
 
 def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    """What a Claude model of one version refuses: an answer's beginning, thinking, sampling."""
+    """What one Claude model refuses: an answer's beginning, thinking, sampling, effort, forms, beta flags."""
     messages = body.get("messages")
     faults: list[Finding] = []
     if type(messages) is list and len(messages) > 1:
         faults += _ending_faults(messages, body, model)
     if "thinking" in body:
         faults += _thinking_faults(body, model)
+    if "tool_choice" in body:
+        faults += _forced_faults(body, model)
+    if "output_config" in body:
+        faults += _config_faults(as_dict(body["output_config"]), model)
+    if "anthropic_beta" in body:
+        faults += _flag_faults(body["anthropic_beta"])
     if "temperature" in body or "top_p" in body or "top_k" in body:
         faults += _sampling_faults(body, model)
     return faults
@@ -94,7 +112,7 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -
     text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
     if model.traits.prefill is False:
         finding = (
-            f"The last turn is the assistant's, and {model.model_id} takes no beginning of an answer "
+            f"The last turn is the assistant's, and {model.model_id} takes no prefilled answer "
             f"({model.sources['prefill']})."
         )
         remedy = "End messages with a user turn."
@@ -115,43 +133,77 @@ def _thinks(body: Mapping[str, Any]) -> bool:
 
 
 def _thinking_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    if not _thinks(body):
+    faults = list(_type_faults(as_dict(body["thinking"]), model))
+    return faults or (_budget_faults(body, body["thinking"]) if _thinks(body) else [])
+
+
+def _forced_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+    choice = as_dict(body["tool_choice"]).get("type")
+    refuses = model.traits.forced_tools_with_thinking is False
+    if not refuses or choice not in ("any", "tool") or not (_thinks(body) or thinks(body, model)):
         return []
-    faults = _type_faults(body["thinking"], model)
-    if faults:
-        return faults
-    faults = _budget_faults(body, body["thinking"])
-    choice = as_dict(body.get("tool_choice")).get("type")
-    if choice in ("any", "tool") and model.traits.forced_tools_with_thinking is False:
-        finding = f"tool_choice {choice!r} with thinking on."
-        remedy = "Thinking allows tool_choice auto or none only."
-        faults.append(Finding("error", "thinking_conflict", finding, remedy, "tool_choice.type"))
+    source = model.sources["forced_tools_with_thinking"]
+    finding = f"tool_choice {choice!r} with thinking on, which {model.model_id} refuses ({source})."
+    remedy = "Take tool_choice auto or none, or turn thinking off where the model lets you."
+    return [Finding("error", "thinking_conflict", finding, remedy, "tool_choice.type")]
+
+
+def _config_faults(config: Mapping[str, Any], model: Model) -> list[Finding]:
+    """What a model refuses of ``output_config``: an effort it has not, an answer in a form."""
+    faults = effort_faults(config.get("effort"), "output_config.effort", model)
+    if config.get("format") is not None:
+        faults += format_faults(config["format"], "output_config.format", model)
     return faults
 
 
-def _type_faults(thinking: Mapping[str, Any], model: Model) -> list[Finding]:
-    """The fault of a kind of thinking or a budget for it that the model does not take."""
-    kinds = model.traits.thinking_types
-    if kinds is None:
+def effort_faults(effort: Any, path: str, model: Model) -> list[Finding]:
+    """The fault of an effort that a Claude model does not take."""
+    known = model.traits.effort
+    if type(effort) is not str or effort in (_EFFORTS if known is None else known):
         return []
-    source = model.sources["thinking_types"]
-    if not kinds:
-        finding = f"{model.model_id} does not think ({source})."
-        return [Finding("error", "thinking_conflict", finding, "Leave thinking out.", "thinking")]
-    if thinking["type"] not in kinds:
-        accepted = ", ".join(kinds)
-        finding = f"thinking.type is {thinking['type']!r}; {model.model_id} takes {accepted} ({source})."
-        remedy = "Use one of them."
-        if "adaptive" in kinds:
-            remedy = "Use adaptive, with output_config.effort in place of budget_tokens."
-        elif "enabled" in kinds:
-            remedy = "Use enabled, with budget_tokens."
-        return [Finding("error", "thinking_conflict", finding, remedy, "thinking.type")]
-    if "budget_tokens" in thinking and "enabled" not in kinds:
+    if known is None:
+        finding = f"{path} is {effort!r}; Claude models are known to take {', '.join(_EFFORTS)}."
+        return [Finding("warning", "effort_refused", finding, "See whether this one takes it.", path)]
+    takes = f"takes {', '.join(known)}" if known else "takes no effort"
+    finding = f"{path} is {effort!r}; {model.model_id} {takes} ({model.sources['effort']})."
+    return [
+        Finding("error", "effort_refused", finding, "Use one of them." if known else "Leave it out.", path)
+    ]
+
+
+def _flag_faults(flags: Any) -> list[Finding]:
+    table = model_table()
+    unknown = [flag for flag in flags if flag not in table.beta_flags] if type(flags) is list else []
+    if not unknown:
+        return []
+    documented = ", ".join(table.beta_flags)
+    finding = f"anthropic_beta has {', '.join(map(repr, unknown[:3]))}, not known to be a flag of Bedrock"
+    remedy = f"Leave it out: a flag that Bedrock does not know is a 400. Known are {documented}."
+    return [Finding("warning", "beta_flag", f"{finding} ({table.beta_source}).", remedy, "anthropic_beta")]
+
+
+def _type_faults(thinking: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    """The fault of a kind of thinking or a budget for it that the model does not take."""
+    kind, kinds, path = thinking.get("type"), model.traits.thinking_types, "thinking.type"
+    if type(kind) is not str:
+        return
+    source = model.sources.get("thinking_types")
+    if kinds is None:
+        if kind not in _REMEDIES:
+            finding = f"{path} is {kind!r}; Claude models are known to take {', '.join(_REMEDIES)}."
+            yield Finding("warning", "value", finding, "See whether this one takes it.", path)
+    elif not kinds:
+        if kind != "disabled":
+            finding = f"{model.model_id} does not think ({source})."
+            yield Finding("error", "thinking_conflict", finding, "Leave thinking out.", "thinking")
+    elif kind not in kinds:
+        finding = f"{path} is {kind!r}; {model.model_id} takes {', '.join(kinds)} ({source})."
+        rule = "thinking_conflict" if kind in _REMEDIES else "value"
+        yield Finding("error", rule, finding, _REMEDIES[kinds[-1]], path)
+    elif "budget_tokens" in thinking and "enabled" not in kinds:
         finding = f"{model.model_id} takes no budget_tokens ({source})."
         remedy = "Leave it out; output_config.effort says how much to think."
-        return [Finding("error", "thinking_conflict", finding, remedy, "thinking.budget_tokens")]
-    return []
+        yield Finding("error", "thinking_conflict", finding, remedy, "thinking.budget_tokens")
 
 
 def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> list[Finding]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from bbkit.core.findings import Finding
 from bbkit.families import anthropic, messages, nova, requests as r
-from bbkit.families.claude_rules import model_faults
+from bbkit.families.claude_rules import effort_faults, model_faults
+from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
 from bbkit.families.traits import Model
 from bbkit.families.turns import stop_faults
@@ -28,8 +29,7 @@ _TOP_K = (
     '{"inferenceConfig": {"topK": n}, "reasoningConfig": ...}.'
 )
 _TOP_K_SOURCE = "https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, 2026-05-13"
-_CLOSED_SOURCE = "https://github.com/BerriAI/litellm/issues/13825, 2025-08-20"
-_CLAUDE_BODY = anthropic.FAMILY.request.members if anthropic.FAMILY.request else {}
+_CLAUDE_BODY = anthropic.FAMILY.request or r.free()
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
@@ -37,12 +37,16 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     config = as_dict(body.get("inferenceConfig"))
     stops = config.get("stopSequences")
     faults += stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
+    wanted = as_dict(body.get("outputConfig"))
+    if "textFormat" in wanted:
+        faults += format_faults(wanted["textFormat"], "outputConfig.textFormat", model)
     extra = as_dict(body.get(_EXTRA))
     if model.model_id.startswith("amazon.nova-"):
         faults += nova.reasoning_faults(extra.get("reasoningConfig"), config, model, _EXTRA)
         return faults + _extra_faults(extra, {"inferenceConfig", "reasoningConfig"}, model, closed=False)
     if "anthropic.claude" in model.model_id:
-        faults += _claude_faults(body, model) + _extra_faults(extra, _CLAUDE_BODY, model, closed=True)
+        faults += effort_faults(wanted.get("effort"), "outputConfig.effort", model)
+        faults += _claude_faults(body, model) + _extra_faults(extra, _CLAUDE_BODY.members, model, closed=True)
     return faults
 
 
@@ -54,7 +58,9 @@ def _extra_faults(
     for name in extra:
         others = name in ("topK", "top_k", "thinking", "inferenceConfig", "reasoningConfig")
         if name not in own and (others or closed):
-            rule, source = ("known_mistake", _TOP_K_SOURCE) if others else ("unknown_name", _CLOSED_SOURCE)
+            rule, source = (
+                ("known_mistake", _TOP_K_SOURCE) if others else ("unknown_name", _CLAUDE_BODY.closed)
+            )
             path = f"{_EXTRA}.{name}"
             finding = f"{path} is a name that {model.model_id} refuses ({source})."
             faults.append(Finding("error", rule, finding, _TOP_K if others else "Leave it out.", path))

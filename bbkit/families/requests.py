@@ -37,6 +37,8 @@ class Field:
     variants: Mapping[str, "Field"] = dataclasses.field(default_factory=dict)
     choices: tuple["Field", ...] = ()
     open: bool = False
+    closed: str = ""
+    """The source of evidence that the service refuses every other name of the object."""
     null_is_absent: bool = False
     prefix: tuple[str, ...] = ()
     prefix_mistake: Mistake | None = None

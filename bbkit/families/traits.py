@@ -32,6 +32,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     effort: tuple[str, ...] | None = None
     thinking: Literal["none", "on_request", "by_default", "always"] | None = None
     thinking_types: tuple[str, ...] | None = None
+    thinking_room: int | None = None
+    """Output tokens below which thinking is reported to leave too few for the answer."""
     forced_tools_with_thinking: bool | None = None
     prefill: bool | None = None
     structured_output: bool | Literal["disputed"] | None = None

@@ -1,6 +1,7 @@
 """Building records: one body per row, written from templates, cells and the media that cells name."""
 
 import re
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,8 @@ import pandas as pd
 from bbkit.core.errors import InputError
 from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import name_some
-from bbkit.families import Family, Media, Prompt, family_of, user_text_of
+from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, user_text_of
+from bbkit.families.budgets import DEFAULT, default_max_tokens
 from bbkit.records.templates import Template, plain_values
 
 ID_DIGITS = 11
@@ -27,7 +29,7 @@ def build_records(
     prompt: str,
     system: str = "",
     record_id: str = "",
-    max_tokens: int = 1024,
+    max_tokens: int | None = None,
     family: str | None = None,
     invocation_type: str = "InvokeModel",
     overrides: Mapping[str, str] | None = None,
@@ -51,8 +53,9 @@ def build_records(
     record_id : str
         Column whose cells are the ids: distinct, kept as text with their zeros. ``""`` numbers the rows from
         1 with zeros in front, ``00000000001``.
-    max_tokens : int
-        Maximum of output tokens; embeddings have none.
+    max_tokens : int, optional
+        Maximum of output tokens; embeddings have none. By default 1,024, or for a model that thinks unless
+        told not to 8,192, because its thoughts count towards it: a warning says so.
     family : str, optional
         The family, where the id does not tell it.
     invocation_type : {"InvokeModel", "Converse"}
@@ -89,7 +92,7 @@ def build_records(
             "be read, not written."
         )
     if model_family.kind == "text":
-        inference["max_tokens"] = max_tokens
+        inference["max_tokens"] = _default(model_id, inference) if max_tokens is None else max_tokens
     builder = _Builder(
         family=model_family,
         prompt=Template(prompt, "prompt"),
@@ -108,6 +111,19 @@ def build_records(
         if not isinstance(item, pd.DataFrame):
             raise InputError(_NO_FRAME.format(f"{type(data).__name__} of {type(item).__name__}"))
     return map(builder.build, data)
+
+
+def _default(model_id: str, inference: Mapping[str, Any]) -> int:
+    model = find_model(model_id) or Model(model_id=model_id)
+    extra = inference.get("additional_model_request_fields")
+    chosen = default_max_tokens(model, {**inference, "additionalModelRequestFields": extra})
+    if chosen > DEFAULT:
+        warnings.warn(
+            f"max_tokens is {chosen:,}: {model_id} thinks before it answers, and its thoughts count towards "
+            "it. Pass max_tokens= to set it.",
+            stacklevel=3,
+        )
+    return chosen
 
 
 _NO_FRAME = "data is of type {}. Give a DataFrame, such as pandas.DataFrame(rows), or an iterator of them."
