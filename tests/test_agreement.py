@@ -49,6 +49,7 @@ CHECK_ALONE = {
     "role_order": "The stand-in answers an assistant's image, and a chat that ends in the system's turn.",
     "empty_content": "An empty text of an OpenAI-shaped turn is answered.",
     "exclusive": "Two spellings of one number: the stand-in takes the first.",
+    "schema_refused": "The stand-in's engines take any schema of an answer; of tools it looks at the top.",
     "prefill": "White space at the end of a prefilled answer is not looked for.",
     "converse_tools": "Tool blocks in the turns are read; toolConfig is refused by both.",
 }

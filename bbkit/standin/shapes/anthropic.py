@@ -210,6 +210,8 @@ def check_converse(body: Any, inference: dict[str, Any], extra: Any, model_id: s
     if found := [fault for fault in faults if len(fault.path) > 1 or fault.rule != "required"]:
         raise RecordError(bodies.model_words(found[0]))
     stops = view.get("stop_sequences") or inference.get("stopSequences") or ()
+    if effort := (body.get("outputConfig") or {}).get("effort"):
+        view["output_config"] = {"effort": effort}
     _refuse_first(view | {"messages": body["messages"], "stop_sequences": stops}, traits_of(model_id))
 
 
