@@ -132,22 +132,18 @@ def _jpeg_pixels(data: str) -> tuple[int, int]:
 
 def _image_faults(images: list[_Image], limits: Mapping[str, Any]) -> Iterator[Finding]:
     """Report how many there are and the worst of them, where the limits of the model are exceeded."""
-    count, crowd, side = len(images), "", "side"
-    if "many_images" in limits and count > limits["many_images"]["value"]:
-        crowd, side = f" and is one of {count:,} images", "side_of_many"
+    count = len(images)
     wide, _, pixels = max(images, key=lambda one: max(one.pixels))
     heavy, size, _ = max(images, key=lambda one: one.bytes)
-    sides = f"{pixels[0]:,} x {pixels[1]:,} pixels"
+    side, sides, scale = "side", f"{wide} has {pixels[0]:,} x {pixels[1]:,} pixels", "Scale it down."
+    if "many_images" in limits and count > limits["many_images"]["value"]:
+        side, sides = "side_of_many", f"{sides}, among {count:,} images"
+        scale = f"Scale it down, or send at most {limits['many_images']['value']} images in a record."
+    weight = f"{heavy} has {size:,} bytes as base64"
     for name, number, path, found, remedy in (
         ("images", count, "", f"The body holds {count:,} images", "Split the record."),
-        (
-            side,
-            max(pixels),
-            wide,
-            f"{wide} has {sides}{crowd}",
-            "Scale it down.",
-        ),
-        ("base64_bytes", size, heavy, f"{heavy} has {size:,} bytes as base64", "Scale or compress it more."),
+        (side, max(pixels), wide, sides, scale),
+        ("base64_bytes", size, heavy, weight, "Scale it down, or compress it more."),
     ):
         if name in limits and number > limits[name]["value"]:
             source = read_data("images")["sources"][limits[name]["source"]]

@@ -82,7 +82,7 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
                 finding = f"The document's name {name!r} holds {odd[0]!r}."
                 remedy = (
                     "Use letters, digits, underscores, hyphens, parentheses, brackets and single spaces; "
-                    "leave the ending out."
+                    f"leave the ending out ({messages.NAMES_SOURCE})."
                 )
                 faults.append(Finding("error", "value", finding, remedy, path))
             if name in seen:

@@ -11,9 +11,8 @@ from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced, refused_media
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9_ ()\[\]-]|  ")
-"""What the name of a document may not hold; measured, where AWS's page leaves the underscore out:
-https://github.com/vercel/ai/pull/20366 (2026-09-04),
-https://github.com/aws-samples/generative-ai-use-cases/issues/1671 (2026-08-21)."""
+"""What the name of a document may not hold, as measured; AWS's page leaves the underscore out."""
+NAMES_SOURCE = "https://github.com/aws-samples/generative-ai-use-cases/issues/1671, 2026-08-21"
 
 MAX_TOKENS_PATH = ("inferenceConfig", "maxTokens")
 
