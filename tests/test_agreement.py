@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
-from bodies import BODIES, CASES, PLANTED, Planted, check_records, claude
+from bodies import BODIES, CASES, PLANTED, REPORTED, Planted, check_records, claude
 from conftest import Standin
 from standin_bodies import BAD, BAD_CONVERSE, GOOD, NOVA
 from standin_cases import create, output_records, put, wait_for
@@ -32,7 +32,7 @@ class Body(NamedTuple):
 CORPUS = [
     *(Body(one.model_id, one.invocation_type, one.body) for one in BODIES),
     *(Body(one.model_id, one.invocation_type, body) for one in CASES for body in (one.broken, one.near)),
-    *(Body(one.model_id, one.invocation_type, one.body) for one in PLANTED),
+    *(Body(one.model_id, one.invocation_type, one.body) for one in (*PLANTED, *REPORTED)),
     *(Body(model_id, "InvokeModel", body) for model_id, body, _ in BAD),
     *(Body(NOVA, "Converse", body) for body, _ in BAD_CONVERSE),
     *(Body(model_id, kind, body) for model_id, kind, body, _ in GOOD),

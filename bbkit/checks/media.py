@@ -62,7 +62,7 @@ def media_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
             images.append(_Image(path or "inputImage", len(data), _pixels(data, actual)))
     limits = read_data("images")["limits"] if images else {}
     own = [limits[start] for start in limits if model_id.startswith(start)]
-    return faults + [fault for one in own for fault in _image_faults(images, one)]
+    return faults + [fault for one in own for fault in _image_faults(images[::-1], one)]
 
 
 def _declared(value: Mapping[str, Any]) -> tuple[str, str]:
