@@ -185,6 +185,7 @@ def standin(options: Namespace) -> int:
     argument("path", help="a .jsonl file, a folder of them, or an s3:// prefix"),
     argument("--model", required=True, help="the model id or ARN of the job"),
     argument("--family", help="the family, where the model id does not tell it"),
+    argument("--foundation-model", default="", metavar="ID", help="the model behind an application profile"),
     argument("--invocation-type", default="InvokeModel", choices=["InvokeModel", "Converse"]),
     argument("--write-good", default="", metavar="FILE", help="write the lines without an error"),
     argument("--write-bad", default="", metavar="FILE", help="write the lines with an error"),
@@ -203,6 +204,7 @@ def check(options: Namespace) -> int:
         write_good=options.write_good,
         write_bad=options.write_bad,
         overwrite=options.overwrite,
+        model=options.foundation_model,
     )
     for path, count in findings.attrs.get("written", {}).items():
         print(f"{path}: {count_noun(count, 'record')}", file=sys.stderr)

@@ -424,6 +424,44 @@ def test_bad_use_is_an_error_not_a_finding() -> None:
         check_records([1], LITE)
 
 
+HIDDEN = "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abcdefghijkl"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.rule} {case.model_id}")
+def test_the_rules_of_the_model_behind_an_id_are_applied(case: Case) -> None:
+    def rows(model_id: str, body: Any, **options: Any) -> list[dict[str, Any]]:
+        found = check_records(
+            [("r1", body)], model_id, invocation_type=case.invocation_type, quotas=ONE, **options
+        )
+        return found.to_dict("records")
+
+    for body in (case.broken, case.near):
+        assert rows(HIDDEN, body, model=case.model_id) == rows(case.model_id, body)
+
+
+@pytest.mark.filterwarnings("ignore:max_tokens is 8,192")
+def test_a_family_alone_leaves_what_differs_by_model_unchecked_and_says_so() -> None:
+    both = [("r1", claude(temperature=0.5, top_p=0.5))]
+    found = check_records(both, HIDDEN, family="anthropic", quotas=ONE)
+    assert found[["severity", "rule"]].to_numpy().tolist() == [["warning", "model_not_told"]]
+    assert "output maximum" in found["finding"].iloc[0] and "model=" in found["remedy"].iloc[0]
+    found = check_records(both, HIDDEN, model="us.anthropic.claude-haiku-4-5-20251001-v1:0", quotas=ONE)
+    assert set(found["severity"]) == {"error"}
+    for model_id, model in ((HIDDEN, HIDDEN), (LITE, "amazon.nova-pro-v1:0")):
+        with pytest.raises(InputError, match="model"):
+            check_records(both, model_id, model=model, quotas=ONE)
+    assert check_records(both, HAIKU_3, model=HAIKU_3, quotas=ONE).empty
+    rows = pd.DataFrame({"t": ["a"]})
+    for model in (
+        LITE,
+        "us.anthropic.claude-opus-5",
+        "meta.llama3-3-70b-instruct-v1:0",
+        "amazon.titan-embed-text-v2:0",
+    ):
+        hidden = bbkit.build_records(rows, HIDDEN, prompt="{t}", model=model)
+        pd.testing.assert_frame_equal(hidden, bbkit.build_records(rows, model, prompt="{t}"))
+
+
 def test_the_model_is_checked_in_the_region_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     record = [("r1", {"messages": [{"role": "user", "content": [{"text": "x"}]}]})]
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

@@ -1,6 +1,7 @@
 """The dated list of models: what it says of an id in a region, and that no id is rewritten."""
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,6 +15,7 @@ from bbkit.families.traits import read_table
 
 AS_OF = dt.date(2026, 11, 29)
 ACCOUNT = "arn:aws:bedrock:us-east-1:111122223333"
+HIDDEN = f"{ACCOUNT}:application-inference-profile/abcdefghijkl"
 
 
 TABLE = model_table().models
@@ -152,14 +154,15 @@ def rules(model_id: str, region: str = "") -> list[tuple[str, str]]:
         ("amazon.titan-text-express-v1", "", [("error", "model_not_listed")]),
         (f"{ACCOUNT}:imported-model/abcdefghijkl", "us-east-1", [("error", "model_refused")]),
         (f"{ACCOUNT}:provisioned-model/abcdefghijkl", "us-east-1", [("error", "model_refused")]),
-        (f"{ACCOUNT}:application-inference-profile/abcdefghijkl", "us-east-1", []),
+        (HIDDEN, "us-east-1", [("warning", "model_not_told")]),
+        (f"{ACCOUNT}:custom-model-deployment/abcdefghijkl", "us-east-1", [("warning", "model_not_told")]),
         (f"{ACCOUNT}:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl", "us-east-1", []),
         ("us.amazon.nova-lite-v1:0", "eu-west-1", [("warning", "model_region")]),
         ("eu.amazon.nova-lite-v1:0", "us-east-1", [("warning", "model_region")]),
         ("eu.amazon.nova-lite-v1:0", "eu-west-1", []),
         ("apac.amazon.nova-lite-v1:0", "ap-northeast-1", []),
         ("global.amazon.nova-2-lite-v1:0", "eu-central-1", []),
-        (f"{ACCOUNT}:application-inference-profile/abcdefghijkl", "us-west-2", [("warning", "model_region")]),
+        (HIDDEN, "us-west-2", [("warning", "model_region"), ("warning", "model_not_told")]),
         (
             f"{ACCOUNT}:custom-model/amazon.nova-lite-v1:0:300k/abcdefghijkl",
             "us-west-2",
@@ -172,6 +175,24 @@ def rules(model_id: str, region: str = "") -> list[tuple[str, str]]:
 )
 def test_what_the_list_says_of_an_id(model_id: str, region: str, expected: list[tuple[str, str]]) -> None:
     assert rules(model_id, region) == expected
+
+
+def test_the_model_behind_an_id_is_checked_under_its_own_name() -> None:
+    def found(model: str, **options: Any) -> list[tuple[str, str]]:
+        return [(row.severity, row.rule) for row in check_model(HIDDEN, "us-east-1", model=model, **options)]
+
+    assert found("anthropic.claude-haiku-4-5-20251001-v1:0", as_of=AS_OF) == []
+    assert found("us.anthropic.claude-opus-9", as_of=AS_OF) == [("warning", "model_not_listed")]
+    ended = "anthropic.claude-3-5-haiku-20241022-v1:0"
+    assert found(ended, as_of=AS_OF) == [("error", "model_ended")]
+    # What AWS says now goes before the table, whose dates it may have moved.
+    living = {"lifecycle": "active", "legacy_from": None, "end_of_life": None}
+    assert found(ended, as_of=AS_OF, told=living) == []
+    moved = {"lifecycle": "legacy", "legacy_from": dt.date(2026, 3, 1), "end_of_life": dt.date(2028, 1, 1)}
+    assert found("acme.new-v1:0", as_of=dt.date(2027, 1, 1), told=moved)[-1] == ("warning", "model_legacy")
+    (row,) = (row for row in check_model("amazon.nova-lite-v1:0", as_of=dt.date(2028, 1, 2), told=moved))
+    assert (row.severity, row.rule) == ("error", "model_ended")
+    assert "2028-01-01 (GetFoundationModel, here and now)" in row.finding
 
 
 def test_the_id_of_a_profile_is_offered_not_taken() -> None:

@@ -3,6 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from moto import mock_aws
 import bbkit as bb
 from bbkit import aws
 from bbkit.cli import main
-from bbkit.core.errors import AwsError, CredentialsError, PlaceError
+from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RecordsError
 from bbkit.jobs import clean_run
 from bbkit.jobs.preflight import policies_for, preflight
 from bbkit.jobs.preflight.identities import judge_simulation, judge_trust
@@ -69,7 +70,8 @@ def aws_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Non
 def deny_what_moto_lacks() -> None:
     answer_call("iam", "SimulatePrincipalPolicy", deny)
     answer_call("bedrock", "ListModelInvocationJobs", deny)
-    answer_call("bedrock", "GetInferenceProfile", deny)
+    for operation in ("GetInferenceProfile", "GetFoundationModel", "GetFoundationModelAvailability"):
+        answer_call("bedrock", operation, deny)
 
 
 def answer_call(service: str, operation: str, give: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
@@ -81,8 +83,8 @@ def answer_call(service: str, operation: str, give: Callable[[dict[str, Any]], d
         return http, {"ResponseMetadata": {}, **told}
 
     events = aws.client(service).meta.events
-    events.unregister(f"before-call.{service}.{operation}", unique_id="recorded")
-    events.register(f"before-call.{service}.{operation}", respond, unique_id="recorded")
+    events.unregister(f"before-call.{service}.{operation}", unique_id=operation)
+    events.register(f"before-call.{service}.{operation}", respond, unique_id=operation)
 
 
 def deny(_: dict[str, Any]) -> dict[str, Any]:
@@ -393,7 +395,8 @@ def test_the_stand_in_is_said_to_have_no_iam_and_is_no_finding_of_the_doctor(
     found = preflight(run)
     assert set(found["severity"]) == {"info"}
     assert "has no IAM" in found[found["rule"] == "role"]["finding"].iloc[0]
-    assert f"where {PROFILE} routes" in found[found["rule"] == "model"]["finding"].iloc[0]
+    routed = "us-east-1, us-east-2, us-west-1, us-west-2"
+    assert f"{PROFILE} routes to {routed}." in found[found["rule"] == "model"]["finding"].iloc[0]
     assert severities(found, "jobs") == {"info"}
     assert main(["doctor", str(run.folder)]) == 0
     assert "has no IAM" in capsys.readouterr().out
@@ -408,6 +411,124 @@ def test_a_role_of_another_account_is_seen_on_a_stand_in_too(standin: Any, tmp_p
     bb.write_records([(f"c{number}", watch("s3://bbkit-standin/v/a.mp4")) for number in range(100)], run)
     with pytest.raises(AwsError, match="Use a role of the account that the jobs run in"):
         bb.submit_jobs(run)
+
+
+HAIKU = "anthropic.claude-haiku-4-5-20251001-v1:0"
+
+
+def ask_claude(**members: Any) -> list[tuple[str, dict[str, Any]]]:
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 100, **members}
+    return [(f"c{n}", {**body, "messages": [{"role": "user", "content": "Hello"}]}) for n in range(100)]
+
+
+def test_records_are_checked_again_for_the_model_behind_a_profile(
+    standin: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = f"arn:aws:bedrock:us-east-1:{standin.account}:inference-profile/us.{HAIKU}"
+    profile = boto3.client("bedrock").create_inference_profile(
+        inferenceProfileName="team a", modelSource={"copyFrom": source}
+    )["inferenceProfileArn"]
+    run = bb.Run.create(tmp_path / "run", model_id=profile, family="anthropic")
+    bb.write_records(ask_claude(temperature=0.5, top_p=0.5), run)
+    for _ in range(2):  # and again, now that the run knows its model
+        told = preflight(run).errors
+        assert told["count"].tolist() == [100]
+        assert "temperature" in told["finding"].iloc[0] and HAIKU in told["finding"].iloc[0]
+        run = bb.Run.open(run.folder)
+        assert run.model == HAIKU
+    assert main(["preflight", str(run.folder)]) == 1
+    assert f"Behind {profile} is {HAIKU}; the records were checked again for it." in capsys.readouterr().out
+    fine = bb.Run.create(tmp_path / "fine", model_id=profile, family="anthropic")
+    bb.write_records(ask_claude(temperature=0.5), fine)
+    assert set(preflight(fine)["severity"]) == {"info"}
+    # What was allowed is not found again, and what was checked for the model is not read again.
+    rule = told["rule"].iloc[0]
+    known = bb.Run.create(tmp_path / "known", model_id=profile, model=HAIKU)
+    with pytest.raises(RecordsError, match="temperature"):
+        bb.write_records(ask_claude(temperature=0.5, top_p=0.5), known)
+    bb.write_records(ask_claude(temperature=0.5, top_p=0.5), known, allow=[rule])
+    assert set(preflight(known)["severity"]) == {"info"}
+    other = bb.Run.create(tmp_path / "other", model_id=profile, model=MODEL)
+    bb.write_records(
+        [(f"c{n}", {"messages": [{"role": "user", "content": [{"text": "x"}]}]}) for n in range(100)], other
+    )
+    assert set(preflight(other).errors["rule"]) == {"family_mismatch"}
+    assert bb.Run.open(other.folder).model == HAIKU
+    with pytest.raises(InputError, match="leave out model="):
+        bb.Run.create(tmp_path / "no", model_id=MODEL, model=HAIKU)
+    with pytest.raises(InputError, match="by its id"):
+        known.change(model=profile)
+
+
+def test_a_model_without_access_is_an_error_before_anything_is_sent(
+    start_standin: Callable[..., Any], tmp_path: Path
+) -> None:
+    start_standin("--fault", "no-model-access")
+    run = bb.Run.create(tmp_path / "run", model_id=PROFILE)
+    (told,) = preflight(run).errors.itertuples()
+    assert told.rule == "model_access"
+    assert "entitlementAvailability is NOT_AVAILABLE, agreementAvailability is NOT_AVAILABLE" in told.finding
+    assert "aws-marketplace:Subscribe" in told.remedy
+
+
+@pytest.mark.parametrize(
+    ("model_id", "answers", "severity"),
+    [
+        (
+            PROFILE,
+            {"agreementAvailability": {"status": "NOT_AVAILABLE", "errorMessage": "no offer"}},
+            "error",
+        ),
+        (PROFILE, {"agreementAvailability": {"status": "PENDING"}}, "warning"),
+        (PROFILE, {"authorizationStatus": "NOT_AUTHORIZED"}, "error"),
+        (PROFILE, {"regionAvailability": "NOT_AVAILABLE"}, "info"),
+        ("mistral.mistral-large-2407-v1:0", {"regionAvailability": "NOT_AVAILABLE"}, "error"),
+        (MODEL, {"entitlementAvailability": "NOT_AVAILABLE"}, "warning"),
+        (MODEL, {}, "info"),
+    ],
+)
+@pytest.mark.usefixtures("aws_account")
+def test_what_aws_says_of_access_is_judged(
+    tmp_path: Path, model_id: str, answers: dict[str, Any], severity: str
+) -> None:
+    names = ("entitlementAvailability", "regionAvailability")
+    good = dict.fromkeys(names, "AVAILABLE") | {
+        "authorizationStatus": "AUTHORIZED",
+        "agreementAvailability": {"status": "AVAILABLE"},
+    }
+    answer_call("bedrock", "GetFoundationModelAvailability", lambda _: {"modelId": "m", **good, **answers})
+    found = preflight(make_run(tmp_path / "run", make_role(TRUST), model_id=model_id))
+    assert severities(found, "model_access") == {severity}
+    reason = answers.get("agreementAvailability", {}).get("errorMessage", "")
+    assert reason in found.loc[found["rule"] == "model_access", "finding"].iloc[0]
+
+
+@pytest.mark.parametrize(
+    ("life", "expected"),
+    [
+        ({"status": "ACTIVE"}, []),
+        ({"status": "LEGACY"}, ["model_legacy"]),
+        ({"status": "LEGACY", "endOfLifeTime": datetime(2026, 11, 1, tzinfo=UTC)}, ["model_ended"]),
+        ({"status": "LEGACY", "endOfLifeTime": datetime(2027, 1, 1, tzinfo=UTC)}, ["model_legacy"]),
+    ],
+)
+@pytest.mark.usefixtures("aws_account")
+def test_the_life_that_aws_tells_goes_before_the_table(
+    tmp_path: Path, life: dict[str, Any], expected: list[str]
+) -> None:
+    ended = "us.anthropic.claude-sonnet-4-20250514-v1:0"
+    run = make_run(tmp_path / "run", make_role(TRUST), model_id=ended)
+    day = date(2026, 11, 29)
+    found = preflight(run, as_of=day)
+    assert "model_ended" in set(found["rule"])
+    words = "GetFoundationModel and GetFoundationModelAvailability may not be asked"
+    assert found.loc[found["finding"].str.startswith(words), "severity"].tolist() == ["info"]
+    answer_call("bedrock", "GetFoundationModel", lambda _: {"modelDetails": {"modelLifecycle": life}})
+    found = preflight(run, as_of=day)
+    told = found[found["rule"].isin(["model_ended", "model_legacy"])]
+    assert told["rule"].tolist() == expected
+    assert set(told.loc[told["rule"] == "model_ended", "severity"]) <= {"error"}
+    assert all("GetFoundationModel, here and now" in text for text in told["finding"])
 
 
 def test_values_that_came_in_by_hand_are_an_error(standin: Any, tmp_path: Path) -> None:
@@ -578,6 +699,10 @@ def test_the_callers_policy_lets_the_caller_be_looked_at(
     assert severities(preflight(run), "caller") == {"info"}
     assert set(SIMULATED) == {run.role_arn, mine}
     caller = policies_for(run)["caller"]
+    assert covers(
+        caller, "bedrock:GetFoundationModel", f"arn:aws:bedrock:us-east-1::foundation-model/{MODEL}"
+    )
+    assert covers(caller, "bedrock:GetFoundationModelAvailability", "*")
     for arn in SIMULATED:
         assert covers(caller, "iam:SimulatePrincipalPolicy", arn)
         assert covers(caller, "iam:GetRole", arn)

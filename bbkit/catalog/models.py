@@ -6,8 +6,11 @@ An id is never rewritten: what does not fit is said, with what would.
 import datetime as dt
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from typing import Any
+
+from msgspec.structs import replace
 
 from bbkit.core.findings import Finding
 from bbkit.core.text import arn_region, name_some
@@ -21,9 +24,17 @@ from bbkit.families import (
     geographies_of,
     model_table,
     split_model_id,
+    tells_model,
 )
 
 _PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"
+_NOT_TOLD = Finding(
+    "warning", "model_not_told",
+    "does not tell which model answers. What differs by model is not checked: output maximum, context "
+    "window, samplers, thinking, effort, structured output, caching, stop sequences, tools, inputs, end of "
+    "life.",
+    "Name it with model= (--foundation-model). Preflight asks AWS for that of a profile, and checks again.",
+)  # fmt: skip
 _LIFECYCLE_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle.html"
 
 
@@ -36,30 +47,50 @@ def profile_ids(model_id: str, region: str) -> list[str]:
     return [f"{name}.{model.model_id}" for name in may if known is None or name in known]
 
 
-def check_model(model_id: str, region: str = "", *, as_of: dt.date | None = None) -> Iterator[Finding]:
-    """Check that batch inference lists a model, in a region, under this id, and has not ended it by a day."""
-    yield from _check_id(model_id, region)
-    kind, geography, _ = split_model_id(model_id)
-    model = find_model(model_id)
-    if model and kind in ("", "foundation-model", "inference-profile"):
-        yield from _check_life(model, geography, as_of or dt.datetime.now(dt.UTC).date())
+def check_model(
+    model_id: str,
+    region: str = "",
+    *,
+    model: str = "",
+    as_of: dt.date | None = None,
+    told: Mapping[str, Any] | None = None,
+) -> Iterator[Finding]:
+    """Check that batch inference lists a model, in a region, under this id, and has not ended it by a day.
+
+    `model` is what is behind an id that does not tell it; `told` are traits that AWS tells now.
+    """
+    found = list(_check_id(model_id, region))
+    yield from found
+    if not tells_model(model_id):
+        if model:
+            yield from _check_id(model, "")
+        elif all(row.severity != "error" for row in found):
+            yield _NOT_TOLD._replace(finding=f"{model_id} {_NOT_TOLD.finding}")
+    kind, geography, bare = split_model_id(model or model_id)
+    known, day = find_model(bare), as_of or dt.datetime.now(dt.UTC).date()
+    if told:
+        known = known or Model(model_id=bare)
+        sources = {**known.sources, **dict.fromkeys(told, "GetFoundationModel, here and now")}
+        known = replace(known, traits=replace(known.traits, **told), sources=sources)
+    if known and (model or kind in ("", "foundation-model", "inference-profile")):
+        yield from _check_life(known, geography, day, day if told else model_table().date)
 
 
-def _check_life(model: Model, geography: str, as_of: dt.date) -> Iterator[Finding]:
+def _check_life(model: Model, geography: str, as_of: dt.date, dated: dt.date) -> Iterator[Finding]:
     bare, end, legacy = model.model_id, model.traits.end_of_life, model.traits.legacy_from
     heir = _living_heir(model, as_of)
     prefix = f"{geography}." if geography and heir and heir.profile_source_regions else ""
     use = f"Use {prefix}{heir.model_id}." if heir else f"Take a model that is active: {_LIFECYCLE_PAGE}."
     if end and end <= as_of:
         source = model.sources["end_of_life"]
-        if end <= model_table().date:
+        if end <= dated:
             finding = f"{bare} ended on {end} ({source}): every record would be refused."
             yield Finding("error", "model_ended", finding, use)
         else:
             finding = f"{bare} was to end on {end} ({source}); AWS extends such dates, per Region."
             remedy = f"Ask GetFoundationModel for its modelLifecycle. {use}"
             yield Finding("warning", "model_ended", finding, remedy)
-    elif legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and model_table().date <= as_of:
+    elif legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and dated <= as_of:
         since = f" since {legacy}" if legacy else ""
         ends = f" and ends on {end}" if end else ""
         source = model.sources["legacy_from" if legacy else "lifecycle"]

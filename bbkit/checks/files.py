@@ -46,6 +46,7 @@ def check_records(
     invocation_type: str = "InvokeModel",
     quotas: Quotas | None = None,
     as_of: dt.date | None = None,
+    model: str = "",
     write_good: str | Path = "",
     write_bad: str | Path = "",
     overwrite: bool = False,
@@ -61,13 +62,16 @@ def check_records(
     model_id : str
         The job's model.
     family : str or Family, optional
-        Whose bodies they are, where the model id does not say it.
+        Whose bodies they are, where neither the model id nor `model` says it.
     invocation_type : str
         ``InvokeModel`` or ``Converse``.
     quotas : Quotas, optional
         What a job takes; AWS's dated defaults when left out, ``Quotas.read(model_id)`` for the account's own.
     as_of : datetime.date, optional
         The day for which the lifecycle of the model is looked at; today when left out.
+    model : str
+        The foundation model behind a model id that does not tell it (an application inference profile); its
+        rules are applied.
     write_good, write_bad : str or Path, optional
         Files for the lines a job would take, byte for byte, and for those with an error, an id that came
         before among them. They are there whole or not at all, empty where there is no such line.
@@ -89,7 +93,9 @@ def check_records(
     """
     targets = {kind: Path(path) for kind, path in (("good", write_good), ("bad", write_bad)) if path}
     _validate_targets(list(targets.values()), overwrite)
-    check = RecordCheck(model_id, family=family, invocation_type=invocation_type, quotas=quotas, as_of=as_of)
+    check = RecordCheck(
+        model_id, family=family, invocation_type=invocation_type, quotas=quotas, as_of=as_of, model=model
+    )
     if not targets:
         for _ in check_lines(check, records, CHECKED_BYTES):
             pass

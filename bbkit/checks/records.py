@@ -18,7 +18,7 @@ from bbkit.checks.media import media_uris
 from bbkit.core.errors import InputError
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.text import count_noun
-from bbkit.families import Family, family_of
+from bbkit.families import Family, family_of, foundation_model
 from bbkit.records import input_line
 from bbkit.records.lines import holds_nan
 
@@ -114,10 +114,12 @@ class RecordCheck:
         invocation_type: str = "InvokeModel",
         quotas: Quotas | None = None,
         as_of: dt.date | None = None,
+        model: str = "",
     ):
         self.model_id = model_id
-        self.quotas = quotas or Quotas.defaults(model_id)
-        self.family = family_of(model_id, invocation_type=invocation_type, family=family)
+        known = foundation_model(model_id, model)
+        self.quotas = quotas or Quotas.defaults(known)
+        self.family = family_of(known, invocation_type=invocation_type, family=family)
         self.groups = Groups()
         self.records = 0
         self.bytes = 0
@@ -126,8 +128,8 @@ class RecordCheck:
         self.unwritable: set[str] = set()
         self.media: dict[str, Finding] = {}
         self._duplicates = Duplicates()
-        self._bodies = BodyCheck(self.family, model_id)
-        self._add(check_model(model_id, aws.find_region(), as_of=as_of))
+        self._bodies = BodyCheck(self.family, known)
+        self._add(check_model(model_id, aws.find_region(), model=model, as_of=as_of))
         if self.family.request is None:
             found = f"{self.family.title} is read, not written: batch inference does not offer it."
             remedy = "Take a model that batch inference lists."

@@ -25,6 +25,7 @@ from bbkit.families.model_ids import (
     family_name as family_name,
     geographies_of as geographies_of,
     split_model_id as split_model_id,
+    tells_model as tells_model,
 )
 from bbkit.families.shapes import (
     answer_of as answer_of,
@@ -69,6 +70,17 @@ def get_family(name: str) -> Family:
     return FAMILIES[name]
 
 
+def foundation_model(model_id: str, model: str = "") -> str:
+    """The id whose rules hold: that of the job, or of the model that is said to be behind it."""
+    if not model:
+        return model_id
+    if not tells_model(model):
+        raise InputError(f"model is {model!r}; it takes the foundation model behind {model_id}, by its id.")
+    if tells_model(model_id) and bare_model_id(model) != bare_model_id(model_id):
+        raise InputError(f"{model_id} names its model; leave out model={model!r}, which is another.")
+    return model
+
+
 def family_of(
     model_id: str, *, invocation_type: str = "InvokeModel", family: str | Family | None = None
 ) -> Family:
@@ -96,7 +108,10 @@ def family_of(
         return converse.FAMILY
     if not name:
         accepted = ", ".join(name for name, known in FAMILIES.items() if known.writable)
-        raise FamilyError(f"Cannot tell the family of {model_id!r}. Pass family=, one of: {accepted}.")
+        raise FamilyError(
+            f"Cannot tell the family of {model_id!r}. Pass family=, one of: {accepted}; or "
+            "model=, the foundation model behind it."
+        )
     return _adapt(FAMILIES[name], model_id)
 
 

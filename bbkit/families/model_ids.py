@@ -38,6 +38,8 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.
 GEOGRAPHIES = frozenset(name for names in _GEOGRAPHIES_OF.values() for name in names)
 """The geographies that are bound to regions, as far as they are known; ``global`` is not."""
 
+_TELLING = ("", "foundation-model", "inference-profile")
+
 _FAMILIES = (
     (r"anthropic\.claude", "anthropic"),
     (r"amazon\.nova-.*embed", "nova_embed"),
@@ -97,10 +99,15 @@ def bare_model_id(model_id: str) -> str:
     return split_model_id(model_id)[2]
 
 
+def tells_model(model_id: str) -> bool:
+    """Whether an id names its model; that of an application inference profile, say, does not."""
+    return split_model_id(model_id)[0] in _TELLING or bool(family_name(model_id))
+
+
 @lru_cache(maxsize=1024)
 def family_name(model_id: str) -> str:
     """The name of the family that a model id names, or ``""`` when the id does not say."""
     kind, _, bare = split_model_id(model_id)
-    if kind not in ("", "foundation-model", "inference-profile", "custom-model"):
+    if kind not in (*_TELLING, "custom-model"):
         return ""
     return next((name for pattern, name in _FAMILIES if re.match(pattern, bare)), "")

@@ -14,7 +14,7 @@ import pandas as pd
 from bbkit.core.errors import InputError
 from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import name_some
-from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, user_text_of
+from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, foundation_model, user_text_of
 from bbkit.families.budgets import DEFAULT, default_max_tokens
 from bbkit.records.templates import Template, plain_values
 
@@ -31,6 +31,7 @@ def build_records(
     record_id: str = "",
     max_tokens: int | None = None,
     family: str | None = None,
+    model: str = "",
     invocation_type: str = "InvokeModel",
     overrides: Mapping[str, str] | None = None,
     media: str | Sequence[str] = (),
@@ -57,7 +58,9 @@ def build_records(
         Maximum of output tokens; embeddings have none. By default 1,024, or for a model that thinks unless
         told not to 8,192, because its thoughts count towards it: a warning says so.
     family : str, optional
-        The family, where the id does not tell it.
+        The family, where neither the id nor `model` tells it.
+    model : str
+        The foundation model behind an id that does not tell it (an application inference profile).
     invocation_type : {"InvokeModel", "Converse"}
         Bodies of the model's own shape, or of the Converse API.
     overrides : mapping of str to str, optional
@@ -85,14 +88,15 @@ def build_records(
     bbkit.core.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
-    model_family = family_of(model_id, invocation_type=invocation_type, family=family)
+    known = foundation_model(model_id, model)
+    model_family = family_of(known, invocation_type=invocation_type, family=family)
     if not model_family.writable:
         raise InputError(
             f"Batch inference does not offer the {model_family.title} family ({model_family.source}); it can "
             "be read, not written."
         )
     if model_family.kind == "text":
-        inference["max_tokens"] = _default(model_id, inference) if max_tokens is None else max_tokens
+        inference["max_tokens"] = _default(known, inference) if max_tokens is None else max_tokens
     builder = _Builder(
         family=model_family,
         prompt=Template(prompt, "prompt"),

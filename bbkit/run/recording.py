@@ -86,7 +86,11 @@ def write_attempt(
     allow = [allow] if isinstance(allow, str) else list(allow)
     with TemporaryDirectory(dir=run.folder, prefix=".records-") as scratch:
         check = RecordCheck(
-            run.model_id, family=run.family, invocation_type=run.invocation_type, quotas=quotas
+            run.model_id,
+            family=run.family,
+            invocation_type=run.invocation_type,
+            quotas=quotas,
+            model=run.model,
         )
         staged = stage(check_lines(check, records), Path(scratch, "staged.jsonl"))
         findings = check.finish()
@@ -97,7 +101,7 @@ def write_attempt(
         made = Path(scratch, "records")
         planned = split_staged(staged, made, quotas, attempt=attempt)
         moved = _move_in(planned, made, run.folder / "records")
-    chosen = {**(lineage or {}), "allow": allow, "tier": tier}
+    chosen = {**(lineage or {}), "allow": allow, "tier": tier, "model": run.model}
     after = replace(snapshot, files=(*snapshot.files, *moved), lineage={**snapshot.lineage, attempt: chosen})
     # The index is what makes files part of the run: what a killed writer moved before it is replaced.
     write_index(run.folder, after.files, after.lineage)
@@ -137,11 +141,12 @@ def replacing_unsent_attempt(snapshot: RunSnapshot) -> Iterator[RunSnapshot]:
 
 def _read_quotas(snapshot: RunSnapshot) -> Quotas:
     """Read the account's quotas for the model of a run, or AWS's defaults where that is not allowed."""
+    model = snapshot.run.model or snapshot.run.model_id
     try:
         snapshot.access.ensure()
-        return Quotas.read(snapshot.run.model_id)
+        return Quotas.read(model)
     except (AwsError, CredentialsError):
-        return Quotas.defaults(snapshot.run.model_id)
+        return Quotas.defaults(model)
 
 
 def _stop_for_errors(findings: Findings, allow: Sequence[str], unwritable: set[str]) -> None:

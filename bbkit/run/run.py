@@ -15,14 +15,14 @@ from bbkit import __version__, aws
 from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
 from bbkit.core.panels import render
-from bbkit.families import family_of, get_family
+from bbkit.families import family_of
 from bbkit.records import InputFile
 from bbkit.run import creation
 from bbkit.run.journal import Journal
 from bbkit.run.snapshot import RunSnapshot, read_index
 from bbkit.run.values import JOB_OPTIONS, validated
 
-_CHANGEABLE = ("role_arn", "prices", *JOB_OPTIONS)
+_CHANGEABLE = ("role_arn", "prices", "model", *JOB_OPTIONS)
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,9 @@ class Run:
         32 random hexadecimal digits.
     name : str
         The folder's name when the run was made; jobs and S3 keys begin with it.
-    model_id, family, invocation_type : str
-        The model, the family its bodies are written for, ``InvokeModel`` or ``Converse``.
+    model_id, model, family, invocation_type : str
+        The model and the one behind an id that does not tell it, the family of its bodies, ``InvokeModel``
+        or ``Converse``.
     endpoint : bbkit.aws.Endpoint
         Endpoint, account and region it was made for.
     s3_uri : str
@@ -84,6 +85,7 @@ class Run:
     prices: str = ""
     demo: bool = False
     adopted: dict[str, str] = field(default_factory=dict)
+    model: str = ""
 
     @classmethod
     def create(
@@ -94,6 +96,7 @@ class Run:
         s3_uri: str = "",
         role_arn: str = "",
         family: str | None = None,
+        model: str = "",
         invocation_type: str = "InvokeModel",
         prompt: str = "",
         system: str = "",
@@ -120,8 +123,8 @@ class Run:
             Place in S3; empty for the environment's ``BBKIT_S3_URI``.
         role_arn : str
             Role that Bedrock assumes; empty for ``BBKIT_ROLE_ARN``.
-        family : str, optional
-            Needed where the model id does not tell it.
+        family, model : str, optional
+            Needed where the model id does not tell them: the shape of bodies, and the foundation model.
         invocation_type : str
             ``InvokeModel`` or ``Converse``.
         prompt, system : str
@@ -134,8 +137,7 @@ class Run:
         tags : mapping of str to str, optional
             Tags of the jobs.
         kms_key_id : str
-            KMS key that input files are uploaded with and outputs are written with (its ARN, id or alias);
-            without one, as the bucket does by default.
+            KMS key for input files and outputs (ARN, id or alias); without one the bucket's default holds.
         vpc_config : mapping, optional
             ``subnetIds`` and ``securityGroupIds``.
         timeout_hours : int
@@ -164,7 +166,7 @@ class Run:
             There are no credentials.
         """
         folder = Path(folder).absolute()
-        known = get_family(family) if family else family_of(model_id, invocation_type=invocation_type)
+        known = family_of(model or model_id, invocation_type=invocation_type, family=family)
         options = (tags, kms_key_id, vpc_config, timeout_hours, bucket_owner)
         run = cls(
             folder=folder,
@@ -172,6 +174,7 @@ class Run:
             name=folder.name,
             model_id=model_id,
             family=known.name,
+            model=model,
             invocation_type=invocation_type,
             endpoint=Endpoint("", "", ""),
             s3_uri=(s3_uri or os.environ.get("BBKIT_S3_URI", "")).rstrip("/"),
@@ -269,8 +272,7 @@ class Run:
         Parameters
         ----------
         **options
-            Of `Run.create`: ``role_arn, tags, kms_key_id, vpc_config, timeout_hours, bucket_owner, prices``.
-            A request already intended is repeated as it was.
+            ``role_arn, model, prices``, job options of `Run.create`. What is intended is repeated as it was.
 
         Returns
         -------

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bbkit.core.errors import InputError
 from bbkit.core.findings import Finding
+from bbkit.families import foundation_model
 
 if TYPE_CHECKING:
     from bbkit.run.run import Run
@@ -52,6 +53,7 @@ def validated(run: "Run") -> "Run":
 
 def check_values(run: "Run") -> Iterator[Finding]:
     """Find every fault of what a run's jobs will be created with."""
+    yield from _check_model(run)
     for name, given in (("s3_uri", run.s3_uri), ("role_arn", run.role_arn)):
         if not given:
             yield _fault(f"There is no {name}.", f"Pass {name}=, or set BBKIT_{name.upper()}.", rule=name)
@@ -81,6 +83,13 @@ def check_values(run: "Run") -> Iterator[Finding]:
 
 def _fault(finding: str, remedy: str, rule: str = "values") -> Finding:
     return Finding("error", rule, finding, remedy)
+
+
+def _check_model(run: "Run") -> Iterator[Finding]:
+    try:
+        foundation_model(run.model_id, run.model)
+    except InputError as error:
+        yield _fault(str(error), "")
 
 
 def _check_tags(tags: Mapping[Any, Any]) -> Iterator[Finding]:

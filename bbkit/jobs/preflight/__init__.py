@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from functools import partial
 
 from bbkit import aws
-from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
-from bbkit.core.errors import AwsError, CredentialsError
+from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.families import split_model_id
 from bbkit.jobs.preflight.arns import Arns
 from bbkit.jobs.preflight.buckets import check_buckets
 from bbkit.jobs.preflight.identities import check_identity
+from bbkit.jobs.preflight.models import check_run_model
 from bbkit.jobs.preflight.policies import not_seen, policies_for
 from bbkit.run import Run, as_run
 from bbkit.run.journal import TERMINAL
@@ -31,7 +31,9 @@ _OPEN = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
 def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     """Look at everything a launch depends on; nothing is submitted.
 
-    An empty object is written where input files will go and deleted again, to know that it can be.
+    An empty object is written where input files will go and deleted again, to know that it can be. AWS is
+    asked of the model: its lifecycle, the account's access to it, and which one is behind an application
+    inference profile. Unsent records are checked again for that one, and ``run.json`` keeps it as `model`.
 
     Parameters
     ----------
@@ -45,9 +47,10 @@ def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     Findings
         One row per finding: ``error`` would stop or spoil the jobs, ``warning`` may do so, ``unknown`` could
         not be looked at, ``info`` is good to know. Rules: ``place, values, s3_uri, role_arn, kms_key_arn,
-        model, model_ended, model_legacy, model_refused, model_not_listed, model_region, model_profile,
-        bucket, role, trust, permissions, caller, key, vpc, jobs``. On a stand-in, which has no IAM, KMS or
-        VPC, ``info`` says so.
+        model, model_not_told, model_access, model_ended, model_legacy, model_refused, model_not_listed,
+        model_region, model_profile, bucket, role, trust, permissions, caller, key, vpc, jobs``, and those of
+        `check_records` of records checked again. On a stand-in, which has no IAM, KMS or VPC, ``info`` says
+        so.
 
     Raises
     ------
@@ -62,7 +65,7 @@ def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     rows = [Finding("info", "place", f"Calls go to {run.endpoint}.")]
     for check in (
         _check_values,
-        partial(_check_model, as_of=as_of),
+        partial(check_run_model, as_of=as_of),
         check_buckets,
         check_identity,
         _check_key,
@@ -77,27 +80,6 @@ def _check_values(arns: Arns) -> Iterator[Finding]:
     for fault in check_values(arns.run):
         how = "" if fault.rule == "s3_uri" else " run.change(...) corrects it."
         yield fault._replace(remedy=fault.remedy + how)
-
-
-def _check_model(arns: Arns, as_of: dt.date | None) -> Iterator[Finding]:
-    model_id, endpoint = arns.run.model_id, arns.run.endpoint
-    yield from check_model(model_id, endpoint.region, as_of=as_of)
-    if not arns.is_profile:
-        return
-    if endpoint.is_standin:
-        yield Finding("info", "model", f"A stand-in does not tell where {model_id} routes to.")
-    elif isinstance(routed := arns.routed, CredentialsError):
-        raise routed
-    elif isinstance(routed, list):
-        regions = sorted({arn.split(":")[3] for arn in routed} - {""})
-        yield Finding("info", "model", f"{model_id} routes to {', '.join(regions)}.")
-    elif routed.code == "ResourceNotFoundException":
-        yield Finding(
-            "error", "model", f"There is no inference profile {model_id} in {endpoint.region}.",
-            "ListInferenceProfiles shows those there are.",
-        )  # fmt: skip
-    else:
-        yield not_seen("model", f"Inference profile {model_id}", routed)
 
 
 def _check_key(arns: Arns) -> Iterator[Finding]:
@@ -142,7 +124,7 @@ def _check_jobs(arns: Arns) -> Iterator[Finding]:
     except AwsError as error:
         yield not_seen("jobs", "The jobs in flight", error)
         return
-    quotas = Quotas.read(arns.run.model_id)
+    quotas = Quotas.read(arns.model or arns.run.model_id)
     wanted = len({file.job for file in arns.files})
     text = f"{len(running)} of {quotas.max_jobs} concurrent jobs of this model are in flight ({quotas.note})."
     remedy = ""

@@ -4,7 +4,7 @@ from functools import cached_property
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError
-from bbkit.families import split_model_id
+from bbkit.families import bare_model_id, split_model_id, tells_model
 from bbkit.run import Run
 
 _AREAS = {
@@ -62,6 +62,17 @@ class Arns:
         except (AwsError, CredentialsError) as error:
             return error
         return sorted(model["modelArn"] for model in profile["models"])
+
+    @cached_property
+    def model(self) -> str:
+        """The foundation model that the jobs end at, as AWS, the run or the model id says; empty where nobody
+        does, and of custom models.
+        """
+        if self._kind == "application-inference-profile" and isinstance(self.routed, list):
+            return bare_model_id(self.routed[0])
+        if self._kind.startswith("custom-model"):
+            return ""
+        return bare_model_id(self.run.model) or (self._bare if tells_model(self.run.model_id) else "")
 
     @cached_property
     def models(self) -> list[str]:

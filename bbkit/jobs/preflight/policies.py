@@ -115,7 +115,9 @@ def _on_jobs(arns: Arns) -> Iterator[dict[str, Any]]:
     on_jobs = [f"bedrock:{name}" for name in _CALLER_ACTIONS if name not in lists]
     yield _allow("BatchJobs", on_jobs, sorted({arns.jobs, *arns.models}))
     quotas = ["servicequotas:ListServiceQuotas", "servicequotas:ListAWSDefaultServiceQuotas"]
-    yield _allow("LookUp", [*(f"bedrock:{name}" for name in lists), *quotas], "*")
+    # It has no resource of its own either.
+    access = "bedrock:GetFoundationModelAvailability"
+    yield _allow("LookUp", [*(f"bedrock:{name}" for name in lists), access, *quotas], "*")
 
 
 def _on_roles(run: Run) -> Iterator[dict[str, Any]]:

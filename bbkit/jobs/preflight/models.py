@@ -1,0 +1,129 @@
+"""The model of a run: what the table says, and what AWS alone knows: its life, access to it, and which it is
+behind an application profile; the records are checked again for that one.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any
+
+from bbkit import aws
+from bbkit.catalog.models import check_model
+from bbkit.checks import RecordCheck, check_lines
+from bbkit.core.errors import AwsError, CredentialsError
+from bbkit.core.findings import Finding
+from bbkit.families import bare_model_id, family_name, tells_model
+from bbkit.jobs.preflight.arns import Arns
+from bbkit.jobs.preflight.policies import DENIED, POLICIES, not_seen
+from bbkit.run import RunSnapshot
+from bbkit.run.creation import write_description
+
+_QUESTIONS = {"get_foundation_model": "modelIdentifier", "get_foundation_model_availability": "modelId"}
+_ACCESS_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html"
+
+
+def check_run_model(arns: Arns, as_of: dt.date | None = None) -> Iterator[Finding]:
+    """Ask AWS about the model that the jobs end at; compare what it says with the table and the records."""
+    run, model, hidden = arns.run, arns.model, not tells_model(arns.run.model_id)
+    told: dict[str, Any] = {}
+    unseen: list[Finding] = []
+    denied: list[str] = []
+    for operation, name in _QUESTIONS.items() if model else ():
+        called = operation.title().replace("_", "")
+        try:
+            told |= aws.call("bedrock", operation, **{name: model})
+        except AwsError as error:
+            if error.code in DENIED:
+                denied.append(called)
+            else:
+                unseen.append(not_seen("model", f"What {called} says of {model}", error))
+    life = told.get("modelDetails", {}).get("modelLifecycle")
+    yield from check_model(
+        run.model_id,
+        run.endpoint.region,
+        model=model if hidden else "",
+        as_of=as_of,
+        told=life and _dates(life),
+    )
+    if arns.is_profile:
+        yield from _check_profile(arns)
+    if "authorizationStatus" in told:
+        yield _check_access(told, model, arns.is_profile)
+    yield from unseen
+    if denied:
+        finding = f"{' and '.join(denied)} may not be asked of {model}: the table's word stands."
+        yield Finding("info", "model", finding, POLICIES)
+    if hidden and model:
+        yield from _check_again(arns)
+
+
+def _dates(life: Mapping[str, Any]) -> dict[str, Any]:
+    """The traits of what GetFoundationModel says of a model's life; older boto3 leaves out dates."""
+    days = {name: life.get(told) for name, told in _DATES.items()}
+    known = {name: day.astimezone(dt.UTC).date() if day else None for name, day in days.items()}
+    return {"lifecycle": str(life.get("status", "")).lower() or None, **known}
+
+
+_DATES = {"legacy_from": "legacyTime", "end_of_life": "endOfLifeTime"}
+
+
+def _check_profile(arns: Arns) -> Iterator[Finding]:
+    model_id, routed = arns.run.model_id, arns.routed
+    if isinstance(routed, CredentialsError):
+        raise routed
+    if isinstance(routed, list):
+        regions = sorted({arn.split(":")[3] for arn in routed} - {""})
+        yield Finding("info", "model", f"{model_id} routes to {', '.join(regions)}.")
+    elif routed.code == "ResourceNotFoundException":
+        yield Finding(
+            "error", "model", f"There is no inference profile {model_id} in {arns.run.endpoint.region}.",
+            "ListInferenceProfiles shows those there are.",
+        )  # fmt: skip
+    else:
+        yield not_seen("model", f"Inference profile {model_id}", routed)
+
+
+def _check_access(told: Mapping[str, Any], model: str, is_profile: bool) -> Finding:
+    """Judge what GetFoundationModelAvailability says. Of Amazon's own models it has been seen to say no where
+    they answer; a profile may end in another Region.
+    """
+    agreement = told.get("agreementAvailability", {})
+    said = {name: told.get(name) for name in ("authorizationStatus", "entitlementAvailability")}
+    said |= {"agreementAvailability": agreement.get("status")}
+    said |= {} if is_profile else {"regionAvailability": told.get("regionAvailability")}
+    lacking = {name: word for name, word in said.items() if word not in ("AVAILABLE", "AUTHORIZED", None)}
+    if not lacking:
+        return Finding("info", "model_access", f"This account may use {model}, AWS says.")
+    soft = model.startswith("amazon.") or set(lacking.values()) <= {"PENDING"}
+    words = ", ".join(f"{name} is {word}" for name, word in lacking.items())
+    reason = f" ({agreement['errorMessage']})" if agreement.get("errorMessage") else ""
+    finding = f"This account may not use {model} yet: {words}{reason}."
+    remedy = (
+        "Have someone who may aws-marketplace:Subscribe call it once on demand (a model of Anthropic: after "
+        f"its use-case form) and wait up to 15 minutes, or take another model or Region ({_ACCESS_PAGE})."
+    )
+    return Finding("warning" if soft else "error", "model_access", finding, remedy)
+
+
+def _check_again(arns: Arns) -> Iterator[Finding]:
+    """Check unsent records with the model they turn out to be for, and note it in the run."""
+    run, model, snapshot = arns.run, arns.model, RunSnapshot.read(arns.run)
+    attempt = snapshot.last_attempt
+    chosen = snapshot.lineage.get(attempt, {})
+    if bare_model_id(run.model) != model:
+        with suppress(OSError):
+            write_description(replace(run, model=model), run.folder)
+    if not attempt or snapshot.is_sent(attempt) or bare_model_id(chosen.get("model", "")) == model:
+        return
+    family = None if family_name(model) else run.family
+    check = RecordCheck(run.model_id, family=family, invocation_type=run.invocation_type, model=model)
+    for file in snapshot.files:
+        for _ in check_lines(check, file.path) if file.attempt == attempt else ():
+            pass
+    found = check.finish()
+    found = found[found["line"].notna() & ~found["rule"].isin(chosen.get("allow", []))]
+    yield Finding(
+        "info", "model", f"Behind {run.model_id} is {model}; the records were checked again for it."
+    )
+    yield from (Finding(**row) for row in found.to_dict("records"))
