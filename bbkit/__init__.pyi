@@ -27,7 +27,7 @@ from bbkit.retry import (
     send_retry as send_retry,
 )
 from bbkit.run import Run as Run, write_records as write_records
-from bbkit.sources import read_source as read_source
+from bbkit.sources import profile_source as profile_source, read_source as read_source
 
 __version__: str
 __all__: list[str]

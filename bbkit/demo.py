@@ -139,6 +139,7 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> "Report":
     prepare = {
         **run,
         "source_uri": str(samples / "call_transcripts.csv"),
+        "system": "You summarize call-center conversations for the team that follows up.",
         "demo": True,
         # Low enough that a few of the sample calls' answers are cut off, so that there is something to see.
         "max_tokens": 64 if faults else 72,

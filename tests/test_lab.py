@@ -55,7 +55,7 @@ def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, 
     set_search(tab, word.upper())
     wait_for_text(tab, COUNT, str(count_in(answers, word)))
     assert tab.locator(".bbkit-detail").inner_text().count("prompt as sent") == 1
-    assert "You summarize call-center conversations" in tab.locator(".bbkit-detail").inner_text()
+    assert "Summarize this call in two to four sentences" in tab.locator(".bbkit-detail").inner_text()
 
 
 def read_answers(lab: Lab) -> list[str]:

@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import json
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -380,3 +381,23 @@ def test_lines_made_elsewhere_are_records_already(tmp_path: Path) -> None:
         {"body": [{"a": 1}]},
     ):
         assert as_records(pd.DataFrame(rows)) is None
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [("Say hi.", "the prompt names no {column}"), ("About {queue}:", "'queue' holds one text in every row")],
+)
+def test_paying_for_one_answer_many_times_is_warned_of(prompt: str, said: str) -> None:
+    calls = pd.DataFrame({"queue": ["a"] * 3, "limit": [1, 2, 3]})
+    with pytest.warns(UserWarning, match=re.escape(f"All 3 records ask the same: {said}.")) as warned:
+        build_records(calls, NOVA, prompt=prompt)
+    assert warned[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        records = build_records(calls, NOVA, prompt=prompt, overrides="max_tokens: limit")
+        build_records(calls.head(1), NOVA, prompt=prompt)
+        build_records(calls.head(0), NOVA, prompt="{queue}")
+    limits = [body["inferenceConfig"]["maxTokens"] for body in records["model_input"]]
+    assert limits == [1, 2, 3]
+    with pytest.raises(InputError, match=r"overrides is 'max_tokens'\. It takes pairs"):
+        build_records(calls, NOVA, prompt=prompt, overrides="max_tokens")

@@ -256,6 +256,9 @@ def test_a_service_that_is_gone_stops_at_once_and_keeps_the_answers(
 
 def test_a_probe_tries_short_and_long_records_and_extrapolates(small: Standin, tmp_path: Path) -> None:
     run = make_run(tmp_path / "calls", records=35, max_tokens=10)
+    priced = bb.probe_records(run, n=4, dry_run=True)
+    assert priced.sentence.startswith("4 records for")
+    assert "on demand" in priced.sentence
     probe = bb.probe_records(run, n=4)
     assert list(probe.columns) == [*OUTPUT_COLUMNS, "input_bytes"]
     assert list(probe["outcome"]) == ["succeeded"] * 4

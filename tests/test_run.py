@@ -122,6 +122,70 @@ def test_an_occupied_folder_is_left_alone(standin: Standin, tmp_path: Path) -> N
         bb.Run.open(tmp_path / "nowhere")
 
 
+def test_a_run_can_be_made_anew_until_something_of_it_was_sent(standin: Standin, tmp_path: Path) -> None:
+    first = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    bb.write_records(pairs(100), first)
+    with pytest.raises(RunExistsError, match="or pass replace=True, which keeps it aside"):
+        bb.Run.create(tmp_path / "run", model_id=MODEL)
+    kept = tmp_path / "run-replaced-1"
+    with pytest.warns(UserWarning, match=f"is kept in {kept}") as said:
+        second = bb.Run.create(tmp_path / "run", model_id=MODEL, replace=True)
+    assert said[0].filename == __file__
+    assert bb.Run.open(kept).run_id == first.run_id
+    assert len(bb.Run.open(kept).record_files()) == 1
+    assert not second.record_files()
+    bb.write_records(pairs(100), second)
+    with pytest.warns(UserWarning, match="run-replaced-2"):
+        third = bb.Run.create(tmp_path / "run", model_id=MODEL, replace=True)
+    bb.write_records(pairs(100), third)
+    bb.submit_jobs(third)
+    with pytest.raises(RunExistsError, match="of which something was sent or is queued"):
+        bb.Run.create(tmp_path / "run", model_id=MODEL, replace=True)
+    assert bb.Run.open(tmp_path / "run").run_id == third.run_id
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "diary.txt").write_text("mine")
+    with pytest.raises(RunExistsError, match="not an empty"):
+        bb.Run.create(tmp_path / "other", model_id=MODEL, replace=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "other",
+        "run",
+        "run-replaced-1",
+        "run-replaced-2",
+    ]
+
+
+def test_a_run_sent_on_demand_is_not_replaced(standin: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
+    bb.write_records(pairs(3), run, allow=["min_records_per_job"])
+    bb.send_on_demand(run)
+    with pytest.raises(RunExistsError, match="of which something was sent"):
+        bb.Run.create(tmp_path / "run", model_id=MODEL, replace=True)
+
+
+def test_tags_and_network_are_also_taken_as_text(standin: Standin, tmp_path: Path) -> None:
+    run = bb.Run.create(
+        tmp_path / "run",
+        model_id=MODEL,
+        tags="team: care, cost center=1:7",
+        vpc_config="subnet-1, sg-2 subnet-3",
+    )
+    assert run.job_options["tags"] == {"team": "care", "cost center": "1:7"}
+    assert run.job_options["vpc_config"] == {
+        "subnetIds": ["subnet-1", "subnet-3"],
+        "securityGroupIds": ["sg-2"],
+    }
+    assert (
+        bb.Run.create(tmp_path / "none", model_id=MODEL, tags="", vpc_config="").job_options["vpc_config"]
+        == {}
+    )
+    for options, said in (
+        ({"tags": "care"}, "takes pairs parted by commas"),
+        ({"vpc_config": "sg-1"}, r"vpc_config has subnetIds \[\]; it takes a list of 1 to 16 ids"),
+    ):
+        with pytest.raises(InputError, match=said):
+            bb.Run.create(tmp_path / "wrong", model_id=MODEL, **options)
+
+
 def test_a_run_whose_records_were_refused_can_be_made_again(standin: Standin, tmp_path: Path) -> None:
     first = bb.Run.create(tmp_path / "run", model_id=MODEL, source=pd.DataFrame({"a": range(3)}))
     with pytest.raises(RecordsError):

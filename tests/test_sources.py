@@ -24,6 +24,7 @@ from bbkit import (
     aws,
     build_records,
     collect_outputs,
+    profile_source,
     read_prompt,
     read_source,
     submit_jobs,
@@ -731,3 +732,37 @@ def test_records_are_read_from_s3_line_by_line(tmp_path: Path, standin: Standin)
     aws.upload_file(write(tmp_path / "r.jsonl", content), f"{place}/r.jsonl")
     assert b"".join(check_lines(RecordCheck("amazon.nova-lite-v1:0"), place)) == content
     assert list(iter_record_ids(f"{place}/r.jsonl")) == [str(n) for n in range(3000)]
+
+
+def test_a_profile_says_what_a_prompt_would_be_filled_with() -> None:
+    texts = {
+        "English": "Hello, this is the bank, and I have a question for you about what it is.",
+        "German": "Guten Tag, ich habe ein Problem mit der Rechnung, und das ist nicht gut.",
+        "French": "Bonjour, je suis pas content et vous ne dites rien dans la lettre pour les clients.",
+        "Spanish": "Hola, no se lo que es esta factura, y para una persona es por el contrato.",
+        "Cyrillic": "Добрый день, у меня проблема со счётом",
+        "Cjk": "我的账单有问题",
+    }
+    rows = pd.DataFrame(
+        {
+            "id": pd.array([f"{n:03}" for n in range(14)], dtype="string"),
+            "text": pd.array([*texts.values()] * 2 + [None, ""], dtype="string"),
+            "n": range(14),
+            "list": [[1], [1, 2]] * 7,
+        }
+    )
+    table = profile_source(rows).set_index("column")
+    assert table.loc["(whole rows)", ["filled", "nulls", "repeated"]].to_list() == [14, 1, 0]
+    known = ["type", "filled", "nulls", "repeated", "shortest", "longest"]
+    assert table.loc["text", known].to_list() == ["string", 13, 1, 6, 0, 83]
+    assert table.loc["list", ["repeated", "median"]].to_list() == [12, 6]
+    shares = dict(part.rsplit(" ", 2)[:2] for part in table.loc["text", "languages"].split(", "))
+    assert set(shares.values()) == {"15"}
+    for language, text in texts.items():
+        one = profile_source(pd.DataFrame({"t": [text]}))["languages"].iloc[-1]
+        assert one == f"{language} 100 %"
+    empty = profile_source(rows.head(0))
+    pd.testing.assert_series_equal(empty.dtypes, table.reset_index().dtypes)
+    assert empty["longest"].isna().all()
+    with pytest.raises(InputError, match="Pass what read_source returned"):
+        profile_source([1])

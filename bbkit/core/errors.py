@@ -5,6 +5,7 @@ one would guess. Arguments of the wrong kind are refused here too.
 """
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from typing import Any
@@ -112,6 +113,16 @@ def as_names(value: Any, name: str, accepted: Sequence[str], hint: str = "") -> 
             meant = next((f" Did you mean {each!r}?" for each in accepted if each.lower() in near), "")
             raise InputError(f"{name} names {one!r}. It takes {', '.join(accepted)}.{meant}{hint}")
     return chosen
+
+
+def as_mapping(value: Any, name: str) -> dict[str, Any]:
+    """Take a mapping, or a text such as ``team: care, stage=trial``."""
+    if not isinstance(value, str):
+        return dict(value or {})
+    pairs = [re.split("[:=]", pair, maxsplit=1) for pair in value.split(",") if pair.strip()]
+    if not all(len(pair) == 2 and pair[0].strip() for pair in pairs):
+        raise InputError(f"{name} is {value!r}. It takes pairs parted by commas, such as 'this: that'.")
+    return {key.strip(): text.strip() for key, text in pairs}
 
 
 def validate_number(

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bbkit.core.errors import InputError
+from bbkit.core.errors import InputError, as_mapping
 from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import name_some
 from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, foundation_model, user_text_of
@@ -33,7 +33,7 @@ def build_records(
     family: str | None = None,
     model: str = "",
     invocation_type: str = "InvokeModel",
-    overrides: Mapping[str, str] | None = None,
+    overrides: Mapping[str, str] | str | None = None,
     media: str | Sequence[str] = (),
     null_cells: str = "error",
     **inference: Any,
@@ -41,7 +41,8 @@ def build_records(
     """Make one record per row: its id, and the body the model is to answer.
 
     ``{column}`` in `prompt` and `system` is filled from the row; ``{{`` and ``}}`` stand for braces. Braces
-    inside a cell are text. A cell that is not text is written as JSON writes it, a date in ISO 8601.
+    inside a cell are text. A cell that is not text is written as JSON writes it, a date in ISO 8601. That all
+    records come out alike is warned of.
 
     Parameters
     ----------
@@ -63,10 +64,10 @@ def build_records(
         The foundation model behind an id that does not tell it (an application inference profile).
     invocation_type : {"InvokeModel", "Converse"}
         Bodies of the model's own shape, or of the Converse API.
-    overrides : mapping of str to str, optional
-        Inference parameter to the column with its value for each row, such as ``{"max_tokens": "limit"}``. A
-        null cell leaves the parameter as it is for all; where it takes whole numbers, ``50.0`` (what
-        pandas makes of them beside nulls) is sent as ``50``.
+    overrides : mapping of str to str, or str, optional
+        Inference parameter to the column with its value for each row, such as ``{"max_tokens": "limit"}`` or
+        ``"max_tokens: limit"``. A null cell leaves the parameter as it is for all; where it takes whole
+        numbers, ``50.0`` (what pandas makes of them beside nulls) is sent as ``50``.
     media : str or sequence of str
         Columns that hold a path, or a list of paths, of an image, document, video or audio, told apart by
         extension. A local file goes into the body, an ``s3://`` URI is sent as a link; null is none.
@@ -103,12 +104,12 @@ def build_records(
         system=Template(system, "system"),
         record_id=record_id,
         media=[media] if isinstance(media, str) else list(media),
-        overrides=dict(overrides or {}),
+        overrides=as_mapping(overrides, "overrides"),
         null_cells=null_cells,
         inference=inference,
     )
     if isinstance(data, pd.DataFrame):
-        return builder.build(data)
+        return _warn_of_one_body(builder, builder.build(data))
     if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping | pd.Series | pd.Index):
         raise InputError(_NO_FRAME.format(type(data).__name__))
     for item in data if isinstance(data, list | tuple) else ():
@@ -128,6 +129,16 @@ def _default(model_id: str, inference: Mapping[str, Any]) -> int:
             stacklevel=3,
         )
     return chosen
+
+
+def _warn_of_one_body(builder: "_Builder", records: pd.DataFrame) -> pd.DataFrame:
+    """Warn where all records ask the same, for every answer is paid for."""
+    bodies = records["model_input"].to_list()
+    if len(bodies) > 1 and all(body == bodies[0] for body in bodies):
+        named = name_some(builder.prompt.columns)
+        why = f"{named} holds one text in every row" if named else "the prompt names no {column}"
+        warnings.warn(f"All {len(bodies):,} records ask the same: {why}.", stacklevel=3)
+    return records
 
 
 _NO_FRAME = "data is of type {}. Give a DataFrame, such as pandas.DataFrame(rows), or an iterator of them."

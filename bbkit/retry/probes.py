@@ -9,7 +9,7 @@ import pandas as pd
 from bbkit.core.errors import validate_number
 from bbkit.core.frames import COUNT, OUTPUT_COLUMNS, TEXT
 from bbkit.core.panels import render_panel
-from bbkit.costs import estimate_cost
+from bbkit.costs import CostEstimate, estimate_cost
 from bbkit.outputs import collect_outputs
 from bbkit.records.input_sets import file_lines
 from bbkit.records.lines import read_records
@@ -40,7 +40,7 @@ class Probe(pd.DataFrame):
         return render_panel("probe", self.sentence, [("", pd.DataFrame(self))])
 
 
-def probe_records(run: Run, n: int = 5) -> Probe:
+def probe_records(run: Run, n: int = 5, *, dry_run: bool = False) -> Probe | CostEstimate:
     """Send a few records on demand, with exactly the body of the batch, before the rest.
 
     Parameters
@@ -50,13 +50,15 @@ def probe_records(run: Run, n: int = 5) -> Probe:
     n : int
         How many, 1 to 50; they are spread over the length of the input, the shortest and the longest among
         them.
+    dry_run : bool
+        Send nothing; price these records on demand.
 
     Returns
     -------
-    Probe
+    Probe or CostEstimate
         A DataFrame with one row per record tried: columns `OUTPUT_COLUMNS` and ``input_bytes`` (Int64). Its
         ``.sentence`` says what came back and what the whole may cost; ``estimate_cost(run, probe=...)``
-        takes it.
+        takes it. Of a dry run, what these records may cost.
 
     Raises
     ------
@@ -85,6 +87,8 @@ def probe_records(run: Run, n: int = 5) -> Probe:
         for number, (record_id, body) in enumerate(every)
         if number in chosen
     ]
+    if dry_run:
+        return estimate_cost(records, run.model_id, family=run.family, prices=run.price_file)
     with tempfile.TemporaryDirectory() as folder:
         with (Path(folder) / "probe.jsonl.out").open("wb") as stream:
             for line in send_records(snapshot, records, concurrency=min(len(records), 5)):

@@ -5,9 +5,11 @@ import re
 import secrets
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +26,7 @@ from bbkit.core.text import whole_characters
 from bbkit.families import family_of
 from bbkit.records import InputFile, number_rows
 from bbkit.records.templates import Template
-from bbkit.run.journal import JobState, Journal
+from bbkit.run.journal import JobState, Journal, replay
 from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event
 from bbkit.run.snapshot import write_index
 from bbkit.sources.columns import frame_of_arrow
@@ -44,12 +46,16 @@ def slug(name: str) -> str:
     return plain or "run"
 
 
-def _validate_vacant(folder: Path) -> None:
+def _validate_vacant(folder: Path, replace: bool = False) -> None:
     """Make sure that a folder can become a run."""
-    if _is_bare(folder):
+    if _is_bare(folder) or (replace and _is_unsent(folder)):
         return
     if (folder / "run.json").exists():
-        raise RunExistsError(f"{folder} already holds a run. Open it with Run.open, or name another folder.")
+        remedy = "Open it with Run.open, or name another folder"
+        if replace:
+            raise RunExistsError(f"{folder} holds a run of which something was sent or is queued. {remedy}.")
+        also = ", or pass replace=True, which keeps it aside" if _is_unsent(folder) else ""
+        raise RunExistsError(f"{folder} already holds a run. {remedy}{also}.")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunExistsError(f"{folder} exists and is not an empty folder. Name another folder.")
 
@@ -61,10 +67,17 @@ def _is_bare(folder: Path) -> bool:
     return {item.name for item in folder.iterdir()} <= {"run.json", ".gitignore", "source.parquet", PRICES}
 
 
+def _is_unsent(folder: Path) -> bool:
+    """Tell whether a folder is a run of which nothing is queued and nothing went out, on demand neither."""
+    states = replay(Journal(folder / "jobs.jsonl").read())
+    idle = all(state.withdrawn and not state.request and not state.job_arn for state in states)
+    return (folder / "run.json").is_file() and idle and not (folder / "outputs").exists()
+
+
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     """Fill a folder beside its name, then rename it: it is there whole or not at all."""
-    _validate_vacant(folder)
+    _validate_vacant(folder, replace)
     missing = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
@@ -72,6 +85,11 @@ def new_folder(folder: Path) -> Iterator[Path]:
         (made / ".gitignore").write_text("*\n")
         yield made
         made.chmod(0o755)
+        if replace and folder.exists() and not _is_bare(folder):
+            _validate_vacant(folder, replace)
+            places = (folder.with_name(f"{folder.name}-replaced-{number}") for number in count(1))
+            move(folder, aside := next(place for place in places if not place.exists()))
+            warnings.warn(f"The run that was in {folder} is kept in {aside}.", stacklevel=4)
         if _is_bare(folder):
             gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
             move(folder, gone)

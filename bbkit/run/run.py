@@ -4,7 +4,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace as changed
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,14 @@ class Run:
         system: str = "",
         parameters: Mapping[str, Any] | None = None,
         source: pd.DataFrame | None = None,
-        tags: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | str | None = None,
         kms_key_id: str = "",
-        vpc_config: Mapping[str, Sequence[str]] | None = None,
+        vpc_config: Mapping[str, Sequence[str]] | str | None = None,
         timeout_hours: int = 24,
         bucket_owner: str = "",
         prices: str | Path = "",
         demo: bool = False,
+        replace: bool = False,
     ) -> "Run":
         """Make the folder of a new run, bound to the account, region and endpoint now in use.
 
@@ -134,12 +135,12 @@ class Run:
         source : pandas.DataFrame, optional
             The rows, by record_id: the index, or a column ``record_id`` beside a plain index, or neither for
             row numbers as `build_records` gives them.
-        tags : mapping of str to str, optional
-            Tags of the jobs.
+        tags : mapping or str, optional
+            Tags of the jobs, also as ``"team: care, stage: trial"``.
         kms_key_id : str
             KMS key for input files and outputs (ARN, id or alias); without one the bucket's default holds.
-        vpc_config : mapping, optional
-            ``subnetIds`` and ``securityGroupIds``.
+        vpc_config : mapping or str, optional
+            ``subnetIds`` and ``securityGroupIds``, or all these ids as ``"subnet-1 sg-2"``.
         timeout_hours : int
             24 to 168; after it a job is expired.
         bucket_owner : str
@@ -148,6 +149,8 @@ class Run:
             A price file of your own (`bbkit.catalog.prices.load_prices`); the run keeps a copy.
         demo : bool
             Let ``bbkit demo`` replace this run.
+        replace : bool
+            Put it in the place of a run of which nothing was sent or is queued, whose folder a warning names.
 
         Returns
         -------
@@ -168,7 +171,7 @@ class Run:
         folder = Path(folder).absolute()
         known = family_of(model or model_id, invocation_type=invocation_type, family=family)
         options = (tags, kms_key_id, vpc_config, timeout_hours, bucket_owner)
-        run = cls(
+        made = cls(
             folder=folder,
             run_id=secrets.token_hex(16),
             name=folder.name,
@@ -187,15 +190,12 @@ class Run:
             prices=creation.PRICES if prices else "",
             demo=demo,
         )
-        run = validated(run)
-        with creation.new_folder(folder) as made:
-            run = replace(
-                run,
-                endpoint=aws.find_endpoint(),
-                source_fingerprint=creation.write_source_rows(source, made / "source.parquet"),
-            )
-            creation.keep_prices(prices, made)
-            creation.write_description(run, made)
+        run = validated(made)
+        with creation.new_folder(folder, replace=replace) as place:
+            kept = creation.write_source_rows(source, place / "source.parquet")
+            run = changed(run, endpoint=aws.find_endpoint(), source_fingerprint=kept)
+            creation.keep_prices(prices, place)
+            creation.write_description(run, place)
         return run
 
     @classmethod
@@ -290,7 +290,7 @@ class Run:
         own: dict[str, Any] = {name: str(value) for name, value in options.items() if name not in JOB_OPTIONS}
         if own.get("prices"):
             own["prices"] = creation.PRICES
-        run = validated(replace(self, **own, job_options={**self.job_options, **job_options}))
+        run = validated(changed(self, **own, job_options={**self.job_options, **job_options}))
         creation.keep_prices(options.get("prices", ""), self.folder)
         creation.write_description(run, self.folder)
         return run

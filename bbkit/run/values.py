@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bbkit.core.errors import InputError
+from bbkit.core.errors import InputError, as_mapping
 from bbkit.core.findings import Finding
 from bbkit.families import foundation_model
 
@@ -42,6 +42,7 @@ def validated(run: "Run") -> "Run":
     """Give a run with its options as ``run.json`` keeps them, or raise every fault of its values at once: up
     to three in full, then their count.
     """
+    run = replace(run, job_options={**run.job_options, **dict(_read_texts(run.job_options))})
     texts = [f"{fault.finding} {fault.remedy}" for fault in check_values(run)]
     if texts:
         more = f" ({len(texts) - 3:,} more errors)" if len(texts) > 3 else ""
@@ -49,6 +50,17 @@ def validated(run: "Run") -> "Run":
     options = run.job_options
     vpc = {name: list(ids) for name, ids in (options.get("vpc_config") or {}).items()}
     return replace(run, job_options={**options, "tags": dict(options.get("tags") or {}), "vpc_config": vpc})
+
+
+def _read_texts(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The options that were given as text: pairs of tags, ids of a network told apart by how they begin."""
+    if isinstance(tags := options.get("tags"), str):
+        yield "tags", as_mapping(tags, "tags")
+    if isinstance(network := options.get("vpc_config"), str):
+        ids = network.replace(",", " ").split()
+        subnets = [one for one in ids if one.startswith("subnet-")]
+        groups = [one for one in ids if one not in subnets]
+        yield "vpc_config", {"subnetIds": subnets, "securityGroupIds": groups} if ids else {}
 
 
 def check_values(run: "Run") -> Iterator[Finding]:

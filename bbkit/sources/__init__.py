@@ -25,6 +25,7 @@ from bbkit.sources.conversations import conversation_row, cues_row
 from bbkit.sources.delimited import read_delimited
 from bbkit.sources.files import calling_depth, read_text
 from bbkit.sources.formats import read_document, read_excel, read_json, read_json_lines, read_parquet
+from bbkit.sources.profiles import profile_source as profile_source
 
 _READERS: dict[str, Callable[..., Frames]] = {
     ".csv": read_delimited,

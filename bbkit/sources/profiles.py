@@ -1,0 +1,93 @@
+"""What a source looks like before anything is made of it."""
+
+import re
+import unicodedata
+from collections import Counter
+
+import pandas as pd
+
+from bbkit.core.frames import COUNT, TEXT, as_frame, require_columns
+
+PROFILE_COLUMNS = {
+    "column": TEXT, "type": TEXT, "filled": COUNT, "nulls": COUNT, "repeated": COUNT,
+    "shortest": COUNT, "median": COUNT, "longest": COUNT, "languages": TEXT,
+}  # fmt: skip
+"""One row per column; lengths are characters of the text that goes into a prompt."""
+
+_SAMPLE = 200
+_COMMON = {
+    language: frozenset(words.split())
+    for language, words in {
+        "English": "the and you of to is it that for with have was this what we",
+        "German": "der die das und ist nicht ich sie ein zu mit auf wir den es",
+        "French": "le la les et est une des que pour dans vous pas je nous du",
+        "Spanish": "el los las y es que una por con para no se lo está usted",
+        "Italian": "il che di è per una non sono con mi si gli della ho anche",
+        "Portuguese": "o os que de não uma para com em está você do da foi eu",
+        "Dutch": "de het een en van ik is dat niet op met je voor hij wij",
+    }.items()
+}
+
+
+def profile_source(data: pd.DataFrame) -> pd.DataFrame:
+    """Describe rows before they become records: what is empty, repeated, long, and in which language.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+        What `read_source` gave.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per column, after one for whole rows: ``column, type``; how many cells are ``filled``, are
+        ``nulls``, are ``repeated`` from a row above; ``shortest, median, longest`` in characters;
+        ``languages``, a guess from common words or the script of some 200 texts, and their share.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        `data` is no frame, or has a column twice.
+    """
+    require_columns(data, [], "Pass what read_source returned.")
+    texts = {str(name): data[name].map(str, na_action="ignore") for name in data}
+    whole = pd.DataFrame(texts, index=data.index)
+    rows = whole.fillna("").agg("\0".join, axis=1) if texts and len(data) else pd.Series(dtype=object)
+    described = [_describe("(whole rows)", "", rows) | {"nulls": int(whole.isna().any(axis=1).sum())}]
+    described += [_describe(name, str(data[name].dtype), texts[str(name)]) for name in data]
+    return as_frame(described, PROFILE_COLUMNS)
+
+
+def _describe(name: object, kind: str, texts: pd.Series) -> dict[str, object]:
+    filled = texts.dropna()
+    lengths = filled.map(len).sort_values().to_list() if len(filled) else [None]
+    return {
+        "column": str(name),
+        "type": kind,
+        "filled": len(filled),
+        "nulls": len(texts) - len(filled),
+        "repeated": int(filled.duplicated().sum()),
+        "shortest": lengths[0],
+        "median": lengths[len(lengths) // 2],
+        "longest": lengths[-1],
+        "languages": _guess_languages(filled) if kind in ("string", "str", "object") else "",
+    }
+
+
+def _guess_languages(texts: pd.Series) -> str:
+    sample = texts.sample(min(_SAMPLE, len(texts)), random_state=0).to_list()
+    counts = Counter(guess for text in sample if (guess := _guess_language(text)))
+    shares = [f"{language} {100 * times / len(sample):.0f} %" for language, times in counts.most_common(3)]
+    return ", ".join(shares)
+
+
+def _guess_language(text: str) -> str:
+    """The language whose common words a text has most of, or the script it is in; "" for neither."""
+    words = re.findall(r"[^\W\d_]+", text[:2_000].lower())
+    found = Counter({language: sum(map(common.__contains__, words)) for language, common in _COMMON.items()})
+    language, times = found.most_common(1)[0]
+    if times >= 3 and 12 * times >= len(words):
+        return language
+    scripts = Counter(unicodedata.name(letter, "").partition(" ")[0] for letter in "".join(words))
+    script = scripts.most_common(1)[0][0].capitalize() if words else ""
+    return "" if script == "Latin" else script
