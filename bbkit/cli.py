@@ -340,7 +340,9 @@ def collect(options: Namespace) -> int:
     argument("notebook", help="the notebook to run: a path, or the name of one that comes with bbkit"),
     argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **_MANY),
     argument("-o", "--output", help="the HTML file (default: the notebook's name in this folder)"),
-    argument("--with-text", action="store_true", help="keep prompts and answers in the report"),
+    argument(
+        "--with-text", action="store_true", help="keep prompts and answers in the report, without masks"
+    ),
     argument("--title", default="", help="title of the report"),
     argument("--fail-on", nargs=3, metavar=("NAME", "OP", "NUMBER"), help=_FAIL_ON, **_MANY),
     argument("--list", action="store_true", help="list the notebook's parameters and stop"),

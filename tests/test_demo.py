@@ -126,6 +126,10 @@ def test_the_faults_are_found_explained_and_repaired(tmp_path: Path, demo: Demo)
     reports = tmp_path / "runs" / "demo-faults" / "reports"
     first = json.loads((reports / "03-explore-before.json").read_text())["numbers"]
     last = json.loads((reports / "03-explore.json").read_text())["numbers"]
+    masked = [json.loads(path.read_text())["masked"] for path in reports.glob("*.json")]
+    # The account, and an address and a number that one caller tells; no count, cost or share.
+    assert {kind for counts in masked for kind in counts} <= {"account id", "e-mail", "phone"}
+    assert max(counts.get("phone", 0) for counts in masked) <= 1
     assert first["errored"]
     assert first["missing"]
     assert first["cut_off"]

@@ -6,7 +6,7 @@ Masking is not anonymisation: names, addresses and whatever has no form stay.
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
 
@@ -28,6 +28,8 @@ KINDS = {
 
 Mask = tuple[int, int, str]
 """Where in a text something is, and its kind."""
+
+Finder = Callable[[str], Iterable[Mask]]
 
 
 def mask_text(text: str) -> tuple[str, Counter[str]]:
@@ -54,13 +56,12 @@ def put_masks(parts: Iterable[str], masks: Iterable[Mask]) -> list[str]:
     return masked
 
 
-def find_masks(text: str, taken: Iterable[Mask] = ()) -> list[Mask]:
-    """Find what `KINDS` names, in the order of the text and beside what is `taken` already."""
-    found = list(taken)
-    if not _WORTH_A_LOOK.search(text):
+def find_masks(text: str, own: Iterable[Finder] = ()) -> list[Mask]:
+    """Find what `KINDS` names, and what `own` finds before it, in the order of the text."""
+    found: list[Mask] = []
+    if not own and not _WORTH_A_LOOK.search(text):
         return found
-    folded = text if text.isascii() else text.translate(_FOLDED)
-    rest = _blank(folded.replace("\0", " "), found)
+    rest = (text if text.isascii() else text.translate(_FOLDED)).replace("\0", " ")
 
     def take(spans: Iterable[Mask]) -> str:
         new, last = [], 0
@@ -71,7 +72,8 @@ def find_masks(text: str, taken: Iterable[Mask] = ()) -> list[Mask]:
         found.extend(span for span in new if span[2])
         return _blank(rest, new)
 
-    rest = take(_find_secrets(rest))
+    for find in (*own, _find_secrets):
+        rest = take(find(rest))
     if "@" in rest:
         rest = take((*match.span(), EMAIL) for match in _EMAIL.finditer(rest))
     if _SEVEN_DIGITS.search(rest):
@@ -211,6 +213,12 @@ def _words_before(name: str) -> re.Pattern[str]:
     """Words after which a secret or a phone number stands, if nothing but `between` is between."""
     words, between = read_data("masks")[name].values()
     return re.compile(rf"(?i)(?:{'|'.join(words)}){between}$")
+
+
+@cache
+def is_telling(name: str) -> bool:
+    """Whether what stands under this name is a phone number or a secret, whatever its form."""
+    return any(_words_before(words).search(f"{name}: ") for words in ("secret_names", "phone_words"))
 
 
 @cache

@@ -21,6 +21,7 @@ require_extras("bbkit.report", "notebooks")
 from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook  # noqa: E402
 from bbkit.report.numbers import Gate, check_gates, read_gates, replace_nan  # noqa: E402
 from bbkit.report.parameters import Parameter, convert_parameters  # noqa: E402
+from bbkit.report.patterns import read_patterns  # noqa: E402
 from bbkit.report.provenance import ReportContext  # noqa: E402
 
 __all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
@@ -51,6 +52,8 @@ def render_report(
     gates = read_gates(fail_on)
     source = read_notebook(notebook)
     typed = convert_parameters(source.parameters, parameters or {}, source.path.name)
+    if not with_text:
+        read_patterns({p.name: p.default for p in source.parameters.values()} | typed, Path(cwd))
     report = _place_report(source.path, Path(output))
     _remove_former(report)
     status, failure = "interrupted", ""
@@ -138,7 +141,7 @@ def _export(context: ReportContext) -> Report:
     from bbkit.report.masking import Masker
     from bbkit.report.pages import make_page
 
-    masker = Masker(enabled=not context.with_text)
+    masker = Masker(not context.with_text, context.patterns)
     display = Display(masker)
     title, page = make_page(context, display)
     masked = dict(masker.counts)
@@ -149,9 +152,9 @@ def _export(context: ReportContext) -> Report:
         "failure": masker.text(context.failure),
         "made_at": context.made_at,
         "stand_in": context.is_standin,
-        "numbers": context.numbers,
-        "failed_on": context.failed_on,
-        "results": replace_nan(masker.data(context.bundles)),
+        "numbers": masker.data(context.numbers, numbers=False),
+        "failed_on": masker.data(context.failed_on),
+        "results": replace_nan([masker.result(bundle) for bundle in context.bundles]),
         "parameters": masker.data(context.parameters),
         "provenance": masker.data(context.provenance),
         "with_text": context.with_text,

@@ -1,6 +1,5 @@
 """One output of a cell as HTML: the richest form that is safe, bounded and works without a kernel."""
 
-import base64
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from typing import Any
 
 import mistune
 
+from bbkit.report.drawings import write_drawing
 from bbkit.report.figures import PLOTLY, Figure, build_figure
 from bbkit.report.masking import FULL, SAMPLE, Limits, Masker, shorten
 from bbkit.report.sanitizing import MOST_HTML, clean_html, describe_dropped
@@ -107,13 +107,18 @@ class Display:
     def _show_plainer(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
         for mime in _PICTURES:
             if mime in data:
-                return [{"kind": "picture", "src": _picture(mime, _joined(data[mime]))}]
+                return [{"kind": "picture", "src": self._picture(mime, _joined(data[mime]))}]
         if "text/markdown" in data:
             return self._show_html(render_markdown(_joined(data["text/markdown"])), limits)
         if WIDGET in data:
             return _notes("A widget is here in the notebook; it needs a running kernel.")
         text = self.clean_text(_joined(data.get("text/latex") or data.get("text/plain") or ""), limits)
         return [{"kind": "text", "text": text, "label": ""}] if text.strip() else []
+
+    def _picture(self, mime: str, content: str) -> str:
+        if mime == "image/svg+xml":
+            return write_drawing(self.masker.drawing(content))
+        return f"data:{mime};base64,{re.sub(r'[^A-Za-z0-9+/=]', '', content)}"
 
     def _show_html(self, source: str, limits: Limits) -> list[dict[str, Any]]:
         if len(source) > MOST_HTML:
@@ -148,12 +153,6 @@ def _joined(value: Any) -> str:
 
 def _notes(*texts: str) -> list[dict[str, Any]]:
     return [{"kind": "note", "text": text} for text in texts if text]
-
-
-def _picture(mime: str, content: str) -> str:
-    if mime != "image/svg+xml":
-        return f"data:{mime};base64,{re.sub(r'[^A-Za-z0-9+/=]', '', content)}"
-    return f"data:{mime};base64,{base64.b64encode(content.encode()).decode('ascii')}"
 
 
 def _merge_streams(outputs: list[Any]) -> list[Any]:

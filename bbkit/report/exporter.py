@@ -32,4 +32,4 @@ class ReportExporter(Exporter):
         notebook = Notebook(path, digest, nb)
         page = path.with_suffix(".html")
         context = ReportContext(notebook, notebook, page, path.parent, with_text=self.with_text)
-        return make_page(context, Display(Masker(enabled=not self.with_text)))[1] + "\n", resources
+        return make_page(context, Display(Masker(not self.with_text, context.patterns)))[1] + "\n", resources

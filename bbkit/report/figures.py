@@ -6,8 +6,10 @@ import gzip
 import html
 import importlib.util
 import json
+import math
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -17,7 +19,7 @@ from typing import Any
 import nh3
 import numpy as np
 
-from bbkit.report.masking import Masker, shorten
+from bbkit.report.masking import Masker, is_time, shorten
 from bbkit.report.numbers import map_json, replace_nan
 
 PLOTLY = "application/vnd.plotly.v1+json"
@@ -32,6 +34,19 @@ _DATA_KEYS = (
     "labels", "x", "base", "y", "values", "lowerfence", "q1", "median", "mean", "q3", "upperfence",
 )
 # fmt: on
+# Where numbers may be ids: what names things and, of the axes, those along which things stand.
+# fmt: off
+_IDENTIFIABLE = {
+    "x", "y", "labels", "ids", "parents", "locations", "text", "hovertext", "customdata", "label", "meta",
+}
+# fmt: on
+_ALONG = dict.fromkeys(("bar", "box", "violin", "histogram", "waterfall", "funnel"), "x") | {"heatmap": "xy"}
+_TEXTS = {"text", "hovertext", "label", "name"}
+_ENCODED = ("dtype", "bdata", "shape")
+_IDENTIFIER = re.compile(
+    r"(?i)(?:(?<![a-z])|_)(?:ids?|accounts?|cards?|iban|customers?|clients?|callers?|members?|msisdn|phone\w*|mobile)"
+    r"(?![a-z])"
+)
 
 
 @dataclass(frozen=True)
@@ -64,7 +79,9 @@ def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
     layout = copy.deepcopy(bundle.get("layout") or {})
     layout["images"] = _keep_own_images(layout.get("images") or [], dropped)
     layout["template"] = _bound_template(layout.get("template"))
-    data, layout = masker.data(map_json([data, layout], lambda value: _drop_links(value, dropped)))
+    data, layout = map_json([data, layout], lambda value: _drop_links(value, dropped))
+    if masker.enabled:
+        data, layout = _mask([data, layout], masker, _label_identifiers(data, layout, masker))
     for trace in data:
         trace["type"] = _VECTOR.get(trace.get("type", "scatter"), trace.get("type", "scatter"))
     alt = _alt(data, layout)
@@ -85,6 +102,63 @@ def pack_plotly() -> str:
         raise ImportError("plotly is not installed, so a report has nothing to draw its figures with")
     script = Path(spec.submodule_search_locations[0]) / "package_data" / "plotly.min.js"
     return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
+
+
+def _label_identifiers(data: list[Any], layout: dict[str, Any], masker: Masker) -> dict[float, str]:
+    """Give the numbers of a figure that are ids their labels; an axis of ids becomes one of categories."""
+    labels: dict[float, str] = {}
+    for trace in data:
+        for key, column in _list_columns(trace):
+            axis = layout.get(f"{key}axis{str(trace.get(f'{key}axis', ''))[1:]}") or {}
+            about = _title(axis) if key in ("x", "y") else ""
+            numbers = {item for item in column if isinstance(item, int | float) and math.isfinite(item)}
+            texts = {number: str(int(number)) for number in sorted(numbers)}
+            if (key not in ("x", "y") or _stands_along(trace, key, axis)) and all(
+                number == int(text) and masker.knows(text, about) for number, text in texts.items()
+            ):
+                labels |= {n: masker.label(text, masker.text(text, about)) for n, text in texts.items()}
+                if texts and axis:
+                    axis.update(type="category", range=None, tick0=None, dtick=None)
+    return labels
+
+
+def _stands_along(trace: dict[str, Any], key: str, axis: dict[str, Any]) -> bool:
+    """Whether an axis says of what the values are, and not how many."""
+    along = _ALONG.get(trace.get("type", "scatter"), "")
+    along = "y" if along == "x" and trace.get("orientation") == "h" else along
+    return key in along or axis.get("type") == "category" or bool(_IDENTIFIER.search(_title(axis)))
+
+
+def _list_columns(part: dict[str, Any], within: bool = False) -> Iterator[tuple[str, list[Any]]]:
+    """The columns of a trace, and of the parts within it, whose numbers may be ids."""
+    for key, value in part.items():
+        values = _values(value) if key in _IDENTIFIABLE or (within and key == "values") else []
+        is_table = bool(values) and isinstance(values[0], list)
+        rows = [row if isinstance(row, list) else [row] for row in values]
+        columns = rows if is_table and key == "values" else zip_longest(*rows)
+        yield from ((key, list(column)) for column in columns)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict) and "bdata" not in inner:
+                yield from _list_columns(inner, within=True)
+
+
+def _mask(value: Any, masker: Masker, labels: dict[float, str], key: str = "") -> Any:
+    """Mask the texts of a figure; those that name something, such as categories, stay apart."""
+    if isinstance(value, dict) and (values := _values(value)):
+        masked = _mask(values, masker, labels)
+        return {name: value[name] for name in _ENCODED if name in value} if masked == values else masked
+    if isinstance(value, dict):
+        names = {name: masker.label(name, masker.text(name)) for name in value}
+        return {names[name]: _mask(item, masker, labels, name) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_mask(item, masker, labels) for item in value]
+    if isinstance(value, int | float) and key not in _TEXTS:
+        return labels.get(value, value)
+    text = "" if value is None else str(value)
+    masked = text if is_time(text) else masker.markup(text)
+    if masked == text:
+        return value
+    return masker.label(text, masked) if key in ("", "name", "legendgroup") else masked
 
 
 def _drop_links(value: Any, dropped: Counter[str]) -> Any:

@@ -3,26 +3,30 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
-from bbkit.core.masks import mask_text
-from bbkit.report.numbers import map_json
+from bbkit.core.masks import KINDS, Finder, find_masks, is_telling, put_masks
+from bbkit.report.drawings import mask_drawing, read_drawing, write_drawing
 
-STATEMENT = (
-    "Masks find patterns (e-mail addresses, phone and card numbers, account ids, keys). "
-    "Masking is not anonymisation: names, addresses and what people tell are still there."
-)
+# fmt: off
+TEXT_TAGS = {
+    "a", "abbr", "b", "bdi", "br", "cite", "code", "del", "dfn", "em", "i", "ins", "kbd", "mark", "q",
+    "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
+}
+# fmt: on
+"""Elements within a line of text, which do not end what is searched as one text."""
 
 _MARGIN = 200
-_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.]{4,}(Z|[+-][0-9:]{5})?)?")
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9:.]{2,16}(Z|[+-][0-9:]{5})?)?")
 _VOID = {"br", "hr", "img", "col", "wbr"}
 _SHORT_WORD, _LONG_CELL, _TALL_CELL, _WIDE_TABLE = 24, 40, 700, 9
 _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
-_MASKED_ATTRIBUTES = {"title", "alt", "aria-label", "href"}
+_MARKUP = re.compile(r"(<[^<>]*>)")
 
 Attributes = list[tuple[str, str | None]]
 
@@ -46,34 +50,104 @@ SAMPLE = Limits(characters=240, rows=5, lines=8)
 class Masker:
     """Masks texts of one report and counts what it masked; switched off it returns them as they are."""
 
-    def __init__(self, enabled: bool):
+    def __init__(self, enabled: bool, patterns: Sequence[tuple[str, Finder]] = ()):
         self.enabled = enabled
         self.counts: Counter[str] = Counter()
+        self._own = [find for _, find in patterns]
+        self._names = [name for name, _ in patterns]
+        self._labels: dict[str, dict[str, int]] = {}
         folders = ((str(Path.cwd()), ""), (str(Path.home()), "~/"))
         self._folders = [(f"{folder}/", name) for folder, name in folders if len(folder) > 1]
 
     @property
     def sentence(self) -> str:
-        """What was masked so far."""
+        """What was masked so far, what is looked for and where, and what is out of reach."""
         counts = ", ".join(f"{count:,} {kind}" for kind, count in self.counts.most_common())
-        return f"Masked: {counts}." if counts else "No pattern was found to mask."
+        return (
+            f"{f'Masked: {counts}' if counts else 'No pattern was found to mask'}. Looked for: "
+            f"{', '.join([*KINDS.values(), *map(repr, self._names)])}; in what cells printed and show, in "
+            "code, headings, tables, attributes, figures (not in the numbers they draw), drawings (SVG), "
+            "errors, parameters, file names and report.json. Out of reach: names, addresses, numbers that "
+            "are spelled out, pictures made of pixels, and what people tell. Masking is not anonymisation."
+        )
 
-    def text(self, text: str) -> str:
-        if not self.enabled or not text:
-            return text
+    def text(self, text: str, about: str = "") -> str:
+        return self.parts([text], about)[0]
+
+    def parts(self, texts: Sequence[str], about: str = "") -> list[str]:
+        """Mask parts of what reads as one text; `about` is the name it stands under, such as ``phone``."""
+        if not self.enabled or not any(texts):
+            return [*texts]
         for folder, name in self._folders:
-            text = text.replace(folder, name)
-        masked, counts = mask_text(text)
-        self.counts.update(counts)
-        return masked
+            texts = [text.replace(folder, name) for text in texts]
+        if about and is_telling(about):
+            return self.parts([f"{about}: ", *texts])[1:]
+        masks = find_masks("".join(texts), self._own)
+        self.counts.update(name for *_, name in masks)
+        return put_masks(texts, masks) if masks else [*texts]
 
-    def data(self, value: Any) -> Any:
-        """Return JSON data with every string masked, except times and encoded arrays."""
+    def knows(self, text: str, about: str) -> bool:
+        """Whether a text would be masked."""
+        return self.enabled and bool(find_masks(f"{about}: {text}" if is_telling(about) else text, self._own))
 
-        def mask(item: Any) -> Any:
-            return self.text(item) if isinstance(item, str) and not _TIME.fullmatch(item) else item
+    def label(self, text: str, masked: str) -> str:
+        """Name something by its masked name so that two things keep two names."""
+        if masked == text:
+            return text
+        known = self._labels.setdefault(masked, {})
+        number = known.setdefault(text, len(known) + 1)
+        return masked if number == 1 else f"{masked} {number}"
 
-        return map_json(value, mask, skip="bdata") if self.enabled else value
+    def word(self, text: str) -> str:
+        """Mask an id, a class or a selector, which can hold no brackets."""
+        masked = self.text(text)
+        return text if masked == text else re.sub(r"\[([^\]]*)\]", lambda m: re.sub(r"\W", "-", m[1]), masked)
+
+    def markup(self, text: str) -> str:
+        """Mask a text that may hold elements and entities, as plotly reads them."""
+        if not self.enabled or not re.search("[<&]|^data:", text):
+            return self.text(text)
+        if text.startswith("data:"):
+            return self.address(text)
+        pieces = [self.text(piece) if n % 2 else piece for n, piece in enumerate(_MARKUP.split(text))]
+        read = [html.unescape(piece) for piece in pieces[::2]]
+        for n, (before, after) in enumerate(zip(read, self.parts(read), strict=True)):
+            pieces[2 * n] = pieces[2 * n] if before == after else html.escape(after, quote=False)
+        return "".join(pieces)
+
+    def address(self, address: str) -> str:
+        """Mask what an address says when it is decoded; of a picture, the texts of a drawing."""
+        if (drawing := read_drawing(address)) is not None:
+            return write_drawing(self.drawing(drawing))
+        plain = unquote(address)
+        masked = plain if address.startswith("data:") else self.text(plain)
+        return address if masked == plain else masked
+
+    def drawing(self, source: str) -> str:
+        """Mask the texts and attributes of an SVG."""
+        return mask_drawing(source, self.parts, self.address) if self.enabled else source
+
+    def data(self, value: Any, about: str = "", numbers: bool = True) -> Any:
+        """Return JSON data masked: texts, names of entries and, if `numbers`, numbers that are ids."""
+        if isinstance(value, dict):
+            names = {name: self.label(str(name), self.text(str(name))) for name in value}
+            return {names[name]: self.data(item, str(name), numbers) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.data(item, about, numbers) for item in value]
+        text = "" if value is None or isinstance(value, bool) else str(value)
+        if not text or is_time(text) or not (numbers or isinstance(value, str)):
+            return value
+        masked = self.text(text, about)
+        return value if masked == text else masked
+
+    def result(self, bundle: dict[str, Any]) -> dict[str, Any]:
+        """Mask what a result tells machines; its numbers are numbers, whatever they look like."""
+        masked: dict[str, Any] = self.data({**bundle, "numbers": {}})
+        return masked | {"numbers": self.data(bundle["numbers"], numbers=False)}
+
+
+def is_time(text: str) -> bool:
+    return _TIME.fullmatch(text) is not None
 
 
 def shorten(text: str, most: int) -> str:
@@ -81,14 +155,6 @@ def shorten(text: str, most: int) -> str:
     if len(text) <= most:
         return text
     return f"{text[:most].rstrip()}… ({len(text) - most:,} more characters)"
-
-
-def bound_text(text: str, masker: Masker, most: int) -> str:
-    """Mask and shorten; what will not be shown is not searched, but for a margin a pattern may reach into."""
-    if len(text) <= most + _MARGIN:
-        return shorten(masker.text(text), most)
-    shown = masker.text(text[: most + _MARGIN])[:most].rstrip()
-    return f"{shown}… ({len(text) - most:,} more characters)"
 
 
 def start_tag(tag: str, attributes: Iterable[tuple[str, str | None]]) -> str:
@@ -129,6 +195,7 @@ class _Table:
     columns: int = 0
     heads: list[tuple[_Cell, int]] = field(default_factory=list)
     numeric: dict[int, bool] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
 
 
 def write_html(source: str, masker: Masker, limits: Limits) -> str:
@@ -147,15 +214,21 @@ class _Writer(HTMLParser):
         self._tables: list[_Table] = []
         self._cells: list[_Cell] = []
         self._skipping = 0
+        self._line: list[tuple[int, str]] = []
+
+    def close(self) -> None:
+        super().close()
+        self._end_line()
 
     def handle_starttag(self, tag: str, attrs: Attributes) -> None:
+        if tag not in TEXT_TAGS:
+            self._end_line()
         if self._skipping:
             self._skipping += tag == "tr"
             return
-        attributes: Attributes = [
-            (name, self.masker.text(value or "") if name in _MASKED_ATTRIBUTES else value or "")
-            for name, value in attrs
-        ]
+        attributes: Attributes = [(name, self._mask_value(name, value or "")) for name, value in attrs]
+        if tag == "br":
+            self._line.append((-1, "\n"))
         if tag == "img" and "alt" not in dict(attrs):
             attributes.append(("alt", "An image without a description"))
         if tag == "table":
@@ -169,6 +242,11 @@ class _Writer(HTMLParser):
         else:
             self.out.append(start_tag(tag, attributes))
 
+    def _mask_value(self, name: str, value: str) -> str:
+        if name in ("id", "class"):
+            return " ".join(map(self.masker.word, value.split()))
+        return self.masker.address(value) if name in ("href", "src") else self.masker.text(value)
+
     def _is_past_limit(self) -> bool:
         if not self._tables:
             return False
@@ -180,6 +258,8 @@ class _Writer(HTMLParser):
         return past
 
     def handle_endtag(self, tag: str) -> None:
+        if tag not in TEXT_TAGS:
+            self._end_line()
         if self._skipping:
             self._skipping -= tag == "tr"
             return
@@ -196,6 +276,8 @@ class _Writer(HTMLParser):
         table = self._tables[-1] if self._tables else _Table(0)
         table.column += 1
         table.columns = max(table.columns, table.column)
+        if table.rows == 1:
+            table.names[table.column] = text
         if tag == "th" and text:
             table.heads.append((cell, table.column))
         tag = tag if text else "td"
@@ -232,9 +314,21 @@ class _Writer(HTMLParser):
         self.out += [start_tag("p", [("class", "page-note")]), text, end_tag("p")]
 
     def handle_data(self, data: str) -> None:
-        if self._skipping:
-            return
-        text = bound_text(data, self.masker, self.limits.characters)
-        if self._cells:
-            self._cells[-1].texts.append(text)
-        self.out.append(html.escape(text, quote=False))
+        if not self._skipping:
+            self._line.append((len(self.out), data))
+            self.out.append("")
+
+    def _end_line(self) -> None:
+        """Mask what reads as one line of text, whatever elements are within it, and shorten its parts."""
+        most, table = self.limits.characters, self._tables[-1] if self._tables and self._cells else _Table(0)
+        about = table.names.get(table.column + 1, "")
+        # What will not be shown is not searched, but for a margin that a pattern may reach into.
+        masked = self.masker.parts([text[: most + _MARGIN] for _, text in self._line], about)
+        for (place, text), shown in zip(self._line, masked, strict=True):
+            rest = f"… ({len(text) - most:,} more characters)" if len(text) > most + _MARGIN else ""
+            bounded = shown[:most].rstrip() + rest if rest else shorten(shown, most)
+            if place >= 0:
+                self.out[place] = html.escape(bounded, quote=False)
+                if self._cells:
+                    self._cells[-1].texts.append(bounded)
+        self._line = []

@@ -17,7 +17,7 @@ from bbkit.core.panels import render
 from bbkit.core.text import format_number, format_usd
 from bbkit.report.displays import Display, render_markdown
 from bbkit.report.figures import pack_plotly
-from bbkit.report.masking import STATEMENT, start_tag
+from bbkit.report.masking import start_tag
 from bbkit.report.provenance import ReportContext
 from bbkit.report.sanitizing import describe_dropped, slug
 
@@ -48,7 +48,6 @@ def make_page(context: ReportContext, display: Display) -> tuple[str, str]:
         key_figures=key_figures(context.numbers),
         sentence=str(sentences[-1]) if sentences else "",
         masker=display.masker,
-        statement=STATEMENT,
         dropped=describe_dropped(display.dropped),
         plotly=pack_plotly() if any(not figure.needs_network for figure in display.figures) else "",
         script=script,

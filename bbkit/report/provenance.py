@@ -13,8 +13,10 @@ from typing import Any
 
 from bbkit import __version__
 from bbkit.core.errors import BbkitError
+from bbkit.core.masks import Finder
 from bbkit.report.notebooks import Notebook
 from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles
+from bbkit.report.patterns import read_patterns
 
 _PACKAGES = ("boto3", "pandas", "plotly", "papermill")
 
@@ -36,6 +38,11 @@ class ReportContext:
     def parameters(self) -> dict[str, Any]:
         """The value of every parameter, given or by default."""
         return {p.name: p.default for p in self.source.parameters.values()} | self.executed.given
+
+    @cached_property
+    def patterns(self) -> list[tuple[str, Finder]]:
+        """What the organisation has masked beside what is always masked, with each pattern's name."""
+        return [] if self.with_text else read_patterns(self.parameters, self.cwd)
 
     @cached_property
     def bundles(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,16 +13,12 @@ import nh3
 import tinycss2
 
 from bbkit.core.text import count_noun
-from bbkit.report.masking import FULL, Limits, Masker, write_html
+from bbkit.report.masking import FULL, TEXT_TAGS, Limits, Masker, write_html
 
 MOST_HTML = 5_000_000
 """Characters of HTML in one output above which it is left out; larger ones take a browser seconds to open."""
 
 # fmt: off
-_TEXT_TAGS = {
-    "a", "abbr", "b", "bdi", "br", "cite", "code", "del", "dfn", "em", "i", "ins", "kbd", "mark", "q",
-    "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
-}
 _BLOCK_TAGS = {
     "article", "blockquote", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3",
     "h4", "h5", "h6", "hr", "img", "li", "meter", "ol", "p", "pre", "progress", "summary", "ul",
@@ -112,14 +109,15 @@ def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
         return Cleaned(dropped=Counter({"nested output": 1}), note=note)
     safe = nh3.clean(
         _bound_runs(source),
-        tags=_TEXT_TAGS | _BLOCK_TAGS | _TABLE_TAGS,
+        tags=TEXT_TAGS | _BLOCK_TAGS | _TABLE_TAGS,
         clean_content_tags=_CONTENT_GONE,
         attributes=_ATTRIBUTES,
-        attribute_filter=_filter_attribute,
+        attribute_filter=partial(_filter_attribute, masker),
         filter_style_properties=_PROPERTIES,
         url_schemes={"http", "https", "mailto", "data"},
     )
-    return Cleaned(write_html(safe, masker, limits), _clean_styles(source), _count_active(source))
+    styles = _clean_styles(source, masker)
+    return Cleaned(write_html(safe, masker, limits), styles, _count_active(source))
 
 
 def describe_dropped(dropped: Counter[str]) -> str:
@@ -128,14 +126,14 @@ def describe_dropped(dropped: Counter[str]) -> str:
     return f"Active content was left out: {', '.join(parts)}." if parts else ""
 
 
-def _filter_attribute(tag: str, name: str, value: str) -> str | None:
+def _filter_attribute(masker: Masker, tag: str, name: str, value: str) -> str | None:
     if name == "id":
         return value if re.fullmatch(r"T_\w+|s-[\w-]+", value) else None
     if name == "class":
         return " ".join(token for token in value.split() if not token.startswith("page-")) or None
     if name == "href":
         if value.startswith("#"):
-            return f"#{slug(unquote(value[1:]).removeprefix('s-'))}"
+            return f"#{slug(masker.text(unquote(value[1:])).removeprefix('s-'))}"
         return value if re.match(r"(?i)(https?:|mailto:)", value) else None
     if name == "src":
         return value if re.match(r"(?i)data:image/(png|jpeg|gif|webp|svg\+xml)[;,]", value) else None
@@ -183,7 +181,7 @@ def _count_active(source: str) -> Counter[str]:
     return +counts
 
 
-def _clean_styles(source: str) -> str:
+def _clean_styles(source: str, masker: Masker) -> str:
     """The rules for tables of pandas' Styler, whose ids begin with ``T_``; no other style stays."""
     rules = []
     for block in _style_blocks(source):
@@ -193,7 +191,7 @@ def _clean_styles(source: str) -> str:
             selectors = [part.strip() for part in tinycss2.serialize(rule.prelude).split(",")]
             body = _clean_declarations(rule.content)
             if body and all(re.fullmatch(r"#T_\w+( [\w.:#-]+)*", selector) for selector in selectors):
-                rules.append(f"{','.join(selectors)}{{{body}}}")
+                rules.append(f"{','.join(map(masker.word, selectors))}{{{masker.word(body)}}}")
     return "".join(rules)
 
 
