@@ -39,21 +39,27 @@ CORPUS = [
 ]
 
 CHECK_ALONE = {
-    "nan": "JSON has no NaN: a record of a file cannot hold it, and the stand-in reads files.",
-    "media_format": "The stand-in's engines look into no image.",
-    "base64": "A data: URI without data is no image to the stand-in, and no engine asks for it.",
-    "tool_pairing": "Only Claude's tools are followed through the turns; Nova's and OpenAI's are not.",
-    "value": "Only Claude's tool_choice is compared with the tools that are offered.",
-    "type": "The stand-in takes null for absent everywhere, AWS's pages say nothing of it.",
-    "required": "The stand-in takes a system or developer turn without content as an empty one.",
-    "role_order": "The stand-in answers an assistant's image, and a chat that ends in the system's turn.",
-    "empty_content": "An empty text of an OpenAI-shaped turn is answered.",
-    "exclusive": "Two spellings of one number: the stand-in takes the first.",
-    "schema_refused": "The stand-in's engines take any schema of an answer; of tools it looks at the top.",
-    "prefill": "White space at the end of a prefilled answer is not looked for.",
-    "converse_tools": "Tool blocks in the turns are read; toolConfig is refused by both.",
+    ("nan", ""): "JSON has no NaN: a record of a file cannot hold it, and the stand-in reads files.",
+    ("media_format", "its bytes are"): "The stand-in's engines compare no image with its format.",
+    ("base64", "holds no base64"): "A data: URI without data is an empty image to the stand-in.",
+    ("tool_pairing", "toolUse"): "Only Claude's tools are followed through the turns, not Nova's.",
+    ("tool_pairing", "toolResult"): "Only Claude's tools are followed through the turns, not Nova's.",
+    ("tool_pairing", "tool message"): "Only Claude's tools are followed, not OpenAI's.",
+    ("value", "no tool of this body"): "Only Claude's tool_choice is compared with the tools on offer.",
+    ("type", "is null"): "The stand-in takes null for absent everywhere; no page says it of Claude.",
+    ("required", "content is missing"): "A system or developer turn without content is an empty one to it.",
+    ("role_order", "No turn is the user's"): "The stand-in answers a chat of the assistant's turns alone.",
+    (
+        "role_order",
+        "A block of image",
+    ): "Its engines see an assistant's image, but by Converse.",
+    ("empty_content", "The user turn is empty"): "An empty text of an OpenAI-shaped turn is answered.",
+    ("exclusive", "maxTokens and max_new_tokens"): "Two spellings of one number: it takes the first.",
+    ("schema_refused", "structured-output"): "Its engines take any schema of an answer.",
+    ("prefill", "trailing whitespace"): "White space at the end of a prefilled answer is not looked for.",
+    ("converse_tools", "toolUse"): "Tool blocks in the turns are read; toolConfig is refused by both.",
 }
-"""Rules by which the check refuses a body of the corpus that the stand-in answers."""
+"""Rules, with words of their findings, by which the check refuses bodies that the stand-in answers."""
 
 STANDIN_ALONE = {
     "xtra": "A name that the page does not know: the stand-in's schemas are closed, the check warns.",
@@ -63,11 +69,11 @@ STANDIN_ALONE = {
 """Words of refusals by the stand-in of bodies in which the check finds no error."""
 
 
-def check(one: Body) -> set[str]:
-    """The rules by which the check refuses a body; what it says of the model itself is no matter."""
+def check(one: Body) -> list[tuple[str, str]]:
+    """The errors of a body, rule and finding; what is said of the model itself is no matter."""
     record = [("r1", one.body)]
-    found = check_records(record, one.model_id, invocation_type=one.invocation_type, quotas=ONE)
-    return set(found.errors["rule"])
+    found = check_records(record, one.model_id, invocation_type=one.invocation_type, quotas=ONE).errors
+    return list(zip(found["rule"], found["finding"], strict=True))
 
 
 def refusal(one: Body) -> str:
@@ -80,21 +86,20 @@ def refusal(one: Body) -> str:
 
 
 def test_check_and_standin_refuse_the_same_bodies() -> None:
-    used: set[str] = set()
+    used: set[Any] = set()
     disagreed = []
     for one in CORPUS:
         if bare_model_id(one.model_id) not in model_list():
             continue
-        rules, said = check(one), refusal(one)
-        if rules and not said:
-            used |= rules
-            disagreed += [(one, rules)] if rules - CHECK_ALONE.keys() else []
-        elif said and not rules:
-            words = {word for word in STANDIN_ALONE if word in said}
-            used |= words
-            disagreed += [] if words else [(one, said)]
-    assert not disagreed, [(one.model_id, why, str(one.body)[:300]) for one, why in disagreed]
-    assert CHECK_ALONE.keys() | STANDIN_ALONE.keys() == used, "a difference that is no more"
+        errors, said = check(one), refusal(one)
+        if bool(errors) == bool(said):
+            continue
+        known = [[way for way in CHECK_ALONE if way[0] == rule and way[1] in found] for rule, found in errors]
+        known = known or [[words for words in STANDIN_ALONE if words in said]]
+        used.update(*known)
+        disagreed += [] if all(known) else [(one.model_id, errors, said, str(one.body)[:300])]
+    assert not disagreed
+    assert used == CHECK_ALONE.keys() | STANDIN_ALONE.keys(), "a difference that is no more"
 
 
 @pytest.mark.parametrize("one", PLANTED, ids=lambda one: one.case)

@@ -220,7 +220,7 @@ def test_no_body_does_worse_than_a_400(data: st.DataObject) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(text=st.text(min_size=1, max_size=400), limit=st.integers(1, 60))
+@given(text=st.text(min_size=1, max_size=400).filter(str.strip), limit=st.integers(1, 60))
 def test_any_text_is_answered_within_its_limit(text: str, limit: int) -> None:
     usage = answer(HAIKU, changed(ANTHROPIC_BODY, max_tokens=limit, messages__0__content=text))["usage"]
     assert 0 <= usage["output_tokens"] <= limit

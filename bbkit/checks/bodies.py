@@ -21,6 +21,7 @@ from bbkit.families import (
     user_text_of,
 )
 from bbkit.families.budgets import budget_faults
+from bbkit.families.converse import EXTRAS
 from bbkit.families.requests import Field
 from bbkit.records import estimate_tokens
 
@@ -38,9 +39,12 @@ class BodyCheck:
         self._window = _Window(model_id, self.model, family)
         if family.request is None:
             return
-        field = converse_field(family.request) if family.shape else family.request
+        start, field = "", family.request
+        if family.shape:
+            start = next((one for one in EXTRAS if self.model.model_id.startswith(one)), "")
+            field = converse_field(family.request, EXTRAS.get(start))
         self.field = _prefer(field, family.max_tokens_path)
-        self.type = body_type(".".join((family.name, *family.max_tokens_path)), self.field)
+        self.type = body_type(".".join((family.name, start, *family.max_tokens_path)), self.field)
 
     def faults(self, body: Mapping[str, Any], size: int = 0) -> list[Finding]:
         """Report what is wrong with a body in a line of that many bytes."""

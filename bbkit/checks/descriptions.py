@@ -25,9 +25,11 @@ _SIMPLE = {
 }
 
 
-def converse_field(remarks: Field) -> Field:
-    """Describe a Converse body by the service's own model, with the family's remarks laid over it."""
-    return _lay_over(_shaped(), remarks)
+def converse_field(remarks: Field, extra: Field | None = None) -> Field:
+    """Describe a Converse body by the service's own model, the family's remarks and what the model takes."""
+    laid = _lay_over(_shaped(), remarks)
+    own = {"additionalModelRequestFields": extra} if extra else {}
+    return dataclasses.replace(laid, members={**laid.members, **own})
 
 
 @cache

@@ -177,9 +177,8 @@ class _Walk:
     def _object(self, field: Field, value: Mapping[str, Any], path: str) -> None:
         prefix = f"{path}." if path else ""
         for name, member in field.members.items():
-            if name in value:
-                if not (value[name] is None and field.null_is_absent):
-                    self.walk(member, value[name], prefix + name)
+            if name in value and not (value[name] is None and field.null_is_absent):
+                self.walk(member, value[name], prefix + name)
             elif member.required:
                 self._missing(member, prefix + name)
         if not field.open or field.mistakes:

@@ -181,7 +181,7 @@ _BODY = r.record(
         "anthropic_version": r.required(r.string(values=("bedrock-2023-05-31",))),
         "max_tokens": r.required(r.integer(1)),
         "messages": r.required(r.array(_MESSAGE, min_length=1)),
-        "system": r.either(r.string(), r.array(_TEXT)),
+        "system": r.either(r.string(), r.array(r.tagged("type", {"text": _TEXT}))),
         "temperature": r.number(0, 1),
         "top_p": r.number(0, 1),
         "top_k": r.integer(0),
@@ -201,7 +201,8 @@ _BODY = r.record(
                 "display": r.string(),
             }
         ),
-        **dict.fromkeys(("output_config", "output_format", "context_management"), r.free()),
+        "output_config": r.record({"effort": r.string(), "format": r.free()}, open=True),
+        **dict.fromkeys(("output_format", "context_management"), r.free()),
         "metadata": r.record({"user_id": r.string()}, open=True),
         "anthropic_beta": r.array(r.string()),
     },

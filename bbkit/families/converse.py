@@ -4,7 +4,8 @@ What is described here is what botocore's shape does not say: non-empty texts, k
 several values, and what the model behind it refuses.
 """
 
-from collections.abc import Collection, Mapping
+import dataclasses
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -24,12 +25,27 @@ _CLAUDE_NAMES = {
 }
 """Claude's names of what ``inferenceConfig`` holds."""
 _EXTRA = "additionalModelRequestFields"
-_TOP_K = (
-    f'For Claude write {_EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova '
-    '{"inferenceConfig": {"topK": n}, "reasoningConfig": ...}.'
+_TOP_K = r.Mistake(
+    f'For Claude write {_EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova {{"inferenceConfig": '
+    '{"topK": n}, "reasoningConfig": ...} (https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, '
+    "2026-05-13)."
 )
-_TOP_K_SOURCE = "https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, 2026-05-13"
-_CLAUDE_BODY = anthropic.FAMILY.request or r.free()
+_CLAUDE = anthropic.FAMILY.request or r.free()
+EXTRAS = {
+    "anthropic.claude": dataclasses.replace(
+        _CLAUDE,
+        members={name: dataclasses.replace(one, required=False) for name, one in _CLAUDE.members.items()},
+        mistakes={
+            **_CLAUDE.mistakes,
+            **dict.fromkeys(("topK", "inferenceConfig", "reasoningConfig"), _TOP_K),
+        },
+    ),
+    "amazon.nova-": r.record(
+        {"inferenceConfig": nova.CONFIG, "reasoningConfig": nova.REASONING},
+        mistakes=dict.fromkeys(("topK", "top_k", "thinking"), _TOP_K),
+    ),
+}
+"""What models take in ``additionalModelRequestFields``, by how their bare id begins."""
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
@@ -43,27 +59,9 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     extra = as_dict(body.get(_EXTRA))
     if model.model_id.startswith("amazon.nova-"):
         faults += nova.reasoning_faults(extra.get("reasoningConfig"), config, model, _EXTRA)
-        return faults + _extra_faults(extra, {"inferenceConfig", "reasoningConfig"}, model, closed=False)
     if "anthropic.claude" in model.model_id:
         faults += effort_faults(wanted.get("effort"), "outputConfig.effort", model)
-        faults += _claude_faults(body, model) + _extra_faults(extra, _CLAUDE_BODY.members, model, closed=True)
-    return faults
-
-
-def _extra_faults(
-    extra: Mapping[str, Any], own: Collection[str], model: Model, closed: bool
-) -> list[Finding]:
-    """Names that the model itself does not take: those of other models, any where its body is closed."""
-    faults: list[Finding] = []
-    for name in extra:
-        others = name in ("topK", "top_k", "thinking", "inferenceConfig", "reasoningConfig")
-        if name not in own and (others or closed):
-            rule, source = (
-                ("known_mistake", _TOP_K_SOURCE) if others else ("unknown_name", _CLAUDE_BODY.closed)
-            )
-            path = f"{_EXTRA}.{name}"
-            finding = f"{path} is a name that {model.model_id} refuses ({source})."
-            faults.append(Finding("error", rule, finding, _TOP_K if others else "Leave it out.", path))
+        faults += _claude_faults(body, model)
     return faults
 
 
@@ -157,7 +155,7 @@ _REMARKS = r.record(
         "inferenceConfig": r.record(
             {},
             mistakes={
-                **dict.fromkeys(("topK", "top_k", "reasoningConfig"), r.Mistake(_TOP_K)),
+                **dict.fromkeys(("topK", "top_k", "reasoningConfig"), _TOP_K),
                 **r.renamed(max_tokens="maxTokens", top_p="topP", stop_sequences="stopSequences"),
             },
         ),

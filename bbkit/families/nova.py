@@ -93,18 +93,19 @@ _ROLE = r.string(
     values=("user", "assistant"),
     mistakes={"system": r.Mistake("Move it to the top-level member system.", "role_order")},
 )
-_CONFIG = r.record(
+REASONING = r.record(
+    {
+        "type": r.required(r.string(values=("enabled", "disabled"))),
+        "maxReasoningEffort": r.string(values=("low", "medium", "high")),
+    }
+)
+CONFIG = r.record(
     {
         **dict.fromkeys(("maxTokens", "max_new_tokens"), r.integer(1)),
         **dict.fromkeys(("temperature", "topP", "top_p"), r.number(0, 1)),
         **dict.fromkeys(("topK", "top_k"), r.integer(0)),
         "stopSequences": r.array(r.string(min_length=1)),
-        "reasoningConfig": r.record(
-            {
-                "type": r.required(r.string(values=("enabled", "disabled"))),
-                "maxReasoningEffort": r.string(values=("low", "medium", "high")),
-            }
-        ),
+        "reasoningConfig": REASONING,
     },
     mistakes=r.renamed(max_tokens="maxTokens", stop_sequences="stopSequences"),
     at_most_one=(("maxTokens", "max_new_tokens"), ("topP", "top_p"), ("topK", "top_k")),
@@ -122,6 +123,7 @@ _TOOL = r.record(
         "systemTool": r.free(),
     },
     mistakes={"cachePoint": r.CACHING, **r.foreign("anthropic", "name", "input_schema")},
+    exactly_one=(("toolSpec", "systemTool", "cachePoint"),),
 )
 _TOOL_CHOICE = r.record(
     {"auto": r.free(), "any": r.free(), "tool": r.record({"name": _NAME})},
@@ -136,7 +138,7 @@ _BODY = r.record(
                 r.record({"role": r.required(_ROLE), "content": r.required(r.array(_BLOCK))}), min_length=1
             )
         ),
-        "inferenceConfig": _CONFIG,
+        "inferenceConfig": CONFIG,
         "toolConfig": r.record(
             {"tools": r.required(r.array(_TOOL, min_length=1)), "toolChoice": _TOOL_CHOICE}
         ),

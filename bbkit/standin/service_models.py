@@ -201,7 +201,7 @@ class ShapeCheck:
                 yield f"{_opening(start + name, '')}extraneous key is not permitted"
             elif name in shape.members and item is not None:
                 yield from self.find_faults(item, shape.members[name], start + name)
-        given = [n for n in value if self.closed or (n in shape.members and value[n] is not None)]
+        given = [n for n in value if value[n] is not None and (self.closed or n in shape.members)]
         if shape.is_tagged_union and len(given) != 1:
             choices = ", ".join(shape.members)
             yield f"{_opening(path, '')}exactly one of its members must be set: {choices}"

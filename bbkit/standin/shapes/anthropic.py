@@ -174,7 +174,7 @@ def _read_source(block: dict[str, Any], number: int) -> tuple[str, Media | None]
 def _flat_text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(block.get("text", "") for block in content or () if isinstance(block, dict))
+    return "\n".join(block.get("text") or "" for block in content or () if isinstance(block, dict))
 
 
 def _read_tool(tool: dict[str, Any], number: int) -> Tool:
@@ -226,7 +226,7 @@ def _check_messages(messages: list[dict[str, Any]]) -> None:
     for number, message in enumerate(messages):
         content = message["content"]
         last_prefill = number == len(messages) - 1 and message["role"] == "assistant"
-        if not content and not last_prefill:
+        if not (content.strip() if isinstance(content, str) else content) and not last_prefill:
             raise RecordError(f"messages.{number}: all messages must have non-empty content")
         blocks = content if isinstance(content, list) else []
         if any(block["type"] == "text" and not block["text"].strip() for block in blocks):
@@ -293,8 +293,8 @@ def _model_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]
         yield f"output_config.effort: this model does not support the effort '{effort}'."
     if any(not stop.strip() for stop in body.get("stop_sequences") or ()):
         yield "stop_sequences: each stop sequence must contain non-whitespace"
-    choice = body.get("tool_choice")
-    if choice and not body.get("tools"):
+    choice, offered = body.get("tool_choice"), [tool.get("name") for tool in body.get("tools") or ()]
+    if choice and not offered:
         yield "tool_choice may only be specified while providing tools"
-    if choice and choice["type"] == "tool" and choice["name"] not in (t.get("name") for t in body["tools"]):
+    if choice and choice["type"] == "tool" and choice["name"] not in offered:
         yield f"tool_choice.tool.name: Tool '{choice['name']}' not found in provided tools"

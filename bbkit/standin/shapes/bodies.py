@@ -165,7 +165,7 @@ def _object_violations(value: dict[str, Any], field: Field, path: Path) -> list[
         elif value[name] is not None or inner.required:
             violations += find_violations(value[name], inner, (*path, name))
     violations += [Violation((*path, name), "extra", value[name]) for name in value if name not in fields]
-    if field.one_of and not violations and sum(name in fields for name in value) != 1:
+    if field.one_of and not violations and sum(one is not None for one in value.values()) != 1:
         violations.append(Violation(path, "one_of", tuple(value), tuple(fields)))
     return violations
 

@@ -92,7 +92,7 @@ def check_messages(messages: list[dict[str, Any]]) -> None:
                 "Add a ContentBlock object to the content field and try again.",
             )
         for place, block in enumerate(message["content"]):
-            if "text" in block and not block["text"].strip():
+            if "text" in block and not (block["text"] or "").strip():
                 raise RecordError(
                     f"The text field in the ContentBlock object at messages.{number}.content.{place} is "
                     "blank. Add text to the text field, and try again.",
@@ -171,7 +171,7 @@ def _read_document(value: dict[str, Any], where: str) -> tuple[str, Media | None
         return source["text"], None
     if "content" in source:
         return "\n".join(block.get("text", "") for block in source["content"]), None
-    return document_part(_read_bytes(source, where), value.get("format", "txt"), value.get("name", ""))
+    return document_part(_read_bytes(source, where), value.get("format") or "txt", value.get("name", ""))
 
 
 def _read_bytes(source: dict[str, Any] | None, where: str) -> bytes | None:

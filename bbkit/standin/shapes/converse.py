@@ -42,6 +42,8 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
     contents.check_messages(messages)
     _check_media(messages)
     inference, extra = body.get("inferenceConfig") or {}, body.get("additionalModelRequestFields") or {}
+    if not isinstance(extra, dict):
+        raise malformed("#/additionalModelRequestFields: expected type: JSONObject")
     _check_model(body, inference, extra, model_id)
     tools, choice = contents.read_tools(body.get("toolConfig"))
     return Request(

@@ -149,7 +149,8 @@ def _nova_text(value: dict[str, Any], dimension: int) -> tuple[dict[str, Any], i
         raise malformed("#/singleEmbeddingParams/text: exactly one of [value] and [source] is required")
     text = value.get("value")
     if text is None:
-        text = _read_source(value["source"], "#/singleEmbeddingParams/text/source").decode("utf-8", "replace")
+        data = _read_source(value.get("source") or {}, "#/singleEmbeddingParams/text/source")
+        text = data.decode("utf-8", "replace")
     shortened, tokens, cut = cut_tokens(text, 8192)
     answer: dict[str, Any] = {"embeddingType": "TEXT"}
     if cut and value["truncationMode"] == "NONE":
@@ -166,9 +167,9 @@ def _nova_text(value: dict[str, Any], dimension: int) -> tuple[dict[str, Any], i
 
 def _read_source(source: dict[str, Any], where: str) -> bytes:
     """The bytes given inline; for an S3 object its address stands for it (engines do not reach into S3)."""
-    if "s3Location" in source:
+    if source.get("s3Location"):
         return str(source["s3Location"]["uri"]).encode()
-    return _decode(source["bytes"], f"{where}/bytes")
+    return _decode(source.get("bytes") or "", f"{where}/bytes")
 
 
 def _decode(value: str, where: str) -> bytes:

@@ -51,7 +51,7 @@ MESSAGE = described(
 )
 TOOL = described(
     {
-        "type": Field("string", enum=("function",)),
+        "type!": Field("string", enum=("function",)),
         "function!": {
             "name!": "string",
             "description": "string",
@@ -179,7 +179,8 @@ def read_tools(body: dict[str, Any]) -> tuple[tuple[Tool, ...], str]:
     tools = tuple(Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions)
     choice = body.get("tool_choice") or "auto"
     if isinstance(choice, dict):
-        return tools, (choice.get("function") or {}).get("name", "auto")
+        function = choice.get("function")
+        return tools, function.get("name", "auto") if isinstance(function, dict) else "auto"
     if choice not in ("auto", "none", "any", "required"):
         raise malformed(f"#/tool_choice: {choice} is not a valid enum value")
     return tools, "any" if choice == "required" else choice
