@@ -135,6 +135,8 @@ def _day(text: str) -> dt.date:
 
 _AS_OF = argument("--as-of", type=_day, metavar="DATE", help="for a day of models' lives other than today")
 _JSON = argument("--json", action="store_true", help="one JSON object per finding")
+_REFRESH = argument("action", choices=["refresh"])
+_FILE = argument("-o", "--output", required=True, help="the file to write")
 
 
 @command(
@@ -222,8 +224,8 @@ def _show_findings(findings: Any, *, as_json: bool) -> int:
 
 @command(
     "prices refresh -o prices.json",
-    argument("action", choices=["refresh"]),
-    argument("-o", "--output", required=True, help="the file to write"),
+    _REFRESH,
+    _FILE,
     argument("--region", default="us-east-1", help="the region whose prices to read"),
 )
 def prices(options: Namespace) -> int:
@@ -231,6 +233,15 @@ def prices(options: Namespace) -> int:
     from bbkit.catalog.price_lists import refresh_prices
 
     print(refresh_prices(options.output, region=options.region))
+    return SUCCESS
+
+
+@command("catalog refresh -o catalog.json", _REFRESH, _FILE)
+def catalog(options: Namespace) -> int:
+    """Read models, lives, profiles, quotas and prices of your region from AWS, for BBKIT_CATALOG to name."""
+    from bbkit.catalog.refreshes import refresh_catalog
+
+    print(refresh_catalog(options.output))
     return SUCCESS
 
 
@@ -289,11 +300,8 @@ def wait(options: Namespace) -> int:
     """Wait until every job has ended: exit 0 when all are Completed, 1 when one ended otherwise."""
     run = bb.Run.open(options.run)
     jobs = bb.wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
-    print(
-        jobs.to_json(orient="records", lines=True, date_format="iso").strip()
-        if options.json
-        else jobs.to_string()
-    )
+    rows = jobs.to_json(orient="records", lines=True, date_format="iso").strip() if options.json else ""
+    print(rows if options.json else jobs.to_string())
     return NOT_YET if not jobs.attrs["done"] else FOUND if jobs.attrs["left"] else SUCCESS
 
 
@@ -324,9 +332,7 @@ def clean(options: Namespace) -> int:
 def collect(options: Namespace) -> int:
     """Read what came back and account for every record."""
     if options.export and options.into:
-        raise InputError(
-            "--into keeps the rows in its folder; --export writes rows in memory. Take one of them."
-        )
+        raise InputError("--into keeps rows in its folder; --export writes those in memory. Take one.")
     outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into)
     if options.export:
         bb.export_records(outputs, options.export)

@@ -425,7 +425,7 @@ def test_a_time_beyond_all_calendars_is_refused(standin: Standin) -> None:
 
 
 def test_what_is_not_served_is_501(standin: Standin) -> None:
-    assert refusal(standin, "list_foundation_models")[:2] == ("NotImplemented", 501)
+    assert refusal(standin, "list_custom_models")[:2] == ("NotImplemented", 501)
     for service, call in (("iam", "list_roles"), ("dynamodb", "list_tables"), ("cloudwatch", "list_metrics")):
         with pytest.raises(ClientError) as caught:
             getattr(standin.client(service), call)()

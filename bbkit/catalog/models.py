@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from bbkit.catalog.prices import STALE_DAYS
 from bbkit.core.findings import Finding
 from bbkit.core.text import arn_region, name_some
 from bbkit.families import (
@@ -68,12 +69,29 @@ def check_model(
             yield _NOT_TOLD._replace(finding=f"{model_id} {_NOT_TOLD.finding}")
     kind, geography, bare = split_model_id(model or model_id)
     known, day = find_model(bare), as_of or dt.datetime.now(dt.UTC).date()
+    yield from _check_age(day)
     if told:
         known = known or Model(model_id=bare)
         sources = {**known.sources, **dict.fromkeys(told, "GetFoundationModel, here and now")}
         known = replace(known, traits=replace(known.traits, **told), sources=sources)
     if known and (model or kind in ("", "foundation-model", "inference-profile")):
-        yield from _check_life(known, geography, day, day if told else model_table().date)
+        yield from _check_life(known, geography, day, day if told else _known_on())
+
+
+def _known_on() -> dt.date:
+    """The day on which lives were as the table has them."""
+    return model_table().refreshed or model_table().date
+
+
+def _check_age(today: dt.date) -> Iterator[Finding]:
+    known = _known_on()
+    if (age := (today - known).days) > STALE_DAYS:
+        finding = f"The table of models is of {known}, {age:,} days old: what AWS changed since is not in it."
+        remedy = (
+            "Take a newer bbkit, or read AWS's own: `bbkit catalog refresh -o catalog.json`, then set "
+            "BBKIT_CATALOG=catalog.json."
+        )
+        yield Finding("info", "catalog_old", finding, remedy)
 
 
 def _check_life(model: Model, geography: str, as_of: dt.date, dated: dt.date) -> Iterator[Finding]:

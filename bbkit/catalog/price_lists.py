@@ -147,10 +147,30 @@ def _price_of(product: Mapping[str, Any], service: str) -> float | None:
 
 def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRefresh:
     """Read today's prices from the AWS Price List into a file that `load_prices` takes."""
+    path = find_place(output)
+    rows, passed = read_prices(region)
+    document = {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "unit": UNIT,
+        "source": f"AWS Price List, {region}",
+        "prices": rows,
+    }
+    write_text(path, json.dumps(document, indent=1))
+    count = sum(len(row.get(tier, {})) for row in rows for tier in ("on_demand", "batch"))
+    return PriceRefresh(path, region, len({row["model_id"] for row in rows}), count, dict(passed))
+
+
+def find_place(output: str | Path) -> Path:
+    """The path of a file to write, in a folder that is there."""
     path = Path(output)
     if path.is_dir() or not path.parent.is_dir():
         what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
         raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
+    return path
+
+
+def read_prices(region: str) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Read a region's token prices as rows of a price file, and count what was passed over."""
     model_ids = list(model_table().models)
     prices: PriceTable = {}
     passed: Counter[str] = Counter()
@@ -170,12 +190,4 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     tiers: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
     for model_id, name, tier in sorted(prices, key=lambda key: (*key[:2], key[2] == "batch")):
         tiers.setdefault((model_id, name), {})[tier] = prices[model_id, name, tier]
-    document = {
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "unit": UNIT,
-        "source": f"AWS Price List, {region}",
-        "prices": [{"model_id": key[0], "places": [key[1]], **rows} for key, rows in tiers.items()],
-    }
-    write_text(path, json.dumps(document, indent=1))
-    count = sum(len(row) for row in prices.values())
-    return PriceRefresh(path, region, len({key[0] for key in prices}), count, dict(passed))
+    return [{"model_id": key[0], "places": [key[1]], **rows} for key, rows in tiers.items()], passed

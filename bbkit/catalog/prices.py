@@ -12,7 +12,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.core.files import read_data
+from bbkit.core.files import own_catalog, read_data
 from bbkit.core.frames import NUMBER, TEXT, as_frame
 from bbkit.core.text import arn_region
 from bbkit.families import geographies_of, split_model_id
@@ -189,13 +189,15 @@ def _unpriced(kind: str, model_id: str) -> str:
 
 
 def load_prices(path: str | Path = "") -> Prices:
-    """Load the package's dated prices and, before them, those of a file of one's own.
+    """Load the package's dated prices and, before them, those of a file of one's own; where none is named,
+    those of the catalog that BBKIT_CATALOG names.
 
     The file has the form of ``catalog/data/prices.json``: ``{"date": "2026-11-23", "source": "...",
     "prices": [{"model_id": "...", "places": ["us-east-1"], "on_demand": {"input": 0.06, "output": 0.24},
     "batch": {"input": 0.03, "output": 0.12}}]}``, USD per million tokens; without ``places`` a price holds
     anywhere. ``bbkit prices refresh`` writes such a file.
     """
+    path = path or own_catalog()[0]
     return Prices([*(_read_price_file(Path(path)) if path else []), *_listed_prices()])
 
 
@@ -211,6 +213,8 @@ def _read_price_file(path: Path) -> list[Price]:
         raise InputError(f"The price file {str(path)!r} cannot be read: {error.strerror}.") from error
     except ValueError as error:
         raise InputError(f"The price file {path.name} is not JSON ({error}).") from error
+    if isinstance(document, dict) and "price_list" in document:  # a catalog
+        document = document["price_list"]
     try:
         return list(_prices_of(document, "own"))
     except ValueError as error:

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -67,10 +67,44 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-@cache
 def read_data(name: str) -> Any:
-    """One of the package's dated data files, such as ``models``; read once and not to be changed."""
-    return json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
+    """One of the package's dated data files, such as ``models``, and over it what the user's own catalog has
+    of it; not to be changed.
+    """
+    return _read_data(name, *own_catalog())
+
+
+def own_catalog() -> tuple[str, int]:
+    """The file that BBKIT_CATALOG names, as `bbkit catalog refresh` writes it, and its version."""
+    path = os.environ.get("BBKIT_CATALOG", "")
+    try:
+        return path, Path(path).stat().st_mtime_ns if path else 0
+    except OSError as error:
+        raise _unread(path, error.strerror) from error
+
+
+@lru_cache(maxsize=32)
+def _read_data(name: str, own: str, version: int) -> Any:
+    packaged = json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
+    try:
+        return _lay_over(packaged, json.loads(Path(own).read_bytes()).get(name, {})) if own else packaged
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise _unread(own, error) from error
+
+
+def _unread(path: str, why: object) -> InputError:
+    remedy = f"Unset it, or write the file anew: `BBKIT_CATALOG= bbkit catalog refresh -o {path}`."
+    return InputError(f"BBKIT_CATALOG names {path}, which cannot be read ({why}). {remedy}")
+
+
+def _lay_over(packaged: Any, own: Any) -> Any:
+    """Values of one's own in the place of packaged ones, in rows by their model."""
+    if isinstance(packaged, dict):
+        return packaged | {name: _lay_over(packaged.get(name), value) for name, value in own.items()}
+    if not isinstance(packaged, list) or not all(isinstance(row, dict) for row in own):
+        return own
+    rows = {row["model_id"]: row for row in packaged}
+    return list((rows | {row["model_id"]: _lay_over(rows.get(row["model_id"]), row) for row in own}).values())
 
 
 def find_shared(name: str) -> Path:

@@ -5,13 +5,13 @@ What the table does not say is not known, and what is not known is never a fault
 
 import datetime as dt
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from bbkit.core.errors import InputError
-from bbkit.core.files import read_data
+from bbkit.core.files import own_catalog, read_data
 from bbkit.families.model_ids import bare_model_id
 
 
@@ -24,6 +24,7 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     end_of_life: dt.date | None = None
     """The day AWS names, or of the report that found the model ended."""
     successor: str | None = None
+    """What AWS names in its place, or the next of its line that batch inference lists."""
     output_maximum: int | None = None
     """Tokens; where page and measurement differ the larger, so that it refuses only what surely fails."""
     context_window: int | None = None
@@ -93,6 +94,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beta_flags: tuple[str, ...]
     beta_source: str
     models: Mapping[str, Model]
+    refreshed: dt.date | None = None
+    """When lives were read from AWS."""
 
 
 def read_table(data: Mapping[str, Any]) -> Table:
@@ -116,10 +119,17 @@ def read_table(data: Mapping[str, Any]) -> Table:
     return msgspec.convert(rest | own, Table)
 
 
-@cache
 def model_table() -> Table:
-    """The packaged table."""
-    return read_table(read_data("models"))
+    """The packaged table, and over it what the user's own catalog has of models."""
+    return _read_table(*own_catalog())
+
+
+@lru_cache(maxsize=2)
+def _read_table(own: str, version: int) -> Table:
+    try:
+        return read_table(read_data("models"))
+    except msgspec.ValidationError as error:
+        raise InputError(f"The models of {own} are not of the form of this bbkit ({error}).") from error
 
 
 def find_model(model_id: str) -> Model | None:

@@ -14,11 +14,13 @@ from typing import Any
 
 from bbkit.standin.errors import ServiceError, invalid
 from bbkit.standin.faults import Faults
-from bbkit.standin.models import INVALID, destinations, model_list, partition_of, resolve_model
+from bbkit.standin.models import INVALID, destinations, model_list, partition_of, reaches, resolve_model
 from bbkit.standin.settings import Settings, write_whole
 
 HANDLERS = {
     "GetFoundationModel": "describe_model",
+    "ListFoundationModels": "list_models",
+    "ListInferenceProfiles": "list_profiles",
     "GetFoundationModelAvailability": "tell_availability",
     "GetInferenceProfile": "describe_profile",
     "CreateInferenceProfile": "create_profile",
@@ -41,20 +43,37 @@ class Catalog:
 
     def describe_model(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe a model, with when it becomes legacy and when its life ends."""
-        model = _find(given["modelIdentifier"], region)
-        dates = {name: model["traits"].get(trait, {}).get("value") for name, trait in _DATES.items()}
-        told = {name: f"{date}T00:00:00.000Z" for name, date in dates.items() if date}
-        # A model gets the end of its life when it becomes legacy.
-        legacy = dates["legacyTime"] <= self.settings.as_of if dates["legacyTime"] else bool(told)
-        alone = region in model["single_region"]
-        details = {
-            "modelArn": f"arn:{partition_of(region)}:bedrock:{region}::foundation-model/{model['model_id']}",
-            "modelId": model["model_id"],
-            "providerName": model["provider"],
-            "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
-            "modelLifecycle": {"status": "LEGACY" if legacy else "ACTIVE", **told},
+        return {
+            "modelDetails": _describe(_find(given["modelIdentifier"], region), region, self.settings.as_of)
         }
-        return {"modelDetails": details}
+
+    def list_models(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Describe every model of the region, or those of one provider or kind of inference."""
+        as_of = self.settings.as_of
+        told = [_describe(model, region, as_of) for model in model_list().values() if _is_here(model, region)]
+        wanted = given.get("byInferenceType")
+        return {
+            "modelSummaries": [
+                model
+                for model in told
+                if given.get("byProvider", model["providerName"]).lower() == model["providerName"].lower()
+                and (wanted is None or wanted in model["inferenceTypesSupported"])
+            ]
+        }
+
+    def list_profiles(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        """Describe every inference profile that can be called from the region, on one page."""
+        ids = [
+            f"{geography}.{model['model_id']}"
+            for model in model_list().values()
+            if region in model["profile_source_regions"]
+            for geography in model["traits"].get("geographies", {}).get("value", ())
+            if reaches(geography, region)
+        ]
+        told = [self.describe_profile({"inferenceProfileIdentifier": name}, region) for name in ids]
+        told += [self.describe_profile({"inferenceProfileIdentifier": name}, region) for name in self.models]
+        kind = given.get("typeEquals")
+        return {"inferenceProfileSummaries": [one for one in told if kind in (None, one["type"])]}
 
     def tell_availability(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Tell that a model may be used, unless the fault is that it may not."""
@@ -114,9 +133,30 @@ class Catalog:
         return {"inferenceProfileArn": arn, "status": "ACTIVE"}
 
 
+def _describe(model: dict[str, Any], region: str, as_of: str) -> dict[str, Any]:
+    dates = {name: model["traits"].get(trait, {}).get("value") for name, trait in _DATES.items()}
+    told = {name: f"{date}T00:00:00.000Z" for name, date in dates.items() if date}
+    # A model gets the end of its life when it becomes legacy.
+    legacy = dates["legacyTime"] <= as_of if dates["legacyTime"] else bool(told)
+    alone = region in model["single_region"]
+    inputs = model["traits"].get("inputs", {}).get("value", ())
+    return {
+        "modelArn": f"arn:{partition_of(region)}:bedrock:{region}::foundation-model/{model['model_id']}",
+        "modelId": model["model_id"],
+        "providerName": model["provider"],
+        **({"inputModalities": [name.upper() for name in inputs]} if inputs else {}),
+        "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
+        "modelLifecycle": {"status": "LEGACY" if legacy else "ACTIVE", **told},
+    }
+
+
+def _is_here(model: dict[str, Any], region: str) -> bool:
+    return region in (*model["single_region"], *model["profile_source_regions"])
+
+
 def _find(identifier: str, region: str) -> dict[str, Any]:
     model = model_list().get(identifier.rpartition("/")[2])
-    if model is None or region not in (*model["single_region"], *model["profile_source_regions"]):
+    if model is None or not _is_here(model, region):
         text = "Could not resolve the foundation model from the provided model identifier."
         raise ServiceError("ResourceNotFoundException", text)
     return model

@@ -29,6 +29,8 @@ BY_SWITCH = {
             "GetFoundationModel",
             "GetFoundationModelAvailability",
             "GetInferenceProfile",
+            "ListFoundationModels",
+            "ListInferenceProfiles",
         ),
         "bedrock",
     ),
@@ -58,8 +60,9 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   fail-answer=OPERATION:ANSWER[:WHEN]  calls are carried out, and their answer is lost: ANSWER comes instead
     OPERATION  by tag Create-, Get- and StopModelInvocationJob of that job; by --fault also List, the tag
                operations, GetFoundationModel, GetFoundationModelAvailability, GetInferenceProfile,
-               InvokeModel, Converse, GetCallerIdentity, all, and of S3 HeadBucket, HeadObject,
-               GetObject, PutObject, ListObjectsV2, DeleteObjects and the calls of multipart uploads
+               ListFoundationModels, ListInferenceProfiles, InvokeModel, Converse, GetCallerIdentity, all,
+               and of S3 HeadBucket, HeadObject, GetObject, PutObject, ListObjectsV2, DeleteObjects and the
+               calls of multipart uploads
     ANSWER     500, 502, 503 or 504 (bare, as a load balancer gives it) or html (the page of a proxy, status
                200); of fail-call also ExpiredToken, or an error code the operation documents (S3: SlowDown,
                InternalError, ServiceUnavailable, RequestTimeout, AccessDenied, NoSuchKey); of fail-answer

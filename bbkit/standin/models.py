@@ -88,6 +88,11 @@ def split_geography(identifier: str) -> tuple[str, str]:
     return "", identifier
 
 
+def reaches(geography: str, region: str) -> bool:
+    """Tell whether profiles of a geography can be called from a region."""
+    return geography in _REGIONS_OF_GEOGRAPHY and region.startswith(_REGIONS_OF_GEOGRAPHY[geography])
+
+
 def destinations(profile: str, region: str) -> list[str]:
     """The regions a model's or profile's id leads to from a region: at most five, its own first; a global
     profile names no other.
@@ -151,6 +156,5 @@ def _check_bare(model_id: str, region: str) -> None:
 
 def _check_profile(geography: str, model_id: str, region: str) -> None:
     model = model_list().get(model_id)
-    fits = bool(geography) and region.startswith(_REGIONS_OF_GEOGRAPHY[geography])
-    if model is None or not fits or region not in model["profile_source_regions"]:
+    if model is None or not reaches(geography, region) or region not in model["profile_source_regions"]:
         raise invalid(INVALID)

@@ -47,10 +47,10 @@ def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     Findings
         One row per finding: ``error`` would stop or spoil the jobs, ``warning`` may do so, ``unknown`` could
         not be looked at, ``info`` is good to know. Rules: ``place, values, s3_uri, role_arn, kms_key_arn,
-        model, model_not_told, model_access, model_ended, model_legacy, model_refused, model_not_listed,
-        model_region, model_profile, bucket, role, trust, permissions, caller, key, vpc, jobs``, and those of
-        `check_records` of records checked again. On a stand-in, which has no IAM, KMS or VPC, ``info`` says
-        so.
+        model, model_not_told, model_access, catalog_old, model_ended, model_legacy, model_refused,
+        model_not_listed, model_region, model_profile, bucket, role, trust, permissions, caller, key, vpc,
+        jobs``, and those of `check_records` of records checked again. On a stand-in, which has no IAM, KMS
+        or VPC, ``info`` says so.
 
     Raises
     ------

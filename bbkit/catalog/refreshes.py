@@ -1,0 +1,98 @@
+"""What AWS says today of models, profiles, quotas and prices, read into a catalog of the user's own."""
+
+import datetime as dt
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bbkit import aws
+from bbkit.catalog.price_lists import find_place, read_prices
+from bbkit.catalog.quotas import match_quotas
+from bbkit.core.errors import AwsError
+from bbkit.core.files import write_text
+from bbkit.core.text import count_noun
+from bbkit.families import family_name, find_model, model_table, split_model_id
+
+_API = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_"
+_CALLS = ("ListFoundationModels", "ListInferenceProfiles")
+
+
+def refresh_catalog(output: str | Path) -> str:
+    """Read what AWS says today in the configured region into a file for BBKIT_CATALOG to name.
+
+    What AWS refuses is told in a sentence each; the rest is written, and the package's values stand for it.
+    """
+    path, region, today = find_place(output), aws.find_region(), dt.datetime.now(dt.UTC).date().isoformat()
+    parts: dict[str, Any] = {}
+    refused = []
+    for noun, read in _READERS.items():
+        try:
+            parts[noun] = read(region)
+        except AwsError as error:
+            refused.append(f"The {noun}s could not be read: {error}")
+    if not parts:
+        raise AwsError(" ".join(refused))
+    rows = parts.get("model", {})
+    for model_id, geographies in parts.get("inference profile", {}).items():
+        if model_id in rows or find_model(model_id):
+            traits = rows.setdefault(model_id, {"model_id": model_id, "traits": {}})["traits"]
+            traits["geographies"] = {"value": geographies, "source": _CALLS[1]}
+    sources = {name: {"url": f"{_API}{name}.html", "date": today} for name in _CALLS}
+    note = {"note": f"Service Quotas of this account in {region}, {today}"}
+    document = {
+        "models": {"sources": sources, "models": list(rows.values())}
+        | ({"refreshed": today} if "model" in parts else {}),
+        "quotas": {"models": {name: found | note for name, found in parts.get("quota", {}).items()}},
+        "price_list": {
+            "date": today,
+            "source": f"AWS Price List, {region}",
+            "prices": parts.get("price", []),
+        },
+    }
+    write_text(path, json.dumps(document, indent=1))
+    told = ", ".join(count_noun(len(part), noun) for noun, part in parts.items())
+    used = f"{told} of {region} written to {path}, used where BBKIT_CATALOG={path} is set."
+    return "\n".join([used, *refused])
+
+
+def _read_models(_: str) -> dict[str, Any]:
+    rows = {}
+    for told in aws.list_models():
+        model_id, life = told["modelId"], told.get("modelLifecycle") or {}
+        if not (family := family_name(model_id)) or "status" not in life:
+            continue
+        days = {"legacy_from": life.get("legacyTime"), "end_of_life": life.get("endOfLifeTime")}
+        values: dict[str, Any] = {name: day and day.date().isoformat() for name, day in days.items()}
+        values["lifecycle"] = life["status"].lower()
+        if inputs := told.get("inputModalities"):
+            values["inputs"] = [name.lower() for name in inputs]
+        traits = {name: {"value": value, "source": _CALLS[0]} for name, value in values.items()}
+        head = {"model_id": model_id, "provider": told.get("providerName") or family, "family": family}
+        rows[model_id] = head | {"traits": traits}
+    return rows
+
+
+def _read_profiles(_: str) -> dict[str, list[str]]:
+    """The geographies of each model, with those known of it: other regions have others."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for told in aws.list_profiles():
+        _, geography, model_id = split_model_id(told["inferenceProfileId"])
+        model = find_model(model_id)
+        found[model_id].update([geography], (model and model.traits.geographies) or ())
+    return {model_id: sorted(names) for model_id, names in found.items()}
+
+
+def _read_quotas(_: str) -> dict[str, dict[str, int]]:
+    listing = list(aws.iter_quotas("bedrock"))
+    of = {name: match_quotas(listing, name) for name, model in model_table().models.items() if model.batch}
+    return {name: values for name, values in of.items() if values}
+
+
+_READERS: dict[str, Callable[[str], Any]] = {
+    "model": _read_models,
+    "inference profile": _read_profiles,
+    "quota": _read_quotas,
+    "price": lambda region: read_prices(region)[0],
+}
