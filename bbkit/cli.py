@@ -54,7 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     argv = sys.argv[1:] if argv is None else argv
     if set(argv) == {"--version", "--json"}:
-        print(json.dumps(_list_versions(), indent=1))
+        from bbkit.core.versions import list_versions
+
+        print(json.dumps({"bbkit": bb.__version__, **list_versions()}, indent=1))
         return SUCCESS
     options, unknown = PARSER.parse_known_args(argv)
     if unknown:
@@ -75,22 +77,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bbkit: interrupted", file=sys.stderr)
         return INTERRUPTED
-
-
-def _list_versions() -> dict[str, str]:
-    """What an issue report needs: the versions of bbkit, Python and platform, and of what bbkit uses."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, requires, version
-
-    versions = {"bbkit": bb.__version__, "Python": platform.python_version(), "platform": platform.platform()}
-    for requirement in requires("bbkit") or ():
-        name = re.split(r"[^\w.-]", requirement)[0]
-        if name != "bbkit" and "'dev'" not in requirement.replace('"', "'"):
-            try:
-                versions[name] = version(name)
-            except PackageNotFoundError:
-                continue
-    return versions
 
 
 def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
