@@ -6,6 +6,10 @@ import statistics
 from pathlib import Path
 
 import pytest
+from conftest import Standin
+
+from bbkit import Run, write_records
+from bbkit.report import render_report
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 ALLOWED_IMPORTS = {"bbkit", "pandas", "pathlib"}
@@ -98,3 +102,33 @@ def test_the_rhythm(path: Path) -> None:
 def test_interactive_cells_come_last(path: Path) -> None:
     marks = ["interactive" in tags_of(cell) for cell in cells_of(path, "code")]
     assert marks == sorted(marks)
+
+
+def test_prepare_takes_records_made_elsewhere_and_tries_a_few(standin: Standin, tmp_path: Path) -> None:
+    lines = [
+        {
+            "custom_id": f"c-{number}",
+            "body": {
+                "model": "gpt-x",
+                "messages": [{"role": "user", "content": f"Say {number}."}],
+                "max_tokens": 64,
+            },
+        }
+        for number in range(100)
+    ]
+    (tmp_path / "batch.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    place = {"run_folder": tmp_path / "run", "source_uri": tmp_path / "batch.jsonl", "replace": True}
+    asked = {"model_id": "openai.gpt-oss-20b-1:0", "probe": 2, "tags": "team: care"}
+    earlier = Run.create(tmp_path / "run", model_id="openai.gpt-oss-20b-1:0")
+    write_records(((line["custom_id"], {"messages": line["body"]["messages"]}) for line in lines), earlier)
+    made = render_report(NOTEBOOKS[0], tmp_path / "page.html", parameters=place | asked)
+    run = Run.open(tmp_path / "run")
+    assert (run.prompt, run.parameters, run.job_options["tags"]) == ("", {}, {"team": "care"})
+    written = [json.loads(line) for line in run.record_files()[0].path.read_text().splitlines()]
+    for line in lines:
+        line["body"].pop("model")
+    assert written == [{"recordId": line["custom_id"], "modelInput": line["body"]} for line in lines]
+    page = made.path.read_text()
+    assert "2 of 100 records sent on demand = 2 succeeded" in page
+    assert "run-replaced-1" in page
+    assert (tmp_path / "run-replaced-1" / "run.json").exists()

@@ -305,6 +305,23 @@ def test_parquet_keeps_types_and_zeros(tmp_path: Path) -> None:
     assert read_source(tmp_path / "coded.parquet")["queue"].dtype == "string"
 
 
+def test_parts_of_spark_tell_their_partitions(tmp_path: Path) -> None:
+    for day, queue, ids in (
+        ("2026-11-01", "a%20b", [1, 2]),
+        ("2026-11-02", "__HIVE_DEFAULT_PARTITION__", [3]),
+    ):
+        folder = tmp_path / f"day={day}" / f"queue={queue}"
+        folder.mkdir(parents=True)
+        pd.DataFrame({"id": ids}).to_parquet(folder / "part-0000.snappy.parquet")
+    write(tmp_path / "_SUCCESS", "")
+    write(tmp_path / "day=2026-11-01" / ".part-0000.crc", "")
+    table = read_source(tmp_path)
+    assert table.dtypes.astype(str).to_dict() == {"id": "Int64", "day": "string", "queue": "string"}
+    assert table["day"].to_list() == ["2026-11-01"] * 2 + ["2026-11-02"]
+    assert table["queue"].to_list() == ["a b", "a b", pd.NA]
+    assert [len(part) for part in read_source(tmp_path, chunk_rows=1)] == [1, 1, 1]
+
+
 def test_excel_text_stays_text(tmp_path: Path) -> None:
     frame = pd.DataFrame({"id": ["007", "008"], "n": [1, 2], "x": [1.5, 2], "text": ["a", None]})
     frame.to_excel(tmp_path / "calls.xlsx", index=False)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -12,6 +13,7 @@ import pandas as pd
 
 from bbkit.core.errors import InputError, RecordsError
 from bbkit.core.frames import TEXT, require_columns
+from bbkit.core.text import name_some
 from bbkit.records.input_sets import file_lines, record_files
 
 Records: TypeAlias = (
@@ -96,13 +98,16 @@ _ID_BESIDE = {"modelInput": "recordId", "body": "custom_id"}
 """What names a body and its id: Bedrock, and OpenAI (https://platform.openai.com/docs/guides/batch)."""
 
 
-def as_records(data: pd.DataFrame) -> pd.DataFrame | None:
+def as_records(data: pd.DataFrame, model_id: str = "") -> pd.DataFrame | None:
     """Take rows of JSONL that hold records already, which other code wrote, as they are.
 
     Parameters
     ----------
     data : pandas.DataFrame
         What `read_source` gave.
+    model_id : str
+        The model they go to. Where bodies of an OpenAI batch name another, that is left out, with a warning:
+        a job names its model once.
 
     Returns
     -------
@@ -115,8 +120,22 @@ def as_records(data: pd.DataFrame) -> pd.DataFrame | None:
         is_named = name in data or body == "modelInput"  # whose id Bedrock would make up
         if is_named and body in data and any(isinstance(cell, dict) for cell in data[body]):
             ids = data.get(name, pd.Series(pd.NA, data.index, dtype=TEXT))
-            return pd.DataFrame({"record_id": ids, "model_input": data[body]}).reset_index(drop=True)
+            bodies = data[body]
+            if body == "body" and model_id:
+                bodies = _without_models(bodies, model_id)
+            return pd.DataFrame({"record_id": ids, "model_input": bodies}).reset_index(drop=True)
     return None
+
+
+def _without_models(bodies: pd.Series, model_id: str) -> pd.Series:
+    """Bodies of an OpenAI batch without the name of another model."""
+    plain = [body if isinstance(body, dict) else {} for body in bodies]
+    others = sorted({str(body["model"]) for body in plain if "model" in body} - {model_id})
+    if not others:
+        return bodies
+    said = f"The model of the bodies, {name_some(others)}, is left out: the job's is {model_id}."
+    warnings.warn(said, stacklevel=3)
+    return pd.Series([{key: body[key] for key in body if key != "model"} for body in plain], bodies.index)
 
 
 def _describe_type(value: Any) -> str:

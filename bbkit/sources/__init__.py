@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any, overload
+from urllib.parse import unquote
 
 import pandas as pd
 
 from bbkit import aws
 from bbkit.core.errors import InputError, SourceError, validate_number
+from bbkit.core.frames import TEXT
 from bbkit.core.text import name_some
 from bbkit.sources.columns import Frames, frames_of
 from bbkit.sources.conversations import conversation_row, cues_row
@@ -41,6 +43,7 @@ _READERS: dict[str, Callable[..., Frames]] = {
         [".txt", ".vtt", ".srt"], lambda path, rows: frames_of(lambda: [_text_row(path, path.name)], rows)
     ),
 }
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _OPTIONS = {"skip_rows": (".csv", ".tsv", ".tab", ".xlsx", ".xlsm"), "sheet": (".xlsx", ".xlsm")}
 _FOLDER = (".txt", ".vtt", ".srt", ".json", ".parquet")
 _ASIDE = re.compile(
@@ -63,8 +66,8 @@ def read_source(
 
     CSV and TSV (delimiter, encoding and Excel's ``sep=`` are found out), JSON, JSON Lines, Parquet, Excel; a
     folder, with those inside it, of ``.txt``, of conversations in ``.json``, ``.vtt`` or ``.srt``, or of
-    Parquet parts. CSV, TSV and JSON may be gzipped. Names that begin with ``.`` or ``_``, such as
-    ``_SUCCESS``, are left out; with a warning a README and the like.
+    Parquet parts, with their partitions (``day=2026-11-29``). CSV, TSV and JSON may be gzipped. Names that
+    begin with ``.`` or ``_``, such as ``_SUCCESS``, are left out; with a warning a README and the like.
 
     A column of text becomes numeric only if every cell is exactly what Python writes for its number, so ids
     keep their zeros. An empty CSV cell is null; ``NA``, ``None`` and ``null`` are text.
@@ -191,7 +194,13 @@ def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
         raise SourceError(f"{folder.name} holds {content}; a folder is of {', '.join(_FOLDER)} alone.")
     if endings == [".parquet"]:
         for path in files:
-            yield from read_parquet(path, chunk_rows)
+            # Spark and Glue write columns they partition by into names of folders.
+            told = [part.split("=", 1) for part in path.relative_to(folder).parent.parts if "=" in part]
+            values = {name: None if value == _NO_VALUE else unquote(value) for name, value in told}
+            for frame in read_parquet(path, chunk_rows):
+                yield frame.assign(
+                    **{key: pd.array([cell] * len(frame), TEXT) for key, cell in values.items()}
+                )
         return
     yield from frames_of(
         lambda: (_text_row(path, path.relative_to(folder).as_posix()) for path in files), chunk_rows

@@ -76,7 +76,7 @@ def _analysis_row(name: str, document: Any, spoken: list[dict[str, Any]]) -> dic
         times = (_seconds(item, path) for path in ("AbsoluteTime", "Time.AbsoluteTime", "BeginOffsetMillis"))
         start = next((time for time in times if time is not None), None)
         if text := _get(item, "Content", str):  # events of a chat have none
-            who = item.get("ParticipantRole") or roles.get(identity) or identity
+            who = item.get("ParticipantRole") or (identity and roles.get(identity)) or identity
             turns.append(_Turn(who, text, start, _seconds(item, "EndOffsetMillis"), item.get("Sentiment")))
     contact = _get(document, "CustomerMetadata.ContactId") or _get(document, "ContactId")
     known = {"job_name": _get(document, "JobName"), "contact_id": contact}

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from typing import Any
 
 import pandas as pd
 
@@ -50,28 +51,32 @@ def profile_source(data: pd.DataFrame) -> pd.DataFrame:
         `data` is no frame, or has a column twice.
     """
     require_columns(data, [], "Pass what read_source returned.")
-    texts = {str(name): data[name].map(str, na_action="ignore") for name in data}
-    whole = pd.DataFrame(texts, index=data.index)
-    rows = whole.fillna("").agg("\0".join, axis=1) if texts and len(data) else pd.Series(dtype=object)
-    described = [_describe("(whole rows)", "", rows) | {"nulls": int(whole.isna().any(axis=1).sum())}]
-    described += [_describe(name, str(data[name].dtype), texts[str(name)]) for name in data]
-    return as_frame(described, PROFILE_COLUMNS)
+    texts = pd.DataFrame({str(name): data[name].map(str, na_action="ignore") for name in data}, dtype=object)
+    lengths = texts.apply(lambda column: column.map(len, na_action="ignore"))
+    whole = lengths.sum(axis=1) if len(texts.columns) else pd.Series(dtype=object)
+    incomplete = int(texts.isna().any(axis=1).sum())
+    rows = [_describe("(whole rows)", "", whole, texts) | {"nulls": incomplete, "languages": ""}]
+    for name, kind in data.dtypes.astype(str).items():
+        filled = texts[str(name)].dropna()
+        languages = _guess_languages(filled) if kind in ("string", "str", "object") else ""
+        rows.append(_describe(str(name), kind, lengths[str(name)], filled) | {"languages": languages})
+    return as_frame(rows, PROFILE_COLUMNS)
 
 
-def _describe(name: object, kind: str, texts: pd.Series) -> dict[str, object]:
-    filled = texts.dropna()
-    lengths = filled.map(len).sort_values().to_list() if len(filled) else [None]
+def _describe(name: str, kind: str, lengths: pd.Series, texts: Any) -> dict[str, Any]:
+    ordered = lengths.dropna().sort_values().to_list()
     return {
-        "column": str(name),
+        "column": name,
         "type": kind,
-        "filled": len(filled),
-        "nulls": len(texts) - len(filled),
-        "repeated": int(filled.duplicated().sum()),
-        "shortest": lengths[0],
-        "median": lengths[len(lengths) // 2],
-        "longest": lengths[-1],
-        "languages": _guess_languages(filled) if kind in ("string", "str", "object") else "",
+        "filled": len(ordered),
+        "nulls": len(lengths) - len(ordered),
+        "repeated": int(texts.duplicated().sum()),
+        **dict(zip(("shortest", "median", "longest"), _spread(ordered), strict=True)),
     }
+
+
+def _spread(ordered: list[int]) -> tuple[int, int, int] | tuple[None, None, None]:
+    return (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
 
 
 def _guess_languages(texts: pd.Series) -> str:
