@@ -42,6 +42,7 @@ def validated(run: "Run") -> "Run":
     """Give a run with its options as ``run.json`` keeps them, or raise every fault of its values at once: up
     to three in full, then their count.
     """
+    foundation_model(run.model_id, run.model)
     run = replace(run, job_options={**run.job_options, **dict(_read_texts(run.job_options))})
     texts = [f"{fault.finding} {fault.remedy}" for fault in check_values(run)]
     if texts:
@@ -65,7 +66,6 @@ def _read_texts(options: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 def check_values(run: "Run") -> Iterator[Finding]:
     """Find every fault of what a run's jobs will be created with."""
-    yield from _check_model(run)
     for name, given in (("s3_uri", run.s3_uri), ("role_arn", run.role_arn)):
         if not given:
             yield _fault(f"There is no {name}.", f"Pass {name}=, or set BBKIT_{name.upper()}.", rule=name)
@@ -95,13 +95,6 @@ def check_values(run: "Run") -> Iterator[Finding]:
 
 def _fault(finding: str, remedy: str, rule: str = "values") -> Finding:
     return Finding("error", rule, finding, remedy)
-
-
-def _check_model(run: "Run") -> Iterator[Finding]:
-    try:
-        foundation_model(run.model_id, run.model)
-    except InputError as error:
-        yield _fault(str(error), "")
 
 
 def _check_tags(tags: Mapping[Any, Any]) -> Iterator[Finding]:

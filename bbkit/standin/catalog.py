@@ -12,9 +12,9 @@ import string
 import threading
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, invalid
+from bbkit.standin.errors import ServiceError
 from bbkit.standin.faults import Faults
-from bbkit.standin.models import INVALID, destinations, model_list, partition_of, reaches, resolve_model
+from bbkit.standin.models import destinations, model_list, partition_of, reaches, resolve_model, traits_of
 from bbkit.standin.settings import Settings, write_whole
 
 HANDLERS = {
@@ -93,15 +93,16 @@ class Catalog:
         identifier = given["inferenceProfileIdentifier"]
         if identifier in self.models:
             identifier = f"{head}application-inference-profile/{identifier}"
+        absent = ServiceError(
+            "ResourceNotFoundException", f"The inference profile {identifier} was not found."
+        )
         try:
             model = resolve_model(identifier, region, self.settings.account, self.models)
-            kind, _, profile_id = model.arn.removeprefix(head).partition("/")
-            if not kind.endswith("inference-profile"):
-                raise invalid(INVALID)
         except ServiceError as error:
-            raise ServiceError(
-                "ResourceNotFoundException", f"The inference profile {identifier} was not found."
-            ) from error
+            raise absent from error
+        kind, _, profile_id = model.arn.removeprefix(head).partition("/")
+        if not kind.endswith("inference-profile"):
+            raise absent
         base = f"arn:{partition_of(region)}:bedrock"
         places = destinations(self.models.get(profile_id, profile_id), region)
         return {
@@ -123,30 +124,27 @@ class Catalog:
         token = given.get("clientRequestToken") or secrets.token_hex(8)
         digest = hashlib.sha256(f"{region} {token}".encode()).digest()
         profile_id = "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:12])
-        profile = {"name": given["inferenceProfileName"], "model": source.rpartition("/")[2]}
         with self._lock:
-            self.made[profile_id] = profile
-            self.models[profile_id] = profile["model"]
+            self.models[profile_id] = source.rpartition("/")[2]
+            self.made[profile_id] = {"name": given["inferenceProfileName"], "model": self.models[profile_id]}
             write_whole(self.path, json.dumps(self.made, indent=1).encode())
-        head = f"arn:{partition_of(region)}:bedrock:{region}:{account}"
-        arn = f"{head}:application-inference-profile/{profile_id}"
-        return {"inferenceProfileArn": arn, "status": "ACTIVE"}
+        head = f"arn:{partition_of(region)}:bedrock:{region}:{account}:application-inference-profile"
+        return {"inferenceProfileArn": f"{head}/{profile_id}", "status": "ACTIVE"}
 
 
 def _describe(model: dict[str, Any], region: str, as_of: str) -> dict[str, Any]:
-    dates = {name: model["traits"].get(trait, {}).get("value") for name, trait in _DATES.items()}
-    told = {name: f"{date}T00:00:00.000Z" for name, date in dates.items() if date}
+    traits, alone = traits_of(model["model_id"]), region in model["single_region"]
+    told = {name: f"{traits[key]}T00:00:00.000Z" for name, key in _DATES.items() if key in traits}
     # A model gets the end of its life when it becomes legacy.
-    legacy = dates["legacyTime"] <= as_of if dates["legacyTime"] else bool(told)
-    alone = region in model["single_region"]
-    inputs = model["traits"].get("inputs", {}).get("value", ())
+    since = traits.get("legacy_from", "" if told or traits.get("lifecycle") == "legacy" else "9")
+    inputs = traits.get("inputs", ())
     return {
         "modelArn": f"arn:{partition_of(region)}:bedrock:{region}::foundation-model/{model['model_id']}",
         "modelId": model["model_id"],
         "providerName": model["provider"],
         **({"inputModalities": [name.upper() for name in inputs]} if inputs else {}),
         "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
-        "modelLifecycle": {"status": "LEGACY" if legacy else "ACTIVE", **told},
+        "modelLifecycle": {"status": "LEGACY" if since <= as_of else "ACTIVE", **told},
     }
 
 

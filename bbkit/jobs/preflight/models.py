@@ -20,52 +20,46 @@ from bbkit.run import RunSnapshot
 from bbkit.run.creation import write_description
 
 _QUESTIONS = {"get_foundation_model": "modelIdentifier", "get_foundation_model_availability": "modelId"}
-_ACCESS_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html"
+_SUBSCRIBE = (
+    "Have someone who may aws-marketplace:Subscribe call it once on demand (a model of Anthropic: after its "
+    "use-case form) and wait up to 15 minutes, or take another model or Region "
+    "(https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html)."
+)
 
 
 def check_run_model(arns: Arns, as_of: dt.date | None = None) -> Iterator[Finding]:
     """Ask AWS about the model that the jobs end at; compare what it says with the table and the records."""
     run, model, hidden = arns.run, arns.model, not tells_model(arns.run.model_id)
     told: dict[str, Any] = {}
-    unseen: list[Finding] = []
-    denied: list[str] = []
+    silent: dict[str, AwsError] = {}
     for operation, name in _QUESTIONS.items() if model else ():
-        called = operation.title().replace("_", "")
         try:
             told |= aws.call("bedrock", operation, **{name: model})
         except AwsError as error:
-            if error.code in DENIED:
-                denied.append(called)
-            else:
-                unseen.append(not_seen("model", f"What {called} says of {model}", error))
-    life = told.get("modelDetails", {}).get("modelLifecycle")
-    yield from check_model(
-        run.model_id,
-        run.endpoint.region,
-        model=model if hidden else "",
-        as_of=as_of,
-        told=life and _dates(life),
-    )
+            silent[operation.title().replace("_", "")] = error
+    life = _read_life(told.get("modelDetails", {}).get("modelLifecycle"))
+    behind = model if hidden else ""
+    yield from check_model(run.model_id, run.endpoint.region, model=behind, as_of=as_of, told=life)
     if arns.is_profile:
         yield from _check_profile(arns)
     if "authorizationStatus" in told:
-        yield _check_access(told, model, arns.is_profile)
-    yield from unseen
-    if denied:
+        yield _judge_access(told, model, arns.is_profile)
+    if denied := [called for called, error in silent.items() if error.code in DENIED]:
         finding = f"{' and '.join(denied)} may not be asked of {model}: the table's word stands."
         yield Finding("info", "model", finding, POLICIES)
-    if hidden and model:
+    for called in silent.keys() - set(denied):
+        yield not_seen("model", f"What {called} says of {model}", silent[called])
+    if behind:
         yield from _check_again(arns)
 
 
-def _dates(life: Mapping[str, Any]) -> dict[str, Any]:
-    """The traits of what GetFoundationModel says of a model's life; older boto3 leaves out dates."""
-    days = {name: life.get(told) for name, told in _DATES.items()}
-    known = {name: day.astimezone(dt.UTC).date() if day else None for name, day in days.items()}
-    return {"lifecycle": str(life.get("status", "")).lower() or None, **known}
-
-
-_DATES = {"legacy_from": "legacyTime", "end_of_life": "endOfLifeTime"}
+def _read_life(life: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The traits of what GetFoundationModel says of a model's life."""
+    if not life:
+        return None
+    days = (life.get(name) for name in ("legacyTime", "endOfLifeTime"))
+    legacy, end = (day.astimezone(dt.UTC).date() if day else None for day in days)
+    return {"lifecycle": str(life.get("status")).lower(), "legacy_from": legacy, "end_of_life": end}
 
 
 def _check_profile(arns: Arns) -> Iterator[Finding]:
@@ -84,26 +78,21 @@ def _check_profile(arns: Arns) -> Iterator[Finding]:
         yield not_seen("model", f"Inference profile {model_id}", routed)
 
 
-def _check_access(told: Mapping[str, Any], model: str, is_profile: bool) -> Finding:
+def _judge_access(told: Mapping[str, Any], model: str, is_profile: bool) -> Finding:
     """Judge what GetFoundationModelAvailability says. Of Amazon's own models it has been seen to say no where
     they answer; a profile may end in another Region.
     """
     agreement = told.get("agreementAvailability", {})
-    said = {name: told.get(name) for name in ("authorizationStatus", "entitlementAvailability")}
-    said |= {"agreementAvailability": agreement.get("status")}
-    said |= {} if is_profile else {"regionAvailability": told.get("regionAvailability")}
-    lacking = {name: word for name, word in said.items() if word not in ("AVAILABLE", "AUTHORIZED", None)}
+    said = {**told, "agreementAvailability": agreement.get("status")}
+    names = ("authorizationStatus", "entitlementAvailability", "agreementAvailability", "regionAvailability")
+    asked = {name: said.get(name) for name in (names[:-1] if is_profile else names)}
+    lacking = {name: word for name, word in asked.items() if word not in ("AVAILABLE", "AUTHORIZED", None)}
     if not lacking:
         return Finding("info", "model_access", f"This account may use {model}, AWS says.")
-    soft = model.startswith("amazon.") or set(lacking.values()) <= {"PENDING"}
-    words = ", ".join(f"{name} is {word}" for name, word in lacking.items())
-    reason = f" ({agreement['errorMessage']})" if agreement.get("errorMessage") else ""
-    finding = f"This account may not use {model} yet: {words}{reason}."
-    remedy = (
-        "Have someone who may aws-marketplace:Subscribe call it once on demand (a model of Anthropic: after "
-        f"its use-case form) and wait up to 15 minutes, or take another model or Region ({_ACCESS_PAGE})."
-    )
-    return Finding("warning" if soft else "error", "model_access", finding, remedy)
+    words = [f"{name} is {word}" for name, word in lacking.items()] + [agreement.get("errorMessage", "")]
+    finding = f"This account may not use {model} yet: {', '.join(filter(None, words))}."
+    soft = model.startswith("amazon.") or set(lacking.values()) == {"PENDING"}
+    return Finding("warning" if soft else "error", "model_access", finding, _SUBSCRIBE)
 
 
 def _check_again(arns: Arns) -> Iterator[Finding]:
