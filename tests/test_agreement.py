@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from bodies import BODIES, CASES, PLANTED, REPORTED, Planted, check_records, claude
 from conftest import Standin
+from images import MAKERS, image
 from standin_bodies import BAD, BAD_CONVERSE, GOOD, NOVA
 from standin_cases import create, output_records, put, wait_for
 
@@ -29,7 +30,15 @@ class Body(NamedTuple):
     body: Any
 
 
+def of_image(kind: str, width: int) -> Body:
+    """A body with one image."""
+    source = {"type": "base64", "media_type": f"image/{kind.partition(' ')[0]}", "data": image(kind, width)}
+    turn = {"role": "user", "content": [{"type": "image", "source": source}]}
+    return Body("us.anthropic.claude-sonnet-4-6", "InvokeModel", claude(messages=[turn]))
+
+
 CORPUS = [
+    *(of_image(kind, width) for kind in MAKERS for width in (8000, 8001)),
     *(Body(one.model_id, one.invocation_type, one.body) for one in BODIES),
     *(Body(one.model_id, one.invocation_type, body) for one in CASES for body in (one.broken, one.near)),
     *(Body(one.model_id, one.invocation_type, one.body) for one in (*PLANTED, *REPORTED)),

@@ -1,6 +1,7 @@
 """What models refuse of images: bytes, sides, how many, from bbkit's dated data file (images.json)."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -14,6 +15,8 @@ _HEADS: dict[bytes, tuple[int, int, Literal["big", "little"], int]] = {
     b"VP8 ": (26, 2, "little", 0),
     b"VP8X": (24, 3, "little", 1),
 }
+# The last frame of a JPEG is the image's own; a thumbnail's stands before it.
+_JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]\x00[\x0b\x11\x14]\x08")
 _PATH = Path(__file__).parents[1] / "catalog" / "data" / "images.json"
 
 
@@ -50,19 +53,9 @@ def _sides(data: bytes) -> tuple[int, int]:
     if mark == b"VP8L":
         bits = int.from_bytes(data[21:25], "little")
         return bits % 0x4000 + 1, (bits >> 14) % 0x4000 + 1
-    at, size, order, more = _HEADS.get(mark, (0, 0, "big", 0))
+    at, size, order, more = _HEADS.get(mark, (len(data), 0, "big", 0))
     if data.startswith(b"\xff\xd8"):
-        at, size = _jpeg_frame(data) + 5, 2
+        at, size = max((frame.end() for frame in _JPEG_FRAME.finditer(data)), default=len(data)), 2
     first, second = data[at : at + size], data[at + size : at + 2 * size]
-    return int.from_bytes(first, order) + more, int.from_bytes(second, order) + more
-
-
-def _jpeg_frame(data: bytes) -> int:
-    """Where the first frame begins: a thumbnail lies within a segment, and segments are passed over."""
-    at = 2
-    while at + 9 <= len(data):
-        kind = data[at + 1]
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            return at
-        at += 1 if kind == 0xFF else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return len(data)
+    most = 0x4000 if mark == b"VP8 " else 1 << 32  # its two upper bits are a scale
+    return int.from_bytes(first, order) % most + more, int.from_bytes(second, order) % most + more
