@@ -176,7 +176,7 @@ _TOOL = r.record(
     },
     open=True,
 )
-_BODY = r.record(
+BODY = r.record(
     {
         "anthropic_version": r.required(r.string(values=("bedrock-2023-05-31",))),
         "max_tokens": r.required(r.integer(1)),
@@ -241,6 +241,6 @@ FAMILY = Family(
         **same_names("thinking", "output_config", "anthropic_beta"),
     },
     media={"image": _IMAGES, "document": ("pdf", *_TEXTS)},
-    request=_BODY,
+    request=BODY,
     rules=claude_faults,
 )

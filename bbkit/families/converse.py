@@ -30,11 +30,15 @@ _TOP_K = r.Mistake(
     '{"topK": n}, "reasoningConfig": ...} (https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, '
     "2026-05-13)."
 )
-_CLAUDE = anthropic.FAMILY.request or r.free()
+_CLAUDE = anthropic.BODY
 EXTRAS = {
     "anthropic.claude": dataclasses.replace(
         _CLAUDE,
-        members={name: dataclasses.replace(one, required=False) for name, one in _CLAUDE.members.items()},
+        members={
+            **{name: dataclasses.replace(one, required=False) for name, one in _CLAUDE.members.items()},
+            # Taken for thinking: https://github.com/aws-samples/bedrock-access-gateway (2026-04).
+            "reasoning_config": _CLAUDE.members["thinking"],
+        },
         mistakes={
             **_CLAUDE.mistakes,
             **dict.fromkeys(("topK", "inferenceConfig", "reasoningConfig"), _TOP_K),
@@ -99,6 +103,8 @@ def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     config = as_dict(body.get("inferenceConfig"))
     extra = as_dict(body.get(_EXTRA))
     view = {name: config[own] for name, own in _CLAUDE_NAMES.items() if own in config} | dict(extra)
+    if "reasoning_config" in extra:
+        view["thinking"] = extra["reasoning_config"]
     view["messages"] = _claude_messages(body.get("messages"))
     faults = model_faults(view, model)
     stops = view.get("stop_sequences")
@@ -121,6 +127,8 @@ def _claude_messages(turns: Any) -> list[Any]:
 
 def _own_path(path: str, extra: Mapping[str, Any]) -> str:
     name = path.partition(".")[0].partition("[")[0]
+    if name == "thinking" and name not in extra:
+        return f"{_EXTRA}.reasoning_config{path[len(name) :]}"
     if name in extra:
         return f"{_EXTRA}.{path}"
     own = _CLAUDE_NAMES.get(name)

@@ -205,6 +205,7 @@ def check_body(body: Any, model_id: str) -> None:
 def check_converse(body: Any, inference: dict[str, Any], extra: Any, model_id: str) -> None:
     """Raise the error a Claude model answers with to what came by Converse."""
     sampling = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
+    extra = {"thinking" if name == "reasoning_config" else name: value for name, value in extra.items()}
     view = {name: inference[own] for name, own in sampling.items() if own in inference} | extra
     faults = bodies.find_violations(view, _BODY)
     if found := [fault for fault in faults if len(fault.path) > 1 or fault.rule != "required"]:
