@@ -127,7 +127,7 @@ CODER = {"type": "code_execution_20250825", "name": "code_execution"}
 @pytest.mark.parametrize(
     ("members", "severity", "rule"),
     [
-        ({"thinking": {"type": "later"}}, "warning", "value"),
+        ({"thinking": {"type": "later"}}, "warning", "thinking_conflict"),
         ({"output_config": {"effort": "utmost"}}, "warning", "effort_refused"),
         ({"tool_choice": {"type": "some"}, "tools": []}, "warning", "value"),
         ({"later": 1}, "warning", "unknown_name"),
@@ -185,7 +185,7 @@ def test_a_schema_of_any_depth_is_read_by_its_words_alone(data: st.DataObject) -
 
 
 REFERENCE = read_data("findings")
-RULE_AT = {"Finding": 1, "Mistake": 1, "error_at": 1, "finding_on": 2} | dict.fromkeys(
+RULE_AT = {"Finding": 1, "fault": 1, "Mistake": 1, "error_at": 1, "finding_on": 2} | dict.fromkeys(
     ["not_seen", "_fault", "_finding", "_add", "check_quota"], 0
 )
 

@@ -99,32 +99,27 @@ def _check_life(model: Model, geography: str, as_of: dt.date, dated: dt.date) ->
     heir = _living_heir(model, as_of)
     prefix = f"{geography}." if geography and heir and heir.profile_source_regions else ""
     use = f"Use {prefix}{heir.model_id}." if heir else f"Take a model that is active: {_LIFECYCLE_PAGE}."
-    if end and end <= as_of:
-        source = model.sources["end_of_life"]
-        if end <= dated:
-            finding = f"{bare} ended on {end} ({source}): every record would be refused."
-            yield Finding("error", "model_ended", finding, use)
-        else:
-            finding = f"{bare} was to end on {end} ({source}); AWS extends such dates, per Region."
-            remedy = f"Ask GetFoundationModel for its modelLifecycle. {use}"
-            yield Finding("warning", "model_ended", finding, remedy)
+    if end and dated < end <= as_of:
+        remedy = f"AWS extends such dates, per Region: ask GetFoundationModel for modelLifecycle. {use}"
+        yield model.fault("end_of_life", "model_ended", f"{bare} was to end on {end}", remedy, "", "warning")
+    elif end and end <= as_of:
+        finding = f"Every record would be refused: {bare} ended on {end}"
+        yield model.fault("end_of_life", "model_ended", finding, use, "")
     elif legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and dated <= as_of:
         since = f" since {legacy}" if legacy else ""
         ends = f" and ends on {end}" if end else ""
-        source = model.sources["legacy_from" if legacy else "lifecycle"]
-        yield Finding("warning", "model_legacy", f"{bare} is legacy{since}{ends} ({source}).", use)
+        trait = "legacy_from" if legacy else "lifecycle"
+        yield model.fault(trait, "model_legacy", f"{bare} is legacy{since}{ends}", use, "", "warning")
 
 
-def _living_heir(model: Model, as_of: dt.date) -> Model | None:
+def _living_heir(model: Model, as_of: dt.date, passed: tuple[str, ...] = ()) -> Model | None:
     """The first of a model's successors that batch inference lists and that has not ended by a day."""
-    passed: set[str] = set()
     heir = find_model(model.traits.successor or "")
-    while heir and heir.model_id not in passed:
-        passed.add(heir.model_id)
-        if heir.batch and not (heir.traits.end_of_life and heir.traits.end_of_life <= as_of):
-            return heir
-        heir = find_model(heir.traits.successor or "")
-    return None
+    if heir is None or heir.model_id in passed:
+        return None
+    if heir.batch and (heir.traits.end_of_life or dt.date.max) > as_of:
+        return heir
+    return _living_heir(heir, as_of, (*passed, heir.model_id))
 
 
 def _check_id(model_id: str, region: str) -> Iterator[Finding]:

@@ -68,9 +68,8 @@ class BodyCheck:
             return None
 
     def _rules(self, body: Mapping[str, Any]) -> list[Finding]:
-        return self.family.rules(body, self.model) + budget_faults(
-            body, self.family.max_tokens_path, self.model
-        )
+        budget = budget_faults(body, self.family.max_tokens_path, self.model)
+        return self.family.rules(body, self.model) + budget
 
     def _walk(self, body: Mapping[str, Any]) -> list[Finding]:
         found = find_faults(self.field, body, self.family.source, self.family.date)
@@ -79,12 +78,10 @@ class BodyCheck:
         if self.model.traits.caching is False and self.family.name in ("anthropic", "converse"):
             found = [self._uncached(fault) if fault.rule == "prompt_caching" else fault for fault in found]
         if not self.model.known and family_name(self.model_id):
-            found = [_unsure(fault) for fault in found]
-        paths = {fault.path for fault in found if fault.rule == "range"}
-        others = [
-            fault for fault in self._rules(body)
-            if fault not in found and not (fault.rule == "output_maximum" and fault.path in paths)
-        ]  # fmt: skip
+            # A model newer than the table may take values and names that its family is not known to take.
+            unsure = ("value", "unknown_name")
+            found = [fault._replace(severity="warning") if fault.rule in unsure else fault for fault in found]
+        others = [fault for fault in self._rules(body) if fault not in found]
         return found + others + media_faults(body, self.model.model_id)
 
     def _uncached(self, fault: Finding) -> Finding:
@@ -104,13 +101,6 @@ class BodyCheck:
             instead = "create the job with modelInvocationType Converse"
         remedy = f"Build the bodies for {self.family.name}, or {instead}."
         return Finding("error", "family_mismatch", finding, remedy)
-
-
-def _unsure(fault: Finding) -> Finding:
-    # A model that is newer than the table may take values and names that its family is not known to take.
-    if fault.rule in ("value", "unknown_name"):
-        return fault._replace(severity="warning")
-    return fault
 
 
 def _prefer(field: Field, path: tuple[str, ...]) -> Field:

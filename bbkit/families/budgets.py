@@ -16,8 +16,7 @@ def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) 
     most, room = model.traits.output_maximum, model.traits.thinking_room
     if not path or not (most or room):
         return []
-    outer = path[:-1]
-    holder: Any = body
+    outer, holder = path[:-1], body
     for part in outer:
         holder = as_dict(holder.get(part))
     for *above, name in MAX_TOKENS_PATHS:
@@ -28,13 +27,11 @@ def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) 
         if most and asked > most:
             finding = f"{where} is {asked:,}; {model.model_id} gives at most {most:,} tokens"
             remedy = f"Ask for {most:,} or fewer."
-            source = model.sources["output_maximum"]
-            return [Finding("error", "output_maximum", f"{finding} ({source}).", remedy, where)]
+            return [model.fault("output_maximum", "output_maximum", finding, remedy, where)]
         if room and asked < room and thinks(body, model):
             finding = f"{where} is {asked:,}, and {model.model_id} thinks within it before it answers"
             remedy = f"Ask for {room:,} or more, or turn thinking off where the model lets you."
-            source = model.sources["thinking_room"]
-            return [Finding("warning", "thinking_room", f"{finding} ({source}).", remedy, where)]
+            return [model.fault("thinking_room", "thinking_room", finding, remedy, where, "warning")]
     return []
 
 

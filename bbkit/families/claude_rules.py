@@ -9,19 +9,22 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.findings import Finding
+from bbkit.core.text import name_some
 from bbkit.families.budgets import thinks
 from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
 from bbkit.families.family import as_dict, as_list_of_dicts
 from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
 
-_EFFORTS = ("low", "medium", "high", "xhigh", "max")
-_REMEDIES = {
-    "disabled": "Leave thinking out.",
-    "enabled": "Use enabled, with budget_tokens.",
-    "adaptive": "Use adaptive, with output_config.effort in place of budget_tokens.",
+_USUAL = {
+    "effort": dict.fromkeys(("low", "medium", "high", "xhigh", "max"), "Use one of them."),
+    "thinking_types": {
+        "disabled": "Leave thinking out.",
+        "enabled": "Use enabled, with budget_tokens.",
+        "adaptive": "Use adaptive, with output_config.effort in place of budget_tokens.",
+    },
 }
-"""Kinds of thinking, and what to write where a model takes that one."""
+"""The values that Claude models are known to take, and what to write where a model takes that one."""
 
 
 def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
@@ -91,11 +94,13 @@ def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if type(messages) is list and len(messages) > 1:
         faults += _ending_faults(messages, body, model)
     if "thinking" in body:
-        faults += _thinking_faults(body, model)
+        faults += _thinking_faults(as_dict(body["thinking"]), body, model)
     if "tool_choice" in body:
         faults += _forced_faults(body, model)
     if "output_config" in body:
-        faults += _config_faults(as_dict(body["output_config"]), model)
+        config = as_dict(body["output_config"])
+        faults += effort_faults(config.get("effort"), "output_config.effort", model)
+        faults += format_faults(config.get("format"), "output_config.format", model)
     if "anthropic_beta" in body:
         faults += _flag_faults(body["anthropic_beta"])
     if "temperature" in body or "top_p" in body or "top_k" in body:
@@ -107,103 +112,74 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -
     last = as_dict(messages[-1])
     if last.get("role") != "assistant":
         return []
-    rule = "prefill"
-    content = last.get("content")
+    path, content = f"messages[{len(messages) - 1}]", last.get("content")
     text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
     if model.traits.prefill is False:
-        finding = (
-            f"The last turn is the assistant's, and {model.model_id} takes no prefilled answer "
-            f"({model.sources['prefill']})."
-        )
-        remedy = "End messages with a user turn."
-    elif _thinks(body):
-        rule = "thinking_conflict"
+        finding = f"The last turn is the assistant's, and {model.model_id} takes no prefilled answer"
+        return [model.fault("prefill", "prefill", finding, "End messages with a user turn.", path)]
+    if _thinks(body):
         finding = "The last turn is the assistant's, with thinking on."
         remedy = "End messages with a user turn, or leave thinking out."
-    elif type(text) is str and text and text != text.rstrip():
+        return [Finding("error", "thinking_conflict", finding, remedy, path)]
+    if type(text) is str and text and text != text.rstrip():
         finding = "The prefilled answer at the end has trailing whitespace."
         remedy = "Strip the end of the last assistant turn; Claude refuses it otherwise."
-    else:
-        return []
-    return [Finding("error", rule, finding, remedy, f"messages[{len(messages) - 1}]")]
+        return [Finding("error", "prefill", finding, remedy, path)]
+    return []
 
 
 def _thinks(body: Mapping[str, Any]) -> bool:
     return as_dict(body.get("thinking")).get("type") in ("enabled", "adaptive")
 
 
-def _thinking_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    faults = list(_type_faults(as_dict(body["thinking"]), model))
-    return faults or (_budget_faults(body, body["thinking"]) if _thinks(body) else [])
-
-
-def _forced_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    choice = as_dict(body["tool_choice"]).get("type")
-    refuses = model.traits.forced_tools_with_thinking is False
-    if not refuses or choice not in ("any", "tool") or not (_thinks(body) or thinks(body, model)):
-        return []
-    source = model.sources["forced_tools_with_thinking"]
-    finding = f"tool_choice {choice!r} with thinking on, which {model.model_id} refuses ({source})."
-    remedy = "Take tool_choice auto or none, or turn thinking off where the model lets you."
-    return [Finding("error", "thinking_conflict", finding, remedy, "tool_choice.type")]
-
-
-def _config_faults(config: Mapping[str, Any], model: Model) -> list[Finding]:
-    """What a model refuses of ``output_config``: an effort it has not, an answer in a form."""
-    faults = effort_faults(config.get("effort"), "output_config.effort", model)
-    if config.get("format") is not None:
-        faults += format_faults(config["format"], "output_config.format", model)
-    return faults
-
-
-def effort_faults(effort: Any, path: str, model: Model) -> list[Finding]:
-    """The fault of an effort that a Claude model does not take."""
-    known = model.traits.effort
-    if type(effort) is not str or effort in (_EFFORTS if known is None else known):
-        return []
-    if known is None:
-        finding = f"{path} is {effort!r}; Claude models are known to take {', '.join(_EFFORTS)}."
-        return [Finding("warning", "effort_refused", finding, "See whether this one takes it.", path)]
-    takes = f"takes {', '.join(known)}" if known else "takes no effort"
-    finding = f"{path} is {effort!r}; {model.model_id} {takes} ({model.sources['effort']})."
-    return [
-        Finding("error", "effort_refused", finding, "Use one of them." if known else "Leave it out.", path)
-    ]
-
-
-def _flag_faults(flags: Any) -> list[Finding]:
-    table = model_table()
-    unknown = [flag for flag in flags if flag not in table.beta_flags] if type(flags) is list else []
-    if not unknown:
-        return []
-    documented = ", ".join(table.beta_flags)
-    finding = f"anthropic_beta has {', '.join(map(repr, unknown[:3]))}, not known to be a flag of Bedrock"
-    remedy = f"Leave it out: a flag that Bedrock does not know is a 400. Known are {documented}."
-    return [Finding("warning", "beta_flag", f"{finding} ({table.beta_source}).", remedy, "anthropic_beta")]
-
-
-def _type_faults(thinking: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    """The fault of a kind of thinking or a budget for it that the model does not take."""
-    kind, kinds, path = thinking.get("type"), model.traits.thinking_types, "thinking.type"
-    if type(kind) is not str:
-        return
-    source = model.sources.get("thinking_types")
-    if kinds is None:
-        if kind not in _REMEDIES:
-            finding = f"{path} is {kind!r}; Claude models are known to take {', '.join(_REMEDIES)}."
-            yield Finding("warning", "value", finding, "See whether this one takes it.", path)
-    elif not kinds:
-        if kind != "disabled":
-            finding = f"{model.model_id} does not think ({source})."
-            yield Finding("error", "thinking_conflict", finding, "Leave thinking out.", "thinking")
-    elif kind not in kinds:
-        finding = f"{path} is {kind!r}; {model.model_id} takes {', '.join(kinds)} ({source})."
-        rule = "thinking_conflict" if kind in _REMEDIES else "value"
-        yield Finding("error", rule, finding, _REMEDIES[kinds[-1]], path)
-    elif "budget_tokens" in thinking and "enabled" not in kinds:
-        finding = f"{model.model_id} takes no budget_tokens ({source})."
+def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    kinds, rule = model.traits.thinking_types, "thinking_conflict"
+    if wrong := list(_unlike(thinking.get("type"), "thinking_types", "thinking.type", rule, model)):
+        yield from wrong
+    elif kinds and "enabled" not in kinds and "budget_tokens" in thinking:
+        finding, path = f"{model.model_id} takes no budget_tokens", "thinking.budget_tokens"
         remedy = "Leave it out; output_config.effort says how much to think."
-        yield Finding("error", "thinking_conflict", finding, remedy, "thinking.budget_tokens")
+        yield model.fault("thinking_types", rule, finding, remedy, path)
+    elif _thinks(body):
+        yield from _budget_faults(body, thinking)
+
+
+def effort_faults(effort: Any, path: str, model: Model) -> Iterator[Finding]:
+    """The fault of an effort that a Claude model does not take."""
+    return _unlike(effort, "effort", path, "effort_refused", model)
+
+
+def _unlike(value: Any, trait: str, path: str, rule: str, model: Model) -> Iterator[Finding]:
+    """A value that a model does not take; where that is not known, one that no other is known to take."""
+    usual, known = _USUAL[trait], getattr(model.traits, trait)
+    if type(value) is not str or value in (usual if known is None else known or ("disabled",)):
+        return
+    if known is None:
+        finding = f"{path} is {value!r}; Claude models are known to take {', '.join(usual)}."
+        yield Finding("warning", rule, finding, "See whether this one takes it.", path)
+    else:
+        finding = f"{path} is {value!r}; {model.model_id} takes {', '.join(known) or 'none'}"
+        remedy = usual.get(known[-1], "Use one of them.") if known else "Leave it out."
+        yield model.fault(trait, rule, finding, remedy, path)
+
+
+def _forced_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    choice, trait = as_dict(body["tool_choice"]).get("type"), "forced_tools_with_thinking"
+    refuses = model.traits.forced_tools_with_thinking is False and choice in ("any", "tool")
+    if refuses and (_thinks(body) or thinks(body, model)):
+        finding = f"tool_choice {choice!r} with thinking on, which {model.model_id} refuses"
+        remedy = "Take tool_choice auto or none, or turn thinking off where the model lets you."
+        yield model.fault(trait, "thinking_conflict", finding, remedy, "tool_choice.type")
+
+
+def _flag_faults(flags: Any) -> Iterator[Finding]:
+    table, path = model_table(), "anthropic_beta"
+    unknown = [flag for flag in flags if flag not in table.beta_flags] if type(flags) is list else []
+    if unknown:
+        finding = f"{path} has {name_some(unknown)}, not known to be a flag of Bedrock"
+        known = ", ".join(table.beta_flags)
+        remedy = f"Leave it out: a flag that Bedrock does not know is a 400. Known are {known}."
+        yield Finding("warning", "beta_flag", f"{finding} ({table.beta_source}).", remedy, path)
 
 
 def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> list[Finding]:
@@ -224,21 +200,20 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> list
 
 
 def _sampling_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    takes = model.traits.samplers
+    takes, trait = model.traits.samplers, "samplers"
     if takes == "none":
-        refused = f"is given, and {model.model_id} takes none of its kind ({model.sources['samplers']})."
+        refused = f"is given, and {model.model_id} takes none of its kind"
         remedy = "Leave temperature, top_p and top_k out."
         return [
-            Finding("error", "sampling_refused", f"{name} {refused}", remedy, name)
+            model.fault(trait, "sampling_refused", f"{name} {refused}", remedy, name)
             for name in ("temperature", "top_p", "top_k")
             if name in body
         ]
     faults: list[Finding] = []
     if takes == "one" and "temperature" in body and "top_p" in body:
-        source = model.sources["samplers"]
-        finding = f"temperature and top_p are given; {model.model_id} takes one of them ({source})."
+        finding = f"temperature and top_p are given; {model.model_id} takes one of them"
         remedy = "Leave top_p out, or temperature."
-        faults.append(Finding("error", "sampling_conflict", finding, remedy, "top_p"))
+        faults.append(model.fault(trait, "sampling_conflict", finding, remedy, "top_p"))
     return faults + _thinking_sampling(body) if _thinks(body) else faults
 
 

@@ -61,7 +61,7 @@ def _kind_faults(kind: str, path: str, model: Model) -> Iterator[Finding]:
     elif known is not None and kind not in known:
         finding = f"{path} is {kind!r}, which AWS does not document for {model.model_id}"
         remedy = f"It documents {name_some(known)}."
-        yield Finding("warning", "tool_type", f"{finding} ({model.sources['tool_types']}).", remedy, path)
+        yield model.fault("tool_types", "tool_type", finding, remedy, path, "warning")
 
 
 def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
@@ -84,28 +84,23 @@ def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
         yield from schema_faults(schema, path)
 
 
-def format_faults(given: Any, path: str, model: Model) -> list[Finding]:
+def format_faults(given: Any, path: str, model: Model) -> Iterator[Finding]:
     """What a model refuses of being asked for an answer in a form: the asking itself, or the schema."""
-    takes, faults = model.traits.structured_output, list[Finding]()
-    if takes is False or takes == "disputed":
+    takes, form = model.traits.structured_output, as_dict(given)
+    if form and takes in (False, "disputed"):
         severity, how = ("error", "takes no") if takes is False else ("warning", "is reported to refuse")
         finding = f"{path} is given, and {model.model_id} {how} structured output"
         remedy = "Ask for the form in the prompt or with a tool, or send some records on demand first."
-        source = model.sources["structured_output"]
-        faults.append(Finding(severity, "structured_output", f"{finding} ({source}).", remedy, path))
-    schema, text = (
-        as_dict(given).get("schema"),
-        as_dict(as_dict(as_dict(given).get("structure")).get("jsonSchema")),
-    )
-    if type(text.get("schema")) is str:
-        return faults + list(_text_faults(text["schema"], path))
-    return faults + list(schema_faults(schema, f"{path}.schema"))
+        yield model.fault("structured_output", "structured_output", finding, remedy, path, severity)
+    text = as_dict(as_dict(form.get("structure")).get("jsonSchema")).get("schema")
+    if type(text) is str:
+        yield from _text_faults(text, f"{path}.structure.jsonSchema.schema")
+    yield from schema_faults(form.get("schema"), f"{path}.schema")
 
 
 @lru_cache(maxsize=64)
 def _text_faults(schema: str, path: str) -> tuple[Finding, ...]:
     """The faults of a schema that is written as text, as Converse has it, in each record the same."""
-    path = f"{path}.structure.jsonSchema.schema"
     try:
         return tuple(schema_faults(json.loads(schema), path))
     except (ValueError, RecursionError):

@@ -58,8 +58,7 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     stops = config.get("stopSequences")
     faults += stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
     wanted = as_dict(body.get("outputConfig"))
-    if "textFormat" in wanted:
-        faults += format_faults(wanted["textFormat"], "outputConfig.textFormat", model)
+    faults += format_faults(wanted.get("textFormat"), "outputConfig.textFormat", model)
     extra = as_dict(body.get(_EXTRA))
     if model.model_id.startswith("amazon.nova-"):
         faults += nova.reasoning_faults(extra.get("reasoningConfig"), config, model, _EXTRA)

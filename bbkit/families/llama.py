@@ -68,7 +68,7 @@ _BODY = r.record(
     {
         "prompt": r.required(r.string(min_length=1, blank="warning")),
         "images": r.array(r.string(min_length=1, base64=True)),
-        "max_gen_len": r.integer(1, 8192),
+        "max_gen_len": r.integer(1),
         "temperature": r.number(0, 1),
         "top_p": r.number(0, 1),
     },

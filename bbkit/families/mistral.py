@@ -33,7 +33,7 @@ _MISTAKES = {
 _TEXT_BODY = r.record(
     {
         "prompt": r.required(r.string(min_length=1, blank="warning")),
-        "max_tokens": r.integer(1, 8192),
+        "max_tokens": r.integer(1),
         "stop": r.array(r.string(min_length=1), max_length=10),
         "temperature": r.number(0, 1),
         "top_p": r.number(0, 1),
