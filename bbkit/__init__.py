@@ -18,10 +18,10 @@ _ROOMS = {
     for alias in statement.names
 }
 
-__all__ = sorted(_ROOMS)  # noqa: PLE0605
-
 
 def __getattr__(name: str) -> Any:
+    if name == "__all__":  # for ``import *``: what the extras that are installed give
+        return [each for each in sorted(_ROOMS) if _is_installed(each)]
     if name not in _ROOMS:
         raise AttributeError(f"module 'bbkit' has no attribute {name!r}")
     if _ROOMS[name] == __name__:
@@ -29,5 +29,13 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(_ROOMS[name]), name)
 
 
+def _is_installed(name: str) -> bool:
+    try:
+        __getattr__(name)
+    except ImportError:
+        return False
+    return True
+
+
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*sorted(_ROOMS), "__version__"]

@@ -19,7 +19,7 @@ FLOORS = [
     ["outputs"],
     ["charts", "jobs"],
     ["explorers", "report", "retry"],
-    ["demo"],
+    ["demo", "exporter"],
     ["cli"],
     ["__main__"],
 ]

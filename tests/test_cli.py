@@ -1,6 +1,7 @@
 """The command line as a shell sees it: exit status, what is printed, and where."""
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -134,6 +135,9 @@ def test_a_mistyped_word_is_asked_about(
         (["collect", "x", "--in"], {"--into"}),
         (["doctor", "--pol"], {"--policies"}),
         (["collect", ""], set()),
+        (["completion", ""], {"bash", "zsh"}),
+        (["check", "x", "--invocation-type", "Con"], {"Converse"}),
+        (["standin", "x", "--spe"], {"--speed"}),
     ],
 )
 def test_bash_completes_commands_and_options(typed: list[str], offered: set[str]) -> None:
@@ -168,10 +172,19 @@ def test_collect_into_a_folder_keeps_the_rows_there(
     assert main(["collect", str(tmp_path), "--into", str(rows), "--export", "x.csv"]) == 2
 
 
-def test_output_that_nobody_reads_any_more_ends_silently(tmp_path: Path) -> None:
-    wrong = write_records(tmp_path / "wrong.jsonl", {"inputText": "x"}, 2000)
-    command = [sys.executable, "-m", "bbkit", "check", str(wrong), "--model", MODEL, "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+@pytest.mark.parametrize(
+    "arguments",
+    [["check", "wrong.jsonl", "--model", MODEL, "--json"], ["completion", "bash"], ["--version", "--json"]],
+)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_output_that_nobody_reads_any_more_ends_silently(
+    arguments: list[str], unbuffered: str, tmp_path: Path
+) -> None:
+    write_records(tmp_path / "wrong.jsonl", {"inputText": "x"}, 2000)
+    command = [sys.executable, "-m", "bbkit", *arguments]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with subprocess.Popen(command, cwd=tmp_path, env=environment, **pipes) as process:
         assert process.stdout and process.stderr
         process.stdout.close()
         assert process.stderr.read() == b""
@@ -197,6 +210,7 @@ def test_a_missing_extra_is_one_sentence_with_what_to_type(
     done = without(module, CLI, arguments, tmp_path)
     assert done.returncode == 2, done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert f"needs {module}, not installed here." in done.stderr
     assert f"Type: pip install 'bbkit[{extra}]'" in done.stderr
 
 
@@ -236,3 +250,30 @@ def without(module: str, code: str, arguments: list[str], folder: Path) -> subpr
 def test_a_room_without_its_extra_says_what_to_type(room: str, module: str, tmp_path: Path) -> None:
     done = without(module, f"import bbkit.{room}", [], tmp_path)
     assert done.stderr.splitlines()[-1].endswith("Type: pip install 'bbkit[notebooks]'")
+
+
+def test_everything_by_a_star_is_what_the_installed_extras_give(tmp_path: Path) -> None:
+    done = without(
+        "ipywidgets", "from bbkit import *; print(check_records, 'explorers' in globals())", [], tmp_path
+    )
+    assert done.stdout.endswith("False\n"), done.stderr
+
+
+def test_nbconvert_works_where_the_extra_is_not_installed(tmp_path: Path) -> None:
+    """It imports every exporter that is registered, and fails as a whole where one cannot be imported."""
+    export = "from nbconvert.exporters import get_export_names as names; print('bbkit' in names())"
+    done = without("nh3", export, [], tmp_path)
+    assert done.stdout == "True\n", done.stderr
+    assert not {"bbkit.report", "papermill"} & set(done.stderr.split())
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = {"recordId": "r", "modelOutput": {"generation": "x", "stop_reason": "stop"}}
+    (tmp_path / "out.jsonl.out").write_text(json.dumps(line) + "\n")
+    absent = Path("/proc/bbkit-rows.csv")
+    assert main(["collect", str(tmp_path), "--export", str(absent)]) == 2
+    assert capsys.readouterr().err.startswith(f"bbkit: {absent}: ")
+    assert main(["collect", str(tmp_path), "--into", str(tmp_path / "out.jsonl.out")]) == 2
+    assert "is a file" in capsys.readouterr().err

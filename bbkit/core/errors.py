@@ -149,8 +149,9 @@ def require_extras(what: str, *extras: str) -> None:
     """Stop, with the command to type, where an extra that `what` needs is not installed."""
     if "standin" in extras and find_spec("fcntl") is None:
         raise ExtraError(f"{what} needs Linux or macOS. On Windows, run it inside WSL.")
-    missing = [name for name in extras if not all(map(find_spec, _MODULES[name]))]
-    if missing:
+    missing = {name: [each for each in _MODULES[name] if find_spec(each) is None] for name in extras}
+    if wanted := [name for name in extras if missing[name]]:
+        modules = " and ".join(each for name in wanted for each in missing[name])
         raise ExtraError(
-            f"{what} needs more than is installed. Type: pip install 'bbkit[{','.join(missing)}]'"
+            f"{what} needs {modules}, not installed here. Type: pip install 'bbkit[{','.join(wanted)}]'"
         )

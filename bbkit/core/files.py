@@ -25,6 +25,10 @@ def replacing(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as stream:  # Windows syncs only what may be written
             os.fsync(stream.fileno())
         move(partial, path)
+    except OSError as error:
+        if error.filename == str(partial):
+            error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

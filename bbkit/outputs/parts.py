@@ -66,7 +66,9 @@ def _describe(folder: Path, origin: str) -> str:
 
 def validate_parts_folder(folder: Path) -> None:
     """Stop where a folder to be replaced holds anything else than parts."""
-    if folder.exists() and (not folder.is_dir() or set(folder.iterdir()) != set(_list_parts(folder))):
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{str(folder)!r} is a file. Name an empty folder.")
+    if folder.exists() and set(folder.iterdir()) != set(_list_parts(folder)):
         raise InputError(f"{str(folder)!r} holds more than Parquet parts. Name an empty folder.")
 
 

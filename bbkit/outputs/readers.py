@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bbkit import aws
+from bbkit.core.logs import LOG
 from bbkit.families import NO_ANSWER, Answer, answer_of
 from bbkit.outputs.accounts import compare_manifest
 from bbkit.outputs.files import Group, OutputFile
@@ -312,6 +313,7 @@ def _read_lines(
 
 
 def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> Iterator[LineBatch]:
+    LOG.debug("reading %s", file.path)
     if file.is_local:
         yield from _read_lines(file.path, start, end, extras, heads=False)
         return

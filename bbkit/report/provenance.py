@@ -13,6 +13,7 @@ from typing import Any
 
 from bbkit import __version__
 from bbkit.core.errors import BbkitError
+from bbkit.core.files import find_shared
 from bbkit.core.masks import Finder
 from bbkit.report.notebooks import Notebook
 from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles
@@ -125,7 +126,9 @@ def _list_storage(run: Any) -> list[str]:
 
 
 def _command(context: ReportContext) -> str:
-    words = ["bbkit", "report", _short(context.source.path)]
+    source = context.source.path
+    shared = find_shared("notebooks") / source.name
+    words = ["bbkit", "report", source.stem if source.resolve() == shared.resolve() else _short(source)]
     for name, value in context.executed.given.items():
         words += ["-p", name, _short(Path(value)) if _is_path(value) else str(value)]
     words += ["-o", _short(context.output)]

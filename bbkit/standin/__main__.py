@@ -176,8 +176,16 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     import asyncio
 
-    from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
     from bbkit.standin.settings import Limits, Settings, load_identity
+
+    try:
+        from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
+    except ImportError as error:
+        print(
+            f"bbkit standin needs {error.name}, not installed here. Type: pip install 'bbkit[standin]'",
+            file=sys.stderr,
+        )
+        return 2
 
     folder: Path = arguments.folder.expanduser().resolve()
     try:
@@ -188,7 +196,7 @@ def main(argv: list[str] | None = None) -> int:
         identity = load_identity(folder)
         listener = bind(arguments.host, arguments.port, identity.port)
     except (FolderInUse, OSError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(f"bbkit standin: {error}", file=sys.stderr)
         return 2
     settings = Settings(
         folder=folder,

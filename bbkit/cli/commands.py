@@ -1,111 +1,19 @@
-"""The command line: each command translates its arguments into one call of the package.
-
-Exit status: 0 success, 1 findings or records not accounted for, 2 bad use or an error with a sentence,
-75 not ended yet (``wait --timeout``), 130 interrupted, 141 nobody reads the output any more.
-"""
+"""The commands."""
 
 import datetime as dt
 import json
-import os
-import re
 import sys
-from argparse import ArgumentParser, ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
-from collections.abc import Callable, Sequence
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from runpy import run_module
-from typing import Any, NoReturn
+from typing import Any
 
 import bbkit as bb
-from bbkit.core.errors import BbkitError, InputError, require_extras
+from bbkit.cli.parsing import argument, command, completion_script
+from bbkit.core.errors import InputError, require_extras
 from bbkit.core.text import count_noun
 
-SUCCESS, FOUND, BAD_USE, NOT_YET, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 75, 130, 141
-
-
-class Parser(ArgumentParser):
-    """One that asks "did you mean" of a mistyped command, choice or option."""
-
-    def error(self, message: str) -> NoReturn:
-        from difflib import get_close_matches
-
-        typed = re.search(
-            r"invalid choice: '(.*?)' \(choose from (.*)\)|unrecognized arguments: (\S+)", message
-        )
-        if typed:
-            known = re.findall(r"[\w.-]+", typed[2]) if typed[2] else list(self._option_string_actions)
-            near = get_close_matches((typed[1] or typed[3]).partition("=")[0], known, 1)
-            message += f". Did you mean {near[0]}?" if near else ""
-        super().error(message)
-
-
-PARSER = Parser(prog="bbkit", description="Bedrock Batch Kit", allow_abbrev=False)
-PARSER.add_argument(
-    "--version",
-    action="version",
-    version=f"bbkit {bb.__version__}",
-    help="of bbkit; with --json, of all it uses",
-)
-COMMANDS = PARSER.add_subparsers(metavar="COMMAND", required=True)
-
-Run = Callable[[Namespace], int]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command."""
-    argv = sys.argv[1:] if argv is None else argv
-    if set(argv) == {"--version", "--json"}:
-        from bbkit.core.versions import list_versions
-
-        print(json.dumps({"bbkit": bb.__version__, **list_versions()}, indent=1))
-        return SUCCESS
-    options, unknown = PARSER.parse_known_args(argv)
-    if unknown:
-        options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    try:
-        status = int(options.command(options))
-        sys.stdout.flush()
-        return status
-    except BrokenPipeError:  # whoever read has enough, such as ``| head``
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return BROKEN_PIPE
-    except BbkitError as error:
-        print(f"bbkit: {error}", file=sys.stderr)
-        return BAD_USE
-    except OSError as error:
-        print(f"bbkit: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
-        return BAD_USE
-    except KeyboardInterrupt:
-        print("bbkit: interrupted", file=sys.stderr)
-        return INTERRUPTED
-
-
-def argument(*names: str, **options: Any) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Describe an argument of a command, as `argparse` does."""
-    return names, options
-
-
-def command(example: str, *arguments: Any, alias: str = "", **options: Any) -> Callable[[Run], Run]:
-    """Make a function the command of its name; its docstring is the help."""
-
-    def register(run: Run) -> Run:
-        parser = COMMANDS.add_parser(
-            run.__name__,
-            help=run.__doc__,
-            description=run.__doc__,
-            epilog=f"example: bbkit {example}",
-            formatter_class=RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-            **options,
-        )
-        for names, described in arguments:
-            parser.add_argument(*names, **described)
-        parser.set_defaults(command=run, parser=parser)
-        if alias:
-            COMMANDS.choices[alias] = parser  # without a line in the help
-        return run
-
-    return register
-
+SUCCESS, FOUND, NOT_YET = 0, 1, 75
 
 _RUN = argument("run", help="the folder of the run")
 _MANY: dict[str, Any] = {"action": "append", "default": []}
@@ -158,7 +66,8 @@ def lab(options: Namespace) -> int:
 )
 def standin(options: Namespace) -> int:
     """Serve Bedrock batch, S3 and friends on 127.0.0.1 (bbkit standin -h)."""
-    require_extras("bbkit standin", "standin")
+    if not {"-h", "--help"} & set(options.arguments):
+        require_extras("bbkit standin", "standin")
     sys.argv[1:] = options.arguments
     try:
         # In this very process, so that whoever started it has its pid.
@@ -369,20 +278,5 @@ def completion(options: Namespace) -> int:
     """Print what completes commands and options in a shell."""
     if options.shell == "zsh":
         print("autoload -U +X compinit bashcompinit && compinit && bashcompinit")
-    cases = [
-        f"    {name}) words='{' '.join(parser._option_string_actions)}' ;;"
-        for name, parser in COMMANDS.choices.items()
-    ]
-    print(_COMPLETION.format(commands=" ".join(COMMANDS.choices), cases="\n".join(cases)))
+    print(completion_script())
     return SUCCESS
-
-
-_COMPLETION = """_bbkit() {{
-  local current="${{COMP_WORDS[COMP_CWORD]}}" words=''
-  if [ "$COMP_CWORD" -eq 1 ]; then words='{commands} --help --version'
-  else case "$current" in -*) case "${{COMP_WORDS[1]}}" in
-{cases}
-  esac ;; esac; fi
-  COMPREPLY=($(compgen -W "$words" -- "$current"))
-}}
-complete -o default -F _bbkit bbkit"""

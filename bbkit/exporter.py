@@ -1,16 +1,14 @@
-"""``jupyter nbconvert --to bbkit``: any executed notebook as a report page, by nbconvert's own way."""
+"""``jupyter nbconvert --to bbkit``: any executed notebook as a report page, by nbconvert's own way.
+
+nbconvert imports every exporter that is installed, whatever it is asked for, and fails as a whole where one
+cannot be imported: what the page needs is imported when one is made.
+"""
 
 from pathlib import Path
 from typing import Any
 
 from nbconvert.exporters import Exporter
 from traitlets import Bool
-
-from bbkit.report.displays import Display
-from bbkit.report.masking import Masker
-from bbkit.report.notebooks import Notebook, read_notebook
-from bbkit.report.pages import make_page
-from bbkit.report.provenance import ReportContext
 
 
 class ReportExporter(Exporter):
@@ -25,6 +23,12 @@ class ReportExporter(Exporter):
 
     def from_notebook_node(self, nb: Any, resources: dict[str, Any] | None = None, **options: Any) -> Any:
         """Render a notebook; what nbconvert's preprocessors made of it is what is shown."""
+        from bbkit.report.displays import Display
+        from bbkit.report.masking import Masker
+        from bbkit.report.notebooks import Notebook, read_notebook
+        from bbkit.report.pages import make_page
+        from bbkit.report.provenance import ReportContext
+
         nb, resources = super().from_notebook_node(nb, resources, **options)
         about = (resources or {}).get("metadata", {})
         path = Path(about.get("path") or ".", f"{about.get('name') or 'notebook'}.ipynb")
