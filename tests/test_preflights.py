@@ -435,7 +435,7 @@ def test_records_are_checked_again_for_the_model_behind_a_profile(
         assert told["count"].tolist() == [100]
         assert "temperature" in told["finding"].iloc[0] and HAIKU in told["finding"].iloc[0]
         run = bb.Run.open(run.folder)
-        assert run.model == HAIKU
+        assert run.model == HAIKU and f"{profile} ({HAIKU}, anthropic, InvokeModel)" in repr(run)
     assert main(["preflight", str(run.folder)]) == 1
     assert f"Behind {profile} is {HAIKU}; the records were checked again for it." in capsys.readouterr().out
     fine = bb.Run.create(tmp_path / "fine", model_id=profile, family="anthropic")

@@ -105,7 +105,7 @@ def _run_facts(run: Any) -> dict[str, list[str]]:
     made = f"made {run.created_at:%Y-%m-%d %H:%M} UTC with bbkit {run.bbkit_version}"
     facts = {
         "Run": [f"{run.name}, id {run.run_id}, {made}"],
-        "Model": [f"{run.model_id} (family {run.family})"],
+        "Model": [f"{run.model_id} ({f'{run.model}, ' if run.model else ''}family {run.family})"],
         "Service": [where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else "")],
     }
     jobs = RunSnapshot.read(run).table().dropna(subset=["job_arn"])

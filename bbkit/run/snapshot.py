@@ -145,9 +145,10 @@ class RunSnapshot:
         written = ", ".join(f"{count:,} in attempt {attempt}" for attempt, count in records.items())
         statuses = Counter(state.status or "queued" for state in self.states if not state.withdrawn)
         jobs = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
+        known = run.model, run.family or "family not known", run.invocation_type
         return {
             "folder": str(run.folder),
-            "model": f"{run.model_id} ({run.family or 'family not known'}, {run.invocation_type})",
+            "model": f"{run.model_id} ({', '.join(filter(None, known))})",
             "place": str(run.endpoint),
             "S3": run.adopted.get("output_uri") or run.s3_prefix,
             "role": run.role_arn,
