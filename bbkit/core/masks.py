@@ -97,7 +97,9 @@ class _Fold(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        folded = {"\u2212": "-", "\u3002": "."}.get(character) or unicodedata.normalize("NFKC", character)
+        folded = {"\u2212": "-", "\u3002": ".", "\u00b7": ".", "\u2022": "."}.get(
+            character
+        ) or unicodedata.normalize("NFKC", character)
         match unicodedata.category(character):
             case "Nd":
                 folded = str(unicodedata.digit(character))
@@ -115,7 +117,7 @@ _FOLDED = _Fold()
 _WORTH_A_LOOK = re.compile(r"[@0-9\u0660-\U0001fbf9:=]|[\w.-]{20}")
 # Every known token is in a run such as this, of which prose has few.
 _RUN = re.compile(r"[\w+/=.~%:@-]{20,}")
-_SCHEME = re.compile(r"(?i)(?<![a-z])(?:bearer|basic|token|apikey|negotiate)[ :]{1,3}$")
+_SCHEME = re.compile(r"(?i)(?<![a-z])(?:bearer|basic|negotiate)[ :]{1,3}$")
 _VALUE = re.compile(r"(?:[:=]|%3[AD])(?=>?[\"' ]{0,3}([^\s\"'&<>,;:=(\[{][^\s\"'&<>,;]{5,1000}))")
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
@@ -124,10 +126,10 @@ _PRIVATE_KEY = re.compile(
 )
 _URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{3,128})@")
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
-# The marks that letters of a domain may carry and that are no letters to `re`.
+# The marks and pictures that domains may hold and that are no letters to `re`.
 _MARK = (
     "\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u0900-\u0963\u0966-\u0e4e\u0e80-\u109f"
-    "\u1780-\u17d3\u200c\u200d\u3099\u309a"
+    "\u1780-\u17d3\u200c\u200d\u2600-\u27bf\u3099\u309a\U0001f300-\U0001faff"
 )
 _LOCAL = rf"\-\w.+%{_MARK}"
 _EMAIL = re.compile(
@@ -153,7 +155,7 @@ _PLAIN = (
     ),
     # A whole number that pandas passed through floats is not one of these.
     re.compile(
-        r"[0-9](?<![\w.].)(?:(?<=0)|(?<=[1-9])(?![0-9]{9,}\.0+(?![0-9]))[0-9]*)"
+        r"[0-9](?<![\w.].)(?:(?<=0)|(?<=[1-9])(?<![0-9][ \-].)(?![0-9]{9,}\.0+(?![0-9]))[0-9]*)"
         r"\.[0-9]+(?:[eE][-+]?[0-9]+)?(?!\w|\.[0-9])"
     ),
     re.compile(r"0(?<![\w.,].),[0-9]+(?![\w,]|\.[0-9])"),
@@ -163,7 +165,7 @@ _GAP = r"[ .\-]"
 
 _IBAN_START = re.compile(rf"[A-Za-z](?:(?<![A-Za-z0-9].)|(?<=IBAN.))[A-Za-z](?={_GAP}?[0-9]{{2}})")
 
-_CARD = re.compile(rf"[2-689](?<![0-9].)(?<![0-9]\..)(?:{_GAP}{{0,3}}[0-9]){{12,18}}")
+_CARD = re.compile(r"[2-689](?<![0-9].)(?<![0-9]\..)(?:[ .\-/()]{0,3}[0-9]){12,18}")
 # https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN), 2026-11: times as
 # numbers begin with 1.
 _ISSUED = re.compile(
