@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 
 from bbkit.core.files import read_data
@@ -75,10 +75,19 @@ def find_masks(text: str, own: Iterable[Finder] = ()) -> list[Mask]:
     for find in (*own, _find_secrets):
         rest = take(find(rest))
     if "@" in rest:
-        rest = take((*match.span(), EMAIL) for match in _EMAIL.finditer(rest))
+        rest = take(_find(_EMAIL, EMAIL, rest))
     if _SEVEN_DIGITS.search(rest):
         rest = rest.replace("_", " ")
-        for find in _NUMBERS:
+        rest = take((*match.span(), "") for match in _known("numbers").finditer(rest))
+        # In this order, since some look like others.
+        for find in (
+            _find_ibans,
+            _find_cards,
+            partial(_find, _PLUS_PHONE, PHONE),
+            _find_accounts,
+            _find_national_phones,
+            _find_called_phones,
+        ):
             rest = take(find(rest))
     return sorted(found)
 
@@ -117,6 +126,7 @@ _FOLDED = _Fold()
 _WORTH_A_LOOK = re.compile(r"[@0-9\u0660-\U0001fbf9:=]|[\w.-]{20}")
 # Every known token is in a run such as this, of which prose has few.
 _RUN = re.compile(r"[\w+/=.~%:@-]{20,}")
+_TOKEN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{2}))"
 _SCHEME = re.compile(r"(?i)(?<![a-z])(?:bearer|basic|negotiate)[ :]{1,3}$")
 _VALUE = re.compile(r"(?:[:=]|%3[AD])(?=>?[\"' ]{0,3}([^\s\"'&<>,;:=(\[{][^\s\"'&<>,;]{5,1000}))")
 _PRIVATE_KEY = re.compile(
@@ -137,90 +147,36 @@ _EMAIL = re.compile(
     rf"(?:[\w{_MARK}-]{{1,63}}\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|(?:[^\W\d_]|[{_MARK}]){{2,63}}))"
 )
 
-# What is a number, a date or an id and nothing else, whatever digits it has.
-_PLAIN = (
-    re.compile(r"[0-9a-fA-F](?<!\w.)[0-9a-fA-F]{7}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}(?!\w)"),
-    re.compile(
-        r"[12](?<![\w+].)[0-9]{3}([-/.])[01]?[0-9]\1[0-3]?[0-9](?![0-9])"
-        r"(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?)?"
-    ),
-    re.compile(r"[0-3](?<![\w+].)[0-9]?([-/. ])[0-3]?[0-9]\1(?:19|20)[0-9]{2}(?![0-9])"),
-    re.compile(  # a time as a number
-        r"[12](?<![\w:+].)(?:(?<=1)9|(?<=2)0)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])"
-        r"(?:[01][0-9]|2[0-3])[0-5][0-9](?:[0-5][0-9])?(?![\w:])"
-    ),
-    re.compile(
-        r"[0-9](?<![\w.,+].)[0-9]{0,2}(?:(?:,[0-9]{3})+(?:\.[0-9]+)?|(?:\.[0-9]{3})+(?:,[0-9]+)?)"
-        r"(?![\w,]|\.[0-9])"
-    ),
-    # A whole number that pandas passed through floats is not one of these.
-    re.compile(
-        r"[0-9](?<![\w.].)(?:(?<=0)|(?<=[1-9])(?<![0-9][ \-].)(?![0-9]{9,}\.0+(?![0-9]))[0-9]*)"
-        r"\.[0-9]+(?:[eE][-+]?[0-9]+)?(?!\w|\.[0-9])"
-    ),
-    re.compile(r"0(?<![\w.,].),[0-9]+(?![\w,]|\.[0-9])"),
-)
-
-_GAP = r"[ .\-]"
-
+_GAP = r"[\s.\-/]"
 _IBAN_START = re.compile(rf"[A-Za-z](?:(?<![A-Za-z0-9].)|(?<=IBAN.))[A-Za-z](?={_GAP}?[0-9]{{2}})")
-
 _CARD = re.compile(r"[2-689](?<![0-9].)(?<![0-9]\..)(?:[ .\-/()]{0,3}[0-9]){12,18}")
-# https://en.wikipedia.org/wiki/Payment_card_number#Issuer_identification_number_(IIN), 2026-11: times as
-# numbers begin with 1.
-_ISSUED = re.compile(
-    r"4[0-9]{12}(?:[0-9]{3}){0,2}|3[0-9]{13,18}|[56][0-9]{12,18}|[89][0-9]{15}"
-    r"|2(?:2(?:0[0-4]|2[1-9]|[3-9][0-9])|[3-6][0-9]{2}|7(?:[01][0-9]|20))[0-9]{12,15}"
-)
 _GROUP = re.compile("[0-9]+")
 _GOES_ON = re.compile(r"[0-9a-z]|\.(?!0+(?![0-9]))[0-9]")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
-
-# Before account ids, of which a number such as +442071838750 would look like one.
 _PLUS_PHONE = re.compile(r"\+(?<![\w+].)[1-9](?:[ ().\-/]{0,3}[0-9]){6,14}(?![\w\-])")
 _ACCOUNT = re.compile(r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])")
-_PHONE = re.compile(
-    r"[(0-9](?<![\w+].)(?<![0-9][.,].)(?:"
-    r"(?<=0)0[1-9](?:[ ().\-/]{0,3}[0-9]){7,13}"  # international, 00
-    # national: trunk prefix 0, and 8 in some countries
-    rf"|(?<=0)[1-9][0-9]{{0,5}}(?:{_GAP}{{1,3}}[0-9]{{1,9}}){{1,5}}"
-    r"|(?<=0)[1-9][0-9]{1,4} ?/ ?[0-9]{4,8}(?:[ \-]?[0-9]{1,4}){0,3}"
-    r"|(?<=0)[1-9][0-9]{8,9}"
-    rf"|(?<=\()0[1-9][0-9]{{0,4}}\)[ \-]?[0-9]{{2,8}}(?:{_GAP}?[0-9]{{2,4}}){{0,3}}"
-    rf"|(?<=\()[1-9][0-9]{{0,3}}\)[ \-]?[0-9]{{3,5}}{_GAP}?[0-9]{{4}}"
-    r"|(?<=8)[ \-]?(?:\([0-9]{3,5}\)|[0-9]{3,5})[ \-]?[0-9]{1,3}-[0-9]{2}-[0-9]{2}"
-    # North America
-    rf"|(?<=1){_GAP}(?:\([2-9][0-9]{{2}}\) ?|[2-9][0-9]{{2}}{_GAP})[0-9]{{3}}{_GAP}[0-9]{{4}}"
-    rf"|(?<=[2-9])[0-9]{{2}}({_GAP})[0-9]{{3}}\1[0-9]{{4}}"
-    r"|(?<=[2-9])[0-9]{2}-0[0-9]{3}"
-    # without a trunk prefix, in groups that numbers are not written in: 612 34 56 78, 131 2345 6789
-    rf"|(?<=[5-9])[0-9]{{2}}({_GAP})[0-9]{{2}}\2[0-9]{{2}}\2[0-9]{{2}}"
-    rf"|(?<=[1-9])[0-9]({_GAP})[0-9]{{3}}\3[0-9]{{2}}\3[0-9]{{2}}"
-    rf"|(?<=[1-9])[0-9]{{1,2}}({_GAP})[0-9]{{3,4}}\4[0-9]{{4}}"
-    r")(?![\w\-]|[.,][0-9]| ?%)"
-)
+_NUMBER, _NUMBER_END = r"(?=[(0-9])(?<![\w+])(?<![0-9][.,])", r"(?![\w\-]|[.,][0-9]| ?%)"
 _DIGITS = re.compile(r"[(0-9](?<![\w+].)[0-9]{0,5}(?:[ ().\-]{0,2}[0-9]){6,14}(?![\w\-]|\.[1-9])")
 
 
 @cache
-def _known_secrets() -> re.Pattern[str]:
-    """What is known by its form, of AWS in the group `aws`."""
-    data = read_data("masks")
-    aws, others = ("|".join(chain(*data[name].values())) for name in ("aws_keys", "secrets"))
-    return re.compile(rf"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{{2}}))(?:(?P<aws>{aws})|{others})")
+def _known(name: str, before: str = "", after: str = "") -> re.Pattern[str]:
+    """The forms of one part of ``catalog/data/masks.json``, which says what each is for, as one pattern."""
+    forms = read_data("masks")[name]["forms"]
+    listed = (form if isinstance(form, list) else [form] for form in forms.values())
+    return re.compile(f"{before}(?:{'|'.join(chain.from_iterable(listed))}){after}")
 
 
-@cache
-def _words_before(name: str) -> re.Pattern[str]:
-    """Words after which a secret or a phone number stands, if nothing but `between` is between."""
-    words, between = read_data("masks")[name].values()
-    return re.compile(rf"(?i)(?:{'|'.join(words)}){between}$")
+def _follows(name: str, text: str, position: int) -> bool:
+    """Whether a word of one part of the data is right before a position."""
+    between = {"secret_names": r"[\"' ]{0,3}$", "phone_words": r"[^0-9\n]{0,16}$"}[name]
+    return bool(_known(name, "(?i)", between).search(text, max(0, position - 40), position))
 
 
 @cache
 def is_telling(name: str) -> bool:
     """Whether what stands under this name is a phone number or a secret, whatever its form."""
-    return any(_words_before(words).search(f"{name}: ") for words in ("secret_names", "phone_words"))
+    return any(_follows(words, name, len(name)) for words in ("secret_names", "phone_words"))
 
 
 @cache
@@ -230,20 +186,24 @@ def _iban_form(country: str) -> re.Pattern[str] | None:
     return re.compile(rf"{rest}(?![A-Za-z0-9])") if length else None
 
 
+def _find(pattern: re.Pattern[str], kind: str, text: str, *within: int) -> Iterator[Mask]:
+    """Find all of a pattern, or of its group if it has one."""
+    return ((*match.span(pattern.groups and 1), kind) for match in pattern.finditer(text, *within))
+
+
 def _find_secrets(text: str) -> Iterator[Mask]:
     if "PRIVATE KEY" in text:
-        yield from ((*match.span(), SECRET) for match in _PRIVATE_KEY.finditer(text))
+        yield from _find(_PRIVATE_KEY, SECRET, text)
     if "://" in text and "@" in text:
-        yield from ((*match.span(1), SECRET) for match in _URL_PASSWORD.finditer(text))
+        yield from _find(_URL_PASSWORD, SECRET, text)
     for run in _RUN.finditer(text):
         start, end = run.span()
-        for match in _known_secrets().finditer(text, start, end):
-            yield *match.span(), AWS_KEY if match["aws"] else SECRET
+        yield from _find(_known("aws_keys", _TOKEN), AWS_KEY, text, start, end)
+        yield from _find(_known("secrets", _TOKEN), SECRET, text, start, end)
         if _is_mixed(run[0]) and _SCHEME.search(text, max(0, start - 14), start):
             yield start, end, SECRET
     for match in _VALUE.finditer(text):
-        before = text, max(0, match.start() - 24), match.start()
-        if _is_mixed(match[1]) and _words_before("secret_names").search(*before):
+        if _is_mixed(match[1]) and _follows("secret_names", text, match.start()):
             yield *match.span(1), SECRET
 
 
@@ -252,10 +212,6 @@ def _is_mixed(value: str) -> bool:
     value = value.rstrip("])}.!?")
     is_word = value.isalpha() and (value.islower() or value.istitle())
     return any(map(str.isalpha, value)) and not is_word and not value.startswith(("arn:", "s3:", "http"))
-
-
-def _find_plain(text: str) -> Iterator[Mask]:
-    return ((*match.span(), "") for pattern in _PLAIN for match in pattern.finditer(text))
 
 
 def _find_ibans(text: str) -> Iterator[Mask]:
@@ -279,37 +235,18 @@ def _find_cards(text: str) -> Iterator[Mask]:
         position = max(end, start + 1)
 
 
-def _find_foreign_phones(text: str) -> Iterator[Mask]:
-    return ((*match.span(), PHONE) for match in _PLUS_PHONE.finditer(text))
-
-
 def _find_accounts(text: str) -> Iterator[Mask]:
-    return ((*match.span(), ACCOUNT) for match in _ACCOUNT.finditer(text) if not match[0].endswith("000000"))
+    return (found for found in _find(_ACCOUNT, ACCOUNT, text) if not text.endswith("000000", *found[:2]))
 
 
 def _find_national_phones(text: str) -> Iterator[Mask]:
-    for match in _PHONE.finditer(text):
-        if 8 <= sum(map(str.isdigit, match[0])) <= 15 or match[0][3:5] == "-0":
-            yield *match.span(), PHONE
+    for start, end in (match.span(0) for match in _known("phones", _NUMBER, _NUMBER_END).finditer(text)):
+        yield start, end, PHONE
 
 
 def _find_called_phones(text: str) -> Iterator[Mask]:
     """Any number of the right length, where a word before it says that it is called."""
-    for match in _DIGITS.finditer(text):
-        if _words_before("phone_words").search(text, max(0, match.start() - 40), match.start()):
-            yield *match.span(), PHONE
-
-
-_NUMBERS = (
-    _find_plain,
-    _find_ibans,
-    _find_cards,
-    _find_foreign_phones,
-    _find_accounts,
-    _find_national_phones,
-    _find_called_phones,
-)
-"""In this order, since some look like others."""
+    return (found for found in _find(_DIGITS, PHONE, text) if _follows("phone_words", text, found[0]))
 
 
 def _is_card(text: str, groups: list[tuple[int, int]]) -> bool:
@@ -320,7 +257,7 @@ def _is_card(text: str, groups: list[tuple[int, int]]) -> bool:
     if not (len({*sizes[:-1]}) <= 1 and sizes[-1] <= sizes[0]) and sizes[:2] != [4, 6]:
         return False
     number = "".join(text[start:end] for start, end in groups)
-    if len({*number}) == 1 or not _ISSUED.fullmatch(number):
+    if len({*number}) == 1 or not _known("cards").fullmatch(number):
         return False
     codes = number.encode()
     return (sum(codes[-1::-2]) + sum(codes[-2::-2].translate(_DOUBLED)) - 48 * len(codes)) % 10 == 0
