@@ -568,7 +568,8 @@ NOTE not said
 
 1
 00:00:01.000 --> 00:00:02.500 align:start
-<v.loud Ann Bell>Hello <i>all</i> &amp; welcome
+<v.loud Ann Bell>Hello <i>all</i>
+I said: &amp; welcome
 
 2
 00:02.500 --> 00:03.000
@@ -621,7 +622,7 @@ all: at 10:30.
             "m.vtt",
             MEETING,
             {
-                "text": "Ann Bell: Hello all & welcome back.\nBob: Thanks.",
+                "text": "Ann Bell: Hello all I said: & welcome back.\nBob: Thanks.",
                 "turn_seconds": [1.0, 2.5],
                 "start_seconds": 1.0,
                 "end_seconds": 3.0,

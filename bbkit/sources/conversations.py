@@ -107,23 +107,23 @@ def _genesys_turns(name: str, part: dict[str, Any]) -> Iterator[_Turn]:
 
 _TIME = r"(?:(\d{1,4}):)?(\d\d?):(\d\d)[.,](\d{3})"
 _CUE = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}.*")
-_VOICE = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>|^([^\s:<>{}][^:<>{}]{0,39}):\s+(?=\S)", re.MULTILINE)
+_TAG = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
+_LABEL = re.compile(r"^([^\s:<>{}][^:<>{}]{0,39}):\s+(?=\S)", re.MULTILINE)
 _MARKUP = re.compile(r"<[^>]*>|\{\\[^}]*\}")
 
 
 def cues_row(name: str, text: str) -> dict[str, Any]:
-    """WebVTT or SubRip as a row: cues of one speaker, named by a tag or before a colon, are one turn."""
+    """WebVTT or SubRip as a row: cues of one speaker, named by a tag, else before a colon, are one turn."""
     turns: list[_Turn] = []
+    voice = _TAG if _TAG.search(text) else _LABEL
     for block in re.split(r"\n[ \t]*\n", re.sub(r"\r\n?", "\n", text)):
         cue = _CUE.search(block)
         if not cue:  # the header, notes, styles
             continue
         start, end = _clock(cue.groups()[:4]), _clock(cue.groups()[4:])
-        before, *voices = _VOICE.split(block[cue.end() :])
-        for voice, label, said in zip(
-            ["", *voices[::3]], ["", *voices[1::3]], [before, *voices[2::3]], strict=True
-        ):
-            speaker, words = html.unescape(voice or label or ""), html.unescape(_MARKUP.sub("", said))
+        parts = ["", *voice.split(block[cue.end() :])]
+        for tagged, said in zip(parts[::2], parts[1::2], strict=True):
+            speaker, words = html.unescape(tagged).strip(), html.unescape(_MARKUP.sub("", said))
             if turns and speaker in ("", turns[-1].speaker):
                 turns[-1] = turns[-1]._replace(text=f"{turns[-1].text} {words}", end=end)
             elif speaker or words.strip():
