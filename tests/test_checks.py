@@ -593,6 +593,16 @@ def test_a_number_that_is_not_finite_is_shown_as_such() -> None:
 # --- images ------------------------------------------------------------------------------------------------
 
 
+def test_every_limit_of_images_has_a_dated_source() -> None:
+    table = read_data("images")
+    given = [one for limits in table["limits"].values() for one in limits.values()]
+    assert {one["source"] for one in given} == table["sources"].keys()
+    assert all(isinstance(one["value"], int) and one["value"] > 0 for one in given)
+    assert all(
+        one["url"].startswith("https://") and one["date"] > "2026" for one in table["sources"].values()
+    )
+
+
 @pytest.mark.parametrize("kind", MAKERS)
 def test_the_size_of_an_image_is_read_in_every_format(kind: str) -> None:
     form = kind.partition(" ")[0]
