@@ -25,39 +25,39 @@ def refresh_catalog(output: str | Path) -> str:
     What AWS refuses is told in a sentence each; the rest is written, and the package's values stand for it.
     """
     path, region, today = find_place(output), aws.find_region(), dt.datetime.now(dt.UTC).date().isoformat()
-    parts: dict[str, Any] = {}
-    refused = []
-    for noun, read in _READERS.items():
+    sources = {name: {"url": f"{_API}{name}.html", "date": today} for name in _CALLS}
+    read, refused = [], []
+
+    def tried(noun: str, reader: Callable[[], Any]) -> Any:
         try:
-            parts[noun] = read(region)
+            found = reader()
         except AwsError as error:
             refused.append(f"The {noun}s could not be read: {error}")
-    if not parts:
-        raise AwsError(" ".join(refused))
-    rows = parts.get("model", {})
-    for model_id, geographies in parts.get("inference profile", {}).items():
+            return {}
+        read.append(count_noun(len(found), noun))
+        return found
+
+    rows = tried("model", _read_models)
+    models = {"sources": sources, **({"refreshed": today} if rows else {})}
+    for model_id, geographies in tried("inference profile", _read_profiles).items():
         if model_id in rows or find_model(model_id):
             traits = rows.setdefault(model_id, {"model_id": model_id, "traits": {}})["traits"]
             traits["geographies"] = {"value": geographies, "source": _CALLS[1]}
-    sources = {name: {"url": f"{_API}{name}.html", "date": today} for name in _CALLS}
-    note = {"note": f"Service Quotas of this account in {region}, {today}"}
+    quotas = tried("quota", lambda: _read_quotas(f"Service Quotas of this account in {region}, {today}"))
+    prices = tried("price", lambda: read_prices(region)[0]) or []
+    if not read:
+        raise AwsError(" ".join(refused))
     document = {
-        "models": {"sources": sources, "models": list(rows.values())}
-        | ({"refreshed": today} if "model" in parts else {}),
-        "quotas": {"models": {name: found | note for name, found in parts.get("quota", {}).items()}},
-        "price_list": {
-            "date": today,
-            "source": f"AWS Price List, {region}",
-            "prices": parts.get("price", []),
-        },
+        "models": models | {"models": list(rows.values())},
+        "quotas": {"models": quotas},
+        "price_list": {"date": today, "source": f"AWS Price List, {region}", "prices": prices},
     }
     write_text(path, json.dumps(document, indent=1))
-    told = ", ".join(count_noun(len(part), noun) for noun, part in parts.items())
-    used = f"{told} of {region} written to {path}, used where BBKIT_CATALOG={path} is set."
-    return "\n".join([used, *refused])
+    told = f"{', '.join(read)} of {region} written to {path}, used where BBKIT_CATALOG={path} is set."
+    return "\n".join([told, *refused])
 
 
-def _read_models(_: str) -> dict[str, Any]:
+def _read_models() -> dict[str, Any]:
     rows = {}
     for told in aws.list_models():
         model_id, life = told["modelId"], told.get("modelLifecycle") or {}
@@ -74,7 +74,7 @@ def _read_models(_: str) -> dict[str, Any]:
     return rows
 
 
-def _read_profiles(_: str) -> dict[str, list[str]]:
+def _read_profiles() -> dict[str, list[str]]:
     """The geographies of each model, with those known of it: other regions have others."""
     found: dict[str, set[str]] = defaultdict(set)
     for told in aws.list_profiles():
@@ -84,15 +84,7 @@ def _read_profiles(_: str) -> dict[str, list[str]]:
     return {model_id: sorted(names) for model_id, names in found.items()}
 
 
-def _read_quotas(_: str) -> dict[str, dict[str, int]]:
+def _read_quotas(note: str) -> dict[str, Any]:
     listing = list(aws.iter_quotas("bedrock"))
     of = {name: match_quotas(listing, name) for name, model in model_table().models.items() if model.batch}
-    return {name: values for name, values in of.items() if values}
-
-
-_READERS: dict[str, Callable[[str], Any]] = {
-    "model": _read_models,
-    "inference profile": _read_profiles,
-    "quota": _read_quotas,
-    "price": lambda region: read_prices(region)[0],
-}
+    return {name: {**values, "note": note} for name, values in of.items() if values}
