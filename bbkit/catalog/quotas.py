@@ -8,7 +8,7 @@ from typing import Any
 from bbkit import aws
 from bbkit.catalog.models import model_keys, name_keys
 from bbkit.core.errors import AwsError, CredentialsError, InputError
-from bbkit.core.files import read_data
+from bbkit.core.files import own_catalog, read_catalog, read_data
 from bbkit.families import bare_model_id
 
 _GB = 10**9
@@ -84,7 +84,7 @@ class Quotas:
         Quotas
             With a note that names their date.
         """
-        data = read_data("quotas")
+        data = read_catalog("quotas", *own_catalog())
         custom = data["custom_model"] if ":custom-model/" in model_id else {}
         return cls(model_id=model_id, **(data["models"].get(bare_model_id(model_id), {}) | custom))
 

@@ -8,7 +8,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -71,11 +71,10 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+@cache
 def read_data(name: str) -> Any:
-    """One of the package's dated data files, such as ``models``, and over it what the user's own catalog has
-    of it; not to be changed.
-    """
-    return _read_data(name, *own_catalog())
+    """One of the package's dated data files, such as ``models``; read once and not to be changed."""
+    return json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
 
 
 def own_catalog() -> tuple[str, int]:
@@ -87,11 +86,12 @@ def own_catalog() -> tuple[str, int]:
         raise _unread(path, error.strerror) from error
 
 
-@lru_cache(maxsize=32)
-def _read_data(name: str, own: str, version: int) -> Any:
-    packaged = json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
+@lru_cache(maxsize=8)
+def read_catalog(name: str, own: str, version: int) -> Any:
+    """A data file of the package, and over it what the user's own catalog has of it."""
     try:
-        return _lay_over(packaged, json.loads(Path(own).read_bytes()).get(name, {})) if own else packaged
+        mine = json.loads(Path(own).read_bytes()).get(name, {}) if own else {}
+        return _lay_over(read_data(name), mine)
     except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise _unread(own, error) from error
 

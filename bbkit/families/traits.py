@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bbkit.core.errors import InputError
-from bbkit.core.files import own_catalog, read_data
+from bbkit.core.files import own_catalog, read_catalog
 from bbkit.core.findings import Finding
 from bbkit.families.model_ids import bare_model_id
 
@@ -134,7 +134,7 @@ def model_table() -> Table:
 @lru_cache(maxsize=2)
 def _read_table(own: str, version: int) -> Table:
     try:
-        return read_table(read_data("models"))
+        return read_table(read_catalog("models", own, version))
     except msgspec.ValidationError as error:
         raise InputError(f"The models of {own} are not of the form of this bbkit ({error}).") from error
 
