@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -695,7 +696,8 @@ def wait_through(run: bb.Run, capsys: pytest.CaptureFixture[str], **options: Any
     said = capsys.readouterr().err
     assert set(jobs["status"]) == {"Completed"}, said
     assert (jobs.attrs["done"], jobs.attrs["left"]) == (True, [])
-    assert not any(event["event"] == "refused" for event in run.journal.read()), said
+    refused = {event["code"] for event in run.journal.read() if event["event"] == "refused"}
+    assert refused <= {"ServiceQuotaExceededException"}, said
     return said
 
 
@@ -733,7 +735,7 @@ def test_what_passes_is_ridden_out_and_everything_is_sent_once(
 ) -> None:
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     faults = [word for fault in PASSING for word in ("--fault", f"{fault}:2")]
-    standin = start_standin("--min-records", "5", "--fault", "late-job=0.3", *faults)
+    standin = start_standin("--min-records", "5", "--max-jobs", "2", "--fault", "late-job=0.3", *faults)
     run = make_run(tmp_path / "calls", files=5)
     said = wait_through(run, capsys, every=0.02)
     check_sent_once(standin, run, 5)
@@ -757,10 +759,10 @@ def test_twelve_bad_seconds_while_a_queue_is_waited_for(
     start_standin: Callable[..., Standin], tmp_path: Path, capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     standin = start_standin(
-        "--min-records", "5", "--max-jobs", "1", "--speed", "fast", "--fault", f"{fault}:1-13s"
+        "--min-records", "5", "--max-jobs", "2", "--speed", "fast", "--fault", f"{fault}:1-13s"
     )
     run = make_run(tmp_path / "calls", files=5)
-    wait_through(run, capsys)
+    assert re.search("did not answer|No answer from AWS|credentials", wait_through(run, capsys))
     check_sent_once(standin, run, 5)
 
 
@@ -778,6 +780,22 @@ def test_an_upload_that_fails_after_a_refusal_was_mended_is_tried_again(
     ):
         bb.submit_jobs(run)
     assert list(bb.wait_for_jobs(run, timeout=60)["status"]) == ["Completed"]
+
+
+def test_a_request_whose_answer_was_lost_is_repeated_to_the_letter_though_the_run_changed(
+    start_standin: Callable[..., Standin], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    faults = ("--fault", f"fail-answer={CREATE}:502:2-2", "--fault", "late-job=0.5")
+    standin = start_standin("--min-records", "5", "--max-jobs", "1", *faults)
+    run = make_run(tmp_path / "calls", files=2)
+    assert "ServiceQuotaExceeded" in bb.submit_jobs(run)["message"].iloc[1]
+    wait_until(lambda: bb.list_jobs(run)["status"].iloc[0] == "Completed")
+    with pytest.raises(AwsError, match="502, Bad Gateway"):
+        bb.submit_jobs(run)
+    jobs = bb.wait_for_jobs(run.change(timeout_hours=48), timeout=60, every=0.05)
+    assert aws.get_job(jobs["job_arn"].iloc[1])["timeoutDurationInHours"] == 24
+    check_sent_once(standin, run, 2)
 
 
 def test_a_job_that_get_does_not_know_for_long_is_told(small: Standin, tmp_path: Path) -> None:

@@ -111,11 +111,11 @@ def _submit(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -
         code = getattr(error, "code", "RecordsDiffer")
         job_arn = find_job(state.job_name) if code == "ConflictException" else ""
         if not job_arn:
+            # No answer is no refusal; but one for good, which has been asked about again, is over.
             now = snapshot.replay_again().states
-            was_refused = any(each.refused for each in now if each.key == state.key)
-            # No answer is no refusal; but one from before, which has been asked about again, is over.
-            is_news = was_refused or not aws.is_unanswered(error)
-            if is_news and (code, str(error)) != (state.refused_code, state.refused):
+            was_over = any(each.queued and not each.open for each in now if each.key == state.key)
+            is_new = (code, str(error)) != (state.refused_code, state.refused)
+            if is_new and (was_over or not aws.is_unanswered(error)):
                 snapshot.run.journal.append(state.event("refused", code=code, message=str(error)))
             raise
     if job_arn:
@@ -144,7 +144,13 @@ def _create(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -
         snapshot.run.journal.append(state.event("intent", request=request))
         if not _is_queued(snapshot, state):
             return ""
-    return aws.create_job(**request)
+    try:
+        return aws.create_job(**request)
+    except AwsError as error:
+        if state.refused and aws.is_unanswered(error):
+            # Now the job may be there: from here on this very request is repeated.
+            snapshot.run.journal.append(state.event("intent", request=request))
+        raise
 
 
 def _is_queued(snapshot: RunSnapshot, state: JobState) -> bool:
