@@ -300,3 +300,39 @@ def test_a_shape_names_every_fault_of_a_request() -> None:
     faults = aws.validate_shape(request, aws.converse_input_shape())
     assert len(faults) == 2
     assert aws.validate_shape({"modelId": "m"}, aws.converse_input_shape()) == []
+
+
+def test_a_download_that_breaks_off_is_fetched_again_or_not_there(
+    start_standin: Callable[..., Standin], tmp_path: Path
+) -> None:
+    start_standin("--fault", "fail-call=GetObject:html fail-answer=GetObject:torn:3")
+    source, target = tmp_path / "source", tmp_path / "here" / "target"
+    source.write_bytes(b"0123456789" * 5000)
+    place = uri(tmp_path, "torn")
+    aws.upload_file(source, place)
+    with pytest.raises(AwsError, match="a web page came in its place") as page:
+        aws.download_file(place, target)
+    with pytest.raises(AwsError, match="No answer from AWS") as torn:
+        aws.read_object(place)
+    assert aws.is_passing(page.value) and aws.is_passing(torn.value)
+    assert not list(target.parent.iterdir())
+    assert aws.download_file(place, target)
+    assert target.read_bytes() == source.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("code", "passing"),
+    [
+        *dict.fromkeys(
+            ("SlowDown", "ThrottlingException", "InternalError", "503", "429", "NoAnswer"), True
+        ).items(),
+        *dict.fromkeys(
+            ("AccessDenied", "ValidationException", "501", "404", "ObjectDiffers", ""), False
+        ).items(),
+        ("RequestTimeout", True),
+        ("RequestTimeTooSkewed", False),
+    ],
+)
+def test_what_passes_is_told_by_its_code(code: str, passing: bool) -> None:
+    assert aws.is_passing(code) is passing
+    assert aws.is_passing(AwsError("found", code)) is passing

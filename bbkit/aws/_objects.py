@@ -39,16 +39,17 @@ def list_objects(uri: str) -> Iterator[S3Object]:
             yield S3Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
 
-def open_object(uri: str) -> BinaryIO:
-    """Open an object for reading in chunks, without downloading it first."""
+@contextlib.contextmanager
+def open_object(uri: str) -> Iterator[BinaryIO]:
+    """Open an object for reading in chunks, for the length of a ``with``, without downloading it first."""
     bucket, key = split_s3_uri(uri)
-    body: BinaryIO = call("s3", "get_object", Bucket=bucket, Key=key)["Body"]
-    return body
+    with translated(), contextlib.closing(call("s3", "get_object", Bucket=bucket, Key=key)["Body"]) as body:
+        yield body
 
 
 def read_object(uri: str) -> bytes:
     """Read a whole, small object."""
-    with translated(), open_object(uri) as body:
+    with open_object(uri) as body:
         return body.read()
 
 
