@@ -38,6 +38,7 @@ from bbkit.aws._objects import (
     delete_objects as delete_objects,
     download_file as download_file,
     encryption as encryption,
+    iter_object as iter_object,
     list_objects as list_objects,
     open_object as open_object,
     read_object as read_object,

@@ -39,18 +39,24 @@ def list_objects(uri: str) -> Iterator[S3Object]:
             yield S3Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
 
-@contextlib.contextmanager
-def open_object(uri: str) -> Iterator[BinaryIO]:
-    """Open an object for reading in chunks, for the length of a ``with``, without downloading it first."""
+def open_object(uri: str) -> BinaryIO:
+    """Open an object for reading in chunks, without downloading it first."""
     bucket, key = split_s3_uri(uri)
-    with translated(), contextlib.closing(call("s3", "get_object", Bucket=bucket, Key=key)["Body"]) as body:
-        yield body
+    body: BinaryIO = call("s3", "get_object", Bucket=bucket, Key=key)["Body"]
+    return body
+
+
+def iter_object(uri: str, size: int) -> Iterator[bytes]:
+    """Read an object in blocks of `size` bytes, without downloading it first."""
+    # Not ``with open_object``: botocore gives the stream of urllib3 there, with its errors.
+    with translated(), contextlib.closing(open_object(uri)) as body:
+        while block := body.read(size):
+            yield block
 
 
 def read_object(uri: str) -> bytes:
     """Read a whole, small object."""
-    with open_object(uri) as body:
-        return body.read()
+    return b"".join(iter_object(uri, 1 << 20))
 
 
 def encryption(kms_key_id: str) -> dict[str, str]:

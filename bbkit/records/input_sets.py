@@ -78,7 +78,10 @@ def record_files(path: str | Path) -> list[str]:
 
 def iter_blocks(name: str) -> Iterator[bytes]:
     """The bytes of a file or ``s3://`` object, block by block."""
-    with aws.open_object(name) if name.startswith("s3://") else Path(name).open("rb", buffering=0) as stream:
+    if name.startswith("s3://"):
+        yield from aws.iter_object(name, _BLOCK)
+        return
+    with Path(name).open("rb", buffering=0) as stream:
         while block := stream.read(_BLOCK):
             yield block
 
