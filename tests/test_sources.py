@@ -33,7 +33,7 @@ from bbkit import (
 )
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import InputError, SourceError
-from bbkit.records import iter_record_ids
+from bbkit.records import input_line, iter_record_ids
 
 
 def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
@@ -123,6 +123,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.json", '{"a": 1,\n"b": 2}', "holds a dict"),
         ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.jsonl", '{"a": 1}\n{"a": ' + "[" * 9_999 + "]" * 9_999 + "}", "line 2 is nested too deeply"),
+        ("a.json", '{"a": [{"x": 1}], "b": [{"y": 1}]}', "holds a dict, with lists under 'a', 'b'"),
         ("a.json", '[{"a": NaN}]', "holds NaN, which is no JSON"),
         ("a.jsonl", '{"a": 1}\n{"a": -Infinity}\n', "line 2: not JSON .-Infinity is none: write null"),
         ("a.json", '{"Transcript": ["x"]}', "conversation of another shape"),
@@ -357,12 +358,23 @@ def test_a_list_within_an_object_is_read_and_said(tmp_path: Path) -> None:
             assert read_source(write(tmp_path / "page.json", text))["a"].to_list() == [1, 2]
 
 
-def test_decimals_go_into_a_prompt_digit_by_digit(tmp_path: Path) -> None:
-    pq.write_table(
-        pa.table({"price": pa.array([Decimal("19.90")], pa.decimal128(9, 2))}), tmp_path / "a.parquet"
+def test_decimals_are_numbers_digit_by_digit(tmp_path: Path) -> None:
+    columns = {"id": ("98765432109876543210", 20, 0), "price": ("19.90", 9, 2), "limit": ("64", 9, 0)}
+    table = {
+        name: pa.array([Decimal(digits)], pa.decimal128(precision, scale))
+        for name, (digits, precision, scale) in columns.items()
+    }
+    pq.write_table(pa.table(table), tmp_path / "a.parquet")
+    records = build_records(
+        read_source(tmp_path / "a.parquet"),
+        "amazon.nova-lite-v1:0",
+        prompt="{price}",
+        record_id="id",
+        overrides={"max_tokens": "limit"},
     )
-    records = build_records(read_source(tmp_path / "a.parquet"), "amazon.nova-lite-v1:0", prompt="{price}")
+    assert records["record_id"].to_list() == ["98765432109876543210"]
     assert read_prompt(records["model_input"].iloc[0]) == "19.90"
+    assert b'"maxTokens":64' in input_line("1", records["model_input"].iloc[0])
 
 
 def test_formulas_need_a_stored_result(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -28,7 +29,9 @@ Records: TypeAlias = (
 
 
 def plain_value(value: Any) -> Any:
-    """A number or array of numpy as Python has it; anything else as it is."""
+    """A number or array of numpy, or a decimal, as Python has it; anything else as it is."""
+    if isinstance(value, Decimal):
+        return int(value) if value.is_finite() and value == value.to_integral_value() else float(value)
     if isinstance(value, np.generic):
         return value.item()
     return value.tolist() if isinstance(value, np.ndarray) else value

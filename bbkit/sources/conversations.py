@@ -35,7 +35,7 @@ def conversation_row(name: str, document: Any) -> dict[str, Any] | None:
         return transcript_row(name, document)
     spoken, parts = _get(document, "Transcript", list), _get(document, "transcripts", list) or []
     if segments := _get(document, "Segments", list):
-        spoken = [item["Transcript"] for item in segments if _get(item, "Transcript")]
+        spoken = [item["Transcript"] for item in segments if _get(item, "Transcript")] or spoken
     if spoken is not None:
         return _analysis_row(name, document, _objects(name, spoken))
     if any(_get(part, "phrases", list) for part in parts):

@@ -104,11 +104,12 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
         said = f"{path.name} is one object; its {name!r} is read, a list of {len(rows):,} objects"
         left = name_some(key for key in document if key != name)
         warnings.warn(said + (f", and {left} is not." if left else "."), stacklevel=calling_depth())
-    elif isinstance(document, dict) and _is_one_line(path):
+    elif isinstance(document, dict) and not lists and _is_one_line(path):
         rows = [document]
     else:
+        held = f", with lists under {name_some(lists)}" if lists else ""
         raise SourceError(
-            f"{path.name} holds a {type(document).__name__}; a .json source is a list of objects or a "
+            f"{path.name} holds a {type(document).__name__}{held}; a .json source is a list of objects or a "
             "conversation as Amazon Transcribe, Amazon Connect or Genesys writes it."
         )
     yield from frames_of(lambda: rows, chunk_rows)
