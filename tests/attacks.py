@@ -58,3 +58,28 @@ SPOOFS = [
 
 TEXTS = [*SCRIPTS, *HANDLERS, *LINKS, *STYLES, *TERMINALS, *FORMULAS, *SPOOFS]
 """All of them."""
+
+KEYS = [
+    "/{outside}/x.jsonl.out",
+    "../../../../x.jsonl.out",
+    "a/../../../../x.jsonl.out",
+    "./x.jsonl.out",
+    "a//b.jsonl.out",
+    "nul\0.jsonl.out",
+    f"{'n' * 900}.jsonl.out",
+    "p.jsonl.out/q.jsonl.out",
+    "case.jsonl.out",
+    "CON.jsonl.out",
+    "aux.txt/x.jsonl.out",
+    "dots./x.jsonl.out",
+    "blank /x.jsonl.out",
+    "C:\\x.jsonl.out",
+    "..\\..\\x.jsonl.out",
+    "\x1b[2J\u202e\n.jsonl.out",
+    "objects.json/x.jsonl.out",
+    ".p.jsonl.out.etag/x.jsonl.out",
+    "~5e1f.jsonl.out",
+]
+"""Keys of outputs that are no path of a file on every system; two of them only beside `PLAIN_KEYS`."""
+
+PLAIN_KEYS = ["p.jsonl.out", "Case.jsonl.out", "a/b/x y-é.jsonl.out"]

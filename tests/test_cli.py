@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from attacks import SPOOFS, TERMINALS
 
 from bbkit.cli import main
 
@@ -58,6 +60,23 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
     assert "file" in said[0]
+
+
+def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "".join(TERMINALS) + SPOOFS[0] + "\x9b2J\x7f"
+    path = write_records(tmp_path / "a.jsonl", {hostile: hostile, "messages": [hostile]})
+    path.write_text(path.read_text().replace('"r0"', json.dumps(hostile)))
+    for arguments in (
+        ["check", str(path), "--model", MODEL],
+        ["check", hostile, "--model", MODEL],
+        ["collect", str(tmp_path), "--sent", hostile],
+        ["report", hostile],
+    ):
+        assert main(arguments) in (1, 2)
+    said = "".join(capsys.readouterr())
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", said)
+    assert "\\x1b[31mred" in said
+    assert "\\u202e" in said
 
 
 def test_the_lab_copies_the_samples_beside_notebooks_that_are_there(

@@ -1,21 +1,28 @@
 """Outputs of runs: attempts and submissions, what is pending, S3 places, archived folders."""
 
+import contextlib
 import json
+import os
 import pickle
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from any_key_s3 import serving
+from attacks import KEYS, PLAIN_KEYS
 from output_files import error_line, nova_line, read_parquet, write_manifest, write_outputs
+from report_notebooks import code, write
 
 import bbkit as bb
 from bbkit import aws
-from bbkit.core.errors import InputError
+from bbkit.core.errors import BbkitError, InputError, RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.explorers import RecordExplorer
+from bbkit.report import export_notebook
 from bbkit.run import RunSnapshot
 from bbkit.run.recording import write_attempt
 
@@ -291,3 +298,96 @@ def test_columns_of_the_source_come_back_as_they_were(standin: Any, tmp_path: Pa
     assert outputs["source.order"].dtype == "Int64"
     assert outputs["source.queue"].dtype == "string"
     assert outputs["source.queue"][1] is pd.NA
+
+
+@pytest.mark.parametrize("umask", [0o077, 0o027, 0o002])
+def test_everything_that_is_written_follows_the_umask(standin: Any, tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        source = pd.DataFrame({"record_id": [f"c{number:03}" for number in range(100)]})
+        for _ in range(2):  # the second takes the place of a bare run
+            made = bb.Run.create(tmp_path / "run", model_id=MODEL, source=source)
+        bb.write_records([(name, BODY) for name in source["record_id"]], made)
+        bb.submit_jobs(made)
+        bb.wait_for_jobs(made, every=0.1, timeout=60)
+        bb.export_records(bb.collect_outputs(made), tmp_path / "exports" / "rows.csv")
+        notebook = write(tmp_path / "n.ipynb", code("1", count=1))
+        export_notebook(notebook, tmp_path / "reports" / "page.html")
+    finally:
+        os.umask(before)
+    written = list(tmp_path.rglob("*"))
+    assert len(written) > 15
+    modes = {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in written}
+    assert modes == {(True, 0o777 & ~umask), (False, 0o666 & ~umask)}
+
+
+def list_files(folder: Path, *, but: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if but not in (path, *path.parents) and path.is_file())
+
+
+def test_no_key_of_s3_writes_outside_and_every_line_is_read(
+    standin: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [key.format(outside=tmp_path) for key in KEYS] + PLAIN_KEYS
+    made = bb.Run.create(tmp_path / "calls", model_id=MODEL)
+    bb.write_records([(f"{n}", BODY) for n in range(len(keys))], made, allow=["min_records_per_job"])
+    arn = end_job(made, "aaaaaaaaaaaa", [])
+    shutil.rmtree(made.output_folder(arn))
+    prefix = made.output_uri(arn).split("/", 3)[3]
+    lines = {f"{prefix}{key}": json.dumps(nova_line(f"{n}")).encode() for n, key in enumerate(keys)}
+    before = list_files(tmp_path, but=made.folder)
+    with serving(lines) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        outputs = bb.collect_outputs(made)
+    assert bb.accounting(outputs).sentence == f"{len(keys)} sent = {len(keys)} succeeded"
+    assert list_files(tmp_path, but=made.folder) == before
+    assert outputs["source_file"].tolist() == [f"outputs/aaaaaaaaaaaa/{key}" for key in keys]
+    assert set(json.loads((made.output_folder(arn) / "objects.json").read_text())) == set(keys)
+    found = bb.diagnose_outputs(outputs)
+    named = found[found["rule"] == "output_name"]
+    assert set(named["file"]) == {f"outputs/aaaaaaaaaaaa/{key}" for key in keys[: len(KEYS)]}
+    assert "\x1b" not in found.to_text() and "\u202e" not in found.to_text()
+    pd.testing.assert_frame_equal(bb.collect_outputs(made), outputs, check_flags=False)  # all is there
+
+
+@pytest.mark.parametrize("listed", [dict.fromkeys(KEYS, 5), [[1]], {"a": "x"}, "[" * 9999, None, 7])
+def test_a_listing_from_a_stranger_is_not_followed(run: bb.Run, tmp_path: Path, listed: Any) -> None:
+    arn = end_job(run, "aaaaaaaaaaaa", [nova_line(name) for name in IDS])
+    text = listed if isinstance(listed, str) else json.dumps(listed)
+    (run.output_folder(arn) / "objects.json").write_text(text.replace("{outside}", str(tmp_path)))
+    before = list_files(tmp_path, but=run.folder)
+    with contextlib.suppress(BbkitError):
+        bb.collect_outputs(run)
+    assert list_files(tmp_path, but=run.folder) == before
+
+
+def test_links_and_ids_of_a_strangers_run_lead_nowhere(
+    run: bb.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = end_job(run, "aaaaaaaaaaaa", [])
+    shutil.rmtree(run.output_folder(arn))
+    (tmp_path / "victim").mkdir()
+    key = f"{run.output_uri(arn).split('/', 3)[3]}x.jsonl.out"
+    for link in (run.output_folder(arn), run.folder / "outputs"):
+        shutil.rmtree(run.folder / "outputs")
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(tmp_path / "victim")
+        with serving({key: b"{}"}) as url, pytest.raises(InputError, match=r"leads to .*victim"):
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+            bb.collect_outputs(run)
+        link.unlink()
+        (run.folder / "outputs").mkdir(exist_ok=True)
+    assert not list((tmp_path / "victim").iterdir())
+    for wrong in ("..", "", "a\0b", "..\\x"):
+        folder = run.output_folder(f"arn:aws:bedrock:us-east-1:1:model-invocation-job/{wrong}")
+        assert folder.parent == run.folder / "outputs"
+        assert folder.name.startswith("~")
+    (run.folder / "records" / "index.json").write_text(
+        json.dumps({"files": [{"path": "/etc/hostname"}], "lineage": {}})
+    )
+    with pytest.raises(RunError, match="leads to /etc/hostname"):
+        run.record_files()
+    (run.folder / "jobs.jsonl").unlink()
+    (run.folder / "jobs.jsonl").symlink_to(tmp_path / "victim" / "rc")
+    with pytest.raises(InputError, match="leads to"):
+        run.journal.append({"event": "queued"})

@@ -15,6 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from any_key_s3 import serving
+from attacks import KEYS, PLAIN_KEYS
 from conftest import Standin
 from hypothesis import HealthCheck, given, settings, strategies as st
 
@@ -796,3 +798,14 @@ def test_a_profile_says_what_a_prompt_would_be_filled_with() -> None:
     assert empty["longest"].isna().all()
     with pytest.raises(InputError, match="Pass what read_source returned"):
         profile_source([1])
+
+
+def test_keys_that_can_be_no_path_are_read_under_their_own_names(
+    standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [key.replace(".jsonl.out", ".txt") for key in KEYS + PLAIN_KEYS if not re.search(r"(^|/)\.", key)]
+    with serving({f"calls/{key}": key.encode() for key in keys}) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        read = read_source("s3://bucket/calls/")
+    assert sorted(read["file"]) == sorted(keys)
+    assert read["text"].tolist() == read["file"].tolist()

@@ -14,6 +14,7 @@ import bbkit as bb
 from bbkit.cli import commands as commands  # registers them
 from bbkit.cli.parsing import COMMANDS as COMMANDS, PARSER
 from bbkit.core.errors import BbkitError
+from bbkit.core.logs import ShownStream, showing_controls
 
 SUCCESS, BAD_USE, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
@@ -30,17 +31,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         options, unknown = PARSER.parse_known_args(argv)
         if unknown:
             options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        status = int(options.command(options))
+        with showing_controls():
+            status = int(options.command(options))
         sys.stdout.flush()
         return status
     except BrokenPipeError:  # whoever read has enough, such as ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
     except BbkitError as error:
-        print(f"bbkit: {error}", file=sys.stderr)
+        print(f"bbkit: {error}", file=ShownStream(sys.stderr))
         return BAD_USE
     except OSError as error:
-        print(f"bbkit: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        found = f"{error.filename or 'the system'}: {error.strerror or error}"
+        print(f"bbkit: {found}", file=ShownStream(sys.stderr))
         return BAD_USE
     except KeyboardInterrupt:
         print("bbkit: interrupted", file=sys.stderr)

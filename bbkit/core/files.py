@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
+import unicodedata
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -14,6 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.core.errors import InputError
+
+LISTING = "objects.json"
+"""Beside what was fetched from S3: the sizes of the objects by key."""
+
+_MOST_NAME = 200  # bytes; beside it `replacing` needs a longer one, of at most 255
+_FAULTS = {
+    "is empty or nothing but dots": r"\.*$",
+    'holds a character that is none of a file name (control characters, < > : " | ? * \\)': (
+        r'.*[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\]'
+    ),
+    "ends in a dot or a blank": r".*[. ]$",
+    "is a device of Windows": r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)",
+    "begins with . or ~, as names of bbkit's own do": r"[.~]",
+}
 
 
 @contextmanager
@@ -63,6 +79,59 @@ def write_text(path: Path, text: str) -> None:
 def move(source: Path, target: Path) -> None:
     """Rename a file or folder; a file of that name is replaced."""
     source.replace(target)
+
+
+def describe_name_fault(name: str) -> str:
+    """Why a part of a key can be no file's name on every system; empty where it can."""
+    if fault := next((fault for fault, form in _FAULTS.items() if re.match(form, name, re.DOTALL)), ""):
+        return fault
+    return f"is longer than {_MOST_NAME} bytes" if len(name.encode()) > _MOST_NAME else ""
+
+
+def local_name(part: str, *, free: bool = True) -> str:
+    """Name a part of a key: by its checksum where it can be no file's name, or that is not `free`."""
+    name = part.removesuffix("/")
+    if free and not describe_name_fault(name):
+        return name
+    ending = re.search(r"(\.\w{1,9}){0,3}$", name, re.ASCII)
+    checksum = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"~{checksum[:32]}{ending[0] if ending else ''}"
+
+
+def local_names(keys: Iterable[str]) -> dict[str, str]:
+    """Give every key of S3 a path of its own below a folder, by the `local_name` of its parts.
+
+    Where case does not count, and of a file and its own folder, the first alone has its name.
+    """
+    names: dict[str, str] = {}
+    taken = {LISTING: ""}
+    for key in sorted(keys, key=lambda key: (key.count("/"), key)):
+        place = begun = ""
+        for part in filter(None, re.split("(?<=/)", key)):
+            begun += part
+            slash = "/" if part.endswith("/") else ""
+            folded = unicodedata.normalize("NFC", (place + part).casefold()).removesuffix(slash)
+            place += local_name(part, free=taken.setdefault(folded, begun) == begun) + slash
+        names[key] = place
+    return names
+
+
+def require_inside(path: Path, folder: Path) -> Path:
+    """Stop where a path leads out of the folder, such as by a link."""
+    real = os.path.realpath(path)
+    if not Path(real).is_relative_to(os.path.realpath(folder)):
+        raise InputError(f"{path} leads to {real}, out of {folder}. Put the file itself there.")
+    return path
+
+
+def read_listing(folder: Path) -> dict[str, int]:
+    """The sizes by key that `LISTING` in a folder holds; none where there is no such file."""
+    try:
+        listed = json.loads((folder / LISTING).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    is_listing = isinstance(listed, dict) and all(isinstance(size, int) for size in listed.values())
+    return listed if is_listing else {}
 
 
 def file_sha256(path: str | Path) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from bbkit.core.errors import RecordsError
 from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle, is_absent
 from bbkit.core.panels import render
-from bbkit.core.text import count_noun
+from bbkit.core.text import count_noun, show_controls
 
 FINDING_COLUMNS: dict[str, str] = {
     "severity": TEXT,
@@ -78,7 +78,7 @@ class Findings(pd.DataFrame):
             f"{row['severity']}: {f'{where}: ' if (where := _where(row)) else ''}{_sentence(row)}"
             for row in rows
         ]
-        return "\n".join([self.sentence, *lines])
+        return "\n".join(map(show_controls, [self.sentence, *lines]))
 
     def raise_for_errors(self) -> "Findings":
         """Stop where a finding is an error; otherwise give the findings back to look at.

@@ -1,6 +1,7 @@
 """How counts, nouns, sizes and names are written in sentences."""
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -66,6 +67,15 @@ def whole_characters(value: Any) -> Any:
     if isinstance(value, dict):
         return {whole_characters(name): whole_characters(item) for name, item in value.items()}
     return value
+
+
+# C0 and C1, halves of characters, and what turns the direction of the text after it.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def show_controls(text: str, keep: str = "") -> str:
+    """Write what a terminal would obey as ``\\x1b``, except what is to be kept."""
+    return _CONTROLS.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
 def one_line(value: object, most: int) -> str:

@@ -5,11 +5,13 @@ the accounting knows beyond the rows, in `answers` how answers ended, what is in
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bbkit.core.files import describe_name_fault
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
@@ -92,6 +94,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         *_reported(outputs),
         *_unmatched(collected.numbers),
         *_disagreements(collected.manifests),
+        *_renamed(collected.paths),
     ]
     if collected.numbers.get("sent", 0) is None:
         known = "Which records were sent is not known, so none can be missing."
@@ -256,3 +259,18 @@ def _disagreements(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
                     "Tokens read from a cache are not always counted alike; the bill decides.",
                     count=abs(counted - held),
                 )
+
+
+def _renamed(paths: Mapping[str, str]) -> Iterator[Finding]:
+    """Objects whose keys can be no path of a file on every system."""
+    for label, path in paths.items():
+        if not path.startswith("s3://") and not Path(path).as_posix().endswith(label):
+            fault = next(filter(None, map(describe_name_fault, label.split("/"))), "meets that of another")
+            yield Finding(
+                "warning",
+                "output_name",
+                f"The key of {label!r} can be no path of a file (a part of it {fault}); it is kept as "
+                f"{Path(path).name!r}.",
+                "Bedrock writes no such key: find out who else may write below the prefix of the run.",
+                file=label,
+            )

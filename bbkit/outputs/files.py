@@ -4,10 +4,11 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bbkit import __version__, aws
+from bbkit.core.files import local_names, read_listing
 from bbkit.core.frames import MANIFEST, SUFFIX
 
 if TYPE_CHECKING:
@@ -67,10 +68,13 @@ class Group:
 
 
 def list_folder(folder: Path, meta: FileMeta, prefix: str = "") -> list[OutputFile]:
-    files = []
+    files, names = [], local_names(read_listing(folder))
+    keys = {name: key for key, name in names.items()}
     for path in sorted(folder.rglob(f"*{SUFFIX}")):
-        label = PurePosixPath(prefix, path.relative_to(folder).as_posix()).as_posix()
-        files.append(local_file(path, meta._replace(source_file=label), whole_folder=True))
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and names.get(name, name) == name:  # else its object is kept under another
+            label = f"{prefix}/{keys.get(name, name)}" if prefix else keys.get(name, name)
+            files.append(local_file(path, meta._replace(source_file=label), whole_folder=True))
     return files
 
 

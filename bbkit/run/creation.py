@@ -4,7 +4,6 @@ import json
 import re
 import secrets
 import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -80,18 +79,17 @@ def new_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
     _validate_vacant(folder, replace)
     missing = [parent for parent in folder.parents if not parent.exists()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    made, gone = (folder.with_name(f".{folder.name}-{secrets.token_hex(8)}") for _ in range(2))
+    made.mkdir()
     try:
         (made / ".gitignore").write_text("*\n")
         yield made
-        made.chmod(0o755)
         if replace and folder.exists() and not _is_bare(folder):
             _validate_vacant(folder, replace)
             places = (folder.with_name(f"{folder.name}-replaced-{number}") for number in count(1))
             move(folder, aside := next(place for place in places if not place.exists()))
             warnings.warn(f"The run that was in {folder} is kept in {aside}.", stacklevel=4)
         if _is_bare(folder):
-            gone = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
             move(folder, gone)
             shutil.rmtree(gone)
         try:

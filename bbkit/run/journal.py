@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
+from bbkit.core.files import require_inside
 
 TERMINAL = ("Completed", "PartiallyCompleted", "Failed", "Stopped", "Expired")
 """Statuses after which nothing changes; any other, known or not, is waited on.
@@ -94,6 +95,7 @@ class Journal:
         """Add events, in one write that is on disk when this returns; give them as they will be read."""
         at = _as_text(datetime.now(UTC))
         lines = [json.dumps({"at": at, **event}, default=_as_text) for event in events]
+        require_inside(self.path, self.path.parent)
         with FileLock(self.path.with_name(f".{self.path.name}.lock")), self.path.open("ab+") as stream:
             _cut_torn_line(stream)
             stream.write("".join(f"{line}\n" for line in lines).encode())

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from bbkit import aws
-from bbkit.core.errors import AwsError, CredentialsError, InputError, PlaceError, RunError
-from bbkit.core.files import write_text
+from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
+from bbkit.core.files import LISTING, local_names, read_listing, require_inside, write_text
 from bbkit.core.frames import MANIFEST, SUFFIX
 from bbkit.run.journal import TERMINAL, JobState
 from bbkit.run.snapshot import RunSnapshot
@@ -30,7 +30,6 @@ _SEEN = {
     "expires_at": "jobExpirationTime",
 }
 _KNOWN_AFTER = timedelta(minutes=10)
-_LISTING = "objects.json"
 _SECONDS_OF_A_LINE = 10
 
 
@@ -101,8 +100,9 @@ def _read_later_counts(read_manifest: Callable[[], bytes], processed: int) -> di
     """The counts of a manifest that is there and counts more records than those `processed`."""
     try:
         counts = read_answer(json.loads(read_manifest()))
-    except (AwsError, OSError, ValueError, AttributeError):
+    except (AwsError, OSError, ValueError, AttributeError, RecursionError):
         return {}
+    counts = {name: count for name, count in counts.items() if isinstance(count, int)}
     return counts if counts.get("processed", 0) > processed else {}
 
 
@@ -146,9 +146,10 @@ def write_line(text: str) -> None:
 def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
     """Bring the output files of a job that has ended into its folder of the run, manifest last."""
     folder = snapshot.run.output_folder(state.job_arn)
-    listed = _read_listing(folder)
-    damaged = [name for name, size in listed.items() if _size(folder / name) != size]
-    was_empty = state.status != "Completed" and (folder / _LISTING).is_file()
+    listed = read_listing(folder)
+    places = {key: folder / name for key, name in local_names(listed).items()}
+    damaged = [key for key, size in listed.items() if _size(places[key]) != size]
+    was_empty = state.status != "Completed" and (folder / LISTING).is_file()
     if (listed or (folder / MANIFEST).is_file() or was_empty) and not damaged:
         return folder
     try:
@@ -156,34 +157,26 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
     except (PlaceError, CredentialsError, AwsError) as error:
         if not damaged:
             raise
-        raise _damaged(folder, damaged, str(error)) from error
-    if gone := [name for name in damaged if name not in sizes]:
-        raise _damaged(folder, gone, "S3 does not hold it any more.")
+        raise _damaged(places[damaged[0]], str(error)) from error
+    if gone := [key for key in damaged if key not in sizes]:
+        raise _damaged(places[gone[0]], "S3 does not hold it any more.")
     if sizes or state.status != "Completed":
         folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / _LISTING, json.dumps(sizes, indent=1))
+        write_text(folder / LISTING, json.dumps(sizes, indent=1))
     # Those of the job may not have caught up with its end.
     if counts := _read_later_counts((folder / MANIFEST).read_bytes, state.seen.get("processed", 0)):
         snapshot.run.journal.append(seen_event(state, {**state.seen, **counts}))
     return folder
 
 
-def _read_listing(folder: Path) -> dict[str, int]:
-    try:
-        return dict(json.loads((folder / _LISTING).read_text("utf-8")))
-    except (OSError, ValueError):
-        return {}
-
-
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
 
 
-def _damaged(folder: Path, names: list[str], why: str) -> RunError:
-    path = folder / names[0]
+def _damaged(path: Path, why: str) -> RunError:
     damage = "is missing" if _size(path) < 0 else f"is damaged ({_size(path):,} bytes)"
     return RunError(
-        f"The local copy {path} {damage}. {why} Restore it from a copy, or delete {folder.name}/{_LISTING} "
+        f"The local copy {path} {damage}. {why} Restore it from a copy, or delete {LISTING} of its job "
         "to go on with what is there."
     )
 
@@ -194,9 +187,10 @@ def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> dict[str,
     wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
     wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))
     sizes = {item.uri[len(prefix) :]: item.size for item in wanted}
-    if outside := [name for name in sizes if not name or ".." in PurePosixPath(name).parts]:
-        raise InputError(f"The output {prefix}{outside[0]} would be written outside of the run's folder.")
+    places = {key: folder / name for key, name in local_names(sizes).items()}
+    for path in (folder, *places.values()):
+        require_inside(path, snapshot.run.folder)
     count = TransferProgress(f"downloading the outputs of {state.job}", sum(sizes.values()))
-    for name in sizes:
-        aws.download_file(prefix + name, folder / name, progress=count)
+    for key in sizes:
+        aws.download_file(prefix + key, places[key], progress=count)
     return sizes

@@ -14,6 +14,7 @@ import pandas as pd
 from bbkit import __version__, aws
 from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
+from bbkit.core.files import local_name
 from bbkit.core.panels import render
 from bbkit.families import family_of
 from bbkit.records import InputFile
@@ -347,7 +348,7 @@ class Run:
 
     def output_folder(self, job_arn: str) -> Path:
         """The folder that takes a job's output files; it need not exist."""
-        return self.folder / "outputs" / job_arn.rpartition("/")[2]
+        return self.folder / "outputs" / local_name(job_arn.rpartition("/")[2])
 
     def on_demand_folder(self, attempt: int) -> Path:
         """The folder that takes what comes back on demand; it need not exist."""
@@ -394,7 +395,6 @@ def as_run(given: Any) -> Run:
     if isinstance(given, str | Path):
         return Run.open(given)
     if not isinstance(given, Run):
-        raise InputError(
-            f"A run is what Run.create or Run.open gave, or its folder, not {type(given).__name__}."
-        )
+        kind = type(given).__name__
+        raise InputError(f"A run is what Run.create or Run.open gave, or its folder, not {kind}.")
     return given

@@ -12,7 +12,7 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.core.errors import RunError
-from bbkit.core.files import write_text
+from bbkit.core.files import require_inside, write_text
 from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.core.text import count_noun, name_some
 from bbkit.records import InputFile
@@ -179,7 +179,10 @@ def read_index(folder: Path) -> tuple[tuple[InputFile, ...], Lineage]:
     path = records / "index.json"
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-        files = [InputFile(**{**item, "path": records / item["path"]}) for item in index["files"]]
+        paths = [require_inside(records / item["path"], folder) for item in index["files"]]
+        files = [
+            InputFile(**{**item, "path": path}) for item, path in zip(index["files"], paths, strict=True)
+        ]
         lineage = {int(attempt): chosen for attempt, chosen in index["lineage"].items()}
     except FileNotFoundError:
         return (), {}

@@ -9,7 +9,7 @@ import re
 import tempfile
 import warnings
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -20,6 +20,7 @@ import pandas as pd
 
 from bbkit import aws
 from bbkit.core.errors import InputError, SourceError, validate_number
+from bbkit.core.files import local_name, local_names
 from bbkit.core.frames import TEXT
 from bbkit.core.text import name_some
 from bbkit.sources.columns import Frames, frames_of
@@ -132,37 +133,40 @@ def _require_rows(uri: str, frames: Frames) -> Frames:
 
 def _read_s3(uri: str, chunk_rows: int | None, options: dict[str, Any]) -> Frames:
     with tempfile.TemporaryDirectory(prefix="bbkit-source-") as folder:
-        yield from _read_local(str(_download(uri, Path(folder))), chunk_rows, options)
+        path, keys = _download(uri, Path(folder))
+        yield from _read_local(str(path), chunk_rows, options, keys)
 
 
-def _download(uri: str, folder: Path) -> Path:
-    """Fetch an object, or all under a prefix, into a folder."""
+def _download(uri: str, folder: Path) -> tuple[Path, dict[str, str]]:
+    """Fetch an object, or all under a prefix, into a folder; what is kept under another name than its key."""
     objects = [item.uri for item in aws.list_objects(uri)]
     prefix = uri.removesuffix("/") + "/"
-    target = folder / (prefix.rstrip("/").rpartition("/")[2] or "source")
+    own = prefix.rstrip("/").rpartition("/")[2] or "source"
+    target = folder / local_name(own)
     if uri in objects:
         aws.download_file(uri, target)
-        return target
+        return target, {}
     names = [item.removeprefix(prefix) for item in objects if item.startswith(prefix)]
     names = [name for name in names if not _is_hidden(name) and not name.endswith("/")]
     if not names:
         raise InputError(f"There is no object and no folder {uri!r}.")
-    if outside := [name for name in names if ".." in name.split("/") or name.startswith("/")]:
-        raise SourceError(f"{prefix}{outside[0]} has no place in a folder. Copy it to another key.")
+    places = local_names(names)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda name: aws.download_file(prefix + name, target / name), names))
-    return target
+        list(pool.map(lambda name: aws.download_file(prefix + name, target / places[name]), names))
+    return target, {place: name for name, place in places.items()}
 
 
 def _is_hidden(name: str) -> bool:
     return any(part.startswith((".", "_")) for part in name.split("/"))
 
 
-def _read_local(uri: str, chunk_rows: int | None, options: dict[str, Any]) -> Frames:
+def _read_local(
+    uri: str, chunk_rows: int | None, options: dict[str, Any], keys: Mapping[str, str] | None = None
+) -> Frames:
     path = Path(uri)
     if path.is_dir():
         _validate_options(path.name, "", options)
-        yield from _read_folder(path, chunk_rows)
+        yield from _read_folder(path, chunk_rows, keys or {})
         return
     if not path.is_file():
         link = ", only a link that leads to none" if path.is_symlink() else ""
@@ -186,7 +190,7 @@ def _validate_options(name: str, ending: str, options: dict[str, Any]) -> None:
             raise InputError(f"{option}= is for {', '.join(_OPTIONS[option])}, not for {name}. Leave it out.")
 
 
-def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
+def _read_folder(folder: Path, chunk_rows: int | None, keys: Mapping[str, str]) -> Frames:
     files = _list_files(folder)
     endings = sorted({path.suffix.lower() for path in files})
     if len(endings) != 1 or endings[0] not in _FOLDER:
@@ -202,8 +206,10 @@ def _read_folder(folder: Path, chunk_rows: int | None) -> Frames:
                     **{key: pd.array([cell] * len(frame), TEXT) for key, cell in values.items()}
                 )
         return
+    names = [path.relative_to(folder).as_posix() for path in files]
     yield from frames_of(
-        lambda: (_text_row(path, path.relative_to(folder).as_posix()) for path in files), chunk_rows
+        lambda: (_text_row(path, keys.get(name, name)) for path, name in zip(files, names, strict=True)),
+        chunk_rows,
     )
 
 
