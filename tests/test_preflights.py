@@ -429,28 +429,29 @@ def test_records_are_checked_again_for_the_model_behind_a_profile(
         inferenceProfileName="team a", modelSource={"copyFrom": source}
     )["inferenceProfileArn"]
     run = bb.Run.create(tmp_path / "run", model_id=profile, family="anthropic")
-    bb.write_records(ask_claude(temperature=0.5, top_p=0.5), run)
-    for _ in range(2):  # and again, now that the run knows its model
-        told = preflight(run).errors
-        assert told["count"].tolist() == [100]
-        assert "temperature" in told["finding"].iloc[0] and HAIKU in told["finding"].iloc[0]
-        run = bb.Run.open(run.folder)
-        assert run.model == HAIKU and f"{profile} ({HAIKU}, anthropic, InvokeModel)" in repr(run)
-    assert main(["preflight", str(run.folder)]) == 1
+    bb.write_records(ask_claude(temperature=0.5, top_p=0.5), run, quotas=bb.Quotas())
+    told = preflight(run).errors
+    assert told["count"].tolist() == [100]
+    assert "temperature" in told["finding"].iloc[0] and HAIKU in told["finding"].iloc[0]
+    run = bb.Run.open(run.folder)
+    assert run.model == HAIKU and f"{profile} ({HAIKU}, anthropic, InvokeModel)" in repr(run)
+    assert main(["preflight", str(run.folder)]) == 1  # and again, now that the run knows its model
     assert f"Behind {profile} is {HAIKU}; the records were checked again for it." in capsys.readouterr().out
     fine = bb.Run.create(tmp_path / "fine", model_id=profile, family="anthropic")
-    bb.write_records(ask_claude(temperature=0.5), fine)
+    bb.write_records(ask_claude(temperature=0.5), fine, quotas=bb.Quotas())
     assert set(preflight(fine)["severity"]) == {"info"}
     # What was allowed is not found again, and what was checked for the model is not read again.
     rule = told["rule"].iloc[0]
     known = bb.Run.create(tmp_path / "known", model_id=profile, model=HAIKU)
     with pytest.raises(RecordsError, match="temperature"):
-        bb.write_records(ask_claude(temperature=0.5, top_p=0.5), known)
-    bb.write_records(ask_claude(temperature=0.5, top_p=0.5), known, allow=[rule])
+        bb.write_records(ask_claude(temperature=0.5, top_p=0.5), known, quotas=bb.Quotas())
+    bb.write_records(ask_claude(temperature=0.5, top_p=0.5), known, allow=[rule], quotas=bb.Quotas())
     assert set(preflight(known)["severity"]) == {"info"}
     other = bb.Run.create(tmp_path / "other", model_id=profile, model=MODEL)
     bb.write_records(
-        [(f"c{n}", {"messages": [{"role": "user", "content": [{"text": "x"}]}]}) for n in range(100)], other
+        [(f"c{n}", {"messages": [{"role": "user", "content": [{"text": "x"}]}]}) for n in range(100)],
+        other,
+        quotas=bb.Quotas(),
     )
     assert set(preflight(other).errors["rule"]) == {"family_mismatch"}
     assert bb.Run.open(other.folder).model == HAIKU
@@ -471,51 +472,37 @@ def test_a_model_without_access_is_an_error_before_anything_is_sent(
     assert "aws-marketplace:Subscribe" in told.remedy
 
 
-@pytest.mark.parametrize(
-    ("model_id", "answers", "severity"),
-    [
-        (
-            PROFILE,
-            {"agreementAvailability": {"status": "NOT_AVAILABLE", "errorMessage": "no offer"}},
-            "error",
-        ),
-        (PROFILE, {"agreementAvailability": {"status": "PENDING"}}, "warning"),
-        (PROFILE, {"authorizationStatus": "NOT_AUTHORIZED"}, "error"),
-        (PROFILE, {"regionAvailability": "NOT_AVAILABLE"}, "info"),
-        ("mistral.mistral-large-2407-v1:0", {"regionAvailability": "NOT_AVAILABLE"}, "error"),
-        (MODEL, {"entitlementAvailability": "NOT_AVAILABLE"}, "warning"),
-        (MODEL, {}, "info"),
-    ],
-)
 @pytest.mark.usefixtures("aws_account")
-def test_what_aws_says_of_access_is_judged(
-    tmp_path: Path, model_id: str, answers: dict[str, Any], severity: str
-) -> None:
-    names = ("entitlementAvailability", "regionAvailability")
-    good = dict.fromkeys(names, "AVAILABLE") | {
-        "authorizationStatus": "AUTHORIZED",
-        "agreementAvailability": {"status": "AVAILABLE"},
-    }
-    answer_call("bedrock", "GetFoundationModelAvailability", lambda _: {"modelId": "m", **good, **answers})
-    found = preflight(make_run(tmp_path / "run", make_role(TRUST), model_id=model_id))
-    assert severities(found, "model_access") == {severity}
-    reason = answers.get("agreementAvailability", {}).get("errorMessage", "")
-    assert reason in found.loc[found["rule"] == "model_access", "finding"].iloc[0]
+def test_what_aws_says_of_access_is_judged(tmp_path: Path) -> None:
+    role = make_role(TRUST)
+    good = dict.fromkeys(("entitlementAvailability", "regionAvailability"), "AVAILABLE")
+    good |= {"authorizationStatus": "AUTHORIZED"}
+    for number, (model_id, agreement, answers, severity) in enumerate(
+        [
+            (PROFILE, {"status": "NOT_AVAILABLE", "errorMessage": "no offer"}, {}, "error"),
+            (PROFILE, {"status": "PENDING"}, {}, "warning"),
+            (PROFILE, {"status": "AVAILABLE"}, {"authorizationStatus": "NOT_AUTHORIZED"}, "error"),
+            (PROFILE, {"status": "AVAILABLE"}, {"regionAvailability": "NOT_AVAILABLE"}, "info"),
+            (
+                "qwen.qwen3-32b-v1:0",
+                {"status": "AVAILABLE"},
+                {"regionAvailability": "NOT_AVAILABLE"},
+                "error",
+            ),
+            (MODEL, {"status": "AVAILABLE"}, {"entitlementAvailability": "NOT_AVAILABLE"}, "warning"),
+            (MODEL, {"status": "AVAILABLE"}, {}, "info"),
+        ]
+    ):
+        told = {"modelId": "m", "agreementAvailability": agreement, **good, **answers}
+        answer_call("bedrock", "GetFoundationModelAvailability", lambda _, told=told: told)
+        found = preflight(make_run(tmp_path / f"run-{number}", role, model_id=model_id))
+        assert severities(found, "model_access") == {severity}
+        words = found.loc[found["rule"] == "model_access", "finding"].iloc[0]
+        assert agreement.get("errorMessage", "") in words
 
 
-@pytest.mark.parametrize(
-    ("life", "expected"),
-    [
-        ({"status": "ACTIVE"}, []),
-        ({"status": "LEGACY"}, ["model_legacy"]),
-        ({"status": "LEGACY", "endOfLifeTime": datetime(2026, 11, 1, tzinfo=UTC)}, ["model_ended"]),
-        ({"status": "LEGACY", "endOfLifeTime": datetime(2027, 1, 1, tzinfo=UTC)}, ["model_legacy"]),
-    ],
-)
 @pytest.mark.usefixtures("aws_account")
-def test_the_life_that_aws_tells_goes_before_the_table(
-    tmp_path: Path, life: dict[str, Any], expected: list[str]
-) -> None:
+def test_the_life_that_aws_tells_goes_before_the_table(tmp_path: Path) -> None:
     ended = "us.anthropic.claude-sonnet-4-20250514-v1:0"
     run = make_run(tmp_path / "run", make_role(TRUST), model_id=ended)
     day = date(2026, 11, 29)
@@ -523,12 +510,20 @@ def test_the_life_that_aws_tells_goes_before_the_table(
     assert "model_ended" in set(found["rule"])
     words = "GetFoundationModel and GetFoundationModelAvailability may not be asked"
     assert found.loc[found["finding"].str.startswith(words), "severity"].tolist() == ["info"]
-    answer_call("bedrock", "GetFoundationModel", lambda _: {"modelDetails": {"modelLifecycle": life}})
-    found = preflight(run, as_of=day)
-    told = found[found["rule"].isin(["model_ended", "model_legacy"])]
-    assert told["rule"].tolist() == expected
-    assert set(told.loc[told["rule"] == "model_ended", "severity"]) <= {"error"}
-    assert all("GetFoundationModel, here and now" in text for text in told["finding"])
+    past, coming = (datetime(*ymd, tzinfo=UTC) for ymd in ((2026, 11, 1), (2027, 1, 1)))
+    for life, expected in (
+        ({"status": "ACTIVE"}, []),
+        ({"status": "LEGACY"}, ["model_legacy"]),
+        ({"status": "LEGACY", "endOfLifeTime": past}, ["model_ended"]),
+        ({"status": "LEGACY", "endOfLifeTime": coming}, ["model_legacy"]),
+    ):
+        told = {"modelDetails": {"modelLifecycle": life}}
+        answer_call("bedrock", "GetFoundationModel", lambda _, told=told: told)
+        found = preflight(run, as_of=day)
+        about = found[found["rule"].isin(["model_ended", "model_legacy"])]
+        assert about["rule"].tolist() == expected
+        assert set(about.loc[about["rule"] == "model_ended", "severity"]) <= {"error"}
+        assert all("GetFoundationModel, here and now" in text for text in about["finding"])
 
 
 def test_values_that_came_in_by_hand_are_an_error(standin: Any, tmp_path: Path) -> None:
