@@ -221,6 +221,7 @@ def test_coordinates_counts_and_tokens_of_charts_are_as_they_were(tmp_path: Path
 def test_what_masks_alike_stays_apart(tmp_path: Path) -> None:
     two = ["a@leak.example", "b@leak.example"]
     told = bundle(sent=1) | {"facts": {name: [name] for name in two}, "rows": [dict.fromkeys(two, 1)]}
+    told["rows"].append({"input_tokens": 123456789012, "account": 111122223333, "ended_at": 4111111111111111})
     told["numbers"] = dict.fromkeys(two, 3)
     bars = {"data": [{"type": "bar", "x": [*two, two[0]], "y": [1, 2, 3]}], "layout": {}}
     path = write(
@@ -234,6 +235,8 @@ def test_what_masks_alike_stays_apart(tmp_path: Path) -> None:
     assert (
         list(result["facts"]) == list(result["rows"][0]) == list(result["numbers"]) == list(report["numbers"])
     )
+    kept = {"input_tokens": 123456789012, "account": "[account id]", "ended_at": 4111111111111111}
+    assert result["rows"][1] == kept
     page = (tmp_path / "out.html").read_text()
     assert '"x":["[e-mail]","[e-mail] 2","[e-mail]"]' in page
 

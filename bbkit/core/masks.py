@@ -170,7 +170,8 @@ def _known(name: str, before: str = "", after: str = "") -> re.Pattern[str]:
 def _follows(name: str, text: str, position: int) -> bool:
     """Whether a word of one part of the data is right before a position."""
     between = {"secret_names": r"[\"' ]{0,3}$", "phone_words": r"[^0-9\n]{0,16}$"}[name]
-    return bool(_known(name, "(?i)", between).search(text, max(0, position - 40), position))
+    line = text[max(0, position - 40) : position].rpartition("\n")[2]
+    return any(map(str.isalpha, line)) and bool(_known(name, "(?i)", between).search(line))
 
 
 @cache

@@ -26,6 +26,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9:.]{2,16}(Z|[+-
 _VOID = {"br", "hr", "img", "col", "wbr"}
 _SHORT_WORD, _LONG_CELL, _TALL_CELL, _WIDE_TABLE = 24, 40, 700, 9
 _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
+_COUNTED = re.compile(r"(?i)(tokens|count|records|rows|characters|bytes|cost|usd|seconds|time|_at)s?\b")
 _MARKUP = re.compile(r"(<[^<>]*>)")
 
 Attributes = list[tuple[str, str | None]]
@@ -87,8 +88,10 @@ class Masker:
         return put_masks(texts, masks) if masks else [*texts]
 
     def knows(self, text: str, about: str) -> bool:
-        """Whether a text would be masked."""
-        return self.enabled and bool(find_masks(f"{about}: {text}" if is_telling(about) else text, self._own))
+        """Whether a number would be masked."""
+        if not self.enabled or _COUNTED.search(about):
+            return False
+        return bool(find_masks(f"{about}: {text}" if is_telling(about) else text, self._own))
 
     def label(self, text: str, masked: str) -> str:
         """Name something by its masked name so that two things keep two names."""
@@ -135,7 +138,8 @@ class Masker:
         if isinstance(value, list | tuple):
             return [self.data(item, about, numbers) for item in value]
         text = "" if value is None or isinstance(value, bool) else str(value)
-        if not text or is_time(text) or not (numbers or isinstance(value, str)):
+        is_number = not isinstance(value, str) and (not numbers or _COUNTED.search(about))
+        if not text or is_time(text) or is_number:
             return value
         masked = self.text(text, about)
         return value if masked == text else masked
