@@ -293,7 +293,7 @@ def test_records_are_written_whole_or_not_at_all(standin: Standin, tmp_path: Pat
     before = sorted(run.folder.rglob("*"))
     with pytest.raises(RecordsError, match="a batch job takes at least 100") as caught:
         bb.write_records(pairs(90), run)
-    assert len(caught.value.findings) == 1
+    assert len(caught.value.findings.errors) == 1
     with pytest.raises(RecordsError, match="'c0000'"):
         bb.write_records(pairs(100) + pairs(1), run)
     with pytest.raises(RecordsError, match="modelId"):
@@ -367,7 +367,7 @@ def test_findings_name_the_files_that_were_given(standin: Standin, tmp_path: Pat
     path.write_text("".join(json.dumps({"recordId": "a", "modelInput": BODY}) + "\n" for _ in range(100)))
     with pytest.raises(RecordsError, match="occurs 100 times") as caught:
         bb.write_records(path, run)
-    assert caught.value.findings["file"].tolist() == [str(path)]
+    assert caught.value.findings.errors["file"].tolist() == [str(path)]
 
 
 def test_files_follow_the_quotas_given(standin: Standin, tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ class _Walk:
         if name in field.mistakes:
             self._mistaken(field.mistakes[name], path, f"{path} is {show(value)}; it does not belong there.")
         elif field.closed:
-            finding = f"{path} is no name of this body; the service permits no other ({field.closed})."
+            finding = f"{path} is no name of this body, and the service refuses any other ({field.closed})."
             remedy = _suggest(name, field.members) or "Leave it out."
             self._add("unknown_name", path, finding, remedy)
         elif not field.open:

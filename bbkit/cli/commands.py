@@ -27,7 +27,12 @@ def _day(text: str) -> dt.date:
         raise ArgumentTypeError(f"{text!r} is no date; write it as 2026-11-29") from None
 
 
-_AS_OF = argument("--as-of", type=_day, metavar="DATE", help="for a day of models' lives other than today")
+_AS_OF = argument(
+    "--as-of",
+    type=_day,
+    metavar="DATE",
+    help="the day for which the model's lifecycle is judged (default: today)",
+)
 _JSON = argument("--json", action="store_true", help="one JSON object per finding")
 _REFRESH = argument("action", choices=["refresh"])
 _FILE = argument("-o", "--output", required=True, help="the file to write")

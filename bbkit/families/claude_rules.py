@@ -202,7 +202,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> list
 def _sampling_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     takes, trait = model.traits.samplers, "samplers"
     if takes == "none":
-        refused = f"is given, and {model.model_id} takes none of its kind"
+        refused = f"is given, and {model.model_id} takes no sampling parameter"
         remedy = "Leave temperature, top_p and top_k out."
         return [
             model.fault(trait, "sampling_refused", f"{name} {refused}", remedy, name)
