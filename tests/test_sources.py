@@ -690,7 +690,7 @@ def test_what_tells_about_a_folder_is_no_text_of_it(tmp_path: Path) -> None:
     for name in ("a.txt", "README.md", "readme.txt", "_SUCCESS", ".part.crc", "_temporary/b.txt", "in/b.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write(tmp_path / name, name)
-    with pytest.warns(UserWarning, match=r"'README\.md', 'readme\.txt' is not read"):
+    with pytest.warns(UserWarning, match=r"is read without 'README\.md', 'readme\.txt'\."):
         assert read_source(tmp_path)["file"].to_list() == ["a.txt", "in/b.txt"]
 
 

@@ -137,7 +137,7 @@ def _warn_of_one_body(builder: "_Builder", records: pd.DataFrame) -> pd.DataFram
     if len(bodies) > 1 and all(body == bodies[0] for body in bodies):
         named = name_some(builder.prompt.columns)
         why = f"{named} holds one text in every row" if named else "the prompt names no {column}"
-        warnings.warn(f"All {len(bodies):,} records ask the same: {why}.", stacklevel=3)
+        warnings.warn(f"All {len(bodies):,} records ask the same: {why}. Each is paid for.", stacklevel=3)
     return records
 
 

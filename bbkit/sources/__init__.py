@@ -224,7 +224,7 @@ def _list_files(folder: Path) -> list[Path]:
         )
     files = [path for path in paths if path.is_file()]
     if aside := [path.name for path in files if _ASIDE.fullmatch(path.name)]:
-        warnings.warn(f"{folder.name}: {name_some(aside)} is not read.", stacklevel=calling_depth())
+        warnings.warn(f"{folder.name} is read without {name_some(aside)}.", stacklevel=calling_depth())
     return [path for path in files if not _ASIDE.fullmatch(path.name)]
 
 

@@ -71,12 +71,10 @@ def _describe(name: str, kind: str, lengths: pd.Series, texts: Any) -> dict[str,
         "filled": len(ordered),
         "nulls": len(lengths) - len(ordered),
         "repeated": int(texts.duplicated().sum()),
-        **dict(zip(("shortest", "median", "longest"), _spread(ordered), strict=True)),
+        "shortest": ordered[0] if ordered else None,
+        "median": ordered[len(ordered) // 2] if ordered else None,
+        "longest": ordered[-1] if ordered else None,
     }
-
-
-def _spread(ordered: list[int]) -> tuple[int, int, int] | tuple[None, None, None]:
-    return (ordered[0], ordered[len(ordered) // 2], ordered[-1]) if ordered else (None, None, None)
 
 
 def _guess_languages(texts: pd.Series) -> str:
