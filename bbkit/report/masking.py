@@ -26,7 +26,9 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9:.]{2,16}(Z|[+-
 _VOID = {"br", "hr", "img", "col", "wbr"}
 _SHORT_WORD, _LONG_CELL, _TALL_CELL, _WIDE_TABLE = 24, 40, 700, 9
 _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
-_COUNTED = re.compile(r"(?i)(tokens|count|records|rows|characters|bytes|cost|usd|seconds|time|_at)s?\b")
+_COUNTED = re.compile(
+    r"(?i)(?:(?<![a-z])(?:tokens|count|records|rows|characters|bytes|costs?|usd|seconds|time)|_at)\b"
+)
 _MARKUP = re.compile(r"(<[^<>]*>)")
 
 Attributes = list[tuple[str, str | None]]
