@@ -20,8 +20,9 @@ import pytest
 from report_notebooks import bundle, code, display, error, markdown, stream, write
 from test_masks import make_secret
 
+from bbkit.core.errors import InputError, ReportError
 from bbkit.core.masks import KINDS
-from bbkit.report import export_notebook
+from bbkit.report import export_notebook, render_report
 
 CANARIES = {
     "e-mail": "jane.canary@leak.example",
@@ -273,9 +274,6 @@ def test_the_report_says_what_is_looked_for_and_what_is_out_of_reach(
 def test_a_bad_pattern_is_one_sentence_before_anything_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, said: str
 ) -> None:
-    from bbkit.core.errors import InputError
-    from bbkit.report import render_report
-
     (tmp_path / "masks.toml").write_text(content)
     path = write(tmp_path / "n.ipynb", code("run_folder = '.'", "parameters"), code("1"))
     with pytest.raises(InputError, match=said) as raised:
@@ -296,3 +294,14 @@ def test_patterns_of_the_run_and_of_the_organisation_add_up_and_backtracking_doe
     export_notebook(write(tmp_path / "n.ipynb", *cells), tmp_path / "out.html")
     masked = json.loads((tmp_path / "out.json").read_text())["masked"]
     assert masked == {"own": 1, "staff": 1, "e-mail": 1}
+
+
+def test_a_failure_is_not_cut_within_what_is_masked(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "n.ipynb", code(f"raise ValueError('calls of Quint: {CANARIES['card']}, {'x' * 300}')")
+    )
+    with pytest.raises(ReportError):
+        render_report(path, tmp_path / "out.html", cwd=tmp_path)
+    told = (tmp_path / "out.json").read_text()
+    assert "Quint" in json.loads(told)["failure"]
+    assert not re.search("4929|9015", told + (tmp_path / "out.html").read_text())

@@ -10,6 +10,7 @@ from typing import Any
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, find_shared, replacing
+from bbkit.core.masks import find_masks
 from bbkit.core.text import name_some, one_line, whole_characters
 from bbkit.report.parameters import Parameter, parse_parameters
 
@@ -137,7 +138,10 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
 
 
 def _first_line(text: str, most: int) -> str:
-    return one_line(next(iter(text.strip().splitlines()), ""), most)
+    line = " ".join(next(iter(text.strip().splitlines()), "").split())
+    # Half of what would be masked is not known for what it is.
+    halved = [start + 1 for start, end, _ in find_masks(line[: most + 100]) if start < most <= end]
+    return one_line(line, min([most, *halved]) if len(line) > most else most)
 
 
 def mark_ended(executed: Path, status: str) -> Notebook:
