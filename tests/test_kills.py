@@ -130,10 +130,13 @@ def test_killed_at_every_point_it_loses_and_doubles_nothing(
 
 
 @pytest.mark.long
-def test_killed_at_random_it_loses_and_doubles_nothing(driver: Callable[..., int], tmp_path: Path) -> None:
+@pytest.mark.parametrize("seed", [20261101, 20261129])
+def test_killed_at_random_it_loses_and_doubles_nothing(
+    driver: Callable[..., int], tmp_path: Path, seed: int
+) -> None:
     passed = list(time_points(driver, tmp_path).values())
     usual = passed[-1] - passed[0]
-    chance = random.Random(20261101)
+    chance = random.Random(seed)
     hit: list[str] = []
     for number in range(120):
         hit.append(kill_and_finish(driver, tmp_path, number, kill_after=chance.uniform(0, usual)))

@@ -200,8 +200,11 @@ def wait(options: Namespace) -> int:
     """Wait until every job has ended: exit 0 when all are Completed, 1 when one ended otherwise."""
     run = bb.Run.open(options.run)
     jobs = bb.wait_for_jobs(run, every=options.every, timeout=options.timeout, on_end=options.then or None)
-    rows = jobs.to_json(orient="records", lines=True, date_format="iso").strip() if options.json else ""
-    print(rows if options.json else jobs.to_string())
+    if options.json:
+        for row in json.loads(jobs.to_json(orient="records", date_format="iso")):
+            print(json.dumps(row))
+    else:
+        print(jobs.to_string())
     return NOT_YET if not jobs.attrs["done"] else FOUND if jobs.attrs["left"] else SUCCESS
 
 

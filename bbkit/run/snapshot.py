@@ -131,9 +131,14 @@ class RunSnapshot:
                 0, f"{len(still)} of {count_noun(len(latest), 'job')} not ended ({name_some(still)}): {why}"
             )
         for status in TERMINAL[1:]:
-            if names := [state.job_name for state in latest if state.status == status]:
+            if ended := {
+                state.job_name: state.seen.get("message") for state in latest if state.status == status
+            }:
+                why = next((f"{message} " for message in ended.values() if message), "")
                 again = f"submit_jobs(run, again=[{status!r}]) submits such jobs again."
-                texts.append(f"{count_noun(len(names), 'job')} ended {status} ({name_some(names)}): {again}")
+                texts.append(
+                    f"{count_noun(len(ended), 'job')} ended {status} ({name_some(ended)}): {why}{again}"
+                )
         return texts
 
     def summarize(self) -> dict[str, str]:
