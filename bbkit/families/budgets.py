@@ -38,7 +38,8 @@ def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) 
 def thinks(body: Mapping[str, Any], model: Model) -> bool:
     """Whether a model thinks without a budget of its own: asked to, or by default and not told otherwise."""
     extra = as_dict(body.get("additionalModelRequestFields"))
-    kind = as_dict(body.get("thinking") or extra.get("thinking")).get("type")
+    asked = body.get("thinking") or extra.get("thinking") or extra.get("reasoning_config")
+    kind = as_dict(asked).get("type")
     if kind is not None:
         return bool(kind == "adaptive")
     effort = body.get("reasoning_effort") or extra.get("reasoning_effort")
