@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bbkit.aws._clients import NO_ANSWER, call, client, iter_pages, translated
-from bbkit.core.errors import AwsError
+from bbkit.aws._clients import call, client, iter_pages, no_answer, translated
 from bbkit.core.files import read_data
 
 
@@ -27,10 +26,7 @@ def get_job(job_arn: str) -> dict[str, Any]:
 
 def _holding(name: str, answer: Mapping[str, Any]) -> dict[str, Any]:
     if not answer.get(name):
-        raise AwsError(
-            f"No answer from AWS: what came holds no {name}. Look whether a proxy answers in its place.",
-            NO_ANSWER,
-        )
+        raise no_answer(f"what came holds no {name}. Look whether a proxy answers in its place.")
     return dict(answer)
 
 

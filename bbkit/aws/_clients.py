@@ -86,11 +86,8 @@ def _refuse_page(response_dict: Mapping[str, Any], **_: Any) -> None:
     is_of_aws = any(name.lower().startswith("x-amz") for name in headers)
     # botocore takes a page for an empty answer, or stumbles over it; those of 5xx it knows, and tries again.
     if "html" in headers.get("content-type", "") and not is_of_aws and status < 500:
-        raise AwsError(
-            f"No answer from AWS: a web page came in its place (HTTP status {status}), as of a proxy or a "
-            "login. Check the network and the proxy.",
-            NO_ANSWER,
-        )
+        found = f"a web page came in its place (HTTP status {status}), as of a proxy or a login"
+        raise no_answer(f"{found}. Check the network and the proxy.")
 
 
 def _log_call(model: Any, parsed: Mapping[str, Any], **_: Any) -> None:
@@ -224,10 +221,7 @@ def translated() -> Iterator[None]:
         exceptions.IncompleteReadError,
         ResponseParserError,
     ) as error:
-        raise AwsError(
-            f"No answer from AWS: {error} Check the network and region; a stand-in may have been stopped.",
-            NO_ANSWER,
-        ) from error
+        raise no_answer(f"{error} Check the network and region; a stand-in may have been stopped.") from error
 
 
 _DENIED = "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs."
@@ -260,6 +254,10 @@ _PASSING = re.compile(
     "(NoAnswer|MediaFolderBusy|OperationAborted|408|425|429|5(?!01)..)$|Request(Timeout|Throttled|LimitExc)"
     "|Throttl|TooManyRequests|SlowDown|BandwidthLimit|PriorRequestNot|ServiceUnavailable|Internal|ServiceQuotaExc"
 )
+
+
+def no_answer(found: str) -> AwsError:
+    return AwsError(f"No answer from AWS: {found}", NO_ANSWER)
 
 
 def is_passing(error: Exception | str) -> bool:
