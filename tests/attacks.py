@@ -42,6 +42,10 @@ STYLES = [
     "}*{display:none !important}",
     '<link rel="stylesheet" href="http://attack.invalid/x.css">',
     '<img src="http://attack.invalid/pixel.png">',
+    "<span style='fill:url(http://attack.invalid/a)'>x</span>",
+    "<b style=\"color:red;cursor:url('http://attack.invalid/b'),auto\">x</b>",
+    "<i style='color:red;filter:\\75rl(//attack.invalid/c)' onclick=x>x</i>",
+    "<a href='http://attack.invalid/d' style='fill:url(http://attack.invalid/e)'>x</a>",
 ]
 TERMINALS = [
     "\x1b[31mred\x1b[0m \x1b]8;;http://attack.invalid\x07link\x1b]8;;\x07",

@@ -204,7 +204,16 @@ def hostile_cells() -> list[Any]:
     table = pd.DataFrame({text: [text] for text in TEXTS})
     figure = bar(everything, annotations=[{"text": text, "x": 0, "y": 1} for text in TEXTS])
     trace = {"type": "bar", "x": TEXTS, "y": list(range(len(TEXTS))), "name": everything, "text": TEXTS}
-    figure["data"] = [{**trace, "hovertemplate": everything}]
+    joined = "%{customdata[0]}span style='fill:url(http://attack.invalid/f)'>x"
+    split = {**trace, "customdata": [["<"]] * len(TEXTS), "texttemplate": joined, "hovertemplate": joined}
+    figure["data"] = [{**trace, "hovertemplate": everything}, split]
+    far = {"source": "http://attack.invalid/g.png", "name": "far", "visible": True}
+    far |= {"sizex": 1, "sizey": 1, "xref": "paper", "yref": "paper"}
+    figure["layout"]["images"] = [far, {**far, "source": "near.png"}]
+    figure["layout"]["template"] = {"layout": {"images": [far], "imagedefaults": far}}
+    asks: list[list[Any]] = [[{"images": [far]}], ["images[0].source", "http://attack.invalid/h.png"]]
+    buttons = [{"method": "relayout", "args": args} for args in asks]
+    figure["layout"]["updatemenus"] = [{"type": "buttons", "buttons": buttons}]
     return [
         markdown("# Attacked\n\n" + "\n\n".join(f"## {text}\n\n{text}" for text in TEXTS)),
         code(everything, count=1, outputs=(stream(everything), stream(everything, "stderr"))),
@@ -221,10 +230,15 @@ def hostile_cells() -> list[Any]:
     ]
 
 
+@pytest.mark.parametrize("policy", [True, False])
 @pytest.mark.parametrize("with_text", [True, False])
-def test_nothing_of_an_attack_runs(page: Any, tmp_path: Path, with_text: bool) -> None:
+def test_nothing_of_an_attack_runs(page: Any, tmp_path: Path, with_text: bool, policy: bool) -> None:
     notebook = write(tmp_path / "n.ipynb", *hostile_cells())
     path = export_notebook(notebook, tmp_path / "out.html", with_text=with_text).path
+    if not policy:
+        path.write_text(cut_policy(path.read_text(encoding="utf-8")), encoding="utf-8")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
     page.on("dialog", lambda dialog: pytest.fail(dialog.message))
     open_page(page, path)
     assert page.locator(".page-plot[data-drawn=yes]").count() == 1
@@ -232,10 +246,21 @@ def test_nothing_of_an_attack_runs(page: Any, tmp_path: Path, with_text: bool) -
         assert not str(link.get_attribute("href")).lower().startswith("javascript")
     page.mouse.wheel(0, 100_000)
     page.locator(".page-plot").hover()
+    page.evaluate("Plotly.Fx.hover(document.querySelector('.page-plot'), [{curveNumber: 1, pointNumber: 0}])")
+    for button in page.locator(".page-plot .updatemenu-button").all():
+        button.dispatch_event("click")
+    page.wait_for_timeout(200)
+    assert [url for url in asked if not url.startswith(("data:", "blob:"))] == [path.as_uri()]
     assert page.evaluate(f"window.{MARK}") is None
     assert page.evaluate("getComputedStyle(document.body).display") == "block"
     assert page.url == path.as_uri()
     assert "window.attacked=true" in page.locator("main").inner_text()
+
+
+def cut_policy(source: str) -> str:
+    bare, cut = re.subn(r'<meta http-equiv="Content-Security-Policy".*?>', "", source)
+    assert cut == 1
+    return bare
 
 
 def test_the_same_attacks_run_where_nothing_guards(browser: Any, tmp_path: Path) -> None:
@@ -260,8 +285,7 @@ def test_the_policy_stops_what_the_sanitizer_would_miss(browser: Any, report: Pa
     source = report.read_text(encoding="utf-8")
     guarded, bare = tmp_path / "guarded.html", tmp_path / "bare.html"
     guarded.write_text(source.replace("<main", f"{attack}<main", 1), encoding="utf-8")
-    without = re.sub(r'<meta http-equiv="Content-Security-Policy".*?>', "", source)
-    bare.write_text(without.replace("<main", f"{attack}<main", 1), encoding="utf-8")
+    bare.write_text(cut_policy(source).replace("<main", f"{attack}<main", 1), encoding="utf-8")
     context = browser.new_context(offline=True)
     opened = context.new_page()
     failures: list[str] = []

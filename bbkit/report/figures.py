@@ -20,7 +20,8 @@ import nh3
 import numpy as np
 
 from bbkit.report.masking import Masker, is_time, shorten
-from bbkit.report.numbers import map_json, replace_nan
+from bbkit.report.numbers import replace_nan
+from bbkit.report.sanitizing import clean_declarations
 
 PLOTLY = "application/vnd.plotly.v1+json"
 
@@ -47,6 +48,12 @@ _IDENTIFIER = re.compile(
     r"(?i)(?:(?<![a-z])|_)(?:ids?|accounts?|cards?|iban|customers?|clients?|callers?|members?|msisdn|phone\w*|mobile)"
     r"(?![a-z])"
 )
+
+
+_MARKUP = re.compile(
+    r"(?i)<(?:(?P<slash>/)?(?P<name>br|b|strong|i|em|sub|sup|s|u|span)\b(?P<attributes>[^<>]*)>)?"
+)
+_TEXT_PROPERTIES = {"color", "font-size", "font-weight", "font-style", "text-decoration"}
 
 
 @dataclass(frozen=True)
@@ -77,9 +84,8 @@ def build_figure(bundle: dict[str, Any], number: int, masker: Masker) -> Figure:
     dropped: Counter[str] = Counter()
     data = [trace for trace in bundle.get("data") or [] if isinstance(trace, dict)]
     layout = copy.deepcopy(bundle.get("layout") or {})
-    layout["images"] = _keep_own_images(layout.get("images") or [], dropped)
     layout["template"] = _bound_template(layout.get("template"))
-    data, layout = map_json([data, layout], lambda value: _drop_links(value, dropped))
+    data, layout = _contain([data, layout], dropped)
     if masker.enabled:
         data, layout = _mask([data, layout], masker, _label_identifiers(data, layout, masker))
     for trace in data:
@@ -161,18 +167,42 @@ def _mask(value: Any, masker: Masker, labels: dict[float, str], key: str = "") -
     return masker.label(text, masked) if key in ("", "name", "legendgroup") else masked
 
 
-def _drop_links(value: Any, dropped: Counter[str]) -> Any:
-    if not isinstance(value, str) or "<" not in value:
+def _contain(value: Any, dropped: Counter[str], key: str = "") -> Any:
+    """Leave out what would reach outside: images that are not in the figure, also by a button, and markup."""
+    if key in ("args", "args2") and re.search(r"source['\"]", str(value)):
+        dropped["outside image"] += 1
+        return [{}]
+    if isinstance(value, dict):
+        return {name: _contain(item, dropped, str(name)) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_contain(item, dropped) for item in value]
+    if not isinstance(value, str):
         return value
-    remaining, count = re.subn(r"(?i)</?a\b[^>]*>?", "", value)
-    dropped["figure link"] += (count + 1) // 2
-    return remaining
+    if key == "source" and not value.startswith("data:image/"):
+        dropped["outside image"] += 1
+        return ""
+    return _keep_markup(value, dropped) if "<" in value else value
 
 
-def _keep_own_images(images: list[Any], dropped: Counter[str]) -> list[Any]:
-    own = [i for i in images if isinstance(i, dict) and str(i.get("source", "")).startswith("data:image/")]
-    dropped["outside image"] += len(images) - len(own)
-    return own
+def _keep_markup(text: str, dropped: Counter[str]) -> str:
+    """Keep the elements that plotly's texts know, with harmless styles; any other bracket is a character.
+
+    Parts of an element may lie in what plotly puts together (``%{customdata}``), so none is left open.
+    """
+
+    def keep(found: re.Match[str]) -> str:
+        slash, name, attributes = found["slash"] or "", found["name"], found["attributes"] or ""
+        if not name:
+            return "&lt;"
+        given = re.search(r"(?i)\bstyle\s*=\s*([\"'])(.*?)\1", attributes, re.DOTALL)
+        style = clean_declarations(given[2], _TEXT_PROPERTIES) if given else ""
+        dropped["figure style"] += bool(given) and style.count(":") < given[2].count(":")
+        dropped["event handler"] += len(re.findall(r"(?i)\bon[a-z]+\s*=", attributes))
+        return f'<{slash}{name} style="{style}">' if style else f"<{slash}{name}>"
+
+    text, links = re.subn(r"(?i)</?a\b[^>]*>?", "", text)
+    dropped["figure link"] += (links + 1) // 2
+    return _MARKUP.sub(keep, text)
 
 
 def _bound_template(template: Any) -> dict[str, Any]:

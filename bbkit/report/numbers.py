@@ -3,7 +3,7 @@
 import difflib
 import math
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,20 +68,13 @@ def _facts(facts: Any) -> dict[str, list[str]]:
     return {str(name): list(map(str, values)) for name, values in listed if isinstance(values, list)}
 
 
-def map_json(value: Any, change: Callable[[Any], Any], skip: str = "") -> Any:
-    """Change every text and number in JSON data, but for those under the key `skip`."""
-    if isinstance(value, list):
-        return [map_json(item, change, skip) for item in value]
-    if isinstance(value, dict):
-        return {
-            key: item if skip and key == skip else map_json(item, change, skip) for key, item in value.items()
-        }
-    return change(value)
-
-
 def replace_nan(value: Any) -> Any:
     """Return JSON data without NaN and infinities, which JSON does not have: they become null."""
-    return map_json(value, lambda item: None if isinstance(item, float) and not math.isfinite(item) else item)
+    if isinstance(value, list):
+        return [replace_nan(item) for item in value]
+    if isinstance(value, dict):
+        return {key: replace_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def collect_numbers(bundles: Iterable[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import html
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -189,7 +189,7 @@ def _clean_styles(source: str, masker: Masker) -> str:
             if rule.type != "qualified-rule":
                 continue
             selectors = [part.strip() for part in tinycss2.serialize(rule.prelude).split(",")]
-            body = _clean_declarations(rule.content)
+            body = clean_declarations(rule.content, _SHEET_PROPERTIES)
             if body and all(re.fullmatch(r"#T_\w+( [\w.:#-]+)*", selector) for selector in selectors):
                 rules.append(f"{','.join(map(masker.word, selectors))}{{{masker.word(body)}}}")
     return "".join(rules)
@@ -202,12 +202,13 @@ def _style_blocks(source: str) -> Iterator[str]:
             yield block
 
 
-def _clean_declarations(content: list[Any]) -> str:
+def clean_declarations(content: str | list[Any], properties: Set[str]) -> str:
+    """Keep the declarations of some properties whose values name nothing outside."""
     declarations = []
     for item in tinycss2.parse_declaration_list(content, skip_comments=True, skip_whitespace=True):
-        if item.type != "declaration" or item.lower_name not in _SHEET_PROPERTIES:
+        if item.type != "declaration" or item.lower_name not in properties:
             continue
         value = tinycss2.serialize(item.value).strip()
-        if not re.search(r"[<>\\@{};]|url|image-set|expression", value, re.IGNORECASE):
+        if not re.search(r"[<>\\@{};\x22\x27]|url|image-set|expression", value, re.IGNORECASE):
             declarations.append(f"{item.lower_name}:{value}")
     return ";".join(declarations)
