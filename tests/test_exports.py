@@ -2,15 +2,19 @@
 
 import csv
 import json
+import re
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings, strategies as st
 from output_files import error_line, nova_line, read_parquet, write_outputs
 
 import bbkit as bb
 from bbkit.core.errors import InputError
+from bbkit.core.text import guard_formulas, restore_formulas
 from bbkit.outputs.exports import export_records
 
 ATTACKS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x","y")']
@@ -23,21 +27,77 @@ def outputs(tmp_path: Path) -> pd.DataFrame:
     return bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", [*lines, error_line("-1")]))
 
 
-def test_csv_guards_formulas_and_keeps_everything_else(outputs: pd.DataFrame, tmp_path: Path):
-    path = export_records(outputs, tmp_path / "new" / "calls.csv")
+def read_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["text"] for row in rows] == [f"'{text}" for text in ATTACKS] + PLAIN + [""]
+        return list(csv.DictReader(file))
+
+
+def list_formulas(path: Path) -> list[str]:
+    """Cells of a file that a spreadsheet program would run, whichever delimiter it was told."""
+    found = []
+    blanks = "".join(map(chr, [*range(33), 0x85, 0xA0, 0x200B, 0x2060, 0x3000, 0xFEFF]))
+    for delimiter in ",;\t":
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            cells = [cell.strip(blanks) for row in csv.reader(file, delimiter=delimiter) for cell in row]
+        form = re.compile(r"[=@＝＠]|[+\-＋－](?:[^\s+*-]|.*(?:\w\(|[|!]))")
+        found += [cell for cell in cells if form.match(cell)]
+    return found
+
+
+def test_csv_guards_formulas_and_keeps_everything_else(outputs: pd.DataFrame, tmp_path: Path):
+    with pytest.warns(
+        UserWarning, match=rf"calls.csv: {len(ATTACKS) + 1} cells got .* guard=False leaves them"
+    ):
+        path = export_records(outputs, tmp_path / "new" / "calls.csv")
+    rows = read_rows(path)
+    assert [row["text"] for row in rows] == [*map(guard_formulas, ATTACKS), *PLAIN, ""]
+    assert {row["text"][0] for row in rows[: len(ATTACKS)]} == {"'"}
     assert rows[-1]["record_id"] == "'-1"
     assert rows[0]["input_tokens"] == "9"
     assert rows[-1]["input_tokens"] == ""
     assert list(rows[0]) == list(outputs.columns)
-    assert not [
-        cell
-        for row in rows
-        for cell in row.values()
-        if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert list_formulas(path) == []
+    again = bb.read_source(path)
+    assert again["text"].fillna("").tolist() == [*ATTACKS, *PLAIN, ""]
+    assert again["record_id"].tolist() == outputs["record_id"].tolist()
+
+
+@pytest.mark.filterwarnings("error")
+def test_without_a_guard_every_cell_is_as_it_is(outputs: pd.DataFrame, tmp_path: Path):
+    path = export_records(outputs, tmp_path / "calls.csv", guard=False)
+    assert [row["text"] for row in read_rows(path)] == [*ATTACKS, *PLAIN, ""]
+
+
+HIDDEN = ["\u00a0", "\ufeff", "  ", "\u200b", "\t", "\r\n", "x;", "x\t", "x\n", 'a,b;"', "x; \n", "x;'", "\0"]
+
+
+def test_formulas_are_found_behind_blanks_and_other_delimiters(tmp_path: Path):
+    texts = [blank + text for blank in HIDDEN for text in ATTACKS]
+    plain = [
+        "Points:\n- one\n- two (see above)\n---\n* three",
+        "a; b",
+        "x;y",
+        "it's; 'so'",
+        "'quoted'",
     ]
+    rows = pd.DataFrame({"id": [f"{n}" for n in range(len(texts + plain))], "text": texts + plain})
+    with pytest.warns(UserWarning, match=f"{len(texts)} cells"):
+        path = export_records(rows, tmp_path / "x.csv")
+    assert list_formulas(path) == []
+    assert [row["text"] for row in read_rows(path)][len(texts) :] == plain
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="=+-@'\"; \t\r\na(|1\ufeff\xa0＝"))
+def test_what_was_guarded_comes_back(text: str):
+    assert restore_formulas(guard_formulas(text)) == text
+
+
+@pytest.mark.parametrize("part", ["\n", " ", ";-a", "-", "'", "\n- a", "\n-\xa0"])
+def test_a_guard_takes_no_longer_than_the_text(part: str):
+    start = time.perf_counter()
+    restore_formulas(guard_formulas(f";-{part * 100_000}"))
+    assert time.perf_counter() - start < 2
 
 
 def test_negative_numbers_are_no_formulas_but_hostile_headers_are(tmp_path: Path):

@@ -6,9 +6,11 @@ And how it writes to a terminal: texts of records, keys and messages of AWS shal
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
+from warnings import catch_warnings
 
 from bbkit.core.text import show_controls
 
@@ -32,8 +34,9 @@ class ShownStream:
 
 @contextmanager
 def showing_controls() -> Iterator[None]:
-    """Let everything that is printed go through a `ShownStream`."""
-    with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)):
+    """Let all that is printed go through a `ShownStream`, and warnings be a sentence."""
+    with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)), catch_warnings():
+        warnings.showwarning = lambda message, *_: print(f"bbkit: {message}", file=sys.stderr)
         yield
 
 

@@ -1,5 +1,6 @@
 """Exports: any selection of rows as a file for people and programs without Python."""
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,17 @@ from msgspec.structs import replace
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
 from bbkit.core.frames import Collected, is_absent, require_columns
+from bbkit.core.text import count_noun, guard_formulas
 
 _ROWS = 10_000
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
-def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
+def export_records(outputs: pd.DataFrame, path: str | Path, *, guard: bool = True) -> Path:
     """Write rows to a file that appears whole: CSV, Parquet or JSON lines, by its name.
 
-    In CSV, a text that a spreadsheet would run as a formula gets an apostrophe in front
-    (https://owasp.org/www-community/attacks/CSV_Injection); Parquet and JSON lines keep every text as it is.
+    In CSV, what a spreadsheet would run as a formula (https://owasp.org/www-community/attacks/CSV_Injection)
+    gets an apostrophe in front, also behind blanks and where the dialects of ``;`` and tab cut a cell; a
+    warning says how many cells that changed, and `read_source` takes it out. Parquet and JSON lines keep all.
 
     Parameters
     ----------
@@ -30,6 +32,8 @@ def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
     path : str or Path
         A name ending in ``.csv`` (UTF-8 with a byte order mark, which spreadsheets need), ``.parquet`` or
         ``.jsonl``; what is there is replaced.
+    guard : bool
+        Whether to guard cells of a CSV; without, no spreadsheet program may open it.
 
     Returns
     -------
@@ -50,27 +54,41 @@ def export_records(outputs: pd.DataFrame, path: str | Path) -> Path:
         outputs = outputs.reset_index(level=named)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
-        write(outputs, partial)
+        changed = write(outputs, partial, guard)
+    if changed:
+        told = (
+            f"{path.name}: {count_noun(changed, 'cell')} got an apostrophe before what spreadsheets would run"
+        )
+        warnings.warn(f"{told}. read_source takes it out; guard=False leaves them.", stacklevel=2)
     return path
 
 
-def _write_csv(outputs: pd.DataFrame, path: Path) -> None:
+def _write_csv(outputs: pd.DataFrame, path: Path, guard: bool) -> int:
+    changed = 0
+
+    def guarded(cell: Any) -> str:
+        nonlocal changed
+        text = _text(cell)
+        safe = guard_formulas(text) if guard else text
+        changed += safe != text
+        return safe
+
+    names = [guarded(str(name)) for name in outputs.columns]
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         for low in range(0, max(len(outputs), 1), _ROWS):
             part = outputs.iloc[low : low + _ROWS]
-            guarded = pd.DataFrame({_guard(str(name)): _guard_column(part[name]) for name in part.columns})
+            columns = [
+                column if _is_plain(column) else column.astype(object).map(guarded, "ignore")
+                for _, column in part.items()
+            ]
+            texts = pd.DataFrame(dict(zip(names, columns, strict=True)))
             # csv quotes what holds a character of the line end; a lone \r inside a text needs that.
-            guarded.to_csv(file, index=False, header=not low, lineterminator="\r\n")
+            texts.to_csv(file, index=False, header=not low, lineterminator="\r\n")
+    return changed
 
 
-def _guard_column(column: pd.Series) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column):
-        return column
-    return column.astype(object).map(lambda cell: _guard(_text(cell)), na_action="ignore")
-
-
-def _guard(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+def _is_plain(column: pd.Series) -> bool:
+    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column))
 
 
 def _text(cell: Any) -> str:
@@ -78,13 +96,14 @@ def _text(cell: Any) -> str:
     return msgspec.json.encode(cell, enc_hook=_plain).decode() if is_nested else str(cell)
 
 
-def _write_parquet(outputs: pd.DataFrame, path: Path) -> None:
+def _write_parquet(outputs: pd.DataFrame, path: Path, _: bool) -> int:
     # Paths of this machine and lines that are no rows stay here.
     collected = replace(Collected.of(outputs), unmatched=[], paths={}, sent_paths=[], price_file="")
     collected.attach(outputs.copy(deep=False)).to_parquet(path, index=False)
+    return 0
 
 
-def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
+def _write_jsonl(outputs: pd.DataFrame, path: Path, _: bool) -> int:
     encoder = msgspec.json.Encoder(enc_hook=_plain)
     with path.open("wb") as file:
         for low in range(0, len(outputs), _ROWS):
@@ -92,6 +111,7 @@ def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
             for row in part.to_dict("records"):
                 known = {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
                 file.write(encoder.encode(known) + b"\n")
+    return 0
 
 
 def _plain(value: Any) -> Any:
@@ -100,7 +120,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path, bool], int]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
     ".jsonl": _write_jsonl,

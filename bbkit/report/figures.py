@@ -195,8 +195,9 @@ def _keep_markup(text: str, dropped: Counter[str]) -> str:
         if not name:
             return "&lt;"
         given = re.search(r"(?i)\bstyle\s*=\s*([\"'])(.*?)\1", attributes, re.DOTALL)
-        style = clean_declarations(given[2], _TEXT_PROPERTIES) if given else ""
-        dropped["figure style"] += bool(given) and style.count(":") < given[2].count(":")
+        wanted = given[2] if given else ""
+        style = clean_declarations(wanted, _TEXT_PROPERTIES)
+        dropped["figure style"] += style.count(":") < wanted.count(":")
         dropped["event handler"] += len(re.findall(r"(?i)\bon[a-z]+\s*=", attributes))
         return f'<{slash}{name} style="{style}">' if style else f"<{slash}{name}>"
 

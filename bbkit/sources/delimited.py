@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from bbkit.core.errors import SourceError
+from bbkit.core.text import restore_formulas
 from bbkit.sources.columns import Frames, cut_batches, dtypes_of_texts, frame_of_arrow, name_columns
 from bbkit.sources.files import open_bytes, read_encoded
 
@@ -51,7 +53,15 @@ def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "", skip
     texts = pa.schema([(name, pa.string()) for name in layout.names])
     typed = pa.schema([(name, _NUMBERS.get(str(dtypes[name]), pa.string())) for name in layout.names])
     for table in cut_batches(buffered or _batches(path, layout), chunk_rows, texts):
-        yield frame_of_arrow(table.cast(typed))
+        cells = [_restore(column) for column in table.columns]
+        yield frame_of_arrow(pa.table(cells, texts).cast(typed))
+
+
+def _restore(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Take out the apostrophes that `export_records` puts before formulas."""
+    if not pc.any(pc.match_substring_regex(cells, r"(?:^|[;\t\r\n])'")).as_py():
+        return cells
+    return pa.chunked_array([[text and restore_formulas(text) for text in cells.to_pylist()]], pa.string())
 
 
 def _open_text(path: Path, encoding: str, skip_rows: int, errors: str = "strict") -> io.TextIOWrapper:
@@ -149,7 +159,7 @@ def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _
         has_rows = bool(text.read(1))
     if not header:
         raise SourceError(f"{path.name} is empty; its first row is to hold the names of the columns.")
-    names = name_columns(path.name, header, above + 1)
+    names = name_columns(path.name, [*map(restore_formulas, header)], above + 1)
     return layout._replace(names=names, lines_above=above, has_rows=has_rows)
 
 
