@@ -1,7 +1,7 @@
 """Rows to ask a model about: any table or folder of texts, local or on S3, as a DataFrame.
 
 A place goes in: an object of S3 is fetched first, and the ending of a file names its reader (`delimited`,
-`formats`, `conversations`, `transcripts`). Readers give frames of `chunk_rows` rows, or one; which dtypes
+`formats`, `conversations`). Readers give frames of `chunk_rows` rows, or one; which dtypes
 they have is decided by all rows of the source (`columns`), so frames do not depend on how it is cut.
 """
 
@@ -106,14 +106,13 @@ def read_source(
     bbkit.core.errors.InputError
         There is nothing of that name, or an argument is none that this source takes.
     """
-    if chunk_rows is not None and (not isinstance(chunk_rows, int) or chunk_rows < 1):
-        raise InputError(f"chunk_rows is {chunk_rows!r}; it takes a whole number of at least 1.")
-    validate_number(
-        skip_rows, "skip_rows", least=0, whole=True, what="It is how many rows stand above the header."
-    )
-    options = {name: value for name, value in (("skip_rows", skip_rows), ("sheet", sheet)) if value}
-    is_remote = str(uri).startswith("s3://")
-    read = _read_s3 if is_remote else _read_local
+    if chunk_rows is not None:
+        what = "It takes a whole number of at least 1."
+        validate_number(chunk_rows, "chunk_rows", least=1, whole=True, what=what)
+    what = "It is how many rows stand above the header."
+    validate_number(skip_rows, "skip_rows", least=0, whole=True, what=what)
+    options = {name: value for name, value in {"skip_rows": skip_rows, "sheet": sheet}.items() if value}
+    read = _read_s3 if str(uri).startswith("s3://") else _read_local
     frames = _require_rows(str(uri), read(str(uri), chunk_rows, options))
     if chunk_rows is not None:
         return frames
@@ -122,13 +121,11 @@ def read_source(
 
 
 def _require_rows(uri: str, frames: Frames) -> Frames:
-    is_empty = True
-    for frame in frames:
-        if len(frame):
-            is_empty = False
-            yield frame
-    if is_empty:
+    filled = (frame for frame in frames if len(frame))
+    if (first := next(filled, None)) is None:
         raise SourceError(f"{uri} holds no rows. Name a table with at least one row below its header.")
+    yield first
+    yield from filled
 
 
 def _read_s3(uri: str, chunk_rows: int | None, options: dict[str, Any]) -> Frames:
@@ -206,26 +203,24 @@ def _read_folder(folder: Path, chunk_rows: int | None, keys: Mapping[str, str]) 
                     **{key: pd.array([cell] * len(frame), TEXT) for key, cell in values.items()}
                 )
         return
-    names = [path.relative_to(folder).as_posix() for path in files]
+    names = {path.relative_to(folder).as_posix(): path for path in files}
     yield from frames_of(
-        lambda: (_text_row(path, keys.get(name, name)) for path, name in zip(files, names, strict=True)),
-        chunk_rows,
+        lambda: (_text_row(path, keys.get(name, name)) for name, path in names.items()), chunk_rows
     )
 
 
 def _list_files(folder: Path) -> list[Path]:
     """The files of a folder and those inside it, but for hidden ones and what only tells about the others."""
-    paths = [
-        path for path in sorted(folder.rglob("*")) if not _is_hidden(path.relative_to(folder).as_posix())
-    ]
+    found = sorted(folder.rglob("*"))
+    paths = [path for path in found if not _is_hidden(path.relative_to(folder).as_posix())]
     if links := [path for path in paths if path.is_symlink() and not path.is_file()]:
         raise SourceError(
             f"{links[0]} is a link to a folder or to nothing. Name that folder, or take the link out."
         )
-    files = [path for path in paths if path.is_file()]
-    if aside := [path.name for path in files if _ASIDE.fullmatch(path.name)]:
+    files = {path: _ASIDE.fullmatch(path.name) for path in paths if path.is_file()}
+    if aside := [path.name for path, is_aside in files.items() if is_aside]:
         warnings.warn(f"{folder.name} is read without {name_some(aside)}.", stacklevel=calling_depth())
-    return [path for path in files if not _ASIDE.fullmatch(path.name)]
+    return [path for path, is_aside in files.items() if not is_aside]
 
 
 def _text_row(path: Path, name: str) -> dict[str, Any]:

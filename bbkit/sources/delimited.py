@@ -22,7 +22,13 @@ _SAMPLE = 1 << 16
 _DELIMITERS = ",;\t|"
 _SEP = re.compile(r'"?sep=([!-~\t])"?[;,\t|]*\r?\n', re.IGNORECASE)
 _ESCAPE = "\\"
-_AMISS = "expected after"
+_AFTER = "expected after"
+_DAMAGES = {
+    _AFTER: "has a cell with text after its closing quote",
+    "end of data": "opens a quote that is never closed",
+}
+"""What Python's errors of strict CSV say of a row."""
+
 _UNCLEAR = re.compile(r'\\(?![\\"])')
 _NUMBERS = {"Int64": pa.int64(), "Float64": pa.float64()}
 
@@ -87,7 +93,7 @@ def _find_delimiter(path: Path, encoding: str, skip_rows: int) -> tuple[str, int
                 rows = _strict_rows(io.StringIO(sample, newline=""), delimiter, escape)
                 widths += (len(row) for row in rows if row)
             except csv.Error as error:
-                if _AMISS in str(error):
+                if _AFTER in str(error):
                     continue
             usual, times = Counter(widths or [1]).most_common(1)[0]
             agreed = widths[0] if len(set(widths[:-1] or widths)) == 1 else 1
@@ -104,7 +110,7 @@ def _strict_rows(
 
     def check(line: str) -> str:
         if _UNCLEAR.search(line):
-            raise csv.Error(_AMISS)
+            raise csv.Error(_AFTER)
         return line
 
     csv.field_size_limit(max(csv.field_size_limit(), _BLOCK))  # Python's own, for all of it, is 128 KiB
@@ -112,14 +118,15 @@ def _strict_rows(
     yield from csv.reader(lines, delimiter=delimiter, escapechar=escape or None, strict=True)
 
 
-def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[int, int]:
-    """The first row whose cells are not told apart, and the first with a backslash before a quote; or 0."""
-    row, doubtful = layout.lines_above, 0
+def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[str, str]:
+    """The first row whose cells are not told apart, and the first with a backslash before a quote."""
+    row, doubt = layout.lines_above, ""
 
     def noted(lines: Iterable[str]) -> Iterator[str]:
-        nonlocal doubtful
+        nonlocal doubt
         for line in lines:
-            doubtful = doubtful or ('\\"' in line and row + 1)
+            if not doubt and '\\"' in line:
+                doubt = f"row {row + 1:,} has a backslash before a quote, which may escape it or end its cell"
             yield line
 
     with _open_text(path, layout.encoding, row) as text:
@@ -127,26 +134,24 @@ def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[int
             for _ in _strict_rows(noted(text), layout.delimiter, layout.escape, wary=wary):
                 row += 1
         except csv.Error as error:
-            if _AMISS in str(error) or layout.escape:
-                return row + 1, doubtful
-    return 0, doubtful
+            damage = next((said for words, said in _DAMAGES.items() if words in str(error)), "")
+            if damage or layout.escape:
+                return f"row {row + 1:,} {damage}", doubt
+    return "", doubt
 
 
 def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _Layout:
     found, above = _find_delimiter(path, encoding, skip_rows)
     layout = _Layout(encoding, delimiter or found, "", [], above, False)
-    damaged, doubtful = _find_damage(path, layout)
-    if damaged or doubtful:
+    damage, doubt = _find_damage(path, layout)
+    if damage or doubt:
         escaped = layout._replace(escape=_ESCAPE)
-        if (not _find_damage(path, escaped, wary=bool(damaged))[0]) != bool(damaged):
-            told = f"row {damaged:,} has a cell with text after its closing quote"
-            doubt = f"row {doubtful:,} has a backslash before a quote, which may escape it or end its cell"
+        if (not _find_damage(path, escaped, wary=bool(damage))[0]) != bool(damage):
             raise SourceError(
-                f"{path.name}: {told if damaged else doubt}. Write each quote in a cell twice, as RFC 4180 "
-                "has it (escape='\"' in Spark, ESCAPED BY '\"' in MySQL), or save the table as JSON Lines or "
-                "Parquet."
+                f"{path.name}: {damage or doubt}. Write each quote in a cell twice, as RFC 4180 has "
+                "it (escape='\"' in Spark, ESCAPED BY '\"' in MySQL), or save it as JSON Lines or Parquet."
             )
-        layout = escaped if damaged else layout
+        layout = escaped if damage else layout
     header: list[str] = []
     with _open_text(path, encoding, above) as text:
         try:
@@ -183,16 +188,8 @@ def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
         quoted_strings_can_be_null=False,
         null_values=[""],
     )
-    rows, last = 0, None
     with open_bytes(path) as file:
-        for batch in pcsv.open_csv(file, reading, parsing, converting):
-            rows += batch.num_rows
-            last = batch.slice(batch.num_rows - 1) if batch.num_rows else last
-            yield batch
-    if last is not None and _ends_in_quotes(path, layout.encoding, last):
-        raise SourceError(
-            f"{path.name}: row {layout.lines_above + rows + 1:,} opens a quote that is never closed."
-        )
+        yield from pcsv.open_csv(file, reading, parsing, converting)
 
 
 def _describe_error(message: str, header: int) -> str:
@@ -210,18 +207,3 @@ def _describe_error(message: str, header: int) -> str:
         f" cannot be read as CSV ({message.rstrip('.')}), which is a header row, then rows of as many cells."
     )
     return f"{finding} Save the table so, or as JSON Lines or Parquet."
-
-
-def _ends_in_quotes(path: Path, encoding: str, last: pa.RecordBatch) -> bool:
-    """Whether a file ends inside quotes: then its last cell swallowed everything after the open one."""
-    cell = last.column(last.num_columns - 1)[0].as_py()
-    if not cell:
-        return False
-    codec = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding)
-    opened = '"' + cell.replace('"', '""')
-    size = len(('"' + opened).encode(codec))
-    with open_bytes(path) as file:
-        file.seek(max(0, file.seek(0, io.SEEK_END) - size))
-        tail = file.read().decode(codec, errors="replace")
-    # After an even number of quotes the last one closes what it seems to open.
-    return tail.endswith(opened) and not tail.endswith('"' + opened)
