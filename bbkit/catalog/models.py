@@ -7,13 +7,13 @@ import datetime as dt
 import difflib
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from msgspec.structs import replace
 
 from bbkit.catalog.prices import STALE_DAYS
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import arn_region, name_some
 from bbkit.families import (
     FAMILIES,
@@ -28,14 +28,6 @@ from bbkit.families import (
     tells_model,
 )
 
-_PROFILES_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"
-_NOT_TOLD = Finding(
-    "warning", "model_not_told",
-    "does not tell which model answers. What differs by model is not checked: output maximum, context "
-    "window, samplers, thinking, effort, structured output, caching, stop sequences, tools, inputs, end of "
-    "life.",
-    "Name it with model= (--foundation-model). Preflight asks AWS for that of a profile, and checks again.",
-)  # fmt: skip
 _LIFECYCLE_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle.html"
 
 
@@ -66,7 +58,7 @@ def check_model(
         if model:
             yield from _check_id(model, "")
         elif all(row.severity != "error" for row in found):
-            yield _NOT_TOLD._replace(finding=f"{model_id} {_NOT_TOLD.finding}")
+            yield make_finding("model_not_told", model_id=model_id)
     kind, geography, bare = split_model_id(model or model_id)
     known, day = find_model(bare), as_of or dt.datetime.now(dt.UTC).date()
     yield from _check_age(day)
@@ -86,30 +78,22 @@ def _known_on() -> dt.date:
 def _check_age(today: dt.date) -> Iterator[Finding]:
     known = _known_on()
     if (age := (today - known).days) > STALE_DAYS:
-        finding = f"The table of models is of {known}, {age:,} days old: what AWS changed since is not in it."
-        remedy = (
-            "Take a newer bbkit, or read AWS's own: `bbkit catalog refresh -o catalog.json`, then set "
-            "BBKIT_CATALOG=catalog.json."
-        )
-        yield Finding("info", "catalog_old", finding, remedy)
+        yield make_finding("catalog_old", known=known, age=age)
 
 
 def _check_life(model: Model, geography: str, as_of: dt.date, dated: dt.date) -> Iterator[Finding]:
-    bare, end, legacy = model.model_id, model.traits.end_of_life, model.traits.legacy_from
+    end, legacy = model.traits.end_of_life, model.traits.legacy_from
     heir = _living_heir(model, as_of)
     prefix = f"{geography}." if geography and heir and heir.profile_source_regions else ""
     use = f"Use {prefix}{heir.model_id}." if heir else f"Take a model that is active: {_LIFECYCLE_PAGE}."
     if end and dated < end <= as_of:
-        remedy = f"AWS extends such dates, per Region: ask GetFoundationModel for modelLifecycle. {use}"
-        yield model.fault("end_of_life", "model_ended", f"{bare} was to end on {end}", remedy, "", "warning")
+        yield make_finding("model_ended.perhaps", model=model, use=use)
     elif end and end <= as_of:
-        finding = f"Every record would be refused: {bare} ended on {end}"
-        yield model.fault("end_of_life", "model_ended", finding, use, "")
+        yield make_finding("model_ended", model=model, use=use)
     elif legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and dated <= as_of:
-        since = f" since {legacy}" if legacy else ""
-        ends = f" and ends on {end}" if end else ""
-        trait = "legacy_from" if legacy else "lifecycle"
-        yield model.fault(trait, "model_legacy", f"{bare} is legacy{since}{ends}", use, "", "warning")
+        days = (f" since {legacy}" if legacy else "") + (f" and ends on {end}" if end else "")
+        source = model.sources["legacy_from" if legacy else "lifecycle"]
+        yield make_finding("model_legacy", model=model, days=days, source=source, use=use)
 
 
 def _living_heir(model: Model, as_of: dt.date, passed: tuple[str, ...] = ()) -> Model | None:
@@ -127,49 +111,39 @@ def _check_id(model_id: str, region: str) -> Iterator[Finding]:
     own, model = arn_region(model_id), find_model(model_id)
     listed = f"AWS's list of {model_table().date:%Y-%m}"
     if kind in ("imported-model", "provisioned-model"):
-        remedy = "Batch inference takes foundation models, inference profiles and custom models."
-        yield Finding("error", "model_refused", f"{model_id} is of the kind {kind}.", remedy)
+        yield make_finding("model_refused", model_id=model_id, kind=kind)
     elif own and region and own != region:
-        finding = f"{model_id} is an ARN of {own}, and the job is created in {region}."
-        remedy = f"Use an ARN of {region}, or set the region {own}."
-        yield Finding("warning", "model_region", finding, remedy)
+        yield make_finding("model_region.arn", model_id=model_id, own=own, region=region)
     elif kind in ("application-inference-profile", "custom-model") or kind.startswith("custom-model-"):
         return
     elif model is None or not model.batch:
         name = family_name(model_id)
         severity = "error" if name and not FAMILIES[name].writable else "warning"
-        finding = f"{bare} is not in {listed} of models for batch inference."
-        yield Finding(severity, "model_not_listed", finding, _instead(bare, model is not None))
+        found = make_finding(
+            "model_not_listed", bare=bare, listed=listed, remedy=_instead(bare, model is not None)
+        )
+        yield found._replace(severity=severity)
     elif region:
         yield from _check_region(model, model_id, geography, region, listed)
 
 
 def _check_region(model: Model, model_id: str, geography: str, region: str, listed: str) -> Iterator[Finding]:
-    bare, known = model.model_id, geographies_of(region)
+    known, said = geographies_of(region), partial(make_finding, model=model, region=region, listed=listed)
     alone, profiled = region in model.single_region, region in model.profile_source_regions
-    ids = " or ".join(profile_ids(bare, region))
+    ids = " or ".join(profile_ids(model.model_id, region))
     if geography and not profiled:
-        finding = f"{listed} has no inference profile of {bare} from {region}."
-        yield Finding("warning", "model_region", finding, f"Use {bare if alone else _where(model)}.")
+        yield said("model_region.no_profile", use=model.model_id if alone else _where(model))
     elif geography and model.traits.geographies and geography not in model.traits.geographies:
-        finding = f"There is no inference profile {geography}.{bare} ({model.sources['geographies']})."
-        yield Finding("warning", "model_region", finding, f"Use {ids or bare}.")
+        yield said("model_region.geography", geography=geography, use=ids or model.model_id)
     elif geography in GEOGRAPHIES and known and geography not in known:
-        finding = f"{model_id} is a profile of the geography {geography}; {region} has those of "
-        remedy = (
-            f"Use {ids}; the list does not say which exist, ListInferenceProfiles does ({_PROFILES_PAGE})."
-        )
-        yield Finding("warning", "model_region", f"{finding}{', '.join(known)}.", remedy)
+        names = ", ".join(known)
+        yield said("model_region.profile", model_id=model_id, geography=geography, known=names, ids=ids)
     elif geography or alone:
         return
     elif profiled:
-        finding = f"{model_id} is listed in {region} through an inference profile only."
-        yield Finding(
-            "error", "model_profile", finding, f"Use the id of a profile: {ids} ({_PROFILES_PAGE})."
-        )
+        yield said("model_profile", model_id=model_id, ids=ids)
     else:
-        finding = f"{listed} does not have {bare} in {region}."
-        yield Finding("warning", "model_region", finding, f"Use {_where(model)}.")
+        yield said("model_region.not_here", use=_where(model))
 
 
 def _where(model: Model) -> str:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from bbkit.core.errors import RecordsError
+from bbkit.core.files import read_data
 from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle, is_absent
 from bbkit.core.panels import render
 from bbkit.core.text import count_noun, show_controls
@@ -37,6 +38,13 @@ class Finding(NamedTuple):
     line: int | None = None
     record_id: str | None = None
     count: int = 1  # type: ignore[assignment]
+
+
+def make_finding(text: str, path: str = "", file: str | None = None, **values: Any) -> Finding:
+    """The finding that ``texts.json`` words under its rule, or ``rule.case``; values fill its braces."""
+    said, values = read_data("texts")[text], {**values, "path": path, "file": file}
+    finding, remedy = said["finding"].format_map(values), said["remedy"].format_map(values)
+    return Finding(said["severity"], text.partition(".")[0], finding, remedy, path, file)
 
 
 class Findings(pd.DataFrame):

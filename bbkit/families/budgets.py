@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families.family import MAX_TOKENS_PATHS, as_dict
 from bbkit.families.traits import Model
 
@@ -25,13 +25,9 @@ def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) 
             continue
         where = ".".join((*outer, name))
         if most and asked > most:
-            finding = f"{where} is {asked:,}; {model.model_id} gives at most {most:,} tokens"
-            remedy = f"Ask for {most:,} or fewer."
-            return [model.fault("output_maximum", "output_maximum", finding, remedy, where)]
+            return [make_finding("output_maximum", where, asked=asked, model=model)]
         if room and asked < room and thinks(body, model):
-            finding = f"{where} is {asked:,}, and {model.model_id} thinks within it before it answers"
-            remedy = f"Ask for {room:,} or more, or turn thinking off where the model lets you."
-            return [model.fault("thinking_room", "thinking_room", finding, remedy, where, "warning")]
+            return [make_finding("thinking_room", where, asked=asked, model=model)]
     return []
 
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,
@@ -18,11 +18,10 @@ from bbkit.families.family import (
     first_dict,
 )
 from bbkit.families.traits import Model
-from bbkit.families.turns import offered_faults, refused_media
+from bbkit.families.turns import offered_faults
 
 _OPEN, _CLOSE = "<reasoning>", "</reasoning>"
 _MEDIA = ("image_url", "input_audio", "audio_url", "video_url")
-_EMPTY = "Give the turn some text, or leave it out."
 _INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_content", "reasoning")
 """What an assistant turn may have instead of content."""
 
@@ -96,8 +95,7 @@ def chat_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
         if type(message) is dict:
             faults += _content_faults(position, message, model)
     if not any(as_dict(message).get("role") in ("user", "tool") for message in messages):
-        finding, remedy = "No turn is the user's.", "Add a user turn to answer."
-        faults.append(Finding("error", "role_order", finding, remedy, "messages"))
+        faults.append(make_finding("role_order.no_user", "messages"))
     return faults + _call_faults(messages)
 
 
@@ -105,20 +103,18 @@ def _content_faults(position: int, message: Mapping[str, Any], model: Model) -> 
     content, role, path = message.get("content"), message.get("role"), f"messages[{position}].content"
     if role == "assistant":
         if content in (None, []) and not any(message.get(name) for name in _INSTEAD):
-            finding = "The assistant turn has neither content nor tool_calls."
-            remedy = "Give it content, or the tool_calls it made."
-            return [Finding("error", "required", finding, remedy, path)]
+            return [make_finding("required.answer", path)]
     elif content is None:
-        finding = f"{path} is {'null' if 'content' in message else 'missing'}."
-        return [Finding("error", "required", finding, "Give the turn its text.", path)]
+        found = "null" if "content" in message else "missing"
+        return [make_finding("required.content", path, found=found)]
     elif content in ("", []) and role != "tool":
-        return [Finding("error", "empty_content", f"The {role} turn is empty.", _EMPTY, path)]
+        return [make_finding("empty_content.message", path, role=role)]
     elif role == "user" and type(content) is str and content.isspace():
-        finding = "The user turn holds white space only."
-        return [Finding("warning", "empty_content", finding, _EMPTY, path)]
+        return [make_finding("empty_content.user", path)]
     elif type(content) is list and model.text_only:
         kinds = [part.get("type") for part in as_list_of_dicts(content)]
-        return [refused_media(model.model_id, position, kind) for kind in _MEDIA if kind in kinds][:1]
+        sent = [kind for kind in _MEDIA if kind in kinds]
+        return [make_finding("media_refused.turn", path, kind=kind, model=model) for kind in sent[:1]]
     return []
 
 
@@ -133,10 +129,8 @@ def _call_faults(messages: list[Any]) -> list[Finding]:
         if role == "tool":
             answered = str(turn.get("tool_call_id"))
             if answered not in called:
-                finding = f"A tool message answers {turn.get('tool_call_id')!r}, which no earlier turn calls."
-                remedy = "Answer the id of a tool call of an assistant turn before."
-                path = f"messages[{position}].tool_call_id"
-                faults.append(Finding("error", "tool_pairing", finding, remedy, path))
+                path, one = f"messages[{position}].tool_call_id", turn.get("tool_call_id")
+                faults.append(make_finding("tool_pairing.message", path, id=one))
             waiting = [one for one in waiting if one != answered]
         elif role in ("user", "assistant"):
             faults += _unanswered(at, waiting)
@@ -147,11 +141,8 @@ def _call_faults(messages: list[Any]) -> list[Finding]:
 
 
 def _unanswered(position: int, ids: list[str]) -> list[Finding]:
-    if not ids:
-        return []
-    finding = f"The call {ids[0]!r} has no message of role tool right after it."
-    remedy = "Answer every call of the turn by a message of role tool, before the next turn."
-    return [Finding("warning", "tool_pairing", finding, remedy, f"messages[{position}].tool_calls")]
+    path = f"messages[{position}].tool_calls"
+    return [make_finding("tool_pairing.call", path, id=one) for one in ids[:1]]
 
 
 def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
@@ -159,8 +150,7 @@ def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     if choice in (None, "none"):
         return []
     if not body.get("tools"):
-        finding, remedy = "tool_choice stands without tools.", "Add tools or leave it out."
-        return [Finding("warning", "required", finding, remedy, "tools")]
+        return [make_finding("required.tools", "tools")._replace(severity="warning")]
     chosen = as_dict(as_dict(choice).get("function")).get("name")
     offered = (as_dict(tool.get("function")).get("name") for tool in as_list_of_dicts(body["tools"]))
     return offered_faults(chosen, offered, "tool_choice.function.name")

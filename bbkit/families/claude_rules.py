@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.budgets import thinks
 from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
@@ -41,8 +41,7 @@ def _turn_faults(body: Mapping[str, Any]) -> list[Finding]:
         return []
     faults: list[Finding] = []
     if as_dict(messages[0]).get("role") == "assistant":
-        finding, remedy = "The first turn is the assistant's.", "Start messages with a user turn."
-        faults.append(Finding("error", "role_order", finding, remedy, "messages[0].role"))
+        faults.append(make_finding("role_order.first", "messages[0].role"))
     last = len(messages) - 1
     tools = False
     for position, message in enumerate(messages):
@@ -58,8 +57,7 @@ def _turn_faults(body: Mapping[str, Any]) -> list[Finding]:
             if assistant and "source" in block and block.get("type") in ("image", "document"):
                 faults.append(misplaced(position, block["type"], "assistant"))
         if not content and not (position == last and assistant):
-            remedy, path = "Give every turn at least one content block.", f"messages[{position}].content"
-            faults.append(Finding("error", "empty_content", "The turn is empty.", remedy, path))
+            faults.append(make_finding("empty_content.turn", f"messages[{position}].content"))
     return faults + tool_faults(body, _TOOLS) if tools else faults
 
 
@@ -75,14 +73,11 @@ _TOOLS = ToolNames("tool_use", "tool_result", "tool", "tools", _tool_ids)
 def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     choice = as_dict(body.get("tool_choice"))
     if "tools" not in body:
-        finding, remedy = "tool_choice stands without tools.", "Add tools or leave it out."
-        return [Finding("error", "required", finding, remedy, "tools")]
+        return [make_finding("required.tools", "tools")]
     if choice.get("type") != "tool":
         return []
     if "name" not in choice:
-        finding = "tool_choice demands a tool and does not name it."
-        remedy = "Name the tool, or take type any."
-        return [Finding("error", "required", finding, remedy, "tool_choice.name")]
+        return [make_finding("required.tool_name", "tool_choice.name")]
     offered = (tool.get("name") for tool in as_list_of_dicts(body["tools"]))
     return offered_faults(choice["name"], offered, "tool_choice.name")
 
@@ -115,16 +110,11 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -
     path, content = f"messages[{len(messages) - 1}]", last.get("content")
     text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
     if model.traits.prefill is False:
-        finding = f"The last turn is the assistant's, and {model.model_id} takes no prefilled answer"
-        return [model.fault("prefill", "prefill", finding, "End messages with a user turn.", path)]
+        return [make_finding("prefill.model", path, model=model)]
     if _thinks(body):
-        finding = "The last turn is the assistant's, with thinking on."
-        remedy = "End messages with a user turn, or leave thinking out."
-        return [Finding("error", "thinking_conflict", finding, remedy, path)]
-    if type(text) is str and text and text != text.rstrip():
-        finding = "The prefilled answer at the end has trailing whitespace."
-        remedy = "Strip the end of the last assistant turn; Claude refuses it otherwise."
-        return [Finding("error", "prefill", finding, remedy, path)]
+        return [make_finding("thinking_conflict.prefill", path)]
+    if type(text) is str and text != text.rstrip():
+        return [make_finding("prefill.space", path)]
     return []
 
 
@@ -133,98 +123,78 @@ def _thinks(body: Mapping[str, Any]) -> bool:
 
 
 def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    kinds, rule = model.traits.thinking_types, "thinking_conflict"
-    if wrong := list(_unlike(thinking.get("type"), "thinking_types", "thinking.type", rule, model)):
+    kinds = model.traits.thinking_types
+    if wrong := list(_unlike(thinking.get("type"), "thinking_types", "thinking.type", model)):
         yield from wrong
     elif kinds and "enabled" not in kinds and "budget_tokens" in thinking:
-        finding, path = f"{model.model_id} takes no budget_tokens", "thinking.budget_tokens"
-        remedy = "Leave it out; output_config.effort says how much to think."
-        yield model.fault("thinking_types", rule, finding, remedy, path)
+        yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", model=model)
     elif _thinks(body):
         yield from _budget_faults(body, thinking)
 
 
 def effort_faults(effort: Any, path: str, model: Model) -> Iterator[Finding]:
     """The fault of an effort that a Claude model does not take."""
-    return _unlike(effort, "effort", path, "effort_refused", model)
+    return _unlike(effort, "effort", path, model)
 
 
-def _unlike(value: Any, trait: str, path: str, rule: str, model: Model) -> Iterator[Finding]:
+def _unlike(value: Any, trait: str, path: str, model: Model) -> Iterator[Finding]:
     """A value that a model does not take; where that is not known, one that no other is known to take."""
     usual, known = _USUAL[trait], getattr(model.traits, trait)
     if type(value) is not str or value in (usual if known is None else known or ("disabled",)):
         return
+    rule = "effort_refused" if trait == "effort" else "thinking_conflict"
     if known is None:
-        finding = f"{path} is {value!r}; Claude models are known to take {', '.join(usual)}."
-        yield Finding("warning", rule, finding, "See whether this one takes it.", path)
+        yield make_finding(f"{rule}.unusual", path, value=value, usual=", ".join(usual))
     else:
-        finding = f"{path} is {value!r}; {model.model_id} takes {', '.join(known) or 'none'}"
         remedy = usual.get(known[-1], "Use one of them.") if known else "Leave it out."
-        yield model.fault(trait, rule, finding, remedy, path)
+        takes = ", ".join(known) or "none"
+        yield make_finding(f"{rule}.unlike", path, value=value, takes=takes, remedy=remedy, model=model)
 
 
 def _forced_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    choice, trait = as_dict(body["tool_choice"]).get("type"), "forced_tools_with_thinking"
+    choice = as_dict(body["tool_choice"]).get("type")
     refuses = model.traits.forced_tools_with_thinking is False and choice in ("any", "tool")
     if refuses and (_thinks(body) or thinks(body, model)):
-        finding = f"tool_choice {choice!r} with thinking on, which {model.model_id} refuses"
-        remedy = "Take tool_choice auto or none, or turn thinking off where the model lets you."
-        yield model.fault(trait, "thinking_conflict", finding, remedy, "tool_choice.type")
+        yield make_finding("thinking_conflict.tool_choice", "tool_choice.type", choice=choice, model=model)
 
 
 def _flag_faults(flags: Any) -> Iterator[Finding]:
-    table, path = model_table(), "anthropic_beta"
+    table = model_table()
     unknown = [flag for flag in flags if flag not in table.beta_flags] if type(flags) is list else []
     if unknown:
-        finding = f"{path} has {name_some(unknown)}, not known to be a flag of Bedrock"
         known = ", ".join(table.beta_flags)
-        remedy = f"Leave it out: a flag that Bedrock does not know is a 400. Known are {known}."
-        yield Finding("warning", "beta_flag", f"{finding} ({table.beta_source}).", remedy, path)
+        yield make_finding(
+            "beta_flag", "anthropic_beta", unknown=name_some(unknown), known=known, source=table.beta_source
+        )
 
 
-def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> list[Finding]:
-    rule, path = "thinking_conflict", "thinking.budget_tokens"
+def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> Iterator[Finding]:
     budget, most = thinking.get("budget_tokens"), body.get("max_tokens")
     beta = body.get("anthropic_beta")
     interleaved = type(beta) is list and any("interleaved-thinking" in str(name) for name in beta)
     if thinking["type"] == "enabled" and "budget_tokens" not in thinking:
-        rule, finding = "required", "thinking is enabled without budget_tokens."
-        remedy = "Give budget_tokens, at least 1,024 and less than max_tokens."
+        yield make_finding("required.budget", "thinking.budget_tokens")
     elif type(budget) is int and type(most) is int and budget >= most and not interleaved:
-        rule = "thinking_budget"
-        finding = f"budget_tokens {budget:,} is not less than max_tokens {most:,}."
-        remedy = "Raise max_tokens above budget_tokens: thinking counts towards max_tokens."
-    else:
-        return []
-    return [Finding("error", rule, finding, remedy, path)]
+        yield make_finding("thinking_budget", "thinking.budget_tokens", budget=budget, most=most)
 
 
-def _sampling_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    takes, trait = model.traits.samplers, "samplers"
+def _sampling_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    takes = model.traits.samplers
     if takes == "none":
-        refused = f"is given, and {model.model_id} takes no sampling parameter"
-        remedy = "Leave temperature, top_p and top_k out."
-        return [
-            model.fault(trait, "sampling_refused", f"{name} {refused}", remedy, name)
-            for name in ("temperature", "top_p", "top_k")
-            if name in body
-        ]
-    faults: list[Finding] = []
+        for name in ("temperature", "top_p", "top_k"):
+            if name in body:
+                yield make_finding("sampling_refused", name, model=model)
+        return
     if takes == "one" and "temperature" in body and "top_p" in body:
-        finding = f"temperature and top_p are given; {model.model_id} takes one of them"
-        remedy = "Leave top_p out, or temperature."
-        faults.append(model.fault(trait, "sampling_conflict", finding, remedy, "top_p"))
-    return faults + _thinking_sampling(body) if _thinks(body) else faults
-
-
-def _thinking_sampling(body: Mapping[str, Any]) -> list[Finding]:
-    refused: dict[str, str] = {}
-    if body.get("temperature", 1) != 1:
-        refused["temperature"] = f"temperature {body['temperature']} with thinking on."
+        yield make_finding("sampling_conflict", "top_p", model=model)
+    if not _thinks(body):
+        return
     top_p = body.get("top_p")
-    if isinstance(top_p, int | float) and top_p < 0.95:
-        refused["top_p"] = f"top_p {top_p} with thinking on."
-    if "top_k" in body:
-        refused["top_k"] = "top_k with thinking on."
-    remedy = "With thinking on, leave temperature and top_k out; top_p may be 0.95 to 1."
-    return [Finding("error", "thinking_conflict", finding, remedy, name) for name, finding in refused.items()]
+    for name, is_refused in (
+        ("temperature", body.get("temperature", 1) != 1),
+        ("top_p", isinstance(top_p, int | float) and top_p < 0.95),
+        ("top_k", "top_k" in body),
+    ):
+        if is_refused:
+            given = name if name == "top_k" else f"{name} {body[name]}"
+            yield make_finding("thinking_conflict.sampling", name, given=given)

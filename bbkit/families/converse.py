@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import anthropic, messages, nova, requests as r
 from bbkit.families.claude_rules import effort_faults, model_faults
 from bbkit.families.claude_tools import format_faults
@@ -80,21 +80,12 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
             if type(name) is not str:
                 continue
             if odd := messages.ODD_IN_NAMES.search(name):
-                finding = f"The document's name {name!r} holds {odd[0]!r}."
-                remedy = (
-                    "Use letters, digits, underscores, hyphens, parentheses, brackets and single spaces; "
-                    f"leave the ending out ({messages.NAMES_SOURCE})."
-                )
-                faults.append(Finding("error", "value", finding, remedy, path))
+                faults.append(make_finding("value.document_name", path, name=name, odd=odd[0]))
             if name in seen:
-                finding = f"Two documents are called {name!r}."
-                remedy = "Give every document a name of its own."
-                faults.append(Finding("error", "value", finding, remedy, path))
+                faults.append(make_finding("value.document_names", path, name=name))
             seen.add(name)
         if documents and not any("text" in block for block in blocks):
-            finding = "A document stands without a text block."
-            remedy = "Add a text block beside the document that says what to do with it."
-            faults.append(Finding("error", "document_alone", finding, remedy, path))
+            faults.append(make_finding("document_alone", path))
     return faults
 
 
@@ -109,9 +100,7 @@ def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     stops = view.get("stop_sequences")
     for position, stop in enumerate(stops if type(stops) is list else ()):
         if type(stop) is str and stop.isspace():
-            finding, path = f"The stop sequence {stop!r} is white space only.", f"stop_sequences[{position}]"
-            remedy = "Claude takes stop sequences of text."
-            faults.append(Finding("error", "empty_content", finding, remedy, path))
+            faults.append(make_finding("empty_content.stop", f"stop_sequences[{position}]", stop=stop))
     return [fault._replace(path=_own_path(fault.path, extra)) for fault in faults]
 
 

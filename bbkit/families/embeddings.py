@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.errors import InputError
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,
@@ -105,8 +105,7 @@ _TITAN_IMAGE = r.record(
 def _image_rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if "inputText" in body or "inputImage" in body:
         return []
-    finding, remedy = "Neither inputText nor inputImage is there.", "Give a text, an image or both."
-    return [Finding("error", "required", finding, remedy, "inputText")]
+    return [make_finding("required.input", "inputText")]
 
 
 _PURPOSES = (

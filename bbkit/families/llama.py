@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Family, Prompt, as_int, as_str, same_names
 from bbkit.families.traits import Model
@@ -49,18 +49,12 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if "llama4" in model.model_id:
         own, other = other, own
     if "llama" in model.model_id and other in prompt and own not in prompt:
-        finding = f"The prompt uses {other}, unknown to this model."
-        remedy = f"Use this model's own chat tokens, {own} and its kin, or Converse, which writes them."
-        faults.append(Finding("warning", "chat_tokens", finding, remedy, "prompt"))
+        faults.append(make_finding("chat_tokens.other", "prompt", own=own, other=other))
     images = body.get("images")
     if images and model.text_only:
-        finding = f"Images are sent, and {model.model_id} takes text only."
-        remedy = "Leave images out, or take a model that sees, such as Llama 3.2 11B."
-        faults.append(Finding("error", "media_refused", finding, remedy, "images"))
+        faults.append(make_finding("media_refused.images", "images", model=model))
     elif type(images) is list and images and "<|image|>" not in prompt:
-        finding = "Images are sent but the prompt has no <|image|>."
-        remedy = "Put <|image|> where the model should look at the image."
-        faults.append(Finding("warning", "chat_tokens", finding, remedy, "prompt"))
+        faults.append(make_finding("chat_tokens.image", "prompt"))
     return faults
 
 

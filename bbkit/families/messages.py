@@ -4,15 +4,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
 from bbkit.families.traits import Model
-from bbkit.families.turns import misplaced, refused_media
+from bbkit.families.turns import misplaced
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9_ ()\[\]-]|  ")
 """What the name of a document may not hold, as measured; AWS's page leaves the underscore out."""
-NAMES_SOURCE = "https://github.com/aws-samples/generative-ai-use-cases/issues/1671, 2026-08-21"
 
 MAX_TOKENS_PATH = ("inferenceConfig", "maxTokens")
 
@@ -120,14 +119,10 @@ def turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
             continue
         role, path = message.get("role"), f"messages[{position}]"
         if role == before:
-            finding = f"Turn {position + 1} is the {role}'s, like the one before."
-            if not position:
-                finding = "The first turn is the assistant's."
-            remedy = "Turns alternate, beginning with the user."
-            faults.append(Finding("error", "role_order", finding, remedy, f"{path}.role"))
+            text = "role_order.alike" if position else "role_order.alternate"
+            faults.append(make_finding(text, f"{path}.role", turn=position + 1, role=role))
         if message.get("content") == []:
-            remedy = "Give every turn at least one content block."
-            faults.append(Finding("error", "empty_content", "The turn is empty.", remedy, f"{path}.content"))
+            faults.append(make_finding("empty_content.turn", f"{path}.content"))
         faults += _media_faults(position, message, model)
         before = role if role in ("user", "assistant") else before
     return faults
@@ -137,8 +132,8 @@ def _media_faults(position: int, message: Mapping[str, Any], model: Model) -> li
     assistant = message.get("role") == "assistant"
     if not assistant and not model.text_only:
         return []
-    blocks = as_list_of_dicts(message.get("content"))
+    blocks, path = as_list_of_dicts(message.get("content")), f"messages[{position}].content"
     kinds = [kind for kind in ("image", "video", "audio") if any(kind in block for block in blocks)]
     if kinds and model.text_only:
-        return [refused_media(model.model_id, position, kinds[0])]
+        return [make_finding("media_refused.turn", path, kind=kinds[0], model=model)]
     return [misplaced(position, kind, "assistant") for kind in kinds] if assistant else []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import messages, requests as r
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
 from bbkit.families.traits import Model
@@ -18,8 +18,6 @@ _FORMATS = {
     "video": ("mkv", "mov", "mp4", "webm", "three_gp", "flv", "mpeg", "mpg", "wmv"),
     "audio": ("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv"),
 }
-
-_EFFORT_SOURCE = "https://github.com/UKGovernmentBEIS/inspect_ai/issues/3767, 2026-04-24"
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
@@ -37,17 +35,13 @@ def reasoning_faults(reasoning: Any, config: Mapping[str, Any], model: Model, pl
         return []
     path = f"{place}.reasoningConfig"
     if model.traits.thinking == "none":
-        finding = f"{path} is given, and {model.model_id} does not reason ({model.sources['thinking']})."
-        remedy = "Leave it out, or take a Nova 2 model."
-        return [Finding("error", "reasoning_conflict", finding, remedy, path)]
+        return [make_finding("reasoning_conflict.model", path, model=model)]
     asked = as_dict(reasoning)
     if asked.get("type") != "enabled" or asked.get("maxReasoningEffort") != "high":
         return []
-    remedy = f"Leave temperature, topP and maxTokens out, or lower the effort ({_EFFORT_SOURCE})."
     names = ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
     paths = [f"inferenceConfig.{name}" for name in names if name in config]
-    why = "is given with maxReasoningEffort high."
-    return [Finding("error", "reasoning_conflict", f"{path} {why}", remedy, path) for path in paths]
+    return [make_finding("reasoning_conflict.high", path) for path in paths]
 
 
 def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:

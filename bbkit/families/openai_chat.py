@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import chat, requests as r
 from bbkit.families.family import Family, same_names
 from bbkit.families.traits import Model
@@ -15,9 +15,7 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults = chat.chat_faults(body, model) + stop_faults(body.get("stop"), "stop", model, "InvokeModel")
     named = body.get("model")
     if type(named) is str and model.model_id and model.model_id not in named:
-        finding = f"model is {named!r}, the job's is {model.model_id!r}."
-        remedy = "Leave model out of the body: the job names the model."
-        faults.append(Finding("error", "model_mismatch", finding, remedy, "model"))
+        faults.append(make_finding("model_mismatch", "model", named=named, model=model))
     return faults
 
 

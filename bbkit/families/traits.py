@@ -12,7 +12,6 @@ import msgspec
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import own_catalog, read_catalog
-from bbkit.core.findings import Finding
 from bbkit.families.model_ids import bare_model_id
 
 
@@ -75,12 +74,6 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     def text_only(self) -> bool:
         """Whether the model is known to take text only."""
         return self.traits.inputs == ("text",)
-
-    def fault(
-        self, trait: str, rule: str, finding: str, remedy: str, path: str, severity: str = "error"
-    ) -> Finding:
-        """A finding that rests on a trait, with its source."""
-        return Finding(severity, rule, f"{finding} ({self.sources[trait]}).", remedy, path)
 
 
 class _Source(msgspec.Struct, forbid_unknown_fields=True):
