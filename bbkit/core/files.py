@@ -20,12 +20,9 @@ from bbkit.core.errors import InputError
 LISTING = "objects.json"
 """Beside what was fetched from S3: the sizes of the objects by key."""
 
-_MOST_NAME = 200  # bytes; beside it `replacing` needs a longer one, of at most 255
 _FAULTS = {
     "is empty or nothing but dots": r"\.*$",
-    'holds a character that is none of a file name (control characters, < > : " | ? * \\)': (
-        r'.*[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\]'
-    ),
+    "holds a character that files cannot have": r'.*[\x00-\x1f\x7f-\x9f\ud800-\udfff<>:"|?*\\]',
     "ends in a dot or a blank": r".*[. ]$",
     "is a device of Windows": r"(?i)(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\.|$)",
     "begins with . or ~, as names of bbkit's own do": r"[.~]",
@@ -83,9 +80,9 @@ def move(source: Path, target: Path) -> None:
 
 def describe_name_fault(name: str) -> str:
     """Why a part of a key can be no file's name on every system; empty where it can."""
-    if fault := next((fault for fault, form in _FAULTS.items() if re.match(form, name, re.DOTALL)), ""):
-        return fault
-    return f"is longer than {_MOST_NAME} bytes" if len(name.encode()) > _MOST_NAME else ""
+    fault = next((fault for fault, form in _FAULTS.items() if re.match(form, name, re.DOTALL)), "")
+    # `replacing` needs a longer name beside it, of 255 bytes at most.
+    return fault or ("is longer than 200 bytes" if len(name.encode()) > 200 else "")
 
 
 def local_name(part: str, *, free: bool = True) -> str:
@@ -93,9 +90,8 @@ def local_name(part: str, *, free: bool = True) -> str:
     name = part.removesuffix("/")
     if free and not describe_name_fault(name):
         return name
-    ending = re.search(r"(\.\w{1,9}){0,3}$", name, re.ASCII)
     checksum = hashlib.sha256(part.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"~{checksum[:32]}{ending[0] if ending else ''}"
+    return f"~{checksum[:32]}{''.join(re.findall(r'(?a:[.][a-z]+){1,2}$', name))}"
 
 
 def local_names(keys: Iterable[str]) -> dict[str, str]:
@@ -103,11 +99,10 @@ def local_names(keys: Iterable[str]) -> dict[str, str]:
 
     Where case does not count, and of a file and its own folder, the first alone has its name.
     """
-    names: dict[str, str] = {}
-    taken = {LISTING: ""}
+    names, taken = {}, {LISTING: ""}
     for key in sorted(keys, key=lambda key: (key.count("/"), key)):
         place = begun = ""
-        for part in filter(None, re.split("(?<=/)", key)):
+        for part in re.findall("[^/]*/|[^/]+$", key):
             begun += part
             slash = "/" if part.endswith("/") else ""
             folded = unicodedata.normalize("NFC", (place + part).casefold()).removesuffix(slash)
@@ -118,20 +113,18 @@ def local_names(keys: Iterable[str]) -> dict[str, str]:
 
 def require_inside(path: Path, folder: Path) -> Path:
     """Stop where a path leads out of the folder, such as by a link."""
-    real = os.path.realpath(path)
-    if not Path(real).is_relative_to(os.path.realpath(folder)):
+    if not Path(real := os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         raise InputError(f"{path} leads to {real}, out of {folder}. Put the file itself there.")
     return path
 
 
 def read_listing(folder: Path) -> dict[str, int]:
-    """The sizes by key that `LISTING` in a folder holds; none where there is no such file."""
+    """The sizes by key that `LISTING` in a folder holds; none where it is no such file."""
     try:
         listed = json.loads((folder / LISTING).read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return {key: size for key, size in listed.items() if isinstance(size, int)}
+    except (OSError, ValueError, AttributeError, RecursionError):
         return {}
-    is_listing = isinstance(listed, dict) and all(isinstance(size, int) for size in listed.values())
-    return listed if is_listing else {}
 
 
 def file_sha256(path: str | Path) -> str:

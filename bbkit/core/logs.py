@@ -1,16 +1,11 @@
-"""What bbkit logs: names and ids of calls, files and jobs, never a text of a record. Quiet unless asked.
-
-And how it writes to a terminal: texts of records, keys and messages of AWS shall not steer that.
-"""
+"""What bbkit logs (names and ids, never a text of a record; quiet unless asked), and what it prints."""
 
 import logging
 import os
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
-from warnings import catch_warnings
 
 from bbkit.core.text import show_controls
 
@@ -19,24 +14,20 @@ LOG.addHandler(logging.NullHandler())
 
 
 class ShownStream:
-    """A stream to which control characters are written as they are named, but for lines and tabs."""
+    """A stream to which control characters are written by their names, but for lines and tabs."""
 
     def __init__(self, stream: Any):
-        self._stream = stream
+        self.stream = stream
+        self.write = lambda text: stream.write(show_controls(text, keep="\n\t"))
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        """Write a text."""
-        return int(self._stream.write(show_controls(text, keep="\n\t")))
+        return getattr(self.stream, name)
 
 
 @contextmanager
 def showing_controls() -> Iterator[None]:
-    """Let all that is printed go through a `ShownStream`, and warnings be a sentence."""
-    with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)), catch_warnings():
-        warnings.showwarning = lambda message, *_: print(f"bbkit: {message}", file=sys.stderr)
+    """Let all that is printed go through a `ShownStream`."""
+    with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)):
         yield
 
 

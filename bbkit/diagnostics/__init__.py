@@ -47,6 +47,7 @@ _REMEDIES = {
     "403": "The role or account may not use the model: preflight(run) says what is missing; then send again.",
     "404": "The model or version is not there for this account and region: preflight(run) says which are.",
 }
+_STRANGE_KEY = "Bedrock writes no such key: find out who else may write below the prefix of the run."
 _UNMATCHED = {
     "unreadable": ("error", "are", "unreadable", "The files may be damaged: fetch them again."),
     "duplicate": ("warning", "answer", "a record that has its row", "The tokens of each were billed."),
@@ -266,11 +267,5 @@ def _renamed(paths: Mapping[str, str]) -> Iterator[Finding]:
     for label, path in paths.items():
         if not path.startswith("s3://") and not Path(path).as_posix().endswith(label):
             fault = next(filter(None, map(describe_name_fault, label.split("/"))), "meets that of another")
-            yield Finding(
-                "warning",
-                "output_name",
-                f"The key of {label!r} can be no path of a file (a part of it {fault}); it is kept as "
-                f"{Path(path).name!r}.",
-                "Bedrock writes no such key: find out who else may write below the prefix of the run.",
-                file=label,
-            )
+            found = f"The key of {label!r} can be no file's (a part {fault}): kept as {Path(path).name!r}."
+            yield Finding("warning", "output_name", found, _STRANGE_KEY, file=label)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +48,18 @@ def export_records(outputs: pd.DataFrame, path: str | Path, *, guard: bool = Tru
     """
     require_columns(outputs, (), "Pass what collect_outputs returned, or rows of it.")
     path = Path(path)
-    write = _WRITERS.get(path.suffix.lower())
+    write = (_WRITERS | {".csv": partial(_write_csv, guard=guard)}).get(path.suffix.lower())
     if write is None:
         raise InputError(f"Cannot tell the format of {path.name!r}. End it in {', '.join(_WRITERS)}.")
     if named := [name for name in outputs.index.names if name is not None and name not in outputs.columns]:
         outputs = outputs.reset_index(level=named)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as partial:
-        changed = write(outputs, partial, guard)
-    if changed:
-        told = (
-            f"{path.name}: {count_noun(changed, 'cell')} got an apostrophe before what spreadsheets would run"
-        )
-        warnings.warn(f"{told}. read_source takes it out; guard=False leaves them.", stacklevel=2)
+    with replacing(path) as beside:
+        write(outputs, beside)
     return path
 
 
-def _write_csv(outputs: pd.DataFrame, path: Path, guard: bool) -> int:
+def _write_csv(outputs: pd.DataFrame, path: Path, *, guard: bool = True) -> None:
     changed = 0
 
     def guarded(cell: Any) -> str:
@@ -76,15 +72,14 @@ def _write_csv(outputs: pd.DataFrame, path: Path, guard: bool) -> int:
     names = [guarded(str(name)) for name in outputs.columns]
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         for low in range(0, max(len(outputs), 1), _ROWS):
-            part = outputs.iloc[low : low + _ROWS]
-            columns = [
-                column if _is_plain(column) else column.astype(object).map(guarded, "ignore")
-                for _, column in part.items()
-            ]
-            texts = pd.DataFrame(dict(zip(names, columns, strict=True)))
+            texts = outputs.iloc[low : low + _ROWS].set_axis(names, axis=1)
+            for name in [name for name in names if not _is_plain(texts[name])]:
+                texts[name] = texts[name].astype(object).map(guarded, na_action="ignore")
             # csv quotes what holds a character of the line end; a lone \r inside a text needs that.
             texts.to_csv(file, index=False, header=not low, lineterminator="\r\n")
-    return changed
+    if changed:
+        told = f"{count_noun(changed, 'cell')} got an apostrophe before what a spreadsheet would run"
+        warnings.warn(f"{told}. read_source takes it out; guard=False leaves them.", stacklevel=3)
 
 
 def _is_plain(column: pd.Series) -> bool:
@@ -96,14 +91,13 @@ def _text(cell: Any) -> str:
     return msgspec.json.encode(cell, enc_hook=_plain).decode() if is_nested else str(cell)
 
 
-def _write_parquet(outputs: pd.DataFrame, path: Path, _: bool) -> int:
+def _write_parquet(outputs: pd.DataFrame, path: Path) -> None:
     # Paths of this machine and lines that are no rows stay here.
     collected = replace(Collected.of(outputs), unmatched=[], paths={}, sent_paths=[], price_file="")
     collected.attach(outputs.copy(deep=False)).to_parquet(path, index=False)
-    return 0
 
 
-def _write_jsonl(outputs: pd.DataFrame, path: Path, _: bool) -> int:
+def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
     encoder = msgspec.json.Encoder(enc_hook=_plain)
     with path.open("wb") as file:
         for low in range(0, len(outputs), _ROWS):
@@ -111,7 +105,6 @@ def _write_jsonl(outputs: pd.DataFrame, path: Path, _: bool) -> int:
             for row in part.to_dict("records"):
                 known = {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
                 file.write(encoder.encode(known) + b"\n")
-    return 0
 
 
 def _plain(value: Any) -> Any:
@@ -120,7 +113,7 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-_WRITERS: dict[str, Callable[[pd.DataFrame, Path, bool], int]] = {
+_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
     ".jsonl": _write_jsonl,

@@ -50,9 +50,7 @@ _IDENTIFIER = re.compile(
 )
 
 
-_MARKUP = re.compile(
-    r"(?i)<(?:(?P<slash>/)?(?P<name>br|b|strong|i|em|sub|sup|s|u|span)\b(?P<attributes>[^<>]*)>)?"
-)
+_MARKUP = re.compile(r"(?i)<(?:(/?(?:br|b|strong|i|em|sub|sup|s|u|span)\b)([^<>]*)>)?")
 _TEXT_PROPERTIES = {"color", "font-size", "font-weight", "font-style", "text-decoration"}
 
 
@@ -185,21 +183,17 @@ def _contain(value: Any, dropped: Counter[str], key: str = "") -> Any:
 
 
 def _keep_markup(text: str, dropped: Counter[str]) -> str:
-    """Keep the elements that plotly's texts know, with harmless styles; any other bracket is a character.
-
-    Parts of an element may lie in what plotly puts together (``%{customdata}``), so none is left open.
-    """
+    """Keep the elements of plotly's texts, with harmless styles; other brackets, of which it might make some
+    when it puts texts together (``%{customdata}``), are characters."""
 
     def keep(found: re.Match[str]) -> str:
-        slash, name, attributes = found["slash"] or "", found["name"], found["attributes"] or ""
-        if not name:
-            return "&lt;"
-        given = re.search(r"(?i)\bstyle\s*=\s*([\"'])(.*?)\1", attributes, re.DOTALL)
-        wanted = given[2] if given else ""
+        attributes = found[2] or ""
+        wanted = ";".join(re.findall(r"(?i)\bstyle\s*=\s*[\"']([^\"']*)", attributes))
         style = clean_declarations(wanted, _TEXT_PROPERTIES)
-        dropped["figure style"] += style.count(":") < wanted.count(":")
-        dropped["event handler"] += len(re.findall(r"(?i)\bon[a-z]+\s*=", attributes))
-        return f'<{slash}{name} style="{style}">' if style else f"<{slash}{name}>"
+        kept = attributes.count("=") == bool(style) and style.count(":") == wanted.count(":")
+        dropped["figure attribute"] += not kept
+        styled = f' style="{style}"' if style else ""
+        return f"<{found[1]}{styled}>" if found[1] else "&lt;"
 
     text, links = re.subn(r"(?i)</?a\b[^>]*>?", "", text)
     dropped["figure link"] += (links + 1) // 2

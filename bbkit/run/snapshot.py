@@ -184,9 +184,9 @@ def read_index(folder: Path) -> tuple[tuple[InputFile, ...], Lineage]:
     path = records / "index.json"
     try:
         index = json.loads(path.read_text(encoding="utf-8"))
-        paths = [require_inside(records / item["path"], folder) for item in index["files"]]
         files = [
-            InputFile(**{**item, "path": path}) for item, path in zip(index["files"], paths, strict=True)
+            InputFile(**{**item, "path": require_inside(records / item["path"], folder)})
+            for item in index["files"]
         ]
         lineage = {int(attempt): chosen for attempt, chosen in index["lineage"].items()}
     except FileNotFoundError:
