@@ -20,10 +20,12 @@ from bbkit.families import (
     Prompt,
     answer_of,
     bare_model_id,
+    error_of,
     family_of,
     get_family,
     max_tokens_of,
     normalise_stop_reason,
+    split_reasoning,
     user_text_of,
 )
 
@@ -246,6 +248,10 @@ PROMISED: dict[str, tuple[str, ...]] = {
 }
 
 
+READ = set(Answer._fields) - {"remarks", "text_raw"}
+"""What an answer says; the others tell how it was read."""
+
+
 def list_leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
     if isinstance(value, dict):
         for name, item in value.items():
@@ -272,7 +278,7 @@ def changed_fields(output: Any) -> Iterator[set[str]]:
         if isinstance(value, str | int | float) and not isinstance(value, bool):
             after_name, after = answer_of(change_leaf(output, path, value))
             if after_name == name:
-                yield {field for field in Answer._fields if getattr(before, field) != getattr(after, field)}
+                yield {field for field in READ if getattr(before, field) != getattr(after, field)}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
@@ -284,11 +290,12 @@ def test_each_field_is_read_from_a_place_of_its_own(name: str) -> None:
             continue
         found, answer = answer_of(line["modelOutput"])
         assert found == name
-        filled |= {field for field in Answer._fields if getattr(answer, field) is not None}
+        filled |= {field for field in READ if getattr(answer, field) is not None}
         for changed in changed_fields(line["modelOutput"]):
             assert len(changed) <= 1, f"one value of {name} moves {changed}"
             moved |= changed
-    assert filled == set(PROMISED[name])
+    # What is taken off the front of a text does not move when something is put at its end.
+    assert filled == set(PROMISED[name]) | ({"reasoning"} if name == "deepseek_r1" else set())
     assert moved == set(PROMISED[name])
 
 
@@ -299,6 +306,12 @@ def test_every_family_has_recorded_lines_with_a_refused_record() -> None:
         assert any("error" in line for line in lines) and len({line["recordId"] for line in lines}) == len(
             lines
         )
+
+
+THINKING_CHUNKS = [
+    {"type": "thinking", "thinking": [{"type": "text", "text": "a "}, {"type": "text", "text": "c"}]},
+    {"type": "text", "text": "b"},
+]
 
 
 @pytest.mark.parametrize(
@@ -315,9 +328,30 @@ def test_every_family_has_recorded_lines_with_a_refused_record() -> None:
             "b <reasoning>a</reasoning>",
             None,
         ),
-        ({"choices": [{"message": {"content": None, "refusal": "no"}}]}, "", None),
-        ({"choices": [{"message": {"content": "<think>a</think>b"}}]}, "<think>a</think>b", None),
-        ({"choices": [{"text": "a</think>b", "stop_reason": "stop"}]}, "a</think>b", None),
+        ({"choices": [{"message": {"content": None, "refusal": "no"}}]}, "no", None),
+        ({"choices": [{"message": {"content": "<think>a</think>b"}}]}, "b", "a"),
+        ({"choices": [{"message": {"content": "a</think>b"}}]}, "a</think>b", None),
+        ({"choices": [{"text": "a</think>b", "stop_reason": "stop"}]}, "b", "a"),
+        ({"choices": [{"text": "<think>\na\n</think>\n\nb"}]}, "b", "a"),
+        ({"choices": [{"model": "x", "message": {"content": THINKING_CHUNKS}}]}, "b", "a c"),
+        (
+            {"choices": [{"message": {"content": "<think>a</think>b", "reasoning_content": "r"}}]},
+            "b",
+            "r\na",
+        ),
+        (
+            {"model": "zai.glm-4.7", "choices": [{"message": {"content": "a</think>b"}}]},
+            "b",
+            "a",
+        ),
+        (
+            {"generation": " \n<thinking>a</thinking>\n<reasoning>b</reasoning><think>c</think> d <think>"},
+            " d <think>",
+            "a\nb\nc",
+        ),
+        ({"content": [{"type": "text", "text": "<thinking>a</think>"}]}, "", "a</think>"),
+        ({"results": [{"outputText": "<think>\n\n</think>\n\nbank"}]}, "bank", None),
+        ({"text": "<Think>a</Think>b"}, "<Think>a</Think>b", None),
         ({"type": "message", "content": []}, "", None),
         ({"content": [{"type": "thinking", "thinking": "t"}, {"type": "text", "text": "x"}]}, "x", "t"),
         ({"output": {"message": {"content": [{"text": "a"}, {"text": "b"}]}}}, "ab", None),
@@ -330,9 +364,94 @@ def test_text_is_the_answer_only(output: dict[str, Any], text: str | None, reaso
     assert (answer.text, answer.reasoning) == (text, reasoning)
 
 
+TEXTS = st.lists(
+    st.sampled_from(["<think>", "</think>", "<reasoning>", "</reasoning>", "<thinking>", " ", "\n", "a", "<"])
+).map("".join)
+
+
+@given(TEXTS, st.booleans())
+def test_reasoning_is_split_from_the_front_and_nothing_else_is_lost(text: str, opened: bool) -> None:
+    rest, reasoning = split_reasoning(text, opened=opened)
+    assert text.endswith(rest) and all(part in text for part in (reasoning or "").split("\n"))
+    assert not rest.lstrip().startswith(("<think>", "<reasoning>", "<thinking>"))
+    if not opened and not text.lstrip().startswith("<"):
+        assert (rest, reasoning) == (text, None)
+
+
+def test_many_blocks_take_linear_time() -> None:
+    assert split_reasoning("<think>a</think>" * 200_000 + "b")[0] == "b"
+
+
 def test_what_is_absent_is_none_never_zero() -> None:
     _, answer = answer_of({"generation": "x", "prompt_token_count": 0, "generation_token_count": True})
     assert (answer.input_tokens, answer.output_tokens, answer.stop_reason_raw) == (0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        (
+            {"error": {"message": "Slow down", "type": "rate", "param": None, "code": "429"}},
+            "429",
+            "Slow down",
+        ),
+        ({"error": {"message": "Slow down", "type": "rate_limit", "code": None}}, "rate_limit", "Slow down"),
+        (
+            {"type": "error", "error": {"type": "overloaded_error", "message": "Busy"}},
+            "overloaded_error",
+            "Busy",
+        ),
+        ({"message": "Internal server error"}, None, "Internal server error"),
+        ({"Message": "User is not authorized"}, None, "User is not authorized"),
+        ({"code": 500, "data": {"x": 1}}, "500", '{"code":500,"data":{"x":1}}'),
+        (
+            {"__type": "com.amazon.coral.service#ThrottlingException", "message": "m"},
+            "ThrottlingException",
+            "m",
+        ),
+        (
+            {"Output": {"__type": "x#UnknownOperationException"}, "Version": "1.0"},
+            "UnknownOperationException",
+            None,
+        ),
+        ({"statusCode": 502, "body": '{"message": "Bad gateway"}', "headers": {}}, "502", "Bad gateway"),
+        ({"error": "Not Found", "status": 404, "path": "/v1"}, "404", "Not Found"),
+        ({"error": "invalid_token", "error_description": "It expired"}, "invalid_token", "It expired"),
+        ({"detail": [{"loc": ["body"], "msg": "field required"}]}, None, None),
+        ({"detail": "Not authenticated"}, None, "Not authenticated"),
+        ({"object": "error", "message": "m", "type": "BadRequestError", "code": 400}, "400", "m"),
+        ({"ErrorCode": "INTERNAL", "Message": "m", "LogStreamArn": "arn"}, "INTERNAL", "m"),
+        (
+            {"errorType": "Sandbox.Timedout", "errorMessage": "Task timed out"},
+            "Sandbox.Timedout",
+            "Task timed out",
+        ),
+        ({"errors": [{"code": 7, "message": "m"}]}, "7", "m"),
+        ({"error": '{"code": 503, "message": "m"}'}, "503", "m"),
+        ({"choices": [], "error": {"code": 1, "message": "m"}}, "1", "m"),
+        ({"output": {"message": "Internal error"}}, None, "Internal error"),
+        ({"embedding": None, "message": "Too large", "inputTextTokenCount": 0}, None, "Too large"),
+        ({"embedding": [], "inputTextTokenCount": 5}, None, "no vector came back"),
+        ({"embeddings": []}, None, "no vector came back"),
+        ({"embeddings": {"float": [[]]}}, None, "no vector came back"),
+        ({"embeddings": [{"embeddingType": "TEXT", "embedding": None}]}, None, "no vector came back"),
+        ({"embeddingsByType": {}}, None, "no vector came back"),
+        ({}, None, "{}"),
+        ({"error": None}, None, '{"error":null}'),
+    ],
+)
+def test_error_bodies_are_no_answers(body: dict[str, Any], code: str | None, message: str | None) -> None:
+    assert answer_of(body) == ("", Answer())
+    found = error_of(body)
+    assert found is not None and found[0] == code and (message is None or found[1] == message)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"foo": 1}, {"message": {"role": "assistant"}}, {"response": "Fine."}, {"code": 200, "data": "x"}],
+)
+def test_other_bodies_are_no_errors(body: dict[str, Any]) -> None:
+    assert error_of(body) is None
 
 
 def test_an_unknown_shape_has_no_family() -> None:
@@ -391,6 +510,14 @@ def test_reading_never_raises(name: str, position: int, value: Any) -> None:
         ("RAG_QUERY_WHEN_RAG_DISABLED", "error"),
         ("USER_CANCEL", "cancelled"),
         ("pause_turn", "other"),
+        *((raw, "content_filter") for raw in ("sensitive", "SAFETY", "RECITATION", "PROHIBITED_CONTENT")),
+        *((raw, "length") for raw in ("model_length", "max_output_tokens")),
+        *(
+            (raw, "error")
+            for raw in ("network_error", "insufficient_system_resource", "MALFORMED_FUNCTION_CALL")
+        ),
+        ("eos_token", "stop"),
+        ("TOOL_CALL", "tool_use"),
         ("anything else", "other"),
         (None, None),
     ],

@@ -14,6 +14,7 @@ from bbkit import outputs as room
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.outputs import readers, sent_ids
+from bbkit.outputs.lines import find_line
 
 
 def dtypes(frame: pd.DataFrame) -> dict[str, str]:
@@ -495,3 +496,65 @@ def test_records_sent_without_ids_leave_it_unknown_what_was_sent(tmp_path: Path)
         "2 read = 2 succeeded; 1 record was sent without a recordId; which were sent is not known"
     )
     assert not told.complete
+
+
+def chat_line(record_id: str, message: dict[str, Any], stop: str = "stop", **more: Any) -> dict[str, Any]:
+    output = {"choices": [{"message": message, "finish_reason": stop}], "object": "chat.completion", **more}
+    return {"recordId": record_id, "modelInput": {"max_tokens": 9}, "modelOutput": output}
+
+
+def test_reasoning_is_taken_off_the_text_and_counted(tmp_path: Path):
+    lines = [
+        chat_line("a", {"content": "\n<think>plan</think>\n\nbank"}, model="minimax.minimax-m2"),
+        chat_line("b", {"content": "<think>plan"}, "length"),
+        chat_line("c", {"content": "bank", "reasoning_content": "plan"}),
+        chat_line("d", {"content": "plan</think>bank"}),
+    ]
+    path = write_outputs(tmp_path / "x.jsonl.out", lines)
+    frame = bb.collect_outputs(path, sent=list("abcd"), with_columns=["reasoning", "text_raw"])
+    assert frame["text"].tolist() == ["bank", "", "bank", "plan</think>bank"]
+    assert frame["reasoning"].tolist() == ["plan", "plan", "plan", pd.NA]
+    assert frame["text_raw"].tolist() == [
+        line["modelOutput"]["choices"][0]["message"]["content"] for line in lines
+    ]
+    assert bb.accounting(frame).sentence == "4 sent = 4 succeeded; reasoning taken off 2 texts"
+    opened = bb.collect_outputs(path, model_id="zai.glm-4.7", sent=list("abcd"))
+    assert opened["text"].tolist() == ["bank", "", "bank", "bank"]
+    assert "off 3 texts" in bb.accounting(opened).sentence
+    parts = bb.collect_outputs(path, sent=list("abcd"), into=tmp_path / "parts", with_columns="text_raw")
+    assert parts.sentence == bb.accounting(frame).sentence
+
+
+def test_refusals_are_filtered_and_calls_are_read(tmp_path: Path):
+    arguments = {"function": {"name": "f", "arguments": '{"a": "\\ud83d\\ude00"}'}, "id": "1"}
+    tool = nova_line("tool", stop="tool_use")
+    tool["modelOutput"]["output"]["message"]["content"] = [
+        {"toolUse": {"toolUseId": "2", "name": "g", "input": '{"b": 1}'}}
+    ]
+    deep = {"function": {"name": "h", "arguments": "[" * 100_000}}
+    lines = [
+        chat_line("refused", {"content": None, "refusal": "I cannot."}),
+        chat_line("call", {"content": None, "tool_calls": [arguments, deep]}, "tool_calls"),
+        tool,
+    ]
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines), with_columns="tool_calls")
+    assert frame.loc[0, ["text", "stop_reason", "stop_reason_raw"]].tolist() == [
+        "I cannot.", "content_filter", "refusal"
+    ]  # fmt: skip
+    called = [[call["input"] for call in json.loads(calls)] for calls in frame["tool_calls"].dropna()]
+    assert called == [[{"a": "\U0001f600"}, "[" * 100_000], [{"b": 1}]]
+
+
+def test_error_bodies_are_errored_and_found_again(tmp_path: Path):
+    bodies = [
+        {"error": {"message": "Slow down", "code": "rate_limit_exceeded"}}, {"message": "Bad gateway"}, {},
+        {"embedding": None, "message": "Too large", "inputTextTokenCount": 0}, {"foo": 1},
+    ]  # fmt: skip
+    lines = [{"recordId": f"{n}", "modelInput": {}, "modelOutput": body} for n, body in enumerate(bodies)]
+    lines.append({"recordId": "5", "modelInput": {}, "error": {"code": 429, "message": "Slow down"}})
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines))
+    assert frame["outcome"].tolist() == ["errored"] * 4 + ["succeeded", "errored"]
+    assert frame["error_code"].tolist() == ["rate_limit_exceeded", pd.NA, pd.NA, pd.NA, pd.NA, "429"]
+    assert frame["error_message"].tolist()[:4] == ["Slow down", "Bad gateway", "{}", "Too large"]
+    assert frame["family"].isna().all()
+    assert [find_line(frame, row).model_output for row in frame.to_dict("records")][:5] == bodies

@@ -164,6 +164,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     numbers: dict[str, int | None] = {}
     rows: dict[str, int] = {}
     notes: list[str] = []
+    remarks: dict[str, int] = {}
     manifests: list[dict[str, Any]] = []
     jobs: dict[str, dict[str, str]] = {}
     unsent: list[dict[str, Any]] | None = None

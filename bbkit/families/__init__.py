@@ -11,9 +11,13 @@ from collections.abc import Mapping
 
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
+from bbkit.families.error_bodies import error_of as error_of
 from bbkit.families.family import (
     MAX_TOKENS_PATHS as MAX_TOKENS_PATHS,
     NO_ANSWER as NO_ANSWER,
+    NO_TOOL_CALL as NO_TOOL_CALL,
+    REASONED as REASONED,
+    SEVERAL_CHOICES as SEVERAL_CHOICES,
     Answer as Answer,
     Family as Family,
     Media as Media,
@@ -27,6 +31,7 @@ from bbkit.families.model_ids import (
     split_model_id as split_model_id,
     tells_model as tells_model,
 )
+from bbkit.families.reasoning import split_reasoning as split_reasoning
 from bbkit.families.shapes import (
     answer_of as answer_of,
     looks_like as looks_like,

@@ -1,7 +1,5 @@
 """Chat completions of the OpenAI shape: how they are written, read, described and what they refuse."""
 
-import contextlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,11 +14,13 @@ from bbkit.families.family import (
     as_list_of_dicts,
     as_str,
     first_dict,
+    several_of,
+    tool_call,
 )
+from bbkit.families.reasoning import join_thoughts
 from bbkit.families.traits import Model
 from bbkit.families.turns import offered_faults
 
-_OPEN, _CLOSE = "<reasoning>", "</reasoning>"
 _MEDIA = ("image_url", "input_audio", "audio_url", "video_url")
 _INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_content", "reasoning")
 """What an assistant turn may have instead of content."""
@@ -42,46 +42,46 @@ def answer(output: Mapping[str, Any]) -> Answer:
     choice = first_dict(output.get("choices"))
     message = as_dict(choice.get("message"))
     usage = as_dict(output.get("usage"))
-    text, reasoning = _read_text(message)
+    text, reasoning = _read_content(message.get("content"))
+    stop = as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason"))
+    if refusal := as_str(message.get("refusal")):
+        text, stop = text or refusal, "refusal"
+    beside = as_str(message.get("reasoning_content")) or as_str(message.get("reasoning"))
     return Answer(
-        text,
-        as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason")),
+        text if message else None,
+        stop,
         as_int(usage.get("prompt_tokens")),
         as_int(usage.get("completion_tokens")),
         as_int(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens")),
         None,
         as_str(output.get("model")),
-        reasoning,
-        _read_calls(message["tool_calls"]) if message.get("tool_calls") else None,
+        several_of(output.get("choices")),
+        beside or reasoning,
+        _read_calls(message) if message.get("tool_calls") or message.get("function_call") else None,
     )
 
 
-def _read_text(message: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Split a message into its answer and its reasoning."""
-    if not message:
-        return None, None
-    content = message.get("content")
-    if type(content) is list:
-        content = "".join(as_str(part.get("text")) or "" for part in as_list_of_dicts(content))
-    reasoning = as_str(message.get("reasoning_content")) or as_str(message.get("reasoning"))
-    if type(content) is not str:
-        return "", reasoning
-    if content.startswith(_OPEN):
-        thought, _, content = content[len(_OPEN) :].partition(_CLOSE)
-        reasoning = thought if reasoning is None else reasoning
-    return content, reasoning
+def _read_content(content: Any) -> tuple[str, str | None]:
+    """The text of a message, and the reasoning that stands in chunks of its own (Magistral)."""
+    if type(content) is not list:
+        return as_str(content) or "", None
+    parts = as_list_of_dicts(content)
+    thoughts = [
+        as_str(part.get("thinking")) or _read_content(part.get("thinking"))[0]
+        for part in parts
+        if "thinking" in part
+    ]
+    return "".join(as_str(part.get("text")) or "" for part in parts), join_thoughts(*thoughts)
 
 
-def _read_calls(tool_calls: Any) -> list[Any] | None:
-    """The tool calls of a message as ``{"id", "name", "input"}``; arguments that are no JSON stay text."""
-    calls = []
-    for call in as_list_of_dicts(tool_calls):
-        function = as_dict(call.get("function"))
-        arguments = function.get("arguments")
-        if type(arguments) is str:
-            with contextlib.suppress(ValueError, RecursionError):
-                arguments = json.loads(arguments)
-        calls.append({"id": call.get("id"), "name": function.get("name"), "input": arguments})
+def _read_calls(message: Mapping[str, Any]) -> list[Any] | None:
+    functions = [
+        (call.get("id"), as_dict(call.get("function")))
+        for call in as_list_of_dicts(message.get("tool_calls"))
+    ] or [(None, as_dict(message.get("function_call")))]
+    calls = [
+        tool_call(call_id, call.get("name"), call.get("arguments")) for call_id, call in functions if call
+    ]
     return calls or None
 
 

@@ -56,7 +56,7 @@ def write_nova(prompt: Prompt) -> Body:
 def titan_answer(output: Mapping[str, Any]) -> Answer:
     """Read a Titan embedding, of the first type that is there; it has no ``usage``."""
     vector = output.get("embedding")
-    if type(vector) is not list:
+    if type(vector) is not list or not vector:
         vector = next((value for value in as_dict(output.get("embeddingsByType")).values() if value), None)
     return Answer(
         input_tokens=as_int(output.get("inputTextTokenCount")),

@@ -6,7 +6,17 @@ from typing import Any
 
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
-from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
+from bbkit.families.family import (
+    Answer,
+    Body,
+    Media,
+    Prompt,
+    as_dict,
+    as_int,
+    as_list_of_dicts,
+    as_str,
+    tool_call,
+)
 from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced
 
@@ -82,7 +92,9 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
     texts: list[str] = []
     thoughts: list[str] = []
     calls: list[Any] = []
-    for block in as_list_of_dicts(content):
+    for block in content if type(content) is list else ():
+        if type(block) is not dict:
+            continue
         if "text" in block:
             texts.append(as_str(block["text"]) or "")
         elif "reasoningContent" in block:
@@ -90,7 +102,7 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
             thoughts.append(as_str(reasoning.get("text")) or "")
         elif "toolUse" in block:
             use = as_dict(block["toolUse"])
-            calls.append({"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")})
+            calls.append(tool_call(use.get("toolUseId"), use.get("name"), use.get("input")))
         elif "citationsContent" in block:
             cited = as_list_of_dicts(as_dict(block["citationsContent"]).get("content"))
             texts += [as_str(part.get("text")) or "" for part in cited]
@@ -102,6 +114,7 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
         as_int(usage.get(cache_read)),
         as_int(usage.get(cache_write)),
         None,
+        0,
         "".join(thoughts) if thoughts else None,
         calls or None,
     )

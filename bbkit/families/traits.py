@@ -35,6 +35,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     thinking_types: tuple[str, ...] | None = None
     thinking_room: int | None = None
     """Output tokens below which thinking is reported to leave too few for the answer."""
+    opens_thinking: bool | None = None
+    """Whether its chat template opens ``<think>``, so that an answer may hold the closing tag alone."""
     forced_tools_with_thinking: bool | None = None
     prefill: bool | None = None
     structured_output: bool | Literal["disputed"] | None = None

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, require_columns
 from bbkit.core.text import count_noun, name_some
+from bbkit.families import NO_TOOL_CALL, REASONED, SEVERAL_CHOICES
 from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
 from bbkit.outputs.files import Group
 from bbkit.outputs.lines import EXTRA_COLUMNS
@@ -34,6 +35,7 @@ from bbkit.outputs.sources import Sent, Source, find_groups
 EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""
 
+_REMARKS = {"reasoned": REASONED, "several_choices": SEVERAL_CHOICES, "no_tool_call": NO_TOOL_CALL}
 _PART_BYTES = 96_000_000
 _LEAST_ROWS, _PART_ROWS = 1_000, 262_144
 _MOST_PARTS = 512
@@ -68,8 +70,9 @@ def collect_outputs(
     source_columns : str or sequence of str
         Columns of the run's source table to append, as ``source.<name>``.
     with_columns : str or sequence of str
-        Of ``reasoning``, ``tool_calls``, ``model_input``, ``model_output`` (JSON text) and ``embedding``
-        (array of numbers; None where a line holds several vectors).
+        Of ``reasoning``, ``tool_calls``, ``text_raw`` (as it came, before reasoning was taken off),
+        ``model_input``, ``model_output`` (JSON text) and ``embedding`` (array of numbers; None where a line
+        holds several vectors).
     into : path, optional
         A folder that becomes Parquet parts, in bounded memory, instead of a frame.
     executor : concurrent.futures.Executor, optional
@@ -159,12 +162,14 @@ class _Tally:
     def __init__(self) -> None:
         self.numbers: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
+        self.remarks: Counter[int] = Counter()
 
     def add(self, table: pa.Table, *, every_attempt: bool) -> None:
         best = table.filter(table["is_best"])
-        self.numbers.update(_outcomes(best))
+        self.numbers.update(_count_values(best["outcome"]))
         self.numbers["cut_off"] += pc.sum(pc.equal(best["stop_reason"], "length")).as_py() or 0
-        self.rows.update(_outcomes(table if every_attempt else best))
+        self.rows.update(_count_values((table if every_attempt else best)["outcome"]))
+        self.remarks.update(_count_values(best["remarks"].fill_null(0)))
 
     def collected(self, readers: Sequence[Reader]) -> Collected:
         groups = [reader.group for reader in readers]
@@ -179,6 +184,10 @@ class _Tally:
             numbers=numbers,
             rows=dict(self.rows),
             notes=[note for group in groups for note in group.notes],
+            remarks={
+                name: sum(count for remarks, count in self.remarks.items() if remarks & one)
+                for name, one in _REMARKS.items()
+            },
             manifests=[row for reader in readers for row in reader.compare_manifests()],
             jobs={arn: end for group in groups for arn, end in group.jobs.items()},
             unsent=[job for group in groups for job in group.unsent],
@@ -190,8 +199,8 @@ class _Tally:
         )
 
 
-def _outcomes(table: pa.Table) -> dict[str, int]:
-    return {item["values"]: item["counts"] for item in pc.value_counts(table["outcome"]).to_pylist()}
+def _count_values(values: Any) -> dict[Any, int]:
+    return {item["values"]: item["counts"] for item in pc.value_counts(values).to_pylist()}
 
 
 def _source_table(groups: Sequence[Group], names: Sequence[str]) -> pd.DataFrame | None:

@@ -154,10 +154,12 @@ def account(collected: Collected, parts: Path | None = None) -> Accounting:
     """Turn what was counted into the accounting."""
     numbers, manifests = collected.numbers, collected.manifests
     sent, read = numbers["sent"], sum(numbers[outcome] or 0 for outcome in OUTCOMES)
+    taken = collected.remarks.get("reasoned", 0)
     unmatched = [count_noun(count, noun) for kind, noun in UNMATCHED.items() if (count := numbers[kind])]
     clauses = [
         _equation(f"{read:,} read" if sent is None else f"{sent:,} sent", numbers),
         ", ".join(unmatched),
+        f"reasoning taken off {count_noun(taken, 'text')}" if taken else "",
         *collected.notes,
         *(manifest["disagreement"] for manifest in manifests),
         "which were sent is not known" if sent is None else "",

@@ -16,19 +16,22 @@ import pyarrow as pa
 
 from bbkit.core.frames import Collected
 from bbkit.core.text import whole_characters
-from bbkit.families import MAX_TOKENS_PATHS, max_tokens_of
+from bbkit.families import MAX_TOKENS_PATHS, answer_of, error_of, max_tokens_of
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("record_id", "text", "stop_reason_raw", "model", "family"), pa.large_string()),
     **dict.fromkeys(("error_code", "error_message"), pa.large_string()),
     **dict.fromkeys(("input_tokens", "output_tokens", "max_tokens", "offset"), pa.int64()),
     **dict.fromkeys(("cache_read_tokens", "cache_write_tokens"), pa.int64()),
+    "remarks": pa.int8(),
     "succeeded": pa.bool_(),
 }
 """What a record line becomes; `EXTRA_COLUMNS` follow where they are asked for."""
 
 EXTRA_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(("reasoning", "tool_calls", "model_input", "model_output"), pa.large_string()),
+    **dict.fromkeys(
+        ("reasoning", "tool_calls", "text_raw", "model_input", "model_output"), pa.large_string()
+    ),
     "embedding": pa.large_list(pa.float64()),
 }
 """What ``with_columns`` of `collect_outputs` can add."""
@@ -147,15 +150,9 @@ def judge_line(output: Any, error: Any) -> Error | str | None:
             return "no modelOutput and no error"
         if not isinstance(output, dict):
             return "modelOutput is not an object"
-        if "errorCode" not in output or output["errorCode"] is output.get("errorMessage") is None:
-            return None
-        error = output
-    if not isinstance(error, dict):
-        return None, _text_of(error)
-    code, message = error.get("errorCode"), error.get("errorMessage")
-    if code is None and message is None:
-        return None, json_text(error)
-    return _text_of(code), _text_of(message)
+        coded = output.get("errorCode") is not None or output.get("errorMessage") is not None
+        return None if answer_of(output)[0] and not coded else error_of(output)
+    return error_of({"error": error}) or (None, json_text(error))
 
 
 def _text_of(value: Any) -> str | None:

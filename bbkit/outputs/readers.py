@@ -81,8 +81,8 @@ _FILLED = ("record_id", "offset", "max_tokens", "family", *Answer._fields[:7])
 class _BatchBuilder:
     """Lines being read. Cells wait in one flat list: containers that stay would set off the collector."""
 
-    def __init__(self, extras: tuple[str, ...], heads: bool):
-        self.extras, self.heads = extras, heads
+    def __init__(self, extras: tuple[str, ...], heads: bool, model_id: str | None):
+        self.extras, self.heads, self.model_id = extras, heads, model_id
         self.whole = bool({"model_input", "model_output"} & set(extras))
         self.limits: dict[Any, int | None] = {}
         self.is_last = False
@@ -91,6 +91,7 @@ class _BatchBuilder:
     def _clear(self) -> None:
         self.cells: list[Any] = []
         self.errors: dict[int, Error] = {}
+        self.remarks: dict[int, int] = {}
         self.answers: list[Answer] = []
         self.sides: list[tuple[str, str | None]] = []
         self.heads_read: list[str] = []
@@ -99,7 +100,8 @@ class _BatchBuilder:
     def fill(self, stream: BinaryIO, offset: int, last: int) -> int:
         """Read lines until the batch is full or none is left; the offset of the next line is returned."""
         decode: Any = decode_whole if self.whole else decode_line
-        cells, limits, keeps_more = self.cells, self.limits, bool(self.extras) or self.heads
+        cells, limits, model_id = self.cells, self.limits, self.model_id
+        keeps_more = bool(self.extras) or self.heads
         full = offset + BATCH_BYTES
         for line in stream:
             if offset >= last:
@@ -115,7 +117,7 @@ class _BatchBuilder:
             output, error, model_input, record_id = (
                 parsed.modelOutput, parsed.error, parsed.modelInput, parsed.recordId
             )  # fmt: skip
-            family, answer = answer_of(output)
+            family, answer = answer_of(output, model_id)
             if not family or error is not None or "errorCode" in output:
                 verdict = judge_line(output, error)
                 if isinstance(verdict, str):
@@ -130,6 +132,8 @@ class _BatchBuilder:
             if type(record_id) is not str and record_id is not None:
                 record_id = read_id_text(line)
             cells += (record_id, begin, limit, family or None, *answer[:7])
+            if answer[7]:
+                self.remarks[begin] = answer[7]
             if keeps_more:
                 self._keep_more(line, answer, parsed)
             if offset >= full:
@@ -163,8 +167,17 @@ class _BatchBuilder:
             name: self.cells[index :: len(_FILLED)] for index, name in enumerate(_FILLED)
         }
         columns |= self._errors(columns["offset"])
+        columns["remarks"] = (
+            [self.remarks.get(offset, 0) for offset in columns["offset"]]
+            if self.remarks
+            else np.zeros(len(columns["offset"]), np.int8)
+        )
         for name in set(self.extras) & set(Answer._fields):
             columns[name] = [getattr(answer, name) for answer in self.answers]
+        if "text_raw" in columns:
+            columns["text_raw"] = [
+                raw or text for raw, text in zip(columns["text_raw"], columns["text"], strict=True)
+            ]
         if self.whole:
             for side, name in enumerate(("model_input", "model_output")):
                 columns[name] = [sides[side] for sides in self.sides]
@@ -297,11 +310,8 @@ def _read_part(file: OutputFile, start: int, end: int | None, extras: tuple[str,
     return LineBatch(*map(pa.concat_tables, zip(*batches, strict=True)))
 
 
-def _read_lines(
-    path: str | Path, start: int, end: int | None, extras: tuple[str, ...], *, heads: bool
-) -> Iterator[LineBatch]:
+def _read_lines(path: str | Path, start: int, end: int | None, builder: _BatchBuilder) -> Iterator[LineBatch]:
     """Read the lines of a local file that begin within a range of bytes, a batch at a time."""
-    builder = _BatchBuilder(extras, heads)
     with Path(path).open("rb", buffering=_BLOCK) as stream:
         offset = 0
         if start:
@@ -314,21 +324,22 @@ def _read_lines(
 
 def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> Iterator[LineBatch]:
     LOG.debug("reading %s", file.path)
+    builder = _BatchBuilder(extras, not file.is_local, file.meta.model_id)
     if file.is_local:
-        yield from _read_lines(file.path, start, end, extras, heads=False)
+        yield from _read_lines(file.path, start, end, builder)
         return
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="bbkit-") as folder:
         path = Path(folder) / "lines"
         aws.download_file(file.path, path)
-        yield from _read_lines(path, 0, None, extras, heads=True)
+        yield from _read_lines(path, 0, None, builder)
 
 
 def _read_manifest(path: str) -> dict[str, Any] | None:
     """Read a manifest; None when it is not a JSON object."""
     try:
         manifest = json.loads(aws.read_object(path) if path.startswith("s3://") else Path(path).read_bytes())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return manifest if isinstance(manifest, dict) else None
