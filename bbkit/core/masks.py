@@ -64,13 +64,14 @@ def find_masks(text: str, own: Iterable[Finder] = ()) -> list[Mask]:
     rest = (text if text.isascii() else text.translate(_FOLDED)).replace("\0", " ")
 
     def take(spans: Iterable[Mask]) -> str:
-        new, last = [], 0
+        """Keep what overlaps nothing; the rest, as long as before, has nothing to find in its place."""
+        pieces, last = [], 0
         for start, end, kind in sorted(spans, key=lambda span: (span[0], -span[1])):
             if start >= last and "\0" not in rest[start:end]:
-                new.append((start, end, kind))
+                pieces += [rest[last:start], "\0" * (end - start)]
                 last = end
-        found.extend(span for span in new if span[2])
-        return _blank(rest, new)
+                found.extend([(start, end, kind)] if kind else [])
+        return "".join(pieces) + rest[last:]
 
     for find in (*own, _find_secrets):
         rest = take(find(rest))
@@ -84,21 +85,12 @@ def find_masks(text: str, own: Iterable[Finder] = ()) -> list[Mask]:
             _find_ibans,
             _find_cards,
             partial(_find, _PLUS_PHONE, PHONE),
-            _find_accounts,
-            _find_national_phones,
+            partial(_find, _ACCOUNT, ACCOUNT),
+            partial(_find, _known("phones", _NUMBER, _NUMBER_END), PHONE),
             _find_called_phones,
         ):
             rest = take(find(rest))
     return sorted(found)
-
-
-def _blank(text: str, masks: Iterable[Mask]) -> str:
-    """The text, as long as before, with nothing to find where the masks are; they do not overlap."""
-    pieces, position = [], 0
-    for start, end, _ in sorted(masks):
-        pieces += [text[position:start], "\0" * (end - start)]
-        position = end
-    return "".join(pieces) + text[position:] if pieces else text
 
 
 class _Fold(dict[int, str]):
@@ -106,9 +98,8 @@ class _Fold(dict[int, str]):
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        folded = {"\u2212": "-", "\u3002": ".", "\u00b7": ".", "\u2022": "."}.get(
-            character
-        ) or unicodedata.normalize("NFKC", character)
+        points = {"\u2212": "-", "\u3002": ".", "\u00b7": ".", "\u2022": "."}
+        folded = points.get(character) or unicodedata.normalize("NFKC", character)
         match unicodedata.category(character):
             case "Nd":
                 folded = str(unicodedata.digit(character))
@@ -134,7 +125,7 @@ _PRIVATE_KEY = re.compile(
     r"(?:[^-]*(?:-(?!----)[^-]*)*-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"|(?:(?:\s|\\[nr])*[A-Za-z0-9+/=]{16,})*)"
 )
-_URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{3,128})@")
+_URL_PASSWORD = re.compile(r"://[^\s/:@\"'<>]{0,64}:(?P<value>[^\s/@\"'<>]{3,128})@")
 _SEVEN_DIGITS = re.compile(r"[0-9](?:[^0-9]{0,3}[0-9]){6}")
 # The marks and pictures that domains may hold and that are no letters to `re`.
 _MARK = (
@@ -154,7 +145,9 @@ _GROUP = re.compile("[0-9]+")
 _GOES_ON = re.compile(r"[0-9a-z]|\.(?!0+(?![0-9]))[0-9]")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 _PLUS_PHONE = re.compile(r"\+(?<![\w+].)[1-9](?:[ ().\-/]{0,3}[0-9]){6,14}(?![\w\-])")
-_ACCOUNT = re.compile(r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])")
+_ACCOUNT = re.compile(
+    r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}(?<!000000)|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])"
+)
 _NUMBER, _NUMBER_END = r"(?=[(0-9])(?<![\w+])(?<![0-9][.,])", r"(?![\w\-]|[.,][0-9]| ?%)"
 _DIGITS = re.compile(r"[(0-9](?<![\w+].)[0-9]{0,5}(?:[ ().\-]{0,2}[0-9]){6,14}(?![\w\-]|\.[1-9])")
 
@@ -188,8 +181,9 @@ def _iban_form(country: str) -> re.Pattern[str] | None:
 
 
 def _find(pattern: re.Pattern[str], kind: str, text: str, *within: int) -> Iterator[Mask]:
-    """Find all of a pattern, or of its group if it has one."""
-    return ((*match.span(pattern.groups and 1), kind) for match in pattern.finditer(text, *within))
+    """Find all of a pattern, or of its group `value` if it has one."""
+    group = "value" if "value" in pattern.groupindex else 0
+    return ((*match.span(group), kind) for match in pattern.finditer(text, *within))
 
 
 def _find_secrets(text: str) -> Iterator[Mask]:
@@ -234,15 +228,6 @@ def _find_cards(text: str) -> Iterator[Mask]:
         if end > start:
             yield start, end, CARD
         position = max(end, start + 1)
-
-
-def _find_accounts(text: str) -> Iterator[Mask]:
-    return (found for found in _find(_ACCOUNT, ACCOUNT, text) if not text.endswith("000000", *found[:2]))
-
-
-def _find_national_phones(text: str) -> Iterator[Mask]:
-    for start, end in (match.span(0) for match in _known("phones", _NUMBER, _NUMBER_END).finditer(text)):
-        yield start, end, PHONE
 
 
 def _find_called_phones(text: str) -> Iterator[Mask]:

@@ -167,7 +167,8 @@ class _Builder:
         while waiting:
             members = waiting.pop().members
             waiting += members.values()
-            names |= {_snake(name) for name, member in members.items() if member.kind == "integer"}
+            whole = (name for name, member in members.items() if member.kind == "integer")
+            names |= {re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower() for name in whole}
         return names
 
     def build(self, data: pd.DataFrame) -> pd.DataFrame:
@@ -199,7 +200,9 @@ class _Builder:
     ) -> list[dict[str, Any]]:
         columns = {name: plain_values(data[column]) for name, column in self.overrides.items()}
         for name in self.whole_names & columns.keys():
-            columns[name] = list(map(_whole, columns[name]))
+            columns[name] = [
+                int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in columns[name]
+            ]
         media = [plain_values(data[name]) for name in self.media]
         bodies = []
         for position, (text, system) in enumerate(zip(texts, systems, strict=True)):
@@ -229,14 +232,6 @@ class _Builder:
                 "Name a column with distinct values."
             )
         return ids
-
-
-def _snake(name: str) -> str:
-    return re.sub(r"(?<=[a-z])[A-Z]", lambda match: f"_{match[0].lower()}", name)
-
-
-def _whole(value: Any) -> Any:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def number_rows(count: int, first: int = 1) -> list[str]:

@@ -82,7 +82,11 @@ def iter_pairs(records: Any) -> Iterator[tuple[Any, Any]]:
         raise InputError(f"What is given as records is {_describe_type(records)}. {_ACCEPTED}")
     for number, part in enumerate([records] if isinstance(records, pd.DataFrame) else records, 1):
         if isinstance(part, pd.DataFrame):
-            yield from _frame_pairs(part)
+            require_columns(
+                part, ["record_id", "model_input"], "build_records makes both, one row per record."
+            )
+            ids = part["record_id"].astype(object).where(part["record_id"].notna(), None)
+            yield from zip(ids, part["model_input"], strict=True)
         elif isinstance(part, tuple | list) and len(part) == 2:
             yield part[0], part[1]
         elif isinstance(part, Mapping) and "modelInput" in part:
@@ -123,9 +127,7 @@ def as_records(data: pd.DataFrame, model_id: str = "") -> pd.DataFrame | None:
         is_named = name in data or body == "modelInput"  # whose id Bedrock would make up
         if is_named and body in data and any(isinstance(cell, dict) for cell in data[body]):
             ids = data.get(name, pd.Series(pd.NA, data.index, dtype=TEXT))
-            bodies = data[body]
-            if body == "body" and model_id:
-                bodies = _without_models(bodies, model_id)
+            bodies = _without_models(data[body], model_id) if body == "body" and model_id else data[body]
             return pd.DataFrame({"record_id": ids, "model_input": bodies}).reset_index(drop=True)
     return None
 
@@ -148,13 +150,6 @@ def _describe_type(value: Any) -> str:
     return f"{name}, without modelInput" if isinstance(value, Mapping) else name
 
 
-def _frame_pairs(frame: pd.DataFrame) -> Iterator[tuple[Any, Any]]:
-    require_columns(frame, ["record_id", "model_input"], "build_records makes both, one row per record.")
-    ids = frame["record_id"]
-    texts = ids.astype(object).where(ids.notna(), None).to_list()
-    yield from zip(texts, frame["model_input"].to_list(), strict=True)
-
-
 def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]]:
     """Every record as its id and its body, streamed."""
     if isinstance(records, str | Path):
@@ -172,13 +167,11 @@ def read_records(records: Records) -> Iterator[tuple[str | None, dict[str, Any]]
 def iter_record_ids(path: str | Path) -> Iterator[str | None]:
     """The record ids of input files, in order; bodies are skipped, not built."""
     decode = msgspec.json.Decoder(_Envelope).decode
-    for name in record_files(path):
-        for number, line in enumerate(file_lines(name), 1):
-            try:
-                yield _id_text(decode(line).recordId)
-            except msgspec.MsgspecError:
-                if not line.isspace():
-                    yield read_line(line, name, number)[0]
+    for name, number, line in numbered_lines(path):
+        try:
+            yield _id_text(decode(line).recordId)
+        except msgspec.MsgspecError:
+            yield read_line(line, name, number)[0]
 
 
 def numbered_lines(path: str | Path) -> Iterator[tuple[str, int, bytes]]:

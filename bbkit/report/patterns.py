@@ -5,6 +5,7 @@ import time
 import tomllib
 from collections.abc import Iterator, Mapping
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +26,11 @@ _MOST_SECONDS, _MOST_CHARACTERS = 0.5, 20_000
 
 def read_patterns(parameters: Mapping[str, Any], cwd: Path) -> list[tuple[str, Finder]]:
     """Read ``masks.toml`` of the run and the file ``BBKIT_MASKS`` names; both only add to what is masked."""
-    folder = parameters.get("run_folder")
-    paths = [cwd / folder / "masks.toml"] if isinstance(folder, str) else []
-    paths = [path for path in paths if path.is_file()]
-    if named := os.environ.get(VARIABLE):
-        paths.append(Path(named))
+    folder, named = parameters.get("run_folder"), os.environ.get(VARIABLE)
+    paths = [
+        path for path in [cwd / str(folder) / "masks.toml"] if isinstance(folder, str) and path.is_file()
+    ]
+    paths += [Path(named)] if named else []
     return [found for path in paths for found in _read(path)]
 
 
@@ -38,10 +39,8 @@ def _read(path: Path) -> Iterator[tuple[str, Finder]]:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{str(path)!r} cannot be read as patterns for masks: {error}.") from None
-    tables = [document, *(value for value in document.values() if isinstance(value, dict))]
+    tables = (value if isinstance(value, dict) else {name: value} for name, value in document.items())
     for name, expression in ((name, value) for table in tables for name, value in table.items()):
-        if isinstance(expression, dict) and expression in tables:
-            continue
         finder = partial(_find, expression, name)
         if fault := _fault(name, expression, finder):
             raise InputError(f"The pattern {name!r} in {str(path)!r} cannot be used: {fault}.")
@@ -55,14 +54,13 @@ def _fault(name: str, expression: object, finder: Finder) -> str:
     if not name.strip() or {*name} & {*"[]<>&\n"}:
         return "its name, which takes the place of what is found, is empty or has a bracket or a line break"
     try:
-        for size in (0, 100, 1_000, _MOST_CHARACTERS):
-            for unit in _TRIED:
-                start = time.perf_counter()
-                found = finder(unit * (size // len(unit)))
-                if any(start == end for start, end, _ in found):
-                    return "it matches where there is nothing"
-                if time.perf_counter() - start > _MOST_SECONDS:
-                    return f"it takes longer than {_MOST_SECONDS} s for {_MOST_CHARACTERS:,} characters"
+        for size, unit in product((0, 100, 1_000, _MOST_CHARACTERS), _TRIED):
+            started = time.perf_counter()
+            found = finder(unit * (size // len(unit)))
+            if any(start == end for start, end, _ in found):
+                return "it matches where there is nothing"
+            if time.perf_counter() - started > _MOST_SECONDS:
+                return f"it takes longer than {_MOST_SECONDS} s for {_MOST_CHARACTERS:,} characters"
     except pa.ArrowInvalid as error:
         reason = str(error).removeprefix("Invalid regular expression: ").rstrip(".")
         return (

@@ -126,19 +126,14 @@ class RunSnapshot:
         """Say what of the latest submissions is not completed, why, and what to do."""
         latest, texts = self.latest.values(), self.describe_unsent()
         if still := [state.job_name for state in latest if state.open]:
-            why = last_error or "wait_for_jobs(run) goes on."
-            texts.insert(
-                0, f"{len(still)} of {count_noun(len(latest), 'job')} not ended ({name_some(still)}): {why}"
-            )
+            what = f"{len(still)} of {count_noun(len(latest), 'job')} not ended ({name_some(still)})"
+            texts.insert(0, f"{what}: {last_error or 'wait_for_jobs(run) goes on.'}")
         for status in TERMINAL[1:]:
-            if ended := {
-                state.job_name: state.seen.get("message") for state in latest if state.status == status
-            }:
-                why = next((f"{message} " for message in ended.values() if message), "")
-                again = f"submit_jobs(run, again=[{status!r}]) submits such jobs again."
-                texts.append(
-                    f"{count_noun(len(ended), 'job')} ended {status} ({name_some(ended)}): {why}{again}"
-                )
+            messages = {job.job_name: job.seen.get("message") for job in latest if job.status == status}
+            if messages:
+                what = f"{count_noun(len(messages), 'job')} ended {status} ({name_some(messages)})"
+                why = next((f"{message} " for message in messages.values() if message), "")
+                texts.append(f"{what}: {why}submit_jobs(run, again=[{status!r}]) submits such jobs again.")
         return texts
 
     def summarize(self) -> dict[str, str]:
