@@ -9,7 +9,7 @@ import msgspec
 from bbkit.checks.descriptions import body_type, converse_field
 from bbkit.checks.media import media_faults
 from bbkit.checks.walking import find_faults
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import (
     FAMILIES,
     Family,
@@ -36,7 +36,8 @@ class BodyCheck:
         self.model_id = model_id
         self.model = find_model(model_id) or Model(model_id=bare_model_id(model_id))
         self.walked = False
-        self._window = _Window(model_id, self.model, family)
+        # A token is seldom shorter than two bytes: shorter lines fit whatever they hold.
+        self._roomy = 2 * (self.model.traits.context_window or float("inf"))
         if family.request is None:
             return
         start, field = "", family.request
@@ -53,7 +54,9 @@ class BodyCheck:
         if faults is None:
             self.walked = True
             faults = self._walk(body)
-        return faults + self._window.faults(body) if size > self._window.bytes else faults
+        if size > self._roomy:
+            faults = faults + _window_faults(body, self.model_id, self.model, self.family)
+        return faults
 
     def _fast(self, body: Mapping[str, Any]) -> list[Finding] | None:
         """What the rules of the family find in a body of the right type; None for any other body."""
@@ -76,7 +79,12 @@ class BodyCheck:
         if found and (mismatch := self._mismatch(body)):
             return [mismatch]
         if self.model.traits.caching is False and self.family.name in ("anthropic", "converse"):
-            found = [self._uncached(fault) if fault.rule == "prompt_caching" else fault for fault in found]
+            found = [
+                make_finding("prompt_caching.model", one.path, model=self.model)
+                if one.rule == "prompt_caching"
+                else one
+                for one in found
+            ]
         if not self.model.known and family_name(self.model_id):
             # A model newer than the table may take values and names that its family is not known to take.
             unsure = ("value", "unknown_name")
@@ -84,23 +92,14 @@ class BodyCheck:
         others = [fault for fault in self._rules(body) if fault not in found]
         return found + others + media_faults(body, self.model.model_id)
 
-    def _uncached(self, fault: Finding) -> Finding:
-        model = self.model
-        refuses = f"which {model.model_id} does not have and refuses ({model.sources['caching']})"
-        finding = f"{fault.path} asks for prompt caching, {refuses}."
-        return fault._replace(severity="error", finding=finding, remedy="Leave it out.")
-
     def _mismatch(self, body: Mapping[str, Any]) -> Finding | None:
         alike = looks_like(body)
         if not alike or self.family.name in alike:
             return None
-        other = FAMILIES[alike[0]]
-        finding = f"The body looks like one of {other.title}; {self.model_id} takes {self.family.title}."
-        instead = f"take a model of {other.name}"
+        other, text = FAMILIES[alike[0]], "family_mismatch"
         if "converse" in alike:
-            instead = "create the job with modelInvocationType Converse"
-        remedy = f"Build the bodies for {self.family.name}, or {instead}."
-        return Finding("error", "family_mismatch", finding, remedy)
+            text = "family_mismatch.converse"
+        return make_finding(text, other=other, own=self.family, model_id=self.model_id)
 
 
 def _prefer(field: Field, path: tuple[str, ...]) -> Field:
@@ -111,33 +110,19 @@ def _prefer(field: Field, path: tuple[str, ...]) -> Field:
     return dataclasses.replace(field, at_most_one=groups)
 
 
-class _Window:
-    """The context window of a model against an estimate of what is long enough to matter."""
-
-    def __init__(self, model_id: str, model: Model, family: Family):
-        self.model_id = model_id
-        self.family = model.family or family.name
-        self.tokens = model.traits.context_window
-        self.source = model.sources.get("context_window")
-        # A token is seldom shorter than two bytes: shorter lines fit whatever they hold.
-        self.bytes = 2 * self.tokens if self.tokens else float("inf")
-
-    def faults(self, body: Mapping[str, Any]) -> list[Finding]:
-        """Report a text that is estimated to be longer than the window."""
-        window = self.tokens or 0
-        text = user_text_of(dict(body))
-        sample = _sample(text)
-        estimate = estimate_tokens([(None, {"prompt": sample})], family=self.family)
-        scale = len(text) / max(1, len(sample))
-        tokens, low = estimate.input_tokens * scale, estimate.low * scale
-        if tokens <= window:
-            return []
-        severity = "error" if low > window else "warning"
-        finding = (
-            f"The input is about {tokens:,.0f} tokens (an estimate, {estimate.error:.0%} off either way); "
-            f"{self.model_id} reads {window:,} ({self.source})."
-        )
-        return [Finding(severity, "context_window", finding, "Shorten or split the text.")]
+def _window_faults(body: Mapping[str, Any], model_id: str, model: Model, family: Family) -> list[Finding]:
+    """A text that is estimated to be longer than the context window of the model."""
+    text = user_text_of(dict(body))
+    sample = _sample(text)
+    estimate = estimate_tokens([(None, {"prompt": sample})], family=model.family or family.name)
+    scale, window = len(text) / max(1, len(sample)), model.traits.context_window or 0
+    tokens = estimate.input_tokens * scale
+    if tokens <= window:
+        return []
+    found = make_finding(
+        "context_window", model_id=model_id, model=model, tokens=tokens, error=estimate.error
+    )
+    return [found if estimate.low * scale > window else found._replace(severity="warning")]
 
 
 def _sample(text: str) -> str:

@@ -9,10 +9,10 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from bbkit.catalog.quotas import Quotas
-from bbkit.checks.records import SMALLER, RecordCheck
+from bbkit.checks.records import RecordCheck
 from bbkit.core.errors import InputError, RecordsError
 from bbkit.core.files import replacing
-from bbkit.core.findings import Finding, Findings
+from bbkit.core.findings import Finding, Findings, make_finding
 from bbkit.families import Family
 from bbkit.records.input_sets import InputSet, iter_blocks, list_input_set, split_lines
 from bbkit.records.lines import Records, iter_pairs, read_line
@@ -31,11 +31,6 @@ _MAGIC = (
 )
 _PRETTY = re.compile(rb"\s*(?:\{|\[\s*\{?)[ \t]*\r?\n")
 _BOM = b"\xef\xbb\xbf"
-_BLANK = Finding("warning", "blank_line", "The line is blank.", "Take it out: every line is one JSON object.")
-_REMEDIES = {
-    "text": "Save it as UTF-8 with a newline after every record.",
-    "JSON": "Write every record on one line, as json.dumps does without indent.",
-}
 
 
 def check_records(
@@ -155,18 +150,12 @@ def check_lines(check: RecordCheck, records: Records, longest: int = 0) -> Itera
 
 def _check_names(listed: InputSet, path: str) -> Iterator[Finding]:
     if listed.files == [path] and not path.endswith(".jsonl"):
-        found = f"{path} does not end in .jsonl; Bedrock reads no other file."
-        yield Finding("error", "extension", found, "Rename it.", file=path)
-    unread = "is not read: an input file ends in .jsonl"
-    nested = "lies in a folder inside and is read with the others"
-    for names, rule, found, remedy in (
-        (listed.others, "extension", unread, "Rename it, unpacked."),
-        (listed.nested, "nested_file", nested, "Put it beside them, or elsewhere."),
-    ):
-        for name in names[:3]:
-            yield Finding("warning", rule, f"{name} {found}.", remedy, file=name)
+        yield make_finding("extension", file=path)
+    for names, text in ((listed.others, "extension.unread"), (listed.nested, "nested_file")):
+        yield from (make_finding(text, file=name) for name in names[:3])
         if len(names) > 3:
-            yield Finding("warning", rule, f"{len(names) - 3:,} more files likewise.", remedy)
+            found = f"{len(names) - 3:,} more files likewise."
+            yield make_finding(text)._replace(finding=found)
 
 
 class _File:
@@ -194,7 +183,7 @@ class _File:
                 elif not line or line.isspace():
                     self.blank += 1
                     if self.blank <= 3:
-                        self._add(_BLANK)
+                        self._add(make_finding("blank_line"))
                 else:
                     if len(line) > CHECKED_BYTES:
                         self._add_long(len(line))
@@ -202,7 +191,7 @@ class _File:
                         self.check.check_line(line, self.number, self.name)
                     yield line + b"\n"
         if self.blank > 3:
-            self._add(_BLANK._replace(count=self.blank - 3))
+            self._add(make_finding("blank_line")._replace(count=self.blank - 3))
         self._check_whole(self.check.records - before)
 
     def _add(self, finding: Finding) -> None:
@@ -213,8 +202,7 @@ class _File:
         if size > self.check.quotas.max_file_bytes:
             self.check.add_too_large("line", size, self.number, self.name)
         else:
-            found = f"The line has {size:,} bytes and was not checked; lines up to {CHECKED_BYTES:,} are."
-            self._add(Finding("warning", "line_too_long", found, SMALLER))
+            self._add(make_finding("line_too_long", size=size, most=CHECKED_BYTES))
 
     def _iter_text(self) -> Iterator[bytes]:
         """The blocks without the byte order mark; none of a file that is no lines of text."""
@@ -239,34 +227,27 @@ class _File:
         check, name, add = self.check, self.name, self.check.groups.add
         check.bytes += self.bytes
         if self.kind:
-            rule = "not_utf8" if "UTF-16" in self.kind else "not_jsonl"
-            check.unwritable.add(rule)
-            remedy = _REMEDIES.get(self.kind.split()[0], "Unpack or convert it: Bedrock reads plain lines.")
-            found = f"{name} is {self.kind}, not lines of JSON."
-            return add(Finding("error", rule, found, remedy, file=name))
+            texts = {"text": "not_jsonl.text", "JSON": "not_jsonl.spread"}
+            text = "not_utf8" if "UTF-16" in self.kind else texts.get(self.kind.split()[0], "not_jsonl")
+            finding = make_finding(text, file=name, kind=self.kind)
+            check.unwritable.add(finding.rule)
+            return add(finding)
         if self.bom:
-            found = f"{name} begins with a byte order mark, which JSON does not allow."
-            add(Finding("error", "bom", found, "Save it as UTF-8 without BOM.", file=name))
+            add(make_finding("bom", file=name))
         if not records:
-            add(Finding("error", "empty_file", f"{name} holds no record.", "Leave it out.", file=name))
-        found = f"{name} has {records:,} records; an input file takes"
-        check.check_quota("max_records_per_file", records, found, name)
-        found = f"{name} has {self.bytes:,} bytes; an input file takes"
-        check.check_quota("max_file_bytes", self.bytes, found, name)
+            add(make_finding("empty_file", file=name))
+        check.check_quota("max_records_per_file", records, name)
+        check.check_quota("max_file_bytes", self.bytes, name)
 
 
 def _check_media(check: RecordCheck, listed: InputSet) -> Iterator[Finding]:
     alone = not listed.folder and bool(listed.files) and listed.files[0].startswith("s3://")
     for uri, first in check.media.items():
-        found = remedy = ""
+        text = "media_place.alone" if alone else ""
         if listed.folder and not uri.startswith(listed.folder):
-            found = f"{uri} is not in the job's folder {listed.folder}."
-            remedy = "Put the media into the folder of the job."
+            text = "media_place.outside"
         elif listed.folder and uri not in listed.keys:
-            found = f"{uri} does not exist in the job's folder."
-            remedy = "Upload it, or write its URI as it is in S3, where case counts."
-        elif alone:
-            found = f"{uri} is named, and the input is a single file, not the folder that holds both."
-            remedy = "Name the folder of the job as its input."
-        if found:
-            yield first._replace(finding=found, remedy=remedy)
+            text = "media_place.missing"
+        if text:
+            found = make_finding(text, uri=uri, folder=listed.folder)
+            yield first._replace(finding=found.finding, remedy=found.remedy)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bbkit.core.files import read_data
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 
 _MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "png"),
@@ -55,9 +55,7 @@ def media_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
         declared, data = _declared(value)
         actual = _sniff(data) if data else ""
         if actual and declared in (*_IMAGES, "pdf") and actual != declared:
-            finding = f"{path} says {declared}, and its bytes are {actual}."
-            remedy = "Name the format that the bytes have."
-            faults.append(Finding("error", "media_format", finding, remedy, path))
+            faults.append(make_finding("media_format", path, declared=declared, actual=actual))
         if actual in _IMAGES or declared in _IMAGES:
             images.append(_Image(path or "inputImage", len(data), _pixels(data, actual)))
     limits = read_data("images")["limits"] if images else {}

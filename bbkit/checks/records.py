@@ -16,7 +16,7 @@ from bbkit.checks.bodies import BodyCheck
 from bbkit.checks.lines import check_members, parse_line
 from bbkit.checks.media import media_uris
 from bbkit.core.errors import InputError
-from bbkit.core.findings import Finding, Findings, findings
+from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.core.text import count_noun
 from bbkit.families import Family, family_of, foundation_model
 from bbkit.records import input_line
@@ -94,7 +94,6 @@ def _sentence(group: Finding, is_rest: bool, examples: list[str]) -> str:
     return f"{group.finding} {lead} in {', '.join(examples)}{more}."
 
 
-SMALLER = "Make the record smaller."
 _CHUNK = 1 << 16
 _REMEMBERED = 1000
 
@@ -131,9 +130,7 @@ class RecordCheck:
         self._bodies = BodyCheck(self.family, known)
         self._add(check_model(model_id, aws.find_region(), model=model, as_of=as_of))
         if self.family.request is None:
-            found = f"{self.family.title} is read, not written: batch inference does not offer it."
-            remedy = "Take a model that batch inference lists."
-            self.groups.add(Finding("error", "family_not_offered", found, remedy))
+            self.groups.add(make_finding("family_not_offered", family=self.family))
 
     def check_line(self, line: bytes, number: int, file: str | None = None, body: Any = None) -> None:
         """Check one line without its newline; `body` is what it was made of, where the line says less."""
@@ -189,9 +186,7 @@ class RecordCheck:
         if len(line) > self.quotas.max_file_bytes:
             self.add_too_large("record", len(line), row, None, shown)
         if b"null" in line and holds_nan(body):
-            found = "The body holds NaN or infinity, which is no JSON number."
-            remedy = "Give a number, or leave the name out."
-            self._leave_out(Finding("error", "nan", found, remedy), row, None, shown)
+            self._leave_out(make_finding("nan.body"), row, None, shown)
             self.check_line(line, row, body=body)
         else:
             self.check_line(line, row)
@@ -201,8 +196,7 @@ class RecordCheck:
         self, what: str, size: int, number: int, file: str | None, record_id: str | None = None
     ) -> None:
         """Add that a record is larger than an input file may be."""
-        most = f"a whole input file takes at most {self.quotas.max_file_bytes:,} ({self.quotas.note})"
-        fault = Finding("error", "record_bytes", f"The {what} has {size:,} bytes; {most}.", SMALLER)
+        fault = make_finding("record_bytes", what=what, size=size, quotas=self.quotas)
         self._leave_out(fault, number, file, record_id)
 
     def _leave_out(self, fault: Finding, number: int, file: str | None, record_id: str | None) -> None:
@@ -214,9 +208,7 @@ class RecordCheck:
         self._add_duplicates()
         buckets = sorted({uri.split("/")[2] for uri in self.media if uri.count("/") > 2})
         if len(buckets) > 1:
-            found = f"Media lie in {len(buckets)} buckets, such as {buckets[0]} and {buckets[1]}."
-            remedy = "Put the input files and all media into one folder of one bucket."
-            self.groups.add(Finding("error", "media_place", found, remedy))
+            self.groups.add(make_finding("media_place.buckets", buckets=buckets, count=len(buckets)))
         self._check_job()
         return self.groups.table()
 
@@ -230,42 +222,35 @@ class RecordCheck:
         if others := [repr(one) for one in again.times if one != record_id][:2]:
             more = again.distinct - 1 - len(others)
             found += f" (also {', '.join(others)}" + (f", and {more:,} more)" if more else ")")
-        remedy = "Give every record an id of its own: answers are joined by it."
-        row = Finding("error", "record_id_duplicate", f"{found}.", remedy, "recordId", count=again.count)
-        self._add([row], line, file, record_id)
+        row = make_finding("record_id_duplicate", "recordId", found=found)
+        self._add([row._replace(count=again.count)], line, file, record_id)
 
     def _check_job(self) -> None:
         """Compare the counts and sizes of a job with its quotas."""
-        quotas, model_id = self.quotas, self.model_id
+        quotas = self.quotas
         if not self.records:
-            remedy = "Give at least one record."
-            self.groups.add(Finding("error", "no_records", "There is no record.", remedy))
+            self.groups.add(make_finding("no_records"))
         elif self.records < quotas.min_records_per_job:
-            least = f"a batch job takes at least {quotas.min_records_per_job:,} ({quotas.note})"
-            found = f"{count_noun(self.records, 'record')} for {model_id}; {least}."
-            remedy = "Add records, or send them on demand."
-            self.groups.add(Finding("error", "min_records_per_job", found, remedy))
+            count = count_noun(self.records, "record")
+            few = make_finding("min_records_per_job", count=count, model_id=self.model_id, quotas=quotas)
+            self.groups.add(few)
         if self.whole:
-            found = f"{self.records:,} records for {model_id}; a batch job takes"
-            self.check_quota("max_records_per_job", self.records, found)
-            found = f"{self.bytes:,} bytes for {model_id}; the input files of a batch job take"
-            self.check_quota("max_job_bytes", self.bytes, found)
+            self.check_quota("max_records_per_job", self.records)
+            self.check_quota("max_job_bytes", self.bytes)
 
-    def check_quota(self, rule: str, number: int, found: str, file: str | None = None) -> None:
+    def check_quota(self, rule: str, number: int, file: str | None = None) -> None:
         """Add that a number is over the quota which the rule is named for."""
         most = getattr(self.quotas, rule)
         if number > most:
-            remedy = "write_records splits it; a job that is given it as it is fails."
-            found = f"{found} at most {most:,} ({self.quotas.note})."
-            self.groups.add(Finding("warning", rule, found, remedy, file=file))
+            about = {"number": number, "most": most, "note": self.quotas.note, "model_id": self.model_id}
+            self.groups.add(make_finding(rule, file=file, **about))
 
 
 def _unwritable(error: Exception) -> Finding:
+    text = "too_deep.record" if isinstance(error, RecursionError) else "not_json.record"
     if isinstance(error.__cause__, UnicodeEncodeError):
-        return Finding("error", "lone_surrogate", str(error), "Half of a surrogate pair is not text.")
-    text = str(error) or type(error).__name__
-    rule = "too_deep" if isinstance(error, RecursionError) else "not_json"
-    return Finding("error", rule, f"The record cannot be written as JSON: {text}", "Use plain JSON values.")
+        text = "lone_surrogate.record"
+    return make_finding(text, error=str(error) or type(error).__name__)
 
 
 class Duplicates:

@@ -40,11 +40,15 @@ class Finding(NamedTuple):
     count: int = 1  # type: ignore[assignment]
 
 
-def make_finding(text: str, path: str = "", file: str | None = None, **values: Any) -> Finding:
-    """The finding that ``texts.json`` words under its rule, or ``rule.case``; values fill its braces."""
+def make_finding(
+    text: str, path: str = "", file: str | None = None, *, rule: str = "", **values: Any
+) -> Finding:
+    """The finding that ``texts.json`` words as ``rule``, ``rule.case``, or ``.case`` of any rule; values fill
+    its braces.
+    """
     said, values = read_data("texts")[text], {**values, "path": path, "file": file}
     finding, remedy = said["finding"].format_map(values), said["remedy"].format_map(values)
-    return Finding(said["severity"], text.partition(".")[0], finding, remedy, path, file)
+    return Finding(said["severity"], rule or text.partition(".")[0], finding, remedy, path, file)
 
 
 class Findings(pd.DataFrame):

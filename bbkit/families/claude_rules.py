@@ -124,7 +124,8 @@ def _thinks(body: Mapping[str, Any]) -> bool:
 
 def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     kinds = model.traits.thinking_types
-    if wrong := list(_unlike(thinking.get("type"), "thinking_types", "thinking.type", model)):
+    kind, rule = thinking.get("type"), "thinking_conflict"
+    if wrong := list(_unlike(kind, "thinking_types", rule, "thinking.type", model)):
         yield from wrong
     elif kinds and "enabled" not in kinds and "budget_tokens" in thinking:
         yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", model=model)
@@ -134,21 +135,20 @@ def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model
 
 def effort_faults(effort: Any, path: str, model: Model) -> Iterator[Finding]:
     """The fault of an effort that a Claude model does not take."""
-    return _unlike(effort, "effort", path, model)
+    return _unlike(effort, "effort", "effort_refused", path, model)
 
 
-def _unlike(value: Any, trait: str, path: str, model: Model) -> Iterator[Finding]:
+def _unlike(value: Any, trait: str, rule: str, path: str, model: Model) -> Iterator[Finding]:
     """A value that a model does not take; where that is not known, one that no other is known to take."""
     usual, known = _USUAL[trait], getattr(model.traits, trait)
     if type(value) is not str or value in (usual if known is None else known or ("disabled",)):
         return
-    rule = "effort_refused" if trait == "effort" else "thinking_conflict"
     if known is None:
-        yield make_finding(f"{rule}.unusual", path, value=value, usual=", ".join(usual))
+        yield make_finding(".unusual", path, rule=rule, value=value, usual=", ".join(usual))
     else:
         remedy = usual.get(known[-1], "Use one of them.") if known else "Leave it out."
-        takes = ", ".join(known) or "none"
-        yield make_finding(f"{rule}.unlike", path, value=value, takes=takes, remedy=remedy, model=model)
+        takes = f"{', '.join(known) or 'none'} ({model.sources[trait]})"
+        yield make_finding(".unlike", path, rule=rule, value=value, takes=takes, remedy=remedy, model=model)
 
 
 def _forced_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:

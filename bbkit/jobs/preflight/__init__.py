@@ -12,7 +12,7 @@ from functools import partial
 from bbkit import aws
 from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import AwsError
-from bbkit.core.findings import Finding, Findings, findings
+from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.families import split_model_id
 from bbkit.jobs.preflight.arns import Arns
 from bbkit.jobs.preflight.buckets import check_buckets
@@ -62,7 +62,7 @@ def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     run = as_run(run)
     run.check_endpoint()
     arns = Arns(run)
-    rows = [Finding("info", "place", f"Calls go to {run.endpoint}.")]
+    rows = [make_finding("place", endpoint=run.endpoint)]
     for check in (
         _check_values,
         partial(check_run_model, as_of=as_of),
@@ -89,26 +89,17 @@ def _check_key(arns: Arns) -> Iterator[Finding]:
     try:
         about = aws.call("kms", "describe_key", KeyId=key)["KeyMetadata"]
     except AwsError as error:
-        if error.code in ("NotFoundException", "NotFound"):
-            yield Finding(
-                "error", "key", f"There is no KMS key {key} here.", "Set it with run.change(kms_key_id=...)."
-            )
-        else:
-            yield not_seen("key", f"KMS key {key}", error)
+        missing = error.code in ("NotFoundException", "NotFound")
+        yield make_finding("key.missing", key=key) if missing else not_seen("key", f"KMS key {key}", error)
         return
     if not about.get("Enabled", True):
-        yield Finding(
-            "error", "key", f"KMS key {key} is {about.get('KeyState')}.", "Enable it, or use another."
-        )
-    yield Finding("unknown", "key", f"Whether the policy of key {key} allows the role is not looked at.")
+        yield make_finding("key.disabled", key=key, state=about.get("KeyState"))
+    yield make_finding("key.policy", key=key)
 
 
 def _check_network(arns: Arns) -> Iterator[Finding]:
     if arns.run.job_options.get("vpc_config") and not arns.run.endpoint.is_standin:
-        yield Finding(
-            "unknown", "vpc", "Subnets, security groups and the endpoint for S3 were not looked at.",
-            "See https://docs.aws.amazon.com/bedrock/latest/userguide/batch-vpc.html.",
-        )  # fmt: skip
+        yield make_finding("vpc")
 
 
 def _check_jobs(arns: Arns) -> Iterator[Finding]:
@@ -126,9 +117,5 @@ def _check_jobs(arns: Arns) -> Iterator[Finding]:
         return
     quotas = Quotas.read(arns.model or arns.run.model_id)
     wanted = len({file.job for file in arns.files})
-    text = f"{len(running)} of {quotas.max_jobs} concurrent jobs of this model are in flight ({quotas.note})."
-    remedy = ""
-    if wanted > quotas.max_jobs - len(running):
-        text += f" This run has {wanted}."
-        remedy = "What does not fit is queued, and submitted while something waits or watches."
-    yield Finding("info", "jobs", text, remedy)
+    text = "jobs.too_many" if wanted > quotas.max_jobs - len(running) else "jobs"
+    yield make_finding(text, running=len(running), quotas=quotas, wanted=wanted)

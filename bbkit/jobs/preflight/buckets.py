@@ -5,10 +5,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from bbkit import aws
 from bbkit.aws import split_s3_uri
 from bbkit.core.errors import AwsError
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.jobs.preflight.arns import Arns
-from bbkit.jobs.preflight.policies import DENIED, POLICIES, not_seen
+from bbkit.jobs.preflight.policies import DENIED, not_seen
 from bbkit.run import Run
+
+_ERRORS = {
+    **dict.fromkeys(("404", "NoSuchBucket"), "bucket.missing"),
+    **dict.fromkeys(("301", "PermanentRedirect"), "bucket.elsewhere"),
+    **dict.fromkeys(DENIED, "bucket.denied"),
+}
 
 
 def check_buckets(arns: Arns) -> Iterator[Finding]:
@@ -33,10 +39,7 @@ def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Find
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "")
     if region and region != run.endpoint.region:
-        yield Finding(
-            "error", "bucket", f"Bucket {bucket} is in {region}, the jobs run in {run.endpoint.region}.",
-            f"Use a bucket in {run.endpoint.region}.",
-        )  # fmt: skip
+        yield make_finding("bucket.region", bucket=bucket, region=region, here=run.endpoint.region)
     yield from _try_writing(bucket, keys, expected, aws.encryption(run.job_options.get("kms_key_id", "")))
     yield from _check_media(arns, bucket)
     if not run.endpoint.is_standin:
@@ -44,25 +47,12 @@ def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Find
 
 
 def _bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
-    here, own = run.endpoint.region, bucket == split_s3_uri(run.s3_prefix)[0]
-    if error.code in ("404", "NoSuchBucket"):
-        if own:
-            remedy = f"Make it in {here}, or name another with s3_uri=."
-        else:
-            remedy = f"Correct the s3Location of the records, or make it in {here} with the media in it."
-        return Finding(
-            "error", "bucket", f"There is no bucket {bucket}{'' if own else ', where media are'}.", remedy
-        )
-    if error.code in ("301", "PermanentRedirect"):
-        return Finding(
-            "error", "bucket", f"Bucket {bucket} is not in {here}, where the jobs run.",
-            f"Use a bucket in {here}.",
-        )  # fmt: skip
-    if error.code in DENIED:
-        return Finding(
-            "error", "bucket", f"Bucket {bucket} may not be listed by you, or is another's.", POLICIES
-        )
-    return not_seen("bucket", f"Bucket {bucket}", error)
+    text = _ERRORS.get(error.code, "")
+    if not text:
+        return not_seen("bucket", f"Bucket {bucket}", error)
+    if text == "bucket.missing" and bucket != split_s3_uri(run.s3_prefix)[0]:
+        text = "bucket.media_missing"
+    return make_finding(text, bucket=bucket, here=run.endpoint.region)
 
 
 def _try_writing(
@@ -75,19 +65,16 @@ def _try_writing(
             aws.call("s3", "delete_object", Bucket=bucket, Key=key, **expected)
             written += 1
         except AwsError as error:
-            yield Finding("error", "bucket", f"s3://{bucket}/{key} cannot be written and deleted. {error}")
+            yield make_finding("bucket.unwritable", bucket=bucket, key=key, error=error)
     if written == len(keys):
-        yield Finding("info", "bucket", f"Bucket {bucket} is there and can be written to.")
+        yield make_finding("bucket", bucket=bucket)
 
 
 def _check_media(arns: Arns, bucket: str) -> Iterator[Finding]:
     for folder in (folder for folder in arns.media if split_s3_uri(folder)[0] == bucket):
         try:
             if next(aws.list_objects(folder), None) is None:
-                yield Finding(
-                    "error", "bucket", f"{folder} holds nothing; records point to media there.",
-                    "Upload the media, or correct the s3Location of the records.",
-                )  # fmt: skip
+                yield make_finding("bucket.no_media", folder=folder)
         except AwsError as error:
             yield not_seen("bucket", f"What is in {folder}", error)
 
@@ -102,7 +89,4 @@ def _check_encryption(bucket: str, expected: Mapping[str, str]) -> Iterator[Find
     for rule in answer["ServerSideEncryptionConfiguration"].get("Rules", ()):
         default = rule.get("ApplyServerSideEncryptionByDefault", {})
         if key := default.get("KMSMasterKeyID"):
-            yield Finding(
-                "warning", "key", f"Bucket {bucket} encrypts with the KMS key {key} by default.",
-                "Let the role kms:Decrypt and kms:GenerateDataKey with it, in the key's policy too.",
-            )  # fmt: skip
+            yield make_finding("key.of_bucket", bucket=bucket, key=key)

@@ -10,9 +10,9 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.jobs.preflight.arns import Arns, partition_of
-from bbkit.jobs.preflight.policies import POLICIES, SERVICE, not_seen
+from bbkit.jobs.preflight.policies import SERVICE, not_seen
 from bbkit.run import Run
 
 
@@ -21,16 +21,10 @@ def check_identity(arns: Arns) -> Iterator[Finding]:
     run = arns.run
     theirs, ours = run.role_arn.split(":")[4], run.endpoint.account
     if theirs != ours:
-        yield Finding(
-            "error", "role", f"Role {run.role_arn} is of account {theirs or 'none'}, the jobs run in {ours}.",
-            f"Use a role of account {ours}; set it with run.change(role_arn=...).",
-        )  # fmt: skip
+        yield make_finding("role.account", role=run.role_arn, theirs=theirs or "none", ours=ours)
         return
     if run.endpoint.is_standin:
-        yield Finding(
-            "info", "role", "A stand-in has no IAM, KMS or VPC: policies, keys, networks are not looked at.",
-            "They matter on AWS only; run this again there.",
-        )  # fmt: skip
+        yield make_finding("role.standin")
         return
     yield from _check_role(run)
     yield from _check_permissions(arns)
@@ -43,31 +37,15 @@ def _check_role(run: Run) -> Iterator[Finding]:
         role = aws.call("iam", "get_role", RoleName=name)["Role"]
     except AwsError as error:
         if error.code == "NoSuchEntity":
-            yield Finding(
-                "error", "role", f"There is no role {name} in account {run.endpoint.account}.",
-                f"Make it; {POLICIES} Then set it with run.change(role_arn=...).",
-            )  # fmt: skip
+            yield make_finding("role.missing", name=name, account=run.endpoint.account)
         else:
             yield not_seen("role", f"Role {name}", error)
         return
     if role["Arn"] != run.role_arn:
-        yield Finding(
-            "error", "role", f"Role {name} has the ARN {role['Arn']}, not {run.role_arn}.",
-            "Set it with run.change(role_arn=...).",
-        )  # fmt: skip
-    verdict, why = judge_trust(
-        role["AssumeRolePolicyDocument"], account=run.endpoint.account, region=run.endpoint.region
-    )
-    if verdict == "allowed":
-        yield Finding("info", "trust", f"Role {name} trusts Bedrock for batch jobs here.")
-    elif verdict == "denied":
-        yield Finding(
-            "error", "trust",
-            f"Role {name} does not trust Bedrock for batch jobs of account {run.endpoint.account} in "
-            f"{run.endpoint.region}: {why}.", f"Change its trust policy; {POLICIES}",
-        )  # fmt: skip
-    else:
-        yield Finding("unknown", "trust", f"Whether role {name} trusts Bedrock is not known: {why}.")
+        yield make_finding("role.arn", name=name, own=role["Arn"], given=run.role_arn)
+    here, policy = run.endpoint, role["AssumeRolePolicyDocument"]
+    verdict, why = judge_trust(policy, account=here.account, region=here.region)
+    yield make_finding(f"trust.{verdict}", name=name, here=here, why=why)
 
 
 def _check_permissions(arns: Arns) -> Iterator[Finding]:
@@ -130,20 +108,18 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
     denied = [each for each in decisions if each[2] != "allowed"]
     for action, resource, decision, missing in denied:
         if decision == "implicitDeny" and missing:
-            yield Finding(
-                "unknown", rule, f"Whether {who} may {action} on {resource} depends on {', '.join(missing)}.",
-            )  # fmt: skip
+            text, how = ".depends", ", ".join(missing)
         elif decision == "implicitDeny" and "*" in resource:
             # Not known by name: what is allowed by its name is not allowed by the pattern.
-            yield Finding("unknown", rule, f"Which of {resource} {who} may {action} is not known.", POLICIES)
+            text, how = ".which", ""
         else:
             is_denied, lacks = ("are denied", "lack") if who == "you" else ("is denied", "lacks")
-            how = is_denied if decision == "explicitDeny" else lacks
-            finding = f"{who.capitalize()} {how} {action} on {resource}."
-            yield Finding("error", rule, finding, f"Allow it; {POLICIES}")
+            text, how = ".denied", is_denied if decision == "explicitDeny" else lacks
+        of = {"who": who, "Who": who.capitalize(), "action": action, "resource": resource}
+        yield make_finding(text, rule=rule, how=how, **of)
     if decisions and not denied:
         names = ", ".join(dict.fromkeys(action for action, *_ in decisions))
-        yield Finding("info", rule, f"{who.capitalize()} may {names}, as far as IAM's simulator sees.")
+        yield make_finding(".allowed", rule=rule, Who=who.capitalize(), names=names)
 
 
 def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[str]]]:

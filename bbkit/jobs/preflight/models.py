@@ -12,19 +12,14 @@ from bbkit import aws
 from bbkit.catalog.models import check_model
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import AwsError, CredentialsError
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import bare_model_id, family_name, tells_model
 from bbkit.jobs.preflight.arns import Arns
-from bbkit.jobs.preflight.policies import DENIED, POLICIES, not_seen
+from bbkit.jobs.preflight.policies import DENIED, not_seen
 from bbkit.run import RunSnapshot
 from bbkit.run.creation import write_description
 
 _QUESTIONS = {"get_foundation_model": "modelIdentifier", "get_foundation_model_availability": "modelId"}
-_SUBSCRIBE = (
-    "Have someone who may aws-marketplace:Subscribe call it once on demand (a model of Anthropic: after its "
-    "use-case form) and wait up to 15 minutes, or take another model or Region "
-    "(https://docs.aws.amazon.com/bedrock/latest/userguide/model-access.html)."
-)
 
 
 def check_run_model(arns: Arns, as_of: dt.date | None = None) -> Iterator[Finding]:
@@ -45,8 +40,7 @@ def check_run_model(arns: Arns, as_of: dt.date | None = None) -> Iterator[Findin
     if "authorizationStatus" in told:
         yield _judge_access(told, model, arns.is_profile)
     if denied := [called for called, error in silent.items() if error.code in DENIED]:
-        finding = f"{' and '.join(denied)} may not be asked of {model}: the table's word stands."
-        yield Finding("info", "model", finding, POLICIES)
+        yield make_finding("model.denied", called=" and ".join(denied), model=model)
     for called in silent.keys() - set(denied):
         yield not_seen("model", f"What {called} says of {model}", silent[called])
     if behind:
@@ -68,12 +62,9 @@ def _check_profile(arns: Arns) -> Iterator[Finding]:
         raise routed
     if isinstance(routed, list):
         regions = sorted({arn.split(":")[3] for arn in routed} - {""})
-        yield Finding("info", "model", f"{model_id} routes to {', '.join(regions)}.")
+        yield make_finding("model.routes", model_id=model_id, regions=", ".join(regions))
     elif routed.code == "ResourceNotFoundException":
-        yield Finding(
-            "error", "model", f"There is no inference profile {model_id} in {arns.run.endpoint.region}.",
-            "ListInferenceProfiles shows those there are.",
-        )  # fmt: skip
+        yield make_finding("model.no_profile", model_id=model_id, region=arns.run.endpoint.region)
     else:
         yield not_seen("model", f"Inference profile {model_id}", routed)
 
@@ -88,11 +79,11 @@ def _judge_access(told: Mapping[str, Any], model: str, is_profile: bool) -> Find
     asked = {name: said.get(name) for name in (names[:-1] if is_profile else names)}
     lacking = {name: word for name, word in asked.items() if word not in ("AVAILABLE", "AUTHORIZED", None)}
     if not lacking:
-        return Finding("info", "model_access", f"This account may use {model}, AWS says.")
+        return make_finding("model_access", model=model)
     words = [f"{name} is {word}" for name, word in lacking.items()] + [agreement.get("errorMessage", "")]
-    finding = f"This account may not use {model} yet: {', '.join(filter(None, words))}."
+    found = make_finding("model_access.lacking", model=model, words=", ".join(filter(None, words)))
     soft = model.startswith("amazon.") or set(lacking.values()) == {"PENDING"}
-    return Finding("warning" if soft else "error", "model_access", finding, _SUBSCRIBE)
+    return found._replace(severity="warning") if soft else found
 
 
 def _check_again(arns: Arns) -> Iterator[Finding]:
@@ -112,7 +103,5 @@ def _check_again(arns: Arns) -> Iterator[Finding]:
             pass
     found = check.finish()
     found = found[found["line"].notna() & ~found["rule"].isin(chosen.get("allow", []))]
-    yield Finding(
-        "info", "model", f"Behind {run.model_id} is {model}; the records were checked again for it."
-    )
+    yield make_finding("model.behind", model_id=run.model_id, model=model)
     yield from (Finding(**row) for row in found.to_dict("records"))

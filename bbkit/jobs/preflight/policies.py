@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from bbkit.core.errors import AwsError
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import split_model_id
 from bbkit.jobs.preflight.arns import Arns, caller_arns
 from bbkit.run import Run
 
 SERVICE = "bedrock.amazonaws.com"
-POLICIES = "`bbkit preflight RUN --policies` prints the policies this run needs."
 DENIED = ("AccessDenied", "AccessDeniedException", "403", "Forbidden")
 _CALLER_ACTIONS = (
     "CreateModelInvocationJob", "GetModelInvocationJob", "ListModelInvocationJobs", "StopModelInvocationJob",
@@ -33,10 +32,8 @@ def policies_for(run: Run) -> dict[str, dict[str, Any]]:
 
 def not_seen(rule: str, what: str, error: AwsError) -> Finding:
     """Make the finding that something could not be looked at."""
-    if error.code in DENIED:
-        finding = f"{what} could not be looked at ({error.code})."
-        return Finding("unknown", rule, finding, f"Ask someone who may look, or for leave to; {POLICIES}")
-    return Finding("unknown", rule, f"{what} could not be looked at. {error}")
+    text = ".not_seen_denied" if error.code in DENIED else ".not_seen"
+    return make_finding(text, rule=rule, what=what, error=error)
 
 
 def _document(*statements: dict[str, Any]) -> dict[str, Any]:
