@@ -70,10 +70,7 @@ def check_values(run: "Run") -> Iterator[Finding]:
         yield _describe_uri(run.s3_prefix)
     if not run.role_arn:
         yield _fault("role_arn.none")
-    for rule, arn in (("role_arn", run.role_arn), ("kms_key_arn", options.get("kms_key_id"))):
-        is_arn = isinstance(arn, str) and len(arn) <= 2048 and re.fullmatch(_ARNS[rule], arn)
-        if arn and not is_arn:
-            yield _fault(rule, arn=arn)
+    yield from _check_arn("role_arn", run.role_arn)
     if run.invocation_type not in ("InvokeModel", "Converse"):
         yield _fault("values.invocation_type", given=run.invocation_type)
     for name, check in (("tags", _check_tags), ("vpc_config", _check_network)):
@@ -83,8 +80,14 @@ def check_values(run: "Run") -> Iterator[Finding]:
     hours, owner = options.get("timeout_hours", 24), options.get("bucket_owner")
     if not (isinstance(hours, int) and 24 <= hours <= 168):
         yield _fault("values.timeout_hours", given=hours)
+    yield from _check_arn("kms_key_arn", options.get("kms_key_id"))
     if owner and not (isinstance(owner, str) and re.fullmatch(r"[0-9]{12}", owner)):
         yield _fault("values.bucket_owner", given=owner)
+
+
+def _check_arn(rule: str, arn: Any) -> Iterator[Finding]:
+    if arn and not (isinstance(arn, str) and len(arn) <= 2048 and re.fullmatch(_ARNS[rule], arn)):
+        yield _fault(rule, arn=arn)
 
 
 def _check_tags(tags: Mapping[Any, Any]) -> Iterator[Finding]:
