@@ -1,5 +1,6 @@
 """Launches killed at every point: afterwards one job per file, one output per record, a clean journal."""
 
+import ctypes
 import json
 import os
 import random
@@ -145,3 +146,111 @@ def test_killed_at_random_it_loses_and_doubles_nothing(
     print(Counter(hit))
     assert len(hit) - hit.count("not killed") == 50
     assert len(set(hit)) > 10
+
+
+LAUNCH = """
+import sys
+{before}
+from bbkit.cli import main
+sys.exit(main(["submit", sys.argv[1]]) or main(["wait", sys.argv[1], "--every", "0.2", "--timeout", "60"])
+         or main(["collect", sys.argv[1]]))
+"""
+SMALL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}))
+"""
+WRONG_CLOCK = """
+import datetime, sys
+import bbkit.cli, bbkit.jobs, bbkit.outputs.runs, botocore.auth
+off = datetime.timedelta(days={days})
+Right = datetime.datetime
+class Alike(type):
+    def __instancecheck__(cls, value):
+        return isinstance(value, Right)
+class Wrong(Right, metaclass=Alike):
+    @classmethod
+    def now(cls, tz=None):
+        return super().now(tz) + off
+for name, module in list(sys.modules.items()):
+    if name.startswith("bbkit") and vars(module).get("datetime") is datetime.datetime:
+        module.datetime = Wrong
+if {signs}:
+    now = botocore.auth.get_current_datetime
+    botocore.auth.get_current_datetime = lambda *options, **more: now(*options, **more) + off
+"""
+
+
+def launch(run: bb.Run, before: str = "", **how: Any) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", LAUNCH.format(before=before), str(run.folder)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
+
+
+def finish(process: subprocess.Popen[str]) -> int:
+    """Its exit code; where it is not 0, it said why in a sentence."""
+    said = process.communicate(timeout=120)[1]
+    assert "Traceback" not in said, said
+    assert process.returncode in (0, 2), said
+    assert process.returncode == 0 or said.splitlines()[-1].startswith("bbkit: "), said
+    return process.returncode
+
+
+@pytest.mark.long
+def test_launchers_that_race_send_everything_once(start_standin: Callable[..., Any], tmp_path: Path) -> None:
+    standin = start_standin("--min-records", "5")
+    for number in range(3):
+        run = make_run(tmp_path / f"run{number}")
+        racing = [launch(run) for _ in range(4)]
+        assert [finish(process) for process in racing] == [0] * 4
+        check_run(run, standin)
+
+
+@pytest.mark.long
+def test_a_full_disk_loses_and_doubles_nothing(start_standin: Callable[..., Any], tmp_path: Path) -> None:
+    standin, ends = start_standin("--min-records", "5"), []
+    for size in (0, 1, 300, 600, 1_000, 1_500, 2_000, 2_500, 3_000, 4_000, 8_000):
+        run = make_run(tmp_path / f"run{size}")
+        ends.append(finish(launch(run, SMALL_DISK.format(size=size))))
+        assert finish(launch(run)) == 0
+        check_run(run, standin)
+    assert set(ends) == {2}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("days", [-4_000, -0.2, 0.2, 4_000])
+def test_a_wrong_clock_loses_and_doubles_nothing(
+    start_standin: Callable[..., Any], tmp_path: Path, days: float
+) -> None:
+    """AWS refuses what is signed at another time; what the journal was written at is no matter."""
+    standin = start_standin("--min-records", "5")
+    for signs, end in ((True, 2), (False, 0)):
+        run = make_run(tmp_path / f"run-{signs}")
+        assert finish(launch(run, WRONG_CLOCK.format(days=days, signs=signs))) == end
+        assert finish(launch(run)) == 0
+        check_run(run, standin)
+
+
+@pytest.mark.long
+def test_a_folder_that_cannot_be_written_loses_and_doubles_nothing(
+    start_standin: Callable[..., Any], tmp_path: Path
+) -> None:
+    standin = start_standin("--min-records", "5")
+    run = make_run(tmp_path / "run")
+    for _ in range(2):  # before anything was sent, and when all is there
+        modes = {path: path.stat().st_mode for path in [run.folder, *run.folder.rglob("*")]}
+        for path, mode in modes.items():
+            path.chmod(mode & ~0o222)
+        before = sorted(run.folder.rglob("*"))
+        finish(launch(run, preexec_fn=drop_overrides))
+        assert sorted(run.folder.rglob("*")) == before
+        for path, mode in modes.items():
+            path.chmod(mode)
+        assert finish(launch(run)) == 0
+        check_run(run, standin)
+
+
+def drop_overrides() -> None:
+    """Let modes of files hold for root too, in the program that is started next."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP

@@ -183,8 +183,7 @@ def _contain(value: Any, dropped: Counter[str], key: str = "") -> Any:
 
 
 def _keep_markup(text: str, dropped: Counter[str]) -> str:
-    """Keep the elements of plotly's texts, with harmless styles; other brackets, of which it might make some
-    when it puts texts together (``%{customdata}``), are characters."""
+    """Keep elements of plotly's texts and harmless styles; other brackets are characters, also in parts."""
 
     def keep(found: re.Match[str]) -> str:
         attributes = found[2] or ""
