@@ -9,12 +9,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 
 import bbkit as bb
 from bbkit.cli import commands as commands  # registers them
 from bbkit.cli.parsing import COMMANDS as COMMANDS, PARSER
 from bbkit.core.errors import BbkitError
-from bbkit.core.logs import ShownStream, showing_controls
+from bbkit.core.logs import ShownStream
 
 SUCCESS, BAD_USE, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
 
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options, unknown = PARSER.parse_known_args(argv)
         if unknown:
             options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        with showing_controls():
+        with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)):
             status = int(options.command(options))
         sys.stdout.flush()
         return status

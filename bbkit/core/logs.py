@@ -3,8 +3,6 @@
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 from bbkit.core.text import show_controls
@@ -22,13 +20,6 @@ class ShownStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stream, name)
-
-
-@contextmanager
-def showing_controls() -> Iterator[None]:
-    """Let all that is printed go through a `ShownStream`."""
-    with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)):
-        yield
 
 
 if (_asked := os.environ.get("BBKIT_LOG", "").upper()) not in ("", "0", "OFF"):

@@ -73,17 +73,13 @@ def _write_csv(outputs: pd.DataFrame, path: Path, *, guard: bool = True) -> None
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         for low in range(0, max(len(outputs), 1), _ROWS):
             texts = outputs.iloc[low : low + _ROWS].set_axis(names, axis=1)
-            for name in [name for name in names if not _is_plain(texts[name])]:
+            for name in texts.select_dtypes(exclude=["number", "datetime", "datetimetz"]):
                 texts[name] = texts[name].astype(object).map(guarded, na_action="ignore")
             # csv quotes what holds a character of the line end; a lone \r inside a text needs that.
             texts.to_csv(file, index=False, header=not low, lineterminator="\r\n")
     if changed:
         told = f"{count_noun(changed, 'cell')} got an apostrophe before what a spreadsheet would run"
         warnings.warn(f"{told}. read_source takes it out; guard=False leaves them.", stacklevel=3)
-
-
-def _is_plain(column: pd.Series) -> bool:
-    return bool(pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column))
 
 
 def _text(cell: Any) -> str:
