@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator, Sequence
+from heapq import heapify, heappop, heappush
 from itertools import pairwise
 
 import numpy as np
@@ -14,10 +15,8 @@ from bbkit.core.text import count_noun
 Positions = range | NDArray[np.int64]
 """Positions of records in the order they were given; a range where they are contiguous."""
 
-_MOST_TRIES = 20
-_DEALS = 4
-_PARTNERS = 8
-_PATIENCE = 2_000_000
+_MOST_DEALS = 500
+_PATIENCE = 200_000
 
 
 def plan_split(sizes: Sequence[int] | NDArray[np.int64], quotas: Quotas) -> list[tuple[Positions, ...]]:
@@ -103,78 +102,52 @@ def _trace(parts: NDArray[np.int64], earliest: list[int], least: int) -> list[in
 
 
 def _deal(sizes: NDArray[np.int64], quotas: Quotas) -> list[NDArray[np.int64]]:
-    """Deal records to jobs from the largest down, evenly; where that is too coarse, some change places."""
+    """Deal records to the fewest jobs for which a way is found."""
     count, total = len(sizes), int(sizes.sum())
     fewest = max(-(-count // quotas.max_records_per_job), -(-total // quotas.max_job_bytes), 1)
     most = count // quotas.min_records_per_job
-    order = np.argsort(-sizes, kind="stable")
     for jobs in range(fewest, most + 1):
-        job_of = _deal_evenly(order, jobs)
-        if np.bincount(job_of, weights=sizes, minlength=jobs).max() <= quotas.max_job_bytes:
-            return [np.flatnonzero(job_of == job) for job in range(jobs)]
-    for jobs in np.unique(np.linspace(fewest, most, _MOST_TRIES, dtype=np.int64)) if fewest <= most else ():
-        for deal in range(_DEALS):
-            # Where exchanging gets stuck from one start, it may not from another.
-            shaken = sizes * np.random.default_rng(deal).uniform(0.6, 1, count) if deal else sizes
-            job_of = _deal_evenly(np.argsort(-shaken, kind="stable"), int(jobs))
-            if _exchange(sizes, job_of, int(jobs), quotas):
+        for job_of in _deals(sizes, jobs, quotas):
+            if np.bincount(job_of, weights=sizes, minlength=jobs).max() <= quotas.max_job_bytes:
                 return [np.flatnonzero(job_of == job) for job in range(jobs)]
     raise QuotaError(_describe_failure(count, total, fewest, most, quotas))
 
 
-def _deal_evenly(order: NDArray[np.int64], jobs: int) -> NDArray[np.int64]:
-    """Deal back and forth: jobs differ by one record at most, their bytes by no more than the largest."""
-    turn = np.arange(len(order)) % (2 * jobs)
-    job_of = np.empty(len(order), dtype=np.int64)
+def _deals(sizes: NDArray[np.int64], jobs: int, quotas: Quotas) -> Iterator[NDArray[np.int64]]:
+    """The job of each record, in ways that keep to the numbers of records."""
+    count = len(sizes)
+    order = np.argsort(-sizes, kind="stable")
+    # Back and forth: jobs differ by one record at most, their bytes by no more than the largest.
+    turn = np.arange(count) % (2 * jobs)
+    job_of = np.empty(count, dtype=np.int64)
     job_of[order] = np.where(turn < jobs, turn, 2 * jobs - 1 - turn)
+    yield job_of
+    for deal in range(min(_MOST_DEALS, 1 + _PATIENCE // count)):
+        # What gets stuck in one order may not in another.
+        shaken = sizes * np.random.default_rng(deal).uniform(0.6, 1, count) if deal else sizes
+        yield _fill_evenly(sizes, np.argsort(-shaken, kind="stable"), jobs, quotas)
+
+
+def _fill_evenly(
+    sizes: NDArray[np.int64], order: NDArray[np.int64], jobs: int, quotas: Quotas
+) -> NDArray[np.int64]:
+    """Give each record in turn to the job of the fewest bytes; the last ones to jobs below the minimum."""
+    least, most = quotas.min_records_per_job, quotas.max_records_per_job
+    counts, missing = [0] * jobs, jobs * least
+    loads = [(0, job) for job in range(jobs)]
+    job_of = np.empty(len(order), dtype=np.int64)
+    for left, position in zip(range(len(order), 0, -1), order.tolist(), strict=True):
+        if left == missing and most > least:
+            most = least
+            loads = [(load, job) for load, job in loads if counts[job] < least]
+            heapify(loads)
+        load, job = heappop(loads)
+        missing -= counts[job] < least
+        counts[job] += 1
+        if counts[job] < most:
+            heappush(loads, (load + int(sizes[position]), job))
+        job_of[position] = job
     return job_of
-
-
-def _exchange(sizes: NDArray[np.int64], job_of: NDArray[np.int64], jobs: int, quotas: Quotas) -> bool:
-    """Move and swap records out of the fullest job until every one is within its bytes, if that succeeds."""
-    for _ in range(min(10 * jobs, 20 + _PATIENCE // len(sizes))):
-        loads = np.bincount(job_of, weights=sizes, minlength=jobs).astype(np.int64)
-        counts = np.bincount(job_of, minlength=jobs)
-        full = int(loads.argmax())
-        if loads[full] <= quotas.max_job_bytes:
-            return True
-        steps = (
-            _best_step(sizes, job_of, (full, other), loads, counts, quotas)
-            for other in np.argsort(loads, kind="stable")[:_PARTNERS].tolist()
-            if other != full
-        )
-        peak, given, taken, other = min(steps, default=(int(loads[full]), 0, 0, 0))
-        if peak >= loads[full]:
-            return False
-        job_of[given] = other
-        if taken >= 0:
-            job_of[taken] = full
-    return False
-
-
-def _best_step(
-    sizes: NDArray[np.int64],
-    job_of: NDArray[np.int64],
-    pair: tuple[int, int],
-    loads: NDArray[np.int64],
-    counts: NDArray[np.int64],
-    quotas: Quotas,
-) -> tuple[int, int, int, int]:
-    """The move or swap that levels two jobs best: bytes of the fuller after it, given, taken (-1: none)."""
-    full, other = pair
-    own, theirs = np.flatnonzero(job_of == full), np.flatnonzero(job_of == other)
-    theirs = theirs[np.argsort(sizes[theirs], kind="stable")]
-    values = sizes[theirs]
-    if counts[full] > quotas.min_records_per_job and counts[other] < quotas.max_records_per_job:
-        theirs, values = np.concatenate([[-1], theirs]), np.concatenate([[0], values])
-    near = np.searchsorted(values, sizes[own] - (loads[full] - loads[other]) / 2)
-    steps = []
-    for places in (np.maximum(near - 1, 0), np.minimum(near, len(values) - 1)):
-        moved = sizes[own] - values[places]
-        peaks = np.maximum(loads[full] - moved, loads[other] + moved)
-        at = int(peaks.argmin())
-        steps.append((int(peaks[at]), int(own[at]), int(theirs[places[at]]), other))
-    return min(steps)
 
 
 def _describe_failure(count: int, total: int, fewest: int, most: int, quotas: Quotas) -> str:
