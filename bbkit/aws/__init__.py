@@ -15,8 +15,6 @@ from bbkit.aws._calls import (
     invoke_model as invoke_model,
     iter_quotas as iter_quotas,
     list_jobs as list_jobs,
-    list_models as list_models,
-    list_profiles as list_profiles,
     stop_job as stop_job,
     validate_shape as validate_shape,
 )

@@ -43,19 +43,6 @@ def stop_job(job_arn: str) -> None:
     call("bedrock", "stop_model_invocation_job", jobIdentifier=job_arn)
 
 
-def list_models() -> list[dict[str, Any]]:
-    """Call ListFoundationModels
-    (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_ListFoundationModels.html).
-    """
-    return list(call("bedrock", "list_foundation_models")["modelSummaries"])
-
-
-def list_profiles() -> Iterator[dict[str, Any]]:
-    """List the inference profiles that AWS defines in the region, over all pages."""
-    for page in iter_pages("bedrock", "list_inference_profiles", typeEquals="SYSTEM_DEFINED"):
-        yield from page["inferenceProfileSummaries"]
-
-
 def iter_quotas(service_code: str = "bedrock") -> Iterator[dict[str, Any]]:
     """Read the account's quotas: AWS's defaults first, then the applied values, which win."""
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):

@@ -59,7 +59,7 @@ def refresh_catalog(output: str | Path) -> str:
 
 def _read_models() -> dict[str, Any]:
     rows = {}
-    for told in aws.list_models():
+    for told in aws.call("bedrock", "list_foundation_models")["modelSummaries"]:
         model_id, life = told["modelId"], told.get("modelLifecycle") or {}
         if not (family := family_name(model_id)) or "status" not in life:
             continue
@@ -77,7 +77,8 @@ def _read_models() -> dict[str, Any]:
 def _read_profiles() -> dict[str, list[str]]:
     """The geographies of each model, with those known of it: other regions have others."""
     found: dict[str, set[str]] = defaultdict(set)
-    for told in aws.list_profiles():
+    pages = aws.iter_pages("bedrock", "list_inference_profiles", typeEquals="SYSTEM_DEFINED")
+    for told in (profile for page in pages for profile in page["inferenceProfileSummaries"]):
         _, geography, model_id = split_model_id(told["inferenceProfileId"])
         model = find_model(model_id)
         found[model_id].update([geography], (model and model.traits.geographies) or ())

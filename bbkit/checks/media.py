@@ -31,13 +31,10 @@ def _iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         path, value = waiting.pop()
         if type(value) is dict:
             yield path, value
-            for name, item in value.items():
-                if type(item) is dict or type(item) is list:
-                    waiting.append((f"{path}.{name}" if path else name, item))
+            prefix = f"{path}." if path else ""
+            waiting += [(prefix + name, item) for name, item in value.items() if type(item) in (dict, list)]
         elif type(value) is list:
-            for position, item in enumerate(value):
-                if type(item) is dict or type(item) is list:
-                    waiting.append((f"{path}[{position}]", item))
+            waiting += [(f"{path}[{position}]", item) for position, item in enumerate(value)]
 
 
 def media_uris(body: Any) -> Iterator[str]:
@@ -130,21 +127,15 @@ def _jpeg_pixels(data: str) -> tuple[int, int]:
 
 def _image_faults(images: list[_Image], limits: Mapping[str, Any]) -> Iterator[Finding]:
     """Report how many there are and the worst of them, where the limits of the model are exceeded."""
-    count = len(images)
-    wide, _, pixels = max(images, key=lambda one: max(one.pixels))
-    heavy, size, _ = max(images, key=lambda one: one.bytes)
-    side, sides, scale = "side", f"{wide} has {pixels[0]:,} x {pixels[1]:,} pixels", "Scale it down."
-    if "many_images" in limits and count > limits["many_images"]["value"]:
-        side, sides = "side_of_many", f"{sides}, among {count:,} images"
-        scale = f"Scale it down, or send at most {limits['many_images']['value']} images in a record."
-    weight = f"{heavy} has {size:,} bytes as base64"
-    for name, number, path, found, remedy in (
-        ("images", count, "", f"The body holds {count:,} images", "Split the record."),
-        (side, max(pixels), wide, sides, scale),
-        ("base64_bytes", size, heavy, weight, "Scale it down, or compress it more."),
+    count, sources = len(images), read_data("images")["sources"]
+    wide, heavy = max(images, key=lambda one: max(one.pixels)), max(images, key=lambda one: one.bytes)
+    is_many = "many_images" in limits and count > limits["many_images"]["value"]
+    for name, number, path in (
+        ("images", count, ""),
+        ("side_of_many" if is_many else "side", max(wide.pixels), wide.path),
+        ("base64_bytes", heavy.bytes, heavy.path),
     ):
-        if name in limits and number > limits[name]["value"]:
-            source = read_data("images")["sources"][limits[name]["source"]]
-            most = f"the model takes at most {limits[name]['value']:,} ({source['url']}, {source['date']})"
-            rule = "image_count" if name == "images" else "image_size"
-            yield Finding("error", rule, f"{found}; {most}.", remedy, path)
+        if name in limits and number > (most := limits[name]["value"]):
+            about = {"number": number, "most": most, "source": sources[limits[name]["source"]]}
+            text = "image_count" if name == "images" else f"image_size.{name}"
+            yield make_finding(text, path, count=count, pixels=wide.pixels, limits=limits, **about)

@@ -20,15 +20,16 @@ _JSON_NAMES = {
     type(None): "null",
 }
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_KIND_NAMES = {
-    "string": "a string",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "an array",
-    "object": "an object",
-    "tagged": "an object",
+_KINDS: dict[str, tuple[str, tuple[type, ...]]] = {
+    "string": ("a string", (str,)),
+    "integer": ("a whole number", (int,)),
+    "number": ("a number", (int, float)),
+    "boolean": ("true or false", (bool,)),
+    "array": ("an array", (list,)),
+    "object": ("an object", (dict,)),
+    "tagged": ("an object", (dict,)),
 }
+"""What each kind of field takes, in words and as types."""
 
 
 def find_faults(field: Field, body: Any, source: str, date: str) -> list[Finding]:
@@ -67,12 +68,12 @@ class _Walk:
         if field.kind == "either":
             fitting = next((choice for choice in field.choices if _fits(choice.kind, value)), None)
             if fitting is None:
-                accepted = " or ".join(dict.fromkeys(_KIND_NAMES[choice.kind] for choice in field.choices))
+                accepted = " or ".join(dict.fromkeys(_KINDS[choice.kind][0] for choice in field.choices))
                 self._mistyped(value, path, accepted)
             else:
                 self.walk(fitting, value, path)
         elif not _fits(field.kind, value):
-            self._mistyped(value, path, _KIND_NAMES[field.kind])
+            self._mistyped(value, path, _KINDS[field.kind][0])
         else:
             self.kinds[field.kind](field, value, path)
         return self.faults
@@ -224,17 +225,7 @@ class _Walk:
 
 
 def _fits(kind: str, value: Any) -> bool:
-    if kind == "string":
-        return type(value) is str
-    if kind == "number":
-        return type(value) is float or type(value) is int
-    if kind == "integer":
-        return type(value) is int
-    if kind == "boolean":
-        return type(value) is bool
-    if kind == "array":
-        return type(value) is list
-    return type(value) is dict or kind == "any"
+    return kind == "any" or type(value) in _KINDS[kind][1]
 
 
 def _suggest(value: Any, accepted: Any) -> str:

@@ -17,13 +17,8 @@ from bbkit.families.family import Family, as_dict, as_list_of_dicts
 from bbkit.families.traits import Model
 from bbkit.families.turns import stop_faults
 
-_CLAUDE_NAMES = {
-    "max_tokens": "maxTokens",
-    "temperature": "temperature",
-    "top_p": "topP",
-    "stop_sequences": "stopSequences",
-}
-"""Claude's names of what ``inferenceConfig`` holds."""
+_CLAUDE_NAMES = {"max_tokens": "inferenceConfig.maxTokens", **messages.INFERENCE}
+"""Claude's names of what ``inferenceConfig`` holds, each with its path."""
 _EXTRA = "additionalModelRequestFields"
 _TOP_K = r.Mistake(
     f'For Claude write {_EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova {{"inferenceConfig": '
@@ -92,7 +87,8 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
 def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     config = as_dict(body.get("inferenceConfig"))
     extra = as_dict(body.get(_EXTRA))
-    view = {name: config[own] for name, own in _CLAUDE_NAMES.items() if own in config} | dict(extra)
+    own = {name: path.partition(".")[2] for name, path in _CLAUDE_NAMES.items()}
+    view = {name: config[one] for name, one in own.items() if one in config} | dict(extra)
     if "reasoning_config" in extra:
         view["thinking"] = extra["reasoning_config"]
     view["messages"] = _claude_messages(body.get("messages"))
@@ -120,7 +116,7 @@ def _own_path(path: str, extra: Mapping[str, Any]) -> str:
     if name in extra:
         return f"{_EXTRA}.{path}"
     own = _CLAUDE_NAMES.get(name)
-    return f"inferenceConfig.{own}{path[len(name) :]}" if own else path
+    return f"{own}{path[len(name) :]}" if own else path
 
 
 _TOOL_BLOCK = r.Mistake(
@@ -177,9 +173,7 @@ FAMILY = Family(
     max_tokens_path=messages.MAX_TOKENS_PATH,
     write=messages.write,
     inference={
-        "temperature": "inferenceConfig.temperature",
-        "top_p": "inferenceConfig.topP",
-        "stop_sequences": "inferenceConfig.stopSequences",
+        **messages.INFERENCE,
         "additional_model_request_fields": "additionalModelRequestFields",
         "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
         "guardrail_config": "guardrailConfig",

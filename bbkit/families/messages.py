@@ -37,14 +37,13 @@ _SOURCE = r.record(
     exactly_one=(("bytes", "s3Location"),),
     mistakes=URL,
 )
-CONFIG_NAMES = r.renamed(
-    max_tokens="inferenceConfig.maxTokens",
-    max_completion_tokens="inferenceConfig.maxTokens",
-    maxTokens="inferenceConfig.maxTokens",
-    temperature="inferenceConfig.temperature",
-    top_p="inferenceConfig.topP",
-    stop_sequences="inferenceConfig.stopSequences",
-)
+INFERENCE = {
+    "temperature": "inferenceConfig.temperature",
+    "top_p": "inferenceConfig.topP",
+    "stop_sequences": "inferenceConfig.stopSequences",
+}
+_LENGTHS = dict.fromkeys(("max_tokens", "max_completion_tokens", "maxTokens"), "inferenceConfig.maxTokens")
+CONFIG_NAMES = r.renamed(**_LENGTHS, **INFERENCE)
 """What stands at the top of other families' bodies and within inferenceConfig here."""
 
 

@@ -7,17 +7,8 @@ from bbkit.core.files import read_data
 
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:[a-z0-9-]*:\d{0,12}:([a-z-]+)/(.+)", re.DOTALL)
 _CONTEXT = re.compile(r":\d+k$")
-_PROVIDERS = (
-    "ai21",
-    "amazon",
-    "anthropic",
-    "cohere",
-    "deepseek",
-    "meta",
-    "mistral",
-    "stability",
-    "twelvelabs",
-)
+_UNLISTED = ("ai21", "cohere", "stability", "twelvelabs")
+"""Providers of whom the table of models has none."""
 
 _GEOGRAPHIES_OF = {
     "us-gov": ("us-gov",),
@@ -68,7 +59,7 @@ _FAMILIES = (
 def _geography() -> re.Pattern[str]:
     """What stands before a known provider, and the geographies of old before any."""
     listed = {model["model_id"].partition(".")[0] for model in read_data("models")["models"]}
-    providers = "|".join(sorted({*_PROVIDERS, *listed}))
+    providers = "|".join(sorted({*_UNLISTED, *listed}))
     return re.compile(
         rf"(us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9-]+\.)|([a-z-]{{2,8}})\.(?=({providers})\.)"
     )

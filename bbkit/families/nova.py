@@ -159,10 +159,8 @@ FAMILY = Family(
     max_tokens_path=messages.MAX_TOKENS_PATH,
     write=messages.write,
     inference={
-        "temperature": "inferenceConfig.temperature",
-        "top_p": "inferenceConfig.topP",
+        **messages.INFERENCE,
         "top_k": "inferenceConfig.topK",
-        "stop_sequences": "inferenceConfig.stopSequences",
         "reasoning_config": "inferenceConfig.reasoningConfig",
         "tool_config": "toolConfig",
     },
