@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import botocore
@@ -24,11 +25,11 @@ from bbkit.checks import RULES
 from bbkit.checks.bodies import BodyCheck
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.files import read_data
-from bbkit.core.findings import SEVERITIES
+from bbkit.core.findings import SEVERITIES, Finding
 from bbkit.families import FAMILIES, family_of
 from bbkit.families.claude_tools import schema_faults
 from bbkit.records import estimate_tokens
-from bbkit.run.values import check_arn, check_s3_uri
+from bbkit.run.values import check_values
 from bbkit.standin import service_models
 
 ONE = Quotas(min_records_per_job=1)
@@ -186,8 +187,10 @@ def test_a_schema_of_any_depth_is_read_by_its_words_alone(data: st.DataObject) -
 
 REFERENCE, TEXTS = read_data("findings"), read_data("texts")
 RULE_AT = {"Finding": 1, "fault": 1, "Mistake": 1, "error_at": 1, "finding_on": 2} | dict.fromkeys(
-    ["not_seen", "_fault", "_finding", "_add", "check_quota"], 0
+    ["not_seen", "_finding", "_add", "check_quota"], 0
 )
+WORDED = ("make_finding", "said", "_fault")
+"""What makes a finding of a text of the table."""
 
 
 def rules_in(tree: ast.AST) -> Iterator[tuple[str, str]]:
@@ -227,7 +230,7 @@ def test_every_text_of_a_finding_is_made_and_every_one_made_is_there() -> None:
     nodes = [node for path in files for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     words = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     calls = [node for node in nodes if isinstance(node, ast.Call) and node.args]
-    made = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("make_finding", "said")]
+    made = [call.args[0] for call in calls if getattr(call.func, "id", "") in WORDED]
     rules = {text.partition(".")[0] for text in TEXTS}
     named = {one.value for one in made if isinstance(one, ast.Constant)}
     assert len(named) > 50 and named <= TEXTS.keys()
@@ -547,12 +550,32 @@ def test_no_body_is_too_odd_to_be_checked(one: Documented, body: Any) -> None:
 # --- names and places --------------------------------------------------------------------------------------
 
 
+ARNS = {
+    "role_arn": "arn:aws:iam::111122223333:role/service/Batch",
+    "kms_key_arn": "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555",
+}
+MORE = [
+    ("kms_key_arn", "alias/batch"),
+    ("kms_key_arn", "11111111-2222-3333-4444-555555555555"),
+    ("role_arn", "arn:aws-us-gov:iam::111122223333:role/x"),
+]
+
+
+def value_faults(uri: str = "s3://bkt", **arns: str) -> list[Finding]:
+    role_arn, key = ({**ARNS, **arns}[name] for name in ARNS)
+    run: Any = SimpleNamespace(
+        s3_uri=uri or "s3", s3_prefix=uri, role_arn=role_arn, invocation_type="InvokeModel",
+        job_options={"kms_key_id": key},
+    )  # fmt: skip
+    return list(check_values(run))
+
+
 @pytest.mark.parametrize(
     "uri",
     ["s3://bkt", "s3://bkt/", "s3://bkt/in/run-1/", "s3://a.b-c/x_(1)!*'.jsonl", "s3://bkt/" + "k" * 1000],
 )
 def test_places_that_fit(uri: str) -> None:
-    assert check_s3_uri(uri) == []
+    assert not value_faults(uri)
 
 
 @pytest.mark.parametrize(
@@ -572,31 +595,19 @@ def test_places_that_fit(uri: str) -> None:
     ],
 )
 def test_places_that_do_not(uri: str, named: str) -> None:
-    (found,) = check_s3_uri(uri)
+    (found,) = value_faults(uri)
     assert found.rule == "s3_uri" and named in found.finding + found.remedy
-
-
-ARNS = {
-    "role": "arn:aws:iam::111122223333:role/service/Batch",
-    "kms_key": "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555",
-}
-MORE = [
-    ("kms_key", "alias/batch"),
-    ("kms_key", "11111111-2222-3333-4444-555555555555"),
-    ("role", "arn:aws-us-gov:iam::111122223333:role/x"),
-]
 
 
 @pytest.mark.parametrize(("kind", "arn"), [*ARNS.items(), *MORE])
 def test_arns_that_fit(kind: str, arn: str) -> None:
-    assert check_arn(kind, arn) == []
-    for other, wrong in ARNS.items():
-        if other != kind:
-            assert [row.rule for row in check_arn(kind, wrong)] == [f"{kind}_arn"]
+    assert not value_faults(**{kind: arn})
+    (wrong,) = (wrong for other, wrong in ARNS.items() if other != kind)
+    assert [row.rule for row in value_faults(**{kind: wrong})] == [kind]
 
 
 def test_patterns_are_answered_at_once() -> None:
-    assert check_s3_uri("s3://bkt/" + "a/" * 400 + "=")
+    assert value_faults("s3://bkt/" + "a/" * 400 + "=")
 
 
 def test_a_number_that_is_not_finite_is_shown_as_such() -> None:
