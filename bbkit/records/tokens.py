@@ -122,15 +122,12 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
     name = _family_name(model_id, family)
     families = read_data("tokens")["families"]
     known = families.get(name) or families[""]
-    total, answers, media, caches = 0, 0, 0, 0
+    counts: Counter[str] = Counter()
     allowed: int | None = 0
     first, sampled = _Stratum(), _Stratum()
     for position, (size, body) in enumerate(_bodies(records)):
-        limit, wanted = _requested(body)
-        total += 1
-        answers += wanted
-        media += _has_media(body)
-        caches += _marks_cache(body)
+        limit, answers = _requested(body)
+        counts.update(records=1, answers=answers, media=_has_media(body), caches=_marks_cache(body))
         allowed = None if allowed is None or limit is None else allowed + limit
         stratum = first if position < _ALL_UP_TO else sampled
         # A prime step meets every phase of records that repeat, such as four prompts for each call.
@@ -140,17 +137,17 @@ def estimate_tokens(records: Records, model_id: str = "", *, family: str | None 
     error = known["error"] + foreign + (spread / chunks if chunks else 0.0)
     counted = len(first.counted) + len(sampled.counted)
     return TokenEstimate(
-        records=total,
+        records=counts["records"],
         input_tokens=round(tokens),
         low=max(0, round(tokens * (1 - error))),
         high=round(tokens * (1 + error)),
         max_output_tokens=allowed,
         error=error,
         counted=counted,
-        media=media,
-        note=_describe(name, known, total, counted, error, foreign),
-        answers=answers,
-        caches=caches,
+        media=counts["media"],
+        note=_describe(name, known, counts["records"], counted, error, foreign),
+        answers=counts["answers"],
+        caches=counts["caches"],
     )
 
 

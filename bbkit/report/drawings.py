@@ -8,12 +8,10 @@ from xml.etree import ElementTree
 
 _ADDRESS = re.compile(r"(?i)data:image/svg\+xml([^,]*),")
 _WITHIN_A_LINE = {"tspan", "textPath", "a"}
-# fmt: off
 _GEOMETRY = {
     "d", "points", "transform", "viewBox", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "width", "height",
     "cx", "cy", "r", "rx", "ry", "values", "keyTimes", "offset", "gradientTransform", "patternTransform",
-}
-# fmt: on
+}  # fmt: skip
 
 
 def write_drawing(source: str) -> str:

@@ -30,17 +30,13 @@ _ONLINE = {"choropleth", "scattergeo", "choroplethmap", "densitymap", "scatterma
 _ONLINE |= {"choroplethmapbox", "densitymapbox", "scattermapbox"}
 _VECTOR = {"scattergl": "scatter", "scatterpolargl": "scatterpolar", "heatmapgl": "heatmap"}
 _WORDS = {"bar": "bar chart", "scatter": "line or point chart", "heatmap": "heat map", "box": "box plot"}
-# fmt: off
 _DATA_KEYS = (
     "labels", "x", "base", "y", "values", "lowerfence", "q1", "median", "mean", "q3", "upperfence",
-)
-# fmt: on
+)  # fmt: skip
 # Where numbers may be ids: what names things and, of the axes, those along which things stand.
-# fmt: off
 _IDENTIFIABLE = {
     "x", "y", "labels", "ids", "parents", "locations", "text", "hovertext", "customdata", "label", "meta",
-}
-# fmt: on
+}  # fmt: skip
 _ALONG = dict.fromkeys(("bar", "box", "violin", "histogram", "waterfall", "funnel"), "x") | {"heatmap": "xy"}
 _TEXTS = {"text", "hovertext", "label", "name"}
 _ENCODED = ("dtype", "bdata", "shape")

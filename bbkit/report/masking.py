@@ -13,12 +13,10 @@ from urllib.parse import unquote
 from bbkit.core.masks import KINDS, Finder, find_masks, is_telling, put_masks
 from bbkit.report.drawings import mask_drawing, read_drawing, write_drawing
 
-# fmt: off
 TEXT_TAGS = {
     "a", "abbr", "b", "bdi", "br", "cite", "code", "del", "dfn", "em", "i", "ins", "kbd", "mark", "q",
     "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
-}
-# fmt: on
+}  # fmt: skip
 """Elements within a line of text, which do not end what is searched as one text."""
 
 _MARGIN = 200

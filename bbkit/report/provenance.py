@@ -1,13 +1,11 @@
 """What a report is made of, and where it comes from: the run, its jobs, versions, the command for it."""
 
 import os
-import platform
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +13,12 @@ from bbkit import __version__
 from bbkit.core.errors import BbkitError
 from bbkit.core.files import find_shared
 from bbkit.core.masks import Finder
+from bbkit.core.versions import list_versions
 from bbkit.report.notebooks import Notebook
 from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles
 from bbkit.report.patterns import read_patterns
 
-_PACKAGES = ("boto3", "pandas", "plotly", "papermill")
+_VERSIONED = ("Python", "bbkit", "boto3", "pandas", "plotly", "papermill")
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,11 @@ class ReportContext:
         if self.run is not None:
             facts |= _run_facts(self.run)
         reported = {name: values for bundle in self.bundles for name, values in bundle["facts"].items()}
-        versions = {"Python": platform.python_version(), "bbkit": __version__}
-        versions |= {package: version(package) for package in _PACKAGES}
+        versions = {"bbkit": __version__} | list_versions()
         return {
             **facts,
             **{name: values for name, values in reported.items() if name not in facts},
-            "Versions": [", ".join(f"{name} {number}" for name, number in versions.items())],
+            "Versions": [", ".join(f"{name} {versions[name]}" for name in _VERSIONED)],
             "Make it again": [_command(self)],
         }
 

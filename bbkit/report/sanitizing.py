@@ -18,15 +18,13 @@ from bbkit.report.masking import FULL, TEXT_TAGS, Limits, Masker, write_html
 MOST_HTML = 5_000_000
 """Characters of HTML in one output above which it is left out; larger ones take a browser seconds to open."""
 
-# fmt: off
 _BLOCK_TAGS = {
     "article", "blockquote", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3",
     "h4", "h5", "h6", "hr", "img", "li", "meter", "ol", "p", "pre", "progress", "summary", "ul",
-}
+}  # fmt: skip
 _TABLE_TAGS = {
     "caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
-}
-# fmt: on
+}  # fmt: skip
 _ACTIVE_KINDS = {
     "script": ["script"],
     "frame": ["iframe", "frame"],
@@ -40,11 +38,9 @@ _ACTIVE_KINDS = {
     "page setting": ["base", "meta", "link"],
 }
 _ACTIVE = {tag: kind for kind, tags in _ACTIVE_KINDS.items() for tag in tags}
-# fmt: off
 _CONTENT_GONE = {
     "script", "style", "iframe", "object", "embed", "applet", "svg", "math", "noscript", "template",
-}
-# fmt: on
+}  # fmt: skip
 _ATTRIBUTES = {
     "*": {"class", "id", "title", "dir", "lang", "style", "aria-label"},
     "a": {"href"},
@@ -59,12 +55,10 @@ _ATTRIBUTES = {
     "meter": {"value", "min", "max", "low", "high", "optimum"},
     "time": {"datetime"},
 }
-# fmt: off
 _PROPERTIES = {
     "color", "background-color", "font-weight", "font-style", "text-align", "text-decoration", "white-space",
     "width", "max-width",
-}
-# fmt: on
+}  # fmt: skip
 _SHEET_PROPERTIES = _PROPERTIES | {"background", "border-bottom", "border-top", "opacity"}
 
 # Each pattern stops at the next bracket, so that no text can make it start over and over.

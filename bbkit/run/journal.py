@@ -157,6 +157,9 @@ def _follow(state: JobState, event: Mapping[str, Any]) -> JobState:
     return replace(after, since=at) if state.since is None or after.status != state.status else after
 
 
+_ACCEPTED = {"refused": "", "refused_code": ""}
+
+
 def _changes(state: JobState, event: Mapping[str, Any]) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     match event["event"]:
@@ -165,18 +168,16 @@ def _changes(state: JobState, event: Mapping[str, Any]) -> dict[str, Any]:
         case "withdrawn":
             changes = {"withdrawn": not state.job_arn}
         case "intent":
-            request = event["request"]
-            changes = {"request": request, "job_name": request["jobName"], "refused": "", "refused_code": ""}
+            changes = {"request": event["request"], "job_name": event["request"]["jobName"]} | _ACCEPTED
         case "refused":
             changes = {"refused": event["message"], "refused_code": event.get("code", "")}
         case "submitted":
             changes = {
                 "job_arn": event["job_arn"],
                 "job_name": event.get("job_name") or state.job_name,
-                "refused": "",
-                "refused_code": "",
                 "unwanted": state.unwanted or state.withdrawn,
                 "withdrawn": False,
+                **_ACCEPTED,
             }
         case "status" | "ended":
             changes, seen = {"job_arn": state.job_arn or event.get("job_arn", "")}, event["seen"]

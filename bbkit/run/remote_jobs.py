@@ -66,15 +66,12 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
         raise errors[0]
     now, events, states = datetime.now(UTC), [], {state.key: state for state in snapshot.states}
     for state, answer in zip(running, answers, strict=True):
-        if answer is None:
-            continue
         if isinstance(answer, AwsError):
             states[state.key] = replace(state, last_error=answer)
-            continue
-        if _is_changed(state.seen, answer):
-            events.append(seen_event(state, answer))
-        since = state.since if answer["status"] == state.status else now
-        states[state.key] = replace(state, seen=answer, at=now, since=since)
+        elif answer is not None:
+            events += [seen_event(state, answer)] if _is_changed(state.seen, answer) else []
+            since = state.since if answer["status"] == state.status else now
+            states[state.key] = replace(state, seen=answer, at=now, since=since)
     if events:
         snapshot.run.journal.append(*events)
     return replace(snapshot, states=tuple(states.values()))

@@ -9,8 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from bbkit.core.errors import InputError, as_mapping
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.errors import InputError, RecordsError, as_mapping
+from bbkit.core.findings import Finding, findings, make_finding
 from bbkit.families import foundation_model
 
 if TYPE_CHECKING:
@@ -36,15 +36,13 @@ _MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
 
 
 def validated(run: "Run") -> "Run":
-    """Give a run with its options as ``run.json`` keeps them, or raise every fault of its values at once: up
-    to three in full, then their count.
-    """
+    """Give a run with its options as ``run.json`` keeps them, or raise every fault of its values at once."""
     foundation_model(run.model_id, run.model)
     run = replace(run, job_options={**run.job_options, **dict(_read_texts(run.job_options))})
-    texts = [f"{fault.finding} {fault.remedy}" for fault in check_values(run)]
-    if texts:
-        more = f" ({len(texts) - 3:,} more errors)" if len(texts) > 3 else ""
-        raise InputError(" ".join(texts[:3]) + more)
+    try:
+        findings(check_values(run)).raise_for_errors()
+    except RecordsError as error:
+        raise InputError(str(error)) from None
     options = run.job_options
     vpc = {name: list(ids) for name, ids in (options.get("vpc_config") or {}).items()}
     return replace(run, job_options={**options, "tags": dict(options.get("tags") or {}), "vpc_config": vpc})
