@@ -61,7 +61,7 @@ def test_it_shows_sentence_table_and_numbers_and_escapes_what_models_wrote(outpu
     assert "$5" in shown["text/html"]
     assert shown[BUNDLE]["numbers"] == {
         "sent": 160, "succeeded": 157, "errored": 2, "missing": 1, "pending": 0,
-        "cut_off": 0, "unreadable": 1, "duplicate": 2, "unexpected": 1,
+        "cut_off": 0, "unreadable": 1, "duplicate": 2, "unexpected": 1, "ambiguous": 0,
     }  # fmt: skip
     assert shown[BUNDLE]["rows"][2] == {"outcome": "missing", "records": 1, "share": pytest.approx(1 / 160)}
 

@@ -385,7 +385,7 @@ def test_into_many_small_parts_keeps_the_order_even_when_hashes_collide(
     ids = [f"{number:05}" for number in range(100)]
     lines = [nova_line(name) for name in reversed(ids)] + [nova_line("99"), nova_line("unsent")]
     path = write_outputs(tmp_path / "x.jsonl.out", lines)
-    whole = bb.collect_outputs(path, sent=ids)
+    whole = bb.collect_outputs(path, sent=[*ids, "00003"])
 
     def collide(names: Any) -> Any:
         return np.array([len(name) * 5 + int(name[-1], 36) % 3 for name in names.to_pylist()], np.uint64)
@@ -395,7 +395,7 @@ def test_into_many_small_parts_keeps_the_order_even_when_hashes_collide(
     assert len(list((tmp_path / "parts").iterdir())) == 15
     pd.testing.assert_frame_equal(read_parquet(tmp_path / "parts"), whole, check_flags=False)
     assert told.numbers["unexpected"] == bb.accounting(whole).numbers["unexpected"] == 2
-    assert "1 record was sent under an id that was sent before" in told.sentence
+    assert "2 records shared 1 id" in told.sentence
 
 
 def test_into_refuses_a_folder_that_holds_something_else(tmp_path: Path):
@@ -558,3 +558,59 @@ def test_error_bodies_are_errored_and_found_again(tmp_path: Path):
     assert frame["error_message"].tolist()[:4] == ["Slow down", "Bad gateway", "{}", "Too large"]
     assert frame["family"].isna().all()
     assert [find_line(frame, row).model_output for row in frame.to_dict("records")][:5] == bodies
+
+
+def shared_lines(*records: tuple[str | None, Any, str]) -> list[dict]:
+    """Lines of id, body and text; no modelInput where the body is None."""
+    lines = [{**nova_line(name, text), "modelInput": body} for name, body, text in records]
+    return [{key: cell for key, cell in line.items() if cell is not None} for line in lines]
+
+
+@pytest.mark.parametrize("into", [False, True])
+@pytest.mark.parametrize(
+    ("sent", "came", "texts", "stray"),
+    [
+        # Equal as JSON, in another order.
+        ([("t", {"a": 1.0, "b": [2]}), ("t", {"a": 2})],
+         [("t", {"a": 2.0}, "2"), ("t", {"b": [2], "a": 1}, "1")], ["1", "2"], []),
+        # Equal pairs by count; more than that is a duplicate.
+        ([("t", {"a": 1}), ("t", {"a": 1})], [("t", {"a": 1}, "1")] * 3, ["1", "1"], ["duplicate"]),
+        ([("t", {"a": 1}), ("t", {"a": 1})], [("t", {"a": 1}, "1")], ["1", None], []),
+        # Altered or not echoed: the one that is left, but no guess among several.
+        ([("t", {"a": 1}), ("t", {"a": 2})], [("t", None, "2"), ("t", {"a": 1}, "1")], ["1", "2"], []),
+        ([("t", {"a": 1}), ("t", {"a": 1})], [("t", None, "x"), ("t", {"b": 0}, "y")], ["x", "y"], []),
+        ([("t", {"a": 1}), ("t", {"a": 2})], [("t", None, "2"), ("t", {"b": 0}, "1")], [None, None],
+         ["ambiguous", "ambiguous"]),
+        # What is unique beside them needs no body, whatever it is called.
+        ([("t", {"a": 1}), ("t#1", {"a": 1}), ("t", {"a": 2})],
+         [("t", {"a": 2}, "2"), ("t#1", None, "unique"), ("t", {"a": 1}, "1")], ["1", "unique", "2"], []),
+        # Without an id the body alone tells it.
+        ([(None, {"a": 1}), ("u", {"a": 1}), (None, {"a": 2})],
+         [("made", {"a": 2}, "2"), ("up", {"a": 1}, "1"), ("u", {"a": 1}, "u")], ["1", "u", "2"], []),
+        ([(None, {"a": 1}), (None, {"a": 2})], [("made", {"a": 2}, "2"), ("up", {"a": 3}, "3")], [None, "2"],
+         ["ambiguous"]),
+    ],
+)  # fmt: skip
+def test_records_that_share_an_id_are_told_apart_by_their_bodies(
+    tmp_path: Path, sent: Any, came: Any, texts: Any, stray: Any, into: bool
+):
+    inputs = [{"recordId": name, "modelInput": body} for name, body in sent]
+    given = write_outputs(tmp_path / "in.jsonl", [{k: v for k, v in line.items() if v} for line in inputs])
+    path = write_outputs(tmp_path / "in.jsonl.out", shared_lines(*came))
+    told = bb.collect_outputs(path, sent=given, into=tmp_path / "parts" if into else None)
+    frame = read_parquet(tmp_path / "parts") if into else told
+    numbers = bb.accounting(told).numbers
+    assert frame["text"].astype(object).where(frame["text"].notna(), None).tolist() == texts
+    assert numbers["sent"] == len(sent)
+    assert bb.accounting(told).lines["reason"].str.split(":").str[0].tolist() == stray
+    assert frame["record_key"].is_unique
+    records = pd.DataFrame(sent, columns=["record_id", "model_input"])
+    again = bb.collect_outputs(path, sent=records)
+    pd.testing.assert_frame_equal(again, frame, check_flags=False)
+    # Every line was paid for.
+    assert bb.cost_of(told).rows["input_tokens"].sum() == 9 * len(came)
+    for number, row in enumerate(frame.to_dict("records") if not into else []):
+        if isinstance(row["text"], str) and came[0][1] and "t" in {name for name, _ in sent}:
+            assert (
+                find_line(frame, row).model_output["output"]["message"]["content"][0]["text"] == texts[number]
+            )

@@ -1,12 +1,14 @@
 """Probing, retrying and sending on demand, over the stand-in."""
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pandas as pd
 import pytest
 from conftest import Standin, launch_standin
@@ -17,6 +19,7 @@ from bbkit.core.errors import AwsError, InputError, RunError
 from bbkit.core.files import file_sha256
 from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
+from bbkit.outputs.lines import find_line
 from bbkit.records import iter_record_ids, read_records
 from bbkit.retry import RETRY_COLUMNS, RETRYABLE
 from bbkit.run import RunSnapshot
@@ -328,14 +331,95 @@ def test_a_plan_stays_until_another_takes_its_place(small: Standin, tmp_path: Pa
     assert not planned[0].path.exists()
 
 
-def test_records_without_ids_cannot_be_chosen(small: Standin, tmp_path: Path) -> None:
+def test_records_without_ids_are_sent_again_under_their_keys(small: Standin, tmp_path: Path) -> None:
     path = tmp_path / "records.jsonl"
     path.write_text("".join(json.dumps({"modelInput": body(number)}) + "\n" for number in range(20)))
     run = bb.Run.create(tmp_path / "calls", model_id=MODEL, tags={"bbkit:fault": "record-errors=0.5"})
     bb.write_records(path, run, quotas=replace(bb.Quotas.defaults(MODEL), min_records_per_job=10))
     run_jobs(run)
-    with pytest.raises(RunError, match="sent without a recordId"):
-        bb.retry_records(run)
+    outputs = bb.collect_outputs(run)
+    failed = outputs.query("outcome == 'errored'")["record_key"].tolist()
+    assert bb.accounting(outputs).sentence.endswith("20 records were sent without a recordId")
+    assert 0 < len(failed) < 20
+    bb.retry_records(run)
+    sent = [json.loads(line) for line in run.record_files(2)[0].path.read_text().splitlines()]
+    assert [line["recordId"] for line in sent] == failed
+    assert [line["modelInput"] for line in sent] == [body(int(key[1:]) - 1) for key in failed]
+
+
+def fail_lines(s3: Any, bucket: str, place: str, numbers: list[int]) -> None:
+    """Let lines of a job that ended bear errors, as if those records had failed."""
+    lines = s3.get_object(Bucket=bucket, Key=f"{place}in.jsonl.out")["Body"].read().splitlines()
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"{place}manifest.json.out")["Body"].read())
+    parsed = [json.loads(line) for line in lines]
+    wanted = [body(number) for number in numbers]
+    for line in parsed:
+        if line["modelInput"] in wanted:
+            usage = line.pop("modelOutput")["usage"]
+            line["error"] = {"errorCode": 503, "errorMessage": "slow down"}
+            manifest["inputTokenCount"] -= usage["inputTokens"]
+            manifest["outputTokenCount"] -= usage["outputTokens"]
+            manifest["successRecordCount"] -= 1
+            manifest["errorRecordCount"] += 1
+    text = "\n".join(map(json.dumps, reversed(parsed)))
+    s3.put_object(Bucket=bucket, Key=f"{place}in.jsonl.out", Body=text.encode())
+    s3.put_object(Bucket=bucket, Key=f"{place}manifest.json.out", Body=json.dumps(manifest).encode())
+
+
+def test_records_of_four_ids_are_all_rows_costed_joined_and_sent_again(
+    small: Standin, tmp_path: Path
+) -> None:
+    calls = pd.DataFrame({"queue": [f"queue {number % 7}" for number in range(120)]})
+    ids = [str(1700000000 + number // 30) for number in range(120)]
+    lines = [{"recordId": name, "modelInput": body(number)} for number, name in enumerate(ids)]
+    s3 = boto3.client("s3")
+    bucket = bb.Run.create(tmp_path / "place", model_id=MODEL).s3_uri.removeprefix("s3://").split("/")[0]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    s3.put_object(Bucket=bucket, Key="theirs/in.jsonl", Body=text.encode())
+    arn = boto3.client("bedrock").create_model_invocation_job(
+        jobName="seconds",
+        roleArn=os.environ["BBKIT_ROLE_ARN"],
+        modelId=MODEL,
+        inputDataConfig={"s3InputDataConfig": {"s3Uri": f"s3://{bucket}/theirs/in.jsonl"}},
+        outputDataConfig={"s3OutputDataConfig": {"s3Uri": f"s3://{bucket}/theirs/out/"}},
+    )["jobArn"]
+    bb.wait_for_jobs(bb.Run.adopt(arn, tmp_path / "watched"), timeout=60)
+    fail_lines(s3, bucket, f"theirs/out/{arn.rpartition('/')[2]}/", [0, 1, 29, 30, 77, 118, 119])
+    with pytest.raises(InputError, match="source has 119 rows, the job 120 records"):
+        bb.Run.adopt(arn, tmp_path / "short", source=calls.head(119))
+    run = bb.Run.adopt(arn, tmp_path / "ours", source=calls)
+    outputs = bb.collect_outputs(run, source_columns="queue", with_columns="model_input")
+    told = bb.accounting(outputs)
+    failed = outputs[outputs["outcome"] == "errored"]
+    assert failed.index.tolist() == [0, 1, 29, 30, 77, 118, 119]
+    assert told.complete
+    assert told.sentence == "120 sent = 113 succeeded + 7 errored; 120 records shared 4 ids"
+    assert outputs["record_id"].tolist() == ids
+    assert outputs["record_key"].tolist() == [f"{name}#{at % 30 + 1}" for at, name in enumerate(ids)]
+    assert outputs["source.queue"].tolist() == calls["queue"].tolist()
+    assert [json.loads(one) for one in outputs["model_input"].dropna()] == [body(n) for n in range(120)]
+    manifest = told.manifests.iloc[0]
+    cost = bb.cost_of(run, by="queue")
+    assert cost.numbers["input_tokens"] == manifest["manifest_input_tokens"] == outputs["input_tokens"].sum()
+    assert cost.numbers["output_tokens"] == manifest["manifest_output_tokens"] > 0
+    assert cost.table["records"].sum() == 120
+    for row in outputs.drop(columns="model_input").to_dict("records")[::7]:
+        number = int(row["record_key"][9]) * 30 + int(row["record_key"].partition("#")[2]) - 1
+        assert find_line(outputs, row).model_input == body(number)
+    planned = bb.retry_records(run)
+    sent = [json.loads(line) for line in run.record_files(2)[0].path.read_text().splitlines()]
+    numbers = failed.index.tolist()
+    assert sent == [
+        {"recordId": outputs["record_key"][number], "modelInput": body(number)} for number in numbers
+    ]
+    assert len(sent) == 7
+    bb.send_retry(run, planned, on_demand=True)
+    after = bb.collect_outputs(run, source_columns="queue")
+    assert bb.accounting(after).sentence.startswith("120 sent = 120 succeeded")
+    assert after["record_key"].tolist() == outputs["record_key"].tolist()
+    assert after["record_id"].tolist() == ids
+    assert after.loc[numbers, "attempt"].eq(2).all()
+    assert after["source.queue"].tolist() == calls["queue"].tolist()
 
 
 def test_one_attempt_is_sent_on_demand_by_one_at_a_time(small: Standin, tmp_path: Path) -> None:

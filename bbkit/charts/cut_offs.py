@@ -207,7 +207,7 @@ def _draw_costs(
     cost: "Cost", rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
 ) -> tuple[list[go.Scatter], str]:
     """Cost the answers for each `max_tokens`; no curve, and why, where no price is known."""
-    amounts = cost.rows.loc[rows, ["cost_usd", "output_usd"]]
+    amounts = cost.rows[: len(rows)].loc[rows, ["cost_usd", "output_usd"]]
     known = amounts["cost_usd"].notna().to_numpy() & (tokens > 0)
     if not known.any():
         reason = cost.describe_unpriced()

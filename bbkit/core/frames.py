@@ -25,6 +25,7 @@ COUNT, NUMBER, TIME = "Int64", "Float64", "datetime64[us, UTC]"
 
 OUTPUT_COLUMNS: dict[str, Any] = {
     "record_id": TEXT,
+    "record_key": TEXT,
     "outcome": TEXT,
     "text": TEXT,
     "stop_reason": TEXT,
@@ -169,6 +170,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     jobs: dict[str, dict[str, str]] = {}
     unsent: list[dict[str, Any]] | None = None
     unmatched: list[dict[str, Any]] = []
+    paid: list[dict[str, Any]] = []
     paths: dict[str, str] = {}
     sent_paths: list[str] = []
     price_file: str = ""

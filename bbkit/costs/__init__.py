@@ -24,7 +24,7 @@ from bbkit.records import estimate_tokens
 
 __all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost"]
 
-_COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
+_COLUMNS = ["record_id", "record_key", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
 
 
 def cost_of(
@@ -74,6 +74,7 @@ def cost_of(
     run = None if isinstance(outputs, pd.DataFrame) else _as_run(outputs)
     if run is None:
         collected = Collected.of(outputs)
+        outputs = _with_paid(outputs, collected)
         known, is_standin = load_prices(prices or collected.price_file), collected.is_standin
     else:
         outputs = _read_outputs(run, columns)
@@ -83,6 +84,7 @@ def cost_of(
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
     require_columns(outputs, ("outcome", "model_id", *TOKENS[:2]))
     groups = _group_columns(columns, outputs)
+    apart = int(outputs["record_key"].isna().sum()) if "record_key" in outputs else 0
     media = run is None or _may_hold_media(run)
     rows = price_rows(outputs, known, model_id=model_id, region=region, keep=groups, media=media)
     manifests = as_frame([], MANIFEST_COLUMNS)
@@ -94,10 +96,26 @@ def cost_of(
         rows=rows,
         manifests=manifests,
         estimate=estimate,
-        notes=(*_notes(rows, known, region, manifests), *([STANDIN_NOTE] if is_standin else [])),
+        notes=(
+            *_notes(rows, known, region, manifests),
+            *([f"{count_noun(apart, 'line')} beside the rows of the outputs counted, too."] if apart else []),
+            *([STANDIN_NOTE] if is_standin else []),
+        ),
         groups=tuple(groups) or ("attempt", "tier"),
         is_standin=is_standin,
     )
+
+
+def _with_paid(outputs: pd.DataFrame, collected: Collected) -> pd.DataFrame:
+    """Add lines that are no rows of the whole frame; a selection is costed as it is."""
+    if not collected.paid or len(outputs) != sum(collected.rows.values()):
+        return outputs
+    return _add_rows(outputs, as_frame(collected.paid, {name: OUTPUT_COLUMNS[name] for name in _COLUMNS}))
+
+
+def _add_rows(outputs: pd.DataFrame, paid: pd.DataFrame) -> pd.DataFrame:
+    kinds = {name: kind for name, kind in outputs.dtypes.items() if name not in paid}
+    return pd.concat([outputs, paid.reindex(columns=outputs.columns).astype(kinds)], ignore_index=True)
 
 
 def _may_hold_media(run: CostedRun) -> bool:
@@ -133,13 +151,15 @@ def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
         )
     wanted = dict.fromkeys([*_COLUMNS, *(name for name in columns if name in OUTPUT_COLUMNS)])
     outputs = pd.read_parquet(folder, columns=list(wanted), dtype_backend="numpy_nullable")
+    if (apart := folder / "_unmatched.parquet").is_file():
+        outputs = _add_rows(outputs, pd.read_parquet(apart, dtype_backend="numpy_nullable"))
     missing = [name.removeprefix("source.") for name in columns if name not in outputs.columns]
     source = run.read_source() if missing else None
     for name in missing:
         if source is None or name not in source.columns:
             known = [*(() if source is None else source.columns), *OUTPUT_COLUMNS]
             raise no_column([name], known, "Group by one of these.", f"source or output of run {run.name!r}")
-        outputs[f"source.{name}"] = source[name].reindex(outputs["record_id"]).to_numpy()
+        outputs[f"source.{name}"] = source[name].reindex(outputs["record_key"]).to_numpy()
     return outputs
 
 

@@ -57,6 +57,7 @@ _UNMATCHED = {
         "an id that nobody sent",
         "Old files may have lain in the input folder.",
     ),
+    "ambiguous": ("error", "do", "not tell which record they answer", "Send records under ids of their own."),
 }
 
 

@@ -26,10 +26,18 @@ from bbkit.families import NO_TOOL_CALL, REASONED, SEVERAL_CHOICES
 from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
 from bbkit.outputs.files import Group
 from bbkit.outputs.lines import EXTRA_COLUMNS
-from bbkit.outputs.matching import label_lines, match_lines
-from bbkit.outputs.parts import SpilledLines, follows_from, frame_of, validate_parts_folder, writing_parts
+from bbkit.outputs.matching import PAID_COLUMNS, label_lines, match_lines
+from bbkit.outputs.parts import (
+    UNMATCHED_FILE,
+    SpilledLines,
+    follows_from,
+    frame_of,
+    validate_parts_folder,
+    writing_parts,
+)
 from bbkit.outputs.readers import Reader, no_lines
 from bbkit.outputs.sent_ids import IdSlice, SentIds
+from bbkit.outputs.shared_ids import OPEN, SharedIds
 from bbkit.outputs.sources import Sent, Source, find_groups
 
 EXECUTOR_BYTES = 1_000_000_000
@@ -54,7 +62,9 @@ def collect_outputs(
 ) -> Any:
     """Read what came back: one row per record sent, in sent order; whatever is no row is in the accounting.
 
-    Where nobody knows what was sent, one row per record line, in file then line order.
+    A record goes by its ``record_key``: the recordId where that is unique, else ``id#occurrence`` in sent
+    order; such records are told apart by the modelInput their lines echo. Where nobody knows what was sent,
+    one row per record line, in file then line order.
 
     Parameters
     ----------
@@ -115,7 +125,7 @@ def collect_outputs(
 
 
 def _validate_source_ids(frame: pd.DataFrame, source: pd.DataFrame | None) -> None:
-    if source is None or frame.empty or source.index.isin(frame["record_id"]).any():
+    if source is None or frame.empty or source.index.isin([*frame["record_key"], *frame["record_id"]]).any():
         return
     raise InputError(
         f"No record_id, such as {frame['record_id'].iloc[0]!r}, is in the source the run keeps; its ids are "
@@ -141,7 +151,8 @@ class _Plan:
             table = table.filter(table["is_best"]) if not pc.all(table["is_best"]).as_py() else table
         frame = frame_of(table, [*OUTPUT_COLUMNS, *self.extras])
         if self.source is not None:
-            rows = self.source.reindex(frame["record_id"])
+            keys = frame["record_key"]
+            rows = self.source.reindex(keys.where(keys.isin(self.source.index), frame["record_id"]))
             for name in self.source.columns:
                 frame[name] = rows[name].array
         return frame
@@ -192,6 +203,7 @@ class _Tally:
             jobs={arn: end for group in groups for arn, end in group.jobs.items()},
             unsent=[job for group in groups for job in group.unsent],
             unmatched=sorted(unmatched, key=lambda line: (line["file"], line["offset"])),
+            paid=[row for reader in readers for paid in reader.paid for row in paid.to_pylist()],
             paths={file.meta.source_file: file.path for file in files if file.meta.source_file},
             sent_paths=[str(path) for group in groups for path in group.sent_paths],
             price_file=run.price_file if run else "",
@@ -226,6 +238,8 @@ def _iter_rows(readers: Sequence[Reader], plan: _Plan, tally: _Tally, *, bounded
                 if keep:
                     keep(frame_of(table, [*OUTPUT_COLUMNS, "is_best"]))
                 yield table
+            if keep and reader.paid:
+                keep(frame_of(pa.concat_tables(reader.paid), PAID_COLUMNS), UNMATCHED_FILE)
 
 
 def _keeping_rows(group: Group) -> Any:
@@ -244,17 +258,31 @@ def _no_rows(extras: tuple[str, ...]) -> pa.Table:
 
 def _match_whole(reader: Reader) -> pa.Table:
     """Read everything, then give every record its row."""
-    sent = _read_sent_ids(reader, hashed=False)
-    tables = list(reader.tables())
+    sent, shared = _read_sent_ids(reader, hashed=False)
+    tables = list(_place(reader, shared))
     lines = pa.concat_tables(tables) if tables else no_lines(reader.extras)
-    if sent is None:
+    if sent is None or (shared and shared.is_blind):
+        reader.sent = None
         return label_lines(lines, reader.meta)
-    return _match(reader, lines, next(sent.slices(max(sent.distinct, 1))))
+    if shared and tables:
+        lines = shared.settle(lines, reader.meta)
+    return _match(reader, lines, next(sent.slices(max(sent.distinct, 1))), shared)
+
+
+def _place(reader: Reader, shared: SharedIds | None) -> Iterator[pa.Table]:
+    """Lines, with the ``position`` of their record where the body they echo must tell it."""
+    if shared is None:
+        yield from reader.tables()
+        return
+    asked, reader.extras = reader.extras, (*dict.fromkeys([*reader.extras, "model_input"]),)
+    for lines in reader.tables():
+        placed = shared.place(lines, reader.meta[lines["file"][0].as_py() if len(lines) else 0])
+        yield placed if "model_input" in asked else placed.drop_columns("model_input")
 
 
 def _match_parts(reader: Reader) -> Iterator[pa.Table]:
     """Do the same for a part of the ids at a time: lines wait on disk, sorted by the part they belong to."""
-    sent = _read_sent_ids(reader, hashed=True)
+    sent, shared = _read_sent_ids(reader, hashed=True)
     if sent is None:
         for lines in reader.tables():
             yield label_lines(lines, reader.meta)
@@ -264,16 +292,28 @@ def _match_parts(reader: Reader) -> Iterator[pa.Table]:
 
     with TemporaryDirectory(prefix="bbkit-") as folder:
         spilled = SpilledLines(folder)
-        for lines in reader.tables():
-            position = sent.locate(lines["record_id"].combine_chunks())
-            spilled.add(lines, np.where(position < 0, 0, position // rows))
+        for lines in _place(reader, shared):
+            if shared:
+                position = lines["position"].to_numpy()
+            else:
+                position = sent.locate(lines["record_id"].combine_chunks())
+            spilled.add(lines, np.where(position == OPEN, OPEN, position.clip(min=0) // rows))
+        if shared and shared.is_blind:
+            reader.forget()
+            yield from (label_lines(lines, reader.meta) for lines in reader.tables())
+            return
+        for lines in spilled.read(OPEN):
+            assert shared is not None
+            settled = shared.settle(lines, reader.meta)
+            spilled.add(settled, settled["position"].to_numpy().clip(min=0) // rows)
         for ids in sent.slices(rows):
-            yield _match(reader, spilled.take(ids.low // rows, no_lines(reader.extras)), ids)
+            yield _match(reader, spilled.take(ids.low // rows, no_lines(reader.extras)), ids, shared)
 
 
-def _match(reader: Reader, lines: pa.Table, ids: IdSlice) -> pa.Table:
-    table, unmatched = match_lines(lines, ids, reader.meta, reader.group.batches or ())
+def _match(reader: Reader, lines: pa.Table, ids: IdSlice, shared: SharedIds | None) -> pa.Table:
+    table, unmatched, paid = match_lines(lines, ids, reader.meta, reader.group.batches or (), shared)
     reader.add_unmatched(unmatched)
+    reader.paid += [paid] if len(paid) else []
     return table
 
 
@@ -285,17 +325,19 @@ def _part_rows(group: Group, distinct: int) -> int:
     return max(rows, -(-distinct // _MOST_PARTS))
 
 
-def _read_sent_ids(reader: Reader, *, hashed: bool) -> SentIds | None:
-    """The ids that were sent; None where they are not known of every record."""
-    group = reader.group
-    if group.batches is None:
-        return None
-    sent = SentIds(group.batches, hashed=hashed)
-    if sent.unnamed:
-        group.notes.append(f"{count_noun(sent.unnamed, 'record', 'were')} sent without a recordId")
-        return None
-    if sent.repeated:
-        repeated = count_noun(sent.repeated, "record", "were")
-        group.notes.append(f"{repeated} sent under an id that was sent before")
+def _read_sent_ids(reader: Reader, *, hashed: bool) -> tuple[SentIds | None, SharedIds | None]:
+    """What was sent, None where not known of every record; beside it what tells those of one id apart."""
+    batches, shared = reader.group.batches, None
+    if batches is None:
+        return None, None
+    sent = SentIds(batches, hashed=hashed)
+    if sent.unnamed and not all(batch.records for batch in batches):
+        unnamed = count_noun(sent.unnamed, "record", "were")
+        reader.group.notes.append(f"{unnamed} sent without a recordId")
+        return None, None
+    if sent.unnamed or sent.repeated:
+        shared = SharedIds(batches)
+        sent = shared.sent
+        reader.group.notes += shared.describe()
     reader.sent = sent
-    return sent
+    return sent, shared

@@ -24,7 +24,8 @@ from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
-UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line", "unexpected": "unexpected id"}
+UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line"}
+UNMATCHED |= {"unexpected": "unexpected id", "ambiguous": "ambiguous line"}
 NUMBERS = ("sent", *OUTCOMES, "cut_off", *UNMATCHED)
 _UNMATCHED_COLUMNS = {"file": TEXT, "offset": COUNT, "reason": TEXT, "head": TEXT}
 
@@ -38,8 +39,8 @@ class Accounting:
     sentence : str
         Such as ``160 sent = 157 succeeded + 2 errored + 1 missing``.
     numbers : dict
-        ``sent, succeeded, errored, missing, pending, cut_off, unreadable, duplicate, unexpected``; None where
-        it is not known.
+        ``sent, succeeded, errored, missing, pending, cut_off, unreadable, duplicate, unexpected,
+        ambiguous``; None where it is not known.
     table : pandas.DataFrame
         One row per outcome: ``outcome, records, share``.
     complete : bool

@@ -4,12 +4,14 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bbkit import __version__, aws
 from bbkit.core.files import local_names, read_listing
 from bbkit.core.frames import MANIFEST, SUFFIX
+from bbkit.records.lines import iter_record_ids, read_records
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -40,11 +42,16 @@ class OutputFile(NamedTuple):
 
 
 class SentBatch(NamedTuple):
-    """Ids that were sent together, in sent order, and what became of those that no line answers."""
+    """Ids that were sent together, in sent order, what became of unanswered ones, and their bodies."""
 
     ids: Callable[[], Iterator[str | None]]
     meta: FileMeta = FileMeta()
     absent: str = "missing"
+    records: Callable[[], Iterator[tuple[str | None, Any]]] | None = None
+
+
+def sent_file(path: str | Path, meta: FileMeta, absent: str = "missing") -> SentBatch:
+    return SentBatch(partial(iter_record_ids, path), meta, absent, partial(read_records, path))
 
 
 @dataclass

@@ -6,7 +6,8 @@ Layout: https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-res
 import json
 import mmap
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import pyarrow as pa
 from bbkit.core.frames import Collected
 from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, answer_of, error_of, max_tokens_of
+from bbkit.records import hash_record
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("record_id", "text", "stop_reason_raw", "model", "family"), pa.large_string()),
@@ -183,17 +185,23 @@ def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
     if given["model_input"] is not None:
         return RecordLine(given["model_input"], given["model_output"])
     record_id, collected = row.get("record_id"), Collected.of(outputs)
-    if not isinstance(record_id, str):
+    key, sent = row.get("record_key", record_id), None
+    if not isinstance(key, str):
         return RecordLine(note="The line has no recordId, so it cannot be found by it.")
+    is_shared = key != record_id and key.startswith(f"{record_id}#")
+    if key != record_id and (number := key.rpartition("#")[2]).isdigit():
+        sent = _find_sent(collected.sent_paths, str(record_id) if is_shared else "", int(number))
     path = collected.paths.get(str(row.get("source_file")), "")
-    if line := _find(path, record_id, errored=row.get("outcome") == "errored"):
-        return RecordLine(line.get("modelInput"), line.get("modelOutput"))
+    # A retry sends a record that shares its id under its key.
+    for name, body in ((key, None), (record_id, sent if is_shared else None)):
+        if isinstance(name, str) and (line := _find(path, name, row, body)):
+            return RecordLine(line.get("modelInput"), line.get("modelOutput"))
     # A record of which no line came is in the files that were sent, those of its own attempt first.
     own = f"{row.get('attempt')}-"
     for path in sorted(collected.sent_paths, key=lambda path: not Path(path).name.startswith(own)):
-        if line := _find(path, record_id):
-            return RecordLine(line.get("modelInput"))
-    return RecordLine(note=f"What was sent is not at hand. {_ADVICE}")
+        if sent is None and (line := next(_lines(path, key), None)):
+            sent = line.get("modelInput")
+    return RecordLine(sent, note="" if sent else f"What was sent is not at hand. {_ADVICE}")
 
 
 def _read(value: Any) -> Any:
@@ -202,24 +210,47 @@ def _read(value: Any) -> Any:
     return _decode(value.encode()) if isinstance(value, str) else value
 
 
-def _find(name: str, record_id: str, *, errored: bool | None = None) -> dict[str, Any] | None:
-    """The first line of this id that errored or not as asked, else the first of this id."""
-    path, first = Path(name), None
+def _find(name: str, record_id: str, row: Mapping[Any, Any], body: Any) -> dict[str, Any] | None:
+    """The line of this id, and body where it is known, that looks most like the row, the first of those."""
+    best, most, text = None, -1, row.get("text")
+    for line in _lines(name, record_id):
+        output = line.get("modelOutput")
+        if body is not None and hash_record(record_id, line.get("modelInput")) != hash_record(
+            record_id, body
+        ):
+            continue
+        is_error = isinstance(judge_line(output, line.get("error")), tuple)
+        alike = 2 * (is_error == (row.get("outcome") == "errored"))
+        alike += not isinstance(text, str) or answer_of(output or {})[1].text == text
+        if alike > most:
+            best, most = line, alike
+        if alike == 3:
+            break
+    return best
+
+
+def _find_sent(paths: Sequence[str], record_id: str, number: int) -> Any:
+    """The body of the nth record of this id in files that were sent."""
+    lines = chain.from_iterable(_lines(path, record_id) for path in paths)
+    return next((line.get("modelInput") for line in islice(lines, number - 1, None)), None)
+
+
+def _lines(name: str, record_id: str) -> Iterator[dict[str, Any]]:
+    """The lines of a local file with this id, or without one."""
+    path = Path(name)
     if name.startswith("s3://") or not path.is_file() or not 0 < path.stat().st_size <= MOST_BYTES:
-        return None
+        return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        for line in map(_decode, _candidates(content, record_id)):
-            if not isinstance(line, dict) or not _has_id(line, record_id):
-                continue
-            verdict = judge_line(line.get("modelOutput"), line.get("error"))
-            if errored is None or isinstance(verdict, tuple) == errored:
-                return line
-            first = first or line
-    return first
+        found = _candidates(content, record_id) if record_id else iter(content.readline, b"")
+        for line in map(_decode, found):
+            if isinstance(line, dict) and _has_id(line, record_id):
+                yield line
 
 
 def _has_id(line: Mapping[str, Any], record_id: str) -> bool:
     own = line.get("recordId")
+    if own is None:
+        return not record_id
     return own == record_id or (not isinstance(own, str) and json.dumps(own) == record_id)
 
 

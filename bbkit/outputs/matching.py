@@ -11,20 +11,31 @@ from bbkit.families import normalise_stop_reason
 from bbkit.outputs.files import FileMeta, SentBatch
 from bbkit.outputs.lines import UNMATCHED_SCHEMA
 from bbkit.outputs.sent_ids import IdSlice, number_known
+from bbkit.outputs.shared_ids import OPEN, SharedIds
 
 _RANKS = {"stop": 0, "tool_use": 1, "length": 3, "content_filter": 4}
+PAID_COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt", "job_arn", "input_tokens"]
+PAID_COLUMNS += ["output_tokens", "cache_read_tokens", "cache_write_tokens"]
+"""What is kept of lines that are no rows: they cost, too."""
+
 _OTHER_RANK, _OUTCOME_RANKS = 2, {"errored": 5, "pending": 6, "missing": 7}
 
 
 def match_lines(
-    lines: pa.Table, ids: IdSlice, files: Sequence[FileMeta], batches: Sequence[SentBatch]
-) -> tuple[pa.Table, pa.Table]:
-    """Give every record that was sent its row, in sent order, with ``is_best``; beside it unmatched lines."""
+    lines: pa.Table,
+    ids: IdSlice,
+    files: Sequence[FileMeta],
+    batches: Sequence[SentBatch],
+    shared: SharedIds | None = None,
+) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """Give every record sent its row, in sent order, with ``is_best``; beside it unmatched lines, twice."""
     attempts = number_known([meta.attempt for meta in (*files, *(batch.meta for batch in batches))])
     submissions = number_known([meta.submission for meta in files])
     width = int(attempts.max(initial=0)) + 1
     file = lines["file"].to_numpy()
     position = pc.index_in(lines["record_id"], value_set=ids.ids, skip_nulls=True).fill_null(-1).to_numpy()
+    placed = lines["position"].to_numpy() if "position" in lines.column_names else np.full(len(lines), -1)
+    position = np.where(placed >= 0, placed - ids.low, position)
     key = position.astype(np.int64) * width + attempts[file]
     member_key = ids.position * width + attempts[len(files) + ids.batch]
     sent = (position >= 0) & np.isin(key, member_key)
@@ -41,15 +52,25 @@ def match_lines(
     record = np.concatenate([position[kept], ids.position[absent]])[order]
     meta = np.concatenate([file[kept], len(files) + ids.batch[absent]])[order]
     line = np.concatenate([kept, np.full(len(absent), -1)])[order]
-    table = _rows(lines, line, ids.ids.take(pa.array(record)), meta, files, batches)
+    keys = own = ids.ids.take(pa.array(record))
+    if shared:
+        echoed = lines["record_id"].combine_chunks().take(pa.array(line, pa.int64(), mask=line < 0))
+        own = pc.coalesce(shared.bare_ids(keys), echoed)
+    table = _rows(lines, line, own, keys, meta, files, batches)
     table = table.append_column("is_best", pa.array(_best(table, record)))
-    return table, _unmatched(lines, position, sent, rows[same])
+    stray = np.sort(np.concatenate([np.flatnonzero(~sent), rows[same]]))
+    reason = np.full(len(lines), "unexpected: record_id was not sent", object)
+    reason[position >= 0] = "unexpected: record_id was not sent in this attempt"
+    reason[lines["record_id"].is_null().to_numpy()] = "unexpected: no recordId"
+    reason[placed == OPEN] = "ambiguous: neither recordId nor modelInput tells which record this answers"
+    reason[rows[same]] = "duplicate: another line answers this record"
+    return table, *_unmatched(lines, stray, reason[stray], files)
 
 
 def label_lines(lines: pa.Table, files: Sequence[FileMeta]) -> pa.Table:
     """Make every record line a row, for outputs of which nobody knows what was sent."""
-    every = np.arange(len(lines))
-    table = _rows(lines, every, lines["record_id"].combine_chunks(), lines["file"].to_numpy(), files, ())
+    every, ids = np.arange(len(lines)), lines["record_id"].combine_chunks()
+    table = _rows(lines, every, ids, ids, lines["file"].to_numpy(), files, ())
     return table.append_column("is_best", pa.array(np.ones(len(lines), bool)))
 
 
@@ -57,6 +78,7 @@ def _rows(
     lines: pa.Table,
     line: np.ndarray,
     record_ids: pa.Array,
+    keys: pa.Array,
     meta: np.ndarray,
     files: Sequence[FileMeta],
     batches: Sequence[SentBatch],
@@ -73,10 +95,10 @@ def _rows(
     outcomes = pa.array(["succeeded", "errored", *(batch.absent for batch in batches)], pa.large_string())
     number = np.where(taken["succeeded"].fill_null(True).to_numpy(), 0, 1)
     number[line < 0] = meta[line < 0] - len(files) + 2
-    columns["record_id"] = record_ids
+    columns |= {"record_id": record_ids, "record_key": keys}
     columns["outcome"] = outcomes.take(pa.array(number, pa.int32()))
     columns["stop_reason"] = _stop_reasons(taken["stop_reason_raw"])
-    hidden = ("record_id", "succeeded", "file", "offset", "head")
+    hidden = ("record_id", "succeeded", "file", "offset", "head", "position")
     return pa.table(columns | {name: taken[name] for name in taken.column_names if name not in hidden})
 
 
@@ -101,14 +123,13 @@ def _best(table: pa.Table, record: np.ndarray) -> np.ndarray:
     return best
 
 
-def _unmatched(lines: pa.Table, position: np.ndarray, sent: np.ndarray, duplicates: np.ndarray) -> pa.Table:
-    reason = np.full(len(lines), None, object)
-    reason[~sent] = "unexpected: record_id was not sent"
-    reason[(position >= 0) & ~sent] = "unexpected: record_id was not sent in this attempt"
-    reason[lines["record_id"].is_null().to_numpy()] = "unexpected: no recordId"
-    reason[duplicates] = "duplicate: another line answers this record"
-    unmatched = np.sort(np.concatenate([np.flatnonzero(~sent), duplicates]))
-    some = lines.take(pa.array(unmatched, pa.int64()))
+def _unmatched(
+    lines: pa.Table, stray: np.ndarray, reason: np.ndarray, files: Sequence[FileMeta]
+) -> tuple[pa.Table, pa.Table]:
+    """Describe lines that are no rows; beside it rows of them, since they were paid for, too."""
+    some = lines.take(pa.array(stray, pa.int64()))
     heads = some["head"] if "head" in some.column_names else pa.nulls(len(some), pa.large_string())
-    columns = [some["file"], some["offset"], pa.array(reason[unmatched], pa.large_string()), heads]
-    return pa.table(columns, schema=UNMATCHED_SCHEMA)
+    columns = [some["file"], some["offset"], pa.array(reason, pa.large_string()), heads]
+    ids, file = some["record_id"].combine_chunks(), some["file"].to_numpy()
+    paid = _rows(some, np.arange(len(some)), ids, pa.nulls(len(some), ids.type), file, files, ())
+    return pa.table(columns, schema=UNMATCHED_SCHEMA), paid.select(PAID_COLUMNS)

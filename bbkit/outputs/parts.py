@@ -22,6 +22,7 @@ _KINDS = {
     pa.bool_(): pd.BooleanDtype(),
 }
 _PART_ROWS = 262_144
+UNMATCHED_FILE = "_unmatched.parquet"
 _ORIGIN = "_origin.json"
 """What the rows of a folder follow from; readers of Parquet folders pass over names with an underscore."""
 
@@ -32,15 +33,16 @@ def frame_of(table: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
 
 
 @contextmanager
-def writing_parts(
-    folder: Path, schema: pa.Schema, origin: str = ""
-) -> Iterator[Callable[[pd.DataFrame], None]]:
+def writing_parts(folder: Path, schema: pa.Schema, origin: str = "") -> Iterator[Callable[..., None]]:
     """Give what writes rows to a folder of ``part-00000.parquet`` files that appears when all are written."""
     import pyarrow.parquet as pq  # loads its file systems, too
 
     numbers = count()
 
-    def write(frame: pd.DataFrame, least: int = 0) -> None:
+    def write(frame: pd.DataFrame, name: str = "", least: int = 0) -> None:
+        if name:
+            frame.to_parquet(new / name, index=False)
+            return
         for low in range(0, max(len(frame), least), _PART_ROWS):
             rows = frame.iloc[low : low + _PART_ROWS]
             table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
@@ -96,11 +98,16 @@ class SpilledLines:
 
     def take(self, part: int, empty: pa.Table) -> pa.Table:
         """Read the lines of a part; `empty` where it has none."""
+        tables = list(self.read(part))
+        return pa.concat_tables(tables) if tables else empty
+
+    def read(self, part: int) -> Iterator[pa.Table]:
+        """Read the lines of a part as they came."""
         writer = self._writers.pop(part, None)
         if writer is None:
-            return empty
+            return
         writer.close()
         with pa.OSFile(str(self._path(part))) as file, pa.ipc.open_stream(file) as reader:
-            table = reader.read_all()
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
         self._path(part).unlink()
-        return table

@@ -226,8 +226,13 @@ class Reader:
         self.group, self.extras, self.executor = group, extras, executor
         self.meta = [file.meta for file in group.files]
         self.remote = not all(file.is_local for file in group.files)
-        self.counts: list[Counter[str]] = [Counter() for _ in group.files]
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as if nothing had been read and it were not known what was sent."""
+        self.counts: list[Counter[str]] = [Counter() for _ in self.group.files]
         self.unmatched: list[dict[str, Any]] = []
+        self.paid: list[pa.Table] = []
         self.sent: SentIds | None = None
 
     def tables(self) -> Iterator[pa.Table]:

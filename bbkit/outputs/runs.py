@@ -1,13 +1,11 @@
 """Runs and jobs as sources of outputs: their files, fetched where they are not here, and what was sent."""
 
 from collections.abc import Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bbkit import aws
-from bbkit.outputs.files import FileMeta, Group, OutputFile, SentBatch, list_folder, list_s3
-from bbkit.records import iter_record_ids
+from bbkit.outputs.files import FileMeta, Group, OutputFile, list_folder, list_s3, sent_file
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState, latest_states
 from bbkit.run.remote_jobs import fetch_outputs, refresh_jobs
@@ -28,7 +26,7 @@ def read_job(job_arn: str, model_id: str) -> Group:
     meta = FileMeta(model_id=model_id or job.get("modelId"), job_arn=job["jobArn"])
     ended = {job["jobArn"]: _end_of(job)} if job.get("status") in TERMINAL else {}
     sent = job["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
-    batch = SentBatch(partial(iter_record_ids, sent), meta, "missing" if ended else "pending")
+    batch = sent_file(sent, meta, "missing" if ended else "pending")
     # Get tells the prefix the caller gave, without the job id.
     prefix = job["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].rstrip("/")
     return Group(list_s3(f"{prefix}/{job['jobArn'].rpartition('/')[2]}/", meta), [batch], jobs=ended)
@@ -49,8 +47,7 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
         files += _run_files(run, fetch_outputs(snapshot, state), _job_meta(run, state))
     batches = []
     for file in snapshot.files:
-        meta, absent = _expected(run, file, latest.get(file.job))
-        batches.append(SentBatch(partial(iter_record_ids, file.path), meta, absent))
+        batches.append(sent_file(file.path, *_expected(run, file, latest.get(file.job))))
     for attempt in dict.fromkeys(file.attempt for file in snapshot.files):
         folder = run.on_demand_folder(attempt)
         if folder.is_dir():

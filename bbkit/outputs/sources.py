@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,16 @@ import pandas as pd
 from bbkit.core.errors import InputError
 from bbkit.core.frames import SUFFIX, require_columns
 from bbkit.core.text import name_some
-from bbkit.outputs.files import FileMeta, Group, OutputFile, SentBatch, list_folder, list_s3, local_file
+from bbkit.outputs.files import (
+    FileMeta,
+    Group,
+    OutputFile,
+    SentBatch,
+    list_folder,
+    list_s3,
+    local_file,
+    sent_file,
+)
 
 _JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
 _SOURCES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
@@ -38,8 +46,9 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
         else:
             loose += group.files
     if loose or sent is not None:
-        batches = None if sent is None else [SentBatch(_read_sent(sent), FileMeta(model_id=model_id or None))]
-        groups.append(Group(loose, batches))
+        meta = FileMeta(model_id=model_id or None)
+        batches, paths = (None, []) if sent is None else _read_sent(sent, meta)
+        groups.append(Group(loose, batches, sent_paths=paths))
     return groups
 
 
@@ -70,13 +79,16 @@ def _read_group(source: Source, model_id: str, *, knows_sent: bool) -> Group | N
     return read_run_group(snapshot) if snapshot else None
 
 
-def _read_sent(sent: Sent) -> Any:
-    from bbkit.records import iter_record_ids
+def _read_sent(sent: Sent, meta: FileMeta) -> tuple[list[SentBatch], list[Path]]:
+    from bbkit.records import record_files
 
     if isinstance(sent, str | Path):
-        return partial(iter_record_ids, sent)
+        sent = [Path(sent) if isinstance(sent, str) and not sent.startswith("s3://") else sent]
+    records = None
     if isinstance(sent, pd.DataFrame):
         require_columns(sent, ["record_id"], "Pass the frame of build_records.", "frame in sent=")
+        if "model_input" in sent:
+            records = partial(zip, sent["record_id"], sent["model_input"])
         sent = sent["record_id"]
     if isinstance(sent, bytes | Mapping) or not isinstance(sent, Iterable):
         raise InputError(f"sent= is of type {type(sent).__name__}. {_SENT}")
@@ -84,9 +96,11 @@ def _read_sent(sent: Sent) -> Any:
     if any(_is_path(value) for value in listed):
         if others := [value for value in listed if not _is_path(value)]:
             raise InputError(f"sent= holds places and also {name_some(others)}. {_SENT}")
-        return lambda: chain.from_iterable(map(iter_record_ids, listed))
+        files = [name for place in listed for name in record_files(place)]
+        paths = [Path(name) for name in files if not name.startswith("s3://")]
+        return [sent_file(name, meta) for name in files], paths
     ids = [_id_text(value) for value in listed]
-    return partial(iter, ids)
+    return [SentBatch(partial(iter, ids), meta, records=records)], []
 
 
 def _is_path(value: Any) -> bool:

@@ -12,6 +12,7 @@ from bbkit.records.building import (
     read_prompt as read_prompt,
 )
 from bbkit.records.input_sets import record_files as record_files
+from bbkit.records.keys import hash_record as hash_record, number_ids as number_ids
 from bbkit.records.lines import (
     Records as Records,
     as_records as as_records,

@@ -44,6 +44,7 @@ def _encode(value: Any) -> Any:
 
 
 _ENCODER = msgspec.json.Encoder(enc_hook=_encode)
+encode_body = _ENCODER.encode
 
 
 def input_line(record_id: str | None, model_input: Mapping[str, Any]) -> bytes:

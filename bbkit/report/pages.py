@@ -133,6 +133,7 @@ _KEY_FIGURES = {
     "unreadable": "unreadable lines",
     "duplicate": "duplicate lines",
     "unexpected": "unexpected ids",
+    "ambiguous": "ambiguous lines",
     "records": "records",
     "input_tokens": "input tokens",
     "output_tokens": "output tokens",

@@ -17,6 +17,7 @@ from bbkit.diagnostics import RETRYABLE
 from bbkit.families import get_family, max_tokens_of
 from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.outputs import accounting, collect_outputs
+from bbkit.records import iter_record_ids, number_ids
 from bbkit.records.lines import read_records
 from bbkit.retry.on_demand import send_on_demand
 from bbkit.retry.probes import is_cut_off, probe_records
@@ -101,7 +102,7 @@ def _write_retry(
     wanted = outputs[_choose(outputs, chosen_outcomes, cut_off)]
     if not len(wanted):
         return as_frame([], RETRY_COLUMNS)
-    cut = set(wanted.loc[is_cut_off(wanted), "record_id"])
+    cut = set(wanted.loc[is_cut_off(wanted), "record_key"])
     lineage = {
         "outcomes": list(chosen_outcomes),
         "cut_off": cut_off,
@@ -110,7 +111,7 @@ def _write_retry(
         "records_cut_off": len(cut),
         "from_attempts": sorted(int(number) for number in wanted["attempt"].dropna().unique()),
     }
-    attempts = dict(zip(wanted["record_id"], wanted["attempt"], strict=True))
+    attempts = dict(zip(wanted["record_key"], wanted["attempt"], strict=True))
     records = _iter_bodies(snapshot, attempts, cut, max_tokens)
     allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
     return _price_files(write_attempt(records, snapshot, lineage=lineage, allow=allowed), outputs)
@@ -138,19 +139,21 @@ def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> 
         chosen |= outcome.isin(["errored"]) & outputs["error_code"].isin(RETRYABLE)
     if cut_off:
         chosen |= is_cut_off(outputs)
-    return chosen & outputs["record_id"].notna()
+    return chosen
 
 
 def _iter_bodies(
     snapshot: RunSnapshot, attempts: Mapping[str, int], cut: Collection[str], max_tokens: int | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read each record as it was sent the best time, with a higher maximum for those that were cut off."""
+    """Read each record as sent the best time, under its key, with a higher maximum where it was cut off."""
+    ids = [(file.attempt, record_id) for file in snapshot.files for record_id in iter_record_ids(file.path)]
+    keys = iter(number_ids(ids)[0])
     for file in snapshot.files:
-        for record_id, body in read_records(file.path):
-            if record_id is None or attempts.get(record_id) != file.attempt:
-                continue
-            is_cut = record_id in cut
-            yield record_id, _raise_maximum(snapshot.run, record_id, body, max_tokens) if is_cut else body
+        for _, body in read_records(file.path):
+            key = next(keys)
+            if attempts.get(key) == file.attempt:
+                is_cut = key in cut
+                yield key, _raise_maximum(snapshot.run, key, body, max_tokens) if is_cut else body
 
 
 def _raise_maximum(run: Run, record_id: str, body: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:

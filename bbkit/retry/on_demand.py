@@ -3,6 +3,7 @@
 import itertools
 import json
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from bbkit.core.errors import AwsError, RunError, validate_number
 from bbkit.core.files import replacing, write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
-from bbkit.records import InputFile
+from bbkit.records import InputFile, hash_record
 from bbkit.records.lines import read_records
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.remote_jobs import read_answer
@@ -110,8 +111,8 @@ def _send_files(
     for file in files:
         path = folder / f"{file.path.name}.out"
         answered = _keep_answered(path)
-        yield from answered
-        records = ((name, body) for name, body in read_records(file.path) if name not in answered)
+        yield from answered.elements()
+        records = (record for record in read_records(file.path) if not _is_counted(answered, record))
         with path.open("ab") as stream:
             for line in send_records(snapshot, records, concurrency=concurrency):
                 append_line(stream, line)
@@ -123,20 +124,26 @@ def append_line(stream: BinaryIO, line: Mapping[str, Any]) -> None:
     stream.flush()
 
 
-def _keep_answered(path: Path) -> set[str | None]:
-    """Keep the lines with an answer, and tell whose they are; the others will be sent again."""
+def _is_counted(answered: Counter[Any], record: Record) -> bool:
+    """Take a record from what was answered, if it is there."""
+    key = hash_record(*record)
+    answered[key] -= 1
+    return answered[key] >= 0
+
+
+def _keep_answered(path: Path) -> Counter[Any]:
+    """Keep the lines with an answer, and count what they answer; the others will be sent again."""
+    answered: Counter[Any] = Counter()
     if not path.exists():
-        return set()
-    answered: set[str | None] = set()
+        return answered
     with path.open("rb") as old, replacing(path) as partial, partial.open("wb") as new:
         for line in old:
             try:
                 record = msgspec.json.decode(line)
             except msgspec.DecodeError:
                 continue
-            name = record.get("recordId")
-            if "modelOutput" in record and name is not None and name not in answered:
-                answered.add(name)
+            if "modelOutput" in record:
+                answered[hash_record(record.get("recordId"), record.get("modelInput"))] += 1
                 new.write(line)
     return answered
 

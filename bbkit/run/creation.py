@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -21,9 +22,9 @@ from bbkit.catalog.prices import load_prices
 from bbkit.core.errors import AwsError, FamilyError, InputError, RunExistsError
 from bbkit.core.files import file_sha256, move, write_text
 from bbkit.core.frames import TEXT, is_absent
-from bbkit.core.text import whole_characters
+from bbkit.core.text import count_noun, whole_characters
 from bbkit.families import family_of
-from bbkit.records import InputFile, number_rows
+from bbkit.records import InputFile, iter_record_ids, number_ids, number_rows
 from bbkit.records.templates import Template
 from bbkit.run.journal import JobState, Journal, replay
 from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event
@@ -120,7 +121,7 @@ def write_description(run: "Run", folder: Path) -> None:
     write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))
 
 
-def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run":
+def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path, rows: pd.DataFrame | None) -> "Run":
     """Fill the folder of a run from a job: its journal, and its records where they can be read."""
     endpoint = aws.find_endpoint()
     _validate_job_arn(job_arn, endpoint)
@@ -160,6 +161,16 @@ def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path) -> "Run
     journal = Journal(made / "jobs.jsonl")
     journal.append(state.event("submitted", **submitted), seen_event(state, read_answer(job)))
     _fetch_records(source["s3Uri"], made)
+    if isinstance(rows, pd.DataFrame) and isinstance(rows.index, pd.RangeIndex) and "record_id" not in rows:
+        ids = [own for path in sorted((made / "records").glob("*.jsonl")) for own in iter_record_ids(path)]
+        if len(ids) != len(rows):
+            raise InputError(
+                f"source has {count_noun(len(rows), 'row')}, the job {count_noun(len(ids), 'record')}. Give "
+                "one row per record, in the order sent, or name their ids in a column record_id."
+            )
+        rows = rows.set_index(pd.Index(ids, dtype=TEXT, name="record_id"))
+    run = replace(run, source_fingerprint=write_source_rows(rows, made / "source.parquet"))
+    write_description(run, made)
     return run
 
 
@@ -245,11 +256,12 @@ def _column(column: pd.Series) -> pa.Array:
 
 
 def read_source_rows(path: Path) -> pd.DataFrame | None:
-    """Read the rows that `write_source_rows` kept."""
+    """Read the rows that `write_source_rows` kept, by the key of their record."""
     if not path.exists():
         return None
-    frame = frame_of_arrow(pq.read_table(path))
-    return frame.set_index(frame.pop(_ID).astype(TEXT).rename("record_id"))
+    table = pq.read_table(path)
+    keys = pd.Index(number_ids((1, own) for own in table[_ID].to_pylist())[0], dtype=TEXT, name="record_id")
+    return frame_of_arrow(table.drop_columns(_ID)).set_index(keys)
 
 
 def filled_columns(prompt: str, path: Path) -> list[str]:

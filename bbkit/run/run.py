@@ -235,7 +235,7 @@ class Run:
             raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
 
     @classmethod
-    def adopt(cls, job_arn: str, folder: str | Path) -> "Run":
+    def adopt(cls, job_arn: str, folder: str | Path, *, source: pd.DataFrame | None = None) -> "Run":
         """Make a run of a job that is already there, whoever made it.
 
         Parameters
@@ -244,6 +244,8 @@ class Run:
             The job's ARN.
         folder : str or pathlib.Path
             It must not exist, or be empty.
+        source : pandas.DataFrame, optional
+            The rows, by record_id (one that repeats: in sent order), or one per record in sent order.
 
         Returns
         -------
@@ -263,9 +265,7 @@ class Run:
         """
         folder = Path(folder).absolute()
         with creation.new_folder(folder) as made:
-            run = creation.adopt_job(cls, job_arn, made, folder)
-            creation.write_description(run, made)
-        return run
+            return creation.adopt_job(cls, job_arn, made, folder, source)
 
     def change(self, **options: Any) -> "Run":
         """Change what later submissions are made with, such as a role that was wrong.
@@ -337,7 +337,7 @@ class Run:
         Returns
         -------
         pandas.DataFrame or None
-            Indexed by record_id (string); None when none were kept.
+            Indexed by record_key (string); None when none were kept.
         """
         return creation.read_source_rows(self.folder / "source.parquet")
 

@@ -1,0 +1,141 @@
+"""Records that share an id or have none: a line finds its record by the body it echoes, equal ones by count.
+
+Bodies are compared as JSON, by 64-bit hashes of id and body, so that they need not be kept.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import islice, repeat
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bbkit.core.text import count_noun
+from bbkit.outputs.files import FileMeta, SentBatch
+from bbkit.outputs.sent_ids import SentIds
+from bbkit.records.keys import hash_record, number_ids
+
+OPEN = -2
+"""The position of a line whose record only what other lines answer can tell."""
+
+
+class SharedIds:
+    """Pairs of a shared id and a body, each with the positions of its records, and how many were answered.
+
+    Of the lines of a pair, those that succeeded take its records from the first on and the others from the
+    last: beyond their count one that succeeded meets one that did not, and wins.
+    """
+
+    def __init__(self, batches: Sequence[SentBatch]):
+        listed = [[record_id or "" for record_id in batch.ids()] for batch in batches]
+        known = [(batch.meta.attempt, own) for batch, ids in zip(batches, listed, strict=True) for own in ids]
+        keys, self._mark = number_ids(known)
+        waiting = iter(keys)
+        parts = [partial(iter, list(islice(waiting, len(ids)))) for ids in listed]
+        self.sent = SentIds(
+            [batch._replace(ids=part) for batch, part in zip(batches, parts, strict=True)], hashed=True
+        )
+        self._knows_bodies = all(batch.records for batch in batches)
+        reads = [batch.records for batch in batches if batch.records]
+        bodies = (body for read in reads for _, body in read()) if self._knows_bodies else repeat("")
+        shared = np.flatnonzero([key != own for key, (_, own) in zip(keys, known, strict=True)])
+        told = (
+            hash_record(name, body)
+            for name, key, body in zip(known, keys, bodies, strict=False)
+            if key != name[1]
+        )
+        hashes = np.fromiter(told, np.uint64, len(shared))
+        order = np.argsort(hashes, kind="stable")
+        self._pairs, self._first, self._count = np.unique(
+            hashes[order], return_index=True, return_counts=True
+        )
+        self._position = self.sent.locate(
+            pa.array([keys[entry] for entry in shared[order]], pa.large_string())
+        )
+        names = [known[entry] for entry in shared[order][self._first]]
+        self._slots = {name: slot for slot, name in enumerate(dict.fromkeys(names))}
+        self._slot = np.array([self._slots[name] for name in names])
+        self._attempt = np.array([attempt for attempt, _ in names], object)
+        self._is_unnamed = np.array([not own for _, own in names])
+        self._answered: dict[Any, np.ndarray] = defaultdict(lambda: np.zeros((2, len(names)), np.int64))
+        self._open: dict[Any, np.ndarray] = defaultdict(lambda: np.zeros(len(self._slots), np.int64))
+
+    def describe(self) -> Iterator[str]:
+        """Say how many records share ids, or have none."""
+        named = ~self._is_unnamed
+        if records := int(self._count[named].sum()):
+            ids = count_noun(len(np.unique(self._slot[named])), "id")
+            yield f"{count_noun(records, 'record')} shared {ids}"
+        if records := int(self._count[~named].sum()):
+            yield f"{count_noun(records, 'record', 'were')} sent without a recordId"
+
+    def bare_ids(self, keys: pa.Array) -> pa.Array:
+        """The ids of keys; null where a record was sent without one."""
+        ids = pc.replace_substring_regex(keys, f"{self._mark}\\d+$", "")
+        return pc.if_else(pc.equal(ids, ""), None, ids)
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether no line echoes a body that was sent without an id, and some have ids nobody sent."""
+        unnamed = np.unique(self._slot[self._is_unnamed])
+        answered = sum(counts[:, self._is_unnamed].sum() for counts in self._answered.values())
+        return not answered and any(counts[unnamed].any() for counts in self._open.values())
+
+    def place(self, lines: pa.Table, meta: FileMeta) -> pa.Table:
+        """Add the ``position`` of the record each line of one file answers; -1 is none."""
+        ids, unnamed = lines["record_id"].to_pylist(), self._slots.get((meta.attempt, ""), -1)
+        position = self.sent.locate(lines["record_id"].combine_chunks())
+        slots = np.array([self._slots.get((meta.attempt, own), unnamed) for own in ids], np.int64)
+        rows = np.flatnonzero((position < 0) & (slots >= 0))
+        slots, some = slots[rows], lines.select(["model_input", "succeeded"]).take(pa.array(rows))
+        bodies = some["model_input"].to_pylist() if self._knows_bodies else [""] * len(rows)
+        names = ["" if slot == unnamed else ids[row] for row, slot in zip(rows, slots, strict=True)]
+        hashes = [hash_record((meta.attempt, own), body) for own, body in zip(names, bodies, strict=True)]
+        pair = _find_sorted(self._pairs, np.array(hashes, np.uint64))
+        answered = self._answered[meta.attempt, meta.submission]
+        position[rows], succeeded = OPEN, some["succeeded"].to_numpy()
+        for side, chosen in enumerate((succeeded, ~succeeded)):
+            own, at = pair[chosen & (pair >= 0)], rows[chosen & (pair >= 0)]
+            number = (answered[side][own] + _count_within(own)) % self._count[own]
+            number = self._count[own] - 1 - number if side else number
+            position[at] = self._position[self._first[own] + number]
+            answered[side] += np.bincount(own, minlength=len(self._pairs))
+        still_open = self._open[meta.attempt, meta.submission]
+        still_open += np.bincount(slots[pair < 0], minlength=len(still_open))
+        return lines.append_column("position", pa.array(position))
+
+    def settle(self, lines: pa.Table, files: Sequence[FileMeta]) -> pa.Table:
+        """Once all lines are placed, give open ones what is left of their id, where it is clear which."""
+        position, file = lines["position"].to_numpy().copy(), lines["file"].to_numpy()
+        for number in np.unique(file[position == OPEN]).tolist():
+            attempt, state = files[number].attempt, (files[number].attempt, files[number].submission)
+            rows = np.flatnonzero((position == OPEN) & (file == number))
+            ids = lines["record_id"].take(pa.array(rows)).to_pylist()
+            slots = np.array([self._slots.get((attempt, own), -1) for own in ids], np.int64)
+            free = self._count - self._answered[state].sum(axis=0)
+            left = np.flatnonzero((self._attempt == attempt) & (free > 0) & ~self._is_unnamed)
+            # Where one pair of the id is left, its records are alike.
+            slot, first, pairs = np.unique(self._slot[left], return_index=True, return_counts=True)
+            is_clear = (pairs == 1) & (free[left[first]] >= self._open[state][slot])
+            at = _find_sorted(slot[is_clear], slots)
+            rows, pair = rows[at >= 0], left[first][is_clear][at[at >= 0]]
+            taken = self._first[pair] + self._answered[state][0][pair] + _count_within(pair)
+            position[rows] = self._position[taken]
+            self._answered[state][0] += np.bincount(pair, minlength=len(free))
+            self._open[state] -= np.bincount(slots[at >= 0], minlength=len(self._slots))
+        return lines.set_column(lines.column_names.index("position"), "position", pa.array(position))
+
+
+def _count_within(groups: np.ndarray) -> np.ndarray:
+    numbers: np.ndarray = pd.Series(groups).groupby(groups).cumcount().to_numpy()
+    return numbers
+
+
+def _find_sorted(known: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Find each value among ordered ones; -1 where it is not there."""
+    at = np.searchsorted(known, values).clip(max=max(len(known) - 1, 0))
+    return np.where(known[at] == values, at, -1) if len(known) else np.full(len(values), -1)
