@@ -291,17 +291,6 @@ def test_text_is_replaced_whole(tmp_path: Path) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["run.json"]
 
 
-def test_a_shape_names_every_fault_of_a_request() -> None:
-    request: dict[str, Any] = {
-        "modelId": "m",
-        "messages": [{"role": 1, "content": [{"text": "hi"}]}],
-        "topK": 3,
-    }
-    faults = aws.validate_shape(request, aws.converse_input_shape())
-    assert len(faults) == 2
-    assert aws.validate_shape({"modelId": "m"}, aws.converse_input_shape()) == []
-
-
 def test_a_download_that_breaks_off_is_fetched_again_or_not_there(
     start_standin: Callable[..., Standin], tmp_path: Path
 ) -> None:

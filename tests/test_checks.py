@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from bodies import BODIES, CASES, HAIKU_3, LITE, REPORTED, Case, Documented, Reported, check_records, claude
 from botocore.loaders import Loader
+from botocore.validate import ParamValidator
 from hypothesis import given, settings, strategies as st
 from images import MAKERS, image
 
@@ -68,7 +69,8 @@ def test_every_written_family_has_ten_correct_bodies() -> None:
     "one", [one for one in BODIES if one.family == "converse"], ids=lambda one: one.variety
 )
 def test_converse_bodies_pass_botocores_own_validator(one: Documented) -> None:
-    assert aws.validate_shape({"modelId": one.model_id, **one.body}, aws.converse_input_shape()) == []
+    report = ParamValidator().validate({"modelId": one.model_id, **one.body}, aws.converse_input_shape())
+    assert not report.has_errors(), report.generate_report()
 
 
 def test_an_older_botocore_changes_nothing_of_converse(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,6 @@ from bbkit.aws._calls import (
     iter_quotas as iter_quotas,
     list_jobs as list_jobs,
     stop_job as stop_job,
-    validate_shape as validate_shape,
 )
 from bbkit.aws._clients import (
     Endpoint as Endpoint,

@@ -109,11 +109,3 @@ def converse_input_shape() -> Any:
     if installed >= dated:
         described = Loader().load_service_model("bedrock-runtime", "service-2")
     return ShapeResolver(described["shapes"]).get_shape_by_name("ConverseRequest")
-
-
-def validate_shape(value: Any, shape: Any) -> list[str]:
-    """Check a value against a shape as boto3 does before it sends: members, types, minimums."""
-    from botocore.validate import ParamValidator
-
-    report = ParamValidator().validate(value, shape)
-    return report.generate_report().splitlines() if report.has_errors() else []

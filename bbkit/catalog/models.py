@@ -119,9 +119,8 @@ def _check_id(model_id: str, region: str) -> Iterator[Finding]:
     elif model is None or not model.batch:
         name = family_name(model_id)
         severity = "error" if name and not FAMILIES[name].writable else "warning"
-        found = make_finding(
-            "model_not_listed", bare=bare, listed=listed, remedy=_instead(bare, model is not None)
-        )
+        remedy = _instead(bare, model is not None)
+        found = make_finding("model_not_listed", bare=bare, listed=listed, remedy=remedy)
         yield found._replace(severity=severity)
     elif region:
         yield from _check_region(model, model_id, geography, region, listed)

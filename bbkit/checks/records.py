@@ -227,13 +227,11 @@ class RecordCheck:
 
     def _check_job(self) -> None:
         """Compare the counts and sizes of a job with its quotas."""
-        quotas = self.quotas
         if not self.records:
             self.groups.add(make_finding("no_records"))
-        elif self.records < quotas.min_records_per_job:
-            count = count_noun(self.records, "record")
-            few = make_finding("min_records_per_job", count=count, model_id=self.model_id, quotas=quotas)
-            self.groups.add(few)
+        elif self.records < self.quotas.min_records_per_job:
+            about = {"count": count_noun(self.records, "record"), "model_id": self.model_id}
+            self.groups.add(make_finding("min_records_per_job", quotas=self.quotas, **about))
         if self.whole:
             self.check_quota("max_records_per_job", self.records)
             self.check_quota("max_job_bytes", self.bytes)

@@ -69,7 +69,7 @@ _BODY = r.record(
     mistakes={
         **r.COMMON_MISTAKES,
         **r.renamed(max_tokens="max_gen_len", max_completion_tokens="max_gen_len"),
-        "inputs": r.Mistake("Use prompt: inputs and parameters are the shape of SageMaker endpoints."),
+        "inputs": r.SAGEMAKER,
         "parameters": r.Mistake(
             "Put max_gen_len, temperature and top_p at the top: parameters is SageMaker's."
         ),

@@ -43,7 +43,7 @@ _TEXT_BODY = r.record(
     mistakes={
         **_MISTAKES,
         "messages": r.Mistake("Write a prompt, <s>[INST] ... [/INST], or make it a Converse job."),
-        "inputs": r.Mistake("Use prompt: inputs and parameters are the shape of SageMaker endpoints."),
+        "inputs": r.SAGEMAKER,
         "parameters": r.Mistake("Put the parameters at the top: parameters is SageMaker's."),
     },
 )
@@ -67,11 +67,7 @@ CHAT = Family(
     source=f"{_GUIDE}model-parameters-mistral-chat-completion.html",
     answer=chat.answer,
     write=chat.write,
-    inference={
-        **same_names("temperature", "top_p"),
-        "stop_sequences": "stop",
-        **same_names("tools", "tool_choice"),
-    },
+    inference={**same_names("temperature", "top_p", "tools", "tool_choice"), "stop_sequences": "stop"},
     request=_CHAT_BODY,
     rules=chat.chat_faults,
 )

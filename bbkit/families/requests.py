@@ -98,6 +98,8 @@ CACHING = Mistake(
 )
 """https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html"""
 
+SAGEMAKER = Mistake("Use prompt: inputs and parameters are the shape of SageMaker endpoints.")
+
 
 def foreign(family: str, *names: str) -> dict[str, Mistake]:
     """Names that belong to another family's body, as mistakes."""

@@ -4,7 +4,6 @@ Never tried on a real account; the parsing is held against moto's IAM.
 """
 
 import fnmatch
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -216,9 +215,7 @@ def _is_met(operator: str, value: str, accepted: Sequence[str]) -> bool | None:
 
 def _matches(value: str, pattern: str) -> bool:
     """Match ``*`` and ``?`` as IAM does, where brackets mean themselves."""
-    parts = re.split(r"([*?])", pattern)
-    regex = "".join({"*": ".*", "?": "."}.get(part, re.escape(part)) for part in parts)
-    return re.fullmatch(regex, value, re.DOTALL) is not None
+    return fnmatch.fnmatchcase(value, pattern.replace("[", "[[]"))
 
 
 def _matches_arn(value: str, pattern: str) -> bool:
