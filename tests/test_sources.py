@@ -649,6 +649,55 @@ all: at 10:30.
             FILM.replace("Ann: ", "").replace("all: ", ""),
             {"text": "Hello at 10:30.", "turn_seconds": [1.0]},
         ),
+        (
+            "teams.vtt",
+            "WEBVTT\n\n0:0:13.540 --> 0:0:17.850\n<v Ann>Hi</v>\n\n"
+            "00:00:20-->00:00:24,5\n[music]\n\nBob: yes",
+            {
+                "text": "Ann: Hi\nunknown: [music]\nBob: yes",
+                "turn_seconds": [13.54, 20.0, 20.0],
+                "duration_seconds": 10.96,
+            },
+        ),
+        (
+            "dense.srt",
+            "1\n0:00:01 --> 0:00:02,46\n>> ANN: 1 < 2 and 3 > 2\n\n<i>still</i> [x]\n2\n0:00:03 --> 0:00:04\n"
+            ">> BOB: no\n3\n0:00:05 --> 0:00:06\n>> 5",
+            {
+                "text": "ANN: 1 < 2 and 3 > 2 still [x]\nBOB: no\nunknown: >> 5",
+                "turn_seconds": [1.0, 3.0, 5.0],
+            },
+        ),
+        (
+            "dense.vtt",
+            "WEBVTT\n00:01.0 --> 00:02.0\n田中：はい\n00:03.0 --> 00:04.0\n佐藤: hi\n\nNOTE\nno\n\nintro\n"
+            "00:05.0 --> 00:06.0\n- Ann: x",
+            {"text": "田中: はい\n佐藤: hi\nAnn: x", "turn_seconds": [1.0, 3.0, 5.0]},
+        ),
+        (
+            "rolling.vtt",
+            "WEBVTT\n\n00:01.0 --> 00:02.0\n \na<00:01.5><c> b</c>\n\n00:02.0 --> 00:02.1\na b\n \n\n"
+            "00:02.1 --> 00:03.0\na b\nc<00:02.5><c> d</c>",
+            {"text": "a b c d"},
+        ),
+        (
+            "transfer.json",
+            {
+                "Participants": [{"ParticipantId": key, "ParticipantRole": "AGENT"} for key in "ab"],
+                "Transcript": [
+                    {"Content": "x", "ParticipantId": "a", "AbsoluteTime": "2026-01-01T10:00:00"},
+                    {"Content": "y", "ParticipantId": "b", "AbsoluteTime": "2026-01-01T11:00:05+01:00"},
+                ],
+            },
+            {"text": "AGENT: x\nAGENT 2: y", "turn_seconds": [0.0, 5.0]},
+        ),
+        (
+            "silent.json",
+            {"conversationId": "g", "transcripts": [{"phrases": []}]},
+            {"text": "", "conversation_id": "g"},
+        ),
+        ("none.json", {"conversationId": "g", "transcripts": []}, {"text": "", "conversation_id": "g"}),
+        ("zipped.srt.gz", gzip.compress(FILM.encode()), {"text": "Ann: Hello\nall: at 10:30."}),
         ("quiet.json", {"Transcript": []}, {"text": "", "duration_seconds": None, "turn_seconds": []}),
         (
             "odd.json",
@@ -658,11 +707,33 @@ all: at 10:30.
     ],
 )
 def test_conversations_have_a_line_a_turn(tmp_path: Path, name: str, content: Any, known: dict) -> None:
-    path = write(tmp_path / name, content if isinstance(content, str) else json.dumps(content))
+    path = write(tmp_path / name, content if isinstance(content, str | bytes) else json.dumps(content))
     for place in (path, tmp_path):
         row = read_source(place).iloc[0].to_dict()
         told = {key: None if row[key] is pd.NA else row[key] for key in known}
         assert (told, row["file"]) == (known, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        (
+            "a.srt",
+            "1\n0:00:01 --> 0:00:02\nx\n\n2\n0:00:03,000s --> 0:00:04\ny",
+            "line 6 is '0:00:03,000s -->",
+        ),
+        ("a.vtt", "WEBVTT\n\n --> 00:04.000\ny", "line 3 is '--> 00:04.000', not the times of a cue"),
+        ("a.vtt", "<html>", "has no cue"),
+        ("a.json", {"Transcript": [{"Content": ["x"], "ParticipantId": "a"}]}, "Content of a turn is a list"),
+        ("a.json", {"JobStatus": "FAILED", "JobDetails": {}}, "its JobStatus is 'FAILED'"),
+        ("a.json", {"Transcript": [{"text": "x"}]}, "no conversation that is read"),
+        ("a.json", {"results": {"transcripts": [{"text": "x"}]}}, "no conversation that is read"),
+    ],
+)
+def test_nothing_of_a_conversation_is_passed_over(tmp_path: Path, name: str, content: Any, said: str) -> None:
+    write(tmp_path / name, content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(SourceError, match=re.escape(said)):
+        read_source(tmp_path)
 
 
 NAMES = """
@@ -687,11 +758,24 @@ def test_any_json_is_read_or_refused(tmp_path: Path, document: Any) -> None:
 
 
 def test_what_tells_about_a_folder_is_no_text_of_it(tmp_path: Path) -> None:
-    for name in ("a.txt", "README.md", "readme.txt", "_SUCCESS", ".part.crc", "_temporary/b.txt", "in/b.txt"):
+    for name in (
+        "a.txt",
+        "README.md",
+        "readme.txt",
+        "_SUCCESS",
+        ".part.crc",
+        "_temporary/b.txt",
+        "in/b.txt",
+        "license renewal call 17.txt",
+    ):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write(tmp_path / name, name)
     with pytest.warns(UserWarning, match=r"is read without 'README\.md', 'readme\.txt'\."):
-        assert read_source(tmp_path)["file"].to_list() == ["a.txt", "in/b.txt"]
+        assert read_source(tmp_path)["file"].to_list() == [
+            "a.txt",
+            "in/b.txt",
+            "license renewal call 17.txt",
+        ]
 
 
 def test_links_lead_somewhere_or_are_said(tmp_path: Path) -> None:

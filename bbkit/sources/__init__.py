@@ -48,7 +48,8 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 _OPTIONS = {"skip_rows": (".csv", ".tsv", ".tab", ".xlsx", ".xlsm"), "sheet": (".xlsx", ".xlsm")}
 _FOLDER = (".txt", ".vtt", ".srt", ".json", ".parquet")
 _ASIDE = re.compile(
-    r"(readme|license|notice|changelog)\b.*|desktop\.ini|thumbs\.db|.*\.(md|crc|md5)", re.IGNORECASE
+    r"(readme|license|notice|changelog)(\.(txt|rst|json))?|desktop\.ini|thumbs\.db|.*\.(md|crc|md5)",
+    re.IGNORECASE,
 )
 
 
@@ -168,7 +169,7 @@ def _read_local(
     if not path.is_file():
         link = ", only a link that leads to none" if path.is_symlink() else ""
         raise InputError(f"There is no file or folder {uri!r}{link}.")
-    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    ending = _ending(path)
     if ending not in _READERS:
         raise SourceError(
             f"{path.name} ends in {ending or 'nothing'!r}; a source is one of {', '.join(_READERS)}, or a "
@@ -181,6 +182,10 @@ def _read_local(
         raise SourceError(f"{path.name} cannot be read ({error}).") from error
 
 
+def _ending(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
 def _validate_options(name: str, ending: str, options: dict[str, Any]) -> None:
     for option in options:
         if ending not in _OPTIONS[option]:
@@ -189,10 +194,14 @@ def _validate_options(name: str, ending: str, options: dict[str, Any]) -> None:
 
 def _read_folder(folder: Path, chunk_rows: int | None, keys: Mapping[str, str]) -> Frames:
     files = _list_files(folder)
-    endings = sorted({path.suffix.lower() for path in files})
+    endings = sorted({_ending(path) for path in files})
     if len(endings) != 1 or endings[0] not in _FOLDER:
         content = f"files ending in {name_some(endings)}" if endings else "no file"
-        raise SourceError(f"{folder.name} holds {content}; a folder is of {', '.join(_FOLDER)} alone.")
+        remedy = "Name a folder for each ending" if len(endings) > 1 else "Join tables into one file"
+        raise SourceError(
+            f"{folder.name} holds {content}; all files of a folder end alike, in one of "
+            f"{', '.join(_FOLDER)}. {remedy}."
+        )
     if endings == [".parquet"]:
         for path in files:
             # Spark and Glue write columns they partition by into names of folders.
@@ -224,15 +233,18 @@ def _list_files(folder: Path) -> list[Path]:
 
 
 def _text_row(path: Path, name: str) -> dict[str, Any]:
-    ending = path.suffix.lower()
+    ending = _ending(path)
     if ending in (".vtt", ".srt"):
         return cues_row(name, read_text(path))
     if ending != ".json":
         return {"file": name, "text": read_text(path)}
-    row = conversation_row(name, read_document(path))
-    if row is None:
+    document = read_document(path)
+    if (row := conversation_row(name, document)) is None:
+        status = document.get("JobStatus") if isinstance(document, dict) else None
+        told = f" (its JobStatus is {status!r})" if status else ""
         raise SourceError(
-            f"{name} is no conversation that is read: Amazon Transcribe writes results.transcripts, its Call "
-            "Analytics and Contact Lens Transcript, Genesys transcripts[].phrases. Put others into one list."
+            f"{name} is no conversation that is read{told}: Amazon Transcribe writes results.transcripts, "
+            "its Call Analytics and Contact Lens Transcript, Genesys transcripts[].phrases. Take it out; put "
+            "rows of a table into one list."
         )
     return row

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bbkit.core.errors import SourceError
+from bbkit.core.text import one_line
 
 _EPOCH = 1e9
 """Seconds: what begins later is counted from 1970, not from the beginning of a recording."""
@@ -33,18 +34,25 @@ class _Turn(NamedTuple):
 
 def conversation_row(name: str, document: Any) -> dict[str, Any] | None:
     """A JSON document as a row; None where it is no conversation."""
-    if _get(document, "results.transcripts", list) is not None:
+    if _tells(_get(document, "results.transcripts", list), "transcript"):
         return _transcribe_row(name, document)
-    spoken, parts = _get(document, "Transcript", list), _get(document, "transcripts", list) or []
+    spoken, parts = _get(document, "Transcript", list), _get(document, "transcripts", list)
     if segments := _get(document, "Segments", list):
         spoken = [item["Transcript"] for item in segments if _get(item, "Transcript")] or spoken
-    if spoken is not None:
+    if _tells(spoken, "Content", "ParticipantId", "ParticipantRole"):
         return _analysis_row(name, document, _objects(name, spoken))
-    if any(_get(part, "phrases", list) for part in parts):
+    if _tells(parts, "phrases") and (parts or "conversationId" in document):
         turns = [turn for part in _objects(name, parts) for turn in _genesys_turns(name, part)]
-        known = {"conversation_id": _get(document, "conversationId"), "language": parts[0].get("language")}
-        return _row(name, known, turns)
+        language = next((_get(part, "language") for part in parts), None)
+        return _row(name, {"conversation_id": _get(document, "conversationId"), "language": language}, turns)
     return None
+
+
+def _tells(items: Any, *names: str) -> bool:
+    """Whether a list is empty, or not of objects of other names only."""
+    if not items:
+        return items is not None
+    return any(not isinstance(item, dict) or any(name in item for name in names) for item in items)
 
 
 class _Part(msgspec.Struct):
@@ -119,20 +127,30 @@ def _seconds(item: Any, path: str) -> float | None:
     value = _get(item, path)
     if isinstance(value, str):
         with suppress(ValueError):
-            return dt.datetime.fromisoformat(value).timestamp()
+            time = dt.datetime.fromisoformat(value)
+            return (time if time.tzinfo else time.replace(tzinfo=dt.UTC)).timestamp()
     return value / 1000 if isinstance(value, int | float) else None
 
 
 def _analysis_row(name: str, document: Any, spoken: list[dict[str, Any]]) -> dict[str, Any]:
     listed = _get(document, "Participants", list) or []
-    roles = {_get(item, "ParticipantId", str): _get(item, "ParticipantRole", str) for item in listed}
+    roles: dict[Any, str] = {}
+    for item in listed:
+        if role := _get(item, "ParticipantRole", str):
+            others = sum(known.partition(" ")[0] == role for known in roles.values())
+            roles[_get(item, "ParticipantId")] = f"{role} {others + 1}" if others else role
     turns = []
     for item in spoken:
         identity = _get(item, "ParticipantId", str)
         times = (_seconds(item, path) for path in ("AbsoluteTime", "Time.AbsoluteTime", "BeginOffsetMillis"))
         start = next((time for time in times if time is not None), None)
-        if text := _get(item, "Content", str):  # events of a chat have none
-            who = item.get("ParticipantRole") or (identity and roles.get(identity)) or identity
+        text = _get(item, "Content")
+        if not isinstance(text, str | None):
+            raise SourceError(
+                f"{name}: the Content of a turn is a {type(text).__name__}, where text is spoken."
+            )
+        if text:  # events of a chat have none
+            who = (identity and roles.get(identity)) or item.get("ParticipantRole") or identity
             turns.append(_Turn(who, text, start, _seconds(item, "EndOffsetMillis"), item.get("Sentiment")))
     contact = _get(document, "CustomerMetadata.ContactId") or _get(document, "ContactId")
     known = {"job_name": _get(document, "JobName"), "contact_id": contact}
@@ -161,35 +179,71 @@ def _genesys_turns(name: str, part: dict[str, Any]) -> Iterator[_Turn]:
         yield _Turn(item.get("participantPurpose"), said, start, end, felt_here)
 
 
-_TIME = r"(?:(\d{1,4}):)?(\d\d?):(\d\d)[.,](\d{3})"
-_CUE = re.compile(rf"{_TIME}[ \t]+-->[ \t]+{_TIME}.*")
-_TAG = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>")
-_LABEL = re.compile(r"^([^\s:<>{}][^:<>{}]{0,39}):\s+(?=\S)", re.MULTILINE)
-_MARKUP = re.compile(r"<[^>]*>|\{\\[^}]*\}")
+_TIME = r"(?:(\d+):)?(\d+):(\d+(?:[.,]\d+)?)"
+_CUE = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
+_ARROW = re.compile(r"\s*(?:\d\S*\s+|\d[\d:.,]*)?-->")
+_ASIDE = re.compile(r"(?:NOTE|STYLE|REGION)\b")
+_TAG = re.compile(r"<v(?:\.[^\s>]*)?\s+([^>]*)>|</v>")
+_LABEL = re.compile(
+    r"^(?:(?:>>+|-)[ \t]*)?([^\s:：<>{}][^\n:：<>{}]{0,39})(?::\s+|：\s*)(?=\S)|^(?=>>)", re.MULTILINE
+)
+_WITHIN = r"<(?:\d+:)?\d+:\d+[.,]\d+>"
+_MARKUP = re.compile(rf"</?(?:[biucs]|font|lang|ruby|rt)(?:[.\s][^<>]*)?>|{_WITHIN}|\{{\\[^}}]*\}}", re.I)
 
 
 def cues_row(name: str, text: str) -> dict[str, Any]:
     """WebVTT or SubRip as a row: cues of one speaker, named by a tag, else before a colon, are one turn."""
     turns: list[_Turn] = []
-    voice = _TAG if _TAG.search(text) else _LABEL
-    for block in re.split(r"\n[ \t]*\n", re.sub(r"\r\n?", "\n", text)):
-        cue = _CUE.search(block)
-        if not cue:  # the header, notes, styles
-            continue
-        start, end = _clock(cue.groups()[:4]), _clock(cue.groups()[4:])
-        parts = ["", *voice.split(block[cue.end() :])]
-        for tagged, said in zip(parts[::2], parts[1::2], strict=True):
-            speaker, words = html.unescape(tagged).strip(), html.unescape(_MARKUP.sub("", said))
-            if turns or speaker or words.strip():
-                _add(turns, _Turn(speaker, words, start, end))
-    if not turns and "-->" not in text and not text.startswith("WEBVTT"):
-        raise SourceError(f"{name} has no cue, which begins as 00:00:01.000 --> 00:00:04.000 does.")
+    nobody = None if _TAG.search(text) else ""  # what has no name goes on, unless names are tagged
+    is_rolling, before = re.search(_WITHIN, text), ""
+    for start, end, lines in _cues(name, re.sub(r"\r\n?", "\n", text.removeprefix("\ufeff"))):
+        said = [html.unescape(_MARKUP.sub("", line)) for line in lines]
+        if is_rolling:  # a line stays on the screen, and is written again, while the next is spoken
+            said = [line for line in said if line.strip() and line != before]
+            before = said[-1] if said else before
+        tagged: list[Any] = [nobody, *_TAG.split("\n".join(said))]
+        for tag, told in zip(tagged[::2], tagged[1::2], strict=True):
+            parts: list[Any] = [tag, told] if tag else [nobody, *_LABEL.split(told)]
+            for speaker, words in zip(parts[::2], parts[1::2], strict=True):
+                if words.strip():
+                    _add(turns, _Turn(speaker and speaker.strip(), words, start, end))
     return _row(name, {}, turns)
 
 
+def _cues(name: str, text: str) -> Iterator[tuple[float, float, list[str]]]:
+    """Each cue: its times and lines, without the number or name above the next; none is passed over."""
+    is_vtt = text.startswith("WEBVTT")
+    cue, is_aside, above = None, False, ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if times := _CUE.fullmatch(line):
+            if cue:
+                yield *cue[:2], _without_name(cue[2], is_vtt)
+            cue, is_aside = (_clock(times.groups()[:3]), _clock(times.groups()[3:]), list[str]()), False
+        elif _ARROW.match(line):
+            what = f"{name}, line {number:,} is {one_line(line, 60)!r}, not the times of a cue"
+            raise SourceError(f"{what}, such as 00:00:01.000 --> 00:00:04.000. Mend or take out that cue.")
+        elif cue:
+            is_aside = bool(line.strip()) and (
+                is_aside or (is_vtt and not above and _ASIDE.match(line) is not None)
+            )
+            cue[2].append("" if is_aside else line)
+        above = line.strip()
+    if cue:
+        yield cue
+    elif not is_vtt:
+        raise SourceError(f"{name} has no cue, which begins as 00:00:01.000 --> 00:00:04.000 does.")
+
+
+def _without_name(lines: list[str], is_vtt: bool) -> list[str]:
+    """Lines without the last where that stands just above the times of the next cue and is its name."""
+    *others, last = lines or [""]
+    is_name = last.strip().isdecimal() or (is_vtt and others and not others[-1].strip())
+    return others if others and is_name else lines
+
+
 def _clock(parts: tuple[str | None, ...]) -> float:
-    hours, minutes, seconds, milliseconds = (int(part or 0) for part in parts)
-    return 3600 * hours + 60 * minutes + seconds + milliseconds / 1000
+    hours, minutes, seconds = ((part or "0").replace(",", ".") for part in parts)
+    return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
 
 
 def _add(turns: list[_Turn], turn: _Turn, blank: str = " ") -> None:
@@ -216,13 +270,18 @@ def _row(name: str, known: dict[str, Any], turns: list[_Turn], length: float | N
         "file": name,
         **known,
         "text": _text_of(turns),
-        "duration_seconds": length if length is not None or first is None or last is None else last - first,
-        "start_seconds": None if first is None else first - origin,
-        "end_seconds": None if last is None else last - origin,
-        "turn_seconds": [None if start is None else start - origin for start in starts],
+        "duration_seconds": length if length is not None or last is None else _since(last, first),
+        "start_seconds": _since(first, origin),
+        "end_seconds": _since(last, origin),
+        "turn_seconds": [_since(start, origin) for start in starts],
     }
     if origin:
         row["started_at"] = dt.datetime.fromtimestamp(origin, dt.UTC).replace(tzinfo=None)
     if any(turn.sentiment is not None for turn in turns):
         row["turn_sentiments"] = [turn.sentiment for turn in turns]
     return row
+
+
+def _since(time: float | None, origin: float | None) -> float | None:
+    """Seconds between, to the millisecond, as they are written."""
+    return None if time is None or origin is None else round(time - origin, 3)
