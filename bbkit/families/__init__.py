@@ -15,9 +15,6 @@ from bbkit.families.error_bodies import error_of as error_of
 from bbkit.families.family import (
     MAX_TOKENS_PATHS as MAX_TOKENS_PATHS,
     NO_ANSWER as NO_ANSWER,
-    NO_TOOL_CALL as NO_TOOL_CALL,
-    REASONED as REASONED,
-    SEVERAL_CHOICES as SEVERAL_CHOICES,
     Answer as Answer,
     Family as Family,
     Media as Media,

@@ -17,7 +17,6 @@ from bbkit.families.family import (
     as_list_of_dicts,
     as_str,
     same_names,
-    tool_call,
 )
 
 _IMAGES = ("jpeg", "png", "gif", "webp")
@@ -71,7 +70,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
         elif kind == "thinking":
             thoughts.append(as_str(block.get("thinking")) or "")
         elif kind == "tool_use":
-            calls.append(tool_call(block.get("id"), block.get("name"), block.get("input")))
+            calls.append({"id": block.get("id"), "name": block.get("name"), "input": block.get("input")})
     return Answer(
         "".join(texts) if type(content) is list else None,
         as_str(output.get("stop_reason")),
@@ -80,7 +79,6 @@ def answer(output: Mapping[str, Any]) -> Answer:
         as_int(usage.get("cache_read_input_tokens")),
         as_int(usage.get("cache_creation_input_tokens")),
         as_str(output.get("model")),
-        0,
         "".join(thoughts) if thoughts else None,
         calls or None,
     )

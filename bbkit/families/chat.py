@@ -14,10 +14,7 @@ from bbkit.families.family import (
     as_list_of_dicts,
     as_str,
     first_dict,
-    several_of,
-    tool_call,
 )
-from bbkit.families.reasoning import join_thoughts
 from bbkit.families.traits import Model
 from bbkit.families.turns import offered_faults
 
@@ -42,46 +39,35 @@ def answer(output: Mapping[str, Any]) -> Answer:
     choice = first_dict(output.get("choices"))
     message = as_dict(choice.get("message"))
     usage = as_dict(output.get("usage"))
-    text, reasoning = _read_content(message.get("content"))
-    stop = as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason"))
-    if refusal := as_str(message.get("refusal")):
-        text, stop = text or refusal, "refusal"
-    beside = as_str(message.get("reasoning_content")) or as_str(message.get("reasoning"))
+    text, thought = _read_content(message.get("content"))
+    refusal = as_str(message.get("refusal"))
+    stop = "refusal" if refusal else as_str(choice.get("finish_reason")) or as_str(choice.get("stop_reason"))
     return Answer(
-        text if message else None,
+        text or refusal or "" if message else None,
         stop,
         as_int(usage.get("prompt_tokens")),
         as_int(usage.get("completion_tokens")),
         as_int(as_dict(usage.get("prompt_tokens_details")).get("cached_tokens")),
         None,
         as_str(output.get("model")),
-        several_of(output.get("choices")),
-        beside or reasoning,
-        _read_calls(message) if message.get("tool_calls") or message.get("function_call") else None,
+        as_str(message.get("reasoning_content")) or as_str(message.get("reasoning")) or thought or None,
+        _read_calls(message["tool_calls"]) if message.get("tool_calls") else None,
     )
 
 
-def _read_content(content: Any) -> tuple[str, str | None]:
+def _read_content(content: Any) -> tuple[str, str]:
     """The text of a message, and the reasoning that stands in chunks of its own (Magistral)."""
     if type(content) is not list:
-        return as_str(content) or "", None
-    parts = as_list_of_dicts(content)
-    thoughts = [
-        as_str(part.get("thinking")) or _read_content(part.get("thinking"))[0]
-        for part in parts
-        if "thinking" in part
-    ]
-    return "".join(as_str(part.get("text")) or "" for part in parts), join_thoughts(*thoughts)
+        return as_str(content) or "", ""
+    parts = [(as_str(part.get("text")) or "", part.get("thinking")) for part in as_list_of_dicts(content)]
+    return "".join(text for text, _ in parts), "".join(_read_content(thought)[0] for _, thought in parts)
 
 
-def _read_calls(message: Mapping[str, Any]) -> list[Any] | None:
-    functions = [
-        (call.get("id"), as_dict(call.get("function")))
-        for call in as_list_of_dicts(message.get("tool_calls"))
-    ] or [(None, as_dict(message.get("function_call")))]
-    calls = [
-        tool_call(call_id, call.get("name"), call.get("arguments")) for call_id, call in functions if call
-    ]
+def _read_calls(tool_calls: Any) -> list[Any] | None:
+    calls = []
+    for call in as_list_of_dicts(tool_calls):
+        function = as_dict(call.get("function"))
+        calls.append({"id": call.get("id"), "name": function.get("name"), "input": function.get("arguments")})
     return calls or None
 
 

@@ -1,50 +1,33 @@
 """Errors in place of an answer: bodies of Bedrock, Smithy, OpenAI, Anthropic, gateways and web servers."""
 
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 import msgspec
 
+from bbkit.core.files import read_data
 from bbkit.families.family import as_dict, first_dict
 
-_HOLDERS = ("error", "errors", "fault", "exception")
-_CODES = ("errorcode", "code", "statuscode", "status", "errortype", "type")
-_MESSAGES = ("errormessage", "message", "msg", "errordescription", "faultstring", "detail", "title", "reason")
-_WRAPPERS = ("output", "response", "body")
-_BESIDE = {
-    *("object", "param", "requestid", "timestamp", "path", "version", "headers", "instance", "success"),
-    *("retryable", "expired", "isbase64encoded"),
-}
-_KNOWN = {*_HOLDERS, *_CODES, *_MESSAGES, *_BESIDE}
-_VECTORS = {"embedding", "embeddings", "embeddingsByType"}
+Error = tuple[str | None, str | None]
 
 
-def error_of(output: Mapping[str, Any]) -> tuple[str | None, str | None] | None:
+def error_of(output: Mapping[str, Any]) -> Error | None:
     """The code and message of an error that stands in place of an answer; None where it is no error."""
-    names = _fold(output)
-    held = next((names[name] for name in _HOLDERS if names.get(name)), None)
-    inside = next((_object_in(names[name]) for name in _WRAPPERS if name in names), {})
-    status = next((names[name] for name in ("code", "statuscode", "status") if name in names), "")
-    without_vector = bool(_VECTORS & output.keys())
-    if not (
-        held
-        or not names
-        or without_vector
-        or names.keys() & {"errorcode", "errormessage"}
-        or "error" in (names.get("type"), names.get("object"))
-        or "__type" in output
-        or (str(status).isdecimal() and int(status) >= 400)
-        or (names.keys() <= _KNOWN and any(type(names.get(name)) in (str, list) for name in _MESSAGES))
-    ):
-        return error_of(inside) if inside and names.keys() <= {*_WRAPPERS, *_BESIDE} else None
-    inner = _fold(_object_in(held) or inside)
-    text = held if type(held) is str and not inner else None
-    code = _find(inner, _CODES) or _find(names, _CODES)
-    message = _find(inner, _MESSAGES) or _find(names, _MESSAGES)
-    if message is None:
-        message = text or ("no vector came back" if without_vector else _text_of(held or output))
-    return code or (text if text != message else None), message
+    kinds, names = read_data("answers")["error_bodies"], _fold(output)
+    held = next((names[name] for name in kinds["holders"] if names.get(name)), None)
+    inner = _fold(_object_in(held or next((names[name] for name in kinds["wrappers"] if name in names), "")))
+    code, message = (_find(inner, kinds[kind]) or _find(names, kinds[kind]) for kind in ("codes", "messages"))
+    lacks_vector = not names.keys().isdisjoint(kinds["vectors"])
+    if not held and any(value is not None for value in names.values()):
+        failed = re.fullmatch(r"[45]\d\d", _find(names, kinds["statuses"]) or "")
+        known = names.keys() <= set().union(*kinds.values()) and (code or message)
+        if not (failed or known or lacks_vector or names.get("errorcode")):
+            return None
+    if type(held) is str and not inner:
+        code, message = (code or held, message) if message else (code, held)
+    return code, message or ("no vector came back" if lacks_vector else json_text(held or output))
 
 
 def _object_in(value: Any) -> Mapping[str, Any]:
@@ -56,21 +39,17 @@ def _object_in(value: Any) -> Mapping[str, Any]:
 
 
 def _fold(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What is there, by names without case and underscores."""
-    return {
-        name.lower().replace("_", "").replace("-", ""): value
-        for name, value in body.items()
-        if value is not None
-    }
+    return {re.sub("[_-]", "", name).lower(): value for name, value in body.items()}
 
 
-def _find(names: Mapping[str, Any], wanted: tuple[str, ...]) -> str | None:
-    found = next((names[name] for name in wanted if names.get(name) not in (None, "", "error")), None)
-    if type(found) is str and "#" in found and wanted is _CODES:
-        # Smithy's names: com.amazonaws.bedrock#ThrottlingException:http://...
-        return found.rpartition("#")[2].partition(":")[0]
-    return _text_of(found)
+def _find(names: Mapping[str, Any], wanted: list[str]) -> str | None:
+    """The first value that says something; of Smithy's names (aws.service#Throttling:http...) the middle."""
+    for value in map(names.get, wanted):
+        if type(value) in (str, int, list) and value not in ("", "error"):
+            text = value if type(value) is str else json_text(value)
+            return re.sub(r"^[\w.]+#|:http.*", "", text) if "type" in wanted else text
+    return None
 
 
-def _text_of(value: Any) -> str | None:
-    return value if value is None or type(value) is str else msgspec.json.encode(value).decode()
+def json_text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

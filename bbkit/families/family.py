@@ -2,11 +2,8 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
-
-import msgspec
 
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.findings import Finding
@@ -42,23 +39,21 @@ class Answer(NamedTuple):
     cache_read_tokens: int | None = None
     cache_write_tokens: int | None = None
     model: str | None = None
-    remarks: int = 0
-    """A sum of `REASONED` (taken off the text), `SEVERAL_CHOICES`, `NO_TOOL_CALL`."""
     reasoning: str | None = None
     tool_calls: list[Any] | None = None
     embedding: list[Any] | None = None
     text_raw: str | None = None
     """The text as it came, where reasoning was taken off it."""
+    remarks: str | None = None
+    """Of ``reasoned``, ``several_choices``, ``no_tool_call``, with blanks between."""
 
 
 NO_ANSWER = Answer()
-REASONED, SEVERAL_CHOICES, NO_TOOL_CALL = 1, 2, 4
 
 
 def vector_answer(vectors: list[Any]) -> Answer:
-    """The answer of a model of embeddings: its one vector, or the list of several; None where none came."""
-    vectors = vectors if any(vectors) else []
-    return Answer(embedding=vectors[0] if len(vectors) == 1 else vectors or None)
+    """The answer of a model of embeddings: its one vector, or the list of several; None without any."""
+    return Answer(embedding=(vectors[0] if len(vectors) == 1 else vectors) if any(vectors) else None)
 
 
 @dataclass(frozen=True)
@@ -210,19 +205,6 @@ def _put(body: Body, path: Sequence[str], value: Any) -> None:
             return
         body = body[part]
     body[path[-1]] = value
-
-
-def several_of(choices: Any) -> int:
-    """The remark on an answer of which one choice is read."""
-    return SEVERAL_CHOICES if type(choices) is list and len(choices) > 1 else 0
-
-
-def tool_call(call_id: Any, name: Any, arguments: Any) -> dict[str, Any]:
-    """A tool call as every family gives it; arguments that are JSON text are parsed, other text stays."""
-    if type(arguments) is str:
-        with suppress(msgspec.DecodeError, RecursionError):
-            arguments = msgspec.json.decode(arguments)
-    return {"id": call_id, "name": name, "input": arguments}
 
 
 def as_int(value: Any) -> int | None:

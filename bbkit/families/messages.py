@@ -6,17 +6,7 @@ from typing import Any
 
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
-from bbkit.families.family import (
-    Answer,
-    Body,
-    Media,
-    Prompt,
-    as_dict,
-    as_int,
-    as_list_of_dicts,
-    as_str,
-    tool_call,
-)
+from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
 from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced
 
@@ -101,7 +91,7 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
             thoughts.append(as_str(reasoning.get("text")) or "")
         elif "toolUse" in block:
             use = as_dict(block["toolUse"])
-            calls.append(tool_call(use.get("toolUseId"), use.get("name"), use.get("input")))
+            calls.append({"id": use.get("toolUseId"), "name": use.get("name"), "input": use.get("input")})
         elif "citationsContent" in block:
             cited = as_list_of_dicts(as_dict(block["citationsContent"]).get("content"))
             texts += [as_str(part.get("text")) or "" for part in cited]
@@ -113,7 +103,6 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
         as_int(usage.get(cache_read)),
         as_int(usage.get(cache_write)),
         None,
-        0,
         "".join(thoughts) if thoughts else None,
         calls or None,
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families import chat, requests as r
-from bbkit.families.family import Answer, Body, Family, Prompt, as_str, first_dict, same_names, several_of
+from bbkit.families.family import Answer, Body, Family, Prompt, as_str, first_dict, same_names
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 
@@ -21,8 +21,7 @@ def write_text(prompt: Prompt) -> Body:
 def text_answer(output: Mapping[str, Any]) -> Answer:
     """Read a Mistral text completion; it reports no tokens."""
     result = first_dict(output.get("outputs"))
-    several = several_of(output.get("outputs"))
-    return Answer(as_str(result.get("text")), as_str(result.get("stop_reason")), remarks=several)
+    return Answer(as_str(result.get("text")), as_str(result.get("stop_reason")))
 
 
 _MISTAKES = {

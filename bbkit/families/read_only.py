@@ -7,17 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families import chat
-from bbkit.families.family import (
-    Answer,
-    Family,
-    as_int,
-    as_list_of_dicts,
-    as_str,
-    first_dict,
-    several_of,
-    tool_call,
-    vector_answer,
-)
+from bbkit.families.family import Answer, Family, as_int, as_list_of_dicts, as_str, first_dict, vector_answer
 from bbkit.families.reasoning import take_reasoning
 
 _GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
@@ -38,7 +28,7 @@ def _titan_answer(output: Mapping[str, Any]) -> Answer:
 def _command_answer(output: Mapping[str, Any]) -> Answer:
     # It reports no tokens.
     calls = [
-        tool_call(None, call.get("name"), call.get("parameters"))
+        {"id": None, "name": call.get("name"), "input": call.get("parameters")}
         for call in as_list_of_dicts(output.get("tool_calls"))
     ]
     return Answer(as_str(output.get("text")), as_str(output.get("finish_reason")), tool_calls=calls or None)
@@ -53,9 +43,9 @@ def _embed_answer(output: Mapping[str, Any]) -> Answer:
 
 
 def _deepseek_answer(output: Mapping[str, Any]) -> Answer:
-    choice, several = first_dict(output.get("choices")), several_of(output.get("choices"))
-    answer = Answer(as_str(choice.get("text")), as_str(choice.get("stop_reason")), remarks=several)
-    # The prompt of the source opens <think>, so that an answer holds the closing tag alone.
+    # The prompt of the source opens <think>.
+    choice = first_dict(output.get("choices"))
+    answer = Answer(as_str(choice.get("text")), as_str(choice.get("stop_reason")))
     return take_reasoning(answer, opened=True)
 
 

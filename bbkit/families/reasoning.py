@@ -2,10 +2,10 @@
 
 import re
 
-from bbkit.families.family import REASONED, Answer
+from bbkit.families.family import Answer
 
-_OPENING = re.compile(r"\s*<(think|thinking|reasoning)>")
-_CLOSING = "</think>"
+_BLOCK = re.compile(r"\s*<(think|thinking|reasoning)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_OPENED = re.compile(r"(?!\s*<think>)()(.*?)</think>", re.DOTALL)
 
 
 def split_reasoning(text: str, *, opened: bool = False) -> tuple[str, str | None]:
@@ -13,31 +13,24 @@ def split_reasoning(text: str, *, opened: bool = False) -> tuple[str, str | None
 
     A block that never closes is reasoning to its end. Line breaks after the last block go with it.
     """
-    thoughts: list[str] = []
-    block, at = _OPENING.match(text), 0
-    if opened and not block and _CLOSING in text:
-        at = text.index(_CLOSING) + len(_CLOSING)
-        thoughts.append(text[: at - len(_CLOSING)])
-        block = _OPENING.match(text, at)
+    thoughts, at = [], 0
+    block = (opened and _OPENED.match(text)) or _BLOCK.match(text)
     while block:
-        end = text.find(f"</{block[1]}>", block.end())
-        thoughts.append(text[block.end() : end if end >= 0 else None])
-        at = end + len(block[1]) + len("</>") if end >= 0 else len(text)
-        block = _OPENING.match(text, at)
-    reasoning = join_thoughts(*thoughts)
-    return (text[at:].lstrip("\r\n"), reasoning) if at else (text, None)
+        thoughts.append(block[2])
+        at = block.end()
+        block = _BLOCK.match(text, at)
+    return text[at:].lstrip("\r\n") if at else text, _join(*thoughts)
 
 
 def take_reasoning(answer: Answer, *, opened: bool) -> Answer:
     """Move the reasoning that leads the text of an answer to where it belongs."""
     text = answer.text or ""
-    rest, reasoning = split_reasoning(text, opened=opened)
+    rest, thought = split_reasoning(text, opened=opened)
     if rest == text:
         return answer
-    reasoning, remarks = join_thoughts(answer.reasoning, reasoning), answer.remarks | REASONED
-    return answer._replace(text=rest, reasoning=reasoning, text_raw=text, remarks=remarks)
+    reasoning = _join(answer.reasoning, thought)
+    return answer._replace(text=rest, text_raw=text, reasoning=reasoning, remarks="reasoned")
 
 
-def join_thoughts(*thoughts: str | None) -> str | None:
-    """One text of several pieces of reasoning, each once; None where there is none."""
+def _join(*thoughts: str | None) -> str | None:
     return "\n".join(dict.fromkeys(thought.strip() for thought in thoughts if thought)).strip() or None

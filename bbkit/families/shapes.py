@@ -1,15 +1,18 @@
 """Whose answer or body an object is, told by its shape, and what any of them says of itself."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
+import msgspec
+
+from bbkit.core.files import read_data
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
 from bbkit.families.error_bodies import error_of
 from bbkit.families.family import (
     MAX_TOKENS_PATHS,
     NO_ANSWER,
-    NO_TOOL_CALL,
     Answer,
     Family,
     as_dict,
@@ -21,53 +24,33 @@ from bbkit.families.family import (
 from bbkit.families.reasoning import take_reasoning
 from bbkit.families.traits import find_model
 
-_STOP_REASONS = {
-    "stop": "end_turn stop stop_sequence complete finish finished stop_criteria_met eos eos_token",
-    "length": "max_tokens length model_context_window_exceeded error_limit model_length max_output_tokens",
-    "tool_use": "tool_use tool_calls function_call tool_call",
-    "content_filter": "content_filtered guardrail_intervened refusal content_filter error_toxic sensitive "
-    "safety recitation blocklist prohibited_content spii image_safety",
-    "error": "malformed_model_output malformed_tool_use error rag_query_when_rag_disabled network_error "
-    "insufficient_system_resource malformed_function_call timeout",
-    "cancelled": "user_cancel abort cancelled",
-}
-"""Beside Bedrock's own words, what providers document (read 2026-11):
-https://docs.mistral.ai/api/, https://docs.z.ai/api-reference/llm/chat-completion,
-https://ai.google.dev/api/generate-content#FinishReason, https://docs.cohere.com/reference/chat,
-https://api-docs.deepseek.com/api/create-chat-completion"""
-_NORMALISED = {raw: name for name, raws in _STOP_REASONS.items() for raw in raws.split()}
-_CALLED = frozenset(word for raw in _STOP_REASONS["tool_use"].split() for word in (raw, raw.upper()))
-
+_CALLED = frozenset(("tool_use", "tool_calls", "function_call", "tool_call", "TOOL_CALL"))
+_SEVERAL = frozenset(("choices", "outputs"))
 _LEADING = frozenset(character for character in map(chr, range(0x3001)) if character.isspace()) | {"<"}
-"""What an answer may begin with that reasoning leads."""
+"""What an answer begins with that reasoning may lead."""
 
 
 @lru_cache(maxsize=1024)
 def normalise_stop_reason(raw: str | None) -> str | None:
     """Map a model's stop reason to one of seven."""
-    return None if raw is None else _NORMALISED.get(raw.lower(), "other")
+    known = read_data("answers")["stop_reasons"].items()
+    return None if raw is None else next((name for name, raws in known if raw.lower() in raws), "other")
 
 
 # --- answers ------------------------------------------------------------------------------------
 
 
 def answer_of(model_output: Mapping[str, Any], model_id: str | None = None) -> tuple[str, Answer]:
-    """Read an answer by its shape: the name of its family and what it says; no name where it is none.
-
-    The id of the model tells whether its template opens ``<think>``, where the line itself does not.
-    """
+    """Read an answer by its shape: the name of its family and what it says; no name where it is none."""
     if type(model_output) is dict:
         for key, tell in _ANSWERS:
             if key in model_output and (family := tell(model_output)):
                 answer = family.answer(model_output)
                 text = answer[0]
-                if (
-                    not text
-                    or text[0] in _LEADING
-                    or answer[1] in _CALLED
-                    or ((model := model_id or answer[6]) and _opens_thinking(model))
-                ):
-                    return _look_again(model_output, family, answer, model_id or answer[6])
+                opened = _opens_thinking(model_id or answer[6]) if model_id or answer[6] else False
+                odd = opened or not text or text[0] in _LEADING or answer[8] or answer[1] in _CALLED
+                if odd or (key in _SEVERAL and len(model_output[key]) > 1):
+                    return _look_again(model_output, family, answer, opened)
                 return family.name, answer
     return "", NO_ANSWER
 
@@ -78,16 +61,19 @@ def _opens_thinking(model_id: str) -> bool:
     return bool(model and model.traits.opens_thinking)
 
 
-def _look_again(
-    output: dict[str, Any], family: Family, answer: Answer, model_id: str | None
-) -> tuple[str, Answer]:
-    """What few answers are: no answer after all, led by reasoning, short of their tool call."""
+def _look_again(output: dict[str, Any], family: Family, answer: Answer, opened: bool) -> tuple[str, Answer]:
+    """What few answers are: no answer after all, led by reasoning, one of several, one that calls tools."""
     if not answer.text and (not answer.embedding if family.kind == "embedding" else error_of(output)):
         return "", NO_ANSWER
-    answer = take_reasoning(answer, opened=model_id is not None and _opens_thinking(model_id))
-    if answer.stop_reason_raw in _CALLED and not answer.tool_calls:
-        answer = answer._replace(remarks=answer.remarks | NO_TOOL_CALL)
-    return family.name, answer
+    answer = take_reasoning(answer, opened=opened)
+    for call in answer.tool_calls or ():
+        if type(call["input"]) is str:
+            with suppress(msgspec.DecodeError, RecursionError):
+                call["input"] = msgspec.json.decode(call["input"])
+    several = any(type(output.get(key)) is list and len(output[key]) > 1 for key in _SEVERAL)
+    uncalled = answer.stop_reason_raw in _CALLED and not answer.tool_calls
+    said = (answer.remarks, "several_choices" * several, "no_tool_call" * uncalled)
+    return family.name, answer._replace(remarks=" ".join(filter(None, said)) or None)
 
 
 def _titan_embedding(output: dict[str, Any]) -> Family:

@@ -22,7 +22,6 @@ import pyarrow.compute as pc
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, require_columns
 from bbkit.core.text import count_noun, name_some
-from bbkit.families import NO_TOOL_CALL, REASONED, SEVERAL_CHOICES
 from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
 from bbkit.outputs.files import Group
 from bbkit.outputs.lines import EXTRA_COLUMNS
@@ -43,7 +42,6 @@ from bbkit.outputs.sources import Sent, Source, find_groups
 EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""
 
-_REMARKS = {"reasoned": REASONED, "several_choices": SEVERAL_CHOICES, "no_tool_call": NO_TOOL_CALL}
 _PART_BYTES = 96_000_000
 _LEAST_ROWS, _PART_ROWS = 1_000, 262_144
 _MOST_PARTS = 512
@@ -173,14 +171,15 @@ class _Tally:
     def __init__(self) -> None:
         self.numbers: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
-        self.remarks: Counter[int] = Counter()
+        self.remarks: Counter[str] = Counter()
 
     def add(self, table: pa.Table, *, every_attempt: bool) -> None:
         best = table.filter(table["is_best"])
-        self.numbers.update(_count_values(best["outcome"]))
+        self.numbers.update(_count(best["outcome"]))
         self.numbers["cut_off"] += pc.sum(pc.equal(best["stop_reason"], "length")).as_py() or 0
-        self.rows.update(_count_values((table if every_attempt else best)["outcome"]))
-        self.remarks.update(_count_values(best["remarks"].fill_null(0)))
+        self.rows.update(_count((table if every_attempt else best)["outcome"]))
+        for remarks, count in _count(best["remarks"].drop_null()).items():
+            self.remarks.update(dict.fromkeys(remarks.split(), count))
 
     def collected(self, readers: Sequence[Reader]) -> Collected:
         groups = [reader.group for reader in readers]
@@ -195,10 +194,7 @@ class _Tally:
             numbers=numbers,
             rows=dict(self.rows),
             notes=[note for group in groups for note in group.notes],
-            remarks={
-                name: sum(count for remarks, count in self.remarks.items() if remarks & one)
-                for name, one in _REMARKS.items()
-            },
+            remarks=dict(self.remarks),
             manifests=[row for reader in readers for row in reader.compare_manifests()],
             jobs={arn: end for group in groups for arn, end in group.jobs.items()},
             unsent=[job for group in groups for job in group.unsent],
@@ -211,7 +207,7 @@ class _Tally:
         )
 
 
-def _count_values(values: Any) -> dict[Any, int]:
+def _count(values: Any) -> dict[str, int]:
     return {item["values"]: item["counts"] for item in pc.value_counts(values).to_pylist()}
 
 

@@ -18,22 +18,21 @@ import pyarrow as pa
 from bbkit.core.frames import Collected
 from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, answer_of, error_of, max_tokens_of
+from bbkit.families.error_bodies import Error, json_text
 from bbkit.records import hash_record
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("record_id", "text", "stop_reason_raw", "model", "family"), pa.large_string()),
-    **dict.fromkeys(("error_code", "error_message"), pa.large_string()),
+    **dict.fromkeys(("error_code", "error_message", "remarks"), pa.large_string()),
     **dict.fromkeys(("input_tokens", "output_tokens", "max_tokens", "offset"), pa.int64()),
     **dict.fromkeys(("cache_read_tokens", "cache_write_tokens"), pa.int64()),
-    "remarks": pa.int8(),
     "succeeded": pa.bool_(),
 }
 """What a record line becomes; `EXTRA_COLUMNS` follow where they are asked for."""
 
 EXTRA_COLUMNS: dict[str, pa.DataType] = {
-    **dict.fromkeys(
-        ("reasoning", "tool_calls", "text_raw", "model_input", "model_output"), pa.large_string()
-    ),
+    **dict.fromkeys(("reasoning", "tool_calls", "model_input", "model_output"), pa.large_string()),
+    "text_raw": pa.large_string(),
     "embedding": pa.large_list(pa.float64()),
 }
 """What ``with_columns`` of `collect_outputs` can add."""
@@ -44,7 +43,6 @@ UNMATCHED_SCHEMA = pa.schema(
 """Lines that never become a row; ``file`` is the number of the file among those being read."""
 
 HEAD_BYTES = 200
-Error = tuple[str | None, str | None]
 
 
 def _model_input_type() -> type:
@@ -159,10 +157,6 @@ def judge_line(output: Any, error: Any) -> Error | str | None:
 
 def _text_of(value: Any) -> str | None:
     return value if value is None or isinstance(value, str) else json_text(value)
-
-
-def json_text(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 MOST_BYTES = 8 << 30

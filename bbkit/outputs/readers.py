@@ -16,18 +16,17 @@ import pyarrow.compute as pc
 from bbkit import aws
 from bbkit.core.logs import LOG
 from bbkit.families import NO_ANSWER, Answer, answer_of
+from bbkit.families.error_bodies import Error, json_text
 from bbkit.outputs.accounts import compare_manifest
 from bbkit.outputs.files import Group, OutputFile
 from bbkit.outputs.lines import (
     EXTRA_COLUMNS,
     LINE_COLUMNS,
     UNMATCHED_SCHEMA,
-    Error,
     ParsedLine,
     decode_line,
     decode_whole,
     head_of,
-    json_text,
     judge_line,
     limit_of,
     read_head,
@@ -91,7 +90,7 @@ class _BatchBuilder:
     def _clear(self) -> None:
         self.cells: list[Any] = []
         self.errors: dict[int, Error] = {}
-        self.remarks: dict[int, int] = {}
+        self.remarks: dict[int, str] = {}
         self.answers: list[Answer] = []
         self.sides: list[tuple[str, str | None]] = []
         self.heads_read: list[str] = []
@@ -100,8 +99,8 @@ class _BatchBuilder:
     def fill(self, stream: BinaryIO, offset: int, last: int) -> int:
         """Read lines until the batch is full or none is left; the offset of the next line is returned."""
         decode: Any = decode_whole if self.whole else decode_line
-        cells, limits, model_id = self.cells, self.limits, self.model_id
-        keeps_more = bool(self.extras) or self.heads
+        cells, limits, keeps_more = self.cells, self.limits, bool(self.extras) or self.heads
+        model_id = self.model_id
         full = offset + BATCH_BYTES
         for line in stream:
             if offset >= last:
@@ -132,8 +131,8 @@ class _BatchBuilder:
             if type(record_id) is not str and record_id is not None:
                 record_id = read_id_text(line)
             cells += (record_id, begin, limit, family or None, *answer[:7])
-            if answer[7]:
-                self.remarks[begin] = answer[7]
+            if answer[-1]:
+                self.remarks[begin] = answer[-1]
             if keeps_more:
                 self._keep_more(line, answer, parsed)
             if offset >= full:
@@ -167,17 +166,11 @@ class _BatchBuilder:
             name: self.cells[index :: len(_FILLED)] for index, name in enumerate(_FILLED)
         }
         columns |= self._errors(columns["offset"])
-        columns["remarks"] = (
-            [self.remarks.get(offset, 0) for offset in columns["offset"]]
-            if self.remarks
-            else np.zeros(len(columns["offset"]), np.int8)
-        )
+        columns["remarks"] = list(map(self.remarks.get, columns["offset"]))
         for name in set(self.extras) & set(Answer._fields):
             columns[name] = [getattr(answer, name) for answer in self.answers]
         if "text_raw" in columns:
-            columns["text_raw"] = [
-                raw or text for raw, text in zip(columns["text_raw"], columns["text"], strict=True)
-            ]
+            columns["text_raw"] = [answer.text_raw or answer.text for answer in self.answers]
         if self.whole:
             for side, name in enumerate(("model_input", "model_output")):
                 columns[name] = [sides[side] for sides in self.sides]
