@@ -63,6 +63,11 @@ def test_the_endpoint_is_where_calls_go(standin: Standin) -> None:
     assert aws.find_endpoint() == Endpoint(standin.endpoint, standin.account, "us-east-1")
 
 
+def test_two_bad_answers_of_sts_are_passed_over(start_standin: Callable[..., Standin]) -> None:
+    standin = start_standin("--fault", "fail-call=GetCallerIdentity:503:2")
+    assert aws.find_endpoint().account == standin.account
+
+
 def test_a_client_follows_the_environment(start_standin: Callable[..., Standin]) -> None:
     first = start_standin()
     assert aws.find_endpoint().account == first.account

@@ -323,6 +323,7 @@ def test_faults_of_calls_strike_for_seconds_or_a_share_by_seed(
         "slow-counters=-1",
         "slow-counters=inf",
         "fail-call=X",
+        *(f"fail-call=CreateModelInvocationJob:503:{never}" for never in ("0", "5-3", "0s", "7-5s", "0.0")),
         "fail-call=Nonsense:ValidationException",
         "fail-call=CreateModelInvocationJob:Bogus",
         "fail-call=ListModelInvocationJobs:ThrottlingException",

@@ -16,7 +16,7 @@ from bbkit.core.logs import LOG
 
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
 _HOW = (
-    "Configure them as for boto3 (such as `aws configure sso` or AWS_PROFILE), "
+    "Sign in or configure them as for boto3 (`aws sso login`, `aws configure`, AWS_PROFILE), "
     "or use a stand-in: `set -a; . DIR/standin.env`."
 )
 _READ = ("AWS_", "BOTO", "HOME", "USERPROFILE", "REQUESTS_CA_BUNDLE")
@@ -130,7 +130,7 @@ def _version_of(path: str) -> Key:
 def find_endpoint() -> Endpoint:
     """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission)."""
     bedrock = client("bedrock")
-    sts = client("sts", connect_timeout=2, read_timeout=3, retries=(("total_max_attempts", 1),))
+    sts = client("sts", connect_timeout=2, read_timeout=3, retries=(("total_max_attempts", 3),))
     with translated():
         account = sts.get_caller_identity()["Account"]
     return Endpoint(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)

@@ -85,7 +85,7 @@ class ControlPlane:
             raise ServiceError(
                 "ServiceQuotaExceededException",
                 f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota "
-                f"'Sum of in-progress and submitted batch inference jobs' is {quota}. Wait for one to end.",
+                f"'Sum of in-progress and submitted batch inference jobs' is {quota}.",
             )
         return {"jobArn": job["job_arn"]}
 

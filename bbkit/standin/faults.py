@@ -173,7 +173,10 @@ def _read_call(name: str, value: str) -> CallFault:
     fault = CallFault(
         operation, answer, name == "fail-answer", int(first or not seconds), in_seconds=bool(seconds)
     )
-    return replace(fault, last=math.inf, share=float(share)) if share else replace(fault, last=int(last))
+    fault = replace(fault, last=math.inf, share=float(share)) if share else replace(fault, last=int(last))
+    if fault.share == 0 or fault.last < max(fault.first, 1):
+        raise ValueError(f"Fault {name}={value} never strikes: WHEN is {when}.")
+    return fault
 
 
 def _read_number(name: str, value: str, default: float | None) -> float:
