@@ -92,9 +92,8 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
             return
         raise
     conversation = conversation_row(path.name, document)
-    lists = {}
-    if isinstance(document, dict):
-        lists = {key: value for key, value in document.items() if value and _are_objects(value)}
+    members = document.items() if isinstance(document, dict) else ()
+    lists = {key: value for key, value in members if value and _are_objects(value)}
     if conversation is not None:
         rows = [conversation]
     elif _are_objects(document):
@@ -104,8 +103,8 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
         said = f"{path.name} is one object; its {name!r} is read, a list of {len(rows):,} objects"
         left = name_some(key for key in document if key != name)
         warnings.warn(said + (f", and {left} is not." if left else "."), stacklevel=calling_depth())
-    elif isinstance(document, dict) and not lists and _is_one_line(path):
-        rows = [document]
+    elif isinstance(document, dict) and not lists and "\n" not in read_text(path).strip():
+        rows = [document]  # JSON Lines of one line
     else:
         held = f", with lists under {name_some(lists)}" if lists else ""
         raise SourceError(
@@ -117,11 +116,6 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _is_one_line(path: Path) -> bool:
-    with open_bytes(path) as file:
-        return file.read().strip().count(b"\n") == 0
 
 
 def read_document(path: Path) -> Any:
