@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from bbkit import as_records, build_records, read_prompt, read_source
+from bbkit import as_records, build_records, check_records, read_prompt, read_source
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import FamilyError, InputError, RecordsError
 from bbkit.families import max_tokens_of
@@ -375,12 +377,48 @@ def test_lines_made_elsewhere_are_records_already(tmp_path: Path) -> None:
         assert records.columns.to_list() == ["record_id", "model_input"]
         assert records["record_id"].to_list() == ids
         assert records["model_input"].to_list() == bodies
+    asked = {"max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    anthropic = pd.DataFrame({"custom_id": ["a"], "params": [{"model": "claude-x", **asked}]})
+    with pytest.warns(UserWarning, match=r"'claude-x', is left out"):
+        records = as_records(anthropic, CLAUDE)
+    assert records is not None
+    assert records["model_input"].to_list() == [{"anthropic_version": "bedrock-2023-05-31", **asked}]
     for rows in (
         {"id": ["1"], "body": ["an e-mail"]},
         {"custom_id": ["1"], "body": ["x"]},
         {"body": [{"a": 1}]},
     ):
         assert as_records(pd.DataFrame(rows)) is None
+
+
+def test_records_of_parquet_have_no_names_that_are_null(tmp_path: Path) -> None:
+    asked = {"messages": [{"role": "user", "content": [{"text": "why null?"}]}]}
+    body = {"messages": [{"role": "user", "content": [{"text": "why null?", "image": None}]}], "system": None}
+    image = pa.struct([("format", pa.string())])
+    content = pa.list_(pa.struct([("text", pa.string()), ("image", image)]))
+    turns = pa.list_(pa.struct([("role", pa.string()), ("content", content)]))
+    held = pa.struct([("messages", turns), ("system", pa.list_(pa.string()))])
+    schema = pa.schema([("recordId", pa.string()), ("modelInput", held)])
+    lines = [{"recordId": f"r{n}", "modelInput": body} for n in range(100)]
+    pq.write_table(pa.Table.from_pylist(lines, schema), tmp_path / "a.parquet")
+    records = as_records(read_source(tmp_path / "a.parquet"))
+    assert records is not None
+    assert records["model_input"][0] == asked
+    assert "not_finite" not in set(check_records(records, NOVA)["rule"])
+    bare = pd.DataFrame({"record_id": ["a"], "model_input": [{"messages": np.array([None, asked])}]})
+    assert len(check_records(bare, NOVA))
+
+
+def test_records_that_ask_about_nothing_are_warned_of() -> None:
+    calls = pd.DataFrame({"text": ["x", " ", "", "y"], "image": [pd.NA] * 4})
+    with pytest.warns(UserWarning, match=r"'text' is empty in 2 rows \(2, 3\)") as warned:
+        build_records(calls, NOVA, prompt="Summarize: {text}")
+    assert warned[0].filename == __file__
+    with pytest.warns(UserWarning, match=r"is empty in 1 row \(2\)"):
+        list(build_records(iter([calls.head(1), calls[1:2]]), NOVA, prompt="{text}"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_records(calls, NOVA, prompt="{text}", media="image")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """Numbers out of a notebook's results, and the gate on them."""
 
+import json
 from pathlib import Path
 
 import pytest
-from report_notebooks import bundle, code, display, write
+from report_notebooks import bundle, code, display, stream, write
 
 from bbkit.core.errors import InputError
 from bbkit.report import export_notebook
@@ -37,6 +38,21 @@ def test_a_condition_reads_the_numbers(notebook: Path, condition: tuple, is_met:
     assert bool(report.failed_on) is is_met
     if is_met:
         assert condition[0] in report.path.read_text(encoding="utf-8").partition("</header>")[0]
+
+
+def test_warnings_stand_above_everything(notebook: Path, tmp_path: Path) -> None:
+    gate = [("warnings", "gt", 0)]
+    assert not export_notebook(notebook, tmp_path / "quiet.html", fail_on=gate).failed_on
+    said = "/tmp/ipykernel_1/2.py:3: UserWarning: All 3 records <ask> the same.\n  bb.build_records()\n"
+    other = "/a b/pandas/core.py:9: FutureWarning: later\n  x\n"
+    log = code("x", outputs=(stream(said + other, "stderr"),), count=1)
+    report = export_notebook(write(tmp_path / "w.ipynb", log), tmp_path / "w.html", fail_on=gate)
+    assert report.failed_on
+    assert report.warnings == ("All 3 records <ask> the same.",)
+    assert "All 3 records &lt;ask&gt; the same." in report.path.read_text("utf-8").partition("</header>")[0]
+    assert json.loads(report.json_path.read_text("utf-8"))["results"][-1]["rows"] == [
+        {"finding": "All 3 records <ask> the same."}
+    ]
 
 
 def test_every_value_of_a_name_is_compared(tmp_path: Path) -> None:

@@ -222,6 +222,7 @@ def test_cells_of_texts_show_a_few_shortened_rows_unless_asked(tmp_path: Path, t
     assert "word end" not in shared
     assert "The first 5 of 40 rows." in shared
     assert ("masked and shortened" in shared) == bool(tags)
+    assert "The first 5 rows." in show(tmp_path, display(html=frame.to_html(max_rows=10)), tags=("text",))
     whole = show(tmp_path, display(html=table), tags=tags, with_text=True)
     assert whole.count("word end") == 40
 

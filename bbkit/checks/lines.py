@@ -88,7 +88,8 @@ def check_members(record: Any) -> list[Finding]:
         if "modelInput" not in record and {"custom_id", name} <= record.keys():
             rest = ", ".join(sorted(record.keys() - {"custom_id", name})[:3])
             end = f"; leave {rest} out." if rest else "."
-            end += " as_records does it with what read_source reads." if name == "body" else ""
+            end += " as_records does it with what read_source reads"
+            end += ", leaves the model out and adds anthropic_version." if name == "params" else "."
             return [make_finding("other_batch_line", owner=owner, name=name, end=end)]
     return [*_id_faults(record), *_key_faults(record)]
 

@@ -11,7 +11,7 @@ from typing import Any
 import bbkit as bb
 from bbkit.cli.parsing import argument, command, completion_script
 from bbkit.core.errors import InputError, require_extras
-from bbkit.core.text import count_noun
+from bbkit.core.text import count_noun, show_controls
 
 SUCCESS, FOUND, NOT_YET = 0, 1, 75
 
@@ -273,6 +273,8 @@ def report(options: Namespace) -> int:
         fail_on=options.fail_on,
     )
     print(made.path)
+    for warning in made.warnings:
+        print(f"bbkit: warning: {show_controls(warning)}", file=sys.stderr)
     for condition in made.failed_on:
         print(f"bbkit: {condition}", file=sys.stderr)
     return FOUND if made.failed_on else SUCCESS

@@ -13,7 +13,7 @@ import pandas as pd
 
 from bbkit.core.errors import InputError, as_mapping
 from bbkit.core.frames import TEXT, no_column
-from bbkit.core.text import name_some
+from bbkit.core.text import count_noun, name_some
 from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, foundation_model, user_text_of
 from bbkit.families.budgets import DEFAULT, default_max_tokens
 from bbkit.records.templates import Template, plain_values
@@ -42,7 +42,7 @@ def build_records(
 
     ``{column}`` in `prompt` and `system` is filled from the row; ``{{`` and ``}}`` stand for braces. Braces
     inside a cell are text. A cell that is not text is written as JSON writes it, a date in ISO 8601. That all
-    records come out alike is warned of.
+    records come out alike, or are asked about nothing but blanks, is warned of.
 
     Parameters
     ----------
@@ -179,10 +179,25 @@ class _Builder:
         ids = self._ids(data, first)
         texts = self.prompt.render(data, null_cells=self.null_cells, first_row=first)
         systems = self.system.render(data, null_cells=self.null_cells, first_row=first)
+        self._warn_of_blanks(data, first)
         self.rows += len(data)
         bodies = np.empty(len(data), dtype=object)
         bodies[:] = self._bodies(data, texts, systems, first)
         return pd.DataFrame({"record_id": pd.array(ids, dtype=TEXT), "model_input": bodies})
+
+    def _warn_of_blanks(self, data: pd.DataFrame, first: int) -> None:
+        """Warn where nothing but blanks is filled into the prompt."""
+        if not self.prompt.columns or self.media:
+            return
+        filled = Template("".join(f"{{{name}}}" for name in self.prompt.columns))
+        texts = filled.render(data, null_cells="empty", first_row=first)
+        if blank := [f"{row:,}" for row, text in enumerate(texts, first) if not text.strip()]:
+            warnings.warn(
+                f"{name_some(self.prompt.columns)} is empty in {count_noun(len(blank), 'row')} "
+                f"({', '.join(blank[:3])}{', ...' if len(blank) > 3 else ''}), so the model is asked about "
+                "nothing there. Leave such rows out, or look how they were read.",
+                stacklevel=4,
+            )
 
     def _named(self, data: pd.DataFrame) -> pd.DataFrame:
         """The same rows with text for every column's name; each column that is asked for is there once."""

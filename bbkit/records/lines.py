@@ -73,7 +73,7 @@ def holds_nan(body: Any) -> bool:
         elif isinstance(value, Mapping):
             waiting += value.values()
         elif isinstance(value, list | tuple | np.ndarray):
-            waiting += value
+            waiting.extend(value)
     return False
 
 
@@ -102,8 +102,9 @@ _ACCEPTED = (
 )
 
 
-_ID_BESIDE = {"modelInput": "recordId", "body": "custom_id"}
-"""What names a body and its id: Bedrock, and OpenAI (https://platform.openai.com/docs/guides/batch)."""
+_ID_BESIDE = {"modelInput": "recordId", "body": "custom_id", "params": "custom_id"}
+"""What names a body and its id: Bedrock, OpenAI (https://platform.openai.com/docs/guides/batch), Anthropic
+(https://docs.claude.com/en/docs/build-with-claude/batch-processing), 2026-11."""
 
 
 def as_records(data: pd.DataFrame, model_id: str = "") -> pd.DataFrame | None:
@@ -114,23 +115,46 @@ def as_records(data: pd.DataFrame, model_id: str = "") -> pd.DataFrame | None:
     data : pandas.DataFrame
         What `read_source` gave.
     model_id : str
-        The model they go to. Where bodies of an OpenAI batch name another, that is left out, with a warning:
-        a job names its model once.
+        The model they go to. Where bodies of another maker's batch name another, that is left out, with a
+        warning: a job names its model once.
 
     Returns
     -------
     pandas.DataFrame or None
         As `build_records` gives it, ``record_id`` and ``model_input``: of lines with ``recordId`` and
-        ``modelInput``, or of an OpenAI batch, its ``custom_id`` and ``body``. None where rows are no records.
+        ``modelInput``, of an OpenAI batch, its ``custom_id`` and ``body``, or of one of Anthropic, its
+        ``params`` with the ``anthropic_version`` of Bedrock. None where rows are no records.
     """
     require_columns(data, [], "Pass what read_source returned.")
     for body, name in _ID_BESIDE.items():
         is_named = name in data or body == "modelInput"  # whose id Bedrock would make up
         if is_named and body in data and any(isinstance(cell, dict) for cell in data[body]):
             ids = data.get(name, pd.Series(pd.NA, data.index, dtype=TEXT))
-            bodies = _without_models(data[body], model_id) if body == "body" and model_id else data[body]
+            bodies = data[body].map(_of_arrow)
+            if model_id and body != "modelInput":
+                bodies = _without_models(bodies, model_id)
+            if body == "params":
+                bodies = bodies.map(_of_anthropic)
             return pd.DataFrame({"record_id": ids, "model_input": bodies}).reset_index(drop=True)
     return None
+
+
+def _of_arrow(value: Any) -> Any:
+    """What Parquet holds, told by its arrays, as JSON has it: what is null in a struct is not there."""
+    is_arrow = isinstance(value, dict) and any(isinstance(item, np.ndarray) for item in value.values())
+    return _json_of(value) if is_arrow else value
+
+
+def _of_anthropic(body: Any) -> Any:
+    return {"anthropic_version": "bedrock-2023-05-31"} | body if isinstance(body, dict) else body
+
+
+def _json_of(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [_json_of(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _json_of(item) for name, item in value.items() if item is not None}
+    return value
 
 
 def _without_models(bodies: pd.Series, model_id: str) -> pd.Series:

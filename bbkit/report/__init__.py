@@ -36,6 +36,7 @@ class Report:
     notebook_path: Path
     numbers: dict[str, Any] = field(default_factory=dict)
     failed_on: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def render_report(
@@ -166,10 +167,13 @@ def _export(context: ReportContext) -> Report:
     json_path = context.output.with_suffix(".json")
     write_text(context.output, page + "\n")
     write_text(json_path, json.dumps(document, indent=1, ensure_ascii=False, default=str) + "\n")
-    return Report(context.output, json_path, context.executed.path, context.numbers, context.failed_on)
+    warned = tuple(map(masker.text, context.warnings))
+    made = (context.output, json_path, context.executed.path, context.numbers, context.failed_on, warned)
+    return Report(*made)
 
 
 def _check(report: Report, gates: Sequence[Gate]) -> Report:
     """Refuse conditions on numbers the finished report turned out not to have."""
-    check_gates([gate for gate in gates if gate.name not in report.numbers], [{"numbers": report.numbers}])
+    known = {"warnings": 0} | report.numbers
+    check_gates([gate for gate in gates if gate.name not in known], [{"numbers": known}])
     return report

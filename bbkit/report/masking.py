@@ -195,6 +195,7 @@ class _Table:
     position: int
     rows: int = 0
     skipped: int = 0
+    is_cut: bool = False
     column: int = 0
     columns: int = 0
     heads: list[tuple[_Cell, int]] = field(default_factory=list)
@@ -312,13 +313,16 @@ class _Writer(HTMLParser):
             self._add_note("No rows.")
         if table.skipped:
             shown = table.rows - table.skipped - 1
-            self._add_note(f"The first {shown:,} of {table.rows - 1:,} rows.")
+            total = "" if table.is_cut else f" of {table.rows - 1:,}"
+            self._add_note(f"The first {shown:,}{total} rows.")
 
     def _add_note(self, text: str) -> None:
         self.out += [start_tag("p", [("class", "page-note")]), text, end_tag("p")]
 
     def handle_data(self, data: str) -> None:
-        if not self._skipping:
+        if self._skipping:  # pandas leaves rows out too, and says below how many there are
+            self._tables[-1].is_cut |= data.strip() in ("...", "…")
+        else:
             self._line.append((len(self.out), data))
             self.out.append("")
 

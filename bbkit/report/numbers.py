@@ -3,12 +3,16 @@
 import difflib
 import math
 import operator
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bbkit.core.errors import InputError
-from bbkit.core.text import name_some
+from bbkit.core.text import count_noun, name_some
+
+_WARNED = re.compile(r"^\S.*?:\d+: UserWarning: (.+)$", re.MULTILINE)
+"""A warning of bbkit's, or of anyone about data, as Python prints it."""
 
 OPERATORS = {name: getattr(operator, name) for name in ("gt", "ge", "lt", "le", "eq", "ne")}
 
@@ -46,8 +50,12 @@ def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
     """List the results that outputs of a notebook carry for machines, in the notebook's order."""
     from bbkit.core.frames import BUNDLE
 
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    bundles = (output["data"].get(BUNDLE) for output in outputs if "data" in output)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    bundles = [output["data"].get(BUNDLE) for output in outputs if "data" in output]
+    logs = "\n".join("".join(output["text"]) for output in outputs if output.get("name") == "stderr")
+    if rows := [{"finding": text} for text in _WARNED.findall(logs)]:
+        sentence, numbers = count_noun(len(rows), "warning"), {"warnings": len(rows)}
+        bundles.append({"kind": "warnings", "sentence": sentence, "numbers": numbers, "rows": rows})
     return [
         {**bundle, "numbers": _known_numbers(bundle["numbers"]), "facts": _facts(bundle.get("facts"))}
         for bundle in bundles

@@ -53,6 +53,12 @@ class ReportContext:
     def numbers(self) -> dict[str, Any]:
         return collect_numbers(self.bundles)
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the notebook warned of, beside its findings."""
+        told = [bundle["rows"] for bundle in self.bundles if bundle.get("kind") == "warnings"]
+        return [str(row["finding"]) for row in (told[-1] if told else [])]
+
     @cached_property
     def failed_on(self) -> tuple[str, ...]:
         """The conditions of ``--fail-on`` that are met."""
