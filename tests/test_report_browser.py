@@ -114,6 +114,22 @@ def test_titles_are_text_of_the_page_and_the_toolbar_uploads_nothing(page: Any, 
     assert not [title for title in titles if re.search(r"(?i)share|cloud|edit|plotly", str(title))]
 
 
+def test_a_hover_shows_its_text_and_no_markup(page: Any, tmp_path: Path) -> None:
+    from playwright.sync_api import expect
+
+    figure = bar("Hovered")
+    figure["data"] *= 2
+    for number, extra in enumerate(("<extra></extra>", "<extra>%{fullData.name}</extra>")):
+        template = f"<b>%{{x}}</b><br>n = %{{y}}{extra}"
+        figure["data"][number] = {**figure["data"][number], "hovertemplate": template}
+    cell = code("x", outputs=(display(plotly=figure),))
+    open_page(page, export_notebook(write(tmp_path / "n.ipynb", cell), tmp_path / "out.html").path)
+    for number, shown in enumerate(("billingn = 120", "callsbillingn = 120")):
+        point = f"[{{curveNumber: {number}, pointNumber: 0}}]"
+        page.evaluate(f"Plotly.Fx.hover(document.querySelector('.page-plot'), {point})")
+        expect(page.locator(".hoverlayer")).to_have_text(shown)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_it_is_accessible_and_fits(browser: Any, report: Path, scheme: Any, width: int) -> None:

@@ -46,7 +46,7 @@ _IDENTIFIER = re.compile(
 )
 
 
-_MARKUP = re.compile(r"(?i)<(?:(/?(?:br|b|strong|i|em|sub|sup|s|u|span)\b)([^<>]*)>)?")
+_MARKUP = re.compile(r"(?i)<(?:(/?(?:br|b|strong|i|em|sub|sup|s|u|span|extra)\b)([^<>]*)>)?")
 _TEXT_PROPERTIES = {"color", "font-size", "font-weight", "font-style", "text-decoration"}
 
 
