@@ -614,3 +614,34 @@ def test_records_that_share_an_id_are_told_apart_by_their_bodies(
             assert (
                 find_line(frame, row).model_output["output"]["message"]["content"][0]["text"] == texts[number]
             )
+
+
+def test_ids_that_differ_by_point_zero_are_explained(tmp_path: Path):
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("1"), nova_line("2")])
+    told = bb.accounting(
+        bb.collect_outputs(path, sent=pd.DataFrame({"record_id": [1.0, 2.0, None]}).dropna())
+    )
+    assert told.sentence == (
+        "2 sent = 2 missing; 2 unexpected ids; ids sent differ from those of lines by '.0': "
+        "pandas makes numbers with a gap floats; send texts"
+    )
+    other = bb.accounting(bb.collect_outputs(path, sent=["1", "3"]))
+    assert ".0" not in other.sentence
+
+
+def test_counts_come_as_whole_floats_and_texts_and_none_is_negative(tmp_path: Path):
+    counts: list[Any] = [10, 10.0, "10", -3, 1.5, True, "x"]
+    lines = [nova_line(f"{n}") for n in range(7)]
+    for line, count in zip(lines, counts, strict=True):
+        line["modelOutput"]["usage"]["outputTokens"] = count
+    frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines))
+    assert frame["output_tokens"].tolist() == [10, 10, 10, pd.NA, pd.NA, pd.NA, pd.NA]
+
+
+@pytest.mark.parametrize("counts", [(1, 1), (3, 0)])
+def test_a_manifest_that_disagrees_is_not_complete(tmp_path: Path, counts: tuple[int, int]):
+    write_outputs(tmp_path / "x.jsonl.out", [nova_line("a"), nova_line("b")])
+    write_manifest(tmp_path, *counts)
+    told = bb.accounting(bb.collect_outputs(tmp_path, sent=["a", "b"]))
+    assert "the manifest in" in told.sentence
+    assert not told.complete

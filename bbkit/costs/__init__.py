@@ -189,7 +189,4 @@ def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFr
         jobs = count_noun(count, "job")
         yield f"In {jobs} the manifest counts other tokens than the lines; see .manifests."
     if rows["cache_write_tokens"].gt(0).any():
-        yield (
-            "Cache writes are costed as those of 5 minutes; those of 1 hour cost more, and outputs do not "
-            "tell them apart."
-        )
+        yield "Cache writes are costed as those of 5 minutes; those of 1 hour cost more."

@@ -208,8 +208,12 @@ def _put(body: Body, path: Sequence[str], value: Any) -> None:
 
 
 def as_int(value: Any) -> int | None:
-    """The value if it is a whole number, else None (a JSON ``true`` is not a number)."""
-    return value if type(value) is int else None
+    """A count, also as ``10.0`` or ``"10"``, else None (a JSON ``true`` is no number, nothing is below 0)."""
+    if type(value) is int:
+        return value if value >= 0 else None
+    if type(value) is str and value.isdecimal() and len(value) < 19:
+        return int(value)
+    return int(value) if type(value) is float and value >= 0 and value.is_integer() else None
 
 
 def as_str(value: Any) -> str | None:

@@ -16,7 +16,6 @@ from bbkit.families.family import (
     Answer,
     Family,
     as_dict,
-    as_int,
     as_list_of_dicts,
     as_str,
     first_dict,
@@ -128,7 +127,7 @@ def max_tokens_of(model_input: Mapping[str, Any]) -> int | None:
         for part in outer:
             holder = as_dict(holder.get(part))
         if name in holder:
-            return as_int(holder[name])
+            return holder[name] if type(holder[name]) is int else None
     return None
 
 

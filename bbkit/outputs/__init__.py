@@ -43,6 +43,7 @@ EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""
 
 _PART_BYTES = 96_000_000
+_POINT = "ids sent differ from those of lines by '.0': pandas makes numbers with a gap floats; send texts"
 _LEAST_ROWS, _PART_ROWS = 1_000, 262_144
 _MOST_PARTS = 512
 
@@ -310,6 +311,8 @@ def _match(reader: Reader, lines: pa.Table, ids: IdSlice, shared: SharedIds | No
     table, unmatched, paid = match_lines(lines, ids, reader.meta, reader.group.batches or (), shared)
     reader.add_unmatched(unmatched)
     reader.paid += [paid] if len(paid) else []
+    if len(paid) and ids.differ_by_point(paid["record_id"]) and _POINT not in reader.group.notes:
+        reader.group.notes.append(_POINT)
     return table
 
 

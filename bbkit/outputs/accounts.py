@@ -44,8 +44,8 @@ class Accounting:
     table : pandas.DataFrame
         One row per outcome: ``outcome, records, share``.
     complete : bool
-        Whether it is known what was sent, nothing is missing, pending or stray, and no manifest counts
-        another number of records.
+        Whether it is known what was sent, nothing is missing, pending or stray, and no manifest
+        disagrees.
     lines : pandas.DataFrame
         One row per line that is no row of the frame: ``file, offset`` (bytes), ``reason, head`` (first 200
         bytes).
@@ -169,7 +169,9 @@ def account(collected: Collected, parts: Path | None = None) -> Accounting:
     return Accounting(
         sentence="; ".join(clause for clause in clauses if clause),
         numbers=dict(numbers),
-        complete=sent is not None and not loose and not any(map(_miscounts, manifests)),
+        complete=sent is not None
+        and not loose
+        and not any(manifest["disagreement"] for manifest in manifests),
         lines=as_frame(collected.unmatched, _UNMATCHED_COLUMNS),
         manifests=pd.DataFrame(manifests),
         parts=parts,

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bbkit.outputs.files import SentBatch
 
@@ -27,6 +28,15 @@ class IdSlice(NamedTuple):
     ids: pa.Array
     position: np.ndarray
     batch: np.ndarray
+
+    def differ_by_point(self, others: pa.ChunkedArray) -> bool:
+        """Whether some are among the others but for a ``.0`` at the end of the one or the other."""
+        others = others.drop_null().combine_chunks()
+        for some, rest in ((self.ids, others), (others, self.ids)):
+            bare = pc.replace_substring_regex(some.filter(pc.ends_with(some, ".0")), r"\.0$", "")
+            if pc.any(pc.is_in(bare, value_set=rest)).as_py():
+                return True
+        return False
 
 
 class SentIds:
