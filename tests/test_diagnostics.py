@@ -1,5 +1,7 @@
 """Findings: each says how many, of how many, beyond which threshold, and what to do about it."""
 
+import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +200,54 @@ def test_what_is_no_frame_is_refused(wrong: object):
     for ask in (bb.diagnose_outputs, bb.accounting):
         with pytest.raises(InputError, match=r"DataFrame.*collect_outputs"):
             ask(wrong)
+
+
+@pytest.mark.parametrize(
+    ("content", "look"),
+    [
+        (b'{"id": "b", "custom_id": "1", "response": {"status_code": 200}}\n', "OpenAI's Batch API"),
+        (b'{"custom_id": "1", "result": {"type": "succeeded"}}\n', "Anthropic's Message Batches"),
+        (b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HTML"),
+        (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
+        (gzip.compress(b'{"recordId": "a"}\n' * 100), "gzip"),
+        ('{"recordId": "a", "modelOutput": {}}\n'.encode("utf-16"), "UTF-16"),
+        (b"record_id,text\n1,Fine\n", "CSV"),
+        (json.dumps(nova_line("a"), indent=1).encode(), "several lines"),
+        (b'{"recordId": "a", "modelInput": {"messages": []}}\n', "input file"),
+    ],
+)
+def test_a_run_where_nothing_can_be_read_is_an_error_that_names_what_it_looks_like(
+    tmp_path: Path, content: bytes, look: str
+):
+    (tmp_path / "x.jsonl.out").write_bytes(content)
+    found = bb.diagnose_outputs(bb.collect_outputs(tmp_path))
+    assert one(found, "unreadable")["severity"] == "error" and look in one(found, "unreadable")["finding"]
+    assert not (found["rule"] == "no_records").any()
+
+
+def test_choices_and_absent_tool_calls_are_said(tmp_path: Path):
+    several = {"recordId": "a", "modelInput": {}, "modelOutput": {"choices": [{"text": "x"}, {"text": "y"}]}}
+    found = diagnose(tmp_path, [*good(5), several, nova_line("t", "Hm", stop="tool_use")])
+    assert one(found, "several_choices")["finding"].startswith("1 line holds several choices")
+    assert one(found, "no_tool_call")["count"] == 1
+
+
+def test_ids_that_come_again_and_files_passed_over_are_said(tmp_path: Path):
+    for folder in ("job1", "job2"):
+        write_outputs(tmp_path / folder / "in.jsonl.out", good(3))
+    write_outputs(tmp_path / "job1" / "in.jsonl (1).out", good(3))
+    (tmp_path / "loop.jsonl.out").symlink_to("loop.jsonl.out")
+    outputs = bb.collect_outputs(tmp_path)
+    assert one(bb.diagnose_outputs(outputs), "repeated_ids")["count"] == 3
+    assert "'in.jsonl (1).out' passed over" in bb.accounting(outputs).sentence
+    (tmp_path / "job1" / "in.jsonl.out").unlink()
+    with pytest.raises(InputError, match="passed over"):
+        bb.collect_outputs(tmp_path / "job1")
+    with pytest.raises(InputError, match="no file or folder"):
+        bb.collect_outputs([tmp_path / "loop.jsonl.out"])
+
+
+def test_a_manifest_nested_without_end_is_a_sentence(tmp_path: Path):
+    write_outputs(tmp_path / "job" / "in.jsonl.out", good(3))
+    (tmp_path / "job" / "manifest.json.out").write_text('{"a":' * 100_000)
+    assert "is not a JSON object" in bb.accounting(bb.collect_outputs(tmp_path)).sentence

@@ -4,6 +4,7 @@
 the accounting knows beyond the rows, in `answers` how answers ended, what is in them and how long they are.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.files import describe_name_fault
+from bbkit.core.files import describe_name_fault, read_data
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
@@ -57,6 +58,8 @@ _UNMATCHED = {
         "an id that nobody sent",
         "Old files may have lain in the input folder.",
     ),
+    "several_choices": ("warning", "hold", "several choices, of which the first is read", "Ask for one (n)."),
+    "no_tool_call": ("warning", "have", "ended for a tool call that is not there", "Read some before use."),
     "ambiguous": ("error", "do", "not tell which record they answer", "Send records under ids of their own."),
 }
 
@@ -82,10 +85,10 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         If columns of the tidy frame are not there.
     """
     require_columns(outputs, OUTPUT_COLUMNS)
-    if outputs.empty:
+    collected = Collected.of(outputs)
+    if outputs.empty and not collected.unmatched:
         remedy = "Name a run whose records were written, or a folder that holds outputs."
         return findings([Finding("info", "no_records", "There is no record: 0 rows.", remedy, count=0)])
-    collected = Collected.of(outputs)
     if sum(collected.rows.values()) != len(outputs):
         collected = Collected(jobs=collected.jobs)
     rows = [
@@ -94,7 +97,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         *_errored(outputs),
         *iter_answers(outputs),
         *_reported(outputs),
-        *_unmatched(collected.numbers),
+        *_unmatched(collected),
         *_disagreements(collected.manifests),
         *_renamed(collected.paths),
     ]
@@ -102,6 +105,11 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         known = "Which records were sent is not known, so none can be missing."
         remedy = "Pass sent= (the input file, or the ids) to collect_outputs."
         rows.append(Finding("info", "sent_not_known", known, remedy))
+        again = outputs[outputs["record_id"].notna() & outputs["record_id"].duplicated()]
+        if len(again):
+            text = f"{count_noun(len(again), 'row', 'have')} an id that came before (accepted: 0)."
+            hint = f"If one is a retry of another, read them as a run or one folder at a time. {remedy}"
+            rows.append(finding_on(again, "warning", "repeated_ids", text, hint))
     table = findings(rows)
     if table.empty:
         well = "the record succeeded" if len(outputs) == 1 else f"all {len(outputs):,} records succeeded"
@@ -228,16 +236,21 @@ def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:
             )
 
 
-def _unmatched(numbers: Mapping[str, int | None]) -> Iterator[Finding]:
+def _unmatched(collected: Collected) -> Iterator[Finding]:
     for rule, (severity, verb, what, hint) in _UNMATCHED.items():
-        if count := numbers.get(rule):
-            yield Finding(
-                severity,
-                rule,
-                f"{count_noun(count, 'line', verb)} {what} (accepted: 0).",
-                f"{hint} accounting(outputs).lines names each by file and offset.",
-                count=count,
-            )
+        if count := collected.numbers.get(rule) or collected.remarks.get(rule):
+            text = f"{count_noun(count, 'line', verb)} {what} (accepted: 0)"
+            if rule == "unreadable" and (looks := _looks(collected.unmatched)):
+                text += f"; some look like {' and '.join(looks[:3])}"
+            named = " accounting(outputs).lines names each by file and offset." * (rule in collected.numbers)
+            yield Finding(severity, rule, f"{text}.", hint + named, count=count)
+
+
+def _looks(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What lines look like that could not be read."""
+    heads = [line["head"] or "" for line in lines if line["reason"].startswith("unreadable")]
+    known = read_data("answers")["looks"].items()
+    return [look for look, pattern in known if any(re.match(pattern, head, re.I | re.S) for head in heads)]
 
 
 def _disagreements(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

@@ -77,7 +77,7 @@ class Group:
 def list_folder(folder: Path, meta: FileMeta, prefix: str = "") -> list[OutputFile]:
     files, names = [], local_names(read_listing(folder))
     keys = {name: key for key, name in names.items()}
-    for path in sorted(folder.rglob(f"*{SUFFIX}")):
+    for path in filter(Path.is_file, sorted(folder.rglob(f"*{SUFFIX}"))):
         name = path.relative_to(folder).as_posix()
         if path.is_file() and names.get(name, name) == name:  # else its object is kept under another
             label = f"{prefix}/{keys.get(name, name)}" if prefix else keys.get(name, name)

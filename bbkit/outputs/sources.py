@@ -1,5 +1,6 @@
 """Where outputs are: a run, folders, files, S3 prefixes and jobs become files to read and ids to expect."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -48,7 +49,8 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
     if loose or sent is not None:
         meta = FileMeta(model_id=model_id or None)
         batches, paths = (None, []) if sent is None else _read_sent(sent, meta)
-        groups.append(Group(loose, batches, sent_paths=paths))
+        notes = [note for one in sources for note in _name_skipped(one)]
+        groups.append(Group(loose, batches, sent_paths=paths, notes=notes))
     return groups
 
 
@@ -57,7 +59,7 @@ def _distinct(sources: Sequence[Source]) -> list[Source]:
     named: dict[str, Source] = {}
     for one in sources:
         path: Source = getattr(one, "folder", one)  # of a run
-        named.setdefault(str(Path(path).resolve() if _is_local(path) else path), one)
+        named.setdefault(os.path.realpath(path) if _is_local(path) else str(path), one)
     return list(named.values())
 
 
@@ -118,6 +120,14 @@ def _id_text(value: Any) -> str | None:
     return None if pd.isna(value) else str(value)
 
 
+def _name_skipped(source: Source) -> list[str]:
+    """Say which files of a folder are named almost as outputs are, such as ``in.jsonl (1).out``."""
+    within = Path(source).rglob("*out*") if _is_local(source) and Path(source).is_dir() else ()
+    names = sorted(path.name for path in within if not path.name.endswith(SUFFIX))
+    near = [name for name in names if re.match(r"(?i)(?!manifest\.json).*(\.out$|\.jsonl.*out)", name)]
+    return [f"{name_some(near)} passed over: a name must end in {SUFFIX}; rename it."] if near else []
+
+
 def _loose_files(source: Source, model_id: str, *, named: bool, required: bool) -> list[OutputFile]:
     if not isinstance(source, str | Path):
         raise InputError(f"Cannot read outputs from {type(source).__name__}. {_SOURCES}")
@@ -132,7 +142,7 @@ def _loose_files(source: Source, model_id: str, *, named: bool, required: bool) 
         raise InputError(f"There is no file or folder {str(source)!r}. {_SOURCES}")
     if not files and required:
         raise InputError(
-            f"{str(source)!r} holds no file whose name ends in {SUFFIX}. "
+            f"{str(source)!r} holds no file whose name ends in {SUFFIX}. {' '.join(_name_skipped(source))} "
             "Bedrock writes them under <output URI>/<job id>/; name that folder, or the job's ARN."
         )
     return files
