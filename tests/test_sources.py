@@ -64,6 +64,8 @@ def test_a_column_with_one_cell_that_would_change_stays_text(tmp_path: Path, cel
 
 
 def test_an_empty_cell_is_null_and_nothing_else_is(tmp_path: Path) -> None:
+    of_mysql = read_source(write(tmp_path / "mysql.csv", 'a,b\n\\N,1\n"\\N",\\N\n'))
+    assert (of_mysql["a"].isna().to_list(), of_mysql["b"].to_list()) == ([True, False], [1, pd.NA])
     table = read_source(write(tmp_path / "calls.csv", 'a,b\n,NA\n"",None\nx,null\n'))
     assert table["a"].isna().to_list() == [True, False, False]
     assert table["a"].to_list()[1:] == ["", "x"]
@@ -123,6 +125,15 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.jsonl", '{"a": 1}\n[1]\n', "line 2 is a list"),
         ("a.json", '[{"a": 1},\n{"a" 2}]', "line 2: not JSON"),
         ("a.json", '{"a": 1,\n"b": 2}', "holds a dict"),
+        ("a.json", '{"id": {"0": 1}, "text": {"0": "a"}}', "holds a dict; .*orient='records'"),
+        ("a.json", '{"columns": ["id"], "data": [[1]]}', "holds a dict;"),
+        ("a.json", '{"took": 3, "hits": {"hits": [{"a": "x"}]}}', "with lists under 'hits.hits'"),
+        ("a.json", '{"status": "ok", "response": {"data": [{"a": 1}]}}', "with lists under 'response.data'"),
+        ("a.json", '{"count": 0, "data": []}', "holds a dict;"),
+        ("a.jsonl", '{"text": "NaN bread", bad}', "not JSON .JSON is malformed"),
+        ("a.jsonl", '[\n{"a": 1}\n]', r"a list is a file ending in \.json"),
+        ("a.csv", 'a,b\n1,"say \\"no\\""\n2,\\N\n', "IFNULL"),
+        ("a.xls", b"\xd0\xcf\x11\xe0", r"a workbook as \.xlsx"),
         ("a.json", "[" * 100_000, "nested too deeply"),
         ("a.jsonl", '{"a": 1}\n{"a": ' + "[" * 9_999 + "]" * 9_999 + "}", "line 2 is nested too deeply"),
         ("a.json", '{"a": [{"x": 1}], "b": [{"y": 1}]}', "holds a dict, with lists under 'a', 'b'"),
@@ -225,6 +236,7 @@ def test_the_line_excel_names_its_delimiter_in_is_no_row(tmp_path: Path, mark: b
         ),
         ("Report\n\nid;t;n\n1;a;2\n2;b;3\n", r"where the header, row 1, has 1\. Pass skip_rows=", 2),
         ("Report,,\nid,t,n\n1,a,2\n2,b,3\n", r"row 1 names one column of 3\. .* pass skip_rows=1", 1),
+        ("Report,\nid,t\n1,a\n", r"row 1 names one column of 2\.", 0),
         ("id,t,n\n1,a,2\nTotal rows: 1\n", r"row 3 has 1 cells .* such as a total below", 0),
     ],
 )
@@ -776,6 +788,26 @@ def test_what_tells_about_a_folder_is_no_text_of_it(tmp_path: Path) -> None:
             "in/b.txt",
             "license renewal call 17.txt",
         ]
+
+
+def test_conversations_stand_in_one_file_too(tmp_path: Path) -> None:
+    told = [{"ContactId": who, "Transcript": [{"Content": "hi", "ParticipantId": who}]} for who in "ab"]
+    for name, text in (
+        ("calls.json", json.dumps(told)),
+        ("calls.jsonl", "".join(json.dumps(one) + "\n" for one in told)),
+    ):
+        path = write(tmp_path / name, text)
+        table = read_source(path)
+        assert table[["contact_id", "text"]].to_numpy().tolist() == [["a", "a: hi"], ["b", "b: hi"]]
+        assert table["file"].to_list() == [f"{name}:1", f"{name}:2"]
+        assert next(read_source(path, chunk_rows=1)).equals(table.head(1))
+    with pytest.raises(SourceError, match="row 2 is no conversation"):
+        read_source(write(tmp_path / "odd.json", json.dumps([told[0], {"a": 1}])))
+
+
+def test_one_object_may_be_a_row(tmp_path: Path) -> None:
+    for row in ({"id": 1, "n": 2.5}, {"id": 1, "text": "x", "meta": {"a": 1}}, {"modelInput": {"a": [{}]}}):
+        assert read_source(write(tmp_path / "a.json", json.dumps(row))).columns.to_list() == list(row)
 
 
 def test_links_lead_somewhere_or_are_said(tmp_path: Path) -> None:

@@ -204,7 +204,8 @@ class _Builder:
         names = [str(name) for name in data.columns]
         asked = [*self.media, *self.overrides.values(), *([self.record_id] if self.record_id else [])]
         if absent := [name for name in asked if name not in names]:
-            raise no_column(absent, names, "", "data")
+            remedy = "record_id=, media= and overrides= name columns; record_id='' numbers the rows."
+            raise no_column(absent, names, remedy, "data")
         asked += [*self.prompt.columns, *self.system.columns]
         if twice := [name for name in dict.fromkeys(asked) if names.count(name) > 1]:
             raise InputError(f"The data has more than one column {name_some(twice)}. Give each its own name.")

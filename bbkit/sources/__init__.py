@@ -72,7 +72,7 @@ def read_source(
     begin with ``.`` or ``_``, such as ``_SUCCESS``, are left out; with a warning a README and the like.
 
     A column of text becomes numeric only if every cell is exactly what Python writes for its number, so ids
-    keep their zeros. An empty CSV cell is null; ``NA``, ``None`` and ``null`` are text.
+    keep their zeros. An empty CSV cell is null, as a bare ``\\N`` is; ``NA``, ``None`` and ``null`` are text.
 
     Conversations are those of Amazon Transcribe, its Call Analytics, Amazon Connect Contact Lens, Genesys
     Cloud, WebVTT and SubRip.
@@ -173,7 +173,7 @@ def _read_local(
     if ending not in _READERS:
         raise SourceError(
             f"{path.name} ends in {ending or 'nothing'!r}; a source is one of {', '.join(_READERS)}, or a "
-            f"folder of {', '.join(_FOLDER)}."
+            f"folder of {', '.join(_FOLDER)}. Save it as one of them, a workbook as .xlsx."
         )
     _validate_options(path.name, ending, options)
     try:

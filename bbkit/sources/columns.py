@@ -28,7 +28,9 @@ def name_columns(source: str, header: Sequence[Any], row: int) -> list[str]:
     ]
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise SourceError(f"{source} has more than one column {name_some(twice)}. Give each its own name.")
-    if len(names) > 2 and sum(cell not in (None, "") for cell in header) == 1:
+    # An empty first name of two is the index of pandas.
+    is_title = len(names) > 2 or (len(names) == 2 and header[0] not in (None, ""))
+    if is_title and sum(cell not in (None, "") for cell in header) == 1:
         raise SourceError(
             f"{source}: row {row:,} names one column of {len(names):,}. Give each a name, or pass "
             f"skip_rows={row:,}, or more, where that is a title above the table."

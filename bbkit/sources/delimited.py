@@ -149,7 +149,8 @@ def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _
         if (not _find_damage(path, escaped, wary=bool(damage))[0]) != bool(damage):
             raise SourceError(
                 f"{path.name}: {damage or doubt}. Write each quote in a cell twice, as RFC 4180 has "
-                "it (escape='\"' in Spark, ESCAPED BY '\"' in MySQL), or save it as JSON Lines or Parquet."
+                "it (escape='\"' in Spark; ESCAPED BY '\"' in MySQL, with IFNULL(column, '') for nulls), or "
+                "save it as JSON Lines or Parquet."
             )
         layout = escaped if damage else layout
     header: list[str] = []
@@ -163,7 +164,10 @@ def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _
             raise SourceError(f"{path.name}: its header cannot be read ({error}).") from error
         has_rows = bool(text.read(1))
     if not header:
-        raise SourceError(f"{path.name} is empty; its first row is to hold the names of the columns.")
+        above_it = f" below the {skip_rows:,} lines of skip_rows=" if skip_rows else ""
+        raise SourceError(
+            f"{path.name} is empty{above_it}; its first row is to hold the names of the columns."
+        )
     names = name_columns(path.name, [*map(restore_formulas, header)], above + 1)
     return layout._replace(names=names, lines_above=above, has_rows=has_rows)
 
@@ -186,7 +190,7 @@ def _batches(path: Path, layout: _Layout) -> Iterator[pa.RecordBatch]:
         column_types=dict.fromkeys(layout.names, pa.string()),
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
-        null_values=[""],
+        null_values=["", "\\N"],  # what databases write for NULL
     )
     with open_bytes(path) as file:
         yield from pcsv.open_csv(file, reading, parsing, converting)
@@ -198,7 +202,8 @@ def _describe_error(message: str, header: int) -> str:
         finding = f": row {row:,} has {got} cells where the header, row {header}, has {expected}."
         return (
             f"{finding} Pass skip_rows= where a title stands above the table, take out what is no row of it, "
-            "such as a total below, and put quotes around a cell that holds the delimiter or a line break."
+            'such as a total below, and put double quotes (", no blank before them) around a cell that holds '
+            "the delimiter or a line break."
         )
     if "straddl" in message:
         finding = f": a row is larger than {_BLOCK // 2**20} MB, or a quote is never closed."

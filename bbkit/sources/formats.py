@@ -5,7 +5,7 @@ import json
 import re
 import warnings
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -30,6 +30,7 @@ from bbkit.sources.conversations import conversation_row
 from bbkit.sources.files import calling_depth, open_bytes, read_encoded, read_text
 
 _NO_NUMBER = re.compile(r"\bNaN\b|-?\bInfinity\b")
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _TOO_DEEP = "is nested too deeply to be a table. Take out the innermost levels."
 
 
@@ -56,11 +57,25 @@ def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
     """Read JSON Lines: one object a line; blank lines are passed over."""
 
     def first_pass(encoding: str) -> tuple[str, dict[str, Any], list[Mapping[str, Any]]]:
-        buffered = list(_json_rows(path, encoding)) if chunk_rows is None else []
-        return encoding, dtypes_of_rows(buffered or _json_rows(path, encoding)), buffered
+        buffered = list(rows(encoding)) if chunk_rows is None else []
+        return encoding, dtypes_of_rows(buffered or rows(encoding)), buffered
+
+    def rows(encoding: str) -> Iterator[Mapping[str, Any]]:
+        return _conversations(path.name, _json_rows(path, encoding))
 
     encoding, dtypes, buffered = read_encoded(path, first_pass)
-    yield from frames_of_rows(buffered or _json_rows(path, encoding), dtypes, chunk_rows)
+    yield from frames_of_rows(buffered or rows(encoding), dtypes, chunk_rows)
+
+
+def _conversations(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Rows, or what is said where the first and so all are conversations."""
+    are_told = True
+    for number, row in enumerate(rows, 1):
+        told = conversation_row(f"{name}:{number}", row) if are_told else None
+        if told is None and are_told and number > 1:
+            raise SourceError(f"{name}, row {number:,} is no conversation, as those above are. Take it out.")
+        are_told = told is not None and (number > 1 or told["text"] != "")
+        yield told if told is not None and are_told else row
 
 
 def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
@@ -71,8 +86,9 @@ def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
             try:
                 row = msgspec.json.decode(line)
             except msgspec.MsgspecError as error:
-                odd = _NO_NUMBER.search(line)
-                said = f"{odd[0]} is none: write null" if odd else error
+                odd = _NO_NUMBER.search(_QUOTED.sub("", line))
+                said = f"{odd[0]} is none: write null" if odd else str(error)
+                said += "; a list is a file ending in .json" if line.lstrip().startswith("[") else ""
                 raise SourceError(f"{path.name}, line {number:,}: not JSON ({said}).") from error
             except RecursionError as error:
                 raise SourceError(f"{path.name}, line {number:,} {_TOO_DEEP}") from error
@@ -95,27 +111,48 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
     members = document.items() if isinstance(document, dict) else ()
     lists = {key: value for key, value in members if value and _are_objects(value)}
     if conversation is not None:
-        rows = [conversation]
+        rows: list[Any] = [conversation]
     elif _are_objects(document):
-        rows = document
+        rows = list(_conversations(path.name, document))
     elif len(lists) == 1:
         ((name, rows),) = lists.items()
         said = f"{path.name} is one object; its {name!r} is read, a list of {len(rows):,} objects"
         left = name_some(key for key in document if key != name)
         warnings.warn(said + (f", and {left} is not." if left else "."), stacklevel=calling_depth())
-    elif isinstance(document, dict) and not lists and "\n" not in read_text(path).strip():
-        rows = [document]  # JSON Lines of one line
+    elif isinstance(document, dict) and not lists and _is_row(document, path):
+        rows = [document]
     else:
-        held = f", with lists under {name_some(lists)}" if lists else ""
+        under = [*lists] or list(_nested_lists(document))
+        held = f", with lists under {name_some(under)}" if under else ""
         raise SourceError(
             f"{path.name} holds a {type(document).__name__}{held}; a .json source is a list of objects or a "
-            "conversation as Amazon Transcribe, Amazon Connect or Genesys writes it."
+            "conversation as Amazon Transcribe, Amazon Connect or Genesys writes it. Write the list alone, "
+            "with pandas by to_json(orient='records')."
         )
     yield from frames_of(lambda: rows, chunk_rows)
 
 
 def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _is_row(document: dict[str, Any], path: Path) -> bool:
+    """Whether JSON Lines of one line are a record or row, and not what wraps rows or has them by column."""
+    if "\n" in read_text(path).strip():
+        return False
+    if document.keys() & {"modelInput", "body", "params"}:
+        return True
+    values = document.values()
+    is_plain = not any(isinstance(value, dict | list) for value in values)
+    return is_plain or (any(isinstance(value, str) for value in values) and not any(_nested_lists(document)))
+
+
+def _nested_lists(value: Any, path: str = "") -> Iterator[str]:
+    """Where lists of objects are within objects."""
+    for name, item in value.items() if isinstance(value, dict) else ():
+        if item and _are_objects(item):
+            yield path + name
+        yield from _nested_lists(item, f"{path}{name}.")
 
 
 def read_document(path: Path) -> Any:
@@ -170,6 +207,7 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
         if isinstance(error, SourceError):
             raise
         what = f"{path.name} cannot be read as an Excel workbook ({_first_line(error)})."
+        what += " Save it as .xlsx, without a password."
         raise SourceError(what) from error
     if others and not sheet:
         said = f"{path.name}: its first sheet is read; sheet= names another: {name_some(others, most=25)}."
@@ -182,9 +220,15 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
         if any(cell is not None for cell in row)
     ]
     if not rows:
-        raise SourceError(f"{path.name}: its sheet is empty; the first row is to name the columns.")
+        raise SourceError(
+            f"{path.name}: its sheet is empty{_below(skip_rows)}; the first row is to name the columns."
+        )
     names = name_columns(path.name, rows[0][1], rows[0][0])
     yield from frames_of(lambda: [dict(zip(names, row, strict=False)) for _, row in rows[1:]], chunk_rows)
+
+
+def _below(skip_rows: int) -> str:
+    return f" below the {skip_rows:,} rows of skip_rows=" if skip_rows else ""
 
 
 def _validate_formulas(path: Path, sheet: str, skip_rows: int, table: Sequence[Sequence[Any]]) -> None:
