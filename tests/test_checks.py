@@ -132,7 +132,7 @@ CODER = {"type": "code_execution_20250825", "name": "code_execution"}
     [
         ({"thinking": {"type": "later"}}, "warning", "thinking_conflict"),
         ({"output_config": {"effort": "utmost"}}, "warning", "effort_refused"),
-        ({"tool_choice": {"type": "some"}, "tools": []}, "warning", "value"),
+        ({"tool_choice": {"type": "some"}, "tools": [{"type": "later", "name": "l"}]}, "warning", "value"),
         ({"later": 1}, "warning", "unknown_name"),
         ({"tools": [CODER]}, "warning", "tool_type"),
         ({"tools": [{"type": "later_20270101", "name": "later"}]}, "", ""),

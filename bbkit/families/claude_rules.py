@@ -13,6 +13,7 @@ from bbkit.core.text import name_some
 from bbkit.families.budgets import thinks
 from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
 from bbkit.families.family import as_dict, as_list_of_dicts
+from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
 
@@ -29,13 +30,13 @@ _USUAL = {
 
 def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
-    faults = _turn_faults(body) + model_faults(body, model)
+    faults = _turn_faults(body, model) + model_faults(body, model)
     if "tools" in body:
         faults += offer_faults(body["tools"], model)
     return faults + _choice_faults(body) if "tool_choice" in body else faults
 
 
-def _turn_faults(body: Mapping[str, Any]) -> list[Finding]:
+def _turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     messages = body.get("messages")
     if type(messages) is not list or not messages:
         return []
@@ -49,6 +50,8 @@ def _turn_faults(body: Mapping[str, Any]) -> list[Finding]:
         if type(content) is not list:
             continue
         assistant = message.get("role") == "assistant"
+        kinds = [str(block.get("type")) for block in as_list_of_dicts(content) if "source" in block]
+        faults += media_faults(kinds, f"messages[{position}].content", model)
         for block in content:
             if type(block) is not dict:
                 continue
@@ -72,7 +75,7 @@ _TOOLS = ToolNames("tool_use", "tool_result", "tool", "tools", _tool_ids)
 
 def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     choice = as_dict(body.get("tool_choice"))
-    if "tools" not in body:
+    if not body.get("tools"):
         return [make_finding("required.tools", "tools")]
     if choice.get("type") != "tool":
         return []
@@ -94,7 +97,8 @@ def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
         faults += _forced_faults(body, model)
     if "output_config" in body:
         config = as_dict(body["output_config"])
-        faults += effort_faults(config.get("effort"), "output_config.effort", model)
+        faults += _unlike(config.get("effort"), "effort", "effort_refused", "output_config.effort", model)
+        faults += _off_faults(body, config.get("effort"), model)
         faults += format_faults(config.get("format"), "output_config.format", model)
     if "anthropic_beta" in body:
         faults += _flag_faults(body["anthropic_beta"])
@@ -123,19 +127,22 @@ def _thinks(body: Mapping[str, Any]) -> bool:
 
 
 def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    kinds = model.traits.thinking_types
     kind, rule = thinking.get("type"), "thinking_conflict"
     if wrong := list(_unlike(kind, "thinking_types", rule, "thinking.type", model)):
         yield from wrong
-    elif kinds and "enabled" not in kinds and "budget_tokens" in thinking:
-        yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", model=model)
+    elif "budget_tokens" in thinking and thinking.get("type") in ("adaptive", "disabled"):
+        yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", type=thinking["type"])
     elif _thinks(body):
         yield from _budget_faults(body, thinking)
 
 
-def effort_faults(effort: Any, path: str, model: Model) -> Iterator[Finding]:
-    """The fault of an effort that a Claude model does not take."""
-    return _unlike(effort, "effort", "effort_refused", path, model)
+def _off_faults(body: Mapping[str, Any], effort: Any, model: Model) -> Iterator[Finding]:
+    """The fault of an effort that a model takes with thinking only."""
+    takes, levels = model.traits.effort_without_thinking, model.traits.effort or ()
+    off = as_dict(body.get("thinking")).get("type") == "disabled"
+    if off and takes is not None and effort in levels and effort not in takes:
+        said = {"effort": effort, "takes": ", ".join(takes), "model": model}
+        yield make_finding("thinking_conflict.effort", "output_config.effort", **said)
 
 
 def _unlike(value: Any, trait: str, rule: str, path: str, model: Model) -> Iterator[Finding]:
@@ -179,15 +186,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> Iter
 
 
 def _sampling_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    takes = model.traits.samplers
-    if takes == "none":
-        for name in ("temperature", "top_p", "top_k"):
-            if name in body:
-                yield make_finding("sampling_refused", name, model=model)
-        return
-    if takes == "one" and "temperature" in body and "top_p" in body:
-        yield make_finding("sampling_conflict", "top_p", model=model)
-    if not _thinks(body):
+    if model.traits.samplers == "none" or not _thinks(body):
         return
     top_p = body.get("top_p")
     for name, is_refused in (

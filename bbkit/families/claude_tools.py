@@ -17,6 +17,7 @@ from bbkit.families.family import as_dict
 from bbkit.families.traits import Model
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _ON_SERVERS = ("web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor")
 _LIMITS = frozenset(
     ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
@@ -27,16 +28,26 @@ _LIMITS = frozenset(
 
 def tool_faults(tools: Any, model: Model) -> Iterator[Finding]:
     """What is wrong with the tools that a body offers; takes any object."""
+    names: set[str] = set()
     for position, tool in enumerate(tools if type(tools) is list else ()):
         if type(tool) is not dict:
             continue
         path, name, kind = f"tools[{position}]", tool.get("name"), tool.get("type", "custom")
-        if type(name) is str and name and not _NAME.fullmatch(name):
-            yield make_finding("value.tool_name", f"{path}.name", name=name[:80])
+        yield from name_faults(name, f"{path}.name")
+        if type(name) is str:
+            if name in names:
+                yield make_finding("value.tool_names", f"{path}.name", name=name)
+            names.add(name)
         if type(kind) is str and kind != "custom":
             yield from _kind_faults(kind, f"{path}.type", model)
         if kind == "custom" or (kind == "function" and "input_schema" in tool):
             yield from _input_faults(tool, f"{path}.input_schema")
+
+
+def name_faults(name: Any, path: str) -> Iterator[Finding]:
+    """The fault of a tool's name that has what no name may have."""
+    if type(name) is str and name and not _NAME.fullmatch(name):
+        yield make_finding("value.tool_name", path, name=name[:80])
 
 
 def _kind_faults(kind: str, path: str, model: Model) -> Iterator[Finding]:
@@ -57,6 +68,10 @@ def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
         return
     if schema.get("type") != "object":
         yield make_finding("schema_refused.tool_type", path, type=schema.get("type"))
+    for key in as_dict(schema.get("properties")):
+        if not _PROPERTY.fullmatch(key):
+            yield make_finding("schema_refused.property", f"{path}.properties", key=key[:80])
+            break
     for word in ("oneOf", "anyOf", "allOf"):
         if word in schema:
             yield make_finding("schema_refused.on_top", path, word=word)

@@ -11,17 +11,17 @@ from typing import Any
 
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import anthropic, messages, nova, requests as r
-from bbkit.families.claude_rules import effort_faults, model_faults
+from bbkit.families.claude_rules import model_faults
 from bbkit.families.claude_tools import format_faults
-from bbkit.families.family import Family, as_dict, as_list_of_dicts
+from bbkit.families.family import EXTRA, Family, as_dict, as_list_of_dicts
+from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import stop_faults
 
 _CLAUDE_NAMES = {"max_tokens": "inferenceConfig.maxTokens", **messages.INFERENCE}
 """Claude's names of what ``inferenceConfig`` holds, each with its path."""
-_EXTRA = "additionalModelRequestFields"
 _TOP_K = r.Mistake(
-    f'For Claude write {_EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova {{"inferenceConfig": '
+    f'For Claude write {EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova {{"inferenceConfig": '
     '{"topK": n}, "reasoningConfig": ...} (https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, '
     "2026-05-13)."
 )
@@ -54,13 +54,14 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults += stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
     wanted = as_dict(body.get("outputConfig"))
     faults += format_faults(wanted.get("textFormat"), "outputConfig.textFormat", model)
-    extra = as_dict(body.get(_EXTRA))
+    extra = as_dict(body.get(EXTRA))
     if model.model_id.startswith("amazon.nova-"):
-        faults += nova.reasoning_faults(extra.get("reasoningConfig"), config, model, _EXTRA)
+        inner = as_dict(extra.get("inferenceConfig"))
+        places = {"inferenceConfig": config, EXTRA: extra, f"{EXTRA}.inferenceConfig": inner}
+        return faults + nova.reasoning_faults(places, model)
     if "anthropic.claude" in model.model_id:
-        faults += effort_faults(wanted.get("effort"), "outputConfig.effort", model)
-        faults += _claude_faults(body, model)
-    return faults
+        return faults + _claude_faults(body, model)
+    return [*faults, *level_faults(extra.get("reasoning_effort"), f"{EXTRA}.reasoning_effort", model)]
 
 
 def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
@@ -86,11 +87,14 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
 
 def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     config = as_dict(body.get("inferenceConfig"))
-    extra = as_dict(body.get(_EXTRA))
+    extra = as_dict(body.get(EXTRA))
     own = {name: path.partition(".")[2] for name, path in _CLAUDE_NAMES.items()}
     view = {name: config[one] for name, one in own.items() if one in config} | dict(extra)
     if "reasoning_config" in extra:
         view["thinking"] = extra["reasoning_config"]
+    effort = as_dict(body.get("outputConfig")).get("effort")
+    if effort is not None and "output_config" not in extra:
+        view["output_config"] = {"effort": effort}
     view["messages"] = _claude_messages(body.get("messages"))
     faults = model_faults(view, model)
     stops = view.get("stop_sequences")
@@ -112,9 +116,11 @@ def _claude_messages(turns: Any) -> list[Any]:
 def _own_path(path: str, extra: Mapping[str, Any]) -> str:
     name = path.partition(".")[0].partition("[")[0]
     if name == "thinking" and name not in extra:
-        return f"{_EXTRA}.reasoning_config{path[len(name) :]}"
+        return f"{EXTRA}.reasoning_config{path[len(name) :]}"
     if name in extra:
-        return f"{_EXTRA}.{path}"
+        return f"{EXTRA}.{path}"
+    if name == "output_config":
+        return f"outputConfig{path[len(name) :]}"
     own = _CLAUDE_NAMES.get(name)
     return f"{own}{path[len(name) :]}" if own else path
 

@@ -17,6 +17,8 @@ Rules = Callable[[Mapping[str, Any], Model], list[Finding]]
 _SPELLINGS = {"jpg": "jpeg", "3gp": "three_gp"}
 _OTHER_NAMES = {**_SPELLINGS, "three_gp": "3gp", "m4a": "mp4"}
 
+EXTRA = "additionalModelRequestFields"
+"""Where a Converse body has what only its model knows."""
 MAX_TOKENS_PATHS = (
     ("max_tokens",),
     ("max_completion_tokens",),

@@ -51,7 +51,7 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if "llama" in model.model_id and other in prompt and own not in prompt:
         faults.append(make_finding("chat_tokens.other", "prompt", own=own, other=other))
     images = body.get("images")
-    if images and model.text_only:
+    if images and model.refuses("image"):
         faults.append(make_finding("media_refused.images", "images", model=model))
     elif type(images) is list and images and "<|image|>" not in prompt:
         faults.append(make_finding("chat_tokens.image", "prompt"))

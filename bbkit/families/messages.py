@@ -7,12 +7,14 @@ from typing import Any
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
+from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9_ ()\[\]-]|  ")
 """What the name of a document may not hold, as measured; AWS's page leaves the underscore out."""
 
+_MEDIA = ("image", "document", "video", "audio")
 MAX_TOKENS_PATH = ("inferenceConfig", "maxTokens")
 
 URL = {"url": r.Mistake("Send the bytes as base64, or a place in S3.", "url_media")}
@@ -130,11 +132,16 @@ def turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
 
 
 def _media_faults(position: int, message: Mapping[str, Any], model: Model) -> list[Finding]:
-    assistant = message.get("role") == "assistant"
-    if not assistant and not model.text_only:
-        return []
     blocks, path = as_list_of_dicts(message.get("content")), f"messages[{position}].content"
-    kinds = [kind for kind in ("image", "video", "audio") if any(kind in block for block in blocks)]
-    if kinds and model.text_only:
-        return [make_finding("media_refused.turn", path, kind=kinds[0], model=model)]
-    return [misplaced(position, kind, "assistant") for kind in kinds] if assistant else []
+    media = [(kind, block[kind]) for block in blocks for kind in _MEDIA if kind in block]
+    if not media:
+        return []
+    kinds = dict.fromkeys(kind for kind, _ in media)
+    if refused := media_faults(kinds, path, model):
+        return refused
+    if message.get("role") == "assistant":
+        return [misplaced(position, kind, "assistant") for kind in kinds if kind != "document"]
+    linked = any("s3Location" in as_dict(as_dict(medium).get("source")) for _, medium in media)
+    if linked and model.traits.media_in_s3 is False:
+        return [make_finding("media_refused.s3", path, model=model)]
+    return []

@@ -3,13 +3,15 @@
 https://docs.aws.amazon.com/nova/latest/nova2-userguide/request-response-schema.html and the source below.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import messages, requests as r
+from bbkit.families.claude_tools import name_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
+from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import ToolNames, offered_faults, tool_faults
 
@@ -24,24 +26,30 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults = messages.turn_faults(body, model)
     if type(body.get("messages")) is list:
         faults += tool_faults(body, _TOOLS)
-    faults += _choice_faults(as_dict(body.get("toolConfig")))
+    if "toolConfig" in body:
+        faults += _offer_faults(as_dict(body["toolConfig"]), model)
+        faults += _choice_faults(as_dict(body["toolConfig"]))
     config = as_dict(body.get("inferenceConfig"))
-    return faults + reasoning_faults(config.get("reasoningConfig"), config, model, "inferenceConfig")
+    return faults + reasoning_faults({"inferenceConfig": config}, model)
 
 
-def reasoning_faults(reasoning: Any, config: Mapping[str, Any], model: Model, place: str) -> list[Finding]:
-    """What a Nova model refuses of the reasoning asked for at a place, and of what stands beside it."""
-    if reasoning is None:
-        return []
-    path = f"{place}.reasoningConfig"
-    if model.traits.thinking == "none":
-        return [make_finding("reasoning_conflict.model", path, model=model)]
-    asked = as_dict(reasoning)
-    if asked.get("type") != "enabled" or asked.get("maxReasoningEffort") != "high":
-        return []
-    names = ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
-    paths = [f"inferenceConfig.{name}" for name in names if name in config]
-    return [make_finding("reasoning_conflict.high", path) for path in paths]
+def reasoning_faults(places: Mapping[str, Mapping[str, Any]], model: Model) -> list[Finding]:
+    """What a Nova model refuses of the reasoning asked for at one of some places, and of what they hold."""
+    faults: list[Finding] = []
+    for place, holder in places.items():
+        path, asked = f"{place}.reasoningConfig", as_dict(holder.get("reasoningConfig"))
+        if "reasoningConfig" in holder and model.traits.thinking == "none":
+            faults.append(make_finding("reasoning_conflict.model", path, model=model))
+        effort = asked.get("maxReasoningEffort")
+        faults += level_faults(effort, f"{path}.maxReasoningEffort", model)
+        if asked.get("type") == "enabled" and effort == "high":
+            for where, one in places.items():
+                given = [f"{where}.{name}" for name in _NOT_WITH_HIGH if name in one]
+                faults += [make_finding("reasoning_conflict.high", path) for path in given]
+    return faults
+
+
+_NOT_WITH_HIGH = ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
 
 
 def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
@@ -51,6 +59,21 @@ def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
 
 
 _TOOLS = ToolNames("toolUse", "toolResult", "toolUse and toolResult", "toolConfig", _tool_ids)
+
+
+def _offer_faults(config: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    for position, tool in enumerate(as_list_of_dicts(config.get("tools"))):
+        path, spec = f"toolConfig.tools[{position}].toolSpec", as_dict(tool.get("toolSpec"))
+        name, schema = spec.get("name"), as_dict(as_dict(spec.get("inputSchema")).get("json"))
+        yield from name_faults(name, f"{path}.name")
+        if type(name) is str and "-" in name:
+            yield make_finding("value.tool_hyphen", f"{path}.name", name=name[:80])
+        path = f"{path}.inputSchema.json"
+        if "type" in schema and schema["type"] != "object":
+            yield make_finding("schema_refused.nova_type", path, type=schema["type"])
+        for word in model.traits.tool_schema_refused or ():
+            if word in schema:
+                yield make_finding("schema_refused.word_on_top", path, word=word, model=model)
 
 
 def _choice_faults(config: Mapping[str, Any]) -> list[Finding]:

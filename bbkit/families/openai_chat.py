@@ -6,13 +6,19 @@ from typing import Any
 
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import chat, requests as r
-from bbkit.families.family import Family, same_names
+from bbkit.families.claude_tools import format_faults
+from bbkit.families.family import Family, as_dict, same_names
+from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import stop_faults
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults = chat.chat_faults(body, model) + stop_faults(body.get("stop"), "stop", model, "InvokeModel")
+    faults += level_faults(body.get("reasoning_effort"), "reasoning_effort", model)
+    form = as_dict(body.get("response_format"))
+    if form.get("type") == "json_schema":
+        faults += format_faults(form, "response_format", model)
     named = body.get("model")
     if type(named) is str and model.model_id and model.model_id not in named:
         faults.append(make_finding("model_mismatch", "model", named=named, model=model))
@@ -85,5 +91,18 @@ FAMILY = Family(
     request=_BODY,
     rules=_rules,
 )
-FAMILY_GPT_OSS = dataclasses.replace(FAMILY, max_tokens_path=("max_completion_tokens",))
-"""The same family as gpt-oss is documented: its maximum of output tokens is ``max_completion_tokens``."""
+FAMILY_GPT = dataclasses.replace(FAMILY, max_tokens_path=("max_completion_tokens",))
+"""The same family as OpenAI's models are documented: their maximum is ``max_completion_tokens``."""
+_REFUSED = ("top_k", "min_p", "repetition_penalty", "chat_template_kwargs", "thinking")
+_OTHERS = ("store", "modalities", "prediction", "audio", "function_call", "functions", "reasoning")
+FAMILY_GPT_OSS = dataclasses.replace(
+    FAMILY_GPT,
+    request=dataclasses.replace(
+        _BODY,
+        members={name: member for name, member in _BODY.members.items() if name not in _REFUSED}
+        | dict.fromkeys(_OTHERS, r.anything()),
+        closed="https://github.com/BerriAI/litellm/issues/13959, 2025-08-26",
+    ),
+)
+"""As gpt-oss names its members in a refusal; the nested ``reasoning`` is reported to be taken as well
+(https://github.com/kortix-ai/suna/pull/6893, 2026-08-25)."""

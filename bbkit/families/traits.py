@@ -31,6 +31,8 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     samplers: Literal["free", "one", "none"] | None = None
     """``one`` of temperature and top_p, or ``none`` of temperature, top_p and top_k."""
     effort: tuple[str, ...] | None = None
+    effort_without_thinking: tuple[str, ...] | None = None
+    """The levels that may stand beside thinking that is turned off."""
     thinking: Literal["none", "on_request", "by_default", "always"] | None = None
     thinking_types: tuple[str, ...] | None = None
     thinking_room: int | None = None
@@ -45,7 +47,11 @@ class Traits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     stop_sequences: bool | Literal["InvokeModel"] | None = None
     """``InvokeModel`` where Converse refuses them and the model's own body does not."""
     tool_types: tuple[str, ...] | None = None
+    tool_schema_refused: tuple[str, ...] | None = None
+    """Words that may not stand on top of a tool's schema."""
     inputs: tuple[str, ...] | None = None
+    documents: bool | None = None
+    media_in_s3: bool | None = None
     geographies: tuple[str, ...] | None = None
 
 
@@ -72,10 +78,12 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         """Whether the table has the model."""
         return bool(self.provider)
 
-    @property
-    def text_only(self) -> bool:
-        """Whether the model is known to take text only."""
-        return self.traits.inputs == ("text",)
+    def refuses(self, kind: str) -> bool:
+        """Whether the model is known to take no input of a kind; AWS's own lists say speech for audio."""
+        if kind == "document":
+            return self.traits.documents is False
+        takes = self.traits.inputs
+        return takes is not None and kind not in takes and not (kind == "audio" and "speech" in takes)
 
 
 class _Source(msgspec.Struct, forbid_unknown_fields=True):

@@ -56,8 +56,8 @@ def build_records(
         Column whose cells are the ids: distinct, kept as text with their zeros. ``""`` numbers the rows from
         1 with zeros in front, ``00000000001``.
     max_tokens : int, optional
-        Maximum of output tokens; embeddings have none. By default 1,024, or for a model that thinks unless
-        told not to 8,192, because its thoughts count towards it: a warning says so.
+        Maximum of output tokens; embeddings have none. By default 1,024, with thinking 8,192 or its budget
+        and 1,024, because thoughts count towards it: a warning says so. Nova's high effort excludes one.
     family : str, optional
         The family, where neither the id nor `model` tells it.
     model : str
@@ -118,11 +118,11 @@ def build_records(
     return map(builder.build, data)
 
 
-def _default(model_id: str, inference: Mapping[str, Any]) -> int:
+def _default(model_id: str, inference: Mapping[str, Any]) -> int | None:
     model = find_model(model_id) or Model(model_id=model_id)
     extra = inference.get("additional_model_request_fields")
     chosen = default_max_tokens(model, {**inference, "additionalModelRequestFields": extra})
-    if chosen > DEFAULT:
+    if chosen and chosen > DEFAULT:
         warnings.warn(
             f"max_tokens is {chosen:,}: {model_id} thinks before it answers, and its thoughts count towards "
             "it. Pass max_tokens= to set it.",

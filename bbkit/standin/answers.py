@@ -101,9 +101,9 @@ def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
             f"tokens value that is lower than {most}."
         )
     media = [part for turn in request.turns for part in turn.media]
-    kinds = [part.kind for part in media if part.kind != "document"]
-    if kinds and traits.get("inputs") == ["text"]:
-        raise RecordError(f"This model does not support {kinds[0]} input.")
+    takes = [*traits.get("inputs", ("image", "video", "audio")), "document"]
+    for kind in (part.kind for part in media if part.kind not in takes):
+        raise RecordError(f"This model does not support {kind} input.")
     check_images([part.data for part in media if part.kind == "image" and part.data], model_id)
     texts = [request.system, *(turn.text for turn in request.turns)]
     # A token is rarely less than two characters, so short texts need no counting.

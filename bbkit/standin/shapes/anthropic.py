@@ -81,6 +81,7 @@ _BODY = described(
         **_CACHE,
     }
 )
+_PROPERTY = re.compile("[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")
 _STOPS = {
     Stop.END: "end_turn",
@@ -174,7 +175,10 @@ def _read_source(block: dict[str, Any], number: int) -> tuple[str, Media | None]
 def _flat_text(content: Any) -> str:
     if isinstance(content, str):
         return content
-    return "\n".join(block.get("text") or "" for block in content or () if isinstance(block, dict))
+    texts = [block.get("text") or "" for block in content or () if isinstance(block, dict)]
+    if not all(isinstance(text, str) for text in texts):
+        raise RecordError("messages.content.text: Input should be a valid string")
+    return "\n".join(texts)
 
 
 def _read_tool(tool: dict[str, Any], number: int) -> Tool:
@@ -190,6 +194,12 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
         raise RecordError(f"tools.{number}.custom.input_schema.type: Input should be 'object'")
     if kind == "custom" and {"oneOf", "allOf", "anyOf"} & schema.keys():
         raise RecordError(f"tools.{number}.custom.input_schema: no oneOf, allOf, or anyOf at the top level")
+    keys = schema.get("properties") if isinstance(schema, dict) else None
+    if any(not _PROPERTY.fullmatch(key) for key in (keys if isinstance(keys, dict) else ())):
+        raise RecordError(
+            f"tools.{number}.custom.input_schema.properties: Property keys should match pattern "
+            f"'^{_PROPERTY.pattern}$'"
+        )
     return Tool(tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {})
 
 
@@ -292,9 +302,14 @@ def _model_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]
     effort = (body.get("output_config") or {}).get("effort")
     if effort is not None and effort not in traits.get("effort", [effort]):
         yield f"output_config.effort: this model does not support the effort '{effort}'."
+    off = (body.get("thinking") or {}).get("type") == "disabled"
+    if off and effort is not None and effort not in traits.get("effort_without_thinking", [effort]):
+        yield f"output_config.effort '{effort}' is not supported when thinking is disabled on this model."
     if any(not stop.strip() for stop in body.get("stop_sequences") or ()):
         yield "stop_sequences: each stop sequence must contain non-whitespace"
     choice, offered = body.get("tool_choice"), [tool.get("name") for tool in body.get("tools") or ()]
+    if len(set(map(str, offered))) < len(offered):
+        yield "tools: Tool names must be unique."
     if choice and not offered:
         yield "tool_choice may only be specified while providing tools"
     if choice and choice["type"] == "tool" and choice["name"] not in offered:

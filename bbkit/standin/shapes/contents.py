@@ -16,6 +16,7 @@ _STOPS = {
     Stop.TOOL_USE: "tool_use",
     Stop.FILTERED: "content_filtered",
 }
+MEDIA = ("image", "document", "video", "audio")
 _TEXT_FORMATS = frozenset(("txt", "md", "csv", "html", "plain", "text", "markdown", "json", "xml"))
 
 

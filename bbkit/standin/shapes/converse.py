@@ -13,7 +13,7 @@ from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.service_models import ShapeCheck, service_model
-from bbkit.standin.shapes import anthropic, contents, nova
+from bbkit.standin.shapes import anthropic, contents, nova, openai_chat
 from bbkit.standin.shapes.bodies import answer_format, check_schema, known, malformed
 
 # As measured, where the answer itself leaves the underscore out and says white space for the space alone:
@@ -40,7 +40,7 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
     if batch and body.get("toolConfig"):
         raise RecordError("toolConfig is not supported in batch inference with the Converse API.")
     contents.check_messages(messages)
-    _check_media(messages)
+    _check_media(messages, traits_of(model_id))
     inference, extra = body.get("inferenceConfig") or {}, body.get("additionalModelRequestFields") or {}
     if not isinstance(extra, dict):
         raise malformed("#/additionalModelRequestFields: expected type: JSONObject")
@@ -88,17 +88,32 @@ def _check_model(body: Any, inference: dict[str, Any], extra: Any, model_id: str
         raise RecordError(
             "You invoked an unsupported model or your request did not allow prompt caching.", 403
         )
+    traits = traits_of(model_id)
+    inner = extra.get("inferenceConfig") or {}
+    asked = [extra.get(name) for name in ("max_tokens", "max_completion_tokens")]
+    asked += [inner.get(name) for name in ("maxTokens", "max_new_tokens")] if isinstance(inner, dict) else []
+    for most in (one for one in asked if isinstance(one, int) and one > traits.get("output_maximum", one)):
+        raise RecordError(f"The maximum tokens you requested, {most}, exceeds the model limit.")
     if model_id.startswith("amazon.nova-"):
         check_schema(extra, nova.EXTRA)
-        nova.check_reasoning(extra.get("reasoningConfig"), inference, model_id)
+        for reasoning in (extra.get("reasoningConfig"), inner.get("reasoningConfig")):
+            nova.check_reasoning(reasoning, inference | inner, model_id)
+    elif not model_id.startswith("anthropic."):
+        openai_chat.check_effort(extra, traits)
     if model_id.startswith("anthropic."):
         anthropic.check_converse(body, inference, extra, model_id)
 
 
-def _check_media(messages: list[dict[str, Any]]) -> None:
+def _check_media(messages: list[dict[str, Any]], traits: dict[str, Any]) -> None:
     names: list[str] = []
     for number, message in enumerate(messages):
         kinds = {kind for block in message["content"] for kind in block}
+        if "document" in kinds and traits.get("documents") is False:
+            raise RecordError("This model does not support documents.")
+        media = [block[kind] for block in message["content"] for kind in contents.MEDIA if kind in block]
+        linked = any("s3Location" in (one.get("source") or {}) for one in media)
+        if linked and traits.get("media_in_s3") is False:
+            raise RecordError(f"messages.{number}.content.0.document.source.type: Field required")
         names += [block["document"]["name"] for block in message["content"] if "document" in block]
         if any(_ODD_NAME.search(name) for name in names):
             raise RecordError(

@@ -3,9 +3,10 @@
 Source: https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html
 """
 
+import re
 from typing import Any
 
-from bbkit.standin.engines import Reply, Request
+from bbkit.standin.engines import Reply, Request, Tool
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies, contents
@@ -88,6 +89,8 @@ def read_body(body: Any, model_id: str) -> Request:
     inference = body.get("inferenceConfig") or {}
     check_reasoning(inference.get("reasoningConfig"), inference, model_id)
     tools, choice = contents.read_tools(body.get("toolConfig"))
+    for number, tool in enumerate(tools):
+        _check_tool(tool, f"#/toolConfig/tools/{number}/toolSpec", traits_of(model_id))
     options = known(
         temperature=inference.get("temperature"),
         top_p=inference.get("topP"),
@@ -104,12 +107,25 @@ def read_body(body: Any, model_id: str) -> Request:
     )
 
 
+def _check_tool(tool: Tool, at: str, traits: dict[str, Any]) -> None:
+    if not re.fullmatch("[a-zA-Z0-9_-]{1,64}", tool.name):
+        raise bodies.malformed(f"{at}/name: string does not match pattern [a-zA-Z0-9_-]+")
+    if tool.schema.get("type", "object") != "object":
+        raise bodies.malformed(f"{at}/inputSchema/json/type: {tool.schema['type']} is not a valid enum value")
+    for word in traits.get("tool_schema_refused", ()):
+        if word in tool.schema:
+            raise bodies.malformed(f"{at}/inputSchema/json: extraneous key [{word}] is not permitted")
+
+
 def check_reasoning(reasoning: Any, inference: dict[str, Any], model_id: str) -> None:
     """Refuse reasoning where the model has none, and what a high effort excludes."""
     if reasoning is None:
         return
     if traits_of(model_id).get("thinking") == "none":
         raise bodies.malformed("the provided reasoning config value is invalid")
+    effort = reasoning.get("maxReasoningEffort")
+    if effort is not None and effort not in traits_of(model_id).get("effort", [effort]):
+        raise bodies.malformed(f"#/reasoningConfig/maxReasoningEffort: {effort} is not a valid enum value")
     high = reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high"
     excluded = {"maxTokens", "max_new_tokens", "temperature", "topP", "top_p"} & inference.keys()
     if high and excluded:

@@ -6,10 +6,12 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-op
 import json
 import secrets
 import time
+from dataclasses import replace
 from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
+from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, malformed, tagged
 from bbkit.standin.shapes.contents import decode_base64
@@ -86,12 +88,19 @@ _BODY = described(
         "tool_choice": "string|object",
         "parallel_tool_calls": "boolean",
         "response_format": tagged({"text": {}, "json_object": {}, "json_schema": {"json_schema!": "object"}}),
-        "reasoning_effort": Field("string", enum=("none", "minimal", "low", "medium", "high")),
+        "reasoning_effort": Field("string", enum=("none", "minimal", "low", "medium", "high", "xhigh")),
         "chat_template_kwargs": "object",
         "service_tier": "string",
         "metadata": "object",
         "safe_prompt": "boolean",
     }
+)
+_NOT_GPT_OSS = ("top_k", "min_p", "repetition_penalty", "chat_template_kwargs", "safe_prompt")
+_OF_GPT_OSS = ("store", "modalities", "prediction", "audio", "function_call", "functions", "reasoning")
+_GPT_OSS = replace(
+    _BODY,
+    fields={name: one for name, one in (_BODY.fields or {}).items() if name not in _NOT_GPT_OSS}
+    | dict.fromkeys(_OF_GPT_OSS, Field("string|number|integer|boolean|array|object")),
 )
 _OPTIONS = (
     "temperature",
@@ -106,7 +115,10 @@ _OPTIONS = (
 
 def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
-    bodies.check_schema(body, _BODY)
+    traits = traits_of(model_id)
+    bodies.check_schema(body, _GPT_OSS if "gpt-oss" in model_id else _BODY)
+    check_effort(body, traits)
+    _check_table(body, traits)
     named = body.get("model")
     if named is not None and model_id not in named:
         raise RecordError(
@@ -127,6 +139,23 @@ def read_body(body: Any, model_id: str) -> Request:
         tool_choice=choice,
         options=known(**{name: body.get(name) for name in _OPTIONS}),
     )
+
+
+def check_effort(fields: dict[str, Any], traits: dict[str, Any]) -> None:
+    """Refuse an effort that the model is known not to take."""
+    effort = fields.get("reasoning_effort")
+    if isinstance(effort, str) and effort not in traits.get("effort", [effort]):
+        raise malformed(f"#/reasoning_effort: {effort} is not a valid enum value")
+
+
+def _check_table(body: dict[str, Any], traits: dict[str, Any]) -> None:
+    form = body.get("response_format") or {}
+    if traits.get("structured_output") is False and form.get("type") == "json_schema":
+        raise malformed("#/response_format: this model does not support structured output")
+    sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
+    refused = traits.get("samplers") == "none" and sampled
+    if refused or (traits.get("samplers") == "one" and {"temperature", "top_p"} <= set(sampled)):
+        raise malformed(f"#/{sampled[-1]}: this model does not take it")
 
 
 def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
