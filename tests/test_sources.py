@@ -801,6 +801,9 @@ def test_conversations_stand_in_one_file_too(tmp_path: Path) -> None:
         assert table[["contact_id", "text"]].to_numpy().tolist() == [["a", "a: hi"], ["b", "b: hi"]]
         assert table["file"].to_list() == [f"{name}:1", f"{name}:2"]
         assert next(read_source(path, chunk_rows=1)).equals(table.head(1))
+    twins = write(tmp_path / "twins.json", json.dumps([told[0], told[1], told[0]]))
+    with pytest.warns(UserWarning, match="More than one conversation is of contact 'a', such as"):
+        assert len(read_source(twins)) == 3
     with pytest.raises(SourceError, match="row 2 is no conversation"):
         read_source(write(tmp_path / "odd.json", json.dumps([told[0], {"a": 1}])))
 

@@ -118,7 +118,16 @@ def read_source(
     if chunk_rows is not None:
         return frames
     parts = list(frames)
-    return pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    if {"contact_id", "turn_seconds"} <= set(table) and (
+        ids := table["contact_id"].dropna()
+    ).duplicated().any():
+        many = name_some(ids[ids.duplicated()].unique())
+        said = (
+            f"More than one conversation is of contact {many}, such as what is redacted beside what is not."
+        )
+        warnings.warn(said, stacklevel=2)
+    return table
 
 
 def _require_rows(uri: str, frames: Frames) -> Frames:
