@@ -30,6 +30,8 @@ from bbkit.families import (
     split_model_id,
 )
 from bbkit.families.traits import read_table
+from bbkit.standin.errors import ServiceError
+from bbkit.standin.models import destinations, resolve_model
 
 AS_OF = dt.date(2026, 11, 29)
 ACCOUNT = "arn:aws:bedrock:us-east-1:111122223333"
@@ -74,6 +76,7 @@ def test_a_table_that_is_not_in_order_is_refused(fault: dict[str, object], said:
         "source": source["url"],
         "sources": {"s": source},
         "beta_flags": {"value": [], "source": "s"},
+        "geographies": {"value": {"us": ["us"]}, "source": "s"},
         "models": [row],
     }
     assert read_table(table).models["amazon.new-v1:0"].batch
@@ -261,6 +264,8 @@ def test_fourteen_listed_models_had_ended_when_the_table_was_made() -> None:
     for model_id in ended:
         (row,) = check_model(model_id, as_of=AS_OF)
         heir = find_model(row.remedy.removeprefix("Use ").removesuffix("."))
+        if "is legacy too" in row.remedy:
+            heir = find_model(row.remedy.split()[-6])
         if TABLE[model_id].traits.successor:
             assert heir and heir.batch and heir.model_id not in ended, row.remedy
         else:
@@ -282,7 +287,8 @@ def table_with(monkeypatch: pytest.MonkeyPatch, **models: dict[str, str]) -> Non
         for name, traits in models.items()
     ]
     table = {"date": "2026-11-29", "source": source["url"], "sources": {"s": source}, "models": rows}
-    made = read_table(table | {"beta_flags": {"value": [], "source": "s"}})
+    none = {"value": [], "source": "s"}
+    made = read_table(table | {"beta_flags": none, "geographies": none | {"value": {"us": ["us"]}}})
     for module in ("bbkit.families.traits", "bbkit.catalog.models"):
         monkeypatch.setattr(f"{module}.model_table", lambda: made)
 
@@ -314,6 +320,73 @@ def test_a_date_that_passed_after_the_table_was_made_is_a_warning(monkeypatch: p
     found = check_records([], lite, as_of=dt.date(2027, 7, 1))
     assert "model_legacy" in set(found["rule"])
     assert "model_legacy" not in set(check_records([], lite, as_of=AS_OF)["rule"])
+
+
+def test_a_remedy_of_a_life_names_an_id_that_is_valid_where_the_old_one_was() -> None:
+    """Every model that ended or is legacy, by every id it had in every region, and by none."""
+    followed = []
+    for model in (TABLE[one] for one in LISTED):
+        ids = [(model.model_id, region) for region in ("", *model.single_region)]
+        ids += [(f"{name}.{model.model_id}", "") for name in model.traits.geographies or ()]
+        regions = model.profile_source_regions
+        ids += [(one, region) for region in regions for one in profile_ids(model.model_id, region)]
+        for old, region in ids:
+            uses = [re.search(r"Use (\S+)\.$", row.remedy) for row in check_model(old, region, as_of=AS_OF)]
+            for use in filter(None, uses):
+                followed.append((old, region, use[1]))
+                assert rules(use[1], region) == [], (old, region, use[1])
+                geographies = [split_model_id(one)[1] for one in (old, use[1])]
+                exists = find_model(use[1]).traits.geographies or ()  # type: ignore[union-attr]
+                assert geographies[0] in ("", geographies[1]) or geographies[0] not in exists
+    assert len(followed) > 200
+    assert ("apac.anthropic.claude-3-sonnet-20240229-v1:0", "ap-northeast-1") in [one[:2] for one in followed]
+
+
+PLACES = sorted(
+    {*(region for one in LISTED for region in TABLE[one].profile_source_regions), "us-gov-west-1"}
+)
+
+
+def test_check_and_standin_know_the_same_profiles() -> None:
+    names = ("us", "eu", "apac", "jp", "au", "ca", "us-gov", "global", "in")
+    differ, taken = [], 0
+    for model_id in LISTED:
+        served = (*TABLE[model_id].single_region, *TABLE[model_id].profile_source_regions)
+        for region in {*served} & {*PLACES}:
+            for one in (model_id, *(f"{name}.{model_id}" for name in names)):
+                found = [rule for _, rule in rules(one, region) if rule.startswith(("model_r", "model_p"))]
+                try:
+                    resolve_model(one, region, "111122223333", {})
+                except ServiceError:
+                    differ += [] if found else [(one, region)]
+                else:
+                    taken += 1
+                    differ += [(one, region)] if found else []
+    assert taken > 700 and differ == []
+
+
+@pytest.mark.parametrize(
+    ("model_id", "region", "expected"),
+    [
+        ("in.anthropic.claude-opus-5", "us-east-1", False),
+        ("in.anthropic.claude-opus-5", "eu-west-1", False),
+        ("in.anthropic.claude-opus-5", "ap-south-1", True),
+        ("us.anthropic.claude-opus-5", "ca-central-1", True),
+        ("us.anthropic.claude-sonnet-4-5-20250929-v1:0", "us-gov-west-1", False),
+    ],
+)
+def test_a_profile_belongs_to_the_regions_of_its_geography(
+    model_id: str, region: str, expected: bool
+) -> None:
+    assert (("warning", "model_region") not in rules(model_id, region)) == expected
+
+
+def test_a_profile_leads_to_regions_of_its_own_geography_and_partition() -> None:
+    sonnet = "anthropic.claude-sonnet-4-5-20250929-v1:0"
+    for region in PLACES:
+        for name in (*model_table().geographies.get(region, ()), "us"):
+            others = destinations(f"{name}.{sonnet}", region)[1:]
+            assert not [one for one in others if one.startswith("us-gov-") != (name == "us-gov")]
 
 
 PROVIDERS = ("Amazon", "Anthropic", "Meta", "Mistral AI", "OpenAI", "Qwen")
@@ -407,6 +480,48 @@ def test_a_refreshed_catalog_lies_over_the_packaged_one(
     prices = {"date": "2026-11-29", "source": "AWS Price List", "prices": [price]}
     path.write_text(json.dumps(json.loads(path.read_text()) | {"price_list": prices}))
     assert load_prices().find("amazon.nova-lite-v1:0", "us-east-1").input == 1
+
+
+def own_catalog(path: Path, monkeypatch: pytest.MonkeyPatch, *rows: dict[str, Any]) -> None:
+    """A catalog of one's own of models, refreshed after the packaged one."""
+    source = {"url": "https://example.com/now", "date": "2027-05-01"}
+    models = {"refreshed": "2027-05-01", "sources": {"now": source}, "models": rows}
+    path.write_text(json.dumps({"models": models}))
+    monkeypatch.setenv("BBKIT_CATALOG", str(path))
+
+
+def test_a_model_that_a_refresh_did_not_see_is_as_old_as_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day, sonnet = dt.date(2027, 5, 2), "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    living = {"lifecycle": {"value": "active", "source": "now"}}
+    own_catalog(tmp_path / "own.json", monkeypatch, {"model_id": "amazon.nova-lite-v1:0", "traits": living})
+    found = {row.rule: row for row in check_model(sonnet, as_of=day)}
+    assert found["model_ended"].severity == "warning" and "2026-11-29" in found["catalog_old"].finding
+    assert [row.rule for row in check_model("amazon.nova-lite-v1:0", as_of=day)] == []
+    ended = {"end_of_life": {"value": "2027-04-08", "source": "now"}, **living}
+    own_catalog(tmp_path / "own2.json", monkeypatch, {"model_id": bare_model_id(sonnet), "traits": ended})
+    assert [(row.severity, row.rule) for row in check_model(sonnet, as_of=day)] == [("error", "model_ended")]
+
+
+@pytest.mark.parametrize("value", [[], None])
+def test_none_is_a_value_of_a_catalog_of_ones_own(
+    value: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traits = {"effort": {"value": value, "source": "now"}}
+    own_catalog(tmp_path / "own.json", monkeypatch, {"model_id": "anthropic.claude-opus-5", "traits": traits})
+    opus, haiku = (find_model(f"anthropic.claude-{name}") for name in ("opus-5", "haiku-4-5-20251001-v1:0"))
+    assert opus and opus.traits.effort == (None if value is None else ())
+    assert haiku and haiku.traits == TABLE[haiku.model_id].traits
+    own_catalog(tmp_path / "empty.json", monkeypatch)
+    assert find_model("anthropic.claude-opus-5") == TABLE["anthropic.claude-opus-5"]
+
+
+def test_a_fault_of_ones_own_catalog_names_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    traits = {"effort": {"value": [], "source": "elsewhere"}}
+    own_catalog(tmp_path / "own.json", monkeypatch, {"model_id": "anthropic.claude-opus-5", "traits": traits})
+    with pytest.raises(InputError, match=r"own\.json.*elsewhere"):
+        find_model("anthropic.claude-opus-5")
 
 
 def test_what_may_not_be_read_is_a_sentence_and_the_rest_is_kept(

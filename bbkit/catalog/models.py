@@ -17,7 +17,6 @@ from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import arn_region, name_some
 from bbkit.families import (
     FAMILIES,
-    GEOGRAPHIES,
     Model,
     bare_model_id,
     family_name,
@@ -61,49 +60,71 @@ def check_model(
             yield make_finding("model_not_told", model_id=model_id)
     kind, geography, bare = split_model_id(model or model_id)
     known, day = find_model(bare), as_of or dt.datetime.now(dt.UTC).date()
-    yield from _check_age(day)
+    yield from _check_age(known, day)
     if told:
         known = known or Model(model_id=bare)
         sources = {**known.sources, **dict.fromkeys(told, "GetFoundationModel, here and now")}
         known = replace(known, traits=replace(known.traits, **told), sources=sources)
     if known and (model or kind in ("", "foundation-model", "inference-profile")):
-        yield from _check_life(known, geography, day, day if told else _known_on())
+        stage = _stage(known, day, day if told else _known_on(known))
+        if stage:
+            region = region or arn_region(model_id)
+            yield _judge_life(known, stage, _use(known, geography, region, day))
 
 
-def _known_on() -> dt.date:
-    """The day on which lives were as the table has them."""
-    return model_table().refreshed or model_table().date
+def _known_on(model: Model | None) -> dt.date:
+    """The day on which the life of a model was as the table has it."""
+    refreshed = model_table().refreshed
+    own = refreshed and model and model.sources.get("lifecycle", "").endswith(f", {refreshed}")
+    return refreshed if refreshed and own else model_table().date
 
 
-def _check_age(today: dt.date) -> Iterator[Finding]:
-    known = _known_on()
+def _check_age(model: Model | None, today: dt.date) -> Iterator[Finding]:
+    known = _known_on(model)
     if (age := (today - known).days) > STALE_DAYS:
         yield make_finding("catalog_old", known=known, age=age)
 
 
-def _check_life(model: Model, geography: str, as_of: dt.date, dated: dt.date) -> Iterator[Finding]:
+def _stage(model: Model, as_of: dt.date, dated: dt.date) -> str:
+    """What has come of a model by a day, as the table of another has it; empty while it is active."""
     end, legacy = model.traits.end_of_life, model.traits.legacy_from
-    heir = _living_heir(model, as_of)
-    prefix = f"{geography}." if geography and heir and heir.profile_source_regions else ""
-    use = f"Use {prefix}{heir.model_id}." if heir else f"Take a model that is active: {_LIFECYCLE_PAGE}."
-    if end and dated < end <= as_of:
-        yield make_finding("model_ended.perhaps", model=model, use=use)
-    elif end and end <= as_of:
-        yield make_finding("model_ended", model=model, use=use)
-    elif legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and dated <= as_of:
-        days = (f" since {legacy}" if legacy else "") + (f" and ends on {end}" if end else "")
-        source = model.sources["legacy_from" if legacy else "lifecycle"]
-        yield make_finding("model_legacy", model=model, days=days, source=source, use=use)
+    if end and end <= as_of:
+        return "model_ended" if end <= dated else "model_ended.perhaps"
+    is_legacy = legacy <= as_of if legacy else model.traits.lifecycle == "legacy" and dated <= as_of
+    return "model_legacy" if is_legacy else ""
 
 
-def _living_heir(model: Model, as_of: dt.date, passed: tuple[str, ...] = ()) -> Model | None:
-    """The first of a model's successors that batch inference lists and that has not ended by a day."""
-    heir = find_model(model.traits.successor or "")
-    if heir is None or heir.model_id in passed:
-        return None
-    if heir.batch and (heir.traits.end_of_life or dt.date.max) > as_of:
-        return heir
-    return _living_heir(heir, as_of, (*passed, heir.model_id))
+def _judge_life(model: Model, stage: str, use: str) -> Finding:
+    end, legacy = model.traits.end_of_life, model.traits.legacy_from
+    days = (f" since {legacy}" if legacy else "") + (f" and ends on {end}" if end else "")
+    source = model.sources.get("legacy_from" if legacy else "lifecycle")
+    return make_finding(stage, model=model, days=days, source=source, use=use)
+
+
+def _use(model: Model, geography: str, region: str, as_of: dt.date) -> str:
+    """Which id to take instead: of the first successor that is active, as batch inference lists it there."""
+    passed, heir, rest = [model.model_id], find_model(model.traits.successor or ""), ""
+    while heir and heir.model_id not in passed:
+        stage = _stage(heir, as_of, _known_on(heir))
+        ids = (one for one in _ids_of(heir, geography, region) if not any(_check_id(one, region)))
+        if heir.batch and stage in ("", "model_legacy") and (name := next(ids, "")):
+            if not stage:
+                return f"Use {name}."
+            rest = rest or f" {name} still answers, and is legacy too."
+        passed.append(heir.model_id)
+        heir = find_model(heir.traits.successor or "")
+    return f"Take a model that is active: {_LIFECYCLE_PAGE}.{rest}"
+
+
+def _ids_of(model: Model, geography: str, region: str) -> list[str]:
+    """The ids a model may have, those nearest to where it is called first."""
+    known, heads = model.traits.geographies, ("",)
+    if region:
+        heads = (geography, "", *geographies_of(region), "global")
+    elif geography and model.profile_source_regions:
+        heads = (geography, "global", *(known or ()))
+    exist = [head for head in heads if known is None or head in ("", *known)]
+    return [f"{head}.{model.model_id}".lstrip(".") for head in exist]
 
 
 def _check_id(model_id: str, region: str) -> Iterator[Finding]:
@@ -134,7 +155,7 @@ def _check_region(model: Model, model_id: str, geography: str, region: str, list
         yield said("model_region.no_profile", use=model.model_id if alone else _where(model))
     elif geography and model.traits.geographies and geography not in model.traits.geographies:
         yield said("model_region.geography", geography=geography, use=ids or model.model_id)
-    elif geography in GEOGRAPHIES and known and geography not in known:
+    elif known and geography not in ("", "global", *known):
         names = ", ".join(known)
         yield said("model_region.profile", model_id=model_id, geography=geography, known=names, ids=ids)
     elif geography or alone:

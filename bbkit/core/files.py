@@ -167,7 +167,9 @@ def _lay_over(packaged: Any, own: Any) -> Any:
     """Values of one's own in the place of packaged ones, in rows by their model."""
     if isinstance(packaged, dict):
         return packaged | {name: _lay_over(packaged.get(name), value) for name, value in own.items()}
-    if not isinstance(packaged, list) or not all(isinstance(row, dict) for row in own):
+    if not (isinstance(packaged, list) and isinstance(own, list) and (both := [*packaged, *own])):
+        return own
+    if not all(isinstance(row, dict) for row in both):
         return own
     rows = {row["model_id"]: row for row in packaged}
     return list((rows | {row["model_id"]: _lay_over(rows.get(row["model_id"]), row) for row in own}).values())

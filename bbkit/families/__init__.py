@@ -21,10 +21,8 @@ from bbkit.families.family import (
     Prompt as Prompt,
 )
 from bbkit.families.model_ids import (
-    GEOGRAPHIES as GEOGRAPHIES,
     bare_model_id as bare_model_id,
     family_name as family_name,
-    geographies_of as geographies_of,
     split_model_id as split_model_id,
     tells_model as tells_model,
 )
@@ -40,6 +38,7 @@ from bbkit.families.traits import (
     Model as Model,
     Traits as Traits,
     find_model as find_model,
+    geographies_of as geographies_of,
     model_table as model_table,
 )
 

@@ -10,25 +10,6 @@ _CONTEXT = re.compile(r":\d+k$")
 _UNLISTED = ("ai21", "cohere", "stability", "twelvelabs")
 """Providers of whom the table of models has none."""
 
-_GEOGRAPHIES_OF = {
-    "us-gov": ("us-gov",),
-    "us": ("us",),
-    "ca": ("us", "ca"),
-    "eu": ("eu",),
-    "il": ("eu",),
-    "ap-northeast-1": ("apac", "jp"),
-    "ap-northeast-3": ("apac", "jp"),
-    "ap-southeast-2": ("apac", "au"),
-    "ap-southeast-4": ("apac", "au"),
-    "ap": ("apac",),
-    "me": ("apac",),
-}
-"""Geographies of the inference profiles that a region may have, by region or how its name begins:
-https://docs.aws.amazon.com/bedrock/latest/userguide/inference-profiles-support.html"""
-
-GEOGRAPHIES = frozenset(name for names in _GEOGRAPHIES_OF.values() for name in names)
-"""The geographies that are bound to regions, as far as they are known; ``global`` is not."""
-
 _TELLING = ("", "foundation-model", "inference-profile")
 
 _FAMILIES = (
@@ -75,13 +56,6 @@ def split_model_id(model_id: str) -> tuple[str, str, str]:
     if prefix := _geography().match(name):
         return kind or "inference-profile", prefix[0][:-1], name[prefix.end() :]
     return kind, "", name
-
-
-def geographies_of(region: str) -> tuple[str, ...]:
-    """The geographies whose inference profiles a region may have, ``global`` aside."""
-    parts = region.split("-")
-    names = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
-    return next((_GEOGRAPHIES_OF[name] for name in names if name in _GEOGRAPHIES_OF), ())
 
 
 @lru_cache(maxsize=1024)

@@ -103,6 +103,8 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
     beta_flags: tuple[str, ...]
     beta_source: str
+    geographies: Mapping[str, tuple[str, ...]]
+    """Of the inference profiles that a Region may have, by it or how its name begins; `global` aside."""
     models: Mapping[str, Model]
     refreshed: dt.date | None = None
     """When lives were read from AWS."""
@@ -112,7 +114,7 @@ def read_table(data: Mapping[str, Any]) -> Table:
     """Read the table of models, strictly: every name is known, every value typed, every source there."""
     rest = dict(data)
     sources = msgspec.convert(rest.pop("sources"), dict[str, _Source])
-    flags = msgspec.convert(rest.pop("beta_flags"), _Given)
+    flags, places = (msgspec.convert(rest.pop(name), _Given) for name in ("beta_flags", "geographies"))
 
     def shown(given: _Given) -> str:
         if given.source not in sources:
@@ -125,8 +127,9 @@ def read_table(data: Mapping[str, Any]) -> Table:
         values = {name: one.value for name, one in given.items()}
         noted = {name: shown(one) for name, one in given.items()}
         models[row["model_id"]] = msgspec.convert(row | {"traits": values, "sources": noted}, Model)
-    own = {"beta_flags": flags.value, "beta_source": shown(flags), "models": models}
-    return msgspec.convert(rest | own, Table)
+    shown(places)
+    own = {"beta_flags": flags.value, "beta_source": shown(flags), "geographies": places.value}
+    return msgspec.convert(rest | own | {"models": models}, Table)
 
 
 def model_table() -> Table:
@@ -138,10 +141,17 @@ def model_table() -> Table:
 def _read_table(own: str, version: int) -> Table:
     try:
         return read_table(read_catalog("models", own, version))
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, InputError) as error:
         raise InputError(f"The models of {own} are not of the form of this bbkit ({error}).") from error
 
 
 def find_model(model_id: str) -> Model | None:
     """Find a model in the table, by any id or ARN that names it."""
     return model_table().models.get(bare_model_id(model_id))
+
+
+def geographies_of(region: str) -> tuple[str, ...]:
+    """The geographies whose inference profiles a region may have, ``global`` aside; none is not known."""
+    known, parts = model_table().geographies, region.split("-")
+    names = ("-".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((known[name] for name in names if name in known), ())

@@ -14,11 +14,7 @@ from typing import Any
 from bbkit.standin.errors import ServiceError, invalid
 
 MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
-GEOGRAPHIES = ("us-gov", "us", "eu", "apac", "jp", "au", "ca", "global")
-_REGIONS_OF_GEOGRAPHY = {
-    "us": "us-", "us-gov": "us-gov-", "eu": "eu-", "apac": "ap-", "jp": "ap-northeast-",
-    "au": "ap-southeast-", "ca": "ca-", "global": "",
-}  # fmt: skip
+_AREAS = dict.fromkeys(("apac", "jp", "au", "in"), "ap")
 INVALID = "The provided model identifier is invalid."
 
 
@@ -82,15 +78,23 @@ def resolve_model(identifier: str, region: str, account: str, profiles: dict[str
 
 def split_geography(identifier: str) -> tuple[str, str]:
     """Split ``us.anthropic...`` into geography and bare id; the geography is empty when there is none."""
-    for geography in GEOGRAPHIES:
-        if identifier.startswith(geography + ".") and identifier.count(".") > 1:
-            return geography, identifier[len(geography) + 1 :]
-    return "", identifier
+    geography, _, bare = identifier.partition(".")
+    return (geography, bare) if geography in _geographies() and "." in bare else ("", identifier)
 
 
-def reaches(geography: str, region: str) -> bool:
-    """Tell whether profiles of a geography can be called from a region."""
-    return geography in _REGIONS_OF_GEOGRAPHY and region.startswith(_REGIONS_OF_GEOGRAPHY[geography])
+@cache
+def _geographies() -> set[str]:
+    return {"global", *(name for names in _table()["geographies"]["value"].values() for name in names)}
+
+
+def reaches(geography: str, region: str, *, unknown: bool = False) -> bool:
+    """Tell whether profiles of a geography can be called from a region; `unknown` is said of a region that
+    the data file has no geography of.
+    """
+    known = _table()["geographies"]["value"]
+    heads = [name for name in known if f"{region}-".startswith(f"{name}-")]
+    here = known[max(heads, key=len)] if heads else [geography] if unknown else []
+    return geography in ("global", *here)
 
 
 def destinations(profile: str, region: str) -> list[str]:
@@ -101,7 +105,10 @@ def destinations(profile: str, region: str) -> list[str]:
     if not geography:
         return [region]
     served = model_list().get(bare, {}).get("profile_source_regions", [])
-    others = [name for name in served if name.startswith(_REGIONS_OF_GEOGRAPHY[geography]) and name != region]
+    area = _AREAS.get(geography, geography)  # Canada calls us. profiles, and no call from the US ends there
+    others = [
+        name for name in served if name.startswith(area) and reaches(geography, name) and name != region
+    ]
     return [region, *([""] if geography == "global" else others[:4])]
 
 
@@ -156,5 +163,8 @@ def _check_bare(model_id: str, region: str) -> None:
 
 def _check_profile(geography: str, model_id: str, region: str) -> None:
     model = model_list().get(model_id)
-    if model is None or not reaches(geography, region) or region not in model["profile_source_regions"]:
+    if model is None or region not in model["profile_source_regions"]:
+        raise invalid(INVALID)
+    exist = model["traits"].get("geographies", {}).get("value", [geography])
+    if geography not in exist or not reaches(geography, region, unknown=True):
         raise invalid(INVALID)

@@ -12,6 +12,7 @@ _AREAS = {
     "us-gov": "us-gov-*",
     "eu": "eu-*",
     "apac": "ap-*",
+    "in": "ap-south-*",
     "jp": "ap-northeast-*",
     "au": "ap-southeast-*",
     "ca": "ca-*",
