@@ -22,7 +22,7 @@ _DATA = {"media_type!": "string", "data!": "string"}
 _SOURCE = tagged({"base64": _DATA, "text": _DATA, "content": {"content!": "array|string"}})
 _CACHE = {"cache_control": "object"}
 _TEXT = {"text!": "string", "citations": "array", **_CACHE}
-_BLOCKS: dict[str, dict[str, Any]] = {
+_RESULTS: dict[str, dict[str, Any]] = {
     "text": _TEXT,
     "image": {"source!": _SOURCE, **_CACHE},
     "document": {
@@ -32,10 +32,20 @@ _BLOCKS: dict[str, dict[str, Any]] = {
         "citations": "object",
         **_CACHE,
     },
+    "search_result": {
+        "source!": "string",
+        "title!": "string",
+        "content!": array(tagged({"text": _TEXT})),
+        "citations": "object",
+        **_CACHE,
+    },
+}
+_BLOCKS: dict[str, dict[str, Any]] = {
+    **_RESULTS,
     "tool_use": {"id!": "string", "name!": "string", "input!": "object", **_CACHE},
     "tool_result": {
         "tool_use_id!": "string",
-        "content": "string|array",
+        "content": Field("string|array", items=tagged(_RESULTS)),
         "is_error": "boolean",
         **_CACHE,
     },
@@ -70,12 +80,14 @@ _BODY = described(
         ),
         "thinking": tagged(
             {
-                "enabled": {"budget_tokens!": Field("integer", minimum=1024)},
+                "enabled": {"budget_tokens!": Field("integer", minimum=1024), "display": "string"},
                 "disabled": {},
                 "adaptive": {"display": "string"},
             }
         ),
         "output_config": {"effort": "string", "format": "object"},
+        "output_format": "object",
+        "context_management": "object",
         "anthropic_beta": array("string"),
         "metadata": "object",
         **_CACHE,
@@ -153,7 +165,10 @@ def _read_turn(message: dict[str, Any]) -> Turn:
             case "tool_use":
                 calls.append(ToolCall(block["id"], block["name"], block["input"]))
             case "tool_result":
-                results.append(ToolResult(block["tool_use_id"], _flat_text(block.get("content"))))
+                given = block.get("content")
+                results.append(ToolResult(block["tool_use_id"], _flat_text(given)))
+                images = [one for one in given or () if one["type"] == "image"] if type(given) is list else []
+                media += [part for image in images if (part := _read_source(image, number)[1])]
     return Turn(message["role"], "\n\n".join(texts), tuple(media), tuple(calls), tuple(results))
 
 
@@ -165,7 +180,7 @@ def _read_source(block: dict[str, Any], number: int) -> tuple[str, Media | None]
         return source["data"], None
     form = source["media_type"].rpartition("/")[2]
     data = decode_base64(source["data"])
-    if data is None:
+    if not data:
         raise RecordError(f"messages.0.content.{number}.{block['type']}.source.base64: invalid base64 data")
     if block["type"] == "image":
         return "", Media("image", form, data)
@@ -185,6 +200,9 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
     kind, schema = tool.get("type", "custom"), tool.get("input_schema") or {}
     if kind == "function":
         raise RecordError(f"tools.{number}: Input tag 'function' does not match any of the expected tags")
+    for name in ("name", "description"):
+        if not isinstance(tool.get(name) or "", str):
+            raise RecordError(f"tools.{number}.{kind}.{name}: Input should be a valid string")
     for name in ("name", "input_schema"):
         if name not in tool and kind == "custom":
             raise RecordError(f"tools.{number}.custom.{name}: Field required")

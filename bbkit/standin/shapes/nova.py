@@ -24,7 +24,18 @@ _REASONING = described(
         "maxReasoningEffort": Field("string", enum=("low", "medium", "high")),
     }
 )
-EXTRA = described({"inferenceConfig": "object", "reasoningConfig": _REASONING})
+_INFERENCE = {
+    "maxTokens": POSITIVE,
+    "max_new_tokens": POSITIVE,
+    "temperature": SHARE,
+    "topP": SHARE,
+    "top_p": SHARE,
+    "topK": _TOP_K,
+    "top_k": _TOP_K,
+    "stopSequences": array("string"),
+    "reasoningConfig": _REASONING,
+}
+EXTRA = described({"inferenceConfig": _INFERENCE, "reasoningConfig": _REASONING})
 _BLOCK = described(
     {
         "text": "string",
@@ -65,17 +76,7 @@ _BODY = described(
         "schemaVersion": Field("string", enum=("messages-v1",)),
         "system": array(_SYSTEM),
         "messages!": array(_MESSAGE, min_size=1),
-        "inferenceConfig": {
-            "maxTokens": POSITIVE,
-            "max_new_tokens": POSITIVE,
-            "temperature": SHARE,
-            "topP": SHARE,
-            "top_p": SHARE,
-            "topK": _TOP_K,
-            "top_k": _TOP_K,
-            "stopSequences": array("string"),
-            "reasoningConfig": _REASONING,
-        },
+        "inferenceConfig": _INFERENCE,
         "toolConfig": {"tools!": array(_TOOL), "toolChoice": _CHOICE},
     }
 )
