@@ -433,7 +433,7 @@ def test_a_family_that_batch_does_not_offer() -> None:
 
 
 def test_bad_use_is_an_error_not_a_finding() -> None:
-    with pytest.raises(FamilyError, match="Pass family="):
+    with pytest.raises(FamilyError, match="family="):
         check_records([], "arn:aws:bedrock:us-east-1:111122223333:application-inference-profile/abcdefghijkl")
     with pytest.raises(InputError, match="Converse"):
         check_records([], LITE, invocation_type="converse")

@@ -330,6 +330,16 @@ def test_an_estimate_whose_price_is_unknown_says_why() -> None:
     assert "not known" in shown["text/html"]
 
 
+def test_the_model_behind_a_profile_has_the_price(tmp_path: Path) -> None:
+    hidden, model = UNKNOWN["application inference profile"]["model_id"], "amazon.nova-lite-v1:0"
+    plain = estimate_cost(records(), model, region="us-east-1")
+    told = estimate_cost(records(), hidden, model=model, region="us-east-1")
+    assert told.numbers == plain.numbers and told.cost_usd
+    own = own_prices(tmp_path, **{hidden: FULL})
+    assert estimate_cost(records(), hidden, model=model, prices=own).price.how == "own"
+    assert estimate_cost(records(), hidden, family="nova", region="us-east-1").cost_usd is None
+
+
 def test_a_budget_is_kept() -> None:
     known = estimate_cost(records(), "amazon.nova-lite-v1:0", region="us-east-1")
     unknown = estimate_cost(records(), "amazon.nova-lite-v1:0", region="me-central-1")

@@ -11,6 +11,7 @@ import pytest
 from bodies import check_records
 from hypothesis import given, settings, strategies as st
 
+import bbkit as bb
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import (
     FAMILIES,
@@ -562,6 +563,25 @@ def test_the_family_is_told_from_the_model_id(model_id: str, family: str, bare: 
     assert bare_model_id(model_id) == bare
 
 
+def test_the_model_behind_an_id_tells_its_own_family() -> None:
+    hidden = f"{ACCOUNT}:application-inference-profile/a1b2c3d4e5f6"
+    nova = "amazon.nova-lite-v1:0"
+    data = pd.DataFrame({"text": ["a"]})
+    with pytest.raises(FamilyError, match="is of the family nova, not anthropic"):
+        bb.build_records(data, hidden, prompt="{text}", family="anthropic", model=nova)
+    with pytest.raises(FamilyError, match="is of the family nova, not anthropic"):
+        bb.check_records([], hidden, family="anthropic", model=nova)
+    assert len(bb.build_records(data, hidden, prompt="{text}", family="nova", model=nova)) == 1
+
+
+def test_a_newer_generation_of_a_known_line_is_of_its_family() -> None:
+    newer = "us.amazon.nova-3-lite-v1:0"
+    assert family_of(newer).name == "nova"
+    records = bb.build_records(pd.DataFrame({"text": ["a"]}), newer, prompt="{text}")
+    found = bb.check_records(records, newer)
+    assert "model_not_listed" in set(found["rule"]) and set(found.errors["rule"]) <= {"min_records_per_job"}
+
+
 @pytest.mark.parametrize(
     "model_id",
     [
@@ -577,7 +597,7 @@ def test_the_family_is_told_from_the_model_id(model_id: str, family: str, bare: 
     ],
 )
 def test_what_cannot_be_told_asks_for_the_family(model_id: str) -> None:
-    with pytest.raises(FamilyError, match="Pass family=, one of: anthropic, nova"):
+    with pytest.raises(FamilyError, match=r"family \(family=, --family\), one of: anthropic, nova"):
         family_of(model_id)
     assert family_of(model_id, family="nova").name == "nova"
 

@@ -453,12 +453,24 @@ def test_records_are_checked_again_for_the_model_behind_a_profile(
         other,
         quotas=bb.Quotas(),
     )
-    assert set(preflight(other).errors["rule"]) == {"family_mismatch"}
-    assert bb.Run.open(other.folder).model == HAIKU
+    told = preflight(other)
+    assert set(told.errors["rule"]) == {"family_mismatch"}
+    assert f"Behind {profile} is {HAIKU}, not {MODEL}, as was given." in set(told["finding"])
+    renamed = bb.Run.open(other.folder)
+    assert (renamed.model, renamed.family) == (HAIKU, "anthropic")
+    assert "as was given" not in str(preflight(renamed)["finding"].to_list())
     with pytest.raises(InputError, match="leave out model="):
         bb.Run.create(tmp_path / "no", model_id=MODEL, model=HAIKU)
     with pytest.raises(InputError, match="by its id"):
         known.change(model=profile)
+
+
+def test_a_model_that_aws_does_not_know_is_an_error(standin: Any, tmp_path: Path) -> None:
+    run = bb.Run.create(tmp_path / "run", model_id="openai.gpt-oss-120b")
+    found = preflight(run)
+    (told,) = found.errors.loc[found["rule"] == "model", "finding"]
+    assert "finds no model openai.gpt-oss-120b in us-east-1" in told
+    assert "Use openai.gpt-oss-120b-1:0: " in found.to_text()
 
 
 def test_a_model_without_access_is_an_error_before_anything_is_sent(

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,22 @@ def read_ids(run: bb.Run, attempt: int = 1) -> list[str | None]:
 
 def pairs(number: int) -> list[tuple[str, dict[str, Any]]]:
     return [(f"c{index:04d}", BODY) for index in range(number)]
+
+
+def test_records_of_an_ended_model_are_written_where_it_lives_on(standin: Standin, tmp_path: Path) -> None:
+    ended = {"model_id": "us.anthropic.claude-sonnet-4-20250514-v1:0"}
+    body = {"anthropic_version": "bedrock-2023-05-31", "max_tokens": 100, **BODY}
+    records = [(f"c{n}", {**body, "messages": [{"role": "user", "content": "Hello"}]}) for n in range(100)]
+    run = bb.Run.create(tmp_path / "run", **ended)
+    with pytest.raises(RecordsError, match=r'ended on 2026-10-14.*allow=\["model_ended"\]'):
+        bb.write_records(records, run)
+    bb.write_records(records, run, allow=["model_ended"])
+    before = bb.Run.create(tmp_path / "before", **ended)
+    bb.write_records(records, before, as_of=date(2026, 3, 1))
+    assert len(read_ids(before)) == 100
+    with pytest.raises(RecordsError) as refused:
+        bb.write_records([("a", {"x": 1})] * 100, bb.Run.create(tmp_path / "other", model_id=MODEL))
+    assert "model_ended" not in str(refused.value)
 
 
 def test_a_run_is_what_its_folder_says(standin: Standin, tmp_path: Path) -> None:

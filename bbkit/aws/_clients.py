@@ -227,7 +227,8 @@ def translated() -> Iterator[None]:
 _DENIED = "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs."
 _WRITE_DENIED = (
     f"{_DENIED} The bucket's policy may demand the header x-amz-server-side-encryption: aws:kms and a key: "
-    "run.change(kms_key_id=...) sends both, and takes kms:GenerateDataKey and kms:Decrypt with that key."
+    "run.change(kms_key_id=...) sends both, and takes kms:GenerateDataKey and kms:Decrypt with that key. A "
+    "run that has a key sent it: then it is not the one demanded, or may not be used."
 )
 _REDIRECTED = "The bucket is in another region; use one in the region of the job."
 _REMEDIES = {
@@ -242,6 +243,7 @@ _REMEDIES = {
     "PermanentRedirect": _REDIRECTED,
     "301": _REDIRECTED,
     "Validation": "Correct what it names.",
+    "NotImplemented": "A stand-in does not serve this; AWS does.",
 }
 _EXPIRED = ("ExpiredToken", "RequestExpired")
 _BAD_CREDENTIALS = (

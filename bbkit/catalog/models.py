@@ -118,11 +118,11 @@ def _use(model: Model, geography: str, region: str, as_of: dt.date) -> str:
 
 def _ids_of(model: Model, geography: str, region: str) -> list[str]:
     """The ids a model may have, those nearest to where it is called first."""
-    known, heads = model.traits.geographies, ("",)
+    known, heads = model.traits.geographies, [""]
     if region:
-        heads = (geography, "", *geographies_of(region), "global")
+        heads = [geography, "", *geographies_of(region), "global"]
     elif geography and model.profile_source_regions:
-        heads = (geography, "global", *(known or ()))
+        heads = [geography, "global", *(known or ())]
     exist = [head for head in heads if known is None or head in ("", *known)]
     return [f"{head}.{model.model_id}".lstrip(".") for head in exist]
 

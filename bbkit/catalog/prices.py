@@ -89,8 +89,9 @@ class Price:
 class Prices:
     """Prices by model, region and tier; those of the user before those of the package."""
 
-    def __init__(self, rows: list[Price]):
+    def __init__(self, rows: list[Price], behind: Mapping[str, str] | None = None):
         self._rows = rows
+        self._behind = behind or {}
         self._by_model: dict[str, list[Price]] = {}
         for row in rows:
             for name in dict.fromkeys([row.model_id, _plain_id(row.model_id)]):
@@ -124,6 +125,8 @@ class Prices:
         if match := _pick([row for row in named if row.how == "own"], [*regions, ""], tier):
             return match
         if reason := _unpriced(kind, model_id):
+            if behind := self._behind.get(model_id):
+                return self.find(behind, region, tier)
             return Price(model_id, region, tier, reason=reason)
         if match := _pick(self._by_model.get(bare, []), [*regions, ""], tier):
             return match
@@ -188,9 +191,9 @@ def _unpriced(kind: str, model_id: str) -> str:
     return ""
 
 
-def load_prices(path: str | Path = "") -> Prices:
+def load_prices(path: str | Path = "", behind: Mapping[str, str] | None = None) -> Prices:
     """Load the package's dated prices and, before them, those of a file of one's own; where none is named,
-    those of the catalog that BBKIT_CATALOG names.
+    those of the catalog that BBKIT_CATALOG names. `behind` names the models of ids that do not tell them.
 
     The file has the form of ``catalog/data/prices.json``: ``{"date": "2026-11-23", "source": "...",
     "prices": [{"model_id": "...", "places": ["us-east-1"], "on_demand": {"input": 0.06, "output": 0.24},
@@ -198,7 +201,7 @@ def load_prices(path: str | Path = "") -> Prices:
     anywhere. ``bbkit prices refresh`` writes such a file.
     """
     path = path or own_catalog()[0]
-    return Prices([*(_read_price_file(Path(path)) if path else []), *_listed_prices()])
+    return Prices([*(_read_price_file(Path(path)) if path else []), *_listed_prices()], behind)
 
 
 @cache

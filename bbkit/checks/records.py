@@ -116,7 +116,7 @@ class RecordCheck:
         model: str = "",
     ):
         self.model_id = model_id
-        known = foundation_model(model_id, model)
+        known = foundation_model(model_id, model, family)
         self.quotas = quotas or Quotas.defaults(known)
         self.family = family_of(known, invocation_type=invocation_type, family=family)
         self.groups = Groups()

@@ -78,7 +78,7 @@ def cost_of(
         known, is_standin = load_prices(prices or collected.price_file), collected.is_standin
     else:
         outputs = _read_outputs(run, columns)
-        known = load_prices(prices or run.price_file)
+        known = load_prices(prices or run.price_file, {run.model_id: run.model})
         model_id, region = model_id or run.model_id, region or run.endpoint.region
         is_standin = run.endpoint.is_standin
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)

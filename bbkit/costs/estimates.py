@@ -16,7 +16,7 @@ from bbkit.core.frames import BUNDLE, COUNT, NUMBER, TEXT, as_frame, as_texts, b
 from bbkit.core.panels import render_panel
 from bbkit.core.text import count_noun, format_usd, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
-from bbkit.families import family_of
+from bbkit.families import family_of, foundation_model
 from bbkit.records import TokenEstimate, estimate_tokens
 
 STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are what AWS would have charged."
@@ -71,6 +71,7 @@ class CostedRun(Protocol):
     folder: Path
     model_id: str
     family: str
+    model: str
     price_file: str
     endpoint: Any
 
@@ -164,6 +165,7 @@ def estimate_cost(
     max_tokens: int | None = None,
     probe: pd.DataFrame | None = None,
     family: str | None = None,
+    model: str = "",
     region: str = "",
     prices: str | Path = "",
     attempt: int | None = None,
@@ -187,6 +189,8 @@ def estimate_cost(
         Real answers to go by: of `probe_records`, or the outputs of an earlier run.
     family : str, optional
         The family, where the model id does not tell it.
+    model : str
+        The model behind an id that does not tell it, whose prices then hold; a run keeps its own.
     region : str
         Where the model is called; by default the run's, the environment's, else us-east-1.
     prices : str or Path
@@ -214,25 +218,27 @@ def estimate_cost(
         remedy = "Pass what probe_records or collect_outputs returned."
         require_columns(probe, ("input_tokens", "output_tokens"), remedy, "probe")
     run = records_or_run if isinstance(records_or_run, CostedRun) else None
-    model = model_id or (run.model_id if run else "")
-    if not model:
+    called = model_id or (run.model_id if run else "")
+    if not called:
         raise InputError("estimate_cost takes a model_id beside records; only a run knows its own.")
     name = family or (run.family if run else None)
+    behind = model or (run.model if run and called == run.model_id else "")
+    known = foundation_model(called, behind, name)
     where = region or (run.endpoint.region if run else aws.find_region() or _REGION)
-    known = load_prices(prices or (run.price_file if run else ""))
+    own = load_prices(prices or (run.price_file if run else ""), {called: behind})
     if run:
-        parts = _jobs_of_run(run, attempt, jobs, model, name)
+        parts = _jobs_of_run(run, attempt, jobs, known, name)
     else:
-        parts = [JobTokens("", None, estimate_tokens(records_or_run, model, family=name), 0)]
-    batch, on_demand = known.find(model, where), known.find(model, where, "on_demand")
-    forecast = TokenForecast(parts, max_tokens, probe, _has_output(model, name))
+        parts = [JobTokens("", None, estimate_tokens(records_or_run, known, family=name), 0)]
+    batch, on_demand = own.find(called, where), own.find(called, where, "on_demand")
+    forecast = TokenForecast(parts, max_tokens, probe, _has_output(known, name))
     notes = [*forecast.notes, batch.note]
     if any(part.tokens.caches for part in parts):
         notes.append(_CACHE_NOTE if batch.cache_write is not None else _NO_CACHE_NOTE)
     is_standin = bool(run and run.endpoint.is_standin)
     return CostEstimate(
         table=as_frame((_row(forecast, part, batch, on_demand) for part in parts), ESTIMATE_COLUMNS),
-        model_id=model,
+        model_id=called,
         region=where,
         price=batch,
         on_demand=on_demand,

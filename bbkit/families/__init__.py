@@ -71,14 +71,21 @@ def get_family(name: str) -> Family:
     return FAMILIES[name]
 
 
-def foundation_model(model_id: str, model: str = "") -> str:
-    """The id whose rules hold: that of the job, or of the model that is said to be behind it."""
+def foundation_model(model_id: str, model: str = "", family: str | Family | None = None) -> str:
+    """The id whose rules hold: that of the job, or of the model that is said to be behind it, which tells its
+    own family.
+    """
     if not model:
         return model_id
     if not tells_model(model):
         raise InputError(f"model is {model!r}; it takes the foundation model behind {model_id}, by its id.")
     if tells_model(model_id) and bare_model_id(model) != bare_model_id(model_id):
         raise InputError(f"{model_id} names its model; leave out model={model!r}, which is another.")
+    name, told = family_name(model), family.name if isinstance(family, Family) else family
+    if name and told not in ("", None, name, "converse"):
+        raise FamilyError(
+            f"{model} is of the family {name}, not {told}. Leave family out: the model tells it."
+        )
     return model
 
 
@@ -110,8 +117,8 @@ def family_of(
     if not name:
         accepted = ", ".join(name for name, known in FAMILIES.items() if known.writable)
         raise FamilyError(
-            f"Cannot tell the family of {model_id!r}. Pass family=, one of: {accepted}; or "
-            "model=, the foundation model behind it."
+            f"Cannot tell the family of {model_id!r}. Name the foundation model behind it (model=, in a "
+            f"shell --foundation-model), or the family (family=, --family), one of: {accepted}."
         )
     return _adapt(FAMILIES[name], model_id)
 

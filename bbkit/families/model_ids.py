@@ -15,7 +15,7 @@ _TELLING = ("", "foundation-model", "inference-profile")
 _FAMILIES = (
     (r"anthropic\.claude", "anthropic"),
     (r"amazon\.nova-.*embed", "nova_embed"),
-    (r"amazon\.nova-(2-)?(micro|lite|pro|premier|omni)", "nova"),
+    (r"amazon\.nova-(\d+-)?(micro|lite|pro|premier|omni)", "nova"),
     (r"amazon\.titan-embed-image", "titan_embed_image"),
     (r"amazon\.titan-embed", "titan_embed_text"),
     (r"amazon\.titan-(text|tg1)", "titan_text"),

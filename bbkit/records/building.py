@@ -89,7 +89,7 @@ def build_records(
     bbkit.core.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
-    known = foundation_model(model_id, model)
+    known = foundation_model(model_id, model, family)
     model_family = family_of(known, invocation_type=invocation_type, family=family)
     if not model_family.writable:
         raise InputError(

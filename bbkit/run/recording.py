@@ -1,5 +1,6 @@
 """The input files of a run: checked, split, written whole or not at all."""
 
+import datetime as dt
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +29,12 @@ FILE_COLUMNS = {"file": TEXT, "job": TEXT, "attempt": COUNT, "records": COUNT, "
 
 
 def write_records(
-    records: Any, run: Run, *, allow: Sequence[str] = (), quotas: Quotas | None = None
+    records: Any,
+    run: Run,
+    *,
+    allow: Sequence[str] = (),
+    quotas: Quotas | None = None,
+    as_of: dt.date | None = None,
 ) -> pd.DataFrame:
     """Check records and write them as the input files of a run, in as few jobs as the quotas allow.
 
@@ -44,6 +50,8 @@ def write_records(
         ``min_records_per_job``, too few for a batch job are written to be sent by `send_on_demand`.
     quotas : Quotas, optional
         By default the account's own, and AWS's defaults where those may not be read.
+    as_of : datetime.date, optional
+        The day for which the life of the model is looked at; today when left out.
 
     Returns
     -------
@@ -69,7 +77,7 @@ def write_records(
             f"Run {run.name!r} already has {written:,} records. "
             "Make another run, or send some again with retry_records."
         )
-    return list_files(write_attempt(records, snapshot, allow=allow, quotas=quotas))
+    return list_files(write_attempt(records, snapshot, allow=allow, quotas=quotas, as_of=as_of))
 
 
 def write_attempt(
@@ -79,6 +87,7 @@ def write_attempt(
     lineage: Mapping[str, Any] | None = None,
     allow: Sequence[str] = (),
     quotas: Quotas | None = None,
+    as_of: dt.date | None = None,
 ) -> RunSnapshot:
     """Write the records of the next attempt of a run, with what they were chosen by."""
     run, attempt = snapshot.run, snapshot.last_attempt + 1
@@ -90,6 +99,7 @@ def write_attempt(
             family=run.family,
             invocation_type=run.invocation_type,
             quotas=quotas,
+            as_of=as_of,
             model=run.model,
         )
         staged = stage(check_lines(check, records), Path(scratch, "staged.jsonl"))
@@ -149,6 +159,12 @@ def _read_quotas(snapshot: RunSnapshot) -> Quotas:
         return Quotas.defaults(model)
 
 
+_EXTENDED = (
+    " Where AWS extended the model's life for this account, or a stand-in has an earlier day, "
+    'allow=["model_ended"] writes them all the same.'
+)
+
+
 def _stop_for_errors(findings: Findings, allow: Sequence[str], unwritable: set[str]) -> None:
     if unknown := sorted(set(allow) - set(RULES)):
         raise InputError(
@@ -158,7 +174,8 @@ def _stop_for_errors(findings: Findings, allow: Sequence[str], unwritable: set[s
     try:
         findings[~findings["rule"].isin(set(allow) - unwritable)].raise_for_errors()
     except RecordsError as error:
-        raise RecordsError(str(error), findings) from None
+        ended = "model_ended" in set(findings.errors["rule"]) - set(allow)
+        raise RecordsError(f"{error}{_EXTENDED if ended else ''}", findings) from None
 
 
 def _move_in(files: Sequence[InputFile], made: Path, target: Path) -> list[InputFile]:

@@ -37,7 +37,7 @@ _MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
 
 def validated(run: "Run") -> "Run":
     """Give a run with its options as ``run.json`` keeps them, or raise every fault of its values at once."""
-    foundation_model(run.model_id, run.model)
+    foundation_model(run.model_id, run.model, run.family)
     run = replace(run, job_options={**run.job_options, **dict(_read_texts(run.job_options))})
     try:
         findings(check_values(run)).raise_for_errors()

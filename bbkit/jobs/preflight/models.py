@@ -19,6 +19,7 @@ from bbkit.jobs.preflight.policies import DENIED, not_seen
 from bbkit.run import RunSnapshot
 from bbkit.run.creation import write_description
 
+_NOT_FOUND = "ResourceNotFoundException"
 _QUESTIONS = {"get_foundation_model": "modelIdentifier", "get_foundation_model_availability": "modelId"}
 
 
@@ -41,7 +42,10 @@ def check_run_model(arns: Arns, as_of: dt.date | None = None) -> Iterator[Findin
         yield _judge_access(told, model, arns.is_profile)
     if denied := [called for called, error in silent.items() if error.code in DENIED]:
         yield make_finding("model.denied", called=" and ".join(denied), model=model)
-    for called in silent.keys() - set(denied):
+    lost = [] if arns.is_profile else [name for name, error in silent.items() if error.code == _NOT_FOUND]
+    if lost:
+        yield make_finding("model.unresolved", model=model, region=run.endpoint.region, called=lost[0])
+    for called in silent.keys() - {*denied, *lost}:
         yield not_seen("model", f"What {called} says of {model}", silent[called])
     if behind:
         yield from _check_again(arns)
@@ -63,7 +67,7 @@ def _check_profile(arns: Arns) -> Iterator[Finding]:
     if isinstance(routed, list):
         regions = sorted({arn.split(":")[3] for arn in routed} - {""})
         yield make_finding("model.routes", model_id=model_id, regions=", ".join(regions))
-    elif routed.code == "ResourceNotFoundException":
+    elif routed.code == _NOT_FOUND:
         yield make_finding("model.no_profile", model_id=model_id, region=arns.run.endpoint.region)
     else:
         yield not_seen("model", f"Inference profile {model_id}", routed)
@@ -92,12 +96,15 @@ def _check_again(arns: Arns) -> Iterator[Finding]:
     attempt = snapshot.last_attempt
     chosen = snapshot.lineage.get(attempt, {})
     if bare_model_id(run.model) != model:
+        if run.model:
+            yield make_finding("model.another", model_id=run.model_id, model=model, given=run.model)
         with suppress(OSError):
-            write_description(replace(run, model=model), run.folder)
+            family = run.family if run.invocation_type == "Converse" else family_name(model) or run.family
+            write_description(replace(run, model=model, family=family), run.folder)
     if not attempt or snapshot.is_sent(attempt) or bare_model_id(chosen.get("model", "")) == model:
         return
-    family = None if family_name(model) else run.family
-    check = RecordCheck(run.model_id, family=family, invocation_type=run.invocation_type, model=model)
+    given = None if family_name(model) else run.family
+    check = RecordCheck(run.model_id, family=given, invocation_type=run.invocation_type, model=model)
     for file in snapshot.files:
         for _ in check_lines(check, file.path) if file.attempt == attempt else ():
             pass
