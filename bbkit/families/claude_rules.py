@@ -50,7 +50,9 @@ def _turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
         if type(content) is not list:
             continue
         assistant = message.get("role") == "assistant"
-        kinds = [str(block.get("type")) for block in as_list_of_dicts(content) if "source" in block]
+        kinds = [
+            str(block.get("type")) for block in as_list_of_dicts(content) if type(block.get("source")) is dict
+        ]
         faults += media_faults(kinds, f"messages[{position}].content", model)
         for block in content:
             if type(block) is not dict:
