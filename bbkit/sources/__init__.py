@@ -119,14 +119,11 @@ def read_source(
         return frames
     parts = list(frames)
     table = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
-    if {"contact_id", "turn_seconds"} <= set(table) and (
-        ids := table["contact_id"].dropna()
-    ).duplicated().any():
-        many = name_some(ids[ids.duplicated()].unique())
-        said = (
-            f"More than one conversation is of contact {many}, such as what is redacted beside what is not."
-        )
-        warnings.warn(said, stacklevel=2)
+    if {"contact_id", "turn_seconds"} <= set(table):
+        ids = table["contact_id"].dropna().map(str)
+        if twice := list(ids[ids.duplicated()].unique()):
+            what = f"More than one conversation is of contact {name_some(twice)}"
+            warnings.warn(f"{what}, such as what is redacted beside what is not.", stacklevel=2)
     return table
 
 
