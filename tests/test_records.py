@@ -439,3 +439,29 @@ def test_paying_for_one_answer_many_times_is_warned_of(prompt: str, said: str) -
     assert limits == [1, 2, 3]
     with pytest.raises(InputError, match=r"overrides is 'max_tokens'\. It takes pairs"):
         build_records(calls, NOVA, prompt=prompt, overrides="max_tokens")
+
+
+@pytest.mark.parametrize(
+    ("model_id", "asked", "expected"),
+    [
+        (CLAUDE, {"thinking": {"type": "enabled", "budget_tokens": 1024}}, 2048),
+        (
+            "us.amazon.nova-2-lite-v1:0",
+            {"reasoning_config": {"type": "enabled", "maxReasoningEffort": "high"}},
+            None,
+        ),
+        (
+            "us.amazon.nova-2-lite-v1:0",
+            {"reasoning_config": {"type": "enabled", "maxReasoningEffort": "low"}},
+            8192,
+        ),
+        ("us.amazon.nova-2-lite-v1:0", {"reasoning_config": {"type": "disabled"}}, 1024),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:max_tokens is")
+def test_the_default_maximum_leaves_room_for_what_thinking_asks(
+    model_id: str, asked: dict[str, Any], expected: int | None
+) -> None:
+    built = build_records(pd.DataFrame({"a": ["x"]}), model_id, prompt="{a}", **asked)
+    assert max_tokens_of(built["model_input"][0]) == expected
+    assert check_records(built, model_id).errors.query("rule != 'min_records_per_job'").empty

@@ -234,5 +234,7 @@ def _suggest(value: Any, accepted: Any) -> str:
 
 @lru_cache(maxsize=1024)
 def _nearest(value: str, accepted: tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(value, accepted, n=1, cutoff=0.7)
-    return f"It may be {near[0]!r} that was meant." if near else ""
+    # What is alike in image/tiff and image/gif is image/.
+    ends = {one.rpartition("/")[2]: one for one in accepted}
+    near = difflib.get_close_matches(value.rpartition("/")[2], ends, n=1, cutoff=0.7)
+    return f"It may be {ends[near[0]]!r} that was meant." if near else ""

@@ -176,6 +176,9 @@ _TOOL = r.record(
     },
     open=True,
 )
+_FORMAT = r.record(
+    {"type": r.required(r.string(values=("json_schema",))), "schema": r.required(r.free())}, open=True
+)
 BODY = r.record(
     {
         "anthropic_version": r.required(r.string(values=("bedrock-2023-05-31",))),
@@ -201,7 +204,7 @@ BODY = r.record(
                 "display": r.string(),
             }
         ),
-        "output_config": r.record({"effort": r.string(), "format": r.free()}, open=True),
+        "output_config": r.record({"effort": r.string(), "format": _FORMAT}, open=True),
         **dict.fromkeys(("output_format", "context_management"), r.free()),
         "metadata": r.record({"user_id": r.string()}, open=True),
         "anthropic_beta": r.array(r.string()),

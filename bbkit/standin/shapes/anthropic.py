@@ -317,6 +317,9 @@ def _model_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]
         )
     if traits.get("caching") is False and '"cache_control":' in json.dumps(body):
         yield "cache_control: Extra inputs are not permitted"
+    form = (body.get("output_config") or {}).get("format")
+    if form is not None and not (form.get("type") == "json_schema" and "schema" in form):
+        yield "output_config.format: Input should be of type json_schema and have a schema"
     effort = (body.get("output_config") or {}).get("effort")
     if effort is not None and effort not in traits.get("effort", [effort]):
         yield f"output_config.effort: this model does not support the effort '{effort}'."
