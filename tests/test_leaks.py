@@ -305,3 +305,58 @@ def test_a_failure_is_not_cut_within_what_is_masked(tmp_path: Path) -> None:
     told = (tmp_path / "out.json").read_text()
     assert "Quint" in json.loads(told)["failure"]
     assert not re.search("4929|9015", told + (tmp_path / "out.html").read_text())
+
+
+def test_lines_end_where_a_reader_sees_them_end(tmp_path: Path) -> None:
+    card, mail = CANARIES["card"].replace(" ", ""), CANARIES["e-mail"]
+    lines = [f"card={card}<br>n = 3", f"{mail}<br>sales", "12<br>34567890<br>12", f"{card}<extra>4</extra>"]
+    bars = {
+        "data": [{"type": "bar", "x": lines, "y": [1, 2, 3, 4], "hovertemplate": f"a={card}<br>n=%{{y}}"}]
+    }
+    source = (
+        "<section>Errored: 12</section><section>34 missing</section>"
+        f"{card}<button>5</button><nav>{mail}</nav>x"
+    )
+    export_notebook(
+        write(tmp_path / "n.ipynb", code("x", outputs=(display(html=source), display(plotly=bars)))),
+        tmp_path / "out.html",
+    )
+    page = (tmp_path / "out.html").read_text()
+    trace = json.loads(page.partition('data-figure-of="1">')[2].partition("</script>")[0])["data"][0]
+    shown = ["card=[card]<br>n = 3", "[e-mail]<br>sales", "12<br>34567890<br>12", "[card]<extra>4</extra>"]
+    assert trace["x"] == shown
+    assert trace["hovertemplate"] == "a=[card]<br>n=%{y}"
+    assert "<div>Errored: 12</div><div>34 missing</div>[card]<div>5</div><div>[e-mail]</div>x" in page
+
+
+def test_columns_are_told_by_most_of_their_values_and_by_their_names(tmp_path: Path) -> None:
+    cards, counts, phones = (
+        [4111111111111111, 4929123456789015, 0],
+        [123456789012] * 3,
+        [3026218946, 3026218947, 0],
+    )
+    frame = pd.DataFrame({"a": [1, 2, 3], "card": cards, "tokens": counts, "phone": phones})
+    table = go.Table(header={"values": ["tokens", "card"]}, cells={"values": [counts, cards]})
+    figures = [
+        px.scatter(frame, x="a", y="a", hover_data=["card", "tokens", "phone"]),
+        go.Figure(go.Pie(labels=cards, values=[1, 2, 3])),
+        go.Figure(go.Funnel(y=cards, x=[1, 2, 3])),
+        px.parallel_coordinates(frame[["a", "tokens"]]),
+        go.Figure(table),
+        go.Figure(go.Bar(x=[1], y=[2])).update_xaxes(ticktext=cards).add_shape(path=f"M {cards[0]},1 L 1,2"),
+    ]
+    outputs = [*map(plotly, figures), display(html=frame.groupby("phone").sum().to_html())]
+    path = write(tmp_path / "n.ipynb", *(code("x", outputs=(output,)) for output in outputs))
+    page = export_notebook(path, tmp_path / "out.html").path.read_text()
+    specs = [
+        json.loads(part.partition("</script>")[0]) for part in re.split(r'data-figure-of="\d">', page)[1:]
+    ]
+    scatter, pie, funnel, parallel, listed, _ = (spec["data"][0] for spec in specs)
+    labels = ["[card]", "[card] 2", 0]
+    assert [row[:2] for row in scatter["customdata"]] == [[label, 123456789012] for label in labels]
+    assert [str(row[2])[:7] for row in scatter["customdata"]] == ["[phone]", "[phone]", "0"]
+    assert pie["labels"] == funnel["y"] == listed["cells"]["values"][1] == labels
+    assert parallel["dimensions"][1]["values"] == listed["cells"]["values"][0] == counts
+    assert specs[-1]["layout"]["xaxis"]["ticktext"] == labels
+    assert specs[-1]["layout"]["shapes"][0]["path"] == f"M {cards[0]},1 L 1,2"
+    assert "302621894" not in page

@@ -87,6 +87,11 @@ def test_a_secret_of_every_form_goes(kind: str, form: str):
         ("card", "4111/1111/1111/1111"),
         ("card", "4111\u00b71111\u00b71111\u00b71111"),
         ("card", "4111-1111 1111.1111"),
+        ("card", "4111 1111 1111\t1111"),
+        ("card", "622202 0200041234564"),
+        ("IBAN", "BG26CORS752993AEGJBAJB"),
+        ("e-mail", "https://x.example/?mail=user%40example.org"),
+        ("phone", "https://x.example/?call=%2B49301234567"),
         ("card", "４１１１　１１１１　１１１１　１１１１"),
         ("card", "٤١١١١١١١١١١١١١١١"),
         ("card", "3782 822463 10005"),
@@ -165,6 +170,10 @@ def test_numbers_ids_and_dates_stay(text: str):
         "sha 0123456789abcdef0123456789abcdef01234567",
         "jane at example dot com, @jane",
         "[e-mail] and [phone]",
+        "total 987654321098 tokens, 123456789012 bytes, mobile users: 5551234567",
+        "10.1038/s41586-020-2649-2, (2020) 2021-2022, CALL-2026-0001-0002",
+        "token=${TOKEN}, password=os.environ[x], credentials: AWS_PROFILE",
+        "git@github.com:org/repo.git",
     ],
 )
 def test_it_stays(text: str):

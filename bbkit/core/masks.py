@@ -75,9 +75,9 @@ def find_masks(text: str, own: Iterable[Finder] = ()) -> list[Mask]:
 
     for find in (*own, _find_secrets):
         rest = take(find(rest))
-    if "@" in rest:
-        rest = take(_find(_EMAIL, EMAIL, rest))
-    if _SEVEN_DIGITS.search(rest):
+    if "@" in rest or "%40" in rest:
+        rest = take(found for found in _find(_EMAIL, EMAIL, rest) if not rest.startswith("git@", found[0]))
+    if _SEVEN_DIGITS.search(rest) or _IBAN_START.search(rest):
         rest = rest.replace("_", " ")
         rest = take((*match.span(), "") for match in _known("numbers").finditer(rest))
         # In this order, since some look like others.
@@ -118,8 +118,11 @@ _WORTH_A_LOOK = re.compile(r"[@0-9\u0660-\U0001fbf9:=]|[\w.-]{20}")
 # Every known token is in a run such as this, of which prose has few.
 _RUN = re.compile(r"[\w+/=.~%:@-]{20,}")
 _TOKEN = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-F]{2}))"
-_SCHEME = re.compile(r"(?i)(?<![a-z])(?:bearer|basic|negotiate)[ :]{1,3}$")
-_VALUE = re.compile(r"(?:[:=]|%3[AD])(?=>?[\"' ]{0,3}([^\s\"'&<>,;:=(\[{][^\s\"'&<>,;]{5,1000}))")
+_SCHEME = re.compile(r"(?i)(?<![a-z])(?:bearer|basic|negotiate|ssws)[ :]{1,3}$")
+_VALUE = re.compile(
+    r"(?:[:=]|%3[AD])(?=>?[\\\"' ]{0,6}"
+    r"([^\s\\\"'&<>,;:=(\[{](?:[^\s\\\"'&<>,;]|\\(?![\\\"])){5,1000}))"
+)
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[^-]*(?:-(?!----)[^-]*)*-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
@@ -134,19 +137,19 @@ _MARK = (
 )
 _LOCAL = rf"\-\w.+%{_MARK}"
 _EMAIL = re.compile(
-    rf"(?:[{_LOCAL}](?<![{_LOCAL}].)[{_LOCAL}']{{0,200}}|\"[^\"\n]{{1,64}}\")@(?:\[[0-9A-Za-z.:]{{3,50}}\]|"
+    rf"(?:[{_LOCAL}](?<![{_LOCAL}].)[{_LOCAL}']{{0,200}}|\"[^\"\n]{{1,64}}\")(?:@|%40)(?:\[[0-9A-Za-z.:]{{3,50}}\]|"
     rf"(?:[\w{_MARK}-]{{1,63}}\.){{1,8}}(?:xn--[A-Za-z0-9-]{{2,59}}|(?:[^\W\d_]|[{_MARK}]){{2,63}}))"
 )
 
 _GAP = r"[\s.\-/]"
 _IBAN_START = re.compile(rf"[A-Za-z](?:(?<![A-Za-z0-9].)|(?<=IBAN.))[A-Za-z](?={_GAP}?[0-9]{{2}})")
-_CARD = re.compile(r"[2-689](?<![0-9].)(?<![0-9]\..)(?:[ .\-/()]{0,3}[0-9]){12,18}")
+_CARD = re.compile(r"[2-689](?<![0-9].)(?<![0-9]\..)(?:[ \t.\-/()]{0,3}[0-9]){12,18}")
 _GROUP = re.compile("[0-9]+")
 _GOES_ON = re.compile(r"[0-9a-z]|\.(?!0+(?![0-9]))[0-9]")
 _DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
-_PLUS_PHONE = re.compile(r"\+(?<![\w+].)[1-9](?:[ ().\-/]{0,3}[0-9]){6,14}(?![\w\-])")
+_PLUS_PHONE = re.compile(r"(?:\+(?<![\w+].)|%2[Bb])[1-9](?:[ ().\-/]{0,3}[0-9]){6,14}(?![\w\-])")
 _ACCOUNT = re.compile(
-    r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}(?<!000000)|[0-9]{3}-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])"
+    r"[0-9](?<![0-9A-Za-z].)(?:[0-9]{11}(?<!000000)|[0-9]{3}(?<![A-Z]-.{4})-[0-9]{4}-[0-9]{4})(?![0-9A-Za-z])"
 )
 _NUMBER, _NUMBER_END = r"(?=[(0-9])(?<![\w+])(?<![0-9][.,])", r"(?![\w\-]|[.,][0-9]| ?%)"
 _DIGITS = re.compile(r"[(0-9](?<![\w+].)[0-9]{0,5}(?:[ ().\-]{0,2}[0-9]){6,14}(?![\w\-]|\.[1-9])")
@@ -162,7 +165,7 @@ def _known(name: str, before: str = "", after: str = "") -> re.Pattern[str]:
 
 def _follows(name: str, text: str, position: int) -> bool:
     """Whether a word of one part of the data is right before a position."""
-    between = {"secret_names": r"[\"' ]{0,3}$", "phone_words": r"[^0-9\n]{0,16}$"}[name]
+    between = {"secret_names": r"[\\\"' ]{0,6}$", "phone_words": r"[^0-9\n]{0,16}$"}[name]
     line = text[max(0, position - 40) : position].rpartition("\n")[2]
     return any(map(str.isalpha, line)) and bool(_known(name, "(?i)", between).search(line))
 
@@ -206,7 +209,9 @@ def _is_mixed(value: str) -> bool:
     """Tell a secret from a word, a count or the name of a thing after the same word."""
     value = value.rstrip("])}.!?")
     is_word = value.isalpha() and (value.islower() or value.istitle())
-    return any(map(str.isalpha, value)) and not is_word and not value.startswith(("arn:", "s3:", "http"))
+    is_variable = value.isupper() and value.replace("_", "").isalpha() and "_" in value
+    elsewhere = ("arn:", "s3:", "http", "${", "$(", "os.environ", "process.env")
+    return any(map(str.isalpha, value)) and not (is_word or is_variable) and not value.startswith(elsewhere)
 
 
 def _find_ibans(text: str) -> Iterator[Mask]:
@@ -240,7 +245,7 @@ def _is_card(text: str, groups: list[tuple[int, int]]) -> bool:
     if groups[-1][1] - groups[0][0] < 13 + len(groups) - 1 or _GOES_ON.match(text, groups[-1][1]):
         return False
     sizes = [end - start for start, end in groups]
-    if not (len({*sizes[:-1]}) <= 1 and sizes[-1] <= sizes[0]) and sizes[:2] != [4, 6]:
+    if not (len({*sizes[:-1]}) <= 1 and sizes[-1] <= sizes[0]) and sizes[:2] not in ([4, 6], [6, 13]):
         return False
     number = "".join(text[start:end] for start, end in groups)
     if len({*number}) == 1 or not _known("cards").fullmatch(number):

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import zip_longest
@@ -36,9 +36,13 @@ _DATA_KEYS = (
 # Where numbers may be ids: what names things and, of the axes, those along which things stand.
 _IDENTIFIABLE = {
     "x", "y", "labels", "ids", "parents", "locations", "text", "hovertext", "customdata", "label", "meta",
+    "ticktext",
 }  # fmt: skip
 _ALONG = dict.fromkeys(("bar", "box", "violin", "histogram", "waterfall", "funnel"), "x") | {"heatmap": "xy"}
 _TEXTS = {"text", "hovertext", "label", "name"}
+_SENTINELS = 100
+_NAMED = re.compile(r"([^=<>{}]+)=%\{(\w+(?:\[[0-9]+\])?)")
+_PATH = re.compile(r"[MLHVCSQTAZ0-9eE.,\s+-]*")
 _ENCODED = ("dtype", "bdata", "shape")
 _IDENTIFIER = re.compile(
     r"(?i)(?:(?<![a-z])|_)(?:ids?|accounts?|cards?|iban|customers?|clients?|callers?|members?|msisdn|phone\w*|mobile)"
@@ -107,17 +111,21 @@ def pack_plotly() -> str:
 def _label_identifiers(data: list[Any], layout: dict[str, Any], masker: Masker) -> dict[float, str]:
     """Give the numbers of a figure that are ids their labels; an axis of ids becomes one of categories."""
     labels: dict[float, str] = {}
-    for trace in data:
-        for key, column in _list_columns(trace):
+    for trace in (*data, layout):
+        for key, named, column in _list_columns(trace):
             axis = layout.get(f"{key}axis{str(trace.get(f'{key}axis', ''))[1:]}") or {}
-            about = _title(axis) if key in ("x", "y") else ""
+            about = (_title(axis) if key in ("x", "y") else "") or named
             numbers = {item for item in column if isinstance(item, int | float) and math.isfinite(item)}
             texts = {number: str(int(number)) for number in sorted(numbers)}
-            if (key not in ("x", "y") or _stands_along(trace, key, axis)) and all(
-                number == int(text) and masker.knows(text, about) for number, text in texts.items()
-            ):
-                labels |= {n: masker.label(text, masker.text(text, about)) for n, text in texts.items()}
-                if texts and axis:
+            if key in ("x", "y") and not _stands_along(trace, key, axis):
+                continue
+            if any(number != int(number) for number in numbers):
+                continue
+            ids = {n: text for n, text in texts.items() if masker.knows(text, about)}
+            # 0, -1 and the like stand for what is not known, and a few numbers are mistyped.
+            if 2 * len(ids) > sum(abs(number) >= _SENTINELS for number in numbers):
+                labels |= {n: masker.label(text, masker.text(text, about)) for n, text in ids.items()}
+                if ids and axis:
                     axis.update(type="category", range=None, tick0=None, dtick=None)
     return labels
 
@@ -125,21 +133,29 @@ def _label_identifiers(data: list[Any], layout: dict[str, Any], masker: Masker) 
 def _stands_along(trace: dict[str, Any], key: str, axis: dict[str, Any]) -> bool:
     """Whether an axis says of what the values are, and not how many."""
     along = _ALONG.get(trace.get("type", "scatter"), "")
-    along = "y" if along == "x" and trace.get("orientation") == "h" else along
+    lies = "h" if trace.get("type") == "funnel" and "x" in trace else "v"
+    along = "y" if along == "x" and trace.get("orientation", lies) == "h" else along
     return key in along or axis.get("type") == "category" or bool(_IDENTIFIER.search(_title(axis)))
 
 
-def _list_columns(part: dict[str, Any], within: bool = False) -> Iterator[tuple[str, list[Any]]]:
-    """The columns of a trace, and of the parts within it, whose numbers may be ids."""
+def _list_columns(
+    part: dict[str, Any], within: bool = False, heads: Sequence[Any] = ()
+) -> Iterator[tuple[str, str, list[Any]]]:
+    """The columns of a trace, and of the parts within it, whose numbers may be ids, and their names."""
+    names = {path: name for name, path in _NAMED.findall(str(part.get("hovertemplate") or ""))}
+    header = part.get("header")
+    below = _values(header.get("values")) if isinstance(header, dict) else []
     for key, value in part.items():
         values = _values(value) if key in _IDENTIFIABLE or (within and key == "values") else []
         is_table = bool(values) and isinstance(values[0], list)
         rows = [row if isinstance(row, list) else [row] for row in values]
         columns = rows if is_table and key == "values" else zip_longest(*rows)
-        yield from ((key, list(column)) for column in columns)
+        for number, column in enumerate(columns):
+            head = heads[number] if number < len(heads) else part.get("label") if within else ""
+            yield key, names.get(f"{key}[{number}]") or names.get(key) or _plain(head), list(column)
         for inner in value if isinstance(value, list) else [value]:
             if isinstance(inner, dict) and "bdata" not in inner:
-                yield from _list_columns(inner, within=True)
+                yield from _list_columns(inner, within=True, heads=below)
 
 
 def _mask(value: Any, masker: Masker, labels: dict[float, str], key: str = "") -> Any:
@@ -154,7 +170,7 @@ def _mask(value: Any, masker: Masker, labels: dict[float, str], key: str = "") -
         return [_mask(item, masker, labels) for item in value]
     if isinstance(value, int | float) and key not in _TEXTS:
         return labels.get(value, value)
-    text = "" if value is None else str(value)
+    text = "" if value is None or (key == "path" and _PATH.fullmatch(str(value))) else str(value)
     masked = text if is_time(text) else masker.markup(text)
     if masked == text:
         return value

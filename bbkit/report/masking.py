@@ -28,6 +28,7 @@ _COUNTED = re.compile(
     r"(?i)(?:(?<![a-z])(?:tokens|count|records|rows|characters|bytes|costs?|usd|seconds|time)|_at)\b"
 )
 _MARKUP = re.compile(r"(<[^<>]*>)")
+_BREAK = re.compile(r"(?i)</?(?:br|extra)\b")
 
 Attributes = list[tuple[str, str | None]]
 
@@ -113,16 +114,21 @@ class Masker:
         if text.startswith("data:"):
             return self.address(text)
         pieces = [self.text(piece) if n % 2 else piece for n, piece in enumerate(_MARKUP.split(text))]
-        read = [html.unescape(piece) for piece in pieces[::2]]
-        for n, (before, after) in enumerate(zip(read, self.parts(read), strict=True)):
-            pieces[2 * n] = pieces[2 * n] if before == after else html.escape(after, quote=False)
-        return "".join(pieces)
+        read = [
+            ("\n" if _BREAK.match(piece) else "") if n % 2 else html.unescape(piece)
+            for n, piece in enumerate(pieces)
+        ]
+        shown = zip(pieces, read, self.parts(read), strict=True)
+        return "".join(
+            piece if n % 2 or before == after else html.escape(after, quote=False)
+            for n, (piece, before, after) in enumerate(shown)
+        )
 
     def address(self, address: str) -> str:
         """Mask what an address says when it is decoded; of a picture, the texts of a drawing."""
         if (drawing := read_drawing(address)) is not None:
             return write_drawing(self.drawing(drawing))
-        plain = unquote(address)
+        plain = unquote(unquote(address))
         masked = plain if address.startswith("data:") else self.text(plain)
         return address if masked == plain else masked
 
@@ -200,6 +206,7 @@ class _Table:
     columns: int = 0
     heads: list[tuple[_Cell, int]] = field(default_factory=list)
     numeric: dict[int, bool] = field(default_factory=dict)
+    in_head: bool = False
     names: dict[int, str] = field(default_factory=dict)
 
 
@@ -239,6 +246,8 @@ class _Writer(HTMLParser):
         if tag == "table":
             self._tables.append(_Table(len(self.out)))
             self.out.append("")
+        if tag in ("thead", "tbody") and self._tables:
+            self._tables[-1].in_head = tag == "thead"
         if tag == "tr" and self._is_past_limit():
             self._skipping = 1
         elif tag in ("td", "th"):
@@ -281,7 +290,7 @@ class _Writer(HTMLParser):
         table = self._tables[-1] if self._tables else _Table(0)
         table.column += 1
         table.columns = max(table.columns, table.column)
-        if table.rows == 1:
+        if text and (table.rows == 1 or table.in_head):
             table.names[table.column] = text
         if tag == "th" and text:
             table.heads.append((cell, table.column))

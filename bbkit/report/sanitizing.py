@@ -68,6 +68,11 @@ _ADDRESS = re.compile(r"(?i)[\s\"'/](?:href|src|action|data|formaction)\s*=\s*([
 _NESTING = re.compile(
     r"(?i)<(/?)(?:div|span|section|article|table|ul|ol|dl|blockquote|details|b|i|em|font|a)\b"
 )
+# What ends a line of text, but is not kept; what is named so elsewhere, as in drawings, is not of these.
+_UNKEPT_BLOCK = re.compile(
+    r"(?i)<(/?)(?:section|header|footer|main|nav|aside|form|button|option|optgroup|select|label|output|fieldset"
+    r"|legend|address|center|dialog|hgroup|search|menu|dir|ruby|rt|rp|textarea|input|marquee|x-[\w-]+)(?=[\s/>])"
+)
 _RUNS = re.compile(r"(<[A-Za-z/!?][^<>]*>)|((?:[^<]++|<(?![A-Za-z/!?]))++)")
 _STYLE_START = re.compile(r"(?i)<style\b[^<>]*>")
 _STYLE_END = re.compile(r"(?i)</style")
@@ -98,11 +103,12 @@ def slug(text: str) -> str:
 
 def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
     """Keep the tables and text of some HTML, drop everything that could act, mask and shorten its texts."""
-    if _depth(source) > _MOST_DEPTH:
+    lines = _UNKEPT_BLOCK.sub(_as_block, source)
+    if _depth(lines) > _MOST_DEPTH:
         note = f"An output nested more than {_MOST_DEPTH:,} deep was left out."
         return Cleaned(dropped=Counter({"nested output": 1}), note=note)
     safe = nh3.clean(
-        _bound_runs(source),
+        _bound_runs(lines),
         tags=TEXT_TAGS | _BLOCK_TAGS | _TABLE_TAGS,
         clean_content_tags=_CONTENT_GONE,
         attributes=_ATTRIBUTES,
@@ -132,6 +138,10 @@ def _filter_attribute(masker: Masker, tag: str, name: str, value: str) -> str | 
     if name == "src":
         return value if re.match(r"(?i)data:image/(png|jpeg|gif|webp|svg\+xml)[;,]", value) else None
     return value
+
+
+def _as_block(tag: re.Match[str]) -> str:
+    return "<br" if tag[0].lower() == "<input" else f"<{tag[1]}div"
 
 
 def _depth(source: str) -> int:
