@@ -572,6 +572,18 @@ def value_faults(uri: str = "s3://bkt", **arns: str) -> list[Finding]:
     return list(check_values(run))
 
 
+def test_a_document_of_text_counts_towards_the_window() -> None:
+    words = "harbour " * 300_000
+    data = base64.b64encode(words.encode()).decode()
+    source = {"type": "text", "media_type": "text/plain", "data": words}
+    turn = {"role": "user", "content": [{"type": "document", "source": source}]}
+    document = {"document": {"name": "plan", "format": "txt", "source": {"bytes": data}}}
+    asked = {"messages": [{"role": "user", "content": [document, {"text": "Sum up."}]}]}
+    model_id = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    for body, kind in ((claude(messages=[turn]), "InvokeModel"), (asked, "Converse")):
+        assert check_body(body, model_id, kind)["rule"].tolist() == ["context_window"]
+
+
 @pytest.mark.parametrize(
     "uri",
     ["s3://bkt", "s3://bkt/", "s3://bkt/in/run-1/", "s3://a.b-c/x_(1)!*'.jsonl", "s3://bkt/" + "k" * 1000],

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bbkit.checks.descriptions import body_type, converse_field
-from bbkit.checks.media import media_faults
+from bbkit.checks.media import document_texts, media_faults
 from bbkit.checks.walking import find_faults
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import (
@@ -115,7 +115,7 @@ def _prefer(field: Field, path: tuple[str, ...]) -> Field:
 
 def _window_faults(body: Mapping[str, Any], model_id: str, model: Model, family: Family) -> list[Finding]:
     """A text that is estimated to be longer than the context window of the model."""
-    text = user_text_of(dict(body))
+    text = "\n".join([user_text_of(dict(body)), *document_texts(body)])
     sample = _sample(text)
     estimate = estimate_tokens([(None, {"prompt": sample})], family=model.family or family.name)
     scale, window = len(text) / max(1, len(sample)), model.traits.context_window or 0

@@ -60,6 +60,16 @@ def media_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
     return faults + [fault for one in own for fault in _image_faults(images[::-1], one)]
 
 
+def document_texts(body: Mapping[str, Any]) -> Iterator[str]:
+    """The documents in a body that are plain text."""
+    for _, value in _iter_objects(body):
+        declared, data = _declared(value)
+        if declared == "plain":
+            yield data
+        elif declared in ("txt", "md", "csv"):
+            yield _bytes_at(data, 0, len(data)).decode("utf-8", "replace")
+
+
 def _declared(value: Mapping[str, Any]) -> tuple[str, str]:
     if type(value.get("media_type")) is str and type(value.get("data")) is str:
         return value["media_type"].rpartition("/")[2], value["data"]
