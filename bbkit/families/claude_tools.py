@@ -110,6 +110,9 @@ def schema_faults(schema: Any, path: str) -> Iterator[Finding]:
         words = [w for w in one if w in _LIMITS or (w == "minItems" and one[w] not in (0, 1))]
         if words:
             yield make_finding("schema_refused.words", path, words=" and ".join(words))
+        place = one.get("$ref")
+        if type(place) is str and not place.startswith(("#/$defs/", "#/definitions/")):
+            yield make_finding("schema_refused.reference", path, place=place[:80])
         kinds = one.get("type")
         is_object = "properties" in one or "object" in (kinds if type(kinds) is list else [kinds])
         if is_object and one.get("additionalProperties") is not False:
