@@ -42,7 +42,10 @@ for chart in (bb.charts.stop_reasons, bb.charts.token_usage, bb.charts.cost, bb.
 """
 
 
-def make_environment(folder: Path, requirement: str) -> Path:
+PLAIN = '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
+
+
+def make_environment(folder: Path, *requirements: str) -> Path:
     """Install into a new environment; its folder of programs."""
     if shutil.which("uv"):
         subprocess.run(["uv", "venv", "-q", "--python", sys.executable, folder], check=True)
@@ -50,7 +53,7 @@ def make_environment(folder: Path, requirement: str) -> Path:
     else:
         venv.create(folder, with_pip=True)
         install = [str(folder / "bin/python"), "-m", "pip", "install", "-q"]
-    subprocess.run([*install, requirement], check=True)
+    subprocess.run([*install, *requirements], check=True)
     return folder / "bin"
 
 
@@ -106,14 +109,17 @@ def main() -> None:
             said = run(core / "bbkit", *command, cwd=here, status=2)
             assert "pip install 'bbkit[" in said, said
             assert len(said.splitlines()) == 1, said
+        beside = make_environment(Path(folder, "beside"), str(wheel), "nbconvert")
+        (here / "plain.ipynb").write_text(PLAIN)
+        run(beside / "jupyter", "nbconvert", "--to", "html", "plain.ipynb", cwd=here)
         print(f"core: {count} distributions, {size:.0f} MB: checks, prepares, collects, charts")
 
         everything = make_environment(Path(folder, "all"), f"bbkit[all] @ {wheel.as_uri()}")
         whole, total = measure(everything.parent)
         print(run(everything / "bbkit", "demo", cwd=here).strip())
-        try_lab(everything / "bbkit", here)
-        explore = ("report", "notebooks/03-explore.ipynb", "-p", "run_folder", "runs/demo")
+        explore = ("report", "03-explore", "-p", "run_folder", "runs/demo")
         print(run(everything / "bbkit", *explore, cwd=here).strip())
+        try_lab(everything / "bbkit", here)
         run(
             everything / "jupyter",
             "nbconvert",
