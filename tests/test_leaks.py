@@ -360,3 +360,12 @@ def test_columns_are_told_by_most_of_their_values_and_by_their_names(tmp_path: P
     assert specs[-1]["layout"]["xaxis"]["ticktext"] == labels
     assert specs[-1]["layout"]["shapes"][0]["path"] == f"M {cards[0]},1 L 1,2"
     assert "302621894" not in page
+
+
+def test_names_of_series_and_categories_under_a_telling_name_are_labels(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"phone": ["3026218946", "3026218947  (n = 1)", "none"], "n": [1, 2, 3]})
+    outputs = [plotly(px.bar(frame, x="n", y="n", color="phone")), plotly(px.bar(frame, x="n", y="phone"))]
+    path = write(tmp_path / "n.ipynb", *(code("x", outputs=(output,)) for output in outputs))
+    page = export_notebook(path, tmp_path / "out.html").path.read_text()
+    assert "302621894" not in page
+    assert "Series: [phone], [phone] (n = 1), none." in page

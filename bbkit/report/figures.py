@@ -108,10 +108,11 @@ def pack_plotly() -> str:
     return base64.b64encode(gzip.compress(script.read_bytes(), 9, mtime=0)).decode("ascii")
 
 
-def _label_identifiers(data: list[Any], layout: dict[str, Any], masker: Masker) -> dict[float, str]:
+def _label_identifiers(data: list[Any], layout: dict[str, Any], masker: Masker) -> dict[float | str, str]:
     """Give the numbers of a figure that are ids their labels; an axis of ids becomes one of categories."""
-    labels: dict[float, str] = {}
-    for trace in (*data, layout):
+    labels: dict[float | str, str] = {}
+    legend = {"name": [trace.get("name") for trace in data], "label": _title(layout.get("legend"))}
+    for trace in (*data, layout, {"within": legend}):
         for key, named, column in _list_columns(trace):
             axis = layout.get(f"{key}axis{str(trace.get(f'{key}axis', ''))[1:]}") or {}
             about = (_title(axis) if key in ("x", "y") else "") or named
@@ -127,6 +128,8 @@ def _label_identifiers(data: list[Any], layout: dict[str, Any], masker: Masker) 
                 labels |= {n: masker.label(text, masker.text(text, about)) for n, text in ids.items()}
                 if ids and axis:
                     axis.update(type="category", range=None, tick0=None, dtick=None)
+            named_texts = {item for item in column if isinstance(item, str) and masker.names(about)}
+            labels |= {t: masker.label(t, masker.text(t, about)) for t in sorted(named_texts)}
     return labels
 
 
@@ -146,7 +149,7 @@ def _list_columns(
     header = part.get("header")
     below = _values(header.get("values")) if isinstance(header, dict) else []
     for key, value in part.items():
-        values = _values(value) if key in _IDENTIFIABLE or (within and key == "values") else []
+        values = _values(value) if key in _IDENTIFIABLE or (within and key in ("values", "name")) else []
         is_table = bool(values) and isinstance(values[0], list)
         rows = [row if isinstance(row, list) else [row] for row in values]
         columns = rows if is_table and key == "values" else zip_longest(*rows)
@@ -158,7 +161,7 @@ def _list_columns(
                 yield from _list_columns(inner, within=True, heads=below)
 
 
-def _mask(value: Any, masker: Masker, labels: dict[float, str], key: str = "") -> Any:
+def _mask(value: Any, masker: Masker, labels: dict[float | str, str], key: str = "") -> Any:
     """Mask the texts of a figure; those that name something, such as categories, stay apart."""
     if isinstance(value, dict) and (values := _values(value)):
         masked = _mask(values, masker, labels)
@@ -168,7 +171,7 @@ def _mask(value: Any, masker: Masker, labels: dict[float, str], key: str = "") -
         return {names[name]: _mask(item, masker, labels, name) for name, item in value.items()}
     if isinstance(value, list):
         return [_mask(item, masker, labels) for item in value]
-    if isinstance(value, int | float) and key not in _TEXTS:
+    if (isinstance(value, int | float) and key not in _TEXTS) or (isinstance(value, str) and value in labels):
         return labels.get(value, value)
     text = "" if value is None or (key == "path" and _PATH.fullmatch(str(value))) else str(value)
     masked = text if is_time(text) else masker.markup(text)

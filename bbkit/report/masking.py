@@ -94,6 +94,10 @@ class Masker:
             return False
         return bool(find_masks(f"{about}: {text}" if is_telling(about) else text, self._own))
 
+    def names(self, about: str) -> bool:
+        """Whether this name tells what its values are."""
+        return self.enabled and is_telling(about) and not _COUNTED.search(about)
+
     def label(self, text: str, masked: str) -> str:
         """Name something by its masked name so that two things keep two names."""
         if masked == text:
