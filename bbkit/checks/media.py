@@ -54,7 +54,7 @@ def media_faults(body: Mapping[str, Any], model_id: str) -> list[Finding]:
         if actual and declared in (*_IMAGES, "pdf") and actual != declared:
             faults.append(make_finding("media_format", path, declared=declared, actual=actual))
         if actual in _IMAGES or declared in _IMAGES:
-            images.append(_Image(path or "inputImage", len(data), _pixels(data, actual)))
+            images.append(_Image(path or "inputImage", len(data), _pixels(data, actual.replace("text", ""))))
     limits = read_data("images")["limits"] if images else {}
     own = [limits[start] for start in limits if model_id.startswith(start)]
     return faults + [fault for one in own for fault in _image_faults(images[::-1], one)]
@@ -87,7 +87,8 @@ def _sniff(data: str) -> str:
     start = _bytes_at(data, 0, 16)
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return "webp"
-    return next((name for magic, name in _MAGIC if start.startswith(magic)), "")
+    text = "text" if start and start.isascii() and start.decode().isprintable() else ""
+    return next((name for magic, name in _MAGIC if start.startswith(magic)), text)
 
 
 def _bytes_at(data: str, start: int, count: int) -> bytes:
