@@ -20,6 +20,7 @@ import pytest
 from report_notebooks import bundle, code, display, error, markdown, stream, write
 from test_masks import make_secret
 
+import bbkit as bb
 from bbkit.core.errors import InputError, ReportError
 from bbkit.core.masks import KINDS
 from bbkit.report import export_notebook, render_report
@@ -369,3 +370,15 @@ def test_names_of_series_and_categories_under_a_telling_name_are_labels(tmp_path
     page = export_notebook(path, tmp_path / "out.html").path.read_text()
     assert "302621894" not in page
     assert "Series: [phone], [phone] (n = 1), none." in page
+
+
+def test_groups_that_are_phone_numbers_are_known_by_their_column(tmp_path: Path) -> None:
+    numbers = [3026218946, 2025550143, 6172530011]
+    outputs = pd.DataFrame({"outcome": ["succeeded", "errored", "succeeded"], "phone": numbers})
+    report = export_notebook(
+        write(tmp_path / "n.ipynb", code("x", outputs=[plotly(bb.charts.outcomes(outputs, by="phone"))])),
+        tmp_path / "out.html",
+    )
+    page = report.path.read_text()
+    assert not [number for number in numbers if str(number) in page]
+    assert "phone [phone]" in page

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.axes import Axis, mark_quantiles
-from bbkit.charts.groups import Groups, group_rows, grouping_column, known_rows
+from bbkit.charts.groups import Groups, group_name, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun, format_usd
@@ -141,7 +141,10 @@ def _codes_of(manifests: pd.DataFrame, groups: Groups) -> np.ndarray:
         return np.full(len(manifests), none)
     codes = {name: code for code, name in enumerate(groups.names)}
     # What has no group by its own name is among the others, the last group.
-    return np.array([codes.get(str(value), none - 1) for value in manifests[groups.column]], dtype=np.int64)
+    return np.array(
+        [codes.get(group_name(value, groups.column), none - 1) for value in manifests[groups.column]],
+        dtype=np.int64,
+    )
 
 
 def _bar(name: str, labels: list[str], amounts: list[float]) -> go.Bar:

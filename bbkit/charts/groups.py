@@ -78,7 +78,7 @@ def group_rows(
     codes, values = pd.factorize(frame[column], use_na_sentinel=False)
     order = np.argsort(-np.bincount(codes, minlength=len(values)), kind="stable")
     alone = len(order) if len(order) <= most else most - 1
-    names = [UNKNOWN if frames.is_absent(values[code]) else str(values[code]) for code in order[:alone]]
+    names = [group_name(values[code], column) for code in order[:alone]]
     colours = [
         style.LIGHT if name == UNKNOWN else style.GROUPS[place % len(style.GROUPS)]
         for place, name in enumerate(names)
@@ -87,3 +87,9 @@ def group_rows(
         names.append(f"{len(order) - alone:,} others")
         colours.append(style.GREY)
     return Groups(column, np.minimum(np.argsort(order)[codes], alone), names, colours)
+
+
+def group_name(value: Any, column: str) -> str:
+    """What a group is called; a number alone says nothing, and a phone number is known by its column."""
+    text = UNKNOWN if frames.is_absent(value) else str(value)
+    return f"{column} {text}" if text.isdigit() else text
