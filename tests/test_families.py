@@ -147,7 +147,7 @@ def test_media_a_family_does_not_take_are_refused() -> None:
         ("nova", Media("video", "3gp", b"x"), "three_gp"),
         ("nova", Media("audio", "m4a", b"x"), "mp4"),
         ("nova_embed", Media("video", "three_gp", b"x"), "3gp"),
-        ("nova_embed", Media("image", "jpg", b"x"), "jpeg"),
+        ("nova_embed", Media("image", "jpg", b"\xff\xd8\xff"), "jpeg"),
         ("converse", Media("audio", "m4a", b"x"), "m4a"),
         ("anthropic", Media("document", "md", b"# x"), "text/plain"),
         ("anthropic", Media("document", "csv", b"a,b"), "text/plain"),

@@ -744,7 +744,7 @@ def test_what_passes_is_ridden_out_and_everything_is_sent_once(
         "AWS did not answer PutObject: SlowDown",
         "AWS did not answer CreateModelInvocationJob: 503",
         "No answer from AWS: a web page came in its place (HTTP status 200), as of a proxy or a login.",
-        "as where credentials have expired. Configure them",
+        "as where credentials have expired. Sign in or configure them",
         "AWS does not accept the credentials (ExpiredTokenException",
     ):
         assert said.count(sentence) >= 1, sentence

@@ -36,7 +36,7 @@ CANARIES = {
     "own": "E-774411",
 }
 FRAGMENTS = {
-    "e-mail": "canary",
+    "e-mail": "leak.exa",
     "phone": "7946",
     "card": "9015",
     "IBAN": "5698",

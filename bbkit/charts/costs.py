@@ -137,12 +137,13 @@ def _draw_groups(costed: "Cost", groups: Groups) -> list[go.Bar | go.Scatter]:
 def _codes_of(manifests: pd.DataFrame, groups: Groups) -> np.ndarray:
     """The group of each job that its manifest costs; one past the last for none."""
     none = len(groups.names)
-    if groups.column not in manifests.columns:
+    column = groups.column
+    if column is None or column not in manifests.columns:
         return np.full(len(manifests), none)
     codes = {name: code for code, name in enumerate(groups.names)}
     # What has no group by its own name is among the others, the last group.
     return np.array(
-        [codes.get(group_name(value, groups.column), none - 1) for value in manifests[groups.column]],
+        [codes.get(group_name(value, column), none - 1) for value in manifests[column]],
         dtype=np.int64,
     )
 
