@@ -209,7 +209,7 @@ def test_what_is_no_frame_is_refused(wrong: object):
         (b'{"custom_id": "1", "result": {"type": "succeeded"}}\n', "Anthropic's Message Batches"),
         (b"<!DOCTYPE html>\n<html><body>Log in</body></html>\n", "HTML"),
         (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "XML"),
-        (gzip.compress(b'{"recordId": "a"}\n' * 100), "gzip"),
+        (gzip.compress(b'{"recordId": "a"}\n' * 100, mtime=0), "gzip"),
         ('{"recordId": "a", "modelOutput": {}}\n'.encode("utf-16"), "UTF-16"),
         (b"record_id,text\n1,Fine\n", "CSV"),
         (json.dumps(nova_line("a"), indent=1).encode(), "several lines"),

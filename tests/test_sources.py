@@ -709,7 +709,7 @@ all: at 10:30.
             {"text": "", "conversation_id": "g"},
         ),
         ("none.json", {"conversationId": "g", "transcripts": []}, {"text": "", "conversation_id": "g"}),
-        ("zipped.srt.gz", gzip.compress(FILM.encode()), {"text": "Ann: Hello\nall: at 10:30."}),
+        ("zipped.srt.gz", gzip.compress(FILM.encode(), mtime=0), {"text": "Ann: Hello\nall: at 10:30."}),
         ("quiet.json", {"Transcript": []}, {"text": "", "duration_seconds": None, "turn_seconds": []}),
         (
             "odd.json",
