@@ -5,8 +5,6 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import pandas as pd
-
 _SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
 
 
@@ -41,6 +39,8 @@ def format_number(value: float) -> str:
 
 def format_usd(amount: Any) -> str:
     """Write an amount of US dollars: two digits after the point, more where it is small."""
+    import pandas as pd  # here, so that `bbkit --help` does not wait for it
+
     if amount is None or pd.isna(amount):
         return "not known"
     size = abs(float(amount))
