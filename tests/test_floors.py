@@ -53,10 +53,11 @@ def loaded_after(statement: str) -> set[str]:
     return set(json.loads(subprocess.check_output([sys.executable, "-c", code], text=True)))
 
 
-def test_importing_the_package_loads_itself_and_the_standard_library() -> None:
-    loaded = loaded_after("import bbkit") - loaded_after("pass")
-    assert {name.split(".")[0] for name in loaded} - sys.stdlib_module_names == {"bbkit"}
-    assert {name for name in loaded if name.startswith("bbkit.")} == set()
+@pytest.mark.parametrize("name", ["bbkit", "bbkit.cli"])
+def test_importing_the_package_loads_itself_and_the_standard_library(name: str) -> None:
+    loaded = loaded_after(f"import {name}") - loaded_after("pass")
+    assert {module.split(".")[0] for module in loaded} - sys.stdlib_module_names == {"bbkit"}
+    assert name != "bbkit" or {module for module in loaded if module.startswith("bbkit.")} == set()
 
 
 def test_what_is_not_used_is_not_loaded() -> None:

@@ -60,7 +60,7 @@ def make_request(run: Run, state: JobState, files: Sequence[InputFile]) -> dict[
 def submit_queue(
     snapshot: RunSnapshot, *, refused_too: bool, progress: Progress | None = None
 ) -> tuple[RunSnapshot, AwsError | RunError | None]:
-    """Submit what is queued, until the queue is empty or AWS takes no more for now; stop what was taken from
+    """Submit what is queued, until the queue is empty or AWS takes no more; stop what was taken from
     the queue while its Create was under way. Gives the run after it, and the error that weighs most.
     """
     last_error: AwsError | RunError | None = None

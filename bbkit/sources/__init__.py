@@ -27,7 +27,7 @@ from bbkit.sources.columns import Frames, frames_of
 from bbkit.sources.conversations import conversation_row, cues_row
 from bbkit.sources.delimited import read_delimited
 from bbkit.sources.files import calling_depth, read_text
-from bbkit.sources.formats import read_document, read_excel, read_json, read_json_lines, read_parquet
+from bbkit.sources.formats import parse_document, read_excel, read_json, read_json_lines, read_parquet
 from bbkit.sources.profiles import profile_source as profile_source
 
 _READERS: dict[str, Callable[..., Frames]] = {
@@ -244,7 +244,7 @@ def _text_row(path: Path, name: str) -> dict[str, Any]:
         return cues_row(name, read_text(path))
     if ending != ".json":
         return {"file": name, "text": read_text(path)}
-    document = read_document(path)
+    document = parse_document(name, read_text(path))
     if (row := conversation_row(name, document)) is None:
         status = document.get("JobStatus") if isinstance(document, dict) else None
         told = f" (its JobStatus is {status!r})" if status else ""

@@ -100,8 +100,9 @@ def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
 
 def read_json(path: Path, chunk_rows: int | None) -> Frames:
     """Read a JSON file: a list of objects, an Amazon Transcribe result, or JSON Lines by another name."""
+    text = read_text(path)
     try:
-        document = read_document(path)
+        document = parse_document(path.name, text)
     except SourceError as error:
         if isinstance(error.__cause__, json.JSONDecodeError) and error.__cause__.msg == "Extra data":
             yield from read_json_lines(path, chunk_rows)
@@ -119,7 +120,7 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
         said = f"{path.name} is one object; its {name!r} is read, a list of {len(rows):,} objects"
         left = name_some(key for key in document if key != name)
         warnings.warn(said + (f", and {left} is not." if left else "."), stacklevel=calling_depth())
-    elif isinstance(document, dict) and not lists and _is_row(document, path):
+    elif isinstance(document, dict) and not lists and _is_row(document, text):
         rows = [document]
     else:
         under = [*lists] or list(_nested_lists(document))
@@ -136,9 +137,9 @@ def _are_objects(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
-def _is_row(document: dict[str, Any], path: Path) -> bool:
+def _is_row(document: dict[str, Any], text: str) -> bool:
     """Whether JSON Lines of one line are a record or row, and not what wraps rows or has them by column."""
-    if "\n" in read_text(path).strip():
+    if "\n" in text.strip():
         return False
     if document.keys() & {"modelInput", "body", "params"}:
         return True
@@ -155,31 +156,30 @@ def _nested_lists(value: Any, path: str = "") -> Iterator[str]:
         yield from _nested_lists(item, f"{path}{name}.")
 
 
-def read_document(path: Path) -> Any:
-    """Read a whole JSON document."""
+def parse_document(name: str, text: str) -> Any:
+    """Parse a whole JSON document, the text of a file of that name."""
     try:
-        text = read_text(path)
-        document = json.loads(text, parse_constant=partial(_refuse_constant, path.name))
+        document = json.loads(text, parse_constant=partial(_refuse_constant, name))
         if "\\ud" in text or "\\uD" in text:
-            _validate_surrogates(path, document)
+            _validate_surrogates(name, document)
         return document
     except json.JSONDecodeError as error:
-        raise SourceError(f"{path.name}, line {error.lineno:,}: not JSON ({error.msg}).") from error
+        raise SourceError(f"{name}, line {error.lineno:,}: not JSON ({error.msg}).") from error
     except RecursionError as error:
-        raise SourceError(f"{path.name} {_TOO_DEEP}") from error
+        raise SourceError(f"{name} {_TOO_DEEP}") from error
 
 
 def _refuse_constant(name: str, constant: str) -> None:
     raise SourceError(f"{name} holds {constant}, which is no JSON. Write null where there is no number.")
 
 
-def _validate_surrogates(path: Path, document: Any) -> None:
+def _validate_surrogates(name: str, document: Any) -> None:
     for number, row in enumerate(document if isinstance(document, list) else [document], 1):
         try:
             json.dumps(row, ensure_ascii=False).encode()
         except UnicodeEncodeError as error:
             raise SourceError(
-                f"{path.name}, row {number:,} holds half of a surrogate pair "
+                f"{name}, row {number:,} holds half of a surrogate pair "
                 f"({error.object[error.start]!a}), which is not text. Replace it where it was written."
             ) from error
 
