@@ -382,3 +382,11 @@ def test_groups_that_are_phone_numbers_are_known_by_their_column(tmp_path: Path)
     page = report.path.read_text()
     assert not [number for number in numbers if str(number) in page]
     assert "phone [phone]" in page
+
+
+def test_counts_of_a_table_are_no_account_ids(tmp_path: Path) -> None:
+    table = pd.DataFrame({"tokens": [123456789012], "owner": [274019836655]}).to_html()
+    notebook = write(tmp_path / "n.ipynb", code("x", outputs=(display(html=table),)))
+    page = export_notebook(notebook, tmp_path / "out.html").path.read_text()
+    assert "123456789012" in page
+    assert "274019836655" not in page

@@ -84,6 +84,8 @@ class Masker:
             texts = [text.replace(folder, name) for text in texts]
         if about and is_telling(about):
             return self.parts([f"{about}: ", *texts])[1:]
+        if _COUNTED.search(about) and "".join(texts).strip().replace(",", "").isdigit():
+            return [*texts]
         masks = find_masks("".join(texts), self._own)
         self.counts.update(name for *_, name in masks)
         return put_masks(texts, masks) if masks else [*texts]
