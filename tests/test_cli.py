@@ -238,6 +238,11 @@ def test_a_missing_extra_is_one_sentence_with_what_to_type(
     [
         ("import bbkit as bb; bb.explorers", "ipywidgets", "notebooks"),
         ("import bbkit as bb; bb.read_source('x.xlsx')", "openpyxl", "excel"),
+        (
+            "import pandas; import bbkit as bb; bb.export_records(pandas.DataFrame(), 'y.xlsx')",
+            "openpyxl",
+            "excel",
+        ),
     ],
 )
 def test_a_missing_extra_says_so_in_python(code: str, module: str, extra: str, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ import csv
 import json
 import re
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
+import openpyxl
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
@@ -122,6 +124,54 @@ def test_parquet_and_jsonl_hold_the_same_rows(outputs: pd.DataFrame, tmp_path: P
     assert rows == expected
 
 
+IDS = ["007", "1e5", "=1+1", "12345678901234567890", "a\rb", "a_x000D_b", "\x01", "TRUE", "2026-01-01", "-"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx", "parquet", "jsonl"])
+def test_ids_survive_a_round_trip_in_every_format(tmp_path: Path, ending: str):
+    ids = pd.array(IDS, dtype="string")
+    count = pd.array([*range(9), None], dtype="Int64")
+    rows = pd.DataFrame({"record_id": ids, "count": count, "big": 2**60, "sure": [True, False] * 5})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "2 cells got")
+        path = export_records(rows, tmp_path / f"x.{ending}")
+    again = bb.read_source(path)
+    assert again["record_id"].tolist() == IDS
+    assert again["count"].isna().sum() == 1
+    assert again["count"].sum() == 36
+    assert {str(value) for value in again["big"]} == {str(2**60)}
+
+
+def test_no_cell_of_a_workbook_is_a_formula_or_a_number_that_was_text(outputs: pd.DataFrame, tmp_path: Path):
+    path = export_records(outputs.rename(columns={"model": "=model"}), tmp_path / "x.xlsx")
+    sheet = openpyxl.load_workbook(path).worksheets[0]
+    cells = [cell for row in sheet.iter_rows() for cell in row if cell.value is not None]
+    assert {cell.data_type for cell in cells} == {"s", "n"}
+    assert {cell.number_format for cell in cells if cell.data_type == "s"} == {"@"}
+    assert bb.read_source(path)["text"].fillna("").tolist() == [*ATTACKS, *PLAIN, ""]
+
+
+def test_what_excel_cannot_hold_is_refused_and_not_cut(tmp_path: Path):
+    rows = pd.DataFrame({"id": ["a"], "text": ["x" * 32_768]})
+    with pytest.raises(InputError, match=r"column 'text' holds 32,768 characters; Excel takes 32,767"):
+        export_records(rows, tmp_path / "x.xlsx")
+    with pytest.raises(InputError, match=r"1,048,576 rows of 1 columns are more than a sheet holds"):
+        export_records(pd.DataFrame({"n": np.zeros(1_048_576)}), tmp_path / "x.xlsx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_source_leads_under_its_own_names_and_then_the_answers(outputs: pd.DataFrame, tmp_path: Path):
+    some = outputs.head(2).assign(
+        **{"source.text": ["a", "b"], "source.queue": "bank", "answer.queue": "bank", "validity": "valid"}
+    )
+    table = pd.read_parquet(export_records(some, tmp_path / "x.parquet", with_source=True))
+    first = ["source.text", "queue", "answer.queue", "validity"]
+    assert list(table.columns) == [*first, *outputs.columns]
+    assert table["source.text"].tolist() == ["a", "b"]
+    with pytest.raises(InputError, match=r"no column 'source.<name>'.*Pass source_columns= to collect"):
+        export_records(outputs, tmp_path / "none.csv", with_source=True)
+
+
 def test_embeddings_are_lists_in_jsonl_and_json_in_csv(tmp_path: Path):
     frame = pd.DataFrame({"embedding": [np.array([0.5, -1.0]), None]})
     assert (
@@ -156,8 +206,8 @@ def test_a_failed_export_leaves_what_was_there(outputs: pd.DataFrame, tmp_path: 
         export_records(pd.DataFrame({"mixed": [1, "a", {"b": object()}]}), path)
     assert path.read_text() == "before"
     assert [item.name for item in tmp_path.iterdir() if item.name.startswith(".x")] == []
-    with pytest.raises(InputError, match=r"\.csv, \.parquet, \.jsonl"):
-        export_records(outputs, tmp_path / "x.xlsx")
+    with pytest.raises(InputError, match=r"\.csv, \.xlsx, \.parquet, \.jsonl"):
+        export_records(outputs, tmp_path / "x.xls")
 
 
 @pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl"])

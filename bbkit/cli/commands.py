@@ -226,22 +226,31 @@ def clean(options: Namespace) -> int:
 
 
 @command(
-    "collect runs/calls --export calls.csv",
+    "collect runs/calls --export calls.xlsx --with-source",
     argument("source", help="a run, a folder or file of .jsonl.out, an s3:// prefix, or a job ARN"),
     argument("--sent", help="the records that were sent: a .jsonl path or URI"),
-    argument("--export", metavar="PATH", help="write the rows as .csv, .parquet or .jsonl"),
+    argument("--export", metavar="PATH", help="write the rows as .csv, .xlsx, .parquet or .jsonl"),
+    argument("--with-source", action="store_true", help="beside the columns of the run's source"),
     argument("--into", metavar="FOLDER", help="write the rows as Parquet parts, in bounded memory"),
 )
 def collect(options: Namespace) -> int:
     """Read what came back and account for every record."""
     if options.export and options.into:
         raise InputError("--into keeps rows in its folder; --export writes those in memory. Take one.")
-    outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into)
+    columns = _source_columns(options.source) if options.with_source else ()
+    outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into, source_columns=columns)
     if options.export:
-        bb.export_records(outputs, options.export)
+        bb.export_records(outputs, options.export, with_source=options.with_source)
     account = bb.accounting(outputs)
     print(account)
     return SUCCESS if account.complete else FOUND
+
+
+def _source_columns(folder: str) -> list[str]:
+    run = bb.Run.open(folder)
+    if columns := run.source_fingerprint.get("columns"):
+        return list(columns)
+    raise InputError(f"Run {run.name!r} keeps no source: Run.create(source=...), or 01-prepare, keeps it.")
 
 
 @command(

@@ -202,7 +202,8 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
     """Read a sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
     try:
         with _open_sheet(path, sheet, data_only=True) as (cells, others):
-            table = list(cells.iter_rows(min_row=skip_rows + 1, values_only=True))
+            read = cells.iter_rows(min_row=skip_rows + 1, values_only=True)
+            table = [[*map(_unescape, row)] for row in read]
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         if isinstance(error, SourceError):
             raise
@@ -225,6 +226,13 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
         )
     names = name_columns(path.name, rows[0][1], rows[0][0])
     yield from frames_of(lambda: [dict(zip(names, row, strict=False)) for _, row in rows[1:]], chunk_rows)
+
+
+def _unescape(cell: Any) -> Any:
+    """A text with the characters that XML cannot hold (ECMA-376 part 1, 22.9.2.19: ST_Xstring)."""
+    if isinstance(cell, str) and "_x" in cell:
+        return re.sub("_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), cell)
+    return cell
 
 
 def _below(skip_rows: int) -> str:
