@@ -12,7 +12,7 @@ PACKAGE = Path(bbkit.__file__).parent
 FLOORS = [
     ["core"],
     ["aws", "families"],
-    ["catalog", "sources"],
+    ["answers", "catalog", "sources"],
     ["records"],
     ["checks", "costs", "diagnostics"],
     ["run"],
@@ -29,6 +29,8 @@ HEAVY = {
     "boto3": "aws",
     "botocore": "aws",
     "s3transfer": "aws",
+    "jsonschema": "answers",
+    "referencing": "answers",
     "plotly": "charts",
     "ipywidgets": "explorers",
     "papermill": "report",

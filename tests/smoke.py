@@ -58,5 +58,16 @@ if __name__ == "__main__":
     warnings.simplefilter("error", FutureWarning)
     with tempfile.TemporaryDirectory() as place:
         main(Path(place))
-    names = ("numpy", "pandas", "pyarrow", "plotly", "boto3", "botocore", "msgspec", "jinja2", "filelock")
+    names = (
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "plotly",
+        "boto3",
+        "botocore",
+        "msgspec",
+        "jinja2",
+        "jsonschema",
+        "filelock",
+    )
     print("bbkit works with", ", ".join(f"{name} {version(name)}" for name in names))

@@ -1,0 +1,10 @@
+"""Answers as data: a schema goes in, the request asks for it, and what came back is read against it.
+
+`schemas` makes one JSON Schema document of whatever a user has.
+"""
+
+from bbkit.answers.schemas import (
+    list_fields as list_fields,
+    load_validator as load_validator,
+    read_schema as read_schema,
+)
