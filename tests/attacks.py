@@ -1,5 +1,8 @@
 """Texts that try to run, to reach out or to break the page, as a model or a caller could write them."""
 
+import ctypes
+import os
+
 MARK = "attacked"
 """What a payload sets on `window` when it runs: ``window.attacked`` is then true."""
 
@@ -87,3 +90,10 @@ KEYS = [
 """Keys of outputs that are no path of a file on every system; two of them only beside `PLAIN_KEYS`."""
 
 PLAIN_KEYS = ["p.jsonl.out", "Case.jsonl.out", "a/b/x y-é.jsonl.out"]
+
+
+def drop_overrides() -> None:
+    """Let modes of files hold for root too, in the program that is started next."""
+    if os.geteuid() == 0:
+        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP

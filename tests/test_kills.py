@@ -1,6 +1,5 @@
 """Launches killed at every point: afterwards one job per file, one output per record, a clean journal."""
 
-import ctypes
 import json
 import os
 import random
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from attacks import drop_overrides
 
 import bbkit as bb
 from bbkit.run import RunSnapshot
@@ -247,10 +247,3 @@ def test_a_folder_that_cannot_be_written_loses_and_doubles_nothing(
             path.chmod(mode)
         assert finish(launch(run)) == 0
         check_run(run, standin)
-
-
-def drop_overrides() -> None:
-    """Let modes of files hold for root too, in the program that is started next."""
-    if os.geteuid() == 0:
-        for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
-            ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)  # PR_CAPBSET_DROP

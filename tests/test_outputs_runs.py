@@ -6,6 +6,8 @@ import os
 import pickle
 import shutil
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from any_key_s3 import serving
-from attacks import KEYS, PLAIN_KEYS
+from attacks import KEYS, PLAIN_KEYS, drop_overrides
 from output_files import error_line, nova_line, read_parquet, write_manifest, write_outputs
 from report_notebooks import code, write
 
@@ -242,6 +244,53 @@ def test_an_archived_run_is_read_anywhere(run: bb.Run, tmp_path: Path, monkeypat
     here = bb.collect_outputs(str(tmp_path / "elsewhere"))
     pd.testing.assert_frame_equal(here, there)
     assert bb.accounting(here).complete
+
+
+READ = """
+import sys
+import bbkit as bb
+for folder in sys.argv[1:]:
+    run = bb.Run.open(folder)
+    status, = bb.list_jobs(run)["status"]
+    outputs = bb.collect_outputs(run)
+    bb.diagnose_outputs(outputs), bb.charts.outcomes(outputs), bb.charts.cost(bb.cost_of(run))
+    print(status, bb.accounting(outputs), bb.cost_of(run).numbers["answered"])
+"""
+
+
+def test_a_run_that_cannot_be_written_is_read_whole(start_standin: Callable[..., Any], tmp_path: Path):
+    """Kept rows, rows that are older than a copy's files, outputs not here, a job not seen to end."""
+    start_standin("--min-records", "5")
+    folders = [tmp_path / name for name in ("kept", "copied", "remote", "running")]
+    for folder in folders:
+        run = bb.Run.create(folder, model_id=MODEL)
+        bb.write_records([(f"c{n}", BODY) for n in range(6)], run, allow=["min_records_per_job"])
+        bb.submit_jobs(run)
+        if folder.name != "running":
+            bb.wait_for_jobs(run, every=0.1, timeout=60)
+        if folder.name in ("kept", "copied"):
+            bb.collect_outputs(run)
+    for path in folders[1].rglob("*"):
+        os.utime(path, (1, 1))
+    for path in tmp_path.glob("[kcr]*/**/*"):
+        path.chmod(path.stat().st_mode & ~0o222)
+    for folder in folders:
+        folder.chmod(0o555)
+    before = [(path, path.stat().st_mtime_ns) for folder in folders for path in sorted(folder.rglob("*"))]
+    done = subprocess.run(
+        [sys.executable, "-c", READ, *folders],
+        check=False,
+        preexec_fn=drop_overrides,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    for folder in folders:
+        folder.chmod(0o755)
+    assert done.stdout.splitlines() == ["Completed 6 sent = 6 succeeded 6"] * 4, done.stderr
+    assert before == [
+        (path, path.stat().st_mtime_ns) for folder in folders for path in sorted(folder.rglob("*"))
+    ]
 
 
 def test_a_real_job_is_read_by_run_arn_prefix_and_object(start_standin: Callable[..., Any], tmp_path: Path):

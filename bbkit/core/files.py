@@ -1,5 +1,6 @@
 """Files: written beside their name and renamed, their checksums, and the package's dated data."""
 
+import errno
 import hashlib
 import json
 import os
@@ -76,6 +77,11 @@ def write_text(path: Path, text: str) -> None:
 def move(source: Path, target: Path) -> None:
     """Rename a file or folder; a file of that name is replaced."""
     source.replace(target)
+
+
+def is_read_only(error: OSError) -> bool:
+    """Tell whether something was not written because it may not be, such as another's."""
+    return error.errno in (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def describe_name_fault(name: str) -> str:

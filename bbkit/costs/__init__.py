@@ -144,7 +144,8 @@ def _read_parts(accounting: Any, columns: Sequence[str]) -> pd.DataFrame:
 
 def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
     """The answers of every attempt, as `collect_outputs` kept them, with columns of the source."""
-    folder = run.folder / "outputs.parquet"
+    folder = run.rows_folder()
+    folder = folder if folder.is_dir() else run.folder / folder.name
     if not folder.is_dir():
         raise InputError(
             f"The outputs of run {run.name!r} were not collected yet. Call collect_outputs(run) first."

@@ -242,8 +242,8 @@ def _iter_rows(readers: Sequence[Reader], plan: _Plan, tally: _Tally, *, bounded
 def _keeping_rows(group: Group) -> Any:
     if group.run is None:
         return nullcontext()
-    folder, origin = group.run.folder / "outputs.parquet", group.describe_origin()
-    if follows_from(folder, origin):
+    folder, origin = group.run.rows_folder(), group.describe_origin()
+    if follows_from(folder, origin) or follows_from(group.run.folder / folder.name, origin):
         return nullcontext()
     rows = frame_of(_no_rows(()), [*OUTPUT_COLUMNS, "is_best"])
     return writing_parts(folder, pa.Schema.from_pandas(rows, preserve_index=False), origin)

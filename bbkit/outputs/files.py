@@ -68,8 +68,9 @@ class Group:
 
     def describe_origin(self) -> str:
         """What the rows of a run follow from: as long as that stays the same, so do they."""
-        paths = [*(file.path for file in self.files), *map(str, self.sent_paths)]
+        paths = [*(file.path for file in self.files if file.is_local), *map(str, self.sent_paths)]
         stats = [(stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, paths)]
+        stats += [(file.size, 0) for file in self.files if not file.is_local]
         expected = [(batch.meta, batch.absent) for batch in self.batches or ()]
         return json.dumps([__version__, [file.meta for file in self.files], stats, expected])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bbkit import aws
+from bbkit.core.files import is_read_only
 from bbkit.outputs.files import FileMeta, Group, OutputFile, list_folder, list_s3, sent_file
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState, latest_states
@@ -44,7 +45,7 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
     ended, latest = [state for state in states if state.ended and state.job_arn], latest_states(states)
     files: list[OutputFile] = []
     for state in ended:
-        files += _run_files(run, fetch_outputs(snapshot, state), _job_meta(run, state))
+        files += _job_files(snapshot, state)
     batches = []
     for file in snapshot.files:
         batches.append(sent_file(file.path, *_expected(run, file, latest.get(file.job))))
@@ -62,6 +63,16 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
         {state.job_arn: _end_of(state.seen) for state in ended},
         list(_unsent(snapshot)),
     )
+
+
+def _job_files(snapshot: RunSnapshot, state: JobState) -> list[OutputFile]:
+    run, meta = snapshot.run, _job_meta(snapshot.run, state)
+    try:
+        return _run_files(run, fetch_outputs(snapshot, state), meta)
+    except OSError as error:
+        if not is_read_only(error):
+            raise
+        return list_s3(run.output_uri(state.job_arn), meta)
 
 
 def _unsent(snapshot: RunSnapshot) -> Iterator[dict[str, Any]]:

@@ -1,16 +1,19 @@
 """How a run comes to be: a folder made whole and described, new or of a job; its source rows."""
 
 import json
+import os
 import re
 import secrets
 import shutil
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -34,6 +37,7 @@ from bbkit.sources.columns import frame_of_arrow
 if TYPE_CHECKING:
     from bbkit.run.run import Run
 
+ROWS = "outputs.parquet"
 PRICES = "prices.json"
 """The copy of a price file of one's own within a run."""
 
@@ -115,7 +119,8 @@ def keep_prices(prices: str | Path, folder: Path) -> None:
 
 def write_description(run: "Run", folder: Path) -> None:
     """Write ``run.json``."""
-    described = {name: value for name, value in vars(run).items() if name not in ("folder", "endpoint")}
+    described = {item.name: getattr(run, item.name) for item in fields(run)}
+    del described["folder"], described["endpoint"]
     where = {"endpoint": run.endpoint.url, "account": run.endpoint.account, "region": run.endpoint.region}
     described |= where | {"created_at": run.created_at.isoformat()}
     write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))
@@ -262,6 +267,17 @@ def read_source_rows(path: Path) -> pd.DataFrame | None:
     table = pq.read_table(path)
     keys = pd.Index(number_ids((1, own) for own in table[_ID].to_pylist())[0], dtype=TEXT, name="record_id")
     return frame_of_arrow(table.drop_columns(_ID)).set_index(keys)
+
+
+def find_rows_folder(run: "Run") -> Path:
+    """Where rows are kept: in the run's folder, or aside as long as the value lives if that is read only."""
+    if os.access(run.folder, os.W_OK):
+        return run.folder / ROWS
+    known = vars(run)
+    if "_aside" not in known:
+        known["_aside"] = mkdtemp(prefix="bbkit-")
+        weakref.finalize(run, shutil.rmtree, known["_aside"], ignore_errors=True)
+    return Path(known["_aside"]) / ROWS
 
 
 def filled_columns(prompt: str, path: Path) -> list[str]:

@@ -14,7 +14,7 @@ from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
 from bbkit.core.files import LISTING, local_names, read_listing, require_inside, write_text
 from bbkit.core.frames import MANIFEST, SUFFIX
-from bbkit.run.journal import TERMINAL, JobState
+from bbkit.run.journal import TERMINAL, JobState, replay
 from bbkit.run.snapshot import RunSnapshot
 
 _CALLS_AT_ONCE = 8
@@ -57,7 +57,7 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
     snapshot.access.ensure()
     asked = [(state, find_job(state.job_name)) for state in snapshot.states if state.unconfirmed]
     submitted = [state.event("submitted", job_arn=arn, found_by="list") for state, arn in asked if arn]
-    snapshot = snapshot.after(*submitted)
+    snapshot = replace(snapshot, states=replay(snapshot.run.journal.note(*submitted), snapshot.states))
     running = [state for state in snapshot.states if state.in_flight]
     with ThreadPoolExecutor(_CALLS_AT_ONCE) as pool:
         answers = list(pool.map(lambda state: _ask(snapshot, state), running))
@@ -72,8 +72,7 @@ def refresh_jobs(snapshot: RunSnapshot) -> RunSnapshot:
             events += [seen_event(state, answer)] if _is_changed(state.seen, answer) else []
             since = state.since if answer["status"] == state.status else now
             states[state.key] = replace(state, seen=answer, at=now, since=since)
-    if events:
-        snapshot.run.journal.append(*events)
+    snapshot.run.journal.note(*events)
     return replace(snapshot, states=tuple(states.values()))
 
 
@@ -162,7 +161,7 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
         write_text(folder / LISTING, json.dumps(sizes, indent=1))
     # Those of the job may not have caught up with its end.
     if counts := _read_later_counts((folder / MANIFEST).read_bytes, state.seen.get("processed", 0)):
-        snapshot.run.journal.append(seen_event(state, {**state.seen, **counts}))
+        snapshot.run.journal.note(seen_event(state, {**state.seen, **counts}))
     return folder
 
 

@@ -221,16 +221,14 @@ class Run:
         folder = Path(folder).absolute()
         try:
             described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            described["endpoint"] = Endpoint(
-                *(described.pop(name) for name in ("endpoint", "account", "region"))
-            )
+            where = (described.pop(name) for name in ("endpoint", "account", "region"))
+            described["endpoint"] = Endpoint(*where)
             described["created_at"] = datetime.fromisoformat(described["created_at"])
             known = {item.name for item in fields(cls)}
             return cls(folder=folder, **{name: value for name, value in described.items() if name in known})
         except (FileNotFoundError, NotADirectoryError) as error:
-            raise RunNotFoundError(
-                f"{folder} holds no run. Make one with Run.create, or name the folder of one."
-            ) from error
+            found = f"{folder} holds no run. Make one with Run.create, or name the folder of one."
+            raise RunNotFoundError(found) from error
         except (ValueError, TypeError, KeyError) as error:
             raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
 
@@ -350,6 +348,10 @@ class Run:
         """The folder that takes a job's output files; it need not exist."""
         return self.folder / "outputs" / local_name(job_arn.rpartition("/")[2])
 
+    def rows_folder(self) -> Path:
+        """The folder that takes rows of `collect_outputs`; it need not exist."""
+        return creation.find_rows_folder(self)
+
     def on_demand_folder(self, attempt: int) -> Path:
         """The folder that takes what comes back on demand; it need not exist."""
         return self.folder / "outputs" / f"on-demand-{attempt}"
@@ -377,10 +379,8 @@ class Run:
         if (now.region, now.is_standin) == (self.endpoint.region, self.endpoint.is_standin):
             now = aws.find_endpoint()
         if not self.endpoint.same_as(now):
-            raise PlaceError(
-                f"Run {self.name!r} was made for {self.endpoint}; the credentials now in use are for {now}. "
-                "Set the environment it was made with."
-            )
+            found = f"Run {self.name!r} was made for {self.endpoint}; the credentials now in use are for"
+            raise PlaceError(f"{found} {now}. Set the environment it was made with.")
 
     def __repr__(self) -> str:
         lines = "\n".join(f"  {name:8} {text}" for name, text in RunSnapshot.read(self).summarize().items())
