@@ -3,13 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.cut_offs import describe_cut_off
-from bbkit.charts.groups import Groups, equal_rows, group_rows
+from bbkit.charts.groups import Groups, equal_rows, group_rows, name_absent, read_groups
 from bbkit.charts.traces import horizontal_bars, percent_bars
+from bbkit.core.frames import TEXT
 from bbkit.core.text import agree, count_noun
 from bbkit.diagnostics import fold_messages
 
@@ -21,8 +23,8 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     by : str, optional
         Column to compare by; a column of the source goes by its own name.
     title : str, optional
@@ -38,7 +40,7 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by, ["outcome"])
+    outputs, groups = read_groups(outputs, by, ["outcome"])
     if outputs.empty:
         return style.empty_figure(title or "Outcomes of the records", "No record was sent yet.")
     parts = _as_parts(outputs["outcome"], style.OUTCOMES, "not known")
@@ -71,8 +73,9 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`; only records that succeeded have an answer.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set; only records that succeeded
+        have an answer.
     by : str, optional
         Column to compare by, as one 100 % bar for each group.
     title : str, optional
@@ -88,7 +91,7 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by, ["outcome", "stop_reason", "stop_reason_raw"])
+    outputs, groups = read_groups(outputs, by, ["outcome", "stop_reason", "stop_reason_raw"])
     rows = equal_rows(outputs, "outcome", "succeeded")
     if not rows.any():
         reason = f"No answers among {count_noun(len(outputs), 'record')}."
@@ -112,7 +115,8 @@ def _describe_reasons(sums: dict[str, int], total: int) -> str:
 
 def _note_words(raw: pd.Series, parts: pd.Categorical) -> dict[str, str]:
     """Note what the model itself calls each reason."""
-    pairs = pd.DataFrame({"part": parts, "word": raw.fillna("nothing").array}).drop_duplicates()
+    pairs = pd.DataFrame({"part": parts, "word": raw.array}).drop_duplicates()
+    pairs["word"] = pairs["word"].astype("string").fillna("nothing")
     words = pairs.groupby("part", observed=True)["word"].agg(lambda words: ", ".join(sorted(words)[:6]))
     return {part: f"the model's word: {style.shorten(some)}" for part, some in words.items()}
 
@@ -147,8 +151,8 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     by : str, optional
         Column to split each bar by.
     title : str, optional
@@ -165,14 +169,11 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by, ["outcome", "error_code", "error_message"])
+    outputs, groups = read_groups(outputs, by, ["outcome", "error_code", "error_message"], make=_name_kinds)
     errored = equal_rows(outputs, "outcome", "errored")
     if not errored.any():
         return _draw_no_errors(outputs, title)
-    groups = groups.take(errored)
-    codes = outputs.loc[errored, "error_code"].astype("string").fillna("no code")
-    messages = fold_messages(outputs.loc[errored, "error_message"]).fillna("no message")
-    ways = pd.DataFrame({"kind": codes + ": " + messages})
+    groups, ways = groups.take(errored), outputs.loc[errored, ["kind"]]
     kinds = group_rows(ways, "kind", most=_MOST_KINDS)
     if groups.column is None:
         groups = replace(groups, names=["errors"], colours=[style.VERMILLION])
@@ -189,6 +190,13 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
         legend=None if groups.column is None else style.ABOVE,
         alt=f"{title}. {subtitle}: {style.shorten(', '.join(most), 300)}",
     )
+
+
+def _name_kinds(outputs: pd.DataFrame) -> pd.DataFrame:
+    rows, kinds = equal_rows(outputs, "outcome", "errored"), np.full(len(outputs), None, object)
+    codes = outputs.loc[rows, "error_code"].astype(TEXT).fillna("no code")
+    kinds[rows] = codes + ": " + fold_messages(outputs.loc[rows, "error_message"]).fillna("no message")
+    return outputs.assign(kind=pd.array(kinds, TEXT))
 
 
 def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> style.Chart:
@@ -247,7 +255,7 @@ def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> styl
 
 def _as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:
     """Take values as parts of a whole: the known ones in their order, then whatever else occurs."""
-    texts = values.astype("string").fillna(absent).astype("category")
+    texts = name_absent(values, absent)
     return texts.cat.set_categories([*known, *sorted({*texts.cat.categories} - {*known})]).array
 
 

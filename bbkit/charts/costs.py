@@ -11,6 +11,7 @@ from bbkit.charts import style
 from bbkit.charts.axes import Axis, mark_quantiles
 from bbkit.charts.groups import Groups, group_name, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
+from bbkit.core.datasets import is_dataset
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun, format_usd
 
@@ -28,8 +29,8 @@ def cost(costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | N
 
     Parameters
     ----------
-    costed : bbkit.costs.Cost or pandas.DataFrame
-        What `bbkit.cost_of` gave, or the tidy frame of `bbkit.collect_outputs`.
+    costed : bbkit.costs.Cost, pandas.DataFrame or Accounting
+        What `bbkit.cost_of` gave, or the tidy frame of `bbkit.collect_outputs` or its data set.
     by : str, optional
         One bar for each value of this column; a Cost must have been asked for it.
     title : str, optional
@@ -71,7 +72,7 @@ def _as_cost(costed: Any, by: str | None) -> "Cost":
 
     if isinstance(costed, Cost):
         return costed
-    if not isinstance(costed, pd.DataFrame):
+    if not isinstance(costed, pd.DataFrame) and not is_dataset(costed):
         raise InputError(f"Found {type(costed).__name__}. Pass what cost_of or collect_outputs returned.")
     return cost_of(costed, by=grouping_column(costed, by) or ())
 
@@ -167,8 +168,8 @@ def cost_per_record(
 
     Parameters
     ----------
-    costed : bbkit.costs.Cost or pandas.DataFrame
-        What `bbkit.cost_of` gave, or the tidy frame of `bbkit.collect_outputs`.
+    costed : bbkit.costs.Cost, pandas.DataFrame or Accounting
+        What `bbkit.cost_of` gave, or the tidy frame of `bbkit.collect_outputs` or its data set.
     by : str, optional
         One box (5th, 25th, 50th, 75th and 95th percentile) for each value of this column.
     title : str, optional

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.axes import find_limit, make_axis, mark_value, rounded
-from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, equal_rows, group_rows, known_rows
+from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, equal_rows, known_rows, read_groups
 from bbkit.core.text import agree, count_noun
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     by : str, optional
         Draw a panel for each value of this column, all with the same axes.
     title : str, optional
@@ -42,7 +42,7 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by, ["outcome", "stop_reason", "input_tokens"], 9)
+    outputs, groups = read_groups(outputs, by, ["outcome", "stop_reason", "input_tokens"], 9)
     answered = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "input_tokens")
     rows = answered & known_rows(outputs, "stop_reason")
     total, silent = int(rows.sum()), int((answered & ~rows).sum())
@@ -120,10 +120,10 @@ def max_tokens_what_if(
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`. Answers that were cut off would have gone on for an unknown
-        number of tokens, so from the first of them on the curves are dashed: at most that share, at least
-        that cost.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set. Answers that were cut off would
+        have gone on for an unknown number of tokens, so from the first of them on the curves are dashed: at
+        most that share, at least that cost.
     by : str, optional
         One curve of the share for each value of this column.
     prices : str or Path
@@ -143,14 +143,15 @@ def max_tokens_what_if(
     """
     from bbkit.costs import cost_of
 
-    groups = group_rows(outputs, by, ["outcome", "stop_reason", "output_tokens", "max_tokens"], MOST_LINES)
+    given, needs = outputs, ["outcome", "stop_reason", "output_tokens", "max_tokens"]
+    outputs, groups = read_groups(given, by, needs, MOST_LINES)
     rows = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "output_tokens")
     if not rows.any():
         reason = "No answer reports its output tokens."
         return style.empty_figure(title or "What another max_tokens would cut off", reason)
     tokens = outputs.loc[rows, "output_tokens"].to_numpy(dtype=float)
     cut = equal_rows(outputs, "stop_reason", "length")[rows]
-    spent, unpriced = _draw_costs(cost_of(outputs, prices=prices), rows, tokens, cut)
+    spent, unpriced = _draw_costs(cost_of(given, prices=prices), rows, tokens, cut)
     grouped = groups.column is not None
     shares = ("answers cut off (%)", _draw_shares(tokens, cut, groups.take(rows)))
     figure, cells = style.make_subplots(

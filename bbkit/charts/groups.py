@@ -1,6 +1,6 @@
 """Groups to compare by: which row is in which, in an order and colours that all charts of a frame share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import pandas as pd
 
 from bbkit.charts import style
 from bbkit.core import frames
+from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
 
 MOST_GROUPS = 12
@@ -58,8 +59,30 @@ def equal_rows(frame: pd.DataFrame, column: str, value: str) -> np.ndarray:
     return np.asarray(frame[column].eq(value).fillna(False), dtype=bool)
 
 
+def name_absent(values: pd.Series, name: str) -> pd.Series:
+    """Give texts as categories, among them one for those that are not known."""
+    texts = values.astype("category")
+    return texts.cat.set_categories(texts.cat.categories.union([name], sort=False)).fillna(name)
+
+
+def read_groups(
+    outputs: Any,
+    by: Any = None,
+    needs: Sequence[str] = (),
+    most: int = MOST_GROUPS,
+    make: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> tuple[pd.DataFrame, Groups]:
+    """Read what a chart needs of a frame or a data set, and group its rows."""
+    column = grouping_column(outputs, by, needs)
+    kept = [column] if column else []
+    keep = make and (lambda frame: make(frame).assign(**{name: frame[name] for name in kept}))
+    frame = read_columns(outputs, [*needs, *kept], keep)
+    return frame, group_rows(frame, column, most=most)
+
+
 def grouping_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | None:
-    """Find the column to group by, in a frame that has the columns a chart needs."""
+    """Find the column to group by, in rows that have the columns a chart needs."""
+    frame = head_of(frame)
     frames.require_columns(frame, needs)
     if by is None or by == "":
         return None

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from bbkit.charts import style
 from bbkit.charts.axes import Axis, find_limit, make_axis, mark_level, mark_quantiles, mark_value, rounded
-from bbkit.charts.groups import UNKNOWN, Groups, group_rows, known_rows
+from bbkit.charts.groups import UNKNOWN, Groups, known_rows, name_absent, read_groups
 from bbkit.charts.traces import boxes, histogram
 from bbkit.core.text import count_noun
 
@@ -37,8 +37,8 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     by : str, optional
         Column to compare by: one box (5th, 25th, 50th, 75th and 95th percentile) for each group.
     title : str, optional
@@ -54,7 +54,7 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by, _USAGE)
+    outputs, groups = read_groups(outputs, by, _USAGE)
     known = {name: known_rows(outputs, f"{name}_tokens") for name in ("input", "output")}
     drawn = {
         name: outputs.loc[rows, f"{name}_tokens"].to_numpy(dtype=float)
@@ -140,8 +140,8 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     by : str, optional
         Draw a panel for each value of this column, all with the same axes.
     title : str, optional
@@ -157,13 +157,13 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by, _PAIRED, 6)
+    outputs, groups = read_groups(outputs, by, _PAIRED, 6)
     rows = known_rows(outputs, "input_tokens", "output_tokens")
     if not rows.any():
         reason = "No record reports both its input and its output tokens."
         return style.empty_figure(title or "Answer against input", reason)
     points, groups = outputs.loc[rows, list(_PAIRED)], groups.take(rows)
-    points["stop_reason"] = points["stop_reason"].fillna("not reported")
+    points["stop_reason"] = name_absent(points["stop_reason"], "not reported")
     parts = [(groups.labels[code], points.iloc[part]) for code, part in groups.split()]
     limit, bins = find_limit(outputs["max_tokens"]), 40 if len(parts) == 1 else 24
     inputs, answers = (points[f"{name}_tokens"].to_numpy(dtype=float) for name in ("input", "output"))
@@ -234,8 +234,8 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     by : str, optional
         Colour by this column in place of the stop reason.
     title : str, optional
@@ -251,11 +251,12 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    groups = group_rows(outputs, by or "stop_reason", ["text", "stop_reason"])
-    rows = known_rows(outputs, "text")
+    needs = ["text", "stop_reason"]
+    outputs, groups = read_groups(outputs, by or "stop_reason", needs, make=_measure_texts)
+    rows = known_rows(outputs, "words")
     if not rows.any():
         return style.empty_figure(title or "Length of the answers", "No answer has text.")
-    words = _count_words(outputs.loc[rows, "text"])
+    words = outputs.loc[rows, "words"].to_numpy(dtype=np.int64)
     axis, groups = make_axis(words, _WORD_BINS), groups.take(rows)
     parts = groups.split()
     figure = style.make_figure(
@@ -280,6 +281,13 @@ def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.B
     return histogram(style.shorten(name, 28), axis, axis.count(words), marker=marker, hovertemplate=hover)
 
 
+def _measure_texts(outputs: pd.DataFrame) -> pd.DataFrame:
+    known = outputs["text"].notna().to_numpy()
+    words = np.full(len(outputs), np.nan)
+    words[known] = _count_words(outputs.loc[known, "text"])
+    return outputs.drop(columns="text").assign(words=words)
+
+
 def _count_words(texts: pd.Series) -> np.ndarray:
     """Count what stands between ASCII white space, in slices: a copy of all texts would be too large."""
     counts, nothing, space = [], pa.scalar("", pa.large_string()), pa.scalar(" ", pa.large_string())
@@ -289,4 +297,4 @@ def _count_words(texts: pd.Series) -> np.ndarray:
         ends = np.frombuffer(offsets, np.int64)[: len(batch) + 1]
         in_word = np.frombuffer(data, np.uint8)[: ends[-1]] > ord(" ")
         counts.append(np.add.reduceat(in_word[1:] > in_word[:-1], ends[:-1], dtype=np.int64))
-    return np.concatenate(counts)
+    return np.concatenate([*counts, np.zeros(0, np.int64)])

@@ -182,7 +182,16 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
         return frame
 
     @classmethod
-    def of(cls, frame: pd.DataFrame) -> "Collected":
-        """What a frame carries; of a frame that was not collected, nothing."""
-        text = frame.attrs.get(_KEY)
-        return msgspec.convert(json.loads(text), cls) if isinstance(text, str) else cls()
+    def of(cls, rows: Any) -> "Collected":
+        """What a frame carries, or a data set with its schema; where they were not collected, nothing."""
+        if isinstance(rows, pd.DataFrame):
+            text = rows.attrs.get(_KEY)
+        else:
+            schema = getattr(getattr(rows, "dataset", rows), "schema", None)
+            text = (getattr(schema, "metadata", None) or {}).get(_KEY.encode())
+        return msgspec.convert(json.loads(text), cls) if isinstance(text, str | bytes) else cls()
+
+    def describe(self, schema: Any) -> Any:
+        """Let the schema of a data set carry this."""
+        text = json.dumps(msgspec.to_builtins(self))
+        return schema.with_metadata({**(schema.metadata or {}), _KEY: text})

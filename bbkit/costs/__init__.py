@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, load_prices
+from bbkit.core.datasets import head_of, is_dataset, join_frames, read_columns
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame, find_columns, no_column, require_columns
 from bbkit.core.text import count_noun
@@ -45,7 +46,7 @@ def cost_of(
     Parameters
     ----------
     run_or_outputs : Run, DataFrame or Accounting
-        A run (every attempt counts), after `collect_outputs`; or the frame or the accounting it returned.
+        A run (every attempt counts), after `collect_outputs`; or the frame, accounting or data set it gave.
     by : str or sequence of str
         Columns to group by, of the outputs or of the run's source; attempt and tier by default.
     model_id : str
@@ -70,24 +71,39 @@ def cost_of(
         to group by that is not there.
     """
     columns = [by] if isinstance(by, str) and by else list(by)
-    outputs = _read_parts(run_or_outputs, columns) if hasattr(run_or_outputs, "dataset") else run_or_outputs
-    run = None if isinstance(outputs, pd.DataFrame) else _as_run(outputs)
-    if run is None:
+    outputs, run, source = run_or_outputs, None, None
+    if isinstance(outputs, pd.DataFrame) or is_dataset(outputs):
         collected = Collected.of(outputs)
-        outputs = _with_paid(outputs, collected)
+        paid = as_frame(collected.paid, {name: OUTPUT_COLUMNS[name] for name in _COLUMNS})
         known, is_standin = load_prices(prices or collected.price_file), collected.is_standin
+        if len(paid) and isinstance(outputs, pd.DataFrame) and len(outputs) != sum(collected.rows.values()):
+            paid = paid[:0]  # a selection is costed as it is
     else:
-        outputs = _read_outputs(run, columns)
+        run = _as_run(outputs)
+        outputs, paid, source = _read_outputs(run, columns)
         known = load_prices(prices or run.price_file, {run.model_id: run.model})
         model_id, region = model_id or run.model_id, region or run.endpoint.region
         is_standin = run.endpoint.is_standin
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
-    require_columns(outputs, ("outcome", "model_id", *TOKENS[:2]))
-    groups = _group_columns(columns, outputs)
-    apart = int(outputs["record_key"].isna().sum()) if "record_key" in outputs else 0
+    head = _with_source(head_of(outputs), source)
+    require_columns(head, ("outcome", "model_id", *TOKENS[:2]))
+    groups = _group_columns(columns, head)
     media = run is None or _may_hold_media(run)
-    rows = price_rows(outputs, known, model_id=model_id, region=region, keep=groups, media=media)
-    manifests = as_frame([], MANIFEST_COLUMNS)
+
+    def price(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = _with_source(frame, source)
+        return price_rows(frame, known, model_id=model_id, region=region, keep=groups, media=media)
+
+    if is_dataset(outputs):
+        wanted = {*_COLUMNS, *groups}
+        rows = read_columns(outputs, [name for name in head_of(outputs) if name in wanted], price)
+    else:
+        rows = price(outputs)
+    if len(paid):
+        others = {name: head[name].dtype for name in groups if name not in paid}
+        paid = paid.reindex(columns=[*paid.columns, *others]).astype(others)
+        rows = join_frames([rows, price(paid)])
+    beside, manifests = count_noun(len(paid), "line"), as_frame([], MANIFEST_COLUMNS)
     if run is not None:
         text = not run.family or get_family(run.family).kind == "text"
         manifests = reconcile_manifests(run.folder, rows, known, text=text)
@@ -98,24 +114,12 @@ def cost_of(
         estimate=estimate,
         notes=(
             *_notes(rows, known, region, manifests),
-            *([f"{count_noun(apart, 'line')} beside the rows of the outputs counted, too."] if apart else []),
+            *([f"{beside} beside the rows of the outputs counted, too."] if len(paid) else []),
             *([STANDIN_NOTE] if is_standin else []),
         ),
         groups=tuple(groups) or ("attempt", "tier"),
         is_standin=is_standin,
     )
-
-
-def _with_paid(outputs: pd.DataFrame, collected: Collected) -> pd.DataFrame:
-    """Add lines that are no rows of the whole frame; a selection is costed as it is."""
-    if not collected.paid or len(outputs) != sum(collected.rows.values()):
-        return outputs
-    return _add_rows(outputs, as_frame(collected.paid, {name: OUTPUT_COLUMNS[name] for name in _COLUMNS}))
-
-
-def _add_rows(outputs: pd.DataFrame, paid: pd.DataFrame) -> pd.DataFrame:
-    kinds = {name: kind for name, kind in outputs.dtypes.items() if name not in paid}
-    return pd.concat([outputs, paid.reindex(columns=outputs.columns).astype(kinds)], ignore_index=True)
 
 
 def _may_hold_media(run: CostedRun) -> bool:
@@ -134,34 +138,32 @@ def _as_run(given: Any) -> CostedRun:
     raise InputError(f"cost_of takes a Run or the frame of collect_outputs, not {type(given).__name__}.")
 
 
-def _read_parts(accounting: Any, columns: Sequence[str]) -> pd.DataFrame:
-    """Of rows that `collect_outputs` wrote into a folder, the columns that are costed or grouped by."""
-    wanted = {*_COLUMNS, *columns, *(f"source.{name}" for name in columns)}
-    names = [name for name in accounting.dataset.schema.names if name in wanted]
-    outputs = pd.read_parquet(accounting.parts, columns=names, dtype_backend="numpy_nullable")
-    return accounting.collected.attach(outputs)
+def _read_outputs(run: CostedRun, columns: Sequence[str]) -> tuple[Any, pd.DataFrame, pd.DataFrame | None]:
+    """The answers of every attempt, as `collect_outputs` kept them, lines beside, columns of the source."""
+    import pyarrow.dataset
 
-
-def _read_outputs(run: CostedRun, columns: Sequence[str]) -> pd.DataFrame:
-    """The answers of every attempt, as `collect_outputs` kept them, with columns of the source."""
     folder = run.rows_folder()
     folder = folder if folder.is_dir() else run.folder / folder.name
     if not folder.is_dir():
         raise InputError(
             f"The outputs of run {run.name!r} were not collected yet. Call collect_outputs(run) first."
         )
-    wanted = dict.fromkeys([*_COLUMNS, *(name for name in columns if name in OUTPUT_COLUMNS)])
-    outputs = pd.read_parquet(folder, columns=list(wanted), dtype_backend="numpy_nullable")
+    outputs, paid = pyarrow.dataset.dataset(folder, format="parquet"), pd.DataFrame()
     if (apart := folder / "_unmatched.parquet").is_file():
-        outputs = _add_rows(outputs, pd.read_parquet(apart, dtype_backend="numpy_nullable"))
-    missing = [name.removeprefix("source.") for name in columns if name not in outputs.columns]
+        paid = pd.read_parquet(apart, dtype_backend="numpy_nullable")
+    missing = [name.removeprefix("source.") for name in columns if name not in OUTPUT_COLUMNS]
     source = run.read_source() if missing else None
     for name in missing:
         if source is None or name not in source.columns:
             known = [*(() if source is None else source.columns), *OUTPUT_COLUMNS]
             raise no_column([name], known, "Group by one of these.", f"source or output of run {run.name!r}")
-        outputs[f"source.{name}"] = source[name].reindex(outputs["record_key"]).to_numpy()
-    return outputs
+    return outputs, paid, None if source is None else source[missing].add_prefix("source.")
+
+
+def _with_source(rows: pd.DataFrame, source: pd.DataFrame | None) -> pd.DataFrame:
+    if source is None or "record_key" not in rows:
+        return rows
+    return rows.assign(**{name: source[name].reindex(rows["record_key"]).array for name in source})
 
 
 def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:

@@ -35,7 +35,7 @@ def reconcile_manifests(
     folder: Path, rows: pd.DataFrame, prices: Prices, *, text: bool = True
 ) -> pd.DataFrame:
     """Lay each job's tokens by its lines beside those of its manifest."""
-    jobs = rows.assign(unpriced=rows["state"] == "unpriced").groupby("job_arn")
+    jobs = rows.assign(unpriced=rows["state"] == "unpriced").groupby("job_arn", observed=True)
     sums = jobs[["input_tokens", "output_tokens"]].sum(min_count=1)
     called = jobs[["attempt", "tier", "model_id", "region"]].first()
     compared: list[dict[Any, Any]] = []

@@ -19,6 +19,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bbkit.core.datasets import frame_of
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, require_columns
 from bbkit.core.text import count_noun, name_some
@@ -30,7 +31,6 @@ from bbkit.outputs.parts import (
     UNMATCHED_FILE,
     SpilledLines,
     follows_from,
-    frame_of,
     validate_parts_folder,
     writing_parts,
 )

@@ -78,12 +78,13 @@ class Accounting:
 
     @property
     def dataset(self) -> Any:
-        """A lazy handle on the rows written ``into=`` a folder: ``.dataset.to_table(columns=[...])``."""
+        """The rows written ``into=`` a folder, for charts, findings, cost, explorer and export to read."""
         if self.parts is None:
             raise InputError("These rows are in a frame. Pass into= to collect_outputs for Parquet parts.")
         import pyarrow.dataset
 
-        return pyarrow.dataset.dataset(self.parts, format="parquet")
+        dataset = pyarrow.dataset.dataset(self.parts, format="parquet")
+        return dataset.replace_schema(self.collected.describe(dataset.schema))
 
     def __str__(self) -> str:
         return self.sentence

@@ -1,7 +1,7 @@
 """Rows on disk: folders of Parquet parts that appear whole, and lines that wait for their part."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -13,23 +13,11 @@ import pyarrow as pa
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing_folder
-from bbkit.core.frames import TEXT
 
-_KINDS = {
-    pa.string(): TEXT,
-    pa.large_string(): TEXT,
-    pa.int64(): pd.Int64Dtype(),
-    pa.bool_(): pd.BooleanDtype(),
-}
 _PART_ROWS = 262_144
 UNMATCHED_FILE = "_unmatched.parquet"
 _ORIGIN = "_origin.json"
 """What the rows of a folder follow from; readers of Parquet folders pass over names with an underscore."""
-
-
-def frame_of(table: pa.Table, columns: Sequence[str]) -> pd.DataFrame:
-    """Make a frame of some columns of a table, with the dtypes of the tidy frame."""
-    return table.select(list(columns)).to_pandas(types_mapper=_KINDS.get)
 
 
 @contextmanager

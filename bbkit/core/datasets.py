@@ -1,0 +1,108 @@
+"""The door by which what takes the tidy frame takes the data set of ``into=``: columns, batch by batch.
+
+A data set is what `bbkit.outputs.accounts.Accounting.dataset` gives (a ``pyarrow.dataset.Dataset`` that
+carries its `Collected`); the accounting itself goes through as well. `head_of` says which columns there are
+(``require_columns(head_of(outputs), names)``), `read_columns` gives the named ones as one frame,
+`iter_frames` all rows in frames that fit into memory, whose dtypes are those of the tidy frame::
+
+    for frame in iter_frames(outputs, ["record_key", "text"]):  # a frame is sliced, a data set is read
+        parsed = parse(frame["text"])
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from bbkit.core.frames import TEXT, Collected, require_columns
+
+_KINDS = {
+    pa.string(): TEXT,
+    pa.large_string(): TEXT,
+    pa.int64(): pd.Int64Dtype(),
+    pa.bool_(): pd.BooleanDtype(),
+}
+_LONG = {"text", "text_raw", "reasoning", "tool_calls", "model_input", "model_output", "embedding"}
+_APART = {"record_id", "record_key", *_LONG}
+"""Texts that are seldom the same twice; others are categories in what `read_columns` makes."""
+
+_ROWS, _LONG_ROWS = 131_072, 16_384
+
+
+def frame_of(table: pa.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """Make a frame of some columns of a table, with the dtypes of the tidy frame."""
+    chosen = table if columns is None else table.select(list(columns))
+    return chosen.to_pandas(types_mapper=_KINDS.get)
+
+
+def as_rows(outputs: Any) -> Any:
+    """The data set of an accounting; anything else as it is."""
+    return outputs if isinstance(outputs, pd.DataFrame) else getattr(outputs, "dataset", outputs)
+
+
+def is_dataset(outputs: Any) -> bool:
+    """Whether rows are a data set, or the accounting of one."""
+    return hasattr(as_rows(outputs), "get_fragments")
+
+
+def head_of(outputs: Any) -> Any:
+    """A frame without rows that has the columns of a data set; anything else as it is."""
+    if not is_dataset(outputs):
+        return outputs
+    return Collected.of(outputs).attach(frame_of(as_rows(outputs).schema.empty_table()))
+
+
+def iter_frames(outputs: Any, names: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Give rows in frames that fit into memory, at least one; all columns where none are named."""
+    head = head_of(outputs)
+    require_columns(head, names or ())
+    columns = list(dict.fromkeys(head.columns if names is None else names))
+    rows, low = _LONG_ROWS if _LONG & {*columns} else _ROWS, 0
+    if not is_dataset(outputs):
+        for low in range(0, max(len(outputs), 1), rows):
+            yield outputs.iloc[low : low + rows][columns]
+        return
+    # Reading ahead, as the scanner does by itself, would hold several parts at once.
+    ahead = {"batch_readahead": 1, "fragment_readahead": 1}
+    for batch in as_rows(outputs).to_batches(columns=columns, batch_size=rows, **ahead):
+        if len(batch):
+            frame = frame_of(pa.Table.from_batches([batch]))
+            yield frame.set_index(pd.RangeIndex(low, low := low + len(frame)))
+    if not low:
+        yield head[columns]
+
+
+def read_columns(
+    outputs: Any,
+    names: Sequence[str],
+    make: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> pd.DataFrame:
+    """Give a frame of the named columns, or of what `make` makes of each batch: long texts must not stay.
+
+    A frame of which nothing is to be made is given as it is. In others texts that recur are categories.
+    """
+    if make is None and not is_dataset(outputs):
+        require_columns(outputs, names)
+        return outputs
+    frames = (make(frame) if make else frame for frame in iter_frames(outputs, names))
+    return Collected.of(outputs).attach(join_frames([_fold(frame) for frame in frames]))
+
+
+def _fold(frame: pd.DataFrame) -> pd.DataFrame:
+    recurring = [name for name, kind in frame.dtypes.items() if kind == TEXT and name not in _APART]
+    return frame.astype(dict.fromkeys(recurring, "category"))
+
+
+def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Put frames of the same columns under each other; categories become those of all."""
+    if len(frames) == 1:
+        return frames[0]
+    columns = {}
+    for name in frames[0].columns:
+        parts = [frame.pop(name) for frame in frames]
+        if any(part.dtype == "category" for part in parts):
+            columns[name] = pd.api.types.union_categoricals([part.astype("category") for part in parts])
+        else:
+            columns[name] = pd.concat(parts, ignore_index=True).array
+    return pd.DataFrame(columns)
