@@ -2,7 +2,9 @@
 
 import base64
 import copy
-from typing import Any
+import json
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from images import image
 
@@ -379,3 +381,126 @@ PLACES = [
     (TITAN_IMAGE, "InvokeModel", {"inputText": "x"}, ["inputText", "inputImage", "embeddingConfig"]),
     (NOVA_EMBED, "InvokeModel", NOVA_EMBED_BODY, ["singleEmbeddingParams", "singleEmbeddingParams__text"]),
 ]
+
+
+class Way(NamedTuple):
+    """A way to ask for an answer of a schema: the body, how the answer is read, and what stops it."""
+
+    name: str
+    model_id: str
+    invocation_type: str
+    ask: Callable[[dict[str, Any], str, int], dict[str, Any]]
+    read: Callable[[dict[str, Any]], Any]
+    stop: Callable[[dict[str, Any]], str]
+
+
+def _claude(members: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    turn = ANTHROPIC_BODY["messages"]
+    return lambda schema, text, most: changed(
+        {**ANTHROPIC_BODY, "messages": turn, **members(schema)}, messages__0__content=text, max_tokens=most
+    )
+
+
+def _nova(members: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    return lambda schema, text, most: {
+        "messages": [{"role": "user", "content": [{"text": text}]}],
+        "inferenceConfig": {"maxTokens": most},
+        **members(schema),
+    }
+
+
+def _chat(members: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    return lambda schema, text, most: {
+        "messages": [{"role": "user", "content": text}],
+        "max_tokens": most,
+        **members(schema),
+    }
+
+
+def _form(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "schema": schema}
+
+
+def _functions(schema: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": {"name": "answer", "description": "d", "parameters": schema}}]
+
+
+def _specs(schema: dict[str, Any], choice: dict[str, Any]) -> dict[str, Any]:
+    spec = {"name": "answer", "description": "d", "inputSchema": {"json": schema}}
+    return {"toolConfig": {"tools": [{"toolSpec": spec}], "toolChoice": choice}}
+
+
+def _call(output: dict[str, Any]) -> Any:
+    return output["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"]
+
+
+QWEN = "qwen.qwen3-32b-v1:0"
+_FORCED = {"tool_choice": {"type": "tool", "name": "answer"}}
+_TEXT_FORMAT = {"type": "json_schema", "structure": {"jsonSchema": {"schema": ""}}}
+WAYS = [
+    Way(
+        *("output_config", SONNET, "InvokeModel", _claude(lambda s: {"output_config": {"format": _form(s)}})),
+        lambda output: output["content"][0]["text"],
+        lambda output: output["stop_reason"],
+    ),
+    Way(
+        *("output_format", SONNET, "InvokeModel", _claude(lambda s: {"output_format": _form(s)})),
+        lambda output: output["content"][0]["text"],
+        lambda output: output["stop_reason"],
+    ),
+    Way(
+        "tool of Claude",
+        HAIKU,
+        "InvokeModel",
+        _claude(lambda s: {"tools": [{"name": "answer", "input_schema": s}], **_FORCED}),
+        lambda output: output["content"][0]["input"],
+        lambda output: output["stop_reason"],
+    ),
+    Way(
+        "textFormat",
+        SONNET,
+        "Converse",
+        _nova(
+            lambda s: {
+                "outputConfig": {
+                    "textFormat": changed(_TEXT_FORMAT, structure__jsonSchema__schema=json.dumps(s))
+                }
+            }
+        ),
+        lambda output: output["output"]["message"]["content"][0]["text"],
+        lambda output: output["stopReason"],
+    ),
+    Way(
+        *("tool of Nova", NOVA, "InvokeModel", _nova(lambda s: _specs(s, {"tool": {"name": "answer"}}))),
+        lambda output: output["output"]["message"]["content"][0]["toolUse"]["input"],
+        lambda output: output["stopReason"],
+    ),
+    Way(
+        *("any tool of Nova", NOVA, "InvokeModel", _nova(lambda s: _specs(s, {"any": {}}))),
+        lambda output: output["output"]["message"]["content"][0]["toolUse"]["input"],
+        lambda output: output["stopReason"],
+    ),
+    Way(
+        *("tool of Mistral", LARGE, "InvokeModel"),
+        _chat(lambda s: {"tools": _functions(s), "tool_choice": "any"}),
+        _call,
+        lambda output: output["choices"][0]["stop_reason"],
+    ),
+    Way(
+        *("tool of Qwen", QWEN, "InvokeModel"),
+        _chat(lambda s: {"tools": _functions(s), "tool_choice": "required"}),
+        _call,
+        lambda output: output["choices"][0]["finish_reason"],
+    ),
+    Way(
+        *("response_format", QWEN, "InvokeModel"),
+        _chat(
+            lambda s: {
+                "response_format": {"type": "json_schema", "json_schema": {"name": "answer", "schema": s}}
+            }
+        ),
+        lambda output: output["choices"][0]["message"]["content"],
+        lambda output: output["choices"][0]["finish_reason"],
+    ),
+]
+"""Every way that the families have; an object comes back as one, or as JSON text."""

@@ -111,7 +111,6 @@ CHECK_ALONE = {
     ("tool_pairing", "toolUse"): "Only Claude's tools are followed through the turns, not Nova's.",
     ("tool_pairing", "toolResult"): "Only Claude's tools are followed through the turns, not Nova's.",
     ("tool_pairing", "tool message"): "Only Claude's tools are followed, not OpenAI's.",
-    ("value", "no tool of this body"): "Only Claude's tool_choice is compared with the tools on offer.",
     ("type", "is null"): "The stand-in takes null for absent everywhere; no page says it of Claude.",
     ("required", "content is missing"): "A system or developer turn without content is an empty one to it.",
     ("role_order", "No turn is the user's"): "The stand-in answers a chat of the assistant's turns alone.",
@@ -121,7 +120,6 @@ CHECK_ALONE = {
     ): "Its engines see an assistant's image, but by Converse.",
     ("empty_content", "The user turn is empty"): "An empty text of an OpenAI-shaped turn is answered.",
     ("exclusive", "maxTokens and max_new_tokens"): "Two spellings of one number: it takes the first.",
-    ("schema_refused", "structured-output"): "Its engines take any schema of an answer.",
     ("prefill", "trailing whitespace"): "White space at the end of a prefilled answer is not looked for.",
     ("converse_tools", "toolUse"): "Tool blocks in the turns are read; toolConfig is refused by both.",
 }

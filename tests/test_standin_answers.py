@@ -27,6 +27,8 @@ from standin_bodies import (
     SHAPES,
     TITAN,
     TOOL_CONFIG,
+    WAYS,
+    Way,
     changed,
 )
 
@@ -225,3 +227,107 @@ def test_any_text_is_answered_within_its_limit(text: str, limit: int) -> None:
     usage = answer(HAIKU, changed(ANTHROPIC_BODY, max_tokens=limit, messages__0__content=text))["usage"]
     assert 0 <= usage["output_tokens"] <= limit
     assert usage["input_tokens"] > 0
+
+
+FORM = {
+    "type": "object",
+    "properties": {
+        "item": {"enum": ["blue lamp", "red sofa"], "description": "what was ordered"},
+        "days": {"type": "integer", "description": "days of waiting"},
+        "sent_again": {"type": "boolean", "description": "whether a replacement is sent"},
+        "price": {"type": ["number", "null"]},
+        "reason": {"type": "string", "description": "why the customer called"},
+    },
+    "required": ["item", "days", "sent_again", "price", "reason"],
+    "additionalProperties": False,
+}
+CASE = """Read the call.
+
+Agent: How can I help?
+Customer: I have waited 12 days, and my parcel with the blue lamp has not arrived.
+Agent: I send a replacement by express."""
+
+
+def ask(way: Way, schema: dict[str, Any], most: int = 300, text: str = CASE) -> dict[str, Any]:
+    return answer(way.model_id, way.ask(schema, text, most), way.invocation_type)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_every_way_of_asking_for_a_schema_is_answered_with_it(way: Way) -> None:
+    output = ask(way, FORM)
+    read = way.read(output)
+    made = json.loads(read) if isinstance(read, str) else read
+    assert made.pop("reason") in CASE
+    assert made == {"item": "blue lamp", "days": 12, "sent_again": True, "price": None}
+    assert way.stop(output) in ("end_turn", "stop", "tool_use", "tool_calls")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_an_answer_of_a_schema_is_cut_at_the_maximum_like_any(way: Way) -> None:
+    whole, output = way.read(ask(way, FORM)), ask(way, FORM, most=12)
+    cut = way.read(output)
+    assert way.stop(output) in ("max_tokens", "length")
+    assert cut and (whole if isinstance(whole, str) else json.dumps(whole)).startswith(cut)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_what_cannot_be_built_is_refused_with_a_sentence(way: Way) -> None:
+    schema = changed(FORM, properties__reason={"type": "string", "pattern": "^[a-f0-9]{9}$"})
+    with pytest.raises(
+        RecordError, match=r"builds no answer to a schema with pattern \(at reason\)"
+    ) as caught:
+        ask(way, schema)
+    assert caught.value.code == 501
+
+
+REFUSED_SCHEMAS = [
+    ({"a": {"type": "integer", "minimum": 1}}, "properties minimum are not supported"),
+    ({"a": {"type": "object", "properties": {}}}, "'additionalProperties' must be explicitly set to false"),
+    (
+        {"a": {"$ref": "#/$defs/a"}},
+        "Circular reference detected in schema definitions: #/$defs/a -> #/$defs/a",
+    ),
+    ({"a": {"$ref": "https://example.com/a.json"}}, "only definitions of the schema itself are"),
+    ({"a": {"type": "array", "items": {"type": "string"}, "minItems": 2}}, "properties minItems are"),
+]
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if "tool" not in way.name], ids=lambda way: way.name)
+@pytest.mark.parametrize(("properties", "wanted"), REFUSED_SCHEMAS)
+def test_what_the_grammar_refuses_is_an_error_of_the_record(
+    way: Way, properties: dict[str, Any], wanted: str
+) -> None:
+    schema = changed(FORM, properties=properties)
+    schema["$defs"] = {"a": {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "string"}]}}
+    with pytest.raises(RecordError) as caught:
+        ask(way, schema)
+    assert wanted in caught.value.message and caught.value.code == 400
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_tool_is_held_to_the_grammar_only_when_it_is_strict(strict: bool) -> None:
+    for way in [way for way in WAYS if "tool" in way.name]:
+        body = way.ask(changed(FORM, properties__days={"type": "integer", "minimum": 100}), CASE, 300)
+        tool = (body.get("tools") or body["toolConfig"]["tools"])[0]
+        (tool.get("function") or tool.get("toolSpec") or tool)["strict"] = strict
+        if strict:
+            with pytest.raises(RecordError, match="minimum"):
+                answer(way.model_id, body)
+        else:
+            assert '"days": 100' in json.dumps(answer(way.model_id, body)).replace("\\", "")
+
+
+def test_of_several_tools_that_may_be_called_the_text_chooses() -> None:
+    tools = [
+        {"name": name, "description": text, "input_schema": FORM}
+        for name, text in (("pay", "Refunds money."), ("send", "Sends a replacement of a lamp."))
+    ]
+    body = changed(ANTHROPIC_BODY, messages__0__content=CASE)
+    called = answer(HAIKU, {**body, "tools": tools, "tool_choice": {"type": "any"}})["content"]
+    assert [block["name"] for block in called] == ["send"]
+    assert "type" in answer(HAIKU, {**body, "tools": tools})["content"][0]  # auto: it quotes
+
+
+def test_an_object_of_no_schema_is_an_object() -> None:
+    body = {**OPENAI_BODY, "response_format": {"type": "json_object"}}
+    assert set(json.loads(answer(GPT, body)["choices"][0]["message"]["content"])) == {"answer"}

@@ -1,5 +1,6 @@
 """The extractive engine, its tokens and its vectors."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from hypothesis import given, settings, strategies as st
 from bbkit.standin.answers import answer_record
 from bbkit.standin.engine_pool import make_engine
 from bbkit.standin.engines import Media, Reply, Request, Turn, count_tokens, cut_tokens
+from bbkit.standin.errors import EngineError
 from bbkit.standin.shapes.embeddings import embed_bytes, embed_text
 
 EXTRACTIVE = make_engine("extractive")
@@ -360,3 +362,103 @@ def test_engines_are_made_by_name() -> None:
         make_engine("openai", base_url="localhost:11434", model="llama3.2")
     with pytest.raises(ValueError, match="name of a model"):
         make_engine("openai", base_url="http://localhost:11434/v1")
+
+
+def fill(properties: dict[str, Any], text: str = BILL, **options: Any) -> Any:
+    """What the engine answers to a schema of these properties, all of them required."""
+    schema = {"type": "object", "properties": properties, "required": list(properties), **options}
+    form = {"type": "json_schema", "json_schema": {"schema": schema}}
+    request = Request((Turn("user", f"Read this call.\n\n{text}"),), options={"response_format": form})
+    return json.loads(EXTRACTIVE.answer(request).text)
+
+
+QUEUES = ["bank", "telecom"]
+DESCRIBED = [
+    {"enum": QUEUES, "description": "bank: cards, loans. telecom: bills, packages, sports"},
+    {"anyOf": [{"const": "bank"}, {"const": "telecom", "description": "bills and sports packages"}]},
+    {"type": "string", "enum": QUEUES, "description": "`bank` (cards)\n`telecom` (bills of packages)"},
+    {"$ref": "#/$defs/queue"},
+    {"allOf": [{"$ref": "#/$defs/queue"}], "description": "the queue"},
+    {"anyOf": [{"$ref": "#/$defs/queue"}, {"type": "null"}]},
+]
+
+
+@pytest.mark.parametrize("queue", DESCRIBED)
+def test_an_enum_is_chosen_by_the_words_of_its_values_and_their_descriptions(queue: dict[str, Any]) -> None:
+    definitions = {"queue": {"oneOf": [{"const": "bank"}, {"const": "telecom", "title": "bill, package"}]}}
+    assert fill({"queue": queue}, **{"$defs": definitions}) == {"queue": "telecom"}
+
+
+def test_a_tie_and_what_is_not_in_the_text_are_said_in_the_reason() -> None:
+    asked = {
+        "mood": {"enum": ["red", "blue"]},
+        "place": {"type": ["string", "null"], "enum": ["Oslo", "Bern", None]},
+        "title": {"type": "string"},
+        "minutes": {"type": "integer"},
+        "day": {"type": "string", "format": "date"},
+        "reason": {"type": "string"},
+    }
+    made = fill(asked)
+    assert (made["mood"], made["place"], made["minutes"], made["day"]) == ("red", None, 0, "1970-01-01")
+    assert made["reason"].startswith(
+        "(mood: not in the text, red stands for it; minutes: not in the text, 0 stands for it; "
+        "day: not in the text, 1970-01-01 stands for it.) "
+    )
+    assert list(made) == list(asked) and not made["title"].startswith("(")
+
+
+def test_what_stands_in_the_text_is_found_there() -> None:
+    text = BILL.replace("forty dollars", "$1,250.50, case 88 of 2026-03-01, to jo@example.com,")
+    made = fill(
+        {
+            "refund": {"type": "number", "description": "dollars that are refunded"},
+            "case": {"type": "integer", "minimum": 50, "maximum": 99},
+            "day": {"type": "string", "format": "date"},
+            "mail": {"type": "string", "format": "email"},
+            "subjects": {"type": "array", "items": {"enum": ["sports", "refund", "travel"]}},
+            "quotes": {"type": "array", "items": {"type": "string"}, "maxItems": 1, "description": "charged"},
+            "caller": {"properties": {"angry": {"type": "boolean"}, "age": {"type": ["integer", "null"]}}},
+            "confirmed": {"type": "boolean", "description": "confirms the date of birth"},
+        },
+        text,
+    )
+    assert made.pop("quotes")[0] in text
+    assert made == {
+        "refund": 1250.5,
+        "case": 88,
+        "day": "2026-03-01",
+        "mail": "jo@example.com",
+        "subjects": ["sports", "refund"],
+        "caller": {},
+        "confirmed": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"$ref": "#/$defs/a"}, "that holds itself"),
+        ({"$ref": "#/$defs/none"}, "whose $ref '#/$defs/none' leads nowhere"),
+        ({"allOf": [{"type": "string"}, {"minLength": 2}]}, "with allOf"),
+        ({"not": {"type": "string"}}, "with not"),
+        ({"type": "array", "items": {"type": "string"}, "minItems": 40}, "with minItems (at x)"),
+        ({"type": "string", "minLength": 9000}, "with minLength (at x)"),
+        ({"enum": 5}, "that is none"),
+        ({"$ref": "#/$defs/wide"}, "of this size"),
+    ],
+)
+def test_what_the_engine_cannot_build_is_refused(schema: dict[str, Any], said: str) -> None:
+    definitions: dict[str, Any] = {"a": {"properties": {"b": {"$ref": "#/$defs/a"}}}}
+    definitions["wide"] = {"properties": {f"p{n}": {"$ref": "#/$defs/w0"} for n in range(9)}}
+    for depth in range(9):
+        inner = {"$ref": f"#/$defs/w{depth + 1}"} if depth < 8 else {"type": "boolean"}
+        definitions[f"w{depth}"] = {"properties": {f"p{n}": inner for n in range(9)}}
+    with pytest.raises(EngineError, match=re.escape(said)) as caught:
+        fill({"x": schema}, **{"$defs": definitions})
+    assert caught.value.code == 501
+
+
+@given(st.text(max_size=80), st.sampled_from(["bank: x", "", "a: b; c: d"]))
+def test_any_text_gives_an_answer_of_the_schema(text: str, description: str) -> None:
+    made = fill({"a": {"enum": ["a", "c"], "description": description}, "why": {"type": "string"}}, text)
+    assert made["a"] in ("a", "c") and isinstance(made["why"], str)

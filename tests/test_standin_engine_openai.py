@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import Standin
+from standin_bodies import WAYS, Way
 from standin_cases import input_lines, output_records, record_ids, run_job
 
 from bbkit.standin import answers
@@ -245,6 +246,49 @@ def test_tool_calls_and_reasoning_come_back_in_the_shape(server: ChatServer) -> 
     gpt = answer_record("openai.gpt-oss-20b-1:0", "InvokeModel", {"messages": TURNS}, engine)
     assert gpt["choices"][0]["finish_reason"] == "tool_calls"
     assert gpt["choices"][0]["message"]["content"].startswith("<reasoning>Hmm.</reasoning>")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.name)
+def test_a_schema_is_passed_on_in_the_protocol_of_the_server_and_the_answer_comes_back(
+    server: ChatServer, way: Way
+) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"queue": {"enum": ["bank", "telecom"]}},
+        "required": ["queue"],
+        "additionalProperties": False,
+    }
+    written = '{"queue":\\t"bank"}'.replace("\\t", "\t")
+    by_tool = "tool" in way.name
+    call = {"id": "c1", "type": "function", "function": {"name": "answer", "arguments": written}}
+    given = completion(None, "tool_calls", tool_calls=[call]) if by_tool else completion(written)
+    server.queued.append((200, {}, given))
+    output = answer_record(
+        way.model_id, way.invocation_type, way.ask(schema, "Which queue?", 64), engine_at(server)
+    )
+    assert way.read(output) in (written, {"queue": "bank"})
+    sent = server.bodies[0]
+    if by_tool:
+        assert [tool["function"]["parameters"] for tool in sent["tools"]] == [schema]
+        assert sent["tool_choice"] in ("required", {"type": "function", "function": {"name": "answer"}})
+    else:
+        assert sent["response_format"]["json_schema"]["schema"] == schema
+        assert "tools" not in sent
+
+
+@pytest.mark.parametrize(
+    "written", ['{"queue": "ba', '{"a": 1, "a": NaN}', "```json\n{}\n```", '"bank"', "", None]
+)
+def test_arguments_that_are_no_object_come_back_as_they_were_written(
+    server: ChatServer, written: str | None
+) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "answer", "arguments": written}}
+    for way in [way for way in WAYS if "tool" in way.name]:
+        server.queued.append((200, {}, completion(None, "length", tool_calls=[call])))
+        body = way.ask({"type": "object"}, "Which queue?", 64)
+        output = answer_record(way.model_id, way.invocation_type, body, engine_at(server))
+        as_text = way.name in ("tool of Qwen", "tool of Mistral")
+        assert way.read(output) == (written if as_text or written != "" else {})
 
 
 def test_usage_the_server_does_not_give_is_left_out(server: ChatServer) -> None:

@@ -45,16 +45,28 @@ class Media:
 
 @dataclass(frozen=True)
 class ToolCall:
-    """A call of a tool, its arguments already decoded."""
+    """A call of a tool; its arguments as they came, decoded or as the text they were written in."""
 
     id: str
     name: str
-    arguments: dict[str, Any]
+    arguments: Any
+
+    @property
+    def input(self) -> Any:
+        """The arguments decoded, as most families give them; text that is no JSON object stays text."""
+        if not isinstance(self.arguments, str):
+            return self.arguments
+        try:
+            value = json.loads(self.arguments or "{}", parse_constant=int)
+        except (ValueError, RecursionError):
+            return self.arguments
+        return value if isinstance(value, dict) else self.arguments
 
     def to_openai(self) -> dict[str, Any]:
         """Write the call in the OpenAI shape: its arguments are a JSON string."""
-        function = {"name": self.name, "arguments": json.dumps(self.arguments)}
-        return {"id": self.id, "type": "function", "function": function}
+        arguments = self.arguments
+        written = arguments if isinstance(arguments, str | None) else json.dumps(arguments)
+        return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": written}}
 
 
 @dataclass(frozen=True)

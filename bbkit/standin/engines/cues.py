@@ -36,3 +36,4 @@ OPENERS = _words("openers")
 JOINERS = _words("joiners")
 SUBJECTS = _words("subjects")
 LEADS = _words("leads")
+FORMATS: dict[str, list[str]] = _LISTS["formats"]

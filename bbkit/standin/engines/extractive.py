@@ -5,12 +5,15 @@ on the customer's side and for the resolution on the agent's; courtesies, identi
 count for little. No word of an answer is invented, and no text of the instruction is quoted as material.
 """
 
+import json
 import re
+from hashlib import sha256
 from threading import Event
+from typing import Any
 
 import numpy as np
 
-from bbkit.standin.engines import Reply, Request, Stop, count_tokens, cues, cut_tokens
+from bbkit.standin.engines import Reply, Request, Stop, Tool, ToolCall, count_tokens, cues, cut_tokens
 from bbkit.standin.engines.conversations import (
     Unit,
     assign_roles,
@@ -19,11 +22,13 @@ from bbkit.standin.engines.conversations import (
     trim_leading,
     words_of,
 )
+from bbkit.standin.engines.structures import NOTHING, Builder, refuse
 
 MODEL = "bbkit-extractive-1"
 _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
 _MOST_WORDS, _LEAST_WORDS = 500, 25
 _COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)) + ")")
+_ANY = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}  # an object of no schema
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _ASKED_LENGTH = re.compile(
     r"\b(?:(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)\s*(?:-|–|to|or)\s*)?"
@@ -43,25 +48,69 @@ class ExtractiveEngine:
         asked = [turn.text for turn in request.turns if turn.role == "user"]
         read = [request.system, *(turn.text for turn in request.turns)]
         read += [result.text for turn in request.turns for result in turn.tool_results]
-        text = compose_answer("\n\n".join(asked), request.system, request.max_tokens)
         unread = [media for turn in request.turns for media in turn.media]
-        if unread:
-            kinds = ", ".join(sorted({media.kind for media in unread}))
-            text = f"({len(unread)} not read: {kinds}; this engine reads text only.) {text}".rstrip()
-        stop, matched = Stop.END, None
+        kinds = ", ".join(sorted({media.kind for media in unread}))
+        note = f"{len(unread)} not read: {kinds}; this engine reads text only" if unread else ""
+        tool = _choose_tool(request)
+        schema = {"type": "object"} | tool.schema if tool else _asked_schema(request.options)
+        if schema is None:
+            text = compose_answer("\n\n".join(asked), request.system, request.max_tokens)
+            text = f"({note}.) {text}".rstrip() if note else text
+        else:
+            text = compose_json(schema, "\n\n".join(asked), request.system, note)
+        stop, matched = Stop.TOOL_USE if tool else Stop.END, None
         starts = [(text.find(sequence), sequence) for sequence in request.stop_sequences if sequence in text]
-        if starts:
+        if starts and not tool:
             at, matched = min(starts)
             text, stop = text[:at], Stop.SEQUENCE
         output_tokens = count_tokens(text)
         if request.max_tokens is not None and output_tokens > request.max_tokens:
             text, output_tokens, _ = cut_tokens(text, request.max_tokens)
             stop, matched = Stop.LENGTH, None
-        return Reply(text, sum(map(count_tokens, read)), output_tokens, stop, MODEL, matched)
+        calls = (ToolCall(f"call_{sha256(text.encode()).hexdigest()[:24]}", tool.name, text),) if tool else ()
+        tokens = sum(map(count_tokens, read)), output_tokens
+        return Reply("" if tool else text, *tokens, stop, MODEL, matched, tool_calls=calls)
 
     def until(self, halt: Event) -> "ExtractiveEngine":
         """Give this engine as it is: it never waits."""
         return self
+
+
+def _asked_schema(options: dict[str, Any]) -> Any:
+    """The schema of the answer that is asked for; None where it may be any text."""
+    form = options.get("response_format") or {}
+    return _ANY if form.get("type") == "json_object" else (form.get("json_schema") or {}).get("schema")
+
+
+def _choose_tool(request: Request) -> Tool | None:
+    """The tool that must be called: by its name, or of several the one that the text is most about."""
+    if request.tool_choice != "any":
+        return next((tool for tool in request.tools if tool.name == request.tool_choice), None)
+    named = {tool.name: tool for tool in request.tools}
+    values = [{"const": name, "description": tool.description} for name, tool in named.items()]
+    units = split_units([("", turn.text) for turn in request.turns])
+    return named[Builder({}, units, lambda *_: []).build({"anyOf": values})[0]] if values else None
+
+
+def compose_json(schema: Any, prompt: str, system: str, note: str) -> str:
+    """The answer to a prompt as a schema asks for it, before `max_tokens` cuts it."""
+    turns = find_source(prompt).turns or find_source(system).turns or [("", prompt)]
+    units, roles = split_units(turns), assign_roles(turns)
+
+    def quote(query: str, most: int) -> list[str]:
+        if not units:
+            return []
+        summary = any(stem in query.lower() for stem in cues.SUMMARY_STEMS)
+        scores = rank_units(units, roles, query="" if summary else query)
+        near = np.where(scores >= scores.max() / (4 if summary else 2), scores, -1)
+        rows = select_units(units, near, 60, most + 2 * summary, [int(near.argmax())])
+        return [trim_leading(units[row].text) for row in rows if near[row] >= 0]
+
+    try:
+        value, _ = Builder(schema, units, quote, [note] if note else []).build(schema)
+    except (AttributeError, KeyError, TypeError, ValueError, re.error):
+        refuse("that is none")
+    return json.dumps(value, ensure_ascii=False)
 
 
 def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None) -> str:
@@ -77,7 +126,7 @@ def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None)
     if not units or (bare and not wants_summary and len(units) < 4 and not turns[0][0]):
         words = prompt.split()
         quoted = " ".join(words[:40]) + " ..." * (len(words) > 40)
-        return f"This engine only quotes, and the prompt holds no text to quote from. It asked: “{quoted}”"
+        return f"{NOTHING} It asked: “{quoted}”"
     if wants_summary or bare:
         return _summarize(units, assign_roles(turns), lower, max_tokens)
     return _quote(units, instruction, max_tokens)

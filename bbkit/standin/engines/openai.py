@@ -214,10 +214,8 @@ def _media_part(media: Media) -> dict[str, Any]:
 
 def _read_call(call: dict[str, Any]) -> ToolCall:
     function = call["function"]
-    arguments = function.get("arguments") or {}
-    if isinstance(arguments, str):
-        arguments = json.loads(arguments)
-    return ToolCall(str(call.get("id") or f"call_{function['name']}"), function["name"], arguments)
+    identity = str(call.get("id") or f"call_{function['name']}")
+    return ToolCall(identity, function["name"], function.get("arguments"))
 
 
 def _connection_failure(error: Exception, base_url: str) -> EngineError:

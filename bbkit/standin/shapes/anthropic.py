@@ -17,6 +17,7 @@ from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, tagged
 from bbkit.standin.shapes.contents import decode_base64, document_part
+from bbkit.standin.shapes.grammar import check_form, check_grammar
 
 _DATA = {"media_type!": "string", "data!": "string"}
 _SOURCE = tagged({"base64": _DATA, "text": _DATA, "content": {"content!": "array|string"}})
@@ -110,9 +111,8 @@ def read_body(body: Any, model_id: str) -> Request:
     system = body.get("system") or ""
     choice = body.get("tool_choice") or {"type": "auto"}
     options = known(**{name: body.get(name) for name in ("temperature", "top_p", "top_k")})
-    form = (body.get("output_config") or {}).get("format")
-    if form:
-        options["response_format"] = bodies.answer_format(form.get("schema", {}))
+    if form := (body.get("output_config") or {}).get("format") or body.get("output_format"):
+        options["response_format"] = bodies.answer_format(form["schema"])
     return Request(
         turns=tuple(_read_turn(message) for message in body["messages"]),
         system=system if isinstance(system, str) else "\n".join(block["text"] for block in system),
@@ -132,7 +132,7 @@ def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str,
     if reply.text:
         content.append({"type": "text", "text": reply.text})
     content += [
-        {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": call.input}
         for call in reply.tool_calls
     ]
     answer: dict[str, Any] = {
@@ -218,7 +218,9 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
             f"tools.{number}.custom.input_schema.properties: Property keys should match pattern "
             f"'^{_PROPERTY.pattern}$'"
         )
-    return Tool(tool.get("name", ""), tool.get("description") or "", tool.get("input_schema") or {})
+    if tool.get("strict") is True:
+        check_grammar(schema, f"tools.{number}.custom.input_schema")
+    return Tool(tool.get("name", ""), tool.get("description") or "", schema)
 
 
 def check_body(body: Any, model_id: str) -> None:
@@ -247,6 +249,12 @@ def check_converse(body: Any, inference: dict[str, Any], extra: Any, model_id: s
 def _refuse_first(body: dict[str, Any], traits: dict[str, Any]) -> None:
     for message in (*_thinking_faults(body, traits), *_model_faults(body, traits)):
         raise RecordError(message)
+    forms = {"output_config.format": (body.get("output_config") or {}).get("format")}
+    for at, form in (forms | {"output_format": body.get("output_format")}).items():
+        if form is not None and not (form.get("type") == "json_schema" and "schema" in form):
+            raise RecordError(f"{at}: Input should be of type json_schema and have a schema")
+        if form is not None:
+            check_form(form["schema"], f"{at}.schema", traits)
 
 
 def _check_messages(messages: list[dict[str, Any]]) -> None:
@@ -317,9 +325,6 @@ def _model_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]
         )
     if traits.get("caching") is False and '"cache_control":' in json.dumps(body):
         yield "cache_control: Extra inputs are not permitted"
-    form = (body.get("output_config") or {}).get("format")
-    if form is not None and not (form.get("type") == "json_schema" and "schema" in form):
-        yield "output_config.format: Input should be of type json_schema and have a schema"
     effort = (body.get("output_config") or {}).get("effort")
     if effort is not None and effort not in traits.get("effort", [effort]):
         yield f"output_config.effort: this model does not support the effort '{effort}'."

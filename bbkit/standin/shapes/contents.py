@@ -8,6 +8,7 @@ from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
+from bbkit.standin.shapes.grammar import check_grammar
 
 _STOPS = {
     Stop.END: "end_turn",
@@ -119,8 +120,21 @@ def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
         for spec in (tool.get("toolSpec") for tool in config.get("tools", ()))
         if spec
     )
+    for spec in (tool.get("toolSpec") or {} for tool in config.get("tools", ())):
+        if spec.get("strict"):
+            check_grammar(
+                spec["inputSchema"].get("json"), f"toolConfig.tools.{spec['name']}.inputSchema.json"
+            )
     choice = config.get("toolChoice") or {"auto": {}}
-    return tools, choice["tool"]["name"] if "tool" in choice else next(iter(choice))
+    named = choice["tool"]["name"] if "tool" in choice else next(iter(choice))
+    check_choice(named, tools)
+    return tools, named
+
+
+def check_choice(choice: str, tools: tuple[Tool, ...]) -> None:
+    """Refuse to call a tool that is not there."""
+    if choice not in ("auto", "none", *(tool.name for tool in tools)) and (choice != "any" or not tools):
+        raise RecordError(f"The tool choice {choice!r} is none of the tools of this request.")
 
 
 def write_output(reply: Reply) -> dict[str, Any]:
@@ -131,7 +145,7 @@ def write_output(reply: Reply) -> dict[str, Any]:
     if reply.text or not reply.tool_calls:
         content.append({"text": reply.text})
     content += [
-        {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.arguments}}
+        {"toolUse": {"toolUseId": call.id, "name": call.name, "input": call.input}}
         for call in reply.tool_calls
     ]
     message = {"role": "assistant", "content": content}

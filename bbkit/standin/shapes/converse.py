@@ -15,6 +15,7 @@ from bbkit.standin.models import traits_of
 from bbkit.standin.service_models import ShapeCheck, service_model
 from bbkit.standin.shapes import anthropic, contents, nova, openai_chat
 from bbkit.standin.shapes.bodies import answer_format, check_schema, known, malformed
+from bbkit.standin.shapes.grammar import check_form
 
 # As measured, where the answer itself leaves the underscore out and says white space for the space alone:
 # https://github.com/aws-samples/generative-ai-use-cases/issues/1671 (2026-08-21).
@@ -53,7 +54,7 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
         stop_sequences=tuple(inference.get("stopSequences") or ()),
         tools=tools,
         tool_choice=choice,
-        options=_options(body, inference),
+        options=_options(body, inference, traits_of(model_id)),
     )
 
 
@@ -69,15 +70,16 @@ def write_answer(reply: Reply, latency_ms: int) -> dict[str, Any]:
     return answer
 
 
-def _options(body: dict[str, Any], inference: dict[str, Any]) -> dict[str, Any]:
+def _options(body: dict[str, Any], inference: dict[str, Any], traits: dict[str, Any]) -> dict[str, Any]:
     options = known(temperature=inference.get("temperature"), top_p=inference.get("topP"))
-    structure = ((body.get("outputConfig") or {}).get("textFormat") or {}).get("structure") or {}
-    schema = (structure.get("jsonSchema") or {}).get("schema")
-    if schema:
+    form = (body.get("outputConfig") or {}).get("textFormat") or {}
+    schema = ((form.get("structure") or {}).get("jsonSchema") or {}).get("schema")
+    if schema is not None:
         try:
             parsed = json.loads(schema)
         except ValueError as error:
             raise RecordError(f"The schema at outputConfig.textFormat is not valid JSON: {error}.") from None
+        check_form(parsed, "output_config.format.schema", traits)
         options["response_format"] = answer_format(parsed)
     return options
 

@@ -14,7 +14,8 @@ from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, malformed, tagged
-from bbkit.standin.shapes.contents import decode_base64
+from bbkit.standin.shapes.contents import check_choice, decode_base64
+from bbkit.standin.shapes.grammar import check_form, check_grammar
 
 _STOPS = {
     Stop.END: "stop",
@@ -150,8 +151,8 @@ def check_effort(fields: dict[str, Any], traits: dict[str, Any]) -> None:
 
 def _check_table(body: dict[str, Any], traits: dict[str, Any]) -> None:
     form = body.get("response_format") or {}
-    if traits.get("structured_output") is False and form.get("type") == "json_schema":
-        raise malformed("#/response_format: this model does not support structured output")
+    if form.get("type") == "json_schema":
+        check_form(form["json_schema"].get("schema"), "response_format.json_schema.schema", traits)
     sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
     refused = traits.get("samplers") == "none" and sampled
     if refused or (traits.get("samplers") == "one" and {"temperature", "top_p"} <= set(sampled)):
@@ -205,14 +206,19 @@ def read_messages(messages: list[dict[str, Any]]) -> tuple[str, tuple[Turn, ...]
 def read_tools(body: dict[str, Any]) -> tuple[tuple[Tool, ...], str]:
     """The tools of a body, and the choice among them."""
     functions = [tool["function"] for tool in body.get("tools") or ()]
+    for function in functions:
+        if function.get("strict"):
+            check_grammar(function.get("parameters"), f"tools.{function['name']}.parameters")
     tools = tuple(Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions)
     choice = body.get("tool_choice") or "auto"
     if isinstance(choice, dict):
         function = choice.get("function")
-        return tools, function.get("name", "auto") if isinstance(function, dict) else "auto"
-    if choice not in ("auto", "none", "any", "required"):
+        choice = str(function.get("name", "auto")) if isinstance(function, dict) else "auto"
+    elif choice not in ("auto", "none", "any", "required"):
         raise malformed(f"#/tool_choice: {choice} is not a valid enum value")
-    return tools, "any" if choice == "required" else choice
+    choice = "any" if choice == "required" else choice
+    check_choice(choice, tools)
+    return tools, choice
 
 
 def _read_turn(message: dict[str, Any], number: int) -> Turn:

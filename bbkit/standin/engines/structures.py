@@ -1,0 +1,240 @@
+"""JSON as a schema asks for it, out of a text: values are chosen, quoted and found in it, none is made up.
+
+What the text does not tell is null where the schema allows it; otherwise the first value of an enum, false, 0
+or a placeholder stands there, and a free text of the answer says so. What cannot be built is refused.
+"""
+
+import operator
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from math import log1p, sqrt
+from typing import Any, NoReturn
+
+from bbkit.standin.engines import cues
+from bbkit.standin.engines.conversations import Unit, words_of
+from bbkit.standin.errors import EngineError
+
+Held = tuple[str, ...]
+NOTHING = "This engine only quotes, and the prompt holds no text to quote from."
+_UNBUILT = ("not", "if", "prefixItems", "contains", "patternProperties", "propertyNames", "dependentRequired",
+            "dependentSchemas", "minProperties", "uniqueItems", "$dynamicRef")  # fmt: skip
+_LIMITS: dict[str, Callable[[Any, Any], Any]] = {
+    "minimum": operator.ge,
+    "maximum": operator.le,
+    "exclusiveMinimum": operator.gt,
+    "exclusiveMaximum": operator.lt,
+    "multipleOf": lambda value, step: value % step == 0,
+    **dict.fromkeys(("minLength", "minItems"), lambda value, least: len(value) >= least),
+    **dict.fromkeys(("maxLength", "maxItems"), lambda value, most: len(value) <= most),
+    "pattern": lambda value, pattern: re.search(pattern, value),
+    "format": lambda value, form: re.fullmatch(cues.FORMATS.get(form, [".*"])[0], value, re.S),
+}
+_CHOICES = ("allOf", "anyOf", "oneOf")
+_NUMBER = re.compile(r"(?<![\w.,:-])-?(?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,9})?(?![\w-]|[.,:]\d)")
+_REASON = re.compile("reason|why|because|expla|justif|rational|evidence|comment", re.I)
+_NEGATION = re.compile(r"\b(?:no|not|never|nothing|without|cannot)\b|n['’]t\b", re.I)
+_MOST_ITEMS, _MOST_VALUES = 3, 10_000
+
+
+def stems_of(text: str) -> list[str]:
+    """What words are compared by: five letters, no plural, none of the words that say nothing."""
+    words = words_of(text.replace("_", " "))
+    return [stem_of(word) for word in words if word not in cues.STOP_WORDS] or words
+
+
+def stem_of(word: str) -> str:
+    return word.removesuffix("s")[:5]
+
+
+@dataclass
+class Builder:
+    """Builds one answer out of sentences; `quote` gives the so many that are nearest to a query."""
+
+    root: Any
+    units: list[Unit]
+    quote: Callable[[str, int], list[str]]
+    notes: list[str] = field(default_factory=list)  # what the text does not tell, until a free text says it
+    told: set[str] = field(default_factory=set)  # words of the text by which values were chosen
+    left: int = _MOST_VALUES
+
+    @cached_property
+    def stems(self) -> list[list[str]]:
+        """Those of each sentence."""
+        return [stems_of(" ".join(unit.words)) for unit in self.units]
+
+    @cached_property
+    def counts(self) -> Counter[str]:
+        """How often each stands in the text."""
+        return Counter(stem for stems in self.stems for stem in stems)
+
+    def build(self, given: Any, name: str = "", held: Held = ()) -> tuple[Any, bool]:
+        """The value that a schema asks for, and whether the text says anything of it."""
+        schema, kind, nullable, held = self._read(given, name, held)
+        noted = len(self.notes)
+        values, told = self._find_values(schema, kind, name, held, nullable)
+        limits = [word for word in _LIMITS if word in schema]
+        fits = [
+            at for at, one in enumerate(values) if all(_LIMITS[word](one, schema[word]) for word in limits)
+        ]
+        if not fits:
+            refuse(f"with {' and '.join(limits)}", name)
+        value, found = values[fits[0]], fits[0] < told
+        if nullable and not found:
+            del self.notes[noted:]
+            value = None
+        elif kind == "string" and self.notes and not limits and name in self.root.get("properties", ()):
+            value, self.notes = f"({'; '.join(self.notes)}.) {value}", []
+        elif not found and kind != "object":
+            self.notes.append(f"{name}: not in the text, {value} stands for it")
+        return value, found
+
+    def _read(self, schema: Any, name: str, held: Held) -> tuple[dict[str, Any], str, bool, Held]:
+        """A schema without references and choices, its kind, whether it allows null, and what it lies in."""
+        nullable, self.left = False, self.left - 1
+        while True:
+            place = schema.get("$ref") if isinstance(schema, dict) else ""
+            if place in held or not isinstance(schema, dict) or not self.left:
+                refuse(
+                    "that holds itself" if place in held else "of this size" if schema else "of none", name
+                )
+            if unbuilt := [word for word in _UNBUILT if word in schema] or ["allOf"] * (
+                len(schema.get("allOf", ())) > 1
+            ):
+                refuse(f"with {unbuilt[0]}", name)
+            choices: list[Any] = next((schema[word] for word in _CHOICES if word in schema), [])
+            if not place and not choices:
+                break
+            rest = {word: schema[word] for word in schema if word not in ("$ref", *_CHOICES)}
+            given = [one for one in choices if one != {"type": "null"}] or choices
+            single = {str(one["const"]): one for one in given if "const" in one}
+            if place and not follow(self.root, place):
+                refuse(f"whose $ref {place[:80]!r} leads nowhere", name)
+            nullable |= len(given) < len(choices)
+            held = (*held, place) if place else held
+            if single:
+                told = {
+                    name: one.get("description") or one.get("title") or "" for name, one in single.items()
+                }
+                schema = {"enum": [one["const"] for one in single.values()], "told": told, **rest}
+            else:
+                schema = (follow(self.root, place) if place else given[0]) | rest
+        kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
+        named = [kind for kind in kinds if kind and kind != "null"] or ["null"] * ("null" in kinds)
+        guessed = "object" if "properties" in schema else "array" if "items" in schema else "string"
+        kind = "enum" if schema.keys() & {"enum", "const"} else (named or [guessed])[0]
+        return schema, kind, nullable or "null" in kinds or None in schema.get("enum", ()), held
+
+    def _find_values(
+        self, schema: dict[str, Any], kind: str, name: str, held: Held, nullable: bool
+    ) -> tuple[list[Any], int]:
+        """Values that a schema of no limits may take, best first, and how many of them the text tells."""
+        asked = f"{name} {schema.get('description') or ''}"
+        near, every = self._near(asked), [unit.text for unit in self.units]
+        values: list[Any] = [None]
+        told = 1
+        match kind:
+            case "enum":
+                values, told = self._choose(schema, name)
+            case "object":
+                values = [self._fill(schema, held)]
+                told = bool(values[0])
+            case "array":
+                items, rest = self._list(schema, name, asked, held)
+                values = [items[: schema.get("maxItems")], rest[: schema.get("minItems")]]
+                told = bool(items)
+            case "boolean":
+                values, told = [bool(near) and not _NEGATION.search(near[0])], bool(near)
+            case "integer" | "number":
+                texts = near + every * (not nullable)
+                found = [one[0].replace(",", "") for text in texts for one in _NUMBER.finditer(text)]
+                numbers: list[int | float] = [float(one) if "." in one else int(one) for one in found]
+                values = [one for one in numbers if kind == "number" or isinstance(one, int)]
+                told = len(values)
+                values += [schema.get(word, 0) for word in ("multipleOf", "minimum", "maximum")]
+            case "string" if schema.keys() & {"pattern", "format"}:
+                values = [word.strip(".,;:!?()'\"") for text in every for word in text.split()]
+                told = len(values)
+                values.append(cues.FORMATS.get(schema.get("format", ""), ["", ""])[1])
+            case "string":
+                text = " ".join(self.quote(f"{asked} {' '.join(sorted(self.told))}", 2)) or NOTHING
+                values, told = [text, text[: schema.get("maxLength")]], 2 * (bool(near) or not nullable)
+        return values, told
+
+    def _choose(self, schema: dict[str, Any], name: str) -> tuple[list[Any], int]:
+        ranked = self._rank(schema)
+        tied = [str(value) for score, value in ranked if score == ranked[0][0] > 0]
+        if len(tied) > 1:
+            self.notes.append(f"{name}: {', '.join(tied)} tie, the first is taken")
+        return [value for _, value in ranked], sum(score > 0 for score, _ in ranked) or len(ranked) == 1
+
+    def _rank(self, schema: dict[str, Any]) -> list[tuple[float, Any]]:
+        """The values of an enum, best first, each with how much of its words is in the text."""
+        values = [one for one in schema.get("enum", [schema.get("const")]) if one is not None]
+        told = describe_values(values, schema.get("description") or "") | schema.get("told", {})
+        stems = [sorted(set(stems_of(f"{value} {told.get(str(value), '')}"))) for value in values]
+        shared = Counter(stem for one in stems for stem in one)  # what several values share tells less
+        self.told |= {word for unit in self.units for word in unit.words if stem_of(word) in shared}
+        scores = [
+            sum(log1p(self.counts[stem]) / shared[stem] for stem in one) / sqrt(len(one) or 1)
+            for one in stems
+        ]
+        ranked = [(round(score, 9), value) for score, value in zip(scores, values, strict=True)]
+        return sorted(ranked, key=lambda one: -one[0])
+
+    def _fill(self, schema: dict[str, Any], held: Held) -> dict[str, Any]:
+        """An object; its texts are made last, so that they can tell of the rest."""
+        properties, made = schema.get("properties") or {}, {}
+        read = {name: self._read(inner, name, held) for name, inner in properties.items()}
+        last = {
+            name for name, (inner, kind, *_) in read.items() if kind == "string" and "format" not in inner
+        }
+        for name in sorted(properties, key=lambda name: (name in last, not _REASON.search(name))):
+            value, found = self.build(properties[name], name, held)
+            if found or name in (schema.get("required") or ()):
+                made[name] = value
+        return {name: made[name] for name in properties if name in made}
+
+    def _list(self, schema: dict[str, Any], name: str, asked: str, held: Held) -> tuple[list[Any], list[Any]]:
+        """The items that the text tells, and others where it tells too few."""
+        inner, kind, *_ = self._read(schema.get("items", {}), name, held)
+        if kind == "enum":
+            ranked = self._rank(inner)
+            return [value for score, value in ranked if score], [value for _, value in ranked]
+        if kind == "string" and not inner.keys() & _LIMITS.keys():
+            return self.quote(asked, _MOST_ITEMS), []
+        value, found = self.build(schema["items"], name, held)
+        return [value] * found, [value]
+
+    def _near(self, asked: str) -> list[str]:
+        """The sentences that share words with what is asked, nearest first."""
+        wanted = set(stems_of(asked))
+        scored = [(-len(wanted & set(stems)), row) for row, stems in enumerate(self.stems)]
+        return [self.units[row].text for score, row in sorted(scored) if score]
+
+
+def describe_values(values: list[Any], description: str) -> dict[str, str]:
+    """What a description says of each value: what stands behind ``value:``, up to the next one."""
+    names = "|".join(re.escape(str(value)) for value in sorted(values, key=lambda one: -len(str(one))))
+    parts = re.split(rf"(?<!\w)[\"'`]?({names})[\"'`]?\s*(?:[:=(–—]|- )", description)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def follow(root: Any, place: str) -> dict[str, Any]:
+    """What a reference within a schema leads to; nothing, where it leads nowhere."""
+    found = root if place.startswith("#") else None
+    for part in place.split("/")[1:]:
+        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def refuse(what: str, name: str = "") -> NoReturn:
+    """Say what the engine cannot build."""
+    where = f" (at {name[:80]})" if name else ""
+    raise EngineError(
+        f"The engine of this stand-in builds no answer to a schema {what}{where}. Leave that out, or put a "
+        "model behind the stand-in (--engine openai).",
+        501,
+    )
