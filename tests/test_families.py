@@ -26,6 +26,7 @@ from bbkit.families import (
     get_family,
     max_tokens_of,
     normalise_stop_reason,
+    plain_reader,
     split_reasoning,
     user_text_of,
 )
@@ -280,6 +281,18 @@ def changed_fields(output: Any) -> Iterator[set[str]]:
             after_name, after = answer_of(change_leaf(output, path, value))
             if after_name == name:
                 yield {field for field in READ if getattr(before, field) != getattr(after, field)}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_plain_answers_are_read_alike_without_a_walk(name: str) -> None:
+    plain = {}
+    for line in read_samples(name):
+        if "modelOutput" in line:
+            answer = answer_of(line["modelOutput"])[1]
+            if found := plain_reader(name, None)(json.dumps(line["modelOutput"]).encode()):
+                plain[answer.text] = found == answer[:7] and not any(answer[7:])
+    assert all(plain.values())
+    assert bool(plain) == (FAMILIES[name].kind == "text" and FAMILIES[name].writable)
 
 
 @pytest.mark.parametrize("name", FAMILIES)

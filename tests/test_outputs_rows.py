@@ -1,11 +1,14 @@
 """Whatever mixture of lines comes back: rows are the records sent, every other line is listed, sums agree."""
 
 import json
+import random
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
+import pytest
 from hypothesis import given, settings, strategies as st
 from output_files import error_line, nova_line, read_parquet, write_outputs
 
@@ -150,3 +153,97 @@ def test_no_shape_of_a_line_raises(line: dict[str, Any]):
     told = bb.accounting(frame)
     assert len(frame) + len(told.lines) == 1
     pd.testing.assert_frame_equal(bare, frame[list(bare.columns)])
+
+
+SAMPLES = Path(__file__).parents[1] / "data" / "samples" / "outputs"
+WRITTEN = ("anthropic", "nova", "converse", "llama", "mistral_text", "mistral_chat", "openai_chat")
+ODD = [
+    None, True, 0, -1, 7.0, 2.5, 1e30, 1 << 70, "10", "", "<think>a</think>b", "\n <b>", "a</think>b",
+    "tool_use", "\ud800", "deepseek.v3.2", "é\u0000", float("nan"), [], {}, [1],
+    {"text": "b"}, [{"text": "b"}], '{"modelOutput": {"generation": "no"}}',
+]  # fmt: skip
+MEMBERS = [
+    "content",
+    "generation",
+    "text",
+    "error",
+    "errorCode",
+    "usage",
+    "model",
+    "modelOutput",
+    "metrics",
+    "x",
+]
+
+
+def change(rng: random.Random, value: Any) -> Any:
+    """Change one value somewhere in it, or put one member more into it."""
+    if type(value) is dict and value and rng.random() < 0.85:
+        name = rng.choice([*value, rng.choice(MEMBERS)])
+        changed = {**value, name: change(rng, value.get(name))}
+        return dict(rng.sample([*changed.items()], len(changed))) if rng.random() < 0.3 else changed
+    if type(value) is list and value and rng.random() < 0.85:
+        return [change(rng, value[0]), *value[1:], *rng.choices(value, k=rng.choice([0, 0, 1]))]
+    return rng.choice(ODD)
+
+
+def spell(rng: random.Random, value: Any) -> str:
+    """Write JSON in any of the ways there are: blanks, escapes, members twice."""
+    blank = rng.choice(["", "", " ", "\t", "\r"])
+    if type(value) is dict:
+        members = [(name, item) for name, item in value.items() if rng.random() > 0.05]
+        members += [(name, change(rng, item)) for name, item in members if rng.random() < 0.05]
+        told = (f"{spell(rng, name)}{blank}:{blank}{spell(rng, item)}" for name, item in members)
+        return f"{{{blank}{f',{blank}'.join(told)}}}"
+    if type(value) is list:
+        return f"[{f'{blank},'.join(spell(rng, item) for item in value)}]"
+    if type(value) is str and rng.random() < 0.1:
+        return '"' + "".join(f"\\u{ord(letter):04x}" for letter in value if ord(letter) < 65536) + '"'
+    if type(value) is int and rng.random() < 0.1:
+        return rng.choice([f"{value}.0", f"{value}e0", f"-{value}", f"0{value}"])
+    return json.dumps(value, ensure_ascii=rng.random() < 0.5)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(0, 1 << 32),
+    st.sampled_from([(), ("reasoning", "text_raw"), ("model_output",)]),
+    st.sampled_from(["", "", "deepseek.v3.2"]),
+)
+def test_a_line_says_the_same_wherever_it_stands(
+    name: str, seed: int, extras: tuple[str, ...], model_id: str
+):
+    """A file's first line is read with care; what follows a line of its family may be read plainly."""
+    rng = random.Random(seed)
+    samples = (SAMPLES / f"{name}.jsonl.out").read_bytes().splitlines()
+    lines = []
+    for sample in rng.choices(samples[:-1], k=12):
+        line = json.loads(sample)
+        for _ in range(rng.choice([0, 1, 1, 2])):
+            line["modelOutput"] = change(rng, line.get("modelOutput"))
+        line |= {"error": rng.choice(ODD)} if rng.random() < 0.1 else {}
+        cut = spell(rng, change(rng, line) if rng.random() < 0.2 else line).encode("utf-8", "surrogatepass")
+        lines.append(cut if rng.random() < 0.9 else cut.replace(rng.choice([b"}", b"a", b'"']), b"\xff", 1))
+    with TemporaryDirectory() as folder:
+        first = next(line for line in samples if b"reasoning" not in line)
+        first = first.replace(json.loads(first)["recordId"].encode(), b"first")
+        among = write_outputs(Path(folder) / "x.jsonl.out", chain(*((first, line) for line in lines)))
+        for number, line in enumerate(lines):
+            write_outputs(Path(folder) / "alone" / f"{number:02}.jsonl.out", [line])
+        found = bb.collect_outputs(among, model_id=model_id, with_columns=extras)
+        alone = bb.collect_outputs(Path(folder) / "alone", model_id=model_id, with_columns=extras)
+    own = found[found["record_id"].ne("first").fillna(True)]
+    assert len(own) == len(found) - len(lines)
+    pd.testing.assert_frame_equal(
+        own.drop(columns="source_file").reset_index(drop=True),
+        alone.drop(columns="source_file"),
+        check_flags=False,
+    )
+    for said in zip(*map(say, (found, alone)), strict=True):
+        assert said[0] == said[1]
+
+
+def say(frame: pd.DataFrame) -> tuple[Any, ...]:
+    told = bb.accounting(frame)
+    return told.lines["reason"].tolist(), told.collected.remarks

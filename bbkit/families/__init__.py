@@ -26,6 +26,7 @@ from bbkit.families.model_ids import (
     split_model_id as split_model_id,
     tells_model as tells_model,
 )
+from bbkit.families.plain import plain_reader as plain_reader
 from bbkit.families.reasoning import split_reasoning as split_reasoning
 from bbkit.families.shapes import (
     answer_of as answer_of,

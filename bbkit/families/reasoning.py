@@ -5,6 +5,9 @@ import re
 from bbkit.families.family import Answer
 
 _BLOCK = re.compile(r"\s*<(think|thinking|reasoning)>(.*?)(?:</\1>|\Z)", re.DOTALL)
+_TAGS = ("<think>", "<thinking>", "<reasoning>")
+LEADING = frozenset(character for character in map(chr, range(0x3001)) if character.isspace()) | {"<"}
+"""What a text begins with that reasoning may lead."""
 _OPENED = re.compile(r"(?!\s*<think>)()(.*?)</think>", re.DOTALL)
 
 
@@ -20,6 +23,11 @@ def split_reasoning(text: str, *, opened: bool = False) -> tuple[str, str | None
         at = block.end()
         block = _BLOCK.match(text, at)
     return text[at:].lstrip("\r\n") if at else text, _join(*thoughts)
+
+
+def leads_with_reasoning(text: str) -> bool:
+    """Whether a text begins with a block of reasoning."""
+    return text.lstrip().startswith(_TAGS)
 
 
 def take_reasoning(answer: Answer, *, opened: bool) -> Answer:

@@ -20,13 +20,11 @@ from bbkit.families.family import (
     as_str,
     first_dict,
 )
-from bbkit.families.reasoning import take_reasoning
+from bbkit.families.reasoning import LEADING, take_reasoning
 from bbkit.families.traits import find_model
 
-_CALLED = frozenset(("tool_use", "tool_calls", "function_call", "tool_call", "TOOL_CALL"))
+CALLED = frozenset(("tool_use", "tool_calls", "function_call", "tool_call", "TOOL_CALL"))
 _SEVERAL = frozenset(("choices", "outputs"))
-_LEADING = frozenset(character for character in map(chr, range(0x3001)) if character.isspace()) | {"<"}
-"""What an answer begins with that reasoning may lead."""
 
 
 @lru_cache(maxsize=1024)
@@ -46,8 +44,8 @@ def answer_of(model_output: Mapping[str, Any], model_id: str | None = None) -> t
             if key in model_output and (family := tell(model_output)):
                 answer = family.answer(model_output)
                 text = answer[0]
-                opened = _opens_thinking(model_id or answer[6]) if model_id or answer[6] else False
-                odd = opened or not text or text[0] in _LEADING or answer[8] or answer[1] in _CALLED
+                opened = opens_thinking(model_id or answer[6]) if model_id or answer[6] else False
+                odd = opened or not text or text[0] in LEADING or answer[8] or answer[1] in CALLED
                 if odd or (key in _SEVERAL and len(model_output[key]) > 1):
                     return _look_again(model_output, family, answer, opened)
                 return family.name, answer
@@ -55,7 +53,7 @@ def answer_of(model_output: Mapping[str, Any], model_id: str | None = None) -> t
 
 
 @lru_cache(maxsize=1024)
-def _opens_thinking(model_id: str) -> bool:
+def opens_thinking(model_id: str) -> bool:
     model = find_model(model_id)
     return bool(model and model.traits.opens_thinking)
 
@@ -70,7 +68,7 @@ def _look_again(output: dict[str, Any], family: Family, answer: Answer, opened: 
             with suppress(msgspec.DecodeError, RecursionError):
                 call["input"] = msgspec.json.decode(call["input"])
     several = any(type(output.get(key)) is list and len(output[key]) > 1 for key in _SEVERAL)
-    uncalled = answer.stop_reason_raw in _CALLED and not answer.tool_calls
+    uncalled = answer.stop_reason_raw in CALLED and not answer.tool_calls
     said = (answer.remarks, "several_choices" * several, "no_tool_call" * uncalled)
     return family.name, answer._replace(remarks=" ".join(filter(None, said)) or None)
 

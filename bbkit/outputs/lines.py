@@ -66,7 +66,7 @@ _ModelInput = _model_input_type()
 class _Line(msgspec.Struct, gc=False):
     recordId: Any = None
     modelInput: _ModelInput | None = None  # type: ignore[valid-type]
-    modelOutput: Any = None
+    modelOutput: msgspec.Raw = msgspec.Raw(b"null")
     error: Any = None
 
 
@@ -78,7 +78,7 @@ class _WholeLine(msgspec.Struct, gc=False):
 
 
 class ParsedLine(NamedTuple):
-    """A line read with care: `sides` are the JSON texts of modelInput and modelOutput."""
+    """A line with the JSON texts of modelInput and modelOutput, its `sides`."""
 
     recordId: Any
     modelInput: Any
@@ -95,7 +95,7 @@ decode_line = msgspec.json.Decoder(_Line).decode
 _decode_raw = msgspec.json.Decoder(_WholeLine).decode
 _decode_id = msgspec.json.Decoder(_IdLine).decode
 _decode_input = msgspec.json.Decoder(_ModelInput | None).decode
-_decode_any = msgspec.json.Decoder().decode
+decode_output = msgspec.json.Decoder().decode
 
 
 def read_head(path: str | Path, offset: int) -> str:
@@ -111,10 +111,9 @@ def head_of(line: bytes) -> str:
 
 def decode_whole(line: bytes) -> ParsedLine:
     raw = _decode_raw(line)
-    output = _decode_any(raw.modelOutput)
-    output_text = None if output is None else bytes(raw.modelOutput).decode("utf-8")
-    sides = (bytes(raw.modelInput).decode("utf-8", "replace"), output_text)
-    return ParsedLine(raw.recordId, _decode_input(raw.modelInput), output, raw.error, sides)
+    output = bytes(raw.modelOutput).decode("utf-8")
+    sides = (bytes(raw.modelInput).decode("utf-8", "replace"), None if output == "null" else output)
+    return ParsedLine(raw.recordId, _decode_input(raw.modelInput), raw.modelOutput, raw.error, sides)
 
 
 def read_slowly(line: bytes) -> ParsedLine | str | None:

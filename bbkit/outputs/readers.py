@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from bbkit import aws
 from bbkit.core.logs import LOG
-from bbkit.families import NO_ANSWER, Answer, answer_of
+from bbkit.families import NO_ANSWER, Answer, answer_of, plain_reader
 from bbkit.families.error_bodies import Error, json_text
 from bbkit.outputs.accounts import compare_manifest
 from bbkit.outputs.files import Group, OutputFile
@@ -25,6 +25,7 @@ from bbkit.outputs.lines import (
     UNMATCHED_SCHEMA,
     ParsedLine,
     decode_line,
+    decode_output,
     decode_whole,
     head_of,
     judge_line,
@@ -85,6 +86,7 @@ class _BatchBuilder:
         self.whole = bool({"model_input", "model_output"} & set(extras))
         self.limits: dict[Any, int | None] = {}
         self.is_last = False
+        self.family, self.read_plain = "", plain_reader("", model_id)
         self._clear()
 
     def _clear(self) -> None:
@@ -100,7 +102,6 @@ class _BatchBuilder:
         """Read lines until the batch is full or none is left; the offset of the next line is returned."""
         decode: Any = decode_whole if self.whole else decode_line
         cells, limits, keeps_more = self.cells, self.limits, bool(self.extras) or self.heads
-        model_id = self.model_id
         full = offset + BATCH_BYTES
         for line in stream:
             if offset >= last:
@@ -108,22 +109,20 @@ class _BatchBuilder:
             begin, offset = offset, offset + len(line)
             try:
                 parsed = decode(line)
+                answer = self.read_plain(parsed.modelOutput) if parsed.error is None else None
+                output = decode_output(parsed.modelOutput) if answer is None else None
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 parsed = read_slowly(line)
                 if not isinstance(parsed, ParsedLine):
                     self._put_aside(line, begin, parsed)
                     continue
-            output, error, model_input, record_id = (
-                parsed.modelOutput, parsed.error, parsed.modelInput, parsed.recordId
-            )  # fmt: skip
-            family, answer = answer_of(output, model_id)
-            if not family or error is not None or "errorCode" in output:
-                verdict = judge_line(output, error)
-                if isinstance(verdict, str):
+                answer, output = None, parsed.modelOutput
+            family, model_input, record_id = self.family, parsed.modelInput, parsed.recordId
+            if answer is None:
+                verdict, family, answer = self._look_closer(begin, output, parsed.error)
+                if verdict is not None:
                     self._put_aside(line, begin, verdict)
                     continue
-                if verdict is not None:
-                    self.errors[begin], family, answer = verdict, "", NO_ANSWER
             try:
                 limit = limits[model_input]
             except (KeyError, TypeError):
@@ -131,14 +130,27 @@ class _BatchBuilder:
             if type(record_id) is not str and record_id is not None:
                 record_id = read_id_text(line)
             cells += (record_id, begin, limit, family or None, *answer[:7])
-            if answer[-1]:
-                self.remarks[begin] = answer[-1]
             if keeps_more:
-                self._keep_more(line, answer, parsed)
+                self._keep_more(line, Answer(*answer), parsed)
             if offset >= full:
                 return offset
         self.is_last = True
         return offset
+
+    def _look_closer(self, offset: int, output: Any, error: Any) -> tuple[str | None, str, Answer]:
+        """Read an answer that is not plain; why it is no record, its family and what it says."""
+        family, answer = answer_of(output, self.model_id)
+        if not family or error is not None or "errorCode" in output:
+            verdict = judge_line(output, error)
+            if isinstance(verdict, str):
+                return verdict, "", NO_ANSWER
+            if verdict is not None:
+                self.errors[offset] = verdict
+                return None, "", NO_ANSWER
+        if answer.remarks:
+            self.remarks[offset] = answer.remarks
+        self.family, self.read_plain = family, plain_reader(family, self.model_id)
+        return None, family, answer
 
     def _put_aside(self, line: bytes, offset: int, reason: str | None) -> None:
         if reason is not None:
