@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -149,9 +149,11 @@ class CostEstimate:
             return f"{head}: the cost is not known, because {', and '.join(self.unknown)}."
         amount = "at least " if total["cost_usd"] is None else "about "
         known = total["cost_low_usd"] if total["cost_usd"] is None else total["cost_usd"]
-        span = f"{format_usd(total['cost_low_usd'])} to {format_usd(total['cost_high_usd'])}"
+        span = f"({format_usd(total['cost_low_usd'])} to {format_usd(total['cost_high_usd'])})"
+        if self.price.tier == "on_demand":
+            return f"{head}: {amount}{format_usd(known)} on demand {span}."
         on_demand = format_usd(total["on_demand_usd"])
-        return f"{head}: {amount}{format_usd(known)} in batch ({span}); on demand {on_demand}."
+        return f"{head}: {amount}{format_usd(known)} in batch {span}; on demand {on_demand}."
 
     def __str__(self) -> str:
         return "\n".join([self.sentence, *self.notes])
@@ -173,6 +175,7 @@ def estimate_cost(
     prices: str | Path = "",
     attempt: int | None = None,
     jobs: Iterable[str] | None = None,
+    tier: Literal["batch", "on_demand"] = "batch",
 ) -> CostEstimate:
     """Estimate what records will cost in batch, with a range, before anything is sent.
 
@@ -202,6 +205,8 @@ def estimate_cost(
         Only this attempt of a run; all by default.
     jobs : iterable of str or DataFrame, optional
         Only these jobs of a run, such as ``submit_jobs(run, dry_run=True)`` names; none of them cost nothing.
+    tier : {"batch", "on_demand"}
+        At which price the range is: what is sent one by one costs that of on demand.
 
     Returns
     -------
@@ -233,7 +238,7 @@ def estimate_cost(
         parts = _jobs_of_run(run, attempt, jobs, known, name)
     else:
         parts = [JobTokens("", None, estimate_tokens(records_or_run, known, family=name), 0)]
-    batch, on_demand = own.find(called, where), own.find(called, where, "on_demand")
+    batch, on_demand = own.find(called, where, tier), own.find(called, where, "on_demand")
     forecast = TokenForecast(parts, max_tokens, probe, _has_output(known, name))
     notes = [*forecast.notes, batch.note]
     if any(part.tokens.caches for part in parts):

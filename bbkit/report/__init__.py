@@ -15,11 +15,12 @@ from typing import Any
 
 from bbkit.core.errors import InputError, ReportError, require_extras
 from bbkit.core.files import write_text
+from bbkit.core.gates import Gate, read_gates
 
 require_extras("bbkit.report", "notebooks")
 
 from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook  # noqa: E402
-from bbkit.report.numbers import Gate, check_gates, read_gates, replace_nan  # noqa: E402
+from bbkit.report.numbers import check_gates, replace_nan  # noqa: E402
 from bbkit.report.parameters import Parameter, convert_parameters  # noqa: E402
 from bbkit.report.patterns import read_patterns  # noqa: E402
 from bbkit.report.provenance import ReportContext  # noqa: E402

@@ -1,49 +1,15 @@
 """The numbers that a notebook's results carry, and the gate of `--fail-on`."""
 
-import difflib
 import math
-import operator
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from bbkit.core.errors import InputError
-from bbkit.core.text import count_noun, name_some
+from bbkit.core.gates import Gate
+from bbkit.core.text import count_noun
 
 _WARNED = re.compile(r"^\S.*?:\d+: UserWarning: (.+)$", re.MULTILINE)
 """A warning of bbkit's, or of anyone about data, as Python prints it."""
-
-OPERATORS = {name: getattr(operator, name) for name in ("gt", "ge", "lt", "le", "eq", "ne")}
-
-
-@dataclass(frozen=True)
-class Gate:
-    """One condition on a number of the report, such as ``errored gt 0``."""
-
-    name: str
-    operator: str
-    bound: float
-
-    def __str__(self) -> str:
-        return f"{self.name} {self.operator} {self.bound:g}"
-
-
-def read_gates(fail_on: Iterable[Sequence[object]]) -> tuple[Gate, ...]:
-    """Read conditions before anything runs."""
-    gates = []
-    for condition in fail_on:
-        parts = condition.split() if isinstance(condition, str) else list(condition)
-        if len(parts) != 3:
-            raise InputError(f"A condition is NAME OPERATOR NUMBER, such as errored gt 0, not {condition!r}.")
-        name, word, bound = str(parts[0]), str(parts[1]), str(parts[2])
-        if word not in OPERATORS:
-            raise InputError(f"There is no operator {word!r}; it is one of {', '.join(OPERATORS)}.")
-        try:
-            gates.append(Gate(name, word, float(bound)))
-        except ValueError:
-            raise InputError(f"{bound!r} is not a number to compare {name!r} with.") from None
-    return tuple(gates)
 
 
 def gather_bundles(notebook: Any) -> list[dict[str, Any]]:
@@ -100,14 +66,10 @@ def check_gates(gates: Iterable[Gate], bundles: Sequence[dict[str, Any]]) -> tup
     known = collect_numbers(bundles)
     met = []
     for gate in gates:
-        if gate.name not in known:
-            near = difflib.get_close_matches(gate.name, list(known), n=1)
-            guess = f" Did you mean {near[0]!r}?" if near else ""
-            has = f"it has {name_some(known, most=12)}" if known else "it has none"
-            raise InputError(f"The report has no number {gate.name!r}; {has}.{guess}")
+        gate.require_number(known, "report")
         values = [bundle["numbers"][gate.name] for bundle in bundles if gate.name in bundle["numbers"]]
         for value in values:
-            if value is None or OPERATORS[gate.operator](value, gate.bound):
+            if value is None or gate.holds(value):
                 met.append(f"{gate} ({gate.name} is {'not known' if value is None else f'{value:,}'})")
                 break
     return tuple(met)

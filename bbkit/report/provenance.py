@@ -12,10 +12,11 @@ from typing import Any
 from bbkit import __version__
 from bbkit.core.errors import BbkitError
 from bbkit.core.files import find_shared
+from bbkit.core.gates import Gate
 from bbkit.core.masks import Finder
 from bbkit.core.versions import list_versions
 from bbkit.report.notebooks import Notebook
-from bbkit.report.numbers import Gate, check_gates, collect_numbers, gather_bundles
+from bbkit.report.numbers import check_gates, collect_numbers, gather_bundles
 from bbkit.report.patterns import read_patterns
 
 _VERSIONED = ("Python", "bbkit", "boto3", "pandas", "plotly", "papermill")
