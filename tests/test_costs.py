@@ -43,6 +43,10 @@ def one(family: str, prices: Path, **values: object) -> pd.Series:
     return rows.iloc[0]
 
 
+NOVA_BODY = {
+    "messages": [{"role": "user", "content": [{"text": "Where is my parcel?"}]}],
+    "inferenceConfig": {"maxTokens": 100},
+}
 FULL = {
     "on_demand": {"input": 4.0, "output": 20.0, "cache_read": 0.4, "cache_write": 5.0},
     "batch": {"input": 2.0, "output": 10.0, "cache_read": 0.2, "cache_write": 2.5},
@@ -309,6 +313,19 @@ def test_a_probe_narrows_the_output() -> None:
     ]
     one_answer = estimate_cost(records(), "amazon.nova-lite-v1:0", probe=frame(rows[0]), region="us-east-1")
     assert one_answer.table["output_tokens_high"].to_list() == [20_000]
+
+
+def test_what_goes_on_demand_is_estimated_at_its_own_price(tmp_path: Path) -> None:
+    """Twice the price of batch at both ends of the range, so twice the worst case."""
+    prices, records = own_prices(tmp_path, **{"amazon.nova-lite-v1:0": FULL}), [("r1", NOVA_BODY)]
+    batch, on_demand = (
+        estimate_cost(records, "amazon.nova-lite-v1:0", prices=prices, tier=tier)
+        for tier in ("batch", "on_demand")
+    )
+    assert on_demand.cost_high_usd == pytest.approx(2 * batch.cost_high_usd)
+    assert on_demand.cost_usd == on_demand.numbers["on_demand_usd"]
+    assert "in batch" not in on_demand.sentence
+    assert " on demand (" in on_demand.sentence
 
 
 def test_embeddings_are_estimated_without_output() -> None:

@@ -30,6 +30,7 @@ from bbkit.families import (
     split_reasoning,
     user_text_of,
 )
+from bbkit.families.changes import temperature_of, with_sentence
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples" / "outputs"
 WRITTEN = [family for family in FAMILIES.values() if family.writable]
@@ -654,3 +655,23 @@ def test_a_family_adapts_to_the_model_where_its_kin_differ() -> None:
         family_of("openai.gpt-oss-20b-1:0"), Prompt("Hi"), max_tokens=5
     )
     assert "max_tokens" in write_body(family_of("qwen.qwen3-32b-v1:0"), Prompt("Hi"), max_tokens=5)
+
+
+@pytest.mark.parametrize("family", WRITTEN, ids=lambda family: family.name)
+def test_one_sentence_more_ends_the_last_user_turn(family: Family) -> None:
+    if family.kind == "embedding":
+        assert with_sentence(write_body(family, Prompt("Where?")), "When?") == write_body(
+            family, Prompt("Where?")
+        )
+        return
+    body = write_body(family, Prompt("Where?", "Be brief."), max_tokens=64, temperature=0)
+    before = copy.deepcopy(body)
+    longer = with_sentence(body, "When?")
+    assert body == before
+    assert temperature_of(longer) == 0
+    same = write_body(family, Prompt("Where?\n\nWhen?", "Be brief."), max_tokens=64, temperature=0)
+    assert user_text_of(longer) == user_text_of(same)
+    assert check_bodies(family, [longer]).empty
+    if "messages" in body:
+        turns = {**body, "messages": [*body["messages"], {"role": "assistant", "content": []}]}
+        assert with_sentence(turns, "When?")["messages"] == [*longer["messages"], turns["messages"][-1]]
