@@ -285,10 +285,13 @@ REFUSED_SCHEMAS = [
     ({"a": {"type": "object", "properties": {}}}, "'additionalProperties' must be explicitly set to false"),
     (
         {"a": {"$ref": "#/$defs/a"}},
-        "Circular reference detected in schema definitions: #/$defs/a -> #/$defs/a",
+        "Circular reference detected",
     ),
-    ({"a": {"$ref": "https://example.com/a.json"}}, "only definitions of the schema itself are"),
+    ({"a": {"$ref": "https://example.com/a.json"}}, "leads nowhere in the schema"),
     ({"a": {"type": "array", "items": {"type": "string"}, "minItems": 2}}, "properties minItems are"),
+    ({"a": {"type": "text"}}, "'text' is not valid"),
+    ({"a": {"enum": [{}]}}, "Enum values of objects"),
+    ({"a": {"oneOf": [{"type": "string"}]}}, "properties oneOf are not supported"),
 ]
 
 

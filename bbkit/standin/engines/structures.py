@@ -110,7 +110,7 @@ class Builder:
             rest = {word: schema[word] for word in schema if word not in ("$ref", *_CHOICES)}
             given = [one for one in choices if one != {"type": "null"}] or choices
             single = {str(one["const"]): one for one in given if "const" in one}
-            if place and not follow(self.root, place):
+            if place and follow(self.root, place) is None:
                 refuse(f"whose $ref {place[:80]!r} leads nowhere", name)
             nullable |= len(given) < len(choices)
             held = (*held, place) if place else held
@@ -222,12 +222,14 @@ def describe_values(values: list[Any], description: str) -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def follow(root: Any, place: str) -> dict[str, Any]:
-    """What a reference within a schema leads to; nothing, where it leads nowhere."""
-    found = root if place.startswith("#") else None
+def follow(root: Any, place: str) -> Any:
+    """What a reference within a schema leads to; None, where it leads nowhere."""
+    found = root if place.startswith("#/") or place == "#" else None
     for part in place.split("/")[1:]:
-        found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+        found = {str(at): one for at, one in enumerate(found)} if isinstance(found, list) else found
+        name = part.replace("~1", "/").replace("~0", "~")
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def refuse(what: str, name: str = "") -> NoReturn:

@@ -122,9 +122,8 @@ def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
     )
     for spec in (tool.get("toolSpec") or {} for tool in config.get("tools", ())):
         if spec.get("strict"):
-            check_grammar(
-                spec["inputSchema"].get("json"), f"toolConfig.tools.{spec['name']}.inputSchema.json"
-            )
+            at = f"toolConfig.tools.{spec['name']}.inputSchema.json"
+            check_grammar(spec["inputSchema"].get("json"), at, closed=False)
     choice = config.get("toolChoice") or {"auto": {}}
     named = choice["tool"]["name"] if "tool" in choice else next(iter(choice))
     check_choice(named, tools)

@@ -12,14 +12,16 @@ from bbkit.standin.engines.structures import follow
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import MODELS_PATH
 
-_NAMED, _LISTED = ("properties", "$defs", "definitions"), ("anyOf", "allOf", "oneOf", "prefixItems")
+_OPEN = "For 'object' type, 'additionalProperties' must be explicitly set to false"
+_TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
+_ONE, _SEVERAL = ("items", "contains", "additionalProperties", "unevaluatedItems"), ("anyOf", "allOf")
+_NAMED = ("properties", "$defs", "definitions")
 
 
 @cache
-def _grammar() -> dict[str, Any]:
-    path = MODELS_PATH.with_name("structured_output.json")
-    grammar: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["grammar"]
-    return grammar
+def _words() -> dict[str, Any]:
+    table = json.loads(MODELS_PATH.with_name("structured_output.json").read_text(encoding="utf-8"))
+    return {word: rule.get("takes", ()) for word, rule in table["words"].items() if rule["refused"]}
 
 
 def check_form(schema: Any, at: str, traits: dict[str, Any]) -> None:
@@ -29,33 +31,37 @@ def check_form(schema: Any, at: str, traits: dict[str, Any]) -> None:
     check_grammar(schema, at)
 
 
-def check_grammar(schema: Any, at: str) -> None:
-    """Raise the error of the first thing that the grammar does not take."""
+def check_grammar(schema: Any, at: str, *, closed: bool = True) -> None:
+    """Raise the error of the first thing that the grammar does not take; `closed`: open objects too."""
     if not isinstance(schema, dict):
         raise RecordError(f"{at}: Input should be an object")
     for fault in _faults(schema, schema, (), set()):
-        raise RecordError(f"{at}: {fault}")
+        if closed or fault != _OPEN:
+            raise RecordError(f"{at}: {fault}")
 
 
-def _faults(schema: Any, root: dict[str, Any], held: tuple[str, ...], done: set[str]) -> Iterator[str]:
-    if not isinstance(schema, dict):
+def _faults(schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[int]) -> Iterator[str]:
+    if not isinstance(schema, dict) or id(schema) in done:
         return
-    grammar, kinds, place = _grammar(), schema.get("type"), schema.get("$ref")
-    words = [word for word in schema if word in grammar["refused"]]
-    words += ["minItems"] * (schema.get("minItems", 0) not in grammar["min_items"])
-    if words:
-        yield f"For '{kinds}' type, properties {', '.join(words)} are not supported"
-    is_object = "properties" in schema or "object" in (kinds if isinstance(kinds, list) else [kinds])
-    if is_object and schema.get("additionalProperties") is not False:
-        yield "For 'object' type, 'additionalProperties' must be explicitly set to false"
-    if place in held:
-        yield f"Circular reference detected in schema definitions: {' -> '.join((*held, str(place)))}"
-    elif isinstance(place, str) and not place.startswith(tuple(grammar["references"])):
-        yield f"Reference {place[:80]!r} is not supported: only definitions of the schema itself are"
-    elif isinstance(place, str) and place not in done:
-        yield from _faults(follow(root, place), root, (*held, place), done)
-        done.add(place)
-    inside = [one for word in _NAMED if isinstance(schema.get(word), dict) for one in schema[word].values()]
-    inside += [one for word in _LISTED if isinstance(schema.get(word), list) for one in schema[word]]
-    for one in [*inside, schema.get("items")]:
-        yield from _faults(one, root, held, done)
+    if id(schema) in held:
+        yield "Circular reference detected in schema definitions"
+        return
+    kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type", "null")]
+    if words := [word for word in schema if word in _words() and schema[word] not in _words()[word]]:
+        yield f"For '{kinds[0]}' type, properties {', '.join(words)} are not supported"
+    if unknown := [kind for kind in kinds if kind not in _TYPES]:
+        yield f"{unknown[0]!r} is not valid under any of the given schemas: JSON schema is invalid"
+    if ("properties" in schema or "object" in kinds) and schema.get("additionalProperties") is not False:
+        yield _OPEN
+    if any(isinstance(value, dict | list) for value in schema.get("enum") or ()):
+        yield "Enum values of objects and arrays are not supported"
+    inside = [schema.get(word) for word in _ONE]
+    inside += [one for word in _SEVERAL if isinstance(schema.get(word), list) for one in schema[word]]
+    inside += [one for word in _NAMED if isinstance(schema.get(word), dict) for one in schema[word].values()]
+    if "$ref" in schema:
+        inside.append(follow(root, str(schema["$ref"])))
+        if inside[-1] is None:
+            yield f"Reference {str(schema['$ref'])[:80]!r} leads nowhere in the schema"
+    for one in inside:
+        yield from _faults(one, root, (*held, id(schema)), done)
+    done.add(id(schema))

@@ -208,7 +208,7 @@ def read_tools(body: dict[str, Any]) -> tuple[tuple[Tool, ...], str]:
     functions = [tool["function"] for tool in body.get("tools") or ()]
     for function in functions:
         if function.get("strict"):
-            check_grammar(function.get("parameters"), f"tools.{function['name']}.parameters")
+            check_grammar(function.get("parameters"), f"tools.{function['name']}.parameters", closed=False)
     tools = tuple(Tool(f["name"], f.get("description") or "", f.get("parameters") or {}) for f in functions)
     choice = body.get("tool_choice") or "auto"
     if isinstance(choice, dict):
