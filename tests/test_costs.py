@@ -204,13 +204,46 @@ def test_titan_images_are_priced_by_the_piece() -> None:
     assert cost.sentence.startswith("The cost of 2 answers is not known: images are priced by the piece")
 
 
-def test_a_long_input_of_sonnet_has_a_price_that_is_not_known() -> None:
+def test_a_long_input_of_sonnet_has_a_price_of_its_own_or_one_that_is_not_known() -> None:
+    """On demand in the us 3.3, 16.5 and 0.33 for cache reads, above 200,000 tokens 6.6, 24.75 and 0.66."""
     model = {"model_id": "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "family": "anthropic"}
-    short = answer("a", input_tokens=199_000, output_tokens=1, cache_read_tokens=1_000, **model)
-    long = answer("b", input_tokens=199_000, output_tokens=1, cache_read_tokens=1_001, **model)
-    cost = cost_of(frame(short, long))
+    given = {"input_tokens": 199_000, "output_tokens": 100, **model}
+    short, long = (
+        answer(name, cache_read_tokens=count, **given) for name, count in (("a", 1_000), ("b", 1_001))
+    )
+    cost = cost_of(frame(*(row | {"tier": "on_demand"} for row in (short, long))))
+    assert cost.rows["cost_usd"].to_list() == pytest.approx(
+        [
+            (199_000 * 3.3 + 100 * 16.5 + 1_000 * 0.33) / 1e6,
+            (199_000 * 6.6 + 100 * 24.75 + 1_001 * 0.66) / 1e6,
+        ]
+    )
+    plain = [
+        answer(name, output_tokens=1, input_tokens=n, **model) for name, n in (("a", 200_000), ("b", 200_001))
+    ]
+    cost = cost_of(frame(*plain))
     assert cost.rows["state"].to_list() == ["priced", "unpriced"]
     assert "At least" in cost.sentence and "above 200,000 tokens" in cost.sentence
+    half = {"model_id": "us.anthropic.claude-sonnet-4-20250514-v1:0"}
+    cost = cost_of(frame(*(row | half for row in plain)))
+    assert cost.rows["input_usd"].to_list() == pytest.approx([0.2 * 3.0 / 2, 0.200001 * 6.0 / 2])
+    assert "half of on demand, an estimate" in str(cost)
+
+
+def test_cache_writes_of_an_hour_are_priced_apart_or_said(tmp_path: Path) -> None:
+    """1,000 written, 400 of them for an hour: 600 x 6.875 + 400 x 11 in the us; batch lists no cache."""
+    model = {"model_id": "us.anthropic.claude-opus-5", "family": "anthropic", "tier": "on_demand"}
+    wrote = answer("a", input_tokens=0, output_tokens=0, cache_write_tokens=1_000, **model)
+    told = cost_of(frame(wrote | {"cache_write_1h_tokens": 400}))
+    assert told.cost_usd == pytest.approx((600 * 6.875 + 400 * 11.0) / 1e6)
+    assert "5 minutes" not in str(told)
+    assert "5 minutes where lines do not tell" in str(cost_of(frame(wrote)))
+    batch = cost_of(frame(wrote | {"tier": "batch", "cache_write_1h_tokens": 0}))
+    assert batch.cost_usd is None and "no price of cached tokens is known" in batch.sentence
+    hour = cost_of(
+        frame(wrote | {"model_id": "m", "cache_write_1h_tokens": 1}), prices=own_prices(tmp_path, m=FULL)
+    )
+    assert hour.cost_usd is None and "no price of 1-hour cache writes is known" in hour.sentence
 
 
 def test_each_reason_has_its_count() -> None:

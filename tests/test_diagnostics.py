@@ -232,6 +232,24 @@ def test_choices_and_absent_tool_calls_are_said(tmp_path: Path):
     assert one(found, "no_tool_call")["count"] == 1
 
 
+NEGATIVE = [
+    {"usage": {"inputTokens": -5, "outputTokens": 4}},
+    {"usage": {"inputTokens": 9, "outputTokens": "-1"}},
+    {"usage": {"inputTokens": 9, "outputTokens": 4, "cacheReadInputTokenCount": -0.5}},
+]
+
+
+def test_a_negative_count_is_a_finding_with_an_example(tmp_path: Path):
+    lines = [nova_line("a"), *(nova_line(f"n{number}") for number in range(len(NEGATIVE)))]
+    for line, change in zip(lines[1:], NEGATIVE, strict=True):
+        line["modelOutput"] |= change
+    lines.append({"recordId": "l", "modelOutput": {"generation": "Hi", "prompt_token_count": -1}})
+    outputs = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines))
+    found = one(bb.diagnose_outputs(outputs), "negative_count")
+    assert (found["severity"], found["count"], found["record_id"]) == ("warning", 4, "n0")
+    assert outputs["input_tokens"].isna().tolist() == [False, True, False, False, True]
+
+
 def test_ids_that_come_again_and_files_passed_over_are_said(tmp_path: Path):
     for folder in ("job1", "job2"):
         write_outputs(tmp_path / folder / "in.jsonl.out", good(3))

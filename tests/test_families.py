@@ -251,8 +251,8 @@ PROMISED: dict[str, tuple[str, ...]] = {
 }
 
 
-READ = set(Answer._fields) - {"remarks", "text_raw"}
-"""What an answer says; the others tell how it was read."""
+READ = set(Answer._fields) - {"remarks", "text_raw", "cache_write_1h_tokens"}
+"""What an answer says; the others tell how it was read, or a part of it."""
 
 
 def list_leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:

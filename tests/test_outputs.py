@@ -629,6 +629,45 @@ def test_ids_that_differ_by_point_zero_are_explained(tmp_path: Path):
     assert ".0" not in other.sentence
 
 
+ANTHROPIC = {"content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_turn"}
+
+
+@pytest.mark.parametrize(
+    ("output", "hour"),
+    [
+        ({**ANTHROPIC, "usage": {"cache_creation_input_tokens": 9, "cache_creation": split}}, hour)
+        for split, hour in (
+            ({"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 4}, 4),
+            ({"ephemeral_5m_input_tokens": 9, "ephemeral_1h_input_tokens": 0}, 0),
+            (None, None),
+        )
+    ]
+    + [
+        (
+            {
+                **nova_line("x")["modelOutput"],
+                "metrics": {},
+                "usage": {"cacheWriteInputTokens": 9, **details},
+            },
+            hour,
+        )
+        for details, hour in (
+            ({"cacheDetails": [{"ttl": "1h", "inputTokens": 3}, {"ttl": "5m", "inputTokens": 6}]}, 3),
+            ({"cacheDetails": [{"ttl": "5m", "inputTokens": 9}]}, 0),
+            ({}, None),
+        )
+    ],
+)
+def test_cache_writes_of_an_hour_are_read_where_the_output_tells(
+    output: dict, hour: int | None, tmp_path: Path
+):
+    path = write_outputs(
+        tmp_path / "x.jsonl.out", [{"recordId": "a", "modelInput": {}, "modelOutput": output}]
+    )
+    row = bb.collect_outputs(path, into=tmp_path / "parts").dataset.to_table().to_pylist()[0]
+    assert (row["cache_write_tokens"], row["cache_write_1h_tokens"]) == (9, hour)
+
+
 def test_counts_come_as_whole_floats_and_texts_and_none_is_negative(tmp_path: Path):
     counts: list[Any] = [10, 10.0, "10", -3, 1.5, True, "x"]
     lines = [nova_line(f"{n}") for n in range(7)]

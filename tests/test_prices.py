@@ -91,7 +91,7 @@ def test_a_price_that_is_not_listed_for_batch_is_half_and_says_so() -> None:
     assert price.how == "half"
     assert "an estimate" in price.note
     listed = load_prices().find("amazon.nova-lite-v1:0", "us-east-1")
-    assert (listed.how, listed.cache_read) == ("listed", pytest.approx(0.0075))
+    assert (listed.how, listed.input, listed.cache_read) == ("listed", 0.03, None)
 
 
 @pytest.mark.parametrize(
@@ -272,7 +272,10 @@ def test_old_prices_are_said_to_be_old(tmp_path: Path) -> None:
         ("USE1-MP:USE1_cache_write_tokens_standard-Units", ("", "cache_write", "on_demand", "")),
         ("USE1-NovaMicro-cache-read-input-token-count", ("NovaMicro", "cache_read", "on_demand", "")),
         ("USE1-Claude3Haiku-input-tokens", ("Claude3Haiku", "input", "on_demand", "")),
-        ("USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units", None),
+        (
+            "USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units",
+            ("", "cache_write_1h", "on_demand", "global"),
+        ),
         ("USE1-NovaPro-latency-optimized-input-tokens", None),
         ("USE1-Custom-NovaPro-output-tokens", None),
         ("USE1-TitanEmbeddingV2-Text-input-tokens", ("TitanEmbeddingV2", "input", "on_demand", "")),

@@ -32,14 +32,14 @@ _PER_MILLION = {
     "tokens": 10**6,
 }
 _SKIPPED = re.compile(
-    r"flex|priority|latency|reserved|custom|training|image|audio|video|speech|long|ctx|provisioned|tpm|1h",
+    r"flex|priority|latency|reserved|custom|training|image|audio|video|speech|long|ctx|provisioned|tpm",
     re.IGNORECASE,
 )
 """What in a usage type makes it another product than plain text tokens."""
 
 _DIRECTION = re.compile(
     r"(?:Million)?(?:Batch)?"
-    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|1h)?[-_]?(?:input)?|(?P<way>input|output))"
+    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|(?P<hour>1h))?[-_]?(?:input)?|(?P<way>input|output))"
     r"[-_]?tokens?(?:[-_]?count)?(?![a-z])",
     re.IGNORECASE,
 )
@@ -86,6 +86,7 @@ def parse_usage(usagetype: str) -> Usage | None:
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[match.start() :])}
     direction = f"cache_{match['cache']}" if match["cache"] else match["way"]
     scope = "global" if "global" in words else "geo" if "geo" in words else ""
+    direction += "_1h" if match["hour"] else ""
     return Usage(name, direction.lower(), "batch" if "batch" in words else "on_demand", scope)
 
 

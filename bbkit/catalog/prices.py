@@ -4,7 +4,7 @@ import datetime as dt
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,10 @@ from bbkit.families import geographies_of, split_model_id
 
 Tier = Literal["batch", "on_demand"]
 
-DIRECTIONS = ("input", "output", "cache_read", "cache_write")
+DIRECTIONS = ("input", "output", "cache_read", "cache_write", "cache_write_1h")
+ABOVE = "above_200k"
+"""What a tier calls the prices of inputs above 200,000 tokens, which hold for all tokens of such a call."""
+
 UNIT = "USD per million tokens"
 STALE_DAYS = 90
 PRICE_COLUMNS = {
@@ -49,6 +52,8 @@ class Price:
     output: float | None = None
     cache_read: float | None = None
     cache_write: float | None = None
+    cache_write_1h: float | None = None
+    above_200k: Mapping[str, float] = field(default_factory=dict)
     how: str = "unknown"
     reason: str = ""
     source: str = ""
@@ -160,16 +165,17 @@ def _pick(rows: list[Price], regions: list[str], tier: Tier) -> Price | None:
 def _halve(price: Price) -> Price:
     amounts = {name: getattr(price, name) for name in DIRECTIONS}
     halves = {name: usd / 2 for name, usd in amounts.items() if usd is not None}
-    return replace(price, tier="batch", how="half", **halves)
+    above = {name: usd / 2 for name, usd in price.above_200k.items()}
+    return replace(price, tier="batch", how="half", above_200k=above, **halves)
 
 
 def _complete(price: Price, on_demand: Price | None) -> Price:
-    """Fill what is not listed for batch with half of on demand; then it is an estimate, caches aside."""
+    """Fill input and output that are not listed for batch with half of on demand, which is an estimate."""
     if price.tier != "batch" or on_demand is None:
         return price
     half = _halve(on_demand)
-    missing = {name: getattr(half, name) for name in DIRECTIONS if getattr(price, name) is None}
-    is_estimate = any(missing.get(name) is not None for name in ("input", "output"))
+    missing = {name: getattr(half, name) for name in DIRECTIONS[:2] if getattr(price, name) is None}
+    is_estimate = any(usd is not None for usd in missing.values())
     return replace(price, **missing, how="half" if is_estimate else price.how)
 
 
@@ -198,7 +204,8 @@ def load_prices(path: str | Path = "", behind: Mapping[str, str] | None = None) 
     The file has the form of ``catalog/data/prices.json``: ``{"date": "2026-11-23", "source": "...",
     "prices": [{"model_id": "...", "places": ["us-east-1"], "on_demand": {"input": 0.06, "output": 0.24},
     "batch": {"input": 0.03, "output": 0.12}}]}``, USD per million tokens; without ``places`` a price holds
-    anywhere. ``bbkit prices refresh`` writes such a file.
+    anywhere. ``cache_read``, ``cache_write`` (5 minutes), ``cache_write_1h`` and the same names in
+    ``above_200k`` (inputs above 200,000 tokens) are read, too. ``bbkit prices refresh`` writes such a file.
     """
     path = path or own_catalog()[0]
     return Prices([*(_read_price_file(Path(path)) if path else []), *_listed_prices()], behind)
@@ -264,8 +271,10 @@ def _read_tiers(row: Mapping[str, Any], model_id: str) -> dict[str, dict[str, An
     """The prices of a row by tier; those of batch may lack an input that half of on demand tells."""
     tiers: dict[str, Any] = {tier: row[tier] for tier in _TIERS if tier in row}
     for tier, amounts in tiers.items():
-        _validate_names(amounts, DIRECTIONS, f"{tier} of {model_id}")
-        for name, usd in amounts.items():
+        _validate_names(amounts, (*DIRECTIONS, ABOVE), f"{tier} of {model_id}")
+        above = amounts.get(ABOVE, {})
+        _validate_names(above, DIRECTIONS, f"{ABOVE} of {model_id}")
+        for name, usd in [pair for pair in (*amounts.items(), *above.items()) if pair[0] != ABOVE]:
             is_number = isinstance(usd, int | float) and not isinstance(usd, bool)
             if usd is not None and not (is_number and 0 <= usd < math.inf):
                 raise ValueError(f"{name} of {model_id} is {usd!r}, not a number of {UNIT}")

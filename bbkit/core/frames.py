@@ -34,6 +34,7 @@ OUTPUT_COLUMNS: dict[str, Any] = {
     "output_tokens": COUNT,
     "cache_read_tokens": COUNT,
     "cache_write_tokens": COUNT,
+    "cache_write_1h_tokens": COUNT,
     "max_tokens": COUNT,
     "model": TEXT,
     "model_id": TEXT,
@@ -166,6 +167,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int] = {}
     notes: list[str] = []
     remarks: dict[str, int] = {}
+    examples: dict[str, str] = {}
     manifests: list[dict[str, Any]] = []
     jobs: dict[str, dict[str, str]] = {}
     unsent: list[dict[str, Any]] | None = None

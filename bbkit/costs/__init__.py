@@ -18,7 +18,7 @@ from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame, find_columns,
 from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
 from bbkit.costs.estimates import STANDIN_NOTE, CostedRun, CostEstimate, check_budget, estimate_cost
-from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, TOKENS, mark_by_manifest, price_rows
+from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, HOUR, TOKENS, mark_by_manifest, price_rows
 from bbkit.costs.totals import Cost
 from bbkit.families import get_family
 from bbkit.records import estimate_tokens
@@ -26,6 +26,7 @@ from bbkit.records import estimate_tokens
 __all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost"]
 
 _COLUMNS = ["record_id", "record_key", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
+_COLUMNS.append(HOUR)
 
 
 def cost_of(
@@ -191,5 +192,5 @@ def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFr
     if count := int((apart[0] | apart[1]).sum()):
         jobs = count_noun(count, "job")
         yield f"In {jobs} the manifest counts other tokens than the lines; see .manifests."
-    if rows["cache_write_tokens"].gt(0).any():
-        yield "Cache writes are costed as those of 5 minutes; those of 1 hour cost more."
+    if (rows["cache_write_tokens"].gt(0) & rows[HOUR].isna()).any():
+        yield "Cache writes are costed as those of 5 minutes where lines do not tell; 1 hour costs more."

@@ -60,6 +60,7 @@ _UNMATCHED = {
     ),
     "several_choices": ("warning", "hold", "several choices, of which the first is read", "Ask for one (n)."),
     "no_tool_call": ("warning", "have", "ended for a tool call that is not there", "Read some before use."),
+    "negative_count": ("warning", "hold", "a count of tokens below 0: unknown", "Take it from the bill."),
     "ambiguous": ("error", "do", "not tell which record they answer", "Send records under ids of their own."),
 }
 
@@ -243,7 +244,8 @@ def _unmatched(collected: Collected) -> Iterator[Finding]:
             if rule == "unreadable" and (looks := _looks(collected.unmatched)):
                 text += f"; some look like {' and '.join(looks[:3])}"
             named = " accounting(outputs).lines names each by file and offset." * (rule in collected.numbers)
-            yield Finding(severity, rule, f"{text}.", hint + named, count=count)
+            example = collected.examples.get(rule) or None
+            yield Finding(severity, rule, f"{text}.", hint + named, record_id=example, count=count)
 
 
 def _looks(lines: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -71,7 +71,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
             thoughts.append(as_str(block.get("thinking")) or "")
         elif kind == "tool_use":
             calls.append({"id": block.get("id"), "name": block.get("name"), "input": block.get("input")})
-    return Answer(
+    read = Answer(
         "".join(texts) if type(content) is list else None,
         as_str(output.get("stop_reason")),
         as_int(usage.get("input_tokens")),
@@ -81,6 +81,11 @@ def answer(output: Mapping[str, Any]) -> Answer:
         as_str(output.get("model")),
         "".join(thoughts) if thoughts else None,
         calls or None,
+    )
+    if not (read.cache_write_tokens and usage.get("cache_creation")):
+        return read
+    return read._replace(
+        cache_write_1h_tokens=as_int(as_dict(usage["cache_creation"]).get("ephemeral_1h_input_tokens"))
     )
 
 

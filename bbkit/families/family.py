@@ -46,8 +46,10 @@ class Answer(NamedTuple):
     embedding: list[Any] | None = None
     text_raw: str | None = None
     """The text as it came, where reasoning was taken off it."""
+    cache_write_1h_tokens: int | None = None
+    """How many of `cache_write_tokens` are kept for 1 hour, where the line tells."""
     remarks: str | None = None
-    """Of ``reasoned``, ``several_choices``, ``no_tool_call``, with blanks between."""
+    """Of ``reasoned``, ``several_choices``, ``no_tool_call``, ``negative_count``, with blanks between."""
 
 
 NO_ANSWER = Answer()

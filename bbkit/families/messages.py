@@ -97,7 +97,7 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
         elif "citationsContent" in block:
             cited = as_list_of_dicts(as_dict(block["citationsContent"]).get("content"))
             texts += [as_str(part.get("text")) or "" for part in cited]
-    return Answer(
+    answer = Answer(
         "".join(texts) if type(content) is list else None,
         as_str(output.get("stopReason")),
         as_int(usage.get("inputTokens")),
@@ -108,6 +108,12 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
         "".join(thoughts) if thoughts else None,
         calls or None,
     )
+    if not (answer.cache_write_tokens and usage.get("cacheDetails")):
+        return answer
+    # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CacheDetail.html
+    kept = [part for part in as_list_of_dicts(usage["cacheDetails"]) if part.get("ttl") == "1h"]
+    hour = sum(as_int(part.get("inputTokens")) or 0 for part in kept)
+    return answer._replace(cache_write_1h_tokens=hour)
 
 
 def turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:

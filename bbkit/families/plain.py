@@ -1,7 +1,8 @@
 """Plain answers: one that holds nothing but what is known of its family is read without a walk.
 
 A shape in the dated data has the members that such an answer may have, and no others: a field of `Answer`,
-anything (null), nothing (false), what must be there (true; ``=text``: just this), or a shape; lists hold one.
+anything (null), nothing (false), what must be there (true; ``=text``: just this), a number and no other, or a
+shape; lists hold one.
 """
 
 from collections.abc import Callable
@@ -53,6 +54,8 @@ def _type_of(shape: Any, path: str, paths: dict[str, str]) -> tuple[Any, Any]:
         return (str, msgspec.NODEFAULT) if shape == "text" else (_TYPES[shape], None)
     if isinstance(shape, str):
         return Literal[shape[1:]], msgspec.NODEFAULT
+    if type(shape) is int:
+        return Literal[shape], None
     if not isinstance(shape, dict | list):
         return None if shape is False else Any, msgspec.NODEFAULT if shape else None
     members = {"item": shape[0]} if isinstance(shape, list) else shape

@@ -37,7 +37,8 @@ def take_reasoning(answer: Answer, *, opened: bool) -> Answer:
     if rest == text:
         return answer
     reasoning = _join(answer.reasoning, thought)
-    return answer._replace(text=rest, text_raw=text, reasoning=reasoning, remarks="reasoned")
+    remarks = f"{answer.remarks} reasoned" if answer.remarks else "reasoned"
+    return answer._replace(text=rest, text_raw=text, reasoning=reasoning, remarks=remarks)
 
 
 def _join(*thoughts: str | None) -> str | None:

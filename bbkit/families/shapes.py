@@ -45,11 +45,24 @@ def answer_of(model_output: Mapping[str, Any], model_id: str | None = None) -> t
                 answer = family.answer(model_output)
                 text = answer[0]
                 opened = opens_thinking(model_id or answer[6]) if model_id or answer[6] else False
+                if None in answer[2:6] and _holds_negative(model_output):
+                    answer = answer._replace(remarks="negative_count")
                 odd = opened or not text or text[0] in LEADING or answer[8] or answer[1] in CALLED
                 if odd or (key in _SEVERAL and len(model_output[key]) > 1):
                     return _look_again(model_output, family, answer, opened)
                 return family.name, answer
     return "", NO_ANSWER
+
+
+def _holds_negative(counts: Mapping[str, Any], depth: int = 0) -> bool:
+    """Whether a count of tokens is below 0, which is no count."""
+    for name, value in counts.items():
+        if type(value) is dict:
+            if depth < 2 and (depth or name == "usage") and _holds_negative(value, depth + 1):
+                return True
+        elif "oken" in name and type(value) in (int, float, str) and str(value)[:1] == "-":
+            return True
+    return False
 
 
 @lru_cache(maxsize=1024)

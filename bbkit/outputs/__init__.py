@@ -173,6 +173,7 @@ class _Tally:
         self.numbers: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()
         self.remarks: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
 
     def add(self, table: pa.Table, *, every_attempt: bool) -> None:
         best = table.filter(table["is_best"])
@@ -181,6 +182,9 @@ class _Tally:
         self.rows.update(_count((table if every_attempt else best)["outcome"]))
         for remarks, count in _count(best["remarks"].drop_null()).items():
             self.remarks.update(dict.fromkeys(remarks.split(), count))
+            for word in set(remarks.split()) - self.examples.keys():
+                first = pc.index(best["remarks"], remarks).as_py()
+                self.examples[word] = best["record_id"][first].as_py() or ""
 
     def collected(self, readers: Sequence[Reader]) -> Collected:
         groups = [reader.group for reader in readers]
@@ -196,6 +200,7 @@ class _Tally:
             rows=dict(self.rows),
             notes=[note for group in groups for note in group.notes],
             remarks=dict(self.remarks),
+            examples=self.examples,
             manifests=[row for reader in readers for row in reader.compare_manifests()],
             jobs={arn: end for group in groups for arn, end in group.jobs.items()},
             unsent=[job for group in groups for job in group.unsent],

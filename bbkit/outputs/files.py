@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bbkit import __version__, aws
 from bbkit.core.files import local_names, read_listing
-from bbkit.core.frames import MANIFEST, SUFFIX
+from bbkit.core.frames import MANIFEST, OUTPUT_COLUMNS, SUFFIX
 from bbkit.records.lines import iter_record_ids, read_records
 
 if TYPE_CHECKING:
@@ -72,7 +72,9 @@ class Group:
         stats = [(stat.st_size, stat.st_mtime_ns) for stat in map(os.stat, paths)]
         stats += [(file.size, 0) for file in self.files if not file.is_local]
         expected = [(batch.meta, batch.absent) for batch in self.batches or ()]
-        return json.dumps([__version__, [file.meta for file in self.files], stats, expected])
+        return json.dumps(
+            [__version__, list(OUTPUT_COLUMNS), [file.meta for file in self.files], stats, expected]
+        )
 
 
 def list_folder(folder: Path, meta: FileMeta, prefix: str = "") -> list[OutputFile]:

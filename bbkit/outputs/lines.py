@@ -25,7 +25,7 @@ LINE_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("record_id", "text", "stop_reason_raw", "model", "family"), pa.large_string()),
     **dict.fromkeys(("error_code", "error_message", "remarks"), pa.large_string()),
     **dict.fromkeys(("input_tokens", "output_tokens", "max_tokens", "offset"), pa.int64()),
-    **dict.fromkeys(("cache_read_tokens", "cache_write_tokens"), pa.int64()),
+    **dict.fromkeys(("cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"), pa.int64()),
     "succeeded": pa.bool_(),
 }
 """What a record line becomes; `EXTRA_COLUMNS` follow where they are asked for."""

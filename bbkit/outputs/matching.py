@@ -15,7 +15,7 @@ from bbkit.outputs.shared_ids import OPEN, SharedIds
 
 _RANKS = {"stop": 0, "tool_use": 1, "length": 3, "content_filter": 4}
 PAID_COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt", "job_arn", "input_tokens"]
-PAID_COLUMNS += ["output_tokens", "cache_read_tokens", "cache_write_tokens"]
+PAID_COLUMNS += ["output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"]
 """What is kept of lines that are no rows: they cost, too."""
 
 _OTHER_RANK, _OUTCOME_RANKS = 2, {"errored": 5, "pending": 6, "missing": 7}

@@ -92,7 +92,7 @@ class _BatchBuilder:
     def _clear(self) -> None:
         self.cells: list[Any] = []
         self.errors: dict[int, Error] = {}
-        self.remarks: dict[int, str] = {}
+        self.odd: dict[int, Answer] = {}
         self.answers: list[Answer] = []
         self.sides: list[tuple[str, str | None]] = []
         self.heads_read: list[str] = []
@@ -147,8 +147,8 @@ class _BatchBuilder:
             if verdict is not None:
                 self.errors[offset] = verdict
                 return None, "", NO_ANSWER
-        if answer.remarks:
-            self.remarks[offset] = answer.remarks
+        if answer.remarks or answer.cache_write_1h_tokens is not None:
+            self.odd[offset] = answer
         self.family, self.read_plain = family, plain_reader(family, self.model_id)
         return None, family, answer
 
@@ -178,7 +178,9 @@ class _BatchBuilder:
             name: self.cells[index :: len(_FILLED)] for index, name in enumerate(_FILLED)
         }
         columns |= self._errors(columns["offset"])
-        columns["remarks"] = list(map(self.remarks.get, columns["offset"]))
+        odd = [self.odd.get(offset, NO_ANSWER) for offset in columns["offset"]]
+        for name in ("remarks", "cache_write_1h_tokens"):
+            columns[name] = [getattr(answer, name) for answer in odd]
         for name in set(self.extras) & set(Answer._fields):
             columns[name] = [getattr(answer, name) for answer in self.answers]
         if "text_raw" in columns:
