@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict
 from bbkit.families.traits import Model
