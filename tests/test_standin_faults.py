@@ -1,6 +1,8 @@
 """Faults asked for by a job's tag or by a switch."""
 
+import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ResponseStreamingError
 from conftest import Standin
+from standin_bodies import WAYS, Way
 from standin_cases import (
     create,
     create_request,
@@ -114,6 +117,54 @@ def test_missing_lines_are_in_no_count_and_heal(standin: Standin) -> None:
     assert (whole["totalRecordCount"], whole["processedRecordCount"]) == (400, len(found))
     again = outcome(standin, uri, "missing-lines=0.1")
     assert {record["recordId"] for record in output_records(standin, again)} == set(ids)
+
+
+OBJECT = {
+    "type": "object",
+    "properties": {"about": {"enum": ["router", "bill"]}, "why": {"type": "string"}},
+    "required": ["about", "why"],
+    "additionalProperties": False,
+}
+
+
+def spoilt_by(text: Any) -> str:
+    """The way in which an answer is spoilt; empty when it is not."""
+    if isinstance(text, dict):
+        return "" if text["about"] in ("router", "bill") else "enum"
+    shown = {"```json\n{": "fence", "Here is": "prose"}
+    if found := [kind for start, kind in shown.items() if text.startswith(start)]:
+        return found[0]
+    if text.endswith(",}"):
+        return "comma"
+    try:
+        return spoilt_by(json.loads(text))
+    except ValueError:
+        return "cut"
+
+
+def run_spoilt(standin: Standin, way: Way, most: int) -> dict[str, str]:
+    """How each record of a job of a schema was spoilt."""
+    bodies = {i: way.ask(OBJECT, f"Read this call.\n\nCustomer: Router {i} broke.", most) for i in IDS}
+    lines = (json.dumps({"recordId": i, "modelInput": body}) for i, body in bodies.items())
+    place = way.name.replace(" ", "-")
+    target = {"s3OutputDataConfig": {"s3Uri": f"s3://bbkit-standin/{place}/"}}
+    more = {"fault": "bad-json=0.5", "modelId": way.model_id, "outputDataConfig": target}
+    uri = put(standin, f"faults/{place}.jsonl", "\n".join(lines))
+    records = output_records(standin, wait_for(standin, create(standin, uri, **more)))
+    answers = {one["recordId"]: one["modelOutput"] for one in records}
+    spoilt = {i: spoilt_by(way.read(output)) for i, output in answers.items()}
+    assert {spoilt[i] == "cut" for i in IDS if way.stop(answers[i]) in ("length", "max_tokens")} <= {True}
+    return spoilt
+
+
+def test_bad_json_comes_in_five_ways_by_record_id_and_heals_for_a_changed_record(standin: Standin) -> None:
+    ways = [way for way in WAYS if way.name in ("tool of Nova", "tool of Qwen", "response_format")]
+    first = run_spoilt(standin, ways[0], 300)
+    counts = Counter(first.values())
+    assert counts.keys() == {"", "fence", "prose", "enum", "cut", "comma"}
+    assert min(counts.values()) >= 15 and 140 <= counts[""] <= 260
+    assert all(run_spoilt(standin, way, 300) == first for way in ways[1:])
+    assert set(run_spoilt(standin, ways[0], 301).values()) == {""}
 
 
 def test_a_new_place_brings_the_bad_day_back_and_kinds_heal_apart(standin: Standin) -> None:

@@ -76,16 +76,19 @@ faults, by --fault for every job or by the tag bbkit:fault of one job (several s
   record-errors=0.05      that share of the records gets an error, of four kinds: 400 and 503 as `error`,
                           400 (retryable false) and 429 (retryable true) inside `modelOutput`
   missing-lines=0.02      that share of the records gets no line at all
+  bad-json=0.1            that share of the answers that are JSON objects, arguments of tools too, comes in a
+                          code fence, in prose, with a value that the schema does not have, cut in half or
+                          with a comma too many (text, where a family gives arguments as an object)
   slow-counters[=60]      counters move only after so many seconds, even past the end of the job
   odd-text                U+2028 and a lone surrogate in every answer
   missing-usage           no token counts in the answers
 Calls are counted from the start of the stand-in on; each fault counts those that none before it has struck.
 Which records are hit depends on the record ids alone.
-503, 429 and missing lines pass: a later job that sends the same record and writes to the same S3 place
-(another attempt of a run) is answered, and so is a call on demand. The same records with another place for
-the output (a new run) are hit again."""
+503, 429, missing lines and bad JSON pass: a later job that sends the same record (for bad JSON, the same
+record id) and writes to the same S3 place (another attempt of a run) is answered, and so is a call on demand.
+The same records with another place for the output (a new run) are hit again."""
 
-_RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None}
+_RATES = {"time-out": 0.5, "record-errors": None, "missing-lines": None, "bad-json": None}
 _COUNTS = {"throttle-create": (CREATE, "ThrottlingException"), "lose-create-answer": (CREATE, TORN)}
 _NUMBERS = {"slow-counters": 60.0, "late-job": 2.0, "seed": 0.0}
 _CALLS = ("fail-call", "fail-answer")
@@ -116,6 +119,7 @@ class Faults:
     time_out: float | None = None
     record_errors: float = 0.0
     missing_lines: float = 0.0
+    bad_json: float = 0.0
     slow_counters: float = 0.0
     late_job: float = 0.0
     seed: float = 0.0
@@ -125,7 +129,7 @@ class Faults:
     @property
     def touches_records(self) -> bool:
         """Whether single records are hit."""
-        return bool(self.record_errors or self.missing_lines)
+        return bool(self.record_errors or self.missing_lines or self.bad_json)
 
 
 NO_FAULTS = Faults()

@@ -181,7 +181,7 @@ class _Answers:
             self.outcomes.append("")
             return b""
         if not place:
-            place, content = self._ask(raw, model_input)
+            place, content = self._ask(key, raw, model_input)
         self.outcomes.append("errored" if place == "error" or "errorCode" in content else "succeeded")
         body = _encode(content)
         if "odd-text" in faults.names:
@@ -213,12 +213,15 @@ class _Answers:
         self.faulted.append(digest)
         return True
 
-    def _ask(self, raw: bytes, model_input: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
+    def _ask(self, key: str, raw: bytes, model_input: dict[str, Any] | None) -> tuple[str, dict[str, Any]]:
         from bbkit.standin.answers import answer_record
-        from bbkit.standin.engines import Interrupted
+        from bbkit.standin.engines import Engine, Interrupted
+        from bbkit.standin.spoiling import SpoilingEngine
 
         task = self.task
-        engine = engine_for(task.engine, task.engine_options)
+        engine: Engine = engine_for(task.engine, task.engine_options)
+        if fault.draw("bad-json", key) < task.faults.bad_json and self._is_first("bad-json", key, b""):
+            engine = SpoilingEngine(engine, key)
         try:
             given = _decode(raw) if model_input is None else model_input
             answered = answer_record(

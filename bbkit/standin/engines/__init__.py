@@ -109,6 +109,14 @@ class Request:
     tool_choice: str = "auto"
     options: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def schema(self) -> Any:
+        """The JSON schema that the text of the answer is asked to fit; None where it may be any text."""
+        form = self.options.get("response_format") or {}
+        anything = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+        is_free = form.get("type") == "json_object"
+        return anything if is_free else (form.get("json_schema") or {}).get("schema")
+
 
 @dataclass(frozen=True)
 class Reply:

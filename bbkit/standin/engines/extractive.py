@@ -28,7 +28,6 @@ MODEL = "bbkit-extractive-1"
 _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
 _MOST_WORDS, _LEAST_WORDS = 500, 25
 _COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)) + ")")
-_ANY = {"properties": {"answer": {"type": "string"}}, "required": ["answer"]}  # an object of no schema
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _ASKED_LENGTH = re.compile(
     r"\b(?:(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)\s*(?:-|–|to|or)\s*)?"
@@ -52,7 +51,7 @@ class ExtractiveEngine:
         kinds = ", ".join(sorted({media.kind for media in unread}))
         note = f"{len(unread)} not read: {kinds}; this engine reads text only" if unread else ""
         tool = _choose_tool(request)
-        schema = {"type": "object"} | tool.schema if tool else _asked_schema(request.options)
+        schema = {"type": "object"} | tool.schema if tool else request.schema
         if schema is None:
             text = compose_answer("\n\n".join(asked), request.system, request.max_tokens)
             text = f"({note}.) {text}".rstrip() if note else text
@@ -74,12 +73,6 @@ class ExtractiveEngine:
     def until(self, halt: Event) -> "ExtractiveEngine":
         """Give this engine as it is: it never waits."""
         return self
-
-
-def _asked_schema(options: dict[str, Any]) -> Any:
-    """The schema of the answer that is asked for; None where it may be any text."""
-    form = options.get("response_format") or {}
-    return _ANY if form.get("type") == "json_object" else (form.get("json_schema") or {}).get("schema")
 
 
 def _choose_tool(request: Request) -> Tool | None:
