@@ -17,7 +17,7 @@ FLOORS = [
     ["checks", "costs", "diagnostics"],
     ["run"],
     ["outputs"],
-    ["charts", "jobs", "worker"],
+    ["charts", "jobs"],
     ["explorers", "report", "retry"],
     ["demo", "exporter"],
     ["cli"],

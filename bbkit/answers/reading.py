@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 from json import JSONDecoder
 from typing import Any, NamedTuple
 
-from bbkit.answers.schemas import format_path, load_validator
+from bbkit.answers.schemas import load_validator
 from bbkit.answers.signatures import Path, Unsigned, overflows, sign_schema, walk_values
 from bbkit.families import split_reasoning
+from bbkit.families.json_schemas import format_path
 
 MOST_DEPTH = 200
 CAUSES = {

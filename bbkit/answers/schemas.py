@@ -14,11 +14,10 @@ import msgspec
 
 from bbkit.core.errors import InputError
 from bbkit.core.text import whole_characters
-from bbkit.families.json_schemas import find_loop, follow, walk_schema
+from bbkit.families.json_schemas import TYPES, find_loop, follow, format_path, walk_schema
 
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _DTYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
-_NAMES = (*_DTYPES, "object", "array", "null")
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COLUMN = (
     "A column is str, int, float or bool, each also | None, a list of values, or [type] for an array. "
@@ -28,6 +27,11 @@ _FORMS = (
     "A schema is columns, such as {'queue': ['bank', 'telecom'], 'reason': str}, a JSON Schema, its path or "
     "text, or a dataclass, TypedDict, msgspec.Struct or pydantic model."
 )
+
+
+def is_given(schema: Any) -> bool:
+    """Tell whether there is a schema: neither None nor empty text, as a notebook's parameter has it."""
+    return schema is not None and not (isinstance(schema, str) and not schema.strip())
 
 
 def read_schema(schema: Any) -> dict[str, Any]:
@@ -52,7 +56,7 @@ def read_schema(schema: Any) -> dict[str, Any]:
         What is no schema, with the place in it.
     """
     try:
-        given = _parse(schema_text(schema)) if isinstance(schema, str | Path) else schema
+        given = _parse(schema_bytes(schema)) if isinstance(schema, str | Path) else schema
         if isinstance(given, type) or hasattr(given, "model_json_schema"):
             given = _of_class(given)
         if not isinstance(given, Mapping) or not given:
@@ -65,14 +69,14 @@ def read_schema(schema: Any) -> dict[str, Any]:
     return document
 
 
-def schema_text(schema: Any) -> str:
-    """A schema as the text that is kept of it: what a file or a user's text holds, else its document."""
+def schema_bytes(schema: Any) -> bytes:
+    """A schema as it is kept: what a file or a user's text holds, byte for byte, else its document."""
     if not isinstance(schema, str | Path):
-        return json.dumps(read_schema(schema), ensure_ascii=False, indent=2) + "\n"
+        return (json.dumps(read_schema(schema), ensure_ascii=False, indent=2) + "\n").encode()
     if isinstance(schema, str) and schema.lstrip("\ufeff \t\r\n").startswith("{"):
-        return schema
+        return schema.encode("utf-8", "backslashreplace")
     try:
-        return Path(schema).read_bytes().decode("utf-8-sig")
+        return Path(schema).read_bytes()
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         named = f"schema names {str(schema)!r:.200}, which cannot be read ({why})."
@@ -95,15 +99,6 @@ def load_validator(document: Mapping[str, Any]) -> Any:
     return jsonschema.Draft202012Validator(document, registry=registry)
 
 
-def format_path(path: Any) -> str:
-    """A place in JSON as ``items[2].price``, names that are no identifiers as ``["a.b"]``."""
-    parts = [
-        f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{json.dumps(part)}]"
-        for part in path
-    ]
-    return "".join(parts).removeprefix(".")
-
-
 def _import_jsonschema() -> tuple[Any, Any]:
     """jsonschema, without the grammar of IRIs that it would build for a `format` that is not asserted."""
     grammar = "rfc3987_syntax"
@@ -117,7 +112,7 @@ def _import_jsonschema() -> tuple[Any, Any]:
     return jsonschema, Registry()  # an empty one, which fetches nothing
 
 
-def _parse(text: str) -> Any:
+def _parse(text: bytes) -> Any:
     """JSON text as it stands; what repeats a name or holds NaN is none."""
 
     def refuse(what: object) -> None:
@@ -131,7 +126,7 @@ def _parse(text: str) -> Any:
         return found
 
     try:
-        return json.loads(text.lstrip("\ufeff"), object_pairs_hook=unique, parse_constant=refuse)
+        return json.loads(text.decode("utf-8-sig"), object_pairs_hook=unique, parse_constant=refuse)
     except ValueError as error:
         raise InputError(f"The schema is no JSON ({error}). {_FORMS}") from None
 
@@ -208,7 +203,7 @@ def _validate(document: dict[str, Any]) -> None:
     except jsonschema.SchemaError as error:
         if (place := list(error.path))[-1:] == ["type"]:
             raise _fault(
-                place, f"{error.instance!r:.60} is no type", f"Types are {', '.join(_NAMES)}."
+                place, f"{error.instance!r:.60} is no type", f"Types are {', '.join(TYPES)}."
             ) from None
         raise _fault(place, error.message[:300]) from None
     if (loop := find_loop(document, in_place=True)) is not None:

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bbkit import aws
+from bbkit.answers import NOTHING, Asking
 from bbkit.catalog.models import check_model
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks.bodies import BodyCheck
 from bbkit.checks.lines import check_members, parse_line
 from bbkit.checks.media import media_uris
 from bbkit.core.errors import InputError
+from bbkit.core.files import read_data
 from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.core.text import count_noun
 from bbkit.families import Family, family_of, foundation_model
@@ -45,7 +47,9 @@ class Groups:
             self._whole.append(finding)
             return
         kind = (finding.severity, finding.rule, finding.file)
-        key: _Key = (*kind, _INDEX.sub("[]", finding.path), finding.remedy)
+        # What is said of a schema tells it apart from others of the same fault at the same place.
+        place = finding.finding if finding.rule == "schema_refused" else finding.path
+        key: _Key = (*kind, _INDEX.sub("[]", place), finding.remedy)
         if key not in self._groups and self._paths[kind] >= _MOST_PATHS:
             key = (*kind, *_REST)
         if group := self._groups.get(key):
@@ -102,7 +106,8 @@ class RecordCheck:
     """Checks records one after another and gives the table of findings at the end.
 
     `unwritable` are the rules of records that could not be passed on, `whole` is whether those given are all,
-    `is_refused` whether an error was found since it was last set to False.
+    `is_refused` whether an error was found since it was last set to False, `unasked` how many do not ask as
+    `asking` does.
     """
 
     def __init__(
@@ -114,6 +119,7 @@ class RecordCheck:
         quotas: Quotas | None = None,
         as_of: dt.date | None = None,
         model: str = "",
+        asking: Asking = NOTHING,
     ):
         self.model_id = model_id
         known = foundation_model(model_id, model, family)
@@ -126,8 +132,10 @@ class RecordCheck:
         self.is_refused = False
         self.unwritable: set[str] = set()
         self.media: dict[str, Finding] = {}
+        self.asking, self.unasked = asking, 0
         self._duplicates = Duplicates()
         self._bodies = BodyCheck(self.family, known)
+        self._in_prompt = read_data("structured_output")["prompt"].encode()
         self._add(check_model(model_id, aws.find_region(), model=model, as_of=as_of))
         if self.family.request is None:
             self.groups.add(make_finding("family_not_offered", family=self.family))
@@ -147,11 +155,14 @@ class RecordCheck:
         if record_id is not None:
             self._duplicates.add(record_id, number, file)
         if type(body) is dict:
+            self.unasked += not self.asking.is_in(body)
             if found := self._bodies.faults(body, len(line)):
                 # What is no number was found in the line, or before it was written.
                 faults = faults + [fault for fault in found if fault.rule != "nan"]
             if self._bodies.walked and self.family.media_in_s3:
                 self._note_media(body, number, file, record_id)
+        if self._in_prompt in line:
+            faults = [*faults, make_finding("structured_output.prompt")]
         if faults:
             self._add(faults, number, file, record_id)
 

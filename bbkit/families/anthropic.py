@@ -210,7 +210,8 @@ BODY = r.record(
             }
         ),
         "output_config": r.record({"effort": r.string(), "format": _FORMAT}, open=True),
-        **dict.fromkeys(("output_format", "context_management"), r.free()),
+        "output_format": _FORMAT,
+        "context_management": r.free(),
         "metadata": r.record({"user_id": r.string()}, open=True),
         "anthropic_beta": r.array(r.string()),
     },

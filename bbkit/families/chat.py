@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.finding import Finding, make_finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,
@@ -15,6 +15,7 @@ from bbkit.families.family import (
     as_str,
     first_dict,
 )
+from bbkit.families.json_schemas import schema_faults
 from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import offered_faults
@@ -75,6 +76,10 @@ def _read_calls(tool_calls: Any) -> list[Any] | None:
 def chat_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """Turns that say nothing, calls and answers that do not meet, refused media; takes any object."""
     faults = _choice_faults(body) if "tool_choice" in body else []
+    for position, tool in enumerate(as_list_of_dicts(body.get("tools"))):
+        function = as_dict(tool.get("function"))
+        if function.get("strict") is True and isinstance(schema := function.get("parameters"), dict):
+            faults += schema_faults(schema, f"tools[{position}].function.parameters", closed=False)
     messages = body.get("messages")
     if type(messages) is not list or not messages:
         return faults

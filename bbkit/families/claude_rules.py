@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bbkit.core.finding import Finding, make_finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.budgets import thinks
 from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
@@ -101,7 +101,9 @@ def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
         config = as_dict(body["output_config"])
         faults += _unlike(config.get("effort"), "effort", "effort_refused", "output_config.effort", model)
         faults += _off_faults(body, config.get("effort"), model)
-        faults += format_faults(config.get("format"), "output_config.format", model)
+        faults += format_faults(config.get("format"), "output_config.format", "schema", model)
+    if "output_format" in body:
+        faults += format_faults(body["output_format"], "output_format", "schema", model)
     if "anthropic_beta" in body:
         faults += _flag_faults(body["anthropic_beta"])
     if "temperature" in body or "top_p" in body or "top_k" in body:

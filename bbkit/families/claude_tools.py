@@ -4,26 +4,19 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html
 """
 
-import json
 import re
-from collections import deque
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from typing import Any
 
-from bbkit.core.finding import Finding, make_finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict
+from bbkit.families.json_schemas import schema_faults
 from bbkit.families.traits import Model
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _ON_SERVERS = ("web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor")
-_LIMITS = frozenset(
-    ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength",
-     "maxItems", "uniqueItems", "minProperties", "maxProperties"]
-)  # fmt: skip
-"""Words of JSON Schema that an answer cannot be held to; ``minItems`` may be 0 or 1."""
 
 
 def tool_faults(tools: Any, model: Model) -> Iterator[Finding]:
@@ -79,47 +72,18 @@ def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
         yield from schema_faults(schema, path)
 
 
-def format_faults(given: Any, path: str, model: Model) -> Iterator[Finding]:
-    """What a model refuses of being asked for an answer in a form: the asking itself, or the schema."""
+def format_faults(
+    given: Any, path: str, place: str, model: Model, *, closed: bool = True
+) -> Iterator[Finding]:
+    """What a model refuses of being asked for an answer in a form: the asking itself, or the schema, which
+    stands at a place within it.
+    """
     takes, form = model.traits.structured_output, as_dict(given)
-    if form and takes in (False, "disputed"):
-        text = "structured_output.disputed" if takes else "structured_output.refused"
-        yield make_finding(text, path, model=model)
-    written = as_dict(as_dict(form.get("structure")).get("jsonSchema")).get("schema")
-    if type(written) is str:
-        yield from _text_faults(written, f"{path}.structure.jsonSchema.schema")
-    yield from schema_faults(form.get("schema"), f"{path}.schema")
-
-
-@lru_cache(maxsize=64)
-def _text_faults(schema: str, path: str) -> tuple[Finding, ...]:
-    """The faults of a schema that is written as text, as Converse has it, in each record the same."""
-    try:
-        return tuple(schema_faults(json.loads(schema), path))
-    except (ValueError, RecursionError):
-        return (make_finding("schema_refused.not_json", path),)
-
-
-def schema_faults(schema: Any, path: str) -> Iterator[Finding]:
-    """What structured output refuses of a JSON schema; names of properties are not words of it."""
-    waiting = deque([(path, schema)])
-    while waiting:
-        path, one = waiting.popleft()
-        if type(one) is not dict:
-            continue
-        words = [w for w in one if w in _LIMITS or (w == "minItems" and one[w] not in (0, 1))]
-        if words:
-            yield make_finding("schema_refused.words", path, words=" and ".join(words))
-        place = one.get("$ref")
-        if type(place) is str and not place.startswith(("#/$defs/", "#/definitions/")):
-            yield make_finding("schema_refused.reference", path, place=place[:80])
-        kinds = one.get("type")
-        is_object = "properties" in one or "object" in (kinds if type(kinds) is list else [kinds])
-        if is_object and one.get("additionalProperties") is not False:
-            yield make_finding("schema_refused.open", path)
-        for word in ("properties", "$defs", "definitions"):
-            waiting += [(f"{path}.{word}.{name}", inner) for name, inner in as_dict(one.get(word)).items()]
-        for word in ("items", "anyOf", "allOf", "oneOf", "prefixItems"):
-            inner = one.get(word)
-            several = inner if type(inner) is list else [inner]
-            waiting += [(f"{path}.{word}", part) for part in several]
+    if form and takes is not True and (model.known or takes is not None):
+        text = "disputed" if takes else "unknown" if takes is None else "refused"
+        yield make_finding(f"structured_output.{text}", path, model=model)
+    schema: Any = form
+    for name in place.split("."):
+        schema = as_dict(schema).get(name)
+    if isinstance(schema, dict | str):
+        yield from schema_faults(schema, f"{path}.{place}", closed=closed)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.finding import Finding, make_finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import anthropic, messages, nova, requests as r
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.claude_tools import format_faults
@@ -53,7 +53,8 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     stops = config.get("stopSequences")
     faults += stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
     wanted = as_dict(body.get("outputConfig"))
-    faults += format_faults(wanted.get("textFormat"), "outputConfig.textFormat", model)
+    place, closed = "structure.jsonSchema.schema", "anthropic.claude" in model.model_id
+    faults += format_faults(wanted.get("textFormat"), "outputConfig.textFormat", place, model, closed=closed)
     extra = as_dict(body.get(EXTRA))
     if model.model_id.startswith("amazon.nova-"):
         inner = as_dict(extra.get("inferenceConfig"))

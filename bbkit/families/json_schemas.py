@@ -1,30 +1,60 @@
-"""JSON Schema (Draft 2020-12) as a graph: which schemas a document holds, and where its references lead."""
+"""JSON Schema (Draft 2020-12): what a document holds, where its references lead, what services refuse of it.
 
+What is refused is dated data, ``catalog/data/structured_output.json``, with a source for each word.
+"""
+
+import json
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from urllib.parse import unquote
 
+import msgspec
+
+from bbkit.core.files import read_data
+from bbkit.core.findings import Finding, make_finding
+from bbkit.core.text import name_some
+from bbkit.families.family import as_dict
+
 Path = tuple[str | int, ...]
 
+TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
 _ONE = ("items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contains",
         "propertyNames", "not", "if", "then", "else")  # fmt: skip
 _SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems")
 _NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
-IN_PLACE = ("not", "if", "then", "else", "allOf", "anyOf", "oneOf", "dependentSchemas")
+_IN_PLACE = ("not", "if", "then", "else", "allOf", "anyOf", "oneOf", "dependentSchemas")
 """Words whose schemas look at the same value: what comes back to itself through them alone never ends."""
 
 
-def inner_schemas(schema: Mapping[str, Any]) -> Iterator[tuple[Path, Any]]:
-    """The schemas right below one, each with its place; what else a document holds is no schema."""
+def format_path(path: Any) -> str:
+    """A place in JSON as ``items[2].price``, names that are no identifiers as ``["a.b"]``."""
+    parts = [
+        f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{json.dumps(part)}]"
+        for part in path
+    ]
+    return "".join(parts).removeprefix(".")
+
+
+def map_schemas(schema: Mapping[str, Any], change: Callable[[Path, Any], Any]) -> dict[str, Any]:
+    """A copy whose schemas right below are changed, each known by its place; the rest is no schema."""
+    made = dict(schema)
     for word, inner in schema.items():
         if word in _ONE:
-            yield (word,), inner
+            made[word] = change((word,), inner)
         elif word in _SEVERAL and isinstance(inner, list):
-            yield from (((word, position), part) for position, part in enumerate(inner))
+            made[word] = [change((word, position), part) for position, part in enumerate(inner)]
         elif word in _NAMED and isinstance(inner, Mapping):
-            yield from (((word, name), part) for name, part in inner.items())
+            made[word] = {name: change((word, name), part) for name, part in inner.items()}
+    return made
+
+
+def _inner_schemas(schema: Mapping[str, Any]) -> list[tuple[Path, Any]]:
+    found: list[tuple[Path, Any]] = []
+    map_schemas(schema, lambda place, inner: found.append((place, inner)))
+    return found
 
 
 def walk_schema(
@@ -38,7 +68,7 @@ def walk_schema(
             continue
         seen.add(id(schema))
         yield path, schema
-        waiting += [((*path, *place), inner) for place, inner in inner_schemas(schema)]
+        waiting += [((*path, *place), inner) for place, inner in _inner_schemas(schema)]
         if references and "$ref" in schema:
             waiting.append(((*path, "$ref"), follow(document, schema["$ref"])))
 
@@ -64,7 +94,7 @@ def find_loop(document: Mapping[str, Any], *, in_place: bool = False) -> Path | 
     """The place of a schema that leads back to itself; `in_place` alone, for the same value without end."""
     places = {id(schema): (path, schema) for path, schema in walk_schema(document)}
     graph = {
-        one: [id(inner) for place, inner in inner_schemas(schema) if not in_place or place[0] in IN_PLACE]
+        one: [id(inner) for place, inner in _inner_schemas(schema) if not in_place or place[0] in _IN_PLACE]
         + [id(follow(document, schema.get("$ref")))]
         for one, (_, schema) in places.items()
     }
@@ -73,3 +103,75 @@ def find_loop(document: Mapping[str, Any], *, in_place: bool = False) -> Path | 
     except CycleError as error:
         return min((places[one][0] for one in error.args[1]), key=len)
     return None
+
+
+def is_object(schema: Mapping[str, Any]) -> bool:
+    """Whether a schema describes an object, alone or among other types."""
+    kinds = schema.get("type")
+    return "properties" in schema or "object" in (kinds if isinstance(kinds, list) else [kinds])
+
+
+def find_rule(word: str, value: Any) -> Mapping[str, Any]:
+    """What is known of a word that structured output does not take; empty for one that it takes."""
+    rule: Mapping[str, Any] = read_data("structured_output")["words"].get(word, {})
+    return {} if "takes" in rule and value in rule["takes"] else rule
+
+
+def schema_faults(schema: Any, path: str, *, closed: bool = True) -> tuple[Finding, ...]:
+    """What structured output refuses of a JSON schema, an object or, as Converse has it, its text.
+
+    `closed` is whether objects must say that they take no other names, as Claude is known to demand; that an
+    object takes others is refused in any case.
+    """
+    try:
+        text = schema if isinstance(schema, str) else msgspec.json.encode(schema).decode()
+    except (UnicodeEncodeError, RecursionError):
+        return ()  # said of the whole line
+    return _text_faults(text, path, closed)
+
+
+@lru_cache(maxsize=256)
+def _text_faults(text: str, path: str, closed: bool) -> tuple[Finding, ...]:
+    """The faults of a schema, which in each record are the same."""
+    try:
+        schema = json.loads(text)
+        if isinstance(schema, dict):
+            return tuple(_faults(schema, path, closed))
+    except (ValueError, RecursionError):
+        pass
+    return (make_finding("schema_refused.not_json", path),)
+
+
+def _faults(document: dict[str, Any], path: str, closed: bool) -> Iterator[Finding]:
+    places: dict[str, list[tuple[Path, str]]] = {"words": [], "open": [], "values": [], "type": []}
+    rules: list[Mapping[str, Any]] = []
+    for place, schema in walk_schema(document):
+        for word, value in schema.items():
+            if (rule := find_rule(word, value)).get("refused"):
+                places["words"].append((place, f"{word} at "))
+                rules.append(rule)
+        kinds, values = schema.get("type", []), schema.get("enum")
+        if any(kind not in TYPES for kind in (kinds if isinstance(kinds, list) else [kinds])):
+            places["type"].append((place, ""))
+        if is_object(schema) and schema.get("additionalProperties", closed) is not False:
+            places["open"].append((place, ""))
+        if isinstance(values, list) and any(isinstance(value, dict | list) for value in values):
+            places["values"].append((place, ""))
+        if "$ref" in schema and follow(document, schema["$ref"]) is None:
+            places.setdefault("reference", []).append((place, f"{str(schema['$ref'])[:80]!r} at "))
+    if (loop := find_loop(document)) is not None:
+        places["recursive"] = [(loop, "")]
+    sources = [read_data("structured_output")["sources"][rule["source"]] for rule in rules[:1]]
+    fields = as_dict(document.get("properties"))
+    shown = f"{path} of {name_some(fields)}" if fields else path
+    for text, found in places.items():
+        if found:
+            named = [f"{word}{format_path(place) or 'its top'}"[:120] for place, word in found]
+            more = f" and {len(named) - 3:,} more" if len(named) > 3 else ""
+            said = {
+                "where": ", ".join(named[:3]) + more,
+                "source": ", ".join(value for one in sources for value in one.values()),
+            }
+            fault = make_finding(f"schema_refused.{text}", shown, **said)
+            first = format_path(("", *found[0][0])).removeprefix('[""]')
+            yield fault._replace(path=path + first)

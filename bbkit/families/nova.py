@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.finding import Finding, make_finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import messages, requests as r
 from bbkit.families.claude_tools import name_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts
+from bbkit.families.json_schemas import schema_faults
 from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import ToolNames, offered_faults, tool_faults
@@ -69,6 +70,8 @@ def _offer_faults(config: Mapping[str, Any], model: Model) -> Iterator[Finding]:
         if type(name) is str and "-" in name:
             yield make_finding("value.tool_hyphen", f"{path}.name", name=name[:80])
         path = f"{path}.inputSchema.json"
+        if spec.get("strict") is True:
+            yield from schema_faults(schema, path, closed=False)
         if "type" in schema and schema["type"] != "object":
             yield make_finding("schema_refused.nova_type", path, type=schema["type"])
         for word in model.traits.tool_schema_refused or ():

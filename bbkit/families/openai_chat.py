@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.finding import Finding, make_finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families import chat, requests as r
 from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import Family, as_dict, same_names
@@ -18,7 +18,7 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults += level_faults(body.get("reasoning_effort"), "reasoning_effort", model)
     form = as_dict(body.get("response_format"))
     if form.get("type") == "json_schema":
-        faults += format_faults(form, "response_format", model)
+        faults += format_faults(form, "response_format", "json_schema.schema", model, closed=False)
     named = body.get("model")
     if type(named) is str and model.model_id and model.model_id not in named:
         faults.append(make_finding("model_mismatch", "model", named=named, model=model))

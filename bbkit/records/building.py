@@ -11,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from bbkit.answers import NOTHING, Asking, is_given, list_fields, plan_asking, read_schema
 from bbkit.core.errors import InputError, as_mapping
 from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import count_noun, name_some
@@ -36,6 +37,8 @@ def build_records(
     overrides: Mapping[str, str] | str | None = None,
     media: str | Sequence[str] = (),
     null_cells: str = "error",
+    schema: Any = None,
+    structured: str = "auto",
     **inference: Any,
 ) -> Any:
     """Make one record per row: its id, and the body the model is to answer.
@@ -73,6 +76,13 @@ def build_records(
         extension. A local file goes into the body, an ``s3://`` URI is sent as a link; null is none.
     null_cells : {"error", "empty"}
         What a null cell in a template is: an error, or empty text.
+    schema : mapping, str, Path or class, optional
+        What an answer should be: columns such as ``{"queue": ["bank", "telecom"], "reason": str}``, a JSON
+        Schema, its path or text, a dataclass, TypedDict, ``msgspec.Struct`` or pydantic model.
+    structured : {"auto", "native", "tool", "prompt"}
+        How a schema is asked for: by the model's own structured output, by a tool that is forced, or in the
+        prompt. ``auto`` takes the first that the model is known to take
+        (https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html).
     **inference
         The family's inference parameters in snake case, such as ``temperature=0``.
 
@@ -85,7 +95,8 @@ def build_records(
     ------
     bbkit.core.errors.InputError
         Data that is no frame, a prompt that is no text, a column the data has not or has twice, a null cell,
-        ids that repeat, a parameter the family does not take.
+        ids that repeat, a parameter the family does not take, a schema that is none or that the model
+        cannot be asked for as told.
     bbkit.core.errors.FamilyError
         The family of `model_id` cannot be told, or batch inference does not offer it.
     """
@@ -107,7 +118,12 @@ def build_records(
         overrides=as_mapping(overrides, "overrides"),
         null_cells=null_cells,
         inference=inference,
+        asking=NOTHING,
     )
+    if is_given(schema):
+        document = read_schema(schema)
+        builder.fields = list(list_fields(document))
+        builder.asking = plan_asking(document, known, model_family, structured, inference)
     if isinstance(data, pd.DataFrame):
         return _warn_of_one_body(builder, builder.build(data))
     if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping | pd.Series | pd.Index):
@@ -156,6 +172,8 @@ class _Builder:
     overrides: dict[str, str]
     null_cells: str
     inference: dict[str, Any]
+    asking: Asking
+    fields: list[str] = field(default_factory=list)
     rows: int = 0
     seen: set[str] = field(default_factory=set)
 
@@ -209,6 +227,11 @@ class _Builder:
         asked += [*self.prompt.columns, *self.system.columns]
         if twice := [name for name in dict.fromkeys(asked) if names.count(name) > 1]:
             raise InputError(f"The data has more than one column {name_some(twice)}. Give each its own name.")
+        if clash := [name for name in self.fields if f"answer.{name}" in names]:
+            raise InputError(
+                f"The schema's field {clash[0]!r} becomes the column 'answer.{clash[0]}', which the data has "
+                "already. Rename one."
+            )
         return data if names == list(data.columns) else data.set_axis(names, axis=1)
 
     def _bodies(
@@ -224,8 +247,9 @@ class _Builder:
         for position, (text, system) in enumerate(zip(texts, systems, strict=True)):
             own = {name: cells[position] for name, cells in columns.items() if cells[position] is not None}
             paths = [cells[position] for cells in media]
-            prompt = Prompt(text, system, tuple(read_media(paths, first + position)))
-            bodies.append(self.family.body(prompt, **(self.inference | own)))
+            media_of = tuple(read_media(paths, first + position))
+            prompt = Prompt(text + self.asking.text, system, media_of)
+            bodies.append(self.asking.write(self.family.body(prompt, **(self.inference | own))))
         return bodies
 
     def _ids(self, data: pd.DataFrame, first: int) -> list[str]:

@@ -21,12 +21,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit import aws
+from bbkit.answers import NOTHING, Asking, is_given, plan_asking, read_schema, schema_bytes
 from bbkit.catalog.prices import load_prices
-from bbkit.core.errors import AwsError, FamilyError, InputError, RunExistsError
+from bbkit.core.errors import (
+    AwsError,
+    FamilyError,
+    InputError,
+    RunError,
+    RunExistsError,
+    RunNotFoundError,
+)
 from bbkit.core.files import file_sha256, move, write_text
 from bbkit.core.frames import TEXT, is_absent
 from bbkit.core.text import count_noun, whole_characters
-from bbkit.families import family_of
+from bbkit.families import family_of, get_family
 from bbkit.records import InputFile, iter_record_ids, number_ids, number_rows
 from bbkit.records.templates import Template
 from bbkit.run.journal import JobState, Journal, replay
@@ -38,6 +46,7 @@ if TYPE_CHECKING:
     from bbkit.run.run import Run
 
 ROWS = "outputs.parquet"
+SCHEMA = "schema.json"
 PRICES = "prices.json"
 """The copy of a price file of one's own within a run."""
 
@@ -68,7 +77,8 @@ def _is_bare(folder: Path) -> bool:
     """Tell whether a folder is a run without records, jobs, outputs and anything else."""
     if not (folder / "run.json").is_file():
         return False
-    return {item.name for item in folder.iterdir()} <= {"run.json", ".gitignore", "source.parquet", PRICES}
+    own = {"run.json", ".gitignore", "source.parquet", PRICES, SCHEMA}
+    return {item.name for item in folder.iterdir()} <= own
 
 
 def _is_unsent(folder: Path) -> bool:
@@ -124,6 +134,36 @@ def write_description(run: "Run", folder: Path) -> None:
     where = {"endpoint": run.endpoint.url, "account": run.endpoint.account, "region": run.endpoint.region}
     described |= where | {"created_at": run.created_at.isoformat()}
     write_text(folder / "run.json", json.dumps(described, indent=1, ensure_ascii=False))
+
+
+def read_description(make: "type[Run]", folder: Path) -> "Run":
+    """Read ``run.json``."""
+    try:
+        described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        where = (described.pop(name) for name in ("endpoint", "account", "region"))
+        described["endpoint"] = aws.Endpoint(*where)
+        described["created_at"] = datetime.fromisoformat(described["created_at"])
+        known = {item.name for item in fields(make)}
+        return make(folder=folder, **{name: value for name, value in described.items() if name in known})
+    except (FileNotFoundError, NotADirectoryError) as error:
+        found = f"{folder} holds no run. Make one with Run.create, or name the folder of one."
+        raise RunNotFoundError(found) from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
+
+
+def plan_schema(run: "Run", schema: Any, structured: str) -> Asking:
+    """Choose how answers of a schema are asked for; without one nothing is asked."""
+    if not is_given(schema):
+        return NOTHING
+    model_id, family = run.model or run.model_id, get_family(run.family)
+    return plan_asking(read_schema(schema), model_id, family, structured, run.parameters)
+
+
+def keep_schema(schema: Any, folder: Path) -> None:
+    """Keep a schema in a run as it was written."""
+    if is_given(schema):
+        (folder / SCHEMA).write_bytes(schema_bytes(schema))
 
 
 def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path, rows: pd.DataFrame | None) -> "Run":

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,9 +19,10 @@ from bbkit.core.errors import AwsError, CredentialsError, InputError, RecordsErr
 from bbkit.core.files import move
 from bbkit.core.findings import Findings
 from bbkit.core.frames import COUNT, TEXT, as_frame
-from bbkit.core.text import name_some
+from bbkit.core.text import count_noun, name_some
 from bbkit.records import InputFile, split_staged, stage
 from bbkit.records.lines import read_line
+from bbkit.run.creation import plan_schema
 from bbkit.run.run import Run, as_run
 from bbkit.run.snapshot import RunSnapshot, write_index
 
@@ -101,10 +103,15 @@ def write_attempt(
             quotas=quotas,
             as_of=as_of,
             model=run.model,
+            asking=plan_schema(run, run.schema if attempt == 1 else None, run.structured),
         )
         staged = stage(check_lines(check, records), Path(scratch, "staged.jsonl"))
         findings = check.finish()
         _stop_for_errors(findings, allow, check.unwritable)
+        if check.unasked:
+            unasked = f"{check.unasked:,} of {count_noun(check.records, 'record')}"
+            remedy = "Build them with build_records(..., schema=run.schema, structured=run.structured)."
+            warnings.warn(f"{unasked} do not ask for this run's schema as it says. {remedy}", stacklevel=3)
         tier = "batch"
         if "min_records_per_job" in set(findings["rule"]):
             quotas, tier = replace(quotas, min_records_per_job=1), "on_demand"

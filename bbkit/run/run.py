@@ -1,10 +1,9 @@
 """A run: one folder for one batch of work, whose attributes are its ``run.json``."""
 
-import json
 import os
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace as changed
+from dataclasses import dataclass, field, replace as changed
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from bbkit import __version__, aws
+from bbkit.answers import read_schema
 from bbkit.aws import Endpoint
-from bbkit.core.errors import InputError, PlaceError, RunError, RunNotFoundError
+from bbkit.core.errors import InputError, PlaceError
 from bbkit.core.files import local_name
 from bbkit.core.panels import render
 from bbkit.families import family_of
@@ -39,8 +39,7 @@ class Run:
     name : str
         The folder's name when the run was made; jobs and S3 keys begin with it.
     model_id, model, family, invocation_type : str
-        The model and the one behind an id that does not tell it, the family of its bodies, ``InvokeModel``
-        or ``Converse``.
+        The model, the one behind an id that does not tell it, the family of bodies, InvokeModel or Converse.
     endpoint : bbkit.aws.Endpoint
         Endpoint, account and region it was made for.
     s3_uri : str
@@ -65,6 +64,8 @@ class Run:
         Whether the demo made it and may replace it.
     adopted : dict
         For a run made from a job's ARN: ``job_arn, input_uri, output_uri``.
+    structured : str
+        How its `schema` is asked for: ``native``, ``tool`` or ``prompt``; empty without one.
     """
 
     folder: Path
@@ -87,6 +88,7 @@ class Run:
     demo: bool = False
     adopted: dict[str, str] = field(default_factory=dict)
     model: str = ""
+    structured: str = ""
 
     @classmethod
     def create(
@@ -111,6 +113,8 @@ class Run:
         prices: str | Path = "",
         demo: bool = False,
         replace: bool = False,
+        schema: Any = None,
+        structured: str = "auto",
     ) -> "Run":
         """Make the folder of a new run, bound to the account, region and endpoint now in use.
 
@@ -152,6 +156,8 @@ class Run:
             Let ``bbkit demo`` replace this run.
         replace : bool
             Put it in the place of a run of which nothing was sent or is queued, whose folder a warning names.
+        schema, structured : optional
+            What an answer should be, kept as ``schema.json``, and how it is asked for: as `build_records`.
 
         Returns
         -------
@@ -192,9 +198,11 @@ class Run:
             demo=demo,
         )
         run = validated(made)
+        way = creation.plan_schema(run, schema, structured).way
         with creation.new_folder(folder, replace=replace) as place:
             kept = creation.write_source_rows(source, place / "source.parquet")
-            run = changed(run, endpoint=aws.find_endpoint(), source_fingerprint=kept)
+            run = changed(run, endpoint=aws.find_endpoint(), source_fingerprint=kept, structured=way)
+            creation.keep_schema(schema, place)
             creation.keep_prices(prices, place)
             creation.write_description(run, place)
         return run
@@ -218,19 +226,7 @@ class Run:
         bbkit.core.errors.RunNotFoundError
             There is no run in it.
         """
-        folder = Path(folder).absolute()
-        try:
-            described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            where = (described.pop(name) for name in ("endpoint", "account", "region"))
-            described["endpoint"] = Endpoint(*where)
-            described["created_at"] = datetime.fromisoformat(described["created_at"])
-            known = {item.name for item in fields(cls)}
-            return cls(folder=folder, **{name: value for name, value in described.items() if name in known})
-        except (FileNotFoundError, NotADirectoryError) as error:
-            found = f"{folder} holds no run. Make one with Run.create, or name the folder of one."
-            raise RunNotFoundError(found) from error
-        except (ValueError, TypeError, KeyError) as error:
-            raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
+        return creation.read_description(cls, Path(folder).absolute())
 
     @classmethod
     def adopt(cls, job_arn: str, folder: str | Path, *, source: pd.DataFrame | None = None) -> "Run":
@@ -261,8 +257,7 @@ class Run:
         bbkit.core.errors.RunExistsError
             The folder holds a run or something else.
         """
-        folder = Path(folder).absolute()
-        with creation.new_folder(folder) as made:
+        with creation.new_folder(folder := Path(folder).absolute()) as made:
             return creation.adopt_job(cls, job_arn, made, folder, source)
 
     def change(self, **options: Any) -> "Run":
@@ -303,6 +298,11 @@ class Run:
     def label(self) -> str:
         """Its name and the first eight digits of its id: what its jobs and objects are known by."""
         return f"{creation.slug(self.name)}-{self.run_id[:8]}"
+
+    @property
+    def schema(self) -> dict[str, Any] | None:
+        """What an answer should be: the JSON Schema of ``schema.json``; None where it has none."""
+        return read_schema(self.folder / creation.SCHEMA) if self.structured else None
 
     @property
     def price_file(self) -> str:

@@ -146,12 +146,14 @@ class RunSnapshot:
         statuses = Counter(state.status or "queued" for state in self.states if not state.withdrawn)
         jobs = ", ".join(f"{count} {status}" for status, count in statuses.most_common())
         known = run.model, run.family or "family not known", run.invocation_type
+        asked = {"native": "structured output", "tool": "a forced tool", "prompt": "the prompt"}
         return {
             "folder": str(run.folder),
             "model": f"{run.model_id} ({', '.join(filter(None, known))})",
             "place": str(run.endpoint),
             "S3": run.adopted.get("output_uri") or run.s3_prefix,
             "role": run.role_arn,
+            **({"schema": f"asked for by {asked.get(run.structured, '')}"} if run.structured else {}),
             "records": written or "none written yet",
             "jobs": jobs or "none submitted",
         }
