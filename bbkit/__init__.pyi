@@ -15,6 +15,7 @@ from bbkit.jobs.preflight import preflight as preflight
 from bbkit.jobs.watches import watch_jobs as watch_jobs
 from bbkit.outputs import accounting as accounting, collect_outputs as collect_outputs
 from bbkit.outputs.exports import export_records as export_records
+from bbkit.outputs.tables import table_ddl as table_ddl
 from bbkit.records import (
     as_records as as_records,
     build_records as build_records,

@@ -1,8 +1,13 @@
 """Rows on disk: whatever takes the tidy frame takes the data set of ``into=`` and says the same of it."""
 
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pandas as pd
 import pytest
 from output_files import error_line, nova_line, write_outputs
@@ -73,3 +78,116 @@ def test_what_is_not_there_is_said_in_the_same_sentence(both: tuple[pd.DataFrame
             charts.outcomes(rows, by="queue")
         said.append(str(error.value))
     assert said[0] == said[1]
+
+
+@pytest.fixture
+def job(standin: Any, tmp_path: Path) -> tuple[Path, list[str], str]:
+    """A folder of outputs, the ids that were sent, and a prefix in the stand-in's S3."""
+    lines = [nova_line(f"r{n:02d}", stop=STOPS[n % 5], tokens=(9, n)) for n in range(30)]
+    path = write_outputs(tmp_path / "out" / "x.jsonl.out", [*lines, error_line("e")])
+    return path, [*(f"r{n:02d}" for n in range(30)), "e", "absent"], f"s3://bbkit-standin/{tmp_path.name}"
+
+
+def fetch(prefix: str, folder: Path) -> list[str]:
+    """Fetch everything below a prefix, as a user with boto3 would; gives the keys below it."""
+    import boto3
+
+    bucket, _, key = prefix.removeprefix("s3://").partition("/")
+    client = boto3.client("s3")
+    keys = [item["Key"] for item in client.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", ())]
+    for name in keys:
+        path = folder / name.removeprefix(key).strip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        client.download_file(bucket, name, str(path))
+    return [name.removeprefix(key).strip("/") for name in keys]
+
+
+def test_a_table_in_s3_holds_the_live_write_alone(job: Any, tmp_path: Path) -> None:
+    path, sent, prefix = job
+    first = bb.collect_outputs(path, sent=sent, into=prefix)
+    told = bb.collect_outputs(path, sent=sent, into=prefix)
+    assert str(told) == str(first) == "32 sent = 30 succeeded + 1 errored + 1 missing"
+    names = fetch(prefix, tmp_path / "fetched")
+    assert names[0] == "_bbkit.json" and len(names) == 2 and names[1].endswith("/part-00000.parquet")
+    outputs = bb.collect_outputs(path, sent=sent)
+    rows = told.dataset.to_table().to_pandas()
+    assert rows["position"].tolist() == list(range(32)) and rows["is_best"].all()
+    assert rows["record_id"].tolist() == outputs["record_id"].tolist() == sent
+    for place in (prefix, f"{prefix}/"):
+        again = bb.accounting(place)
+        assert str(again) == str(told) and again.dataset.count_rows() == 32
+    assert charts.token_usage(told).to_json() == charts.token_usage(outputs).to_json()
+    assert str(tmp_path) not in (tmp_path / "fetched" / "_bbkit.json").read_text()
+
+
+KILLED = """
+import os, signal, sys
+from botocore.httpsession import URLLib3Session
+import bbkit as bb
+from bbkit.outputs import parts
+
+parts._PART_ROWS, writes, send = 7, [], URLLib3Session.send
+
+def die(session, request):
+    writes.append(request.method)
+    if writes.count("PUT") + writes.count("POST") == int(sys.argv[4]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return send(session, request)
+
+URLLib3Session.send = die
+bb.collect_outputs(sys.argv[1], sent=sys.argv[2], into=sys.argv[3])
+"""
+
+
+def test_a_killed_write_leaves_the_live_one_and_a_rerun_nothing_else(job: Any, tmp_path: Path) -> None:
+    """Killed at the third part, and when the write before is removed."""
+    path, sent, prefix = job
+    ids = write_outputs(tmp_path / "sent.jsonl", [{"recordId": name, "modelInput": {}} for name in sent])
+    told = bb.collect_outputs(path, sent=ids, into=prefix)
+    for kill_at in (3, 7):
+        command = [sys.executable, "-c", KILLED, str(path), str(ids), prefix, str(kill_at)]
+        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        assert len(fetch(prefix, tmp_path / str(kill_at))) > 2
+        assert bb.accounting(prefix).dataset.count_rows() == 32
+    told = bb.collect_outputs(path, sent=ids, into=prefix)
+    fetch(prefix, tmp_path / "all")
+    query = f"select {{}} from read_parquet('{tmp_path}/all/**/*.parquet', hive_partitioning = true) {{}}"
+    assert duckdb.sql(query.format("count(*)", "")).fetchall() == [(sum(told.table["records"]),)]
+    outputs = bb.collect_outputs(path, sent=ids)
+    sums = outputs.groupby("stop_reason", dropna=False)["output_tokens"].sum()
+    grouped = duckdb.sql(query.format("stop_reason, sum(output_tokens)", "group by all")).fetchall()
+    assert {name or "": int(count or 0) for name, count in grouped} == {
+        "" if pd.isna(name) else name: int(count) for name, count in sums.items()
+    }
+
+
+def test_a_prefix_of_others_is_left_alone(job: Any) -> None:
+    import boto3
+
+    path, sent, prefix = job
+    boto3.client("s3").put_object(
+        Bucket="bbkit-standin", Key=f"{prefix.rpartition('/')[2]}/mine.parquet", Body=b"x"
+    )
+    with pytest.raises(InputError, match=r"holds more than parts: 'mine\.parquet'.*name an\s+empty one"):
+        bb.collect_outputs(path, sent=sent, into=prefix)
+    with pytest.raises(InputError, match="holds no parts that bbkit wrote"):
+        bb.accounting(path.parent)
+    with pytest.raises(InputError, match=r"No write was finished: there is no s3://.*/_bbkit\.json"):
+        bb.accounting(prefix)
+
+
+def test_the_statement_for_athena_points_to_the_live_write(job: Any, tmp_path: Path) -> None:
+    path, sent, prefix = job
+    told = bb.collect_outputs(path, sent=sent, into=prefix)
+    ddl = bb.table_ddl(told, "batch.calls")
+    live = told.dataset.files[0].rpartition("/")[0]
+    assert ddl.startswith("CREATE EXTERNAL TABLE `batch`.`calls` (\n  `record_id` STRING,\n")
+    assert f"STORED AS PARQUET\nLOCATION '{live}/'" in ddl
+    for column in ("`input_tokens` BIGINT", "`is_best` BOOLEAN", "`position` BIGINT"):
+        assert column in ddl
+    local = bb.collect_outputs(path, sent=sent, into=tmp_path / "parts")
+    for wrong in (local, bb.collect_outputs(path), None):
+        with pytest.raises(InputError, match="not in S3, where Athena reads"):
+            bb.table_ddl(wrong)
+    with pytest.raises(InputError, match="no name of a table"):
+        bb.table_ddl(told, "x; drop table y")

@@ -42,3 +42,4 @@ from bbkit.aws._objects import (
     split_s3_uri as split_s3_uri,
     upload_file as upload_file,
 )
+from bbkit.aws._remote_files import RemoteFiles as RemoteFiles, write_object as write_object

@@ -23,7 +23,7 @@ from bbkit.core.datasets import frame_of
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, require_columns
 from bbkit.core.text import count_noun, name_some
-from bbkit.outputs.accounts import NUMBERS, account, accounting as accounting
+from bbkit.outputs.accounts import NUMBERS, accounting as accounting
 from bbkit.outputs.files import Group
 from bbkit.outputs.lines import EXTRA_COLUMNS
 from bbkit.outputs.matching import PAID_COLUMNS, label_lines, match_lines
@@ -31,10 +31,10 @@ from bbkit.outputs.parts import (
     UNMATCHED_FILE,
     SpilledLines,
     follows_from,
-    validate_parts_folder,
     writing_parts,
 )
 from bbkit.outputs.readers import Reader, no_lines
+from bbkit.outputs.remote_parts import NO_RUN, is_remote, validate_place, write_rows
 from bbkit.outputs.sent_ids import IdSlice, SentIds
 from bbkit.outputs.shared_ids import OPEN, SharedIds
 from bbkit.outputs.sources import Sent, Source, find_groups
@@ -82,8 +82,10 @@ def collect_outputs(
         Of ``reasoning``, ``tool_calls``, ``text_raw`` (as it came, before reasoning was taken off),
         ``model_input``, ``model_output`` (JSON text) and ``embedding`` (array of numbers; None where a line
         holds several vectors).
-    into : path, optional
-        A folder that becomes Parquet parts, in bounded memory, instead of a frame.
+    into : path or S3 URI, optional
+        A folder that becomes Parquet parts, in bounded memory, instead of a frame; or an ``s3://`` prefix,
+        as a table for Athena (`table_ddl`) with a partition for each run and with ``is_best`` and
+        ``position`` (the order sent; NA where that is not known). What is written appears when it is whole.
     executor : concurrent.futures.Executor, optional
         Reads parts of the files side by side when there is more than 1 GB of them; on a cluster all workers
         must see the files.
@@ -92,7 +94,7 @@ def collect_outputs(
     -------
     pandas.DataFrame or Accounting
         Columns `OUTPUT_COLUMNS`, then `with_columns`, then `source_columns`; with `into`, the
-        accounting, whose ``.dataset`` is a lazy handle on the parts.
+        accounting; it and its ``.dataset`` go into whatever takes the frame.
 
     Raises
     ------
@@ -106,17 +108,16 @@ def collect_outputs(
     columns, extras = _names(source_columns), _names(with_columns)
     if unknown := [name for name in extras if name not in EXTRA_COLUMNS]:
         raise InputError(f"with_columns has {name_some(unknown)}; it takes {', '.join(EXTRA_COLUMNS)}.")
+    if into is not None:
+        validate_place(into)
     groups = find_groups(source, model_id=model_id, sent=sent)
     size = sum(file.size for group in groups for file in group.files)
     readers = [Reader(group, extras, executor if size > EXECUTOR_BYTES else None) for group in groups]
-    plan = _Plan(extras, attempts == "all", _source_table(groups, columns))
+    plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
     tally = _Tally()
     if into is not None:
-        validate_parts_folder(Path(into))
-        with writing_parts(Path(into), plan.schema) as write:
-            for table in _iter_rows(readers, plan, tally, bounded=True):
-                write(plan.frame(table))
-        return account(tally.collected(readers), Path(into))
+        write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))
+        return accounting(into)
     frames = [plan.frame(table) for table in _iter_rows(readers, plan, tally, bounded=False)]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     _validate_source_ids(frame, plan.source)
@@ -144,11 +145,13 @@ class _Plan:
     extras: tuple[str, ...]
     every_attempt: bool
     source: pd.DataFrame | None
+    is_table: bool = False
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
         if not self.every_attempt:
             table = table.filter(table["is_best"]) if not pc.all(table["is_best"]).as_py() else table
-        frame = frame_of(table, [*OUTPUT_COLUMNS, *self.extras])
+        own = ["is_best", "position"] if self.is_table else []
+        frame = frame_of(table, [*OUTPUT_COLUMNS, *self.extras, *own])
         if self.source is not None:
             keys = frame["record_key"]
             rows = self.source.reindex(keys.where(keys.isin(self.source.index), frame["record_id"]))
@@ -242,6 +245,15 @@ def _iter_rows(readers: Sequence[Reader], plan: _Plan, tally: _Tally, *, bounded
                 yield table
             if keep and reader.paid:
                 keep(frame_of(pa.concat_tables(reader.paid), PAID_COLUMNS), UNMATCHED_FILE)
+
+
+def _iter_parts(readers: Sequence[Reader], plan: _Plan, tally: _Tally) -> Iterator[tuple[pd.DataFrame, str]]:
+    """Rows with the partition of their run."""
+    runs = [reader.group.run for reader in readers]
+    for reader, run in zip(readers, runs, strict=True):
+        partition = run.run_id if run else NO_RUN if any(runs) else ""
+        for table in _iter_rows([reader], plan, tally, bounded=True):
+            yield plan.frame(table), partition
 
 
 def _keeping_rows(group: Group) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
 from bbkit.core.frames import (
     BUNDLE,
@@ -22,6 +23,7 @@ from bbkit.core.frames import (
 )
 from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun
+from bbkit.outputs.remote_parts import is_remote, open_parts
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
 UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line"}
@@ -51,8 +53,8 @@ class Accounting:
         bytes).
     manifests : pandas.DataFrame
         One row per manifest: what it says and what the files hold.
-    parts : Path or None
-        The folder of Parquet parts, when the rows were written ``into=`` one.
+    parts : Path, str or None
+        The folder or S3 prefix of Parquet parts, when the rows were written ``into=`` one.
     collected : Collected
         What is known of the outputs beside their rows, such as the price file of their run.
     """
@@ -62,7 +64,7 @@ class Accounting:
     complete: bool
     lines: pd.DataFrame = field(repr=False)
     manifests: pd.DataFrame = field(repr=False)
-    parts: Path | None = None
+    parts: str | Path | None = None
     collected: Collected = field(default_factory=Collected, repr=False)
 
     @property
@@ -81,10 +83,7 @@ class Accounting:
         """The rows written ``into=`` a folder, for charts, findings, cost, explorer and export to read."""
         if self.parts is None:
             raise InputError("These rows are in a frame. Pass into= to collect_outputs for Parquet parts.")
-        import pyarrow.dataset
-
-        dataset = pyarrow.dataset.dataset(self.parts, format="parquet")
-        return dataset.replace_schema(self.collected.describe(dataset.schema))
+        return open_parts(self.parts)
 
     def __str__(self) -> str:
         return self.sentence
@@ -116,14 +115,14 @@ def _describe_manifests(manifests: pd.DataFrame) -> str:
     return "; ".join([agreed, *apart[:3]])
 
 
-def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
+def accounting(outputs: Any) -> Accounting:
     """Say what was sent and what became of it.
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        What `collect_outputs` returned. Of a frame that was filtered since, only its own rows are counted,
-        the sentence says so, and it is never complete.
+    outputs : pandas.DataFrame, Accounting, data set, path or S3 URI
+        What `collect_outputs` returned, or the place it wrote ``into=``, to go on from there. Of rows that
+        were filtered since, only these are counted, the sentence says so, and it is never complete.
 
     Returns
     -------
@@ -133,12 +132,16 @@ def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
     Raises
     ------
     bbkit.core.errors.InputError
-        If it is no frame with a column ``outcome``.
+        If it has no column ``outcome``, or the place holds no finished write.
     """
     if isinstance(outputs, Accounting):
         return outputs
-    require_columns(outputs, ["outcome"])
-    collected, counts = Collected.of(outputs), Counter(outputs["outcome"].value_counts().to_dict())
+    if isinstance(outputs, str | Path):
+        return account(Collected.of(open_parts(outputs)), outputs if is_remote(outputs) else Path(outputs))
+    require_columns(head_of(outputs), ["outcome"])
+    collected = Collected.of(outputs)
+    outputs = read_columns(outputs, [name for name in ("outcome", "stop_reason") if name in head_of(outputs)])
+    counts = Counter({name: count for name, count in outputs["outcome"].value_counts().items() if count})
     total = sum(collected.rows.values())
     whole = len(outputs) == total and counts == Counter(collected.rows) and outputs.index.is_unique
     if collected.numbers and whole:
@@ -152,7 +155,7 @@ def accounting(outputs: pd.DataFrame | Accounting) -> Accounting:
     return Accounting(sentence, numbers, False, as_frame([], _UNMATCHED_COLUMNS), pd.DataFrame())
 
 
-def account(collected: Collected, parts: Path | None = None) -> Accounting:
+def account(collected: Collected, parts: str | Path | None = None) -> Accounting:
     """Turn what was counted into the accounting."""
     numbers, manifests = collected.numbers, collected.manifests
     sent, read = numbers["sent"], sum(numbers[outcome] or 0 for outcome in OUTCOMES)

@@ -28,7 +28,7 @@ def match_lines(
     batches: Sequence[SentBatch],
     shared: SharedIds | None = None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
-    """Give every record sent its row, in sent order, with ``is_best``; beside it unmatched lines, twice."""
+    """Give every record its row, in sent order, with ``is_best`` and its place; unmatched lines, twice."""
     attempts = number_known([meta.attempt for meta in (*files, *(batch.meta for batch in batches))])
     submissions = number_known([meta.submission for meta in files])
     width = int(attempts.max(initial=0)) + 1
@@ -58,6 +58,7 @@ def match_lines(
         own = pc.coalesce(shared.bare_ids(keys), echoed)
     table = _rows(lines, line, own, keys, meta, files, batches)
     table = table.append_column("is_best", pa.array(_best(table, record)))
+    table = table.append_column("position", pa.array(record + ids.low, pa.int64()))
     stray = np.sort(np.concatenate([np.flatnonzero(~sent), rows[same]]))
     reason = np.full(len(lines), "unexpected: record_id was not sent", object)
     reason[position >= 0] = "unexpected: record_id was not sent in this attempt"
@@ -71,7 +72,8 @@ def label_lines(lines: pa.Table, files: Sequence[FileMeta]) -> pa.Table:
     """Make every record line a row, for outputs of which nobody knows what was sent."""
     every, ids = np.arange(len(lines)), lines["record_id"].combine_chunks()
     table = _rows(lines, every, ids, ids, lines["file"].to_numpy(), files, ())
-    return table.append_column("is_best", pa.array(np.ones(len(lines), bool)))
+    table = table.append_column("is_best", pa.array(np.ones(len(lines), bool)))
+    return table.append_column("position", pa.nulls(len(lines), pa.int64()))
 
 
 def _rows(

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing_folder
+from bbkit.core.frames import Collected
 
 _PART_ROWS = 262_144
 UNMATCHED_FILE = "_unmatched.parquet"
@@ -20,28 +21,52 @@ _ORIGIN = "_origin.json"
 """What the rows of a folder follow from; readers of Parquet folders pass over names with an underscore."""
 
 
-@contextmanager
-def writing_parts(folder: Path, schema: pa.Schema, origin: str = "") -> Iterator[Callable[..., None]]:
-    """Give what writes rows to a folder of ``part-00000.parquet`` files that appears when all are written."""
+def part_writer(
+    folder: Path, schema: pa.Schema, done: Callable[[Path], None] | None = None
+) -> Callable[..., None]:
+    """Give what writes rows to ``part-00000.parquet`` files in a folder, and what is done with each."""
     import pyarrow.parquet as pq  # loads its file systems, too
 
     numbers = count()
 
     def write(frame: pd.DataFrame, name: str = "", least: int = 0) -> None:
         if name:
-            frame.to_parquet(new / name, index=False)
+            frame.to_parquet(folder / name, index=False)
             return
         for low in range(0, max(len(frame), least), _PART_ROWS):
             rows = frame.iloc[low : low + _PART_ROWS]
             table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
-            pq.write_table(table, new / f"part-{next(numbers):05d}.parquet", compression="zstd")
+            path = folder / f"part-{next(numbers):05d}.parquet"
+            pq.write_table(table, path, compression="zstd")
+            if done:
+                done(path)
 
+    return write
+
+
+@contextmanager
+def writing_parts(
+    folder: Path, schema: pa.Schema, origin: str = "", collected: Callable[[], Collected] | None = None
+) -> Iterator[Callable[..., None]]:
+    """Give what writes rows to a folder of parts that appears when all are written."""
     with replacing_folder(folder) as new:
+        write = part_writer(new, schema)
         yield write
         if not any(new.iterdir()):
             write(schema.empty_table().to_pandas(), least=1)
         if origin:
             (new / _ORIGIN).write_text(_describe(new, origin), encoding="utf-8")
+        if collected:
+            _note(max(list_parts(new)), collected())
+
+
+def _note(part: Path, collected: Collected) -> None:
+    """Keep what is known beside the rows in the last part, so that the folder holds parts alone."""
+    import pyarrow.parquet as pq
+
+    table = pq.ParquetFile(part).read()
+    table = table.replace_schema_metadata(collected.describe(table.schema).metadata)
+    pq.write_table(table, part, compression="zstd")
 
 
 def follows_from(folder: Path, origin: str) -> bool:
@@ -51,18 +76,19 @@ def follows_from(folder: Path, origin: str) -> bool:
 
 
 def _describe(folder: Path, origin: str) -> str:
-    return json.dumps([[path.stat().st_size for path in sorted(_list_parts(folder))], origin])
+    return json.dumps([[path.stat().st_size for path in sorted(list_parts(folder))], origin])
 
 
 def validate_parts_folder(folder: Path) -> None:
     """Stop where a folder to be replaced holds anything else than parts."""
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{str(folder)!r} is a file. Name an empty folder.")
-    if folder.exists() and set(folder.iterdir()) != set(_list_parts(folder)):
+    if folder.exists() and set(folder.iterdir()) != set(list_parts(folder)):
         raise InputError(f"{str(folder)!r} holds more than Parquet parts. Name an empty folder.")
 
 
-def _list_parts(folder: Path) -> list[Path]:
+def list_parts(folder: Path) -> list[Path]:
+    """The parts in a folder."""
     return [path for path in folder.glob("part-*.parquet") if path.is_file()]
 
 
