@@ -53,6 +53,16 @@ FULL = {
 }
 
 
+def test_answers_of_several_jobs_are_each_costed_once(tmp_path: Path) -> None:
+    """1,000 x 2 + 100 x 10 = 3,000 per million: 0.003 for each of two."""
+    rows = [
+        answer(job_arn=job, model_id="m", input_tokens=1000, output_tokens=100)
+        for job in (JOB, f"{JOB[:-1]}m")
+    ]
+    cost = cost_of(frame(*rows), prices=own_prices(tmp_path, m=FULL))
+    assert cost.rows["cost_usd"].tolist() == pytest.approx([0.003, 0.003])
+
+
 @pytest.mark.parametrize("family", ["anthropic", "nova", "converse"])
 def test_families_that_leave_cached_tokens_out_of_the_input(tmp_path: Path, family: str) -> None:
     """Batch, USD per million: input 2, output 10, cache read 0.2, cache write 2.5.

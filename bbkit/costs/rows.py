@@ -84,7 +84,7 @@ def _calls(frame: pd.DataFrame, model_id: str, region: str) -> pd.DataFrame:
         calls[name] = texts.astype(TEXT).fillna(default).astype("category")
     regions = {arn: arn_region(arn) or region for arn in calls["job_arn"].cat.categories}
     calls["region"] = calls["job_arn"].map(regions).astype("category")
-    return calls
+    return calls.drop(columns="job_arn")
 
 
 def _rates(calls: pd.DataFrame, prices: Prices) -> pd.DataFrame:
