@@ -17,7 +17,7 @@ FLOORS = [
     ["checks", "costs", "diagnostics"],
     ["run"],
     ["outputs"],
-    ["charts", "jobs"],
+    ["charts", "jobs", "worker"],
     ["explorers", "report", "retry"],
     ["demo", "exporter"],
     ["cli"],

@@ -1,15 +1,17 @@
-"""One value for what a check says, from the rule that makes it to the table that shows it."""
+"""What checks say, from the rule that makes a finding to the table that shows it."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
 from bbkit.core.errors import RecordsError
-from bbkit.core.files import read_data
+from bbkit.core.finding import Finding, make_finding
 from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle, is_absent
 from bbkit.core.panels import render
 from bbkit.core.text import count_noun, show_controls
+
+__all__ = ["FINDING_COLUMNS", "SEVERITIES", "Finding", "Findings", "findings", "make_finding"]
 
 FINDING_COLUMNS: dict[str, str] = {
     "severity": TEXT,
@@ -24,31 +26,6 @@ FINDING_COLUMNS: dict[str, str] = {
 """One row per finding; alike ones are one row with their count."""
 
 SEVERITIES = ("error", "warning", "unknown", "info")
-
-
-class Finding(NamedTuple):
-    """What was found and what to do; `path` is the place within a body, `line` is 1-based."""
-
-    severity: str
-    rule: str
-    finding: str
-    remedy: str = ""
-    path: str = ""
-    file: str | None = None
-    line: int | None = None
-    record_id: str | None = None
-    count: int = 1  # type: ignore[assignment]
-
-
-def make_finding(
-    text: str, path: str = "", file: str | None = None, *, rule: str = "", **values: Any
-) -> Finding:
-    """The finding that ``texts.json`` words as ``rule``, ``rule.case``, or ``.case`` of any rule; values fill
-    its braces.
-    """
-    said, values = read_data("texts")[text], {**values, "path": path, "file": file}
-    finding, remedy = said["finding"].format_map(values), said["remedy"].format_map(values)
-    return Finding(said["severity"], rule or text.partition(".")[0], finding, remedy, path, file)
 
 
 class Findings(pd.DataFrame):

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,

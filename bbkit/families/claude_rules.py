@@ -8,7 +8,7 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.budgets import thinks
 from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict
 from bbkit.families.json_schemas import schema_faults

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import anthropic, messages, nova, requests as r
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.claude_tools import format_faults

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.errors import InputError
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from bbkit.core.errors import FamilyError, InputError
-from bbkit.core.findings import Finding
+from bbkit.core.finding import Finding
 from bbkit.families.requests import Field
 from bbkit.families.traits import Model
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Family, Prompt, as_int, as_str, same_names
 from bbkit.families.traits import Model

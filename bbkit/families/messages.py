@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
 from bbkit.families.levels import media_faults

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import messages, requests as r
 from bbkit.families.claude_tools import name_faults
 from bbkit.families.family import Family, as_dict, as_list_of_dicts

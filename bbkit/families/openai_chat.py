@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.families import chat, requests as r
 from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import Family, as_dict, same_names

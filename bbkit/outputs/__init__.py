@@ -38,6 +38,7 @@ from bbkit.outputs.remote_parts import NO_RUN, is_remote, validate_place, write_
 from bbkit.outputs.sent_ids import IdSlice, SentIds
 from bbkit.outputs.shared_ids import OPEN, SharedIds
 from bbkit.outputs.sources import Sent, Source, find_groups
+from bbkit.outputs.workers import Workers, count_spare_cores
 
 EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""
@@ -87,8 +88,10 @@ def collect_outputs(
         as a table for Athena (`table_ddl`) with a partition for each run and with ``is_best`` and
         ``position`` (the order sent; NA where that is not known). What is written appears when it is whole.
     executor : concurrent.futures.Executor, optional
-        Reads parts of the files side by side when there is more than 1 GB of them; on a cluster all workers
-        must see the files.
+        Reads parts of the files side by side when there is more than 1 GB of them, such as
+        ``Client.get_executor()`` of dask.distributed; on a cluster all workers must see the files. Without
+        one, local files that would take over a second are read by as many processes as there are cores for
+        this one (control groups count), four at most.
 
     Returns
     -------
@@ -112,13 +115,15 @@ def collect_outputs(
         validate_place(into)
     groups = find_groups(source, model_id=model_id, sent=sent)
     size = sum(file.size for group in groups for file in group.files)
-    readers = [Reader(group, extras, executor if size > EXECUTOR_BYTES else None) for group in groups]
     plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
     tally = _Tally()
-    if into is not None:
-        write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))
-        return accounting(into)
-    frames = [plan.frame(table) for table in _iter_rows(readers, plan, tally, bounded=False)]
+    with Workers(count_spare_cores()) as workers:
+        given = executor if size > EXECUTOR_BYTES else None
+        readers = [Reader(group, extras, workers, given) for group in groups]
+        if into is not None:
+            write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))
+            return accounting(into)
+        frames = [plan.frame(table) for table in _iter_rows(readers, plan, tally, bounded=False)]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     _validate_source_ids(frame, plan.source)
     return tally.collected(readers).attach(frame)
@@ -179,7 +184,7 @@ class _Tally:
         self.examples: dict[str, str] = {}
 
     def add(self, table: pa.Table, *, every_attempt: bool) -> None:
-        best = table.filter(table["is_best"])
+        best = table.select(["record_id", "outcome", "stop_reason", "remarks"]).filter(table["is_best"])
         self.numbers.update(_count(best["outcome"]))
         self.numbers["cut_off"] += pc.sum(pc.equal(best["stop_reason"], "length")).as_py() or 0
         self.rows.update(_count((table if every_attempt else best)["outcome"]))

@@ -9,17 +9,17 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
-import pandas as pd
 import pyarrow as pa
 
-from bbkit.core.frames import Collected
 from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, answer_of, error_of, max_tokens_of
 from bbkit.families.error_bodies import Error, json_text
-from bbkit.records import hash_record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LINE_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("record_id", "text", "stop_reason_raw", "model", "family"), pa.large_string()),
@@ -172,9 +172,12 @@ class RecordLine(NamedTuple):
     note: str = ""
 
 
-def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
+def find_line(outputs: "pd.DataFrame", row: Mapping[Any, Any]) -> RecordLine:
     """Find what was sent and what came back for a row of the tidy frame."""
-    given = {name: _read(row.get(name)) for name in ("model_input", "model_output")}
+    from bbkit.core.frames import Collected, is_absent  # here, so that workers do not wait for pandas
+
+    cells = {name: row.get(name) for name in ("model_input", "model_output")}
+    given = {name: None if is_absent(cell) else _read(cell) for name, cell in cells.items()}
     if given["model_input"] is not None:
         return RecordLine(given["model_input"], given["model_output"])
     record_id, collected = row.get("record_id"), Collected.of(outputs)
@@ -198,13 +201,13 @@ def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
 
 
 def _read(value: Any) -> Any:
-    if value is None or value is pd.NA or isinstance(value, float):
-        return None
     return _decode(value.encode()) if isinstance(value, str) else value
 
 
 def _find(name: str, record_id: str, row: Mapping[Any, Any], body: Any) -> dict[str, Any] | None:
     """The line of this id, and body where it is known, that looks most like the row, the first of those."""
+    from bbkit.records import hash_record
+
     best, most, text = None, -1, row.get("text")
     for line in _lines(name, record_id):
         output = line.get("modelOutput")

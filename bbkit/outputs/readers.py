@@ -3,10 +3,11 @@
 import json
 import sys
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,8 +18,6 @@ from bbkit import aws
 from bbkit.core.logs import LOG
 from bbkit.families import NO_ANSWER, Answer, answer_of, plain_reader
 from bbkit.families.error_bodies import Error, json_text
-from bbkit.outputs.accounts import compare_manifest
-from bbkit.outputs.files import Group, OutputFile
 from bbkit.outputs.lines import (
     EXTRA_COLUMNS,
     LINE_COLUMNS,
@@ -34,13 +33,17 @@ from bbkit.outputs.lines import (
     read_id_text,
     read_slowly,
 )
-from bbkit.outputs.sent_ids import SentIds
+from bbkit.outputs.workers import Share, Workers
 
-TASK_BYTES = 128_000_000
+if TYPE_CHECKING:  # what follows loads pandas, which workers do without
+    from bbkit.outputs.files import Group, OutputFile
+    from bbkit.outputs.sent_ids import SentIds
+
+TASK_BYTES = 8_000_000
 BATCH_BYTES = 8 << 20
 _BLOCK = 1 << 20
 _MEMO_MOST = 10_000
-_WAITING_TASKS = 8
+_WAITING_TASKS = 32
 
 
 class LineBatch(NamedTuple):
@@ -229,8 +232,10 @@ def _fitting(value: Any, kind: pa.DataType) -> Any:
 class Reader:
     """Reads the files of a group in order, counting per file and gathering the lines that are no rows."""
 
-    def __init__(self, group: Group, extras: tuple[str, ...], executor: Executor | None):
-        self.group, self.extras, self.executor = group, extras, executor
+    def __init__(
+        self, group: "Group", extras: tuple[str, ...], workers: Workers, executor: Executor | None = None
+    ):
+        self.group, self.extras, self.workers, self.executor = group, extras, workers, executor
         self.meta = [file.meta for file in group.files]
         self.remote = not all(file.is_local for file in group.files)
         self.forget()
@@ -254,9 +259,7 @@ class Reader:
 
     def _batches(self) -> Iterator[tuple[int, LineBatch]]:
         if self.executor is None:
-            for number, file in enumerate(self.group.files):
-                for batch in _read_file(file, 0, None, self.extras):
-                    yield number, batch
+            yield from self.workers.read(self._shares(), sum(file.size for file in self.group.files))
             return
         waiting: deque[tuple[int, Future[LineBatch]]] = deque()
         for number, file in enumerate(self.group.files):
@@ -268,6 +271,13 @@ class Reader:
         for number, future in waiting:
             yield number, future.result()
 
+    def _shares(self) -> Iterator[Share]:
+        for number, file in enumerate(self.group.files):
+            for start, end in _ranges(file):
+                task = (file.path, start, end, self.extras, file.meta.model_id) if file.is_local else None
+                read = partial(_read_file, file, start, end, self.extras)
+                yield Share(number, (end or file.size) - start, read, task)
+
     def add_unmatched(self, lines: pa.Table, number: int = 0) -> None:
         """Keep lines that are no rows, with the names of their files and their first bytes."""
         for line in lines.to_pylist():
@@ -278,6 +288,8 @@ class Reader:
 
     def compare_manifests(self) -> list[dict[str, Any]]:
         """Lay what the manifests say beside what the files hold and what was sent, once all was read."""
+        from bbkit.outputs.accounts import compare_manifest
+
         counted: dict[str, list[int]] = {}
         for number, file in enumerate(self.group.files):
             if file.manifest:
@@ -309,16 +321,26 @@ def _count_lines(table: pa.Table, counts: Counter[str]) -> None:
         counts["silent"] += succeeded > len(table) - table[name].null_count
 
 
-def _ranges(file: OutputFile) -> list[tuple[int, int | None]]:
+def _ranges(file: "OutputFile") -> list[tuple[int, int | None]]:
     if not file.is_local or file.size <= TASK_BYTES * 3 // 2:
         return [(0, None)]
     edges = np.linspace(0, file.size, -(-file.size // TASK_BYTES) + 1).astype(int).tolist()
     return list(zip(edges[:-1], [*edges[1:-1], None], strict=True))
 
 
-def _read_part(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> LineBatch:
+def _read_part(file: "OutputFile", start: int, end: int | None, extras: tuple[str, ...]) -> LineBatch:
     """Read a range of one file: what an executor's worker does."""
-    batches = _read_file(file, start, end, extras)
+    return _join(_read_file(file, start, end, extras))
+
+
+def read_share(
+    path: str, start: int, end: int | None, extras: tuple[str, ...], model_id: str | None
+) -> LineBatch:
+    """Read a range of one local file: what a worker does."""
+    return _join(_read_lines(path, start, end, _BatchBuilder(extras, False, model_id)))
+
+
+def _join(batches: Iterable[LineBatch]) -> LineBatch:
     return LineBatch(*map(pa.concat_tables, zip(*batches, strict=True)))
 
 
@@ -334,7 +356,9 @@ def _read_lines(path: str | Path, start: int, end: int | None, builder: _BatchBu
             yield builder.take()
 
 
-def _read_file(file: OutputFile, start: int, end: int | None, extras: tuple[str, ...]) -> Iterator[LineBatch]:
+def _read_file(
+    file: "OutputFile", start: int, end: int | None, extras: tuple[str, ...]
+) -> Iterator[LineBatch]:
     LOG.debug("reading %s", file.path)
     builder = _BatchBuilder(extras, not file.is_local, file.meta.model_id)
     if file.is_local:
