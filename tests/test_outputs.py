@@ -13,7 +13,7 @@ import bbkit as bb
 from bbkit import outputs as room
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS
-from bbkit.outputs import readers, sent_ids
+from bbkit.outputs import lines as lines_room, readers, sent_ids
 from bbkit.outputs.lines import find_line
 
 
@@ -683,4 +683,39 @@ def test_a_manifest_that_disagrees_is_not_complete(tmp_path: Path, counts: tuple
     write_manifest(tmp_path, *counts)
     told = bb.accounting(bb.collect_outputs(tmp_path, sent=["a", "b"]))
     assert "the manifest in" in told.sentence
+    assert not told.complete
+
+
+@pytest.mark.parametrize(
+    ("line", "outcome"),
+    [
+        ('{{"recordId":"b","modelOutput":{{"t":"{long}","recordId":"x"}}}}', "errored"),
+        ('{{"modelOutput":{{"recordId":"c","t":"{long}","recordId":"c"}},"recordId" : "b"}}', "errored"),
+        ('{{"modelInput":{{}},"recordId":"b","modelOutput":{{"a":[{{"t":"{long}"}}]}}}}', "errored"),
+        ('{{"modelOutput":{{"t":"{long}"}},"recordId":"b","error":{{"errorCode":4}}}}', "errored"),
+        ('{{"modelOutput":{{"t":"\\"recordId\\":\\"c\\",{long}\\"recordId\\":\\"c\\"}}"}}}}', "missing"),
+        ('{{"modelOutput":{{"t":"{long}","recordId":"c"}}}}', "missing"),
+        ('{{"t":"{long}', "missing"),
+    ],
+)
+@pytest.mark.parametrize("into", [False, True])
+def test_a_line_over_the_bound_is_errored_where_its_id_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, outcome: str, into: bool
+):
+    monkeypatch.setattr(readers, "LINE_BYTES", 1_000)
+    monkeypatch.setattr(lines_room, "_END_BYTES", 200)
+    monkeypatch.setattr(readers, "TASK_BYTES", 30_000)
+    (tmp_path / "in").mkdir()
+    long = line.format(long="y" * 300_000)
+    write_outputs(tmp_path / "in/x.jsonl.out", [nova_line("a"), long, nova_line("c"), nova_line("d")])
+    told = bb.collect_outputs(
+        tmp_path / "in",
+        sent=list("abcd"),
+        with_columns=["model_input", "text_raw"],
+        into=tmp_path / "parts" if into else None,
+    )
+    told = bb.accounting(told)
+    assert told.sentence == f"4 sent = 3 succeeded + 1 {outcome}; 1 unreadable line"
+    assert told.lines["reason"].tolist() == ["unreadable: 0.0 GB, over the bound"]
+    assert told.lines["head"].tolist() == [long[:200]]
     assert not told.complete

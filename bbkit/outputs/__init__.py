@@ -64,7 +64,8 @@ def collect_outputs(
 
     A record goes by its ``record_key``: the recordId where that is unique, else ``id#occurrence`` in sent
     order; such records are told apart by the modelInput their lines echo. Where nobody knows what was sent,
-    one row per record line, in file then line order.
+    one row per record line, in file then line order. A line over 128 MiB is not read: its record is errored
+    where the line's first or last part tells the id.
 
     Parameters
     ----------

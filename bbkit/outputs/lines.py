@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -43,6 +43,11 @@ UNMATCHED_SCHEMA = pa.schema(
 """Lines that never become a row; ``file`` is the number of the file among those being read."""
 
 HEAD_BYTES = 200
+LINE_BYTES = 128 << 20
+"""A longer line is passed over: more than twice the largest record known (45 MB)."""
+
+_ID = re.compile(rb'"recordId"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[^\s,}"]+)')
+_END_BYTES = 1 << 16
 
 
 def _model_input_type() -> type:
@@ -140,6 +145,22 @@ def limit_of(model_input: Any) -> int | None:
 
 def read_id_text(line: bytes) -> str:
     return bytes(_decode_id(line).recordId).decode()
+
+
+def pass_over(stream: BinaryIO, line: bytes) -> tuple[int, str | None]:
+    """Read to the end of a long line; how long it is, and its id where its first or last part tells it."""
+    head, tail, size = line[:_END_BYTES], line[-_END_BYTES:], len(line)
+    while not tail.endswith(b"\n") and (piece := stream.readline(1 << 20)):
+        tail, size = (tail + piece)[-_END_BYTES:], size + len(piece)
+    # A member of the line itself leaves an object where what follows, or all that is before it, is cut off.
+    begun = [head[: found.end()] + b"}" for found in _ID.finditer(head)]
+    for part in [*begun, *(b"{" + tail[found.start() :] for found in _ID.finditer(tail))]:
+        try:
+            record_id = msgspec.json.decode(text := read_id_text(part))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue
+        return size, record_id if isinstance(record_id, str) else text
+    return size, None
 
 
 def judge_line(output: Any, error: Any) -> Error | str | None:
@@ -260,7 +281,8 @@ def _candidates(content: mmap.mmap, record_id: str) -> Iterator[bytes]:
             seen = True
             begin, end = content.rfind(b"\n", 0, at) + 1, content.find(b"\n", at)
             end = len(content) if end < 0 else end
-            yield content[begin:end]
+            if end - begin <= LINE_BYTES:
+                yield content[begin:end]
             at = content.find(spelling, end)
     if not seen:
         pattern = rb'[^\n]*"recordId"\s*:\s*' + re.escape(record_id.encode()) + rb"[\s,}][^\n]*"

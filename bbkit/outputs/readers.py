@@ -20,6 +20,7 @@ from bbkit.families import NO_ANSWER, Answer, answer_of, plain_reader
 from bbkit.families.error_bodies import Error, json_text
 from bbkit.outputs.lines import (
     EXTRA_COLUMNS,
+    LINE_BYTES,
     LINE_COLUMNS,
     UNMATCHED_SCHEMA,
     ParsedLine,
@@ -29,6 +30,7 @@ from bbkit.outputs.lines import (
     head_of,
     judge_line,
     limit_of,
+    pass_over,
     read_head,
     read_id_text,
     read_slowly,
@@ -106,7 +108,7 @@ class _BatchBuilder:
         decode: Any = decode_whole if self.whole else decode_line
         cells, limits, keeps_more = self.cells, self.limits, bool(self.extras) or self.heads
         full = offset + BATCH_BYTES
-        for line in stream:
+        for line in iter(partial(stream.readline, LINE_BYTES), b"") if offset < last else ():
             if offset >= last:
                 break
             begin, offset = offset, offset + len(line)
@@ -115,6 +117,9 @@ class _BatchBuilder:
                 answer = self.read_plain(parsed.modelOutput) if parsed.error is None else None
                 output = decode_output(parsed.modelOutput) if answer is None else None
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                if len(line) >= LINE_BYTES:
+                    offset += self._pass_over(stream, line, begin)
+                    continue
                 parsed = read_slowly(line)
                 if not isinstance(parsed, ParsedLine):
                     self._put_aside(line, begin, parsed)
@@ -154,6 +159,17 @@ class _BatchBuilder:
             self.odd[offset] = answer
         self.family, self.read_plain = family, plain_reader(family, self.model_id)
         return None, family, answer
+
+    def _pass_over(self, stream: BinaryIO, line: bytes, offset: int) -> int:
+        """Pass over a line beyond the bound; its record, where its id is told, is errored."""
+        size, record_id = pass_over(stream, line)
+        told = f"{size / 1e9:,.1f} GB, over the bound"
+        self._put_aside(line, offset, told)
+        if record_id is not None:
+            self.errors[offset] = (None, f"Its output line is unreadable: {told} of {LINE_BYTES >> 20} MiB.")
+            self.cells += (record_id, offset, None, None, *NO_ANSWER[:7])
+            self._keep_more(line, NO_ANSWER, ParsedLine(record_id, None, None, None, ("null", None)))
+        return size - len(line)
 
     def _put_aside(self, line: bytes, offset: int, reason: str | None) -> None:
         if reason is not None:
@@ -347,12 +363,14 @@ def _join(batches: Iterable[LineBatch]) -> LineBatch:
 def _read_lines(path: str | Path, start: int, end: int | None, builder: _BatchBuilder) -> Iterator[LineBatch]:
     """Read the lines of a local file that begin within a range of bytes, a batch at a time."""
     with Path(path).open("rb", buffering=_BLOCK) as stream:
-        offset = 0
-        if start:
-            stream.seek(start - 1)
-            offset = start - 1 + len(stream.readline())
+        last = sys.maxsize if end is None else end
+        offset = stream.seek(max(start - 1, 0))
+        while start and offset < last and (piece := stream.readline(_BLOCK)):
+            offset += len(piece)
+            if piece.endswith(b"\n"):
+                break
         while not builder.is_last:
-            offset = builder.fill(stream, offset, sys.maxsize if end is None else end)
+            offset = builder.fill(stream, offset, last)
             yield builder.take()
 
 
