@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import msgspec
 
 from bbkit.core.files import read_data
-from bbkit.core.findings import Finding, make_finding
+from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict
 
