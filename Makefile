@@ -11,7 +11,7 @@ MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '$(PYTHONS)',$
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults lab lint test test-all test-set fast smoke bench dist docs clean
+.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ demo: $(VENV)/.installed  ## sample calls through a batch job on this machine, t
 
 faults: $(VENV)/.installed  ## the same with records that error, a missing line and cut-off answers, found and repaired
 	$(VENV)/bin/bbkit demo --faults
+
+schema: $(VENV)/.installed  ## the calls sorted into queues by a schema: typed columns, how many can be used, agreement
+	$(VENV)/bin/bbkit demo --schema
 
 lab: $(VENV)/.installed  ## JupyterLab on the notebooks, with a stand-in of the service beside it
 	$(VENV)/bin/bbkit lab
@@ -60,7 +63,7 @@ docs: $(VENV)/.installed-dev  ## write what the pages in docs/ show of the packa
 
 clean:  ## remove .venv, caches and what the demo made; runs of your own stay
 	rm -rf $(VENV) .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf runs/demo runs/demo-faults runs/demo-standin runs/demo-faults-standin
+	rm -rf $(foreach name,demo demo-faults demo-schema demo-schema-faults,runs/$(name) runs/$(name)-standin)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

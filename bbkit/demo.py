@@ -24,16 +24,17 @@ _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
 _FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
 
 
-def run_demo(folder: str = "", *, faults: bool = False) -> int:
+def run_demo(folder: str = "", *, faults: bool = False, schema: bool = False) -> int:
     """Run the sample calls through prepare, launch and explore on a stand-in; say where the report is."""
     require_extras("bbkit demo", "notebooks", "standin")
-    run_folder = Path(folder or ("runs/demo-faults" if faults else "runs/demo")).absolute()
+    named = f"runs/demo{'-schema' * schema}{'-faults' * faults}"
+    run_folder = Path(folder or named).absolute()
     _remove_earlier_demo(run_folder)
     state = run_folder.with_name(f"{run_folder.name}-standin")
     switches = ("--speed", "instant", *(_FAULTS if faults else ()))
     with start_standin(state, *switches) as environment, _environment(environment):
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
-        report = _run_notebooks(run_folder, faults=faults)
+        report = _run_notebooks(run_folder, faults=faults, schema=schema)
     account = _read_accounting(report)
     print(account["sentence"])
     print(report.path)
@@ -133,7 +134,7 @@ def _remove_earlier_demo(run_folder: Path) -> None:
     shutil.rmtree(run_folder)
 
 
-def _run_notebooks(run_folder: Path, *, faults: bool) -> "Report":
+def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
     notebooks, samples = find_shared("notebooks"), find_shared("data/samples")
     run: dict[str, Any] = {"run_folder": str(run_folder)}
     prepare = {
@@ -144,6 +145,13 @@ def _run_notebooks(run_folder: Path, *, faults: bool) -> "Report":
         # Low enough that a few of the sample calls' answers are cut off, so that there is something to see.
         "max_tokens": 64 if faults else 72,
     }
+    if schema:
+        prepare |= {
+            "schema": str(samples / "answer_schema.json"),
+            "system": "You sort call-center conversations for the team that follows up.",
+            "prompt": "Which queue does this call belong to, and how did it end?\n\n{transcript}",
+            "max_tokens": 300,
+        }
     explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
     pages = {"01-prepare": prepare, "02-launch": {**run, "wait_minutes": 10.0}}
     if faults:

@@ -87,7 +87,7 @@ def test_the_lab_copies_the_samples_beside_notebooks_that_are_there(
     monkeypatch.chdir(tmp_path)
     assert main(["lab", "--no-browser", "file/in-no-folder"]) == 2
     samples = sorted(path.name for path in (tmp_path / "data" / "samples").iterdir())
-    assert samples == ["README.md", "call_transcripts.csv"]
+    assert samples == ["README.md", "answer_schema.json", "call_transcripts.csv"]
 
 
 def test_the_command_before_a_launch_has_two_names_and_one_line_of_help(

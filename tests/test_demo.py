@@ -100,6 +100,20 @@ def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> No
     assert re.search(r"reference.summary", text)
 
 
+@pytest.mark.long
+def test_the_calls_are_sorted_by_the_schema_of_the_samples(demo: Demo, tmp_path: Path) -> None:
+    done = run_bbkit("demo", "--schema", cwd=tmp_path, environment=demo.environment)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs" / "demo-schema"
+    answers = [
+        line["modelOutput"]["output"]["message"]["content"][0]["toolUse"]["input"]
+        for line in read_outputs(folder)
+    ]
+    assert len(answers) == 120
+    assert all(list(answer) == ["queue", "resolved", "reason"] for answer in answers)
+    assert "stand-in on this machine answered" in (folder / "reports" / "03-explore.html").read_text()
+
+
 def test_the_demo_replaces_its_own_run_and_nothing_else(demo: Demo, tmp_path: Path) -> None:
     own = tmp_path / "work"
     own.mkdir()

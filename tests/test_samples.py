@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections import Counter
 from itertools import combinations
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+
+from bbkit.standin.engines.extractive import compose_json
 
 SAMPLES = Path(__file__).parents[1] / "data" / "samples" / "call_transcripts.csv"
 COLUMNS = [
@@ -180,3 +183,26 @@ def test_csv_survives_a_round_trip(calls: pd.DataFrame, tmp_path: Path) -> None:
     assert not calls["transcript"].str.contains("\r", regex=False).any()
     calls.to_csv(tmp_path / "again.csv", index=False)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again.csv", dtype=str), calls)
+
+
+def test_the_schema_of_answers_has_the_values_of_the_columns_each_described(calls: pd.DataFrame) -> None:
+    schema = json.loads(SAMPLES.with_name("answer_schema.json").read_text())
+    for column in ("queue", "resolved"):
+        field = schema["properties"][column]
+        assert set(field["enum"]) == set(calls[column])
+        assert all(f"\n{value}: " in field["description"] for value in field["enum"])
+
+
+def test_the_engine_of_the_stand_in_sorts_the_calls_as_well_as_readme_says(calls: pd.DataFrame) -> None:
+    schema = json.loads(SAMPLES.with_name("answer_schema.json").read_text())
+
+    def count_right(column: str) -> int:
+        prompt = "Which queue does this call belong to, and how did it end?\n\n{}"
+        answers = (
+            json.loads(compose_json(schema, prompt.format(text), "", "")) for text in calls["transcript"]
+        )
+        return sum(answer[column] == value for answer, value in zip(answers, calls[column], strict=True))
+
+    assert (count_right("queue"), count_right("resolved")) == (67, 51)
+    schema["properties"]["queue"]["description"] = ""
+    assert count_right("queue") == 20

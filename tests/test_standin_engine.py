@@ -401,8 +401,8 @@ def test_a_tie_and_what_is_not_in_the_text_are_said_in_the_reason() -> None:
     made = fill(asked)
     assert (made["mood"], made["place"], made["minutes"], made["day"]) == ("red", None, 0, "1970-01-01")
     assert made["reason"].startswith(
-        "(mood: not in the text, red stands for it; minutes: not in the text, 0 stands for it; "
-        "day: not in the text, 1970-01-01 stands for it.) "
+        '(mood: not in the text, "red" stands for it; minutes: not in the text, 0 stands for it; '
+        'day: not in the text, "1970-01-01" stands for it.) '
     )
     assert list(made) == list(asked) and not made["title"].startswith("(")
 
@@ -438,13 +438,13 @@ def test_what_stands_in_the_text_is_found_there() -> None:
     ("schema", "said"),
     [
         ({"$ref": "#/$defs/a"}, "that holds itself"),
-        ({"$ref": "#/$defs/none"}, "whose $ref '#/$defs/none' leads nowhere"),
-        ({"allOf": [{"type": "string"}, {"minLength": 2}]}, "with allOf"),
+        ({"$ref": "#/$defs/none"}, "with such $ref"),
+        ({"allOf": [{"type": "string"}, {"minLength": 2}]}, "with such allOf"),
         ({"not": {"type": "string"}}, "with not"),
         ({"type": "array", "items": {"type": "string"}, "minItems": 40}, "with minItems (at x)"),
         ({"type": "string", "minLength": 9000}, "with minLength (at x)"),
         ({"enum": 5}, "that is none"),
-        ({"$ref": "#/$defs/wide"}, "of this size"),
+        ({"$ref": "#/$defs/wide"}, "that holds itself"),
     ],
 )
 def test_what_the_engine_cannot_build_is_refused(schema: dict[str, Any], said: str) -> None:

@@ -42,12 +42,13 @@ _FILE = argument("-o", "--output", required=True, help="the file to write")
     "demo",
     argument("folder", nargs="?", default="", help="folder of the run (default: runs/demo)"),
     argument("--faults", action="store_true", help="let records error, go missing and be cut off"),
+    argument("--schema", action="store_true", help="sort the calls into queues, by the schema beside them"),
 )
 def demo(options: Namespace) -> int:
     """Run the sample calls through a batch job on this machine."""
     from bbkit.demo import run_demo
 
-    return run_demo(options.folder, faults=options.faults)
+    return run_demo(options.folder, faults=options.faults, schema=options.schema)
 
 
 @command(

@@ -220,7 +220,8 @@ class _Answers:
 
         task = self.task
         engine: Engine = engine_for(task.engine, task.engine_options)
-        if fault.draw("bad-json", key) < task.faults.bad_json and self._is_first("bad-json", key, b""):
+        share = task.faults.bad_json
+        if share and fault.draw("bad-json", key) < share and self._is_first("bad-json", key, b""):
             engine = SpoilingEngine(engine, key)
         try:
             given = _decode(raw) if model_input is None else model_input

@@ -52,6 +52,7 @@ class ExtractiveEngine:
         note = f"{len(unread)} not read: {kinds}; this engine reads text only" if unread else ""
         tool = _choose_tool(request)
         schema = {"type": "object"} | tool.schema if tool else request.schema
+        read += [json.dumps(one) for one in (request.schema, *(tool.schema for tool in request.tools)) if one]
         if schema is None:
             text = compose_answer("\n\n".join(asked), request.system, request.max_tokens)
             text = f"({note}.) {text}".rstrip() if note else text
@@ -101,7 +102,9 @@ def compose_json(schema: Any, prompt: str, system: str, note: str) -> str:
 
     try:
         value, _ = Builder(schema, units, quote, [note] if note else []).build(schema)
-    except (AttributeError, KeyError, TypeError, ValueError, re.error):
+    except RecursionError:
+        refuse("that holds itself")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, re.error):
         refuse("that is none")
     return json.dumps(value, ensure_ascii=False)
 

@@ -4,6 +4,7 @@ What the text does not tell is null where the schema allows it; otherwise the fi
 or a placeholder stands there, and a free text of the answer says so. What cannot be built is refused.
 """
 
+import json
 import operator
 import re
 from collections import Counter
@@ -17,7 +18,6 @@ from bbkit.standin.engines import cues
 from bbkit.standin.engines.conversations import Unit, words_of
 from bbkit.standin.errors import EngineError
 
-Held = tuple[str, ...]
 NOTHING = "This engine only quotes, and the prompt holds no text to quote from."
 _UNBUILT = ("not", "if", "prefixItems", "contains", "patternProperties", "propertyNames", "dependentRequired",
             "dependentSchemas", "minProperties", "uniqueItems", "$dynamicRef")  # fmt: skip
@@ -70,65 +70,54 @@ class Builder:
         """How often each stands in the text."""
         return Counter(stem for stems in self.stems for stem in stems)
 
-    def build(self, given: Any, name: str = "", held: Held = ()) -> tuple[Any, bool]:
+    def build(self, given: Any, name: str = "") -> tuple[Any, bool]:
         """The value that a schema asks for, and whether the text says anything of it."""
-        schema, kind, nullable, held = self._read(given, name, held)
+        schema, kind, nullable = self._read(given, name)
         noted = len(self.notes)
-        values, told = self._find_values(schema, kind, name, held, nullable)
+        values, told = self._find_values(schema, kind, name, nullable)
         limits = [word for word in _LIMITS if word in schema]
-        fits = [
+        fit = (
             at for at, one in enumerate(values) if all(_LIMITS[word](one, schema[word]) for word in limits)
-        ]
-        if not fits:
+        )
+        at = next(fit, None)
+        if at is None:
             refuse(f"with {' and '.join(limits)}", name)
-        value, found = values[fits[0]], fits[0] < told
+        value, found = values[at], at < told
         if nullable and not found:
             del self.notes[noted:]
             value = None
         elif kind == "string" and self.notes and not limits and name in self.root.get("properties", ()):
             value, self.notes = f"({'; '.join(self.notes)}.) {value}", []
         elif not found and kind != "object":
-            self.notes.append(f"{name}: not in the text, {value} stands for it")
+            self.notes.append(f"{name}: not in the text, {json.dumps(value)} stands for it")
         return value, found
 
-    def _read(self, schema: Any, name: str, held: Held) -> tuple[dict[str, Any], str, bool, Held]:
-        """A schema without references and choices, its kind, whether it allows null, and what it lies in."""
-        nullable, self.left = False, self.left - 1
-        while True:
-            place = schema.get("$ref") if isinstance(schema, dict) else ""
-            if place in held or not isinstance(schema, dict) or not self.left:
-                refuse(
-                    "that holds itself" if place in held else "of this size" if schema else "of none", name
-                )
-            if unbuilt := [word for word in _UNBUILT if word in schema] or ["allOf"] * (
-                len(schema.get("allOf", ())) > 1
-            ):
-                refuse(f"with {unbuilt[0]}", name)
-            choices: list[Any] = next((schema[word] for word in _CHOICES if word in schema), [])
-            if not place and not choices:
-                break
-            rest = {word: schema[word] for word in schema if word not in ("$ref", *_CHOICES)}
+    def _read(self, schema: Any, name: str) -> tuple[dict[str, Any], str, bool]:
+        """A schema without references and choices between schemas, its kind, and whether it allows null."""
+        nullable = False
+        while leading := [word for word in ("$ref", *_CHOICES) if word in schema]:
+            self.left -= 1
+            word, rest = leading[0], {word: schema[word] for word in schema if word not in leading}
+            choices = [follow(self.root, schema[word])] if word == "$ref" else schema[word]
             given = [one for one in choices if one != {"type": "null"}] or choices
-            single = {str(one["const"]): one for one in given if "const" in one}
-            if place and follow(self.root, place) is None:
-                refuse(f"whose $ref {place[:80]!r} leads nowhere", name)
             nullable |= len(given) < len(choices)
-            held = (*held, place) if place else held
-            if single:
-                told = {
-                    name: one.get("description") or one.get("title") or "" for name, one in single.items()
-                }
-                schema = {"enum": [one["const"] for one in single.values()], "told": told, **rest}
-            else:
-                schema = (follow(self.root, place) if place else given[0]) | rest
+            if self.left < 0 or given[0] is None or (word == "allOf" and len(given) > 1):
+                refuse("that holds itself" if self.left < 0 else f"with such {word}", name)
+            single = [one for one in given if "const" in one]
+            told = {str(one["const"]): one.get("description") or one.get("title") or "" for one in single}
+            schema = {"enum": [one["const"] for one in single], "told": told} if single else given[0]
+            schema = schema | rest
+        if unbuilt := [word for word in _UNBUILT if word in schema]:
+            refuse(f"with {unbuilt[0]}", name)
         kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type")]
-        named = [kind for kind in kinds if kind and kind != "null"] or ["null"] * ("null" in kinds)
+        nullable |= "null" in kinds or None in schema.get("enum", ())
         guessed = "object" if "properties" in schema else "array" if "items" in schema else "string"
-        kind = "enum" if schema.keys() & {"enum", "const"} else (named or [guessed])[0]
-        return schema, kind, nullable or "null" in kinds or None in schema.get("enum", ()), held
+        named = [kind for kind in kinds if kind != "null"] or ["null"]
+        kind = "enum" if schema.keys() & {"enum", "const"} else named[0] or guessed
+        return schema, kind, nullable
 
     def _find_values(
-        self, schema: dict[str, Any], kind: str, name: str, held: Held, nullable: bool
+        self, schema: dict[str, Any], kind: str, name: str, nullable: bool
     ) -> tuple[list[Any], int]:
         """Values that a schema of no limits may take, best first, and how many of them the text tells."""
         asked = f"{name} {schema.get('description') or ''}"
@@ -137,12 +126,16 @@ class Builder:
         told = 1
         match kind:
             case "enum":
-                values, told = self._choose(schema, name)
+                ranked = self._rank(schema)
+                values, told = [value for _, value in ranked], sum(score > 0 for score, _ in ranked)
+                tied = [str(value) for score, value in ranked if score == ranked[0][0] > 0]
+                self.notes += [f"{name}: {', '.join(tied)} tie, the first is taken"] * (len(tied) > 1)
+                told = told or len(values) == 1
             case "object":
-                values = [self._fill(schema, held)]
-                told = bool(values[0])
+                made, told = self._fill(schema)
+                values = [made]
             case "array":
-                items, rest = self._list(schema, name, asked, held)
+                items, rest = self._list(schema, name, asked)
                 values = [items[: schema.get("maxItems")], rest[: schema.get("minItems")]]
                 told = bool(items)
             case "boolean":
@@ -150,8 +143,11 @@ class Builder:
             case "integer" | "number":
                 texts = near + every * (not nullable)
                 found = [one[0].replace(",", "") for text in texts for one in _NUMBER.finditer(text)]
-                numbers: list[int | float] = [float(one) if "." in one else int(one) for one in found]
-                values = [one for one in numbers if kind == "number" or isinstance(one, int)]
+                values = [
+                    float(one) if "." in one else int(one)
+                    for one in found
+                    if kind == "number" or "." not in one
+                ]
                 told = len(values)
                 values += [schema.get(word, 0) for word in ("multipleOf", "minimum", "maximum")]
             case "string" if schema.keys() & {"pattern", "format"}:
@@ -163,13 +159,6 @@ class Builder:
                 values, told = [text, text[: schema.get("maxLength")]], 2 * (bool(near) or not nullable)
         return values, told
 
-    def _choose(self, schema: dict[str, Any], name: str) -> tuple[list[Any], int]:
-        ranked = self._rank(schema)
-        tied = [str(value) for score, value in ranked if score == ranked[0][0] > 0]
-        if len(tied) > 1:
-            self.notes.append(f"{name}: {', '.join(tied)} tie, the first is taken")
-        return [value for _, value in ranked], sum(score > 0 for score, _ in ranked) or len(ranked) == 1
-
     def _rank(self, schema: dict[str, Any]) -> list[tuple[float, Any]]:
         """The values of an enum, best first, each with how much of its words is in the text."""
         values = [one for one in schema.get("enum", [schema.get("const")]) if one is not None]
@@ -177,35 +166,31 @@ class Builder:
         stems = [sorted(set(stems_of(f"{value} {told.get(str(value), '')}"))) for value in values]
         shared = Counter(stem for one in stems for stem in one)  # what several values share tells less
         self.told |= {word for unit in self.units for word in unit.words if stem_of(word) in shared}
-        scores = [
-            sum(log1p(self.counts[stem]) / shared[stem] for stem in one) / sqrt(len(one) or 1)
-            for one in stems
-        ]
-        ranked = [(round(score, 9), value) for score, value in zip(scores, values, strict=True)]
-        return sorted(ranked, key=lambda one: -one[0])
+        sums = (sum(log1p(self.counts[stem]) / shared[stem] for stem in one) for one in stems)
+        scores = [round(total / sqrt(len(one) or 1), 9) for total, one in zip(sums, stems, strict=True)]
+        return sorted(zip(scores, values, strict=True), key=lambda one: -one[0])
 
-    def _fill(self, schema: dict[str, Any], held: Held) -> dict[str, Any]:
+    def _fill(self, schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         """An object; its texts are made last, so that they can tell of the rest."""
-        properties, made = schema.get("properties") or {}, {}
-        read = {name: self._read(inner, name, held) for name, inner in properties.items()}
-        last = {
-            name for name, (inner, kind, *_) in read.items() if kind == "string" and "format" not in inner
-        }
+        properties, made, told = schema.get("properties") or {}, {}, False
+        read = {name: self._read(inner, name) for name, inner in properties.items()}
+        last = {name for name, (inner, kind, _) in read.items() if kind == "string" and "format" not in inner}
         for name in sorted(properties, key=lambda name: (name in last, not _REASON.search(name))):
-            value, found = self.build(properties[name], name, held)
+            value, found = self.build(properties[name], name)
+            told |= found
             if found or name in (schema.get("required") or ()):
                 made[name] = value
-        return {name: made[name] for name in properties if name in made}
+        return {name: made[name] for name in properties if name in made}, told
 
-    def _list(self, schema: dict[str, Any], name: str, asked: str, held: Held) -> tuple[list[Any], list[Any]]:
+    def _list(self, schema: dict[str, Any], name: str, asked: str) -> tuple[list[Any], list[Any]]:
         """The items that the text tells, and others where it tells too few."""
-        inner, kind, *_ = self._read(schema.get("items", {}), name, held)
+        inner, kind, _ = self._read(schema.get("items", {}), name)
         if kind == "enum":
             ranked = self._rank(inner)
             return [value for score, value in ranked if score], [value for _, value in ranked]
         if kind == "string" and not inner.keys() & _LIMITS.keys():
             return self.quote(asked, _MOST_ITEMS), []
-        value, found = self.build(schema["items"], name, held)
+        value, found = self.build(schema["items"], name)
         return [value] * found, [value]
 
     def _near(self, asked: str) -> list[str]:
