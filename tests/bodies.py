@@ -71,6 +71,20 @@ class Reported(NamedTuple):
     body: dict[str, Any]
 
 
+class Judged(NamedTuple):
+    """The schema of an answer, and by which rule of ours it is refused; empty where it is taken.
+
+    Where that rests on AWS's page or a report: its address and date, and what it `said`.
+    """
+
+    case: str
+    schema: dict[str, Any]
+    rule: str
+    source: str = ""
+    date: str = ""
+    said: str = ""
+
+
 def claude(**members: Any) -> dict[str, Any]:
     """A small Claude body with some members of its own."""
     turn = {"role": "user", "content": "Hello"}
@@ -98,4 +112,5 @@ BODIES = [Documented(**entry) for entry in _read("documented_bodies.json")]
 CASES = [Case(**entry) for entry in _read("broken_bodies.json")]
 PLANTED = [Planted(**entry) for entry in _read("planted_bodies.json")]
 
+JUDGED = [Judged(**entry) for entry in _read("judged_schemas.json")]
 REPORTED = [Reported(**entry) for entry in _read("reported_bodies.json")]

@@ -6,7 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
-from bodies import BODIES, CASES, PLANTED, REPORTED, Planted, check_records, claude
+from bodies import BODIES, CASES, JUDGED, PLANTED, REPORTED, Judged, Planted, check_records, claude
 from conftest import Standin
 from images import MAKERS, image
 from standin_bodies import BAD, BAD_CONVERSE, GOOD, NOVA
@@ -204,3 +204,47 @@ def test_planted_bodies_rest_on_replies_of_the_service_and_reports() -> None:
     dated = [one for one in wrong if one.source.startswith("https://") and one.date >= "2023"]
     assert len(wrong) >= 60 and len(dated) >= 30
     assert all(one.date and one.source for one in PLANTED if one.said)
+
+
+QWEN = "qwen.qwen3-32b-v1:0"
+SAID = {"messages": [{"role": "user", "content": "Which call?"}], "max_tokens": 64}
+TURNS = {"messages": [{"role": "user", "content": [{"text": "Which call?"}]}]}
+
+
+def forms(schema: dict[str, Any]) -> dict[str, Body]:
+    """Every way in which a body holds a model to a schema; those of Claude first."""
+    sonnet = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+    form = {"type": "json_schema", "schema": schema}
+    text = {"structure": {"jsonSchema": {"schema": json.dumps(schema)}}, "type": "json_schema"}
+    function = {"name": "save", "strict": True, "parameters": schema}
+    spec = {"name": "save", "strict": True, "inputSchema": {"json": schema}}
+    named = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    tools = [{"name": "save", "strict": True, "input_schema": schema}]
+    return {
+        "output_config": of_sonnet(output_config={"format": form}),
+        "output_format": of_sonnet(output_format=form),
+        "Converse": Body(sonnet, "Converse", TURNS | {"outputConfig": {"textFormat": text}}),
+        "tools": of_sonnet(tools=tools),
+        "Converse of another": Body(QWEN, "Converse", TURNS | {"outputConfig": {"textFormat": text}}),
+        "response_format": Body(QWEN, "InvokeModel", SAID | {"response_format": named}),
+        "functions": Body(
+            QWEN, "InvokeModel", SAID | {"tools": [{"type": "function", "function": function}]}
+        ),
+        "toolConfig": Body(NOVA, "InvokeModel", TURNS | {"toolConfig": {"tools": [{"toolSpec": spec}]}}),
+    }
+
+
+@pytest.mark.parametrize("one", JUDGED, ids=lambda one: one.case)
+def test_a_schema_is_judged_as_the_service_does_by_check_and_standin_alike(one: Judged) -> None:
+    for form, body in forms(one.schema).items():
+        rules, said = {rule for rule, _ in check(body)}, refusal(body)
+        assert bool(rules) == bool(said), (form, rules, said)
+        if "sonnet" in body.model_id:
+            assert rules == ({one.rule} if one.rule else set()), form
+
+
+def test_verdicts_on_schemas_rest_on_aws_and_reports() -> None:
+    sourced = [one for one in JUDGED if one.source.startswith("https://") and one.date >= "2026"]
+    assert len(JUDGED) >= 30 and len(sourced) >= 24
+    assert sum("docs.aws.amazon.com" in one.source for one in sourced) >= 12
+    assert {bool(one.rule) for one in sourced} == {True, False}

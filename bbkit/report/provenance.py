@@ -113,7 +113,10 @@ def _run_facts(run: Any) -> dict[str, list[str]]:
         "Model": [f"{run.model_id} ({f'{run.model}, ' if run.model else ''}family {run.family})"],
         "Service": [where + ("; a stand-in, not Amazon Bedrock" if run.endpoint.is_standin else "")],
     }
-    jobs = RunSnapshot.read(run).table().dropna(subset=["job_arn"])
+    snapshot = RunSnapshot.read(run)
+    if run.structured:
+        facts["Schema"] = [snapshot.summarize()["schema"]]
+    jobs = snapshot.table().dropna(subset=["job_arn"])
     arns = [f"{row.job_arn} {row.status}" for row in jobs.itertuples()]
     if arns:
         facts["Jobs"] = arns[:20] + ([f"and {len(arns) - 20:,} more"] if len(arns) > 20 else [])

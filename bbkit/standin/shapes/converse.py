@@ -54,7 +54,7 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
         stop_sequences=tuple(inference.get("stopSequences") or ()),
         tools=tools,
         tool_choice=choice,
-        options=_options(body, inference, traits_of(model_id)),
+        options=_options(body, inference, model_id),
     )
 
 
@@ -70,7 +70,7 @@ def write_answer(reply: Reply, latency_ms: int) -> dict[str, Any]:
     return answer
 
 
-def _options(body: dict[str, Any], inference: dict[str, Any], traits: dict[str, Any]) -> dict[str, Any]:
+def _options(body: dict[str, Any], inference: dict[str, Any], model_id: str) -> dict[str, Any]:
     options = known(temperature=inference.get("temperature"), top_p=inference.get("topP"))
     form = (body.get("outputConfig") or {}).get("textFormat") or {}
     schema = ((form.get("structure") or {}).get("jsonSchema") or {}).get("schema")
@@ -79,7 +79,8 @@ def _options(body: dict[str, Any], inference: dict[str, Any], traits: dict[str, 
             parsed = json.loads(schema)
         except ValueError as error:
             raise RecordError(f"The schema at outputConfig.textFormat is not valid JSON: {error}.") from None
-        check_form(parsed, "output_config.format.schema", traits)
+        closed = "anthropic.claude" in model_id
+        check_form(parsed, "output_config.format.schema", traits_of(model_id), closed=closed)
         options["response_format"] = answer_format(parsed)
     return options
 

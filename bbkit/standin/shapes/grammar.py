@@ -24,23 +24,26 @@ def _words() -> dict[str, Any]:
     return {word: rule.get("takes", ()) for word, rule in table["words"].items() if rule["refused"]}
 
 
-def check_form(schema: Any, at: str, traits: dict[str, Any]) -> None:
+def check_form(schema: Any, at: str, traits: dict[str, Any], *, closed: bool = True) -> None:
     """Raise the error that a model answers with to being asked for an answer of this schema."""
     if traits.get("structured_output") is False:
         raise RecordError(f"{at}: this model does not support structured output")
-    check_grammar(schema, at)
+    check_grammar(schema, at, closed=closed)
 
 
 def check_grammar(schema: Any, at: str, *, closed: bool = True) -> None:
-    """Raise the error of the first thing that the grammar does not take; `closed`: open objects too."""
+    """Raise the error of the first thing that the grammar does not take; `closed` is whether objects must say
+    that they are, as Claude demands.
+    """
     if not isinstance(schema, dict):
         raise RecordError(f"{at}: Input should be an object")
-    for fault in _faults(schema, schema, (), set()):
-        if closed or fault != _OPEN:
-            raise RecordError(f"{at}: {fault}")
+    for fault in _faults(schema, schema, (), set(), closed):
+        raise RecordError(f"{at}: {fault}")
 
 
-def _faults(schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[int]) -> Iterator[str]:
+def _faults(
+    schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[int], closed: bool
+) -> Iterator[str]:
     if not isinstance(schema, dict) or id(schema) in done:
         return
     if id(schema) in held:
@@ -51,7 +54,8 @@ def _faults(schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[
         yield f"For '{kinds[0]}' type, properties {', '.join(words)} are not supported"
     if unknown := [kind for kind in kinds if kind not in _TYPES]:
         yield f"{unknown[0]!r} is not valid under any of the given schemas: JSON schema is invalid"
-    if ("properties" in schema or "object" in kinds) and schema.get("additionalProperties") is not False:
+    is_object = "properties" in schema or "object" in kinds
+    if is_object and schema.get("additionalProperties", closed) is not False:
         yield _OPEN
     if any(isinstance(value, dict | list) for value in schema.get("enum") or ()):
         yield "Enum values of objects and arrays are not supported"
@@ -63,5 +67,5 @@ def _faults(schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[
         if inside[-1] is None:
             yield f"Reference {str(schema['$ref'])[:80]!r} leads nowhere in the schema"
     for one in inside:
-        yield from _faults(one, root, (*held, id(schema)), done)
+        yield from _faults(one, root, (*held, id(schema)), done, closed)
     done.add(id(schema))

@@ -152,7 +152,8 @@ def check_effort(fields: dict[str, Any], traits: dict[str, Any]) -> None:
 def _check_table(body: dict[str, Any], traits: dict[str, Any]) -> None:
     form = body.get("response_format") or {}
     if form.get("type") == "json_schema":
-        check_form(form["json_schema"].get("schema"), "response_format.json_schema.schema", traits)
+        at = "response_format.json_schema.schema"
+        check_form(form["json_schema"].get("schema"), at, traits, closed=False)
     sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
     refused = traits.get("samplers") == "none" and sampled
     if refused or (traits.get("samplers") == "one" and {"temperature", "top_p"} <= set(sampled)):
