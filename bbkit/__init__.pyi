@@ -12,6 +12,7 @@ from bbkit.jobs import (
     wait_for_jobs as wait_for_jobs,
 )
 from bbkit.jobs.preflight import preflight as preflight
+from bbkit.jobs.verification import verify_run as verify_run
 from bbkit.jobs.watches import watch_jobs as watch_jobs
 from bbkit.outputs import accounting as accounting, collect_outputs as collect_outputs
 from bbkit.outputs.exports import export_records as export_records

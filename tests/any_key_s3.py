@@ -2,15 +2,24 @@
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 
 @contextmanager
-def serving(objects: Mapping[str, bytes]) -> Iterator[str]:
-    """Serve objects by key, of whatever bucket; gives the URL for ``AWS_ENDPOINT_URL_S3``."""
+def serving(
+    objects: Mapping[str, bytes],
+    *,
+    damaged: int = 0,
+    headers: Callable[[bytes], dict[str, str]] | None = None,
+) -> Iterator[str]:
+    """Serve objects by key, of whatever bucket; gives the URL for ``AWS_ENDPOINT_URL_S3``.
+
+    The first `damaged` answers to GET have one byte of another value; `headers` are sent with an object.
+    """
+    left = [True] * damaged
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -21,9 +30,12 @@ def serving(objects: Mapping[str, bytes]) -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("ETag", f'"{hashlib.md5(body).hexdigest()}"')
+            for name, value in (headers(body) if headers and "list-type" not in query else {}).items():
+                self.send_header(name, value)
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(body)
+                hurt = b"?" if left and "list-type" not in query and left.pop() else body[:1]
+                self.wfile.write(hurt + body[1:])
 
         do_HEAD = do_GET
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from any_key_s3 import serving
 from output_files import error_line, nova_line, write_manifest, write_outputs
 
 import bbkit as bb
@@ -250,7 +251,9 @@ def test_a_negative_count_is_a_finding_with_an_example(tmp_path: Path):
     assert outputs["input_tokens"].isna().tolist() == [False, True, False, False, True]
 
 
-def test_ids_that_come_again_and_files_passed_over_are_said(tmp_path: Path):
+def test_ids_that_come_again_and_files_passed_over_are_said(
+    tmp_path: Path, standin: Any, monkeypatch: pytest.MonkeyPatch
+):
     for folder in ("job1", "job2"):
         write_outputs(tmp_path / folder / "in.jsonl.out", good(3))
     write_outputs(tmp_path / "job1" / "in.jsonl (1).out", good(3))
@@ -258,6 +261,12 @@ def test_ids_that_come_again_and_files_passed_over_are_said(tmp_path: Path):
     outputs = bb.collect_outputs(tmp_path)
     assert one(bb.diagnose_outputs(outputs), "repeated_ids")["count"] == 3
     assert "'in.jsonl (1).out' passed over" in bb.accounting(outputs).sentence
+    (tmp_path / "job2" / "._in.jsonl.out").write_bytes(b"\0\5\x16\7")
+    assert "'._in.jsonl.out' passed over: hidden" in bb.accounting(bb.collect_outputs(tmp_path)).sentence
+    objects = {f"p/{path.name}": path.read_bytes() for path in (tmp_path / "job1").iterdir()}
+    with serving(objects) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        assert "'in.jsonl (1).out' passed over" in bb.accounting(bb.collect_outputs("s3://b/p/")).sentence
     (tmp_path / "job1" / "in.jsonl.out").unlink()
     with pytest.raises(InputError, match="passed over"):
         bb.collect_outputs(tmp_path / "job1")

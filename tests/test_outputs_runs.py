@@ -1,6 +1,8 @@
 """Outputs of runs: attempts and submissions, what is pending, S3 places, archived folders."""
 
+import base64
 import contextlib
+import hashlib
 import json
 import os
 import pickle
@@ -21,7 +23,7 @@ from report_notebooks import code, write
 
 import bbkit as bb
 from bbkit import aws
-from bbkit.core.errors import BbkitError, InputError, RunError
+from bbkit.core.errors import AwsError, BbkitError, InputError, RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.explorers import RecordExplorer
 from bbkit.report import export_notebook
@@ -397,6 +399,50 @@ def test_no_key_of_s3_writes_outside_and_every_line_is_read(
     assert set(named["file"]) == {f"outputs/aaaaaaaaaaaa/{key}" for key in keys[: len(KEYS)]}
     assert "\x1b" not in found.to_text() and "\u202e" not in found.to_text()
     pd.testing.assert_frame_equal(bb.collect_outputs(made), outputs, check_flags=False)  # all is there
+
+
+def sha256_of(body: bytes) -> dict[str, str]:
+    checksum = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    return {"x-amz-server-side-encryption": "aws:kms", "x-amz-checksum-sha256": checksum}
+
+
+@pytest.mark.parametrize("headers", [None, sha256_of])
+def test_what_comes_damaged_is_fetched_again_once_and_said(
+    run: bb.Run, monkeypatch: pytest.MonkeyPatch, headers: Any
+) -> None:
+    arn = end_job(run, "aaaaaaaaaaaa", [])
+    key = f"{run.output_uri(arn).split('/', 3)[3]}x.jsonl.out"
+    lines = b"\n".join(json.dumps(nova_line(name)).encode() for name in IDS)
+    for damaged, said in ((1, "4 sent = 4 succeeded; 'x.jsonl.out' came damaged, fetched again"), (2, "")):
+        shutil.rmtree(run.output_folder(arn))
+        with serving({key: lines}, damaged=damaged, headers=headers) as url:
+            monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+            if said:
+                assert bb.accounting(bb.collect_outputs(run)).sentence == said
+            else:
+                with pytest.raises(AwsError, match=r"x.jsonl.out came damaged twice\..*Check the network"):
+                    bb.collect_outputs(run)
+                assert not (run.output_folder(arn) / "x.jsonl.out").exists()
+
+
+def test_a_copy_damaged_at_its_length_is_fetched_again_and_said(
+    run: bb.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = end_job(run, "aaaaaaaaaaaa", [])
+    shutil.rmtree(run.output_folder(arn))
+    key = f"{run.output_uri(arn).split('/', 3)[3]}x.jsonl.out"
+    lines = b"\n".join(json.dumps(nova_line(name)).encode() for name in IDS)
+    with serving({key: lines}) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", url)
+        bb.collect_outputs(run)
+        path = run.output_folder(arn) / "x.jsonl.out"
+        path.write_bytes(lines.replace(b"Fine.", b"Good!"))
+        damaged = "4 sent = 4 succeeded; 'x.jsonl.out' damaged here, fetched again"
+        assert bb.accounting(bb.collect_outputs(run)).sentence == damaged
+        assert path.read_bytes() == lines
+        path.write_bytes(lines.replace(b"Fine.", b"Good!"))
+    with pytest.raises(RunError, match=r"is damaged \(.* bytes\): not those that came"):
+        bb.collect_outputs(run)
 
 
 @pytest.mark.parametrize("listed", [dict.fromkeys(KEYS, 5), [[1]], {"a": "x"}, "[" * 9999, None, 7])

@@ -32,12 +32,15 @@ from bbkit.aws._clients import (
 )
 from bbkit.aws._objects import (
     S3Object as S3Object,
+    compare_copy as compare_copy,
     delete_objects as delete_objects,
     download_file as download_file,
     encryption as encryption,
+    is_as_noted as is_as_noted,
     iter_object as iter_object,
     list_objects as list_objects,
     open_object as open_object,
+    read_note as read_note,
     read_object as read_object,
     split_s3_uri as split_s3_uri,
     upload_file as upload_file,

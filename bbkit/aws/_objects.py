@@ -2,13 +2,13 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from bbkit.aws._clients import NO_ANSWER, call, client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
-from bbkit.core.files import file_sha256, replacing, write_text
+from bbkit.core.files import file_md5, file_sha256, replacing, write_text
 from bbkit.core.logs import LOG
 
 _SHA256 = "bbkit-sha256"
@@ -104,32 +104,96 @@ def upload_file(
     return True
 
 
-def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None] | None = None) -> bool:
-    """Download an object beside its final name, then rename; what is already complete is left alone."""
+def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None] | None = None) -> int:
+    """Download an object beside its final name, then rename; how often it had to come: 0 where it is complete
+    already, 2 where it came damaged at first.
+    """
     path = Path(path)
-    bucket, key = split_s3_uri(uri)
-    present = call("s3", "head_object", Bucket=bucket, Key=key)
-    etag = present["ETag"].strip('"')
-    note = path.with_name(f".{path.name}.etag")
-    if _is_complete(path, note, present["ContentLength"], etag):
-        return False
+    etag = (stored := _stored(uri))["ETag"].strip('"')
+    if path.is_file() and read_note(path).get("etag") == etag and is_as_noted(path, thorough=True):
+        return 0
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as partial:
-        with translated(), _transfer_errors():
-            client("s3").download_file(bucket, key, str(partial), Callback=progress)
-        write_text(note, json.dumps({"etag": etag, "sha256": file_sha256(partial)}))
-    LOG.info("fetched %s (%d bytes)", uri, present["ContentLength"])
-    return True
+        times = 1
+        if damage := _download(uri, partial, stored, progress):
+            LOG.warning("%s came damaged: %s", uri, damage)
+            times, damage = 2, _download(uri, partial, stored, progress)
+        if damage:
+            raise AwsError(f"{uri} came damaged twice. {damage} Check the network and the proxy.", NO_ANSWER)
+        noted = {"etag": etag, "sha256": file_sha256(partial), "mtime_ns": partial.stat().st_mtime_ns}
+        write_text(_note_of(path), json.dumps(noted))
+    LOG.info("fetched %s (%d bytes)", uri, stored["ContentLength"])
+    return times
 
 
-def _is_complete(path: Path, note: Path, size: int, etag: str) -> bool:
+def _download(uri: str, path: Path, stored: Mapping[str, Any], progress: Any) -> str:
+    """Download an object; how what came differs from it."""
+    from botocore.exceptions import FlexibleChecksumError
+
+    bucket, key = split_s3_uri(uri)
     try:
-        if path.stat().st_size != size:
-            return False
-        known = json.loads(note.read_text())
-        return bool(known["etag"] == etag and known["sha256"] == file_sha256(path))
-    except (OSError, ValueError, KeyError):
-        return False
+        with translated(), _transfer_errors():
+            client("s3").download_file(bucket, key, str(path), Callback=progress)
+    except FlexibleChecksumError:
+        return "Its checksum is not the one S3 tells."
+    return compare_copy(path, stored)[0]
+
+
+def _stored(uri: str) -> dict[str, Any]:
+    bucket, key = split_s3_uri(uri)
+    return dict(call("s3", "head_object", Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+
+
+def compare_copy(path: Path, stored: Mapping[str, Any] | str) -> tuple[str, str]:
+    """How a local copy differs from what S3 stores (an answer of HeadObject, or a URI to ask for), empty
+    where it does not, and what tells: the checksum that S3 keeps, an ETag that is one, what was noted when it
+    came, or the size alone (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
+    """
+    from botocore import httpchecksum
+
+    stored = _stored(stored) if isinstance(stored, str) else stored
+    size, etag = path.stat().st_size, stored["ETag"].strip('"')
+    if size != stored["ContentLength"]:
+        return f"It has {size:,} bytes, in S3 {stored['ContentLength']:,}.", "size"
+    # Those of the Crt are among them where that is installed.
+    for name, kind in getattr(httpchecksum, "_CHECKSUM_CLS", {}).items():
+        told = stored.get(f"Checksum{name.upper()}", "-")
+        if "-" not in told:  # else it is made of those of parts
+            return f"Its {name} is not the one S3 keeps." * (_checksum(path, kind()) != told), "checksum"
+    is_encrypted = "SSECustomerAlgorithm" in stored or "kms" in stored.get("ServerSideEncryption", "")
+    if "-" not in etag and not is_encrypted:
+        return "Its MD5 is not its ETag in S3." * (file_md5(path) != etag), "ETag"
+    if (note := read_note(path)).get("etag") == etag:
+        return "Its sha256 is not the one noted when it came." * (note["sha256"] != file_sha256(path)), "note"
+    return "", "size"
+
+
+def _checksum(path: Path, checksum: Any) -> str:
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            checksum.update(block)
+    return str(checksum.b64digest())
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.etag")
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """What was noted of a copy when it came: ``etag, sha256, mtime_ns``; nothing where that is lost."""
+    try:
+        known = json.loads(_note_of(path).read_text("utf-8"))
+        return {"etag": str(known["etag"]), "sha256": str(known["sha256"]), "mtime_ns": known.get("mtime_ns")}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def is_as_noted(path: Path, *, thorough: bool = False) -> bool:
+    """Whether a copy is as it came, or nothing was noted; one not written since is hashed only on demand."""
+    note = read_note(path)
+    if not note or (not thorough and note["mtime_ns"] == path.stat().st_mtime_ns):
+        return True
+    return bool(note["sha256"] == file_sha256(path))
 
 
 @contextlib.contextmanager

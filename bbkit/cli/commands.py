@@ -255,6 +255,18 @@ def _source_columns(folder: str) -> list[str]:
 
 
 @command(
+    "verify runs/calls --fetch",
+    _RUN,
+    argument("--fetch", action="store_true", help="take from S3 what differs or is not here"),
+    _JSON,
+)
+def verify(options: Namespace) -> int:
+    """Compare a run's files with what was written, what S3 holds and what manifests count."""
+    findings = bb.verify_run(bb.Run.open(options.run), fetch=options.fetch)
+    return _show_findings(findings, as_json=options.json)
+
+
+@command(
     "report 03-explore -p run_folder runs/calls",
     argument("notebook", help="the notebook to run: a path, or the name of one that comes with bbkit"),
     argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **_MANY),

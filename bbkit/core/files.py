@@ -139,6 +139,12 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def file_md5(path: str | Path) -> str:
+    """The checksum that an ETag of S3 may be, in hexadecimal digits."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 @cache
 def read_data(name: str) -> Any:
     """One of the package's dated data files, such as ``models``; read once and not to be changed."""

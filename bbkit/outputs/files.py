@@ -82,7 +82,9 @@ def list_folder(folder: Path, meta: FileMeta, prefix: str = "") -> list[OutputFi
     keys = {name: key for key, name in names.items()}
     for path in filter(Path.is_file, sorted(folder.rglob(f"*{SUFFIX}"))):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and names.get(name, name) == name:  # else its object is kept under another
+        if (
+            not path.name.startswith(".") and names.get(name, name) == name
+        ):  # else its object is kept under another
             label = f"{prefix}/{keys.get(name, name)}" if prefix else keys.get(name, name)
             files.append(local_file(path, meta._replace(source_file=label), whole_folder=True))
     return files
@@ -96,13 +98,18 @@ def local_file(path: Path, meta: FileMeta, *, whole_folder: bool = False) -> Out
 
 
 def list_s3(uri: str, meta: FileMeta) -> list[OutputFile]:
+    return find_s3(uri, meta)[0]
+
+
+def find_s3(uri: str, meta: FileMeta) -> tuple[list[OutputFile], list[str]]:
+    """Output files below a URI, and the names of what else is there."""
     objects = {item.uri: item.size for item in aws.list_objects(uri)}
     if uri in objects:
-        return [OutputFile(uri, objects[uri], meta._replace(source_file=uri))]
+        return [OutputFile(uri, objects[uri], meta._replace(source_file=uri))], []
     files = []
     for name, size in sorted(objects.items()):
         if name.endswith(SUFFIX):
             manifest = f"{name.rpartition('/')[0]}/{MANIFEST}"
             known = manifest if manifest in objects else ""
             files.append(OutputFile(name, size, meta._replace(source_file=name), known))
-    return files
+    return files, [name.rpartition("/")[2] for name in objects if not name.endswith(SUFFIX)]

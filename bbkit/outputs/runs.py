@@ -43,9 +43,9 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
     run = snapshot.run
     states = [state for state in snapshot.states if not state.withdrawn]
     ended, latest = [state for state in states if state.ended and state.job_arn], latest_states(states)
-    files: list[OutputFile] = []
+    files, notes = [], snapshot.describe_unsent()
     for state in ended:
-        files += _job_files(snapshot, state)
+        files += _job_files(snapshot, state, notes)
     batches = []
     for file in snapshot.files:
         batches.append(sent_file(file.path, *_expected(run, file, latest.get(file.job))))
@@ -59,16 +59,18 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
         None if run.adopted and not batches else batches,
         run,
         [file.path for file in snapshot.files],
-        snapshot.describe_unsent(),
+        notes,
         {state.job_arn: _end_of(state.seen) for state in ended},
         list(_unsent(snapshot)),
     )
 
 
-def _job_files(snapshot: RunSnapshot, state: JobState) -> list[OutputFile]:
+def _job_files(snapshot: RunSnapshot, state: JobState, notes: list[str]) -> list[OutputFile]:
     run, meta = snapshot.run, _job_meta(snapshot.run, state)
     try:
-        return _run_files(run, fetch_outputs(snapshot, state), meta)
+        folder, said = fetch_outputs(snapshot, state)
+        notes += said
+        return _run_files(run, folder, meta)
     except OSError as error:
         if not is_read_only(error):
             raise

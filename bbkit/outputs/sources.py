@@ -17,8 +17,8 @@ from bbkit.outputs.files import (
     Group,
     OutputFile,
     SentBatch,
+    find_s3,
     list_folder,
-    list_s3,
     local_file,
     sent_file,
 )
@@ -38,10 +38,11 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
         raise InputError(f"The list of sources is empty. {_SOURCES}")
     groups: list[Group] = []
     loose: list[OutputFile] = []
+    notes: list[str] = []
     for one in sources:
         group = _read_group(one, model_id, knows_sent=sent is not None)
         if group is None:
-            loose += _loose_files(one, model_id, named=len(sources) > 1, required=sent is None)
+            loose += _loose_files(one, model_id, notes, named=len(sources) > 1, required=sent is None)
         elif sent is None:
             groups.append(group)
         else:
@@ -49,7 +50,6 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
     if loose or sent is not None:
         meta = FileMeta(model_id=model_id or None)
         batches, paths = (None, []) if sent is None else _read_sent(sent, meta)
-        notes = [note for one in sources for note in _name_skipped(one)]
         groups.append(Group(loose, batches, sent_paths=paths, notes=notes))
     return groups
 
@@ -120,29 +120,34 @@ def _id_text(value: Any) -> str | None:
     return None if pd.isna(value) else str(value)
 
 
-def _name_skipped(source: Source) -> list[str]:
-    """Say which files of a folder are named almost as outputs are, such as ``in.jsonl (1).out``."""
-    within = Path(source).rglob("*out*") if _is_local(source) and Path(source).is_dir() else ()
-    names = sorted(path.name for path in within if not path.name.endswith(SUFFIX))
-    near = [name for name in names if re.match(r"(?i)(?!manifest\.json).*(\.out$|\.jsonl.*out)", name)]
-    return [f"{name_some(near)} passed over: a name must end in {SUFFIX}; rename it."] if near else []
+def _name_skipped(names: Iterable[str]) -> list[str]:
+    """Say which files are named almost as outputs are, such as ``in.jsonl (1).out`` or ``._in.jsonl.out``."""
+    pattern = rf"(?i)(?!manifest\.json)(?!.*{re.escape(SUFFIX)}$).*(\.out$|\.jsonl.*out)"
+    near = sorted(name for name in names if re.match(pattern, name) and not name.startswith("."))
+    texts = [f"{name_some(near)} passed over: a name must end in {SUFFIX}; rename it."] if near else []
+    hidden = sorted(name for name in names if name.startswith(".") and name.endswith(SUFFIX))
+    return texts + ([f"{name_some(hidden)} passed over: hidden, as macOS adds to archives"] if hidden else [])
 
 
-def _loose_files(source: Source, model_id: str, *, named: bool, required: bool) -> list[OutputFile]:
+def _loose_files(
+    source: Source, model_id: str, notes: list[str], *, named: bool, required: bool
+) -> list[OutputFile]:
     if not isinstance(source, str | Path):
         raise InputError(f"Cannot read outputs from {type(source).__name__}. {_SOURCES}")
     meta = FileMeta(model_id=model_id or None)
     if str(source).startswith("s3://"):
-        files = list_s3(str(source), meta)
+        files, others = find_s3(str(source), meta)
+        notes += _name_skipped(others)
     elif Path(source).is_dir():
         files = list_folder(Path(source), meta, prefix=Path(source).name if named else "")
+        notes += _name_skipped([path.name for path in Path(source).rglob("*out*")])
     elif Path(source).is_file():
         files = [local_file(Path(source), meta._replace(source_file=Path(source).name))]
     else:
         raise InputError(f"There is no file or folder {str(source)!r}. {_SOURCES}")
     if not files and required:
         raise InputError(
-            f"{str(source)!r} holds no file whose name ends in {SUFFIX}. {' '.join(_name_skipped(source))} "
+            f"{str(source)!r} holds no file whose name ends in {SUFFIX}. {' '.join(notes)} "
             "Bedrock writes them under <output URI>/<job id>/; name that folder, or the job's ARN."
         )
     return files

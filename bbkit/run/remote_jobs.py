@@ -8,14 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
 from bbkit.core.files import LISTING, local_names, read_listing, require_inside, write_text
 from bbkit.core.frames import MANIFEST, SUFFIX
+from bbkit.core.text import name_some
 from bbkit.run.journal import TERMINAL, JobState, replay
 from bbkit.run.snapshot import RunSnapshot
+
+if TYPE_CHECKING:
+    from bbkit.run.run import Run
 
 _CALLS_AT_ONCE = 8
 _SEEN = {
@@ -139,17 +143,19 @@ def write_line(text: str) -> None:
     print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
 
 
-def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
-    """Bring the output files of a job that has ended into its folder of the run, manifest last."""
+def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> tuple[Path, list[str]]:
+    """Bring the output files of a job that has ended into its folder of the run, manifest last; beside it
+    what is to be said of it.
+    """
     folder = snapshot.run.output_folder(state.job_arn)
     listed = read_listing(folder)
     places = {key: folder / name for key, name in local_names(listed).items()}
-    damaged = [key for key, size in listed.items() if _size(places[key]) != size]
+    damaged = [key for key, size in listed.items() if not _is_whole(places[key], size)]
     was_empty = state.status != "Completed" and (folder / LISTING).is_file()
     if (listed or (folder / MANIFEST).is_file() or was_empty) and not damaged:
-        return folder
+        return folder, []
     try:
-        sizes = _download(snapshot, state, folder)
+        sizes, twice = _download(snapshot, state, folder)
     except (PlaceError, CredentialsError, AwsError) as error:
         if not damaged:
             raise
@@ -162,7 +168,12 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> Path:
     # Those of the job may not have caught up with its end.
     if counts := _read_later_counts((folder / MANIFEST).read_bytes, state.seen.get("processed", 0)):
         snapshot.run.journal.note(seen_event(state, {**state.seen, **counts}))
-    return folder
+    texts = ((damaged, "damaged here, fetched again"), (twice, "came damaged, fetched again"))
+    return folder, [f"{name_some(keys)} {text}" for keys, text in texts if keys]
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    return _size(path) == size and aws.is_as_noted(path)
 
 
 def _size(path: Path) -> int:
@@ -171,22 +182,27 @@ def _size(path: Path) -> int:
 
 def _damaged(path: Path, why: str) -> RunError:
     damage = "is missing" if _size(path) < 0 else f"is damaged ({_size(path):,} bytes)"
+    damage += "" if _size(path) < 0 or aws.is_as_noted(path) else ": not those that came"
     return RunError(
         f"The local copy {path} {damage}. {why} Restore it from a copy, or delete {LISTING} of its job "
         "to go on with what is there."
     )
 
 
-def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> dict[str, int]:
-    snapshot.access.ensure()
-    prefix = snapshot.run.output_uri(state.job_arn)
+def list_outputs(run: "Run", job_arn: str) -> dict[str, int]:
+    """The sizes of a job's output files in S3 by key below its prefix, the manifest's last."""
+    prefix = run.output_uri(job_arn)
     wanted = [item for item in aws.list_objects(prefix) if item.uri.endswith((SUFFIX, f"/{MANIFEST}"))]
     wanted.sort(key=lambda item: (item.uri.endswith(f"/{MANIFEST}"), item.uri))
-    sizes = {item.uri[len(prefix) :]: item.size for item in wanted}
+    return {item.uri[len(prefix) :]: item.size for item in wanted}
+
+
+def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> tuple[dict[str, int], list[str]]:
+    snapshot.access.ensure()
+    prefix, sizes = snapshot.run.output_uri(state.job_arn), list_outputs(snapshot.run, state.job_arn)
     places = {key: folder / name for key, name in local_names(sizes).items()}
     for path in (folder, *places.values()):
         require_inside(path, snapshot.run.folder)
     count = TransferProgress(f"downloading the outputs of {state.job}", sum(sizes.values()))
-    for key in sizes:
-        aws.download_file(prefix + key, places[key], progress=count)
-    return sizes
+    times = {key: aws.download_file(prefix + key, places[key], progress=count) for key in sizes}
+    return sizes, [key for key, came in times.items() if came > 1]
