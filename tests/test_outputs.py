@@ -5,7 +5,9 @@ from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from output_files import error_line, nova_line, read_parquet, write_manifest, write_outputs
 
@@ -719,3 +721,34 @@ def test_a_line_over_the_bound_is_errored_where_its_id_is_told(
     assert told.lines["reason"].tolist() == ["unreadable: 0.0 GB, over the bound"]
     assert told.lines["head"].tolist() == [long[:200]]
     assert not told.complete
+
+
+@pytest.mark.parametrize(
+    ("vectors", "kind"),
+    [
+        ([[[0.5, -1], None], [[2, 3.25]]], "fixed_size_list[2]"),
+        ([[None], [[2, 3.25]]], "fixed_size_list[2]"),
+        ([[[0.5, -1]], [None, [1, 2, 3]]], "large_list"),
+        ([[[1], [1, 2]], [[1]]], "large_list"),
+        ([[None]], "large_list"),
+    ],
+)
+def test_embeddings_are_lists_of_fixed_size_where_all_have_one_length(
+    tmp_path: Path, vectors: list[list[Any]], kind: str
+):
+    for number, own in enumerate(vectors):
+        lines = [
+            {"recordId": f"{number}-{row}", "modelOutput": {"embedding": vector}}
+            for row, vector in enumerate(own)
+        ]
+        write_outputs(tmp_path / "out" / f"{number}.jsonl.out", lines)
+    told = bb.collect_outputs(tmp_path / "out", with_columns="embedding", into=tmp_path / "parts")
+    frame = bb.collect_outputs(tmp_path / "out", with_columns="embedding")
+    expected = [vector for own in vectors for vector in own]
+    for found in (read_parquet(tmp_path / "parts"), frame):
+        assert [None if vector is None else vector.tolist() for vector in found["embedding"]] == expected
+        assert {vector.dtype for vector in found["embedding"] if vector is not None} <= {np.dtype("float32")}
+    for part in (tmp_path / "parts").glob("*.parquet"):
+        stored = pq.read_schema(part).field("embedding").type
+        assert stored == told.dataset.schema.field("embedding").type
+        assert str(stored).replace("<element: float>", "").replace("<item: float>", "") == kind

@@ -82,12 +82,13 @@ def collect_outputs(
         Columns of the run's source table to append, as ``source.<name>``.
     with_columns : str or sequence of str
         Of ``reasoning``, ``tool_calls``, ``text_raw`` (as it came, before reasoning was taken off),
-        ``model_input``, ``model_output`` (JSON text) and ``embedding`` (array of numbers; None where a line
+        ``model_input``, ``model_output`` (JSON text) and ``embedding`` (array of float32; None where a line
         holds several vectors).
     into : path or S3 URI, optional
         A folder that becomes Parquet parts, in bounded memory, instead of a frame; or an ``s3://`` prefix,
         as a table for Athena (`table_ddl`) with a partition for each run and with ``is_best`` and
         ``position`` (the order sent; NA where that is not known). What is written appears when it is whole.
+        Embeddings are lists of float32, in a folder of fixed size where all have one length.
     executor : concurrent.futures.Executor, optional
         Reads parts of the files side by side when there is more than 1 GB of them, such as
         ``Client.get_executor()`` of dask.distributed; on a cluster all workers must see the files. Without
@@ -168,6 +169,9 @@ class _Plan:
     @property
     def schema(self) -> pa.Schema:
         schema = pa.Schema.from_pandas(self.frame(_no_rows(self.extras)), preserve_index=False)
+        if "embedding" in self.extras:
+            vectors = pa.field("embedding", EXTRA_COLUMNS["embedding"])
+            schema = schema.set(schema.get_field_index("embedding"), vectors)
         if self.source is None:
             return schema
         for kept in pa.Schema.from_pandas(self.source, preserve_index=False):

@@ -33,7 +33,7 @@ LINE_COLUMNS: dict[str, pa.DataType] = {
 EXTRA_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("reasoning", "tool_calls", "model_input", "model_output"), pa.large_string()),
     "text_raw": pa.large_string(),
-    "embedding": pa.large_list(pa.float64()),
+    "embedding": pa.large_list(pa.float32()),
 }
 """What ``with_columns`` of `collect_outputs` can add."""
 

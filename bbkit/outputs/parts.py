@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing_folder
@@ -22,7 +23,10 @@ _ORIGIN = "_origin.json"
 
 
 def part_writer(
-    folder: Path, schema: pa.Schema, done: Callable[[Path], None] | None = None
+    folder: Path,
+    schema: pa.Schema,
+    done: Callable[[Path], None] | None = None,
+    lengths: set[int] | None = None,
 ) -> Callable[..., None]:
     """Give what writes rows to ``part-00000.parquet`` files in a folder, and what is done with each."""
     import pyarrow.parquet as pq  # loads its file systems, too
@@ -36,6 +40,7 @@ def part_writer(
         for low in range(0, max(len(frame), least), _PART_ROWS):
             rows = frame.iloc[low : low + _PART_ROWS]
             table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
+            table = table if lengths is None else _fit_vectors(table, lengths)
             path = folder / f"part-{next(numbers):05d}.parquet"
             pq.write_table(table, path, compression="zstd")
             if done:
@@ -49,9 +54,15 @@ def writing_parts(
     folder: Path, schema: pa.Schema, origin: str = "", collected: Callable[[], Collected] | None = None
 ) -> Iterator[Callable[..., None]]:
     """Give what writes rows to a folder of parts that appears when all are written."""
+    import pyarrow.parquet as pq
+
     with replacing_folder(folder) as new:
-        write = part_writer(new, schema)
+        write = part_writer(new, schema, lengths=(lengths := set[int]()))
         yield write
+        for path in list_parts(new) if "embedding" in schema.names else ():
+            if pq.read_schema(path).field("embedding").type != _vectors(lengths):
+                table = _fit_vectors(pq.ParquetFile(path).read(), lengths)
+                pq.write_table(table, path, compression="zstd")
         if not any(new.iterdir()):
             write(schema.empty_table().to_pandas(), least=1)
         if origin:
@@ -67,6 +78,19 @@ def _note(part: Path, collected: Collected) -> None:
     table = pq.ParquetFile(part).read()
     table = table.replace_schema_metadata(collected.describe(table.schema).metadata)
     pq.write_table(table, part, compression="zstd")
+
+
+def _fit_vectors(table: pa.Table, lengths: set[int]) -> pa.Table:
+    """Make embeddings lists of fixed size while all have one length, which is added to those seen."""
+    if "embedding" not in table.column_names:
+        return table
+    vectors, at = table["embedding"], table.column_names.index("embedding")
+    lengths.update(pc.unique(pc.list_value_length(vectors)).drop_null().to_pylist())
+    return table.set_column(at, "embedding", vectors.cast(_vectors(lengths)))
+
+
+def _vectors(lengths: set[int]) -> pa.DataType:
+    return pa.list_(pa.float32(), *lengths) if len(lengths) == 1 else pa.large_list(pa.float32())
 
 
 def follows_from(folder: Path, origin: str) -> bool:

@@ -82,7 +82,9 @@ class SentIds:
         owner[entries] = entries[first[code]]
         is_first = owner == np.arange(len(hashes))
         self.distinct = int(is_first.sum())
-        self._position = (np.cumsum(is_first) - 1)[owner]
+        # Half as wide as numpy's own: there are millions of them.
+        number = np.int32 if len(hashes) < 1 << 31 else np.int64
+        self._position = (np.cumsum(is_first) - 1)[owner].astype(number)
         values, counts = np.unique(hashes[entries[first]], return_counts=True)
         self._collided = values[counts > 1]
         collided = np.flatnonzero(np.isin(hashes[entries[first]], self._collided))
@@ -90,7 +92,7 @@ class SentIds:
             ids.dictionary[int(index)].as_py(): int(self._position[entries[first[index]]])
             for index in collided
         }
-        self._hashes, self._sorter = ordered, sorter
+        self._hashes, self._sorter = ordered, sorter.astype(number)
 
     def _read_entries(self, entries: np.ndarray) -> pa.Array:
         """Read the ids at these ordered entries of all that were sent."""
@@ -110,11 +112,12 @@ class SentIds:
     def _drop_repeats(self) -> None:
         """Keep one entry per id and attempt, in the order of positions."""
         codes = number_known([batch.meta.attempt for batch in self.batches])
-        key = self._position * (int(codes.max(initial=0)) + 1) + codes[self._batch]
-        _, entries = np.unique(key, return_index=True)
-        self.repeated = len(key) - len(entries)
-        self._sent_position = self._position[entries]
-        self._sent_batch = self._batch[entries]
+        key = self._position * np.int64(codes.max(initial=0) + 1) + codes[self._batch]
+        self._sent_position, self._sent_batch = self._position, self._batch
+        if (key[1:] <= key[:-1]).any():
+            _, entries = np.unique(key, return_index=True)
+            self._sent_position, self._sent_batch = self._position[entries], self._batch[entries]
+        self.repeated = len(key) - len(self._sent_position)
 
     def locate(self, record_ids: pa.Array) -> np.ndarray:
         """Find the position of each id by its hash, -1 where none was sent; `match_lines` confirms it."""
@@ -132,8 +135,10 @@ class SentIds:
     def slices(self, rows: int) -> Iterator[IdSlice]:
         """Read the distinct ids again, `rows` positions at a time; none at all is one slice."""
         for low, ids in self._slice_ids(rows):
-            sent = slice(*np.searchsorted(self._sent_position, [low, low + len(ids)]))
-            yield IdSlice(low, ids, self._sent_position[sent] - low, self._sent_batch[sent])
+            ends = np.array([low, low + len(ids)], self._sent_position.dtype)
+            sent = slice(*np.searchsorted(self._sent_position, ends))
+            position = self._sent_position[sent].astype(np.int64) - low
+            yield IdSlice(low, ids, position, self._sent_batch[sent])
 
     def _slice_ids(self, rows: int) -> Iterator[tuple[int, pa.Array]]:
         if not self.hashed:
