@@ -1,8 +1,8 @@
 """Plain answers: one that holds nothing but what is known of its family is read without a walk.
 
 A shape in the dated data has the members that such an answer may have, and no others: a field of `Answer`,
-anything (null), nothing (false), what must be there (true; ``=text``: just this), a number and no other, or a
-shape; lists hold one.
+anything (null), nothing (false), what must be there (true; ``=text``: just this), any text (``=``), a count,
+a number and no other, or a shape; lists hold one.
 """
 
 from collections.abc import Callable
@@ -52,6 +52,8 @@ def _type_of(shape: Any, path: str, paths: dict[str, str]) -> tuple[Any, Any]:
     if shape in _READ:
         paths[shape] = path
         return (str, msgspec.NODEFAULT) if shape == "text" else (_TYPES[shape], None)
+    if shape in ("count", "="):
+        return _COUNT if shape == "count" else str | None, None
     if isinstance(shape, str):
         return Literal[shape[1:]], msgspec.NODEFAULT
     if type(shape) is int:
