@@ -334,6 +334,16 @@ def test_of_several_tools_that_may_be_called_the_text_chooses() -> None:
     assert "type" in answer(HAIKU, {**body, "tools": tools})["content"][0]  # auto: it quotes
 
 
+def test_a_schema_that_ends_the_prompt_is_asked_for_too() -> None:
+    text = (
+        f"{CASE}\n\nAnswer with one JSON object that fits this JSON Schema:\n{json.dumps(FORM, indent=1)}\n"
+    )
+    made = json.loads(answer(LLAMA, {**LLAMA_BODY, "prompt": text})["generation"])
+    assert made["item"] == "blue lamp" and made["reason"] in CASE
+    for other in (text + "Thanks.", f'{CASE}\n\n{{"a": 1}}'):
+        assert answer(LLAMA, {**LLAMA_BODY, "prompt": other})["generation"].startswith("This engine only")
+
+
 def test_an_object_of_no_schema_is_an_object() -> None:
     body = {**OPENAI_BODY, "response_format": {"type": "json_object"}}
     assert set(json.loads(answer(GPT, body)["choices"][0]["message"]["content"])) == {"answer"}

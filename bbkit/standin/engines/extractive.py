@@ -7,6 +7,7 @@ count for little. No word of an answer is invented, and no text of the instructi
 
 import json
 import re
+from contextlib import suppress
 from hashlib import sha256
 from threading import Event
 from typing import Any
@@ -51,13 +52,14 @@ class ExtractiveEngine:
         kinds = ", ".join(sorted({media.kind for media in unread}))
         note = f"{len(unread)} not read: {kinds}; this engine reads text only" if unread else ""
         tool = _choose_tool(request)
-        schema = {"type": "object"} | tool.schema if tool else request.schema
+        prompt, in_prompt = _split_schema("\n\n".join(asked))
+        schema = {"type": "object"} | tool.schema if tool else request.schema or in_prompt
         read += [json.dumps(one) for one in (request.schema, *(tool.schema for tool in request.tools)) if one]
         if schema is None:
-            text = compose_answer("\n\n".join(asked), request.system, request.max_tokens)
+            text = compose_answer(prompt, request.system, request.max_tokens)
             text = f"({note}.) {text}".rstrip() if note else text
         else:
-            text = compose_json(schema, "\n\n".join(asked), request.system, note)
+            text = compose_json(schema, prompt, request.system, note)
         stop, matched = Stop.TOOL_USE if tool else Stop.END, None
         starts = [(text.find(sequence), sequence) for sequence in request.stop_sequences if sequence in text]
         if starts and not tool:
@@ -74,6 +76,17 @@ class ExtractiveEngine:
     def until(self, halt: Event) -> "ExtractiveEngine":
         """Give this engine as it is: it never waits."""
         return self
+
+
+def _split_schema(prompt: str) -> tuple[str, Any]:
+    """A prompt without the JSON Schema of an object that it ends in, and that; None where it has none."""
+    text = prompt.rstrip()
+    for start in re.finditer(r"^\{", text, re.M) if text.endswith("}") else ():
+        with suppress(ValueError, RecursionError):
+            schema, end = json.JSONDecoder().raw_decode(text, start.start())
+            if end == len(text) and "properties" in schema:
+                return text[: start.start()], schema
+    return prompt, None
 
 
 def _choose_tool(request: Request) -> Tool | None:
