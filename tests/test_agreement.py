@@ -184,19 +184,21 @@ def test_what_the_service_refuses_is_predicted_and_refused(one: Planted) -> None
 
 
 def test_a_job_ends_with_the_errors_that_were_predicted(standin: Standin) -> None:
-    """All records of one model in one real job, sound ones between them."""
+    """All records of one model in one real job, sound ones and every judged schema between them."""
     model_id = "us.anthropic.claude-sonnet-4-6"
     own = [one for one in PLANTED if one.model_id == model_id and one.invocation_type == "InvokeModel"]
     bodies = {one.case: one.body for one in own} | {
         f"sound {n}": claude(system=f"Call {n}.") for n in range(100)
     }
+    forms = {one.case: {"format": {"type": "json_schema", "schema": one.schema}} for one in JUDGED}
+    bodies |= {case: claude(output_config=form) for case, form in forms.items()}
     lines = (json.dumps({"recordId": case, "modelInput": body}) for case, body in bodies.items())
     job = wait_for(
         standin, create(standin, put(standin, "planted.jsonl", "\n".join(lines)), modelId=model_id)
     )
     refused = {record["recordId"] for record in output_records(standin, job) if "error" in record}
     assert refused == {case for case, body in bodies.items() if check(Body(model_id, "InvokeModel", body))}
-    assert refused == {one.case for one in own if one.rule} and job["status"] == "Completed"
+    assert refused == {one.case for one in (*own, *JUDGED) if one.rule} and job["status"] == "Completed"
 
 
 def test_planted_bodies_rest_on_replies_of_the_service_and_reports() -> None:

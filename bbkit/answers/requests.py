@@ -12,7 +12,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
 from bbkit.families import Family, Model, Prompt, bare_model_id, find_model, user_text_of
 from bbkit.families.budgets import thinks
-from bbkit.families.json_schemas import find_loop, find_rule, follow, is_object, map_schemas, walk_schema
+from bbkit.families.json_schemas import find_loop, find_rule, is_object, map_schemas, resolve, walk_schema
 
 WAYS = ("native", "tool", "prompt")
 """How an answer in a form is asked for: held to the schema, by a tool that is forced, in words."""
@@ -44,7 +44,7 @@ def request_schema(document: Mapping[str, Any]) -> dict[str, Any]:
     written out where nothing holds itself, objects take no other names.
     """
     inlined = document if find_loop(document) is None else None
-    derived: dict[str, Any] = _derive(_resolve(document, document), inlined, count())
+    derived: dict[str, Any] = _derive(resolve(document, document), inlined, count())
     kept: set[int] = set()
     for _, schema in walk_schema(derived):
         parts = [one for word in ("allOf", "anyOf") for one in schema.get(word, ()) if isinstance(one, dict)]
@@ -58,18 +58,12 @@ def request_schema(document: Mapping[str, Any]) -> dict[str, Any]:
     return derived
 
 
-def _resolve(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
-    while isinstance(to := follow(document, schema.get("$ref")), Mapping):
-        schema = {**to, **{word: value for word, value in schema.items() if word != "$ref"}}
-    return schema
-
-
 def _derive(schema: Any, document: Mapping[str, Any] | None, counted: "count[int]") -> Any:
     if not isinstance(schema, Mapping):
         return schema
     if next(counted) > _MOST_SCHEMAS:
         raise InputError(f"The schema comes to more than {_MOST_SCHEMAS:,} with its references written out.")
-    schema = schema if document is None else _resolve(schema, document)
+    schema = schema if document is None else resolve(schema, document)
     if len(schema.get("allOf", ())) == 1 and isinstance(only := schema["allOf"][0], Mapping):
         rest = {word: value for word, value in schema.items() if word != "allOf"}
         return _derive({**only, **rest}, document, counted)
@@ -103,8 +97,8 @@ def plan_asking(
     """
     if structured not in ("auto", *WAYS):
         raise InputError(f"structured is {structured!r}. It takes auto, native, tool or prompt.")
-    if family.kind != "text":
-        raise InputError(f"{model_id} makes embeddings, which have no schema. Leave schema out.")
+    if family.kind != "text" or not family.writable:
+        raise InputError(f"Bodies of {family.title} have no answer of a schema. Leave schema out.")
     model = find_model(model_id) or Model(model_id=bare_model_id(model_id))
     given = {name: value for name, value in (inference or {}).items() if name in family.inference}
     sample = family.body(Prompt("?"), **given)

@@ -14,7 +14,7 @@ import msgspec
 
 from bbkit.core.errors import InputError
 from bbkit.core.text import whole_characters
-from bbkit.families.json_schemas import TYPES, find_loop, follow, format_path, walk_schema
+from bbkit.families.json_schemas import TYPES, find_loop, follow, format_path, resolve, walk_schema
 
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _DTYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
@@ -62,7 +62,7 @@ def read_schema(schema: Any) -> dict[str, Any]:
         if not isinstance(given, Mapping) or not given:
             raise InputError(f"schema is {given!r:.60}. {_FORMS}")
         is_document = given.get("type") == "object" or any(str(name).startswith("$") for name in given)
-        document: dict[str, Any] = _plain(given, ()) if is_document else _of_columns(given)
+        document: dict[str, Any] = _plain(given if is_document else _of_columns(given), ())
         _validate(document)
     except RecursionError:
         raise InputError(f"The schema is nested too deep to be read. {_FORMS}") from None
@@ -86,7 +86,7 @@ def schema_bytes(schema: Any) -> bytes:
 def list_fields(document: Mapping[str, Any]) -> dict[str, str]:
     """The fields of an answer in their order, each with the dtype of its column; ``json`` is JSON text."""
     fields = {}
-    for name, schema in _resolve(document, document).get("properties", {}).items():
+    for name, schema in resolve(document, document).get("properties", {}).items():
         kinds = _kinds(document, schema) - {"null"}
         kinds -= {"integer"} if "number" in kinds else set()
         fields[name] = _DTYPES.get(kinds.pop(), "json") if len(kinds) == 1 else "json"
@@ -158,11 +158,7 @@ def _of_class(given: Any) -> Any:
 
 
 def _of_columns(columns: Mapping[Any, Any]) -> dict[str, Any]:
-    properties = {}
-    for name, given in columns.items():
-        if not isinstance(name, str):
-            raise _fault((), f"the name {name!r:.40} is no text")
-        properties[name] = _of_column(given, name)
+    properties = {name: _of_column(given, name) for name, given in columns.items()}
     return {
         "type": "object",
         "properties": properties,
@@ -171,7 +167,7 @@ def _of_columns(columns: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _of_column(given: Any, name: str) -> dict[str, Any]:
+def _of_column(given: Any, name: Any) -> dict[str, Any]:
     origin, inner = get_origin(given), get_args(given)
     if isinstance(given, type) and given in _TYPES:
         return {"type": _TYPES[given]}
@@ -202,13 +198,12 @@ def _validate(document: dict[str, Any]) -> None:
         jsonschema.Draft202012Validator.check_schema(document)
     except jsonschema.SchemaError as error:
         if (place := list(error.path))[-1:] == ["type"]:
-            raise _fault(
-                place, f"{error.instance!r:.60} is no type", f"Types are {', '.join(TYPES)}."
-            ) from None
+            known = f"Types are {', '.join(TYPES)}."
+            raise _fault(place, f"{error.instance!r:.60} is no type", known) from None
         raise _fault(place, error.message[:300]) from None
     if (loop := find_loop(document, in_place=True)) is not None:
         raise _fault(loop, "the schema leads back to itself without end")
-    top = _resolve(document, document)
+    top = resolve(document, document)
     if top.get("type") != "object":
         why = f"the type is {top.get('type')!r:.40}" if "type" in top else "there is no type"
         raise _fault((), why, 'An answer is an object: write "type": "object".')
@@ -238,16 +233,9 @@ def _fault(path: Any, why: str, remedy: str = f"See {_DRAFT}.") -> InputError:
     return InputError(f"Cannot use the schema: at {format_path(path) or 'its top'}, {why}. {remedy}")
 
 
-def _resolve(document: Mapping[str, Any], schema: Any) -> Mapping[str, Any]:
-    """What a schema says where its references lead."""
-    while isinstance(schema, Mapping) and "$ref" in schema and "type" not in schema:
-        schema = follow(document, schema["$ref"])
-    return schema if isinstance(schema, Mapping) else {}
-
-
 def _kinds(document: Mapping[str, Any], schema: Any) -> set[str]:
     """The JSON types that a schema allows; ``any`` where it does not say."""
-    found = _resolve(document, schema)
+    found = resolve(schema, document) if isinstance(schema, Mapping) else {}
     kinds, values = found.get("type"), found.get("enum", [found["const"]] if "const" in found else [])
     if isinstance(kinds, str):
         return {kinds}
@@ -260,11 +248,4 @@ def _kinds(document: Mapping[str, Any], schema: Any) -> set[str]:
 
 
 def _value_kinds(values: list[Any]) -> set[str]:
-    def kind_of(value: Any) -> str:
-        if value is None:
-            return "null"
-        if isinstance(value, float) and not math.isfinite(value):
-            return "any"
-        return _TYPES.get(type(value), "any")
-
-    return {kind_of(value) for value in values}
+    return {"null" if value is None else _TYPES.get(type(value), "any") for value in values}

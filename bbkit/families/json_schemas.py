@@ -90,6 +90,14 @@ def follow(document: Mapping[str, Any], place: Any) -> Any:
     return found
 
 
+def resolve(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A schema with what its own references lead to written out; what stands beside them goes before."""
+    while (to := follow(document, schema.get("$ref"))) is not None:
+        own = {word: value for word, value in schema.items() if word != "$ref"}
+        schema = {**to, **own} if isinstance(to, Mapping) else own
+    return schema
+
+
 def find_loop(document: Mapping[str, Any], *, in_place: bool = False) -> Path | None:
     """The place of a schema that leads back to itself; `in_place` alone, for the same value without end."""
     places = {id(schema): (path, schema) for path, schema in walk_schema(document)}
