@@ -188,7 +188,9 @@ def test_collect_into_a_folder_keeps_the_rows_there(
     main(["collect", str(tmp_path / "out.jsonl.out"), "--into", str(rows)])
     assert [path.name for path in rows.glob("*.parquet")] == ["part-00000.parquet"]
     assert "1 read = 1 succeeded" in capsys.readouterr().out
-    assert main(["collect", str(tmp_path), "--into", str(rows), "--export", "x.csv"]) == 2
+    export = tmp_path / "x.jsonl"
+    assert main(["collect", str(tmp_path), "--into", str(rows), "--export", str(export)]) == 1
+    assert json.loads(export.read_text())["text"] == "x"
 
 
 @pytest.mark.parametrize(

@@ -10,12 +10,12 @@ from typing import Any
 import duckdb
 import pandas as pd
 import pytest
-from output_files import error_line, nova_line, write_outputs
+from output_files import error_line, nova_line, read_parquet, write_outputs
 
 import bbkit as bb
 from bbkit import charts
 from bbkit.core import datasets
-from bbkit.core.errors import InputError
+from bbkit.core.errors import AwsError, InputError
 
 RECORD_CHARTS = [
     charts.outcomes,
@@ -191,3 +191,34 @@ def test_the_statement_for_athena_points_to_the_live_write(job: Any, tmp_path: P
             bb.table_ddl(wrong)
     with pytest.raises(InputError, match="no name of a table"):
         bb.table_ddl(told, "x; drop table y")
+
+
+@pytest.mark.filterwarnings("ignore:.*got an apostrophe")
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet", "xlsx"])
+def test_an_export_is_the_same(both: tuple[pd.DataFrame, Any], tmp_path: Path, ending: str) -> None:
+    outputs, parts = both
+    frame = bb.export_records(outputs, tmp_path / f"frame.{ending}")
+    dataset = bb.export_records(parts.dataset, tmp_path / f"dataset.{ending}")
+    if ending == "parquet":
+        pd.testing.assert_frame_equal(read_parquet(dataset), read_parquet(frame), check_flags=False)
+        assert bb.accounting(read_parquet(dataset)).sentence == bb.accounting(outputs).sentence
+    elif ending == "xlsx":
+        assert pd.read_excel(dataset, dtype=str).equals(pd.read_excel(frame, dtype=str))
+    else:
+        assert dataset.read_bytes() == frame.read_bytes()
+
+
+def test_exports_go_to_s3_guarded(standin: Any, tmp_path: Path) -> None:
+    rows = pd.DataFrame({"record_id": ["a", "b"], "text": ["=1+1", "fine"]})
+    uri = f"s3://bbkit-standin/{tmp_path.name}/ö 1/calls.csv"
+    for text in ("=1+1", "=2"):
+        with pytest.warns(UserWarning, match="1 cell got"):
+            assert bb.export_records(rows.replace("=1+1", text), uri) == uri
+    assert fetch(uri.rpartition("/ö")[0], tmp_path) == ["ö 1/calls.csv"]
+    assert (tmp_path / "ö 1/calls.csv").read_text("utf-8-sig").splitlines()[1] == "a,'=2"
+    with pytest.raises(InputError, match=r"Cannot tell the format of 'calls'. End it in"):
+        bb.export_records(rows, f"s3://bbkit-standin/{tmp_path.name}/calls")
+    with pytest.raises(InputError, match="is not an S3 URI"):
+        bb.export_records(rows, "s3:///calls.csv")
+    with pytest.raises(AwsError, match="NoSuchBucket"):
+        bb.export_records(rows, "s3://no-such-bucket/calls.jsonl")

@@ -98,7 +98,7 @@ def upload_file(
         )
     bucket, key = split_s3_uri(uri)
     extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}, **encryption(kms_key_id)}
-    with translated(), _transfer_errors():
+    with translated(), transfer_errors():
         client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
     LOG.info("uploaded %s (%d bytes)", uri, size)
     return True
@@ -132,7 +132,7 @@ def _download(uri: str, path: Path, stored: Mapping[str, Any], progress: Any) ->
 
     bucket, key = split_s3_uri(uri)
     try:
-        with translated(), _transfer_errors():
+        with translated(), transfer_errors():
             client("s3").download_file(bucket, key, str(path), Callback=progress)
     except FlexibleChecksumError:
         return "Its checksum is not the one S3 tells."
@@ -197,7 +197,8 @@ def is_as_noted(path: Path, *, thorough: bool = False) -> bool:
 
 
 @contextlib.contextmanager
-def _transfer_errors() -> Iterator[None]:
+def transfer_errors() -> Iterator[None]:
+    """Give errors of a transfer as those of the service or of ours."""
     import boto3
     from botocore import exceptions
 

@@ -2,19 +2,25 @@
 
 import io
 from collections.abc import Mapping
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from bbkit.aws._clients import call, translated
-from bbkit.aws._objects import encryption, split_s3_uri
+from bbkit.aws._clients import call, client, translated
+from bbkit.aws._objects import encryption, split_s3_uri, transfer_errors
+
+_MOST_AT_ONCE = 5 << 30
+"""https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; a killed upload in parts leaves them."""
 
 
 def write_object(uri: str, content: bytes | Path, *, kms_key_id: str = "") -> None:
-    """Write bytes or a file as one object; what is there is replaced."""
+    """Write bytes or a file as one object; what is there is replaced, and the object appears whole."""
+    from boto3.s3.transfer import TransferConfig
+
     bucket, key = split_s3_uri(uri)
-    with content.open("rb") if isinstance(content, Path) else nullcontext(content) as body:
-        call("s3", "put_object", Bucket=bucket, Key=key, Body=body, **encryption(kms_key_id))
+    with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as body:
+        extra, config = encryption(kms_key_id), TransferConfig(multipart_threshold=_MOST_AT_ONCE)
+        with translated(), transfer_errors():
+            client("s3").upload_fileobj(body, bucket, key, ExtraArgs=extra, Config=config)
 
 
 class RemoteFiles:

@@ -230,14 +230,14 @@ def clean(options: Namespace) -> int:
     "collect runs/calls --export calls.xlsx --with-source",
     argument("source", help="a run, a folder or file of .jsonl.out, an s3:// prefix, or a job ARN"),
     argument("--sent", help="the records that were sent: a .jsonl path or URI"),
-    argument("--export", metavar="PATH", help="write the rows as .csv, .xlsx, .parquet or .jsonl"),
+    argument(
+        "--export", metavar="PATH", help="write the rows as .csv, .xlsx, .parquet or .jsonl, also to s3://"
+    ),
     argument("--with-source", action="store_true", help="beside the columns of the run's source"),
-    argument("--into", metavar="FOLDER", help="write the rows as Parquet parts, in bounded memory"),
+    argument("--into", metavar="PLACE", help="a folder, or an s3:// prefix as a table, in bounded memory"),
 )
 def collect(options: Namespace) -> int:
     """Read what came back and account for every record."""
-    if options.export and options.into:
-        raise InputError("--into keeps rows in its folder; --export writes those in memory. Take one.")
     columns = _source_columns(options.source) if options.with_source else ()
     outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into, source_columns=columns)
     if options.export:

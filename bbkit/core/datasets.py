@@ -38,7 +38,8 @@ def frame_of(table: pa.Table, columns: Sequence[str] | None = None) -> pd.DataFr
 
 def as_rows(outputs: Any) -> Any:
     """The data set of an accounting; anything else as it is."""
-    return outputs if isinstance(outputs, pd.DataFrame) else getattr(outputs, "dataset", outputs)
+    is_frame = isinstance(outputs, pd.DataFrame) or getattr(outputs, "parts", None) is None
+    return outputs if is_frame else outputs.dataset
 
 
 def is_dataset(outputs: Any) -> bool:

@@ -1,28 +1,33 @@
 """Exports: any selection of rows as a file for people and programs without Python."""
 
+import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from msgspec.structs import replace
 
+from bbkit import aws
+from bbkit.core.datasets import as_rows, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
 from bbkit.core.frames import Collected, is_absent, no_column, require_columns
 from bbkit.core.text import count_noun, guard_formulas
+from bbkit.outputs.remote_parts import is_remote
 from bbkit.outputs.workbooks import write_workbook
-
-_ROWS = 10_000
 
 
 def export_records(
-    outputs: pd.DataFrame, path: str | Path, *, guard: bool = True, with_source: bool = False
-) -> Path:
+    outputs: Any, path: str | Path, *, guard: bool = True, with_source: bool = False
+) -> str | Path:
     """Write rows to a file that appears whole: CSV, Excel, Parquet or JSON lines, by its name.
 
     In CSV, what a spreadsheet would run as a formula (https://owasp.org/www-community/attacks/CSV_Injection)
@@ -36,9 +41,10 @@ def export_records(
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        What `collect_outputs` returned, or any selection of it; an index is written where it has a name.
-    path : str or Path
+    outputs : pandas.DataFrame or Accounting
+        What `collect_outputs` returned, or any selection of it, or a data set, which is written batch by
+        batch; an index is written where it has a name.
+    path : str, Path or S3 URI
         A name ending in ``.csv`` (UTF-8 with a byte order mark, which spreadsheets need), ``.xlsx``
         (openpyxl, ``bbkit[excel]``), ``.parquet`` or ``.jsonl``; what is there is replaced.
     guard : bool
@@ -49,8 +55,8 @@ def export_records(
 
     Returns
     -------
-    Path
-        The file.
+    Path or str
+        The file, or the URI.
 
     Raises
     ------
@@ -60,22 +66,44 @@ def export_records(
     bbkit.core.errors.ExtraError
         For Excel, if openpyxl is not installed.
     """
-    require_columns(outputs, (), "Pass what collect_outputs returned, or rows of it.")
-    path = Path(path)
-    write = (_WRITERS | {".csv": partial(_write_csv, guard=guard)}).get(path.suffix.lower())
+    head = head_of(outputs)
+    require_columns(head, (), "Pass what collect_outputs returned, or rows of it.")
+    name = str(path).rpartition("/")[2] if is_remote(path) else Path(path).name
+    write = (_WRITERS | {".csv": partial(_write_csv, guard=guard)}).get(Path(name).suffix.lower())
     if write is None:
-        raise InputError(f"Cannot tell the format of {path.name!r}. End it in {', '.join(_WRITERS)}.")
-    if named := [name for name in outputs.index.names if name is not None and name not in outputs.columns]:
-        outputs = outputs.reset_index(level=named)
-    if with_source:
-        outputs = _lead_with_source(outputs)
+        raise InputError(f"Cannot tell the format of {name!r}. End it in {', '.join(_WRITERS)}.")
+    if named := [name for name in head.index.names if name is not None and name not in head.columns]:
+        outputs = head = outputs.reset_index(level=named)
+    rows = _Rows(outputs, _lead_with_source(head) if with_source else {name: name for name in head})
+    if is_remote(path):
+        aws.split_s3_uri(str(path))
+        with TemporaryDirectory(prefix="bbkit-") as folder:
+            write(rows, file := Path(folder) / f"rows{Path(name).suffix}")
+            aws.write_object(str(path), file)
+        return path
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as beside:
-        write(outputs, beside)
+        write(rows, beside)
     return path
 
 
-def _lead_with_source(outputs: pd.DataFrame) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Rows:
+    """What is written: rows, and the names under which their columns are, in order."""
+
+    outputs: Any
+    names: dict[Any, Any]
+
+    def __len__(self) -> int:
+        return as_rows(self.outputs).count_rows() if is_dataset(self.outputs) else len(self.outputs)
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for frame in iter_frames(self.outputs, [*self.names]):
+            yield frame.set_axis([*self.names.values()], axis=1)
+
+
+def _lead_with_source(outputs: pd.DataFrame) -> dict[Any, Any]:
     """The user's own table, then the answers, then what else is known."""
     names = {str(name): str(name).removeprefix("source.") for name in outputs.columns}
     if not any(name != own for name, own in names.items()):
@@ -84,10 +112,10 @@ def _lead_with_source(outputs: pd.DataFrame) -> pd.DataFrame:
     kept = {name: name if own in names else own for name, own in names.items()}
     answers = ("answer.", "answer_", "validity")
     first = sorted(names, key=lambda name: (not name.startswith("source."), not name.startswith(answers)))
-    return outputs[first].rename(columns=kept)
+    return {name: kept[name] for name in first}
 
 
-def _write_csv(outputs: pd.DataFrame, path: Path, *, guard: bool = True) -> None:
+def _write_csv(rows: _Rows, path: Path, *, guard: bool = True) -> None:
     changed = 0
 
     def guarded(cell: Any) -> str:
@@ -97,14 +125,14 @@ def _write_csv(outputs: pd.DataFrame, path: Path, *, guard: bool = True) -> None
         changed += safe != text
         return safe
 
-    names = [guarded(str(name)) for name in outputs.columns]
+    names = [guarded(str(name)) for name in rows.names.values()]
     with path.open("w", encoding="utf-8-sig", newline="") as file:
-        for low in range(0, max(len(outputs), 1), _ROWS):
-            texts = outputs.iloc[low : low + _ROWS].set_axis(names, axis=1)
+        for number, frame in enumerate(rows):
+            texts = frame.set_axis(names, axis=1)
             for name in texts.select_dtypes(exclude=["number", "datetime", "datetimetz"]):
                 texts[name] = texts[name].astype(object).map(guarded, na_action="ignore")
             # csv quotes what holds a character of the line end; a lone \r inside a text needs that.
-            texts.to_csv(file, index=False, header=not low, lineterminator="\r\n")
+            texts.to_csv(file, index=False, header=not number, lineterminator="\r\n")
     if changed:
         told = f"{count_noun(changed, 'cell')} got an apostrophe before what a spreadsheet would run"
         warnings.warn(f"{told}. read_source takes it out; guard=False leaves them.", stacklevel=3)
@@ -116,18 +144,30 @@ def _text(cell: Any) -> str:
     return msgspec.json.encode(cell, enc_hook=_plain).decode() if is_nested else str(cell)
 
 
-def _write_parquet(outputs: pd.DataFrame, path: Path) -> None:
+def _write_parquet(rows: _Rows, path: Path) -> None:
+    import pyarrow.parquet as pq
+
     # Paths of this machine and lines that are no rows stay here.
-    collected = replace(Collected.of(outputs), unmatched=[], paths={}, sent_paths=[], price_file="")
-    collected.attach(outputs.copy(deep=False)).to_parquet(path, index=False)
+    collected = replace(Collected.of(rows.outputs), unmatched=[], paths={}, sent_paths=[], price_file="")
+    if not is_dataset(rows.outputs):
+        whole = rows.outputs[[*rows.names]].set_axis([*rows.names.values()], axis=1)
+        collected.attach(whole).to_parquet(path, index=False)
+        return
+    kinds = as_rows(rows.outputs).schema
+    schema = pa.schema([(name, kinds.field(own).type) for own, name in rows.names.items()])
+    head = collected.attach(head_of(rows.outputs)[[*rows.names]].set_axis([*rows.names.values()], axis=1))
+    dtypes = pa.Schema.from_pandas(head, preserve_index=False).metadata
+    schema = schema.with_metadata({**dtypes, "PANDAS_ATTRS": json.dumps(head.attrs)})
+    with pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for frame in rows:
+            file.write_table(pa.Table.from_pandas(frame, schema, preserve_index=False).cast(file.schema))
 
 
-def _write_jsonl(outputs: pd.DataFrame, path: Path) -> None:
+def _write_jsonl(rows: _Rows, path: Path) -> None:
     encoder = msgspec.json.Encoder(enc_hook=_plain)
     with path.open("wb") as file:
-        for low in range(0, len(outputs), _ROWS):
-            part = outputs.iloc[low : low + _ROWS].astype(object)
-            for row in part.to_dict("records"):
+        for frame in rows:
+            for row in frame.astype(object).to_dict("records"):
                 known = {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
                 file.write(encoder.encode(known) + b"\n")
 
@@ -138,9 +178,9 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
+_WRITERS: dict[str, Callable[[_Rows, Path], None]] = {
     ".csv": _write_csv,
-    ".xlsx": partial(write_workbook, as_text=_text),
+    ".xlsx": lambda rows, path: write_workbook(rows, [*rows.names.values()], path, as_text=_text),
     ".parquet": _write_parquet,
     ".jsonl": _write_jsonl,
 }

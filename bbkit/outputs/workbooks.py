@@ -1,13 +1,13 @@
 """Rows as an Excel workbook: texts stay texts, so that ids keep their zeros and digits and nothing is run."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from bbkit.core.errors import InputError, require_extras
 from bbkit.core.frames import is_absent
@@ -18,12 +18,12 @@ _MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS, _MOST_DIGITS = 1_048_575, 16_384, 3
 _ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
-def write_workbook(outputs: pd.DataFrame, path: Path, *, as_text: Callable[[Any], str]) -> None:
-    """Write rows to the one sheet of a new workbook; `as_text` writes what Excel has no kind for."""
+def write_workbook(rows: Any, columns: Sequence[Any], path: Path, *, as_text: Callable[[Any], str]) -> None:
+    """Write frames of rows to the one sheet of a workbook; `as_text` writes what Excel has no kind for."""
     require_extras("Writing Excel workbooks", "excel")
-    if len(outputs) > _MOST_ROWS or len(outputs.columns) > _MOST_COLUMNS:
+    if len(rows) > _MOST_ROWS or len(columns) > _MOST_COLUMNS:
         raise InputError(
-            f"{len(outputs):,} rows of {len(outputs.columns):,} columns are more than a sheet holds "
+            f"{len(rows):,} rows of {len(columns):,} columns are more than a sheet holds "
             f"({_MOST_ROWS:,} below their names, of {_MOST_COLUMNS:,}). Write a .parquet or a .csv."
         )
     from openpyxl import Workbook
@@ -46,10 +46,10 @@ def write_workbook(outputs: pd.DataFrame, path: Path, *, as_text: Callable[[Any]
         made.data_type, made.number_format = "s", "@"  # also what begins with = or looks like a number
         return made
 
-    names = [str(name) for name in outputs.columns]
+    names = [str(name) for name in columns]
     with closing(sheet):
         sheet.append([cell(name, name) for name in names])
-        for row in outputs.itertuples(index=False, name=None):
+        for row in chain.from_iterable(frame.itertuples(index=False, name=None) for frame in rows):
             sheet.append([cell(*pair) for pair in zip(names, row, strict=True)])
     book.save(path)
 
