@@ -4,15 +4,18 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings, strategies as st
+from jsonschema import Draft202012Validator
 
 from bbkit.standin.answers import answer_record
 from bbkit.standin.engine_pool import make_engine
 from bbkit.standin.engines import Media, Reply, Request, Turn, count_tokens, cut_tokens
+from bbkit.standin.engines.extractive import compose_json
 from bbkit.standin.errors import EngineError
 from bbkit.standin.shapes.embeddings import embed_bytes, embed_text
 
@@ -462,3 +465,44 @@ def test_what_the_engine_cannot_build_is_refused(schema: dict[str, Any], said: s
 def test_any_text_gives_an_answer_of_the_schema(text: str, description: str) -> None:
     made = fill({"a": {"enum": ["a", "c"], "description": description}, "why": {"type": "string"}}, text)
     assert made["a"] in ("a", "c") and isinstance(made["why"], str)
+
+
+_LEAVES = st.one_of(
+    st.sampled_from(["string", "integer", "number", "boolean", "null"]).map(lambda kind: {"type": kind}),
+    st.sampled_from(["string", "integer", "boolean"]).map(lambda kind: {"type": [kind, "null"]}),
+    st.lists(st.sampled_from(["sports", "refund", 3, True, None]), min_size=1).map(lambda one: {"enum": one}),
+    st.sampled_from(["x", 7, False, None]).map(lambda value: {"const": value}),
+    st.integers(-9, 9).map(lambda least: {"type": "integer", "minimum": least, "maximum": least + 3}),
+    st.integers(0, 40).map(lambda most: {"type": "string", "maxLength": most}),
+    st.sampled_from(["date", "email", "uuid", "ipv6", "time", "odd"]).map(
+        lambda form: {"type": "string", "format": form}
+    ),
+    st.just({"type": "string", "pattern": "^[a-z]+$"}),
+    st.just({"$ref": "#/$defs/queue"}),
+)
+
+
+def _hold(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    names = st.sampled_from(["queue", "reason", "dollars", "resolved", "a.b"])
+    objects = st.dictionaries(names, inner, max_size=4)
+    return st.one_of(
+        objects.map(lambda one: {"type": "object", "properties": one, "required": list(one)}),
+        objects.map(
+            lambda one: {"properties": one, "required": list(one)[:1], "additionalProperties": False}
+        ),
+        st.tuples(inner, st.integers(0, 2)).map(
+            lambda one: {"type": "array", "items": one[0], "minItems": one[1], "maxItems": 2}
+        ),
+        st.lists(inner, min_size=1, max_size=2).map(lambda some: {"anyOf": [*some, {"type": "null"}]}),
+        inner.map(lambda one: {"allOf": [one], "description": "what the call was about"}),
+    )
+
+
+@settings(max_examples=300)
+@given(st.recursive(_LEAVES, _hold, max_leaves=8), st.sampled_from([BILL, "", "3 dollars on 2026-01-02."]))
+def test_an_answer_fits_its_schema_or_is_refused(schema: dict[str, Any], text: str) -> None:
+    whole = {**schema, "$defs": {"queue": {"oneOf": [{"const": "bank"}, {"const": "telecom"}]}}}
+    with suppress(EngineError):
+        answer = json.loads(compose_json(whole, f"Read this call.\n\n{text}", "", ""))
+        checker = Draft202012Validator.FORMAT_CHECKER
+        assert not list(Draft202012Validator(whole, format_checker=checker).iter_errors(answer))

@@ -1,13 +1,19 @@
 """Answers that cannot be read as they stand, in the ways models have: the fault ``bad-json``."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from threading import Event
 
 from bbkit.standin.engines import Engine, Reply, Request, Stop, count_tokens
 from bbkit.standin.faults import draw
 
-_KINDS = ("fenced", "in prose", "enum broken", "cut", "trailing comma")
+_KINDS: dict[str, Callable[[str], str]] = {
+    "fenced": lambda text: f"```json\n{text}\n```",
+    "in prose": lambda text: f"Here is the answer:\n\n{text}\n\nIs there anything else you need?",
+    "cut": lambda text: text[: len(text) // 2],
+    "trailing comma": lambda text: f"{text[:-1]},}}",
+}
 
 
 @dataclass
@@ -33,8 +39,9 @@ class SpoilingEngine:
             return reply
         if not isinstance(value, dict):
             return reply
-        kind = _KINDS[int(draw("bad-json kind", self.key) * len(_KINDS))]
-        text = _spoil(json.dumps(value, ensure_ascii=False), kind, schema)
+        kind = [*_KINDS, "enum"][int(draw("bad-json kind", self.key) * (len(_KINDS) + 1))]
+        text = json.dumps(value, ensure_ascii=False)
+        text = _KINDS[kind](text) if kind in _KINDS else _break_enum(text, schema)
         tokens = None if reply.output_tokens is None else count_tokens(text)
         spoilt = replace(reply, output_tokens=tokens, stop=Stop.LENGTH if kind == "cut" else reply.stop)
         if call is None:
@@ -46,16 +53,8 @@ class SpoilingEngine:
         return replace(self, engine=self.engine.until(halt))
 
 
-def _spoil(text: str, kind: str, schema: object) -> str:
-    match kind:
-        case "fenced":
-            return f"```json\n{text}\n```"
-        case "in prose":
-            return f"Here is the answer:\n\n{text}\n\nIs there anything else you need?"
-        case "cut":
-            return text[: len(text) // 2]
-        case "trailing comma":
-            return f"{text[:-1]},}}"
+def _break_enum(text: str, schema: object) -> str:
+    """The object with a value that its schema does not have; of one without an enum, of another type."""
     value = json.loads(text)
     properties = schema.get("properties", {}) if isinstance(schema, dict) else {}
     enums = [name for name in value if "enum" in properties.get(name, ())]

@@ -127,7 +127,7 @@ class Builder:
         match kind:
             case "enum":
                 ranked = self._rank(schema)
-                values, told = [value for _, value in ranked], sum(score > 0 for score, _ in ranked)
+                values, told = [value for _, value in ranked] or [None], sum(score > 0 for score, _ in ranked)
                 tied = [str(value) for score, value in ranked if score == ranked[0][0] > 0]
                 self.notes += [f"{name}: {', '.join(tied)} tie, the first is taken"] * (len(tied) > 1)
                 told = told or len(values) == 1
@@ -189,7 +189,7 @@ class Builder:
             ranked = self._rank(inner)
             return [value for score, value in ranked if score], [value for _, value in ranked]
         if kind == "string" and not inner.keys() & _LIMITS.keys():
-            return self.quote(asked, _MOST_ITEMS), []
+            return self.quote(asked, _MOST_ITEMS), [NOTHING]
         value, found = self.build(schema["items"], name)
         return [value] * found, [value]
 
