@@ -66,6 +66,15 @@ def test_workers_read_shares_and_change_nothing(
     assert frame["model_input"].dropna().tolist() == plain["model_input"].dropna().tolist()
 
 
+def test_a_short_read_starts_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    started: list[Workers] = []
+    monkeypatch.setattr(Workers, "start", started.append)
+    monkeypatch.setattr(room, "count_spare_cores", lambda: 2)
+    write_outputs(tmp_path / "a.jsonl.out", [nova_line(f"{number}", "x" * 4_000) for number in range(5_000)])
+    assert len(bb.collect_outputs(tmp_path)) == 5_000
+    assert not started
+
+
 @pytest.mark.parametrize("given", [0, 1, 7])
 def test_a_killed_worker_loses_no_row(
     tmp_path: Path, eager: list[Workers], monkeypatch: pytest.MonkeyPatch, given: int

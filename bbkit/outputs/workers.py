@@ -19,6 +19,7 @@ MOST_PROCESSES = 4
 WORTH_SECONDS = 1.0
 """Workers are started where reading is to take longer still: each takes 0.4 seconds to come up."""
 
+_USUAL_PACE = 1e-9  # seconds a byte, as long as nothing was read
 _PROCESS_BYTES = 512 << 20
 _AHEAD = 2
 _READY = ""
@@ -77,8 +78,8 @@ class Workers:
         begun, done = time.process_time(), 0
         waiting: deque[tuple[Share, str | None, Iterable[Any]]] = deque()
         for share in shares:
-            left = (time.process_time() - begun) * (size - done)
-            if left > WORTH_SECONDS * max(done, 1) and self.most and not self._given:
+            pace = (time.process_time() - begun) / done if done else _USUAL_PACE
+            if pace * (size - done) > WORTH_SECONDS and self.most and not self._given:
                 self.start()
             place = self._offer(share.task) if share.task else None
             here = () if place else list(share.read()) if waiting else share.read()
