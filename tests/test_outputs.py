@@ -679,6 +679,20 @@ def test_counts_come_as_whole_floats_and_texts_and_none_is_negative(tmp_path: Pa
     assert frame["output_tokens"].tolist() == [10, 10, 10, pd.NA, pd.NA, pd.NA, pd.NA]
 
 
+def test_an_error_body_that_a_manifest_counts_as_success_is_said_and_nothing_is_missing(tmp_path: Path):
+    body = {"error": {"message": "Input is too long", "code": 400}}
+    lines = [nova_line("a"), {"recordId": "b", "modelInput": {}, "modelOutput": body}, error_line("c")]
+    write_outputs(tmp_path / "job" / "x.jsonl.out", lines)
+    for counts, complete in (((2, 1), True), ((1, 2), True), ((3, 0), False)):
+        write_manifest(tmp_path / "job", *counts)
+        outputs = bb.collect_outputs(tmp_path, sent=["a", "b", "c"])
+        told = bb.accounting(outputs)
+        assert told.sentence.startswith("3 sent = 1 succeeded + 2 errored") and told.complete is complete
+        said = "the manifest in job counts as succeeded 1 error in place of an answer"
+        assert (said in told.sentence) is (counts == (2, 1))
+        assert ("manifest" in bb.diagnose_outputs(outputs)["rule"].tolist()) is not complete
+
+
 @pytest.mark.parametrize("counts", [(1, 1), (3, 0)])
 def test_a_manifest_that_disagrees_is_not_complete(tmp_path: Path, counts: tuple[int, int]):
     write_outputs(tmp_path / "x.jsonl.out", [nova_line("a"), nova_line("b")])

@@ -13,6 +13,7 @@ from bbkit.core.errors import FamilyError, InputError
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
 from bbkit.families.error_bodies import error_of as error_of
 from bbkit.families.family import (
+    ERROR_BODY as ERROR_BODY,
     MAX_TOKENS_PATHS as MAX_TOKENS_PATHS,
     NO_ANSWER as NO_ANSWER,
     Answer as Answer,

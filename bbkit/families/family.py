@@ -53,6 +53,8 @@ class Answer(NamedTuple):
 
 
 NO_ANSWER = Answer()
+ERROR_BODY = Answer(remarks="error_body")
+"""An error that the model gave as its answer, which the service takes for one."""
 
 
 def vector_answer(vectors: list[Any]) -> Answer:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
@@ -23,6 +25,7 @@ from bbkit.core.frames import (
 )
 from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun
+from bbkit.families import ERROR_BODY
 from bbkit.outputs.remote_parts import is_remote, open_parts
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
@@ -166,7 +169,7 @@ def account(collected: Collected, parts: str | Path | None = None) -> Accounting
         ", ".join(unmatched),
         f"reasoning taken off {count_noun(taken, 'text')}" if taken else "",
         *collected.notes,
-        *(manifest["disagreement"] for manifest in manifests),
+        *(manifest["disagreement"] or manifest["note"] for manifest in manifests),
         "which were sent is not known" if sent is None else "",
     ]
     loose = any(numbers[name] for name in ("missing", "pending", *UNMATCHED))
@@ -198,11 +201,23 @@ _MANIFEST_NAMES = {
 }
 
 
+def count_lines(table: pa.Table, counts: Counter[str]) -> None:
+    """Count what a manifest counts; `silent` where a line that succeeded reports no tokens,
+    `bodies` where an error stands in place of an answer.
+    """
+    succeeded = pc.sum(table["succeeded"]).as_py() or 0
+    counts.update(succeeded=succeeded, errored=len(table) - succeeded)
+    counts["bodies"] += pc.sum(pc.equal(table["remarks"], ERROR_BODY.remarks)).as_py() or 0
+    for name in ("input_tokens", "output_tokens"):
+        counts[name] += pc.sum(table[name]).as_py() or 0
+        counts["silent"] += succeeded > len(table) - table[name].null_count
+
+
 def compare_manifest(
     folder: str, manifest: dict[str, Any] | None, counts: Counter[str], total: int | None
 ) -> dict[str, Any]:
     """Lay one manifest beside its files; `total` is how many records it should count, where that is known."""
-    row: dict[str, Any] = {"folder": folder, "disagreement": ""}
+    row: dict[str, Any] = {"folder": folder, "disagreement": "", "note": ""}
     if manifest is None:
         return row | {"disagreement": f"the manifest in {folder} is not a JSON object"}
     for name, key in _MANIFEST_NAMES.items():
@@ -210,10 +225,14 @@ def compare_manifest(
         row[f"manifest_{name}"] = value if isinstance(value, int) else None
         row[name] = None if name.endswith("tokens") and counts["silent"] else counts[name]
     row["total"] = total
+    bodies, as_counted = counts["bodies"], (row["manifest_succeeded"], row["manifest_errored"])
+    if bodies and as_counted == (row["succeeded"] + bodies, row["errored"] - bodies):
+        errors = count_noun(bodies, "error")
+        row["note"] = f"the manifest in {folder} counts as succeeded {errors} in place of an answer"
     differing = [
         f"{row[f'manifest_{name}']:,} {name} (its files hold {row[name]:,})"
         for name in ("succeeded", "errored")
-        if _differs(row, name)
+        if _differs(row, name) and not row["note"]
     ]
     if counted := " and ".join(differing) or (_describe_totals(row) if _miscounts(row) else ""):
         row["disagreement"] = f"the manifest in {folder} counts {counted}"

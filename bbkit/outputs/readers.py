@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from bbkit import aws
 from bbkit.core.logs import LOG
-from bbkit.families import NO_ANSWER, Answer, answer_of, plain_reader
+from bbkit.families import ERROR_BODY, NO_ANSWER, Answer, answer_of, plain_reader
 from bbkit.families.error_bodies import Error, json_text
 from bbkit.outputs.lines import (
     EXTRA_COLUMNS,
@@ -154,6 +153,8 @@ class _BatchBuilder:
                 return verdict, "", NO_ANSWER
             if verdict is not None:
                 self.errors[offset] = verdict
+                if error is None and "errorCode" not in output:
+                    self.odd[offset] = ERROR_BODY
                 return None, "", NO_ANSWER
         if answer.remarks or answer.cache_write_1h_tokens is not None:
             self.odd[offset] = answer
@@ -265,8 +266,10 @@ class Reader:
 
     def tables(self) -> Iterator[pa.Table]:
         """Record lines of all files in order, with the number of their file."""
+        from bbkit.outputs.accounts import count_lines  # and pandas, which workers do without
+
         for number, batch in self._batches():
-            _count_lines(batch.table, self.counts[number])
+            count_lines(batch.table, self.counts[number])
             self.add_unmatched(batch.unmatched, number)
             table = batch.table.append_column("file", pa.array(np.full(len(batch.table), number, np.int32)))
             if self.remote and "head" not in table.column_names:
@@ -326,15 +329,6 @@ class Reader:
         if job_arn and job_arn in lengths:
             return lengths[job_arn]
         return sum(lengths.values()) if alone and self.group.run is None else None
-
-
-def _count_lines(table: pa.Table, counts: Counter[str]) -> None:
-    """Count what a manifest counts; `silent` where a line that succeeded reports no tokens."""
-    succeeded = pc.sum(table["succeeded"]).as_py() or 0
-    counts.update(succeeded=succeeded, errored=len(table) - succeeded)
-    for name in ("input_tokens", "output_tokens"):
-        counts[name] += pc.sum(table[name]).as_py() or 0
-        counts["silent"] += succeeded > len(table) - table[name].null_count
 
 
 def _ranges(file: "OutputFile") -> list[tuple[int, int | None]]:

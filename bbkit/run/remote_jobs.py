@@ -150,7 +150,10 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> tuple[Path, list[st
     folder = snapshot.run.output_folder(state.job_arn)
     listed = read_listing(folder)
     places = {key: folder / name for key, name in local_names(listed).items()}
-    damaged = [key for key, size in listed.items() if not _is_whole(places[key], size)]
+    altered = [
+        key for key, size in listed.items() if _size(places[key]) == size and not aws.is_as_noted(places[key])
+    ]
+    damaged = [key for key, size in listed.items() if _size(places[key]) != size] + altered
     was_empty = state.status != "Completed" and (folder / LISTING).is_file()
     if (listed or (folder / MANIFEST).is_file() or was_empty) and not damaged:
         return folder, []
@@ -168,12 +171,8 @@ def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> tuple[Path, list[st
     # Those of the job may not have caught up with its end.
     if counts := _read_later_counts((folder / MANIFEST).read_bytes, state.seen.get("processed", 0)):
         snapshot.run.journal.note(seen_event(state, {**state.seen, **counts}))
-    texts = ((damaged, "damaged here, fetched again"), (twice, "came damaged, fetched again"))
+    texts = ((altered, "damaged here, fetched again"), (twice, "came damaged, fetched again"))
     return folder, [f"{name_some(keys)} {text}" for keys, text in texts if keys]
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    return _size(path) == size and aws.is_as_noted(path)
 
 
 def _size(path: Path) -> int:
