@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, Optional, TypedDict
 
 import msgspec
+import pandas as pd
 import pytest
 
 from bbkit.answers import list_fields, load_validator, read_schema
@@ -129,6 +130,30 @@ def test_a_word_is_one_only_where_a_schema_stands():
     assert list_fields(document) == {"$ref": "Int64", "pattern": "json", "a.b": "string"}
 
 
+def test_the_dtype_of_a_field_is_that_of_all_its_alternatives():
+    one_of = {"oneOf": [{"const": "a", "description": "A"}, {"const": "b"}, {"type": "null"}]}
+    fields = {
+        "one": one_of,
+        "all": {"allOf": [{"type": "string"}, {"minLength": 2}]},
+        "numbers": {"type": ["integer", "number", "null"]},
+        "mixed": {"anyOf": [{"type": "integer"}, {"type": "string"}]},
+        "any": {},
+        "whatever": True,
+        "deep": {"anyOf": [{"$ref": "#/$defs/maybe"}, {"const": None}]},
+    }
+    defs = {"maybe": {"$ref": "#/$defs/count"}, "count": {"type": ["integer", "null"]}}
+    document = {"type": "object", "$ref": "#/$defs/top", "$defs": {"top": {"properties": fields}, **defs}}
+    assert list_fields(read_schema(document)) == {
+        "one": "string",
+        "all": "string",
+        "numbers": "Float64",
+        "mixed": "json",
+        "any": "json",
+        "whatever": "json",
+        "deep": "Int64",
+    }
+
+
 def test_references_are_followed_by_pointer_and_by_anchor():
     defs = {"a/b": {"$anchor": "here", "type": "integer"}, "c": {"$ref": "#here"}}
     fields = {"x": {"$ref": "#/$defs/a~1b"}, "y": {"$ref": "#/$defs/c"}, "z": {"$ref": "#/$defs/a%7E1b"}}
@@ -149,6 +174,7 @@ FIELDS = {"type": "object", "properties": {}}
         (42, "schema is 42"),
         (None, "schema is None"),
         (dict, "schema is the class dict"),
+        (pd.DataFrame({"a": [1]}), "schema is a 0 1"),
         ("/no/such/schema.json", "schema names '/no/such/schema.json', which cannot be read"),
         ("{'queue'", "The schema is no JSON"),
         ('{"a": ["x"], "a": ["y"]}', "holds 'a' twice"),
@@ -189,7 +215,7 @@ FIELDS = {"type": "object", "properties": {}}
 def test_what_is_no_schema_is_refused_with_its_place(given: Any, said: str):
     with pytest.raises(InputError, match=said) as refused:
         read_schema(given)
-    assert len(str(refused.value)) < 600
+    assert len(str(refused.value)) < 600 and "\n" not in str(refused.value)
 
 
 def test_a_schema_nested_without_end_is_refused():

@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, is_typeddict
 import msgspec
 
 from bbkit.core.errors import InputError
-from bbkit.core.text import whole_characters
+from bbkit.core.text import one_line, whole_characters
 from bbkit.families.json_schemas import TYPES, find_loop, follow, format_path, resolve, walk_schema
 
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
@@ -60,7 +60,7 @@ def read_schema(schema: Any) -> dict[str, Any]:
         if isinstance(given, type) or hasattr(given, "model_json_schema"):
             given = _of_class(given)
         if not isinstance(given, Mapping) or not given:
-            raise InputError(f"schema is {given!r:.60}. {_FORMS}")
+            raise InputError(f"schema is {_show(given)}. {_FORMS}")
         is_document = given.get("type") == "object" or any(str(name).startswith("$") for name in given)
         document: dict[str, Any] = _plain(given if is_document else _of_columns(given), ())
         _validate(document)
@@ -143,7 +143,7 @@ def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
         raise _fault(path, f"{value!r:.60} holds half of a surrogate pair, which is no text")
     if value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value)):
         return value
-    raise _fault(path, f"{value!r:.60} is no value that JSON has")
+    raise _fault(path, f"{_show(value)} is no value that JSON has")
 
 
 def _of_class(given: Any) -> Any:
@@ -180,9 +180,9 @@ def _of_column(given: Any, name: Any) -> dict[str, Any]:
         return {"type": "array", "items": _of_column(given[0], name)}
     kinds = _value_kinds(given) if isinstance(given, list) else set()
     if not kinds - {"null"} or not kinds <= {*_DTYPES, "null"}:
-        raise _fault((name,), f"the column is {given!r:.60}", _COLUMN)
+        raise _fault((name,), f"the column is {_show(given)}", _COLUMN)
     if len(set(map(json.dumps, given))) < len(given):
-        raise _fault((name,), f"the values {given!r:.60} hold one twice", "Write each value once.")
+        raise _fault((name,), f"the values {_show(given)} hold one twice", "Write each value once.")
     kinds -= {"integer"} if "number" in kinds else set()
     ordered = [kind for kind in (*_DTYPES, "null") if kind in kinds]
     return {"type": ordered if len(ordered) > 1 else ordered[0], "enum": list(given)}
@@ -229,6 +229,10 @@ def _validate_word(document: Mapping[str, Any], word: str, value: Any, path: tup
             raise _fault(path, why, "Write it as Python's re has it.") from None
 
 
+def _show(value: Any) -> str:
+    return one_line(repr(value), 60)
+
+
 def _fault(path: Any, why: str, remedy: str = f"See {_DRAFT}.") -> InputError:
     return InputError(f"Cannot use the schema: at {format_path(path) or 'its top'}, {why}. {remedy}")
 
@@ -243,8 +247,9 @@ def _kinds(document: Mapping[str, Any], schema: Any) -> set[str]:
         return _value_kinds(values)
     if kinds:
         return set(kinds)
-    parts: list[Any] = next((found[word] for word in ("anyOf", "oneOf", "allOf") if found.get(word)), [])
-    return set().union(*(_kinds(document, part) for part in parts)) or {"any"}
+    word = next((word for word in ("anyOf", "oneOf", "allOf") if found.get(word)), "")
+    several: set[str] = set().union(*(_kinds(document, part) for part in found.get(word, ())))
+    return several - ({"any"} if word == "allOf" else set()) or {"any"}
 
 
 def _value_kinds(values: list[Any]) -> set[str]:
