@@ -15,6 +15,7 @@ from bbkit.jobs.preflight import preflight as preflight
 from bbkit.jobs.verification import verify_run as verify_run
 from bbkit.jobs.watches import watch_jobs as watch_jobs
 from bbkit.outputs import accounting as accounting, collect_outputs as collect_outputs
+from bbkit.outputs.answers import parse_answers as parse_answers
 from bbkit.outputs.exports import export_records as export_records
 from bbkit.outputs.tables import table_ddl as table_ddl
 from bbkit.records import (

@@ -1,14 +1,19 @@
 """What an answer is worth: every rule of reading has cases with the right verdict."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
+from output_files import error_line, nova_line, write_outputs
 
-from bbkit.answers import read_schema
-from bbkit.answers.reading import AnswerReader, read_answer
+import bbkit as bb
+from bbkit.core import datasets
+from bbkit.core.errors import InputError
+from bbkit.core.frames import TEXT
 
 COLUMNS = {
     "reason": str,
@@ -17,8 +22,21 @@ COLUMNS = {
     "minutes": int | None,
     "tags": [str],
 }
-SCHEMA = read_schema(COLUMNS)
+VERDICT = ["validity", "answer_form", "answer_error"]
 GOOD = {"reason": "a fee", "queue": "bank", "resolved": True, "minutes": 5, "tags": ["fee"]}
+
+
+def frame(texts: list[str | None], stop_reason: str | None = "stop", **columns: Any) -> pd.DataFrame:
+    known = {"outcome": "succeeded", "text": texts, "stop_reason": stop_reason}
+    return pd.DataFrame(known | columns).astype({"text": TEXT, "stop_reason": TEXT})
+
+
+def judge(
+    text: str | None, stop_reason: str | None = "stop", schema: Any = COLUMNS, **columns: Any
+) -> tuple[Any, ...]:
+    """The verdict on one answer: validity, form, error."""
+    found = bb.parse_answers(frame([text], stop_reason, **columns), schema)
+    return tuple(None if value is pd.NA else value for value in found.iloc[0][VERDICT])
 
 
 def write(**changes: Any) -> str:
@@ -142,17 +160,9 @@ VERDICTS = [
 
 @pytest.mark.parametrize(("text", "validity", "form", "error"), VERDICTS)
 def test_an_answer_is_judged_as_it_stands(text, validity, form, error):
-    verdict = read_answer(text, None, "stop", SCHEMA)
+    verdict = judge(text)
     assert verdict[:2] == (validity, form)
-    assert verdict.error == error if error is not ... else verdict.error and " " not in verdict.error
-    assert (verdict.value is None) == (validity != "valid")
-
-
-def test_what_a_valid_answer_holds_is_what_was_written():
-    text = WHOLE.replace("a fee", r"\ud800 \udc00\ud83d\ude00 \\ud800")
-    assert read_answer(f"```\n{text}\n```", None, "stop", SCHEMA).value == GOOD | {
-        "reason": "\ufffd \ufffd\U0001f600 \\ud800"
-    }
+    assert verdict[2] == error if error is not ... else verdict[2] and " " not in verdict[2]
 
 
 @pytest.mark.parametrize(
@@ -169,14 +179,12 @@ def test_what_a_valid_answer_holds_is_what_was_written():
         (WHOLE, "content_filter", "refused", None),
         ("", "content_filter", "refused", None),
         ("{" * 201, "content_filter", "malformed", None),
-        (WHOLE, "tool_use", "valid", "as_is"),
         (WHOLE, None, "valid", "as_is"),
         (WHOLE, "other", "valid", "as_is"),
     ],
 )
 def test_why_it_stopped_decides_where_the_answer_does_not(text, stop_reason, validity, form):
-    verdict = read_answer(text, None, stop_reason, SCHEMA)
-    assert verdict[:2] == (validity, form)
+    assert judge(text, stop_reason)[:2] == (validity, form)
 
 
 @pytest.mark.parametrize(
@@ -200,15 +208,12 @@ def test_why_it_stopped_decides_where_the_answer_does_not(text, stop_reason, val
     ],
 )
 def test_arguments_of_a_tool_are_read_before_the_text(arguments, validity, error):
-    verdict = read_answer(OTHER, arguments, "tool_use", SCHEMA)
-    assert (verdict.validity, verdict.form) == (
-        validity,
-        None if validity in ("empty", "malformed") else "tool_call",
-    )
-    assert error is ... or verdict.error == error
+    verdict = judge(OTHER, "tool_use", arguments=json.dumps(arguments))
+    assert verdict[:2] == (validity, None if validity in ("empty", "malformed") else "tool_call")
+    assert error is ... or verdict[2] == error
 
 
-NESTED = read_schema({"type": "object", "properties": {"a": True}, "required": ["a"]})
+NESTED = {"type": "object", "properties": {"a": True}, "required": ["a"]}
 
 
 @pytest.mark.parametrize(("levels", "validity"), [(199, "valid"), (200, "malformed"), (100_000, "malformed")])
@@ -217,10 +222,9 @@ NESTED = read_schema({"type": "object", "properties": {"a": True}, "required": [
 def test_what_is_nested_deeper_than_200_levels_is_malformed(levels, validity, pair, around):
     inner = pair[:-1] * levels + ("0" if len(pair) > 2 else "") + pair[-1] * levels
     text = around % f'{{"a": {inner}}}'
-    assert read_answer(text, None, "stop", NESTED).validity == validity
-    assert read_answer(text.replace('"a": ', '"a": "]]}}' + "[{" * 300 + '", "b": '), None, "stop", NESTED)[
-        :1
-    ] == (validity,)
+    assert judge(text, schema=NESTED)[0] == validity
+    held = text.replace('"a": ', '"a": "]]}}' + "[{" * 300 + '", "b": ', 1)
+    assert judge(held, schema=NESTED)[0] == validity
 
 
 LIST = {
@@ -234,9 +238,8 @@ LIST |= {"properties": {"next": {"$ref": "#/$defs/node"}}}
 def test_a_schema_that_holds_itself_is_followed_to_the_last_level(last):
     levels = 200 - (last == "{}")
     text = '{"next": ' * levels + last + "}" * levels
-    verdict = read_answer(text, None, "stop", read_schema(LIST))
     error = f"{'.'.join(['next'] * 200)}: type" if last == "1" else None
-    assert verdict[::2] == ("off_schema" if error else "valid", error)
+    assert judge(text, schema=LIST)[::2] == ("off_schema" if error else "valid", error)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +250,7 @@ def test_a_schema_that_holds_itself_is_followed_to_the_last_level(last):
     ids=range(11),
 )  # fmt: skip
 def test_a_megabyte_of_anything_is_read_in_linear_time(text):
-    assert read_answer(text, None, "stop", SCHEMA).validity != "valid"
+    assert judge(text)[0] in ("malformed", "no_json", "empty", "off_schema")
 
 
 @pytest.mark.parametrize(
@@ -280,8 +283,7 @@ def test_a_megabyte_of_anything_is_read_in_linear_time(text):
 )  # fmt: skip
 def test_the_first_fault_is_named_by_its_place_and_word(properties, text, error):
     document = {"type": "object", "properties": properties, "$defs": {"a": {"type": "integer", "maximum": 0}}}
-    verdict = read_answer(text, None, "stop", read_schema(document))
-    assert verdict[::2] == ("off_schema" if error else "valid", error)
+    assert judge(text, schema=document)[::2] == ("off_schema" if error else "valid", error)
 
 
 # --- the schema is asked once for answers that it cannot tell apart ------------------------------
@@ -331,19 +333,224 @@ def schemas(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 SCHEMAS = st.recursive(st.booleans() | st.just({"type": "string"}), schemas, max_leaves=4)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=60)
 @given(
     SCHEMAS,
     st.dictionaries(st.sampled_from("abc"), SCHEMAS, min_size=1, max_size=3),
-    st.lists(VALUES, min_size=2, max_size=12),
+    st.lists(VALUES, min_size=2, max_size=6),
 )
 def test_verdicts_that_are_kept_are_those_of_jsonschema(one, properties, values):
     document = {"type": "object", "properties": properties, "$defs": {"one": {"enum": ["a", 1, None]}}}
     document["properties"] |= {"d": one}
-    reader, validator = AnswerReader(document), jsonschema.Draft202012Validator(document)
-    for value in values:
-        for text in (json.dumps(value), json.dumps({"d": value, "a": value, "x": value})):
-            kept, fresh = reader.read(text, None, "stop"), read_answer(text, None, "stop", document)
-            assert kept == fresh
-            if str(10**400) not in text:
-                assert (kept.validity == "valid") == validator.is_valid(json.loads(text))
+    texts = [json.dumps(value) for value in values]
+    texts += [json.dumps({"d": value, "a": value, "x": value}) for value in values]
+    kept = bb.parse_answers(frame(texts), document)[VERDICT]
+    fresh = [bb.parse_answers(frame([text]), document)[VERDICT] for text in texts]
+    pd.testing.assert_frame_equal(kept, pd.concat(fresh, ignore_index=True))
+    validator = jsonschema.Draft202012Validator(document)
+    for text, validity in zip(texts, kept["validity"], strict=True):
+        assert str(10**400) in text or (validity == "valid") == validator.is_valid(json.loads(text))
+
+
+# --- columns -------------------------------------------------------------------------------------
+
+FIELDS = {
+    "type": "object",
+    "properties": {
+        "n": {"type": ["integer", "null"]},
+        "x": {"type": "number"},
+        "ok": {"type": "boolean"},
+        "s": {"type": "string"},
+        "e": {"enum": ["a", "b", None]},
+        "o": {"type": ["object", "null"]},
+        "l": {"type": "array"},
+        "u": {"type": ["integer", "string"]},
+        "a.b": {"type": "string"},
+    },
+}
+KINDS = ["Int64", "Float64", "boolean", TEXT, TEXT, TEXT, TEXT, TEXT, TEXT]
+
+
+def fields_of(*answers: dict[str, Any], schema: Any = FIELDS) -> pd.DataFrame:
+    return bb.parse_answers(frame([json.dumps(answer) for answer in answers]), schema)
+
+
+def test_fields_become_columns_in_the_order_and_with_the_types_of_the_schema():
+    whole = {"n": 5.0, "x": 2, "ok": False, "s": "2020-01-01", "e": "a", "o": {"é": [1]}, "l": [], "u": "7"}
+    answers = fields_of(whole, {}, {"n": "no"}, {"o": None, "u": 7, "a.b": ""})
+    names = [f"answer.{name}" for name in FIELDS["properties"]]
+    assert list(answers) == ["outcome", "text", "stop_reason", *VERDICT, *names]
+    empty = bb.parse_answers(answers.iloc[:0], FIELDS)
+    for table in (answers, empty):
+        assert [table[name].dtype for name in names] == [pd.api.types.pandas_dtype(kind) for kind in KINDS]
+    rows = answers[names].astype(object).where(answers[names].notna(), None).to_numpy().tolist()
+    assert rows[0] == [5, 2.0, False, "2020-01-01", "a", '{"é":[1]}', "[]", '"7"', None]
+    assert rows[1] == rows[2] == [None] * 9
+    assert rows[3] == [None, None, None, None, None, None, None, "7", ""]
+
+
+def test_rows_stay_as_they_are_and_what_did_not_succeed_has_no_verdict():
+    outputs = frame([WHOLE, None, OFF], outcome=["succeeded", "errored", "succeeded"], id=[3, 1, 2])
+    outputs.index = [7, 7, 9]
+    answers = bb.parse_answers(outputs, COLUMNS)
+    pd.testing.assert_frame_equal(answers[list(outputs)], outputs)
+    assert answers["validity"].tolist() == ["valid", pd.NA, "off_schema"]
+    assert answers["answer.queue"].tolist() == ["bank", pd.NA, pd.NA]
+    again = bb.parse_answers(answers, {"queue": str})
+    assert list(again) == [*outputs, *VERDICT, "answer.queue"] and list(outputs)[3:] == ["id"]
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "cells"),
+    [
+        ([2**63 - 1, -(2**63), 5.0], "Int64", [2**63 - 1, -(2**63), 5]),
+        ([2**63, 5, None], TEXT, ["9223372036854775808", "5", pd.NA]),
+        ([1e19, -5.0], TEXT, ["10000000000000000000", "-5"]),
+        ([-(2**63) - 1, 5], TEXT, ["-9223372036854775809", "5"]),
+        ([5, None], "Int64", [5, pd.NA]),
+    ],
+)
+def test_integers_beyond_64_bits_make_their_column_text(values, dtype, cells, monkeypatch):
+    monkeypatch.setattr(datasets, "_LONG_ROWS", 2)
+    monkeypatch.setattr(datasets, "_ROWS", 2)
+    answers = fields_of(*({"n": value, "x": 1} for value in values))
+    assert (answers["answer.n"].dtype, answers["answer.n"].tolist()) == (dtype, cells)
+    assert answers["answer.x"].dtype == "Float64"
+
+
+def test_large_numbers_are_rounded_as_doubles_are():
+    assert fields_of({"x": 2**60 + 1}, {"x": 10**300})["answer.x"].tolist() == [float(2**60), 1e300]
+
+
+TOOL = {"name": "answer", "input_schema": {}}
+CALLS = {
+    "claude": lambda *given: {
+        "content": [
+            {"type": "text", "text": OTHER},
+            *({"type": "tool_use", "id": "t", "name": name, "input": value} for name, value in given),
+        ],
+        "stop_reason": "tool_use",
+        "role": "assistant",
+    },
+    "nova": lambda *given: {
+        "output": {
+            "message": {"content": [{"toolUse": {"name": name, "input": value}} for name, value in given]}
+        },
+        "stopReason": "tool_use",
+    },
+    "openai": lambda *given: {
+        "choices": [
+            {
+                "finish_reason": "stop",
+                "message": {
+                    "content": None,
+                    "tool_calls": [{"function": {"name": name, "arguments": value}} for name, value in given],
+                },
+            }
+        ]
+    },
+}
+ASKED = {
+    "claude": {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "answer"}},
+    "any of claude": {"tools": [TOOL], "tool_choice": {"type": "any"}},
+    "nova": {"toolConfig": {"tools": [{"toolSpec": TOOL}], "toolChoice": {"tool": {"name": "answer"}}}},
+    "any of nova": {"toolConfig": {"tools": [{"toolSpec": TOOL}], "toolChoice": {"any": {}}}},
+    "openai": {"tools": [], "tool_choice": {"type": "function", "function": {"name": "answer"}}},
+    "required of openai": {"tools": [{"type": "function", "function": TOOL}], "tool_choice": "required"},
+    "any of mistral": {"tools": [{"type": "function", "function": TOOL}], "tool_choice": "any"},
+}
+FREE = {
+    "two": {"tools": [TOOL, TOOL | {"name": "b"}], "tool_choice": {"type": "any"}},
+    "auto": {"tools": [TOOL], "tool_choice": {"type": "auto"}},
+    "none": {"tools": [TOOL]},
+}
+
+
+def outputs_of(folder: Path, asked: dict[str, Any], output: dict[str, Any] | str, **options: Any) -> Any:
+    line = json.dumps({"recordId": "r", "modelInput": asked, "modelOutput": "OUTPUT"})
+    line = line.replace('"OUTPUT"', output if isinstance(output, str) else json.dumps(output))
+    return bb.collect_outputs(write_outputs(folder / "a.jsonl.out", [line]), **options)
+
+
+def verdict_of(outputs: Any) -> tuple[str, str | None]:
+    row = bb.parse_answers(outputs, COLUMNS).iloc[0]
+    return row["validity"], None if row["answer_form"] is pd.NA else row["answer_form"]
+
+
+@pytest.mark.parametrize("kept", [(), "arguments", ("model_input", "model_output")], ids=str)
+@pytest.mark.parametrize("asked", ASKED)
+def test_the_tool_of_the_line_is_read_from_a_column_or_from_its_file(asked, kept, tmp_path):
+    shape = {"mistral": "openai"}.get(asked.split()[-1], asked.split()[-1])
+    value = WHOLE if shape == "openai" else GOOD
+    output = CALLS[shape](("other", json.loads(OTHER)), ("answer", value), ("answer", value))
+    outputs = outputs_of(tmp_path, ASKED[asked], output, with_columns=kept)
+    if kept:
+        outputs.attrs.clear()
+    assert verdict_of(outputs) == ("valid", "tool_call")
+
+
+@pytest.mark.parametrize("free", FREE)
+def test_a_tool_that_was_not_asked_for_is_no_answer(free, tmp_path):
+    answers = bb.parse_answers(outputs_of(tmp_path, FREE[free], CALLS["claude"](("answer", GOOD))), COLUMNS)
+    assert answers["answer.queue"].tolist() == ["telecom"] and answers["answer_form"].tolist() == ["as_is"]
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "validity"),
+    [
+        ("claude", "null", "empty"),
+        ("openai", "null", "empty"),
+        ("openai", '""', "empty"),
+        ("claude", json.dumps(WHOLE), "off_schema"),
+        ("nova", json.dumps(WHOLE), "off_schema"),
+        ("openai", WHOLE, "valid"),
+        ("claude", TWICE, "duplicate_key"),
+        ("nova", TWICE, "duplicate_key"),
+        ("openai", json.dumps(TWICE), "duplicate_key"),
+        ("openai", json.dumps(WHOLE.replace("5", "NaN")), "malformed"),
+        ("claude", WHOLE.replace("5", "NaN"), "malformed"),
+        ("openai", json.dumps(f"Sure: {WHOLE}"), "valid"),
+        ("openai", json.dumps(WHOLE[:-3]), "malformed"),
+        ("claude", WHOLE.replace("5", "1e400"), "off_schema"),
+        ("claude", WHOLE.replace("a fee", r"\ud800"), "valid"),
+    ],
+)
+def test_arguments_are_read_as_they_came(shape, value, validity, tmp_path):
+    output = json.dumps(CALLS[shape](("answer", "VALUE"))).replace('"VALUE"', value)
+    form = None if validity in ("empty", "malformed") else "tool_call"
+    outputs = outputs_of(tmp_path, ASKED[shape], output)
+    assert verdict_of(outputs) == (validity, form)
+    held = outputs_of(
+        tmp_path / "held", ASKED[shape], output, with_columns="arguments", into=tmp_path / "parts"
+    )
+    answers = pd.concat(datasets.iter_frames(bb.parse_answers(held, COLUMNS)))
+    assert (answers["validity"].item(), answers["answer_form"].fillna("").item()) == (validity, form or "")
+
+
+def test_arguments_that_are_nowhere_are_asked_for(tmp_path):
+    outputs = outputs_of(tmp_path, ASKED["claude"], CALLS["claude"](("answer", GOOD)))
+    outputs.attrs.clear()
+    with pytest.raises(InputError, match=r"1 answer ended to call .* Pass with_columns=\['arguments'\]"):
+        bb.parse_answers(outputs, COLUMNS)
+
+
+def test_rows_without_a_schema_say_where_one_comes_from(tmp_path):
+    outputs = outputs_of(tmp_path, {}, CALLS["claude"]())
+    with pytest.raises(InputError, match=r"no schema: their run was made without one\. Pass schema="):
+        bb.parse_answers(outputs)
+    with pytest.raises(InputError, match="no column 'outcome'"):
+        bb.parse_answers(pd.DataFrame({"text": ["{}"]}), COLUMNS)
+
+
+def test_a_data_set_has_the_same_answers(tmp_path, monkeypatch):
+    texts = [WHOLE, OFF, OTHER, "no", write(minutes=2**70), WHOLE]
+    lines = [nova_line(f"r{number}", text) for number, text in enumerate(texts)] + [error_line("e")]
+    path = write_outputs(tmp_path / "a.jsonl.out", lines)
+    monkeypatch.setattr(datasets, "_LONG_ROWS", 2)
+    answers = bb.parse_answers(bb.collect_outputs(path), COLUMNS)
+    parts = bb.parse_answers(bb.collect_outputs(path, into=tmp_path / "parts"), COLUMNS)
+    read = pd.concat(datasets.iter_frames(parts))
+    pd.testing.assert_frame_equal(read, answers, check_dtype=True)
+    assert read["answer.minutes"].tolist()[4] == str(2**70)
+    only = pd.concat(datasets.iter_frames(parts, ["answer.queue", "record_id"]))
+    pd.testing.assert_frame_equal(only, answers[["answer.queue", "record_id"]])

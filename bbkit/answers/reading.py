@@ -26,6 +26,7 @@ CAUSES = {
 """Why an answer cannot be used, and the short word for it; off_schema has a place instead."""
 
 _CALLS_A_LEVEL = 40
+_UNKNOWN = "unknown"
 _MOST_VERDICTS = 10_000
 _AROUND = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\ufeff"
 _HIGH, _LOW, _HALF = (rf"u[dD][{digits}][0-9a-fA-F]{{2}}" for digits in ("89abAB", "c-fC-F", "89a-fA-F"))
@@ -84,14 +85,14 @@ class AnswerReader:
         self, text: str | None, arguments: Sequence[str | None] | None, stop_reason: str | None
     ) -> Verdict:
         texts = list(map(_strip_argument, arguments)) if arguments else [_strip_text(text or "")]
-        form, candidates = "", list[_Candidate]()
-        for each in filter(None, texts):
+        is_refused, form, candidates = stop_reason == "content_filter", "", list[_Candidate]()
+        for each in texts:
             if _is_deep(each):
                 return Verdict("malformed", None, "depth")
-            if stop_reason != "content_filter":
+            if each and not is_refused:
                 how, found = _find_candidates(each)
                 form, candidates = form or how, candidates + found
-        if stop_reason == "content_filter":
+        if is_refused:
             return _verdict("refused")
         if not candidates:
             whole = "".join(texts)
@@ -118,11 +119,12 @@ class AnswerReader:
             signature = self._sign(value)
         except Unsigned:
             return self._first_error(value)
-        if signature not in self._errors:
+        error = self._errors.get(signature, _UNKNOWN)
+        if error is _UNKNOWN:
             if len(self._errors) >= _MOST_VERDICTS:
                 self._errors.clear()
-            self._errors[signature] = self._first_error(value)
-        return self._errors[signature]
+            error = self._errors[signature] = self._first_error(value)
+        return error
 
     def _first_error(self, value: Any) -> str | None:
         self._validator = self._validator or load_validator(self.document)
@@ -235,7 +237,7 @@ def _match(marks: Sequence[tuple[int, str]], opening: str, closing: str) -> dict
 
 def _parse(text: str) -> _Candidate | None:
     """The one JSON value that a text is, and whether an object in it repeats a key; None where it is none."""
-    if "\\u" in text:
+    if "\\" in text and "\\u" in text:
         text = _ESCAPE.sub(lambda found: found[0] if found[1] else "\\ufffd", text)
     try:
         try:

@@ -98,9 +98,13 @@ def _sign(document: Mapping[str, Any], schema: Any, above: tuple[int, ...]) -> S
             parts.append(_holds((int, float), partial(_OF_NUMBERS[word], given)))
         elif word not in _OF_NOBODY and word not in _OF_OBJECTS and word not in _OF_ARRAYS:
             raise Unsigned
-    if not parts:
-        return base
+    if len(parts) < 2:
+        return _beside(base, parts[0]) if parts else base
     return lambda value: (base(value), *[part(value) for part in parts])
+
+
+def _beside(base: Sign, part: Sign) -> Sign:
+    return lambda value: (base(value), part(value))
 
 
 def _holds(kinds: tuple[type, ...], test: Callable[[Any], bool]) -> Sign:
@@ -111,8 +115,13 @@ def _pick(values: list[Any]) -> Sign:
     """The value itself where it equals a known one: beside its type, ``1`` is not ``true``."""
     if any(isinstance(value, dict | list) for value in values):
         raise Unsigned
-    known = frozenset(values)
-    return lambda value: value if type(value) not in (dict, list) and value in known else ...
+    known = dict.fromkeys(values)
+
+    def pick(value: Any) -> Any:
+        kind = type(value)
+        return value if kind is not dict and kind is not list and value in known else ...
+
+    return pick
 
 
 def _sign_containers(schema: Mapping[str, Any], go: Callable[[Any], Sign]) -> Sign:
@@ -128,7 +137,8 @@ def _sign_containers(schema: Mapping[str, Any], go: Callable[[Any], Sign]) -> Si
             signed: list[Any] = []
             for name, inner in value.items():
                 sign = known.get(name)
-                signed += (name, sign(inner)) if sign else (None, _kind(inner))
+                signed.append(name if sign else None)
+                signed.append(sign(inner) if sign else _kind(inner))
             return tuple(signed)
 
         containers[dict] = sign_members
@@ -138,7 +148,8 @@ def _sign_containers(schema: Mapping[str, Any], go: Callable[[Any], Sign]) -> Si
         def sign_items(value: list[Any]) -> Any:
             if len(value) > _MOST_ITEMS:
                 raise Unsigned
-            return (list, *map(sign, value))
+            return (list, *[sign(inner) for inner in value])
 
         containers[list] = sign_items
-    return (lambda value: containers.get(type(value), _kind)(value)) if containers else _kind
+    get = containers.get
+    return (lambda value: get(type(value), _kind)(value)) if containers else _kind

@@ -21,6 +21,7 @@ _KINDS = {
     pa.string(): TEXT,
     pa.large_string(): TEXT,
     pa.int64(): pd.Int64Dtype(),
+    pa.float64(): pd.Float64Dtype(),
     pa.bool_(): pd.BooleanDtype(),
 }
 _LONG = {"text", "text_raw", "reasoning", "tool_calls", "model_input", "model_output", "embedding"}

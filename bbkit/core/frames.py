@@ -177,6 +177,7 @@ class Collected(msgspec.Struct, frozen=True, kw_only=True):
     sent_paths: list[str] = []
     price_file: str = ""
     is_standin: bool = False
+    schema: dict[str, Any] | None = None
 
     def attach(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Let a frame carry this, as JSON text, which pandas copies, pickles and stores for nothing."""

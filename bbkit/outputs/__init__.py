@@ -82,8 +82,9 @@ def collect_outputs(
         Columns of the run's source table to append, as ``source.<name>``.
     with_columns : str or sequence of str
         Of ``reasoning``, ``tool_calls``, ``text_raw`` (as it came, before reasoning was taken off),
-        ``model_input``, ``model_output`` (JSON text) and ``embedding`` (array of float32; None where a line
-        holds several vectors).
+        ``model_input``, ``model_output`` (JSON text), ``arguments`` (of the tool that must be called, as they
+        came: a JSON list of texts; of a run that asks for its schema by a tool they are always there) and
+        ``embedding`` (array of float32; None where a line holds several vectors).
     into : path or S3 URI, optional
         A folder that becomes Parquet parts, in bounded memory, instead of a frame; or an ``s3://`` prefix,
         as a table for Athena (`table_ddl`) with a partition for each run and with ``is_best`` and
@@ -116,6 +117,8 @@ def collect_outputs(
     if into is not None:
         validate_place(into)
     groups = find_groups(source, model_id=model_id, sent=sent)
+    if any(group.run and group.run.structured == "tool" for group in groups):
+        extras = (*dict.fromkeys([*extras, "arguments"]),)
     size = sum(file.size for group in groups for file in group.files)
     plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
     tally = _Tally()
@@ -223,6 +226,7 @@ class _Tally:
             sent_paths=[str(path) for group in groups for path in group.sent_paths],
             price_file=run.price_file if run else "",
             is_standin=run.endpoint.is_standin if run else False,
+            schema=run.schema if run else None,
         )
 
 

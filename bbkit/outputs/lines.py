@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from bbkit.core.text import whole_characters
 from bbkit.families import MAX_TOKENS_PATHS, answer_of, error_of, max_tokens_of
+from bbkit.families.asked_tools import asked_arguments
 from bbkit.families.error_bodies import Error, json_text
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ LINE_COLUMNS: dict[str, pa.DataType] = {
 
 EXTRA_COLUMNS: dict[str, pa.DataType] = {
     **dict.fromkeys(("reasoning", "tool_calls", "model_input", "model_output"), pa.large_string()),
-    "text_raw": pa.large_string(),
+    **dict.fromkeys(("text_raw", "arguments"), pa.large_string()),
     "embedding": pa.large_list(pa.float32()),
 }
 """What ``with_columns`` of `collect_outputs` can add."""
@@ -134,6 +135,22 @@ def read_slowly(line: bytes) -> ParsedLine | str | None:
     record_id, model_input, output = (parsed.get(name) for name in ("recordId", "modelInput", "modelOutput"))
     sides = (json_text(model_input), None if output is None else json_text(output))
     return ParsedLine(_text_of(record_id), model_input, output, parsed.get("error"), sides)
+
+
+def read_arguments(line: bytes) -> str | None:
+    """The arguments of the tool that a line asks for, as they came: a JSON list of texts."""
+    try:
+        raw = _decode_raw(line)
+        sides = [bytes(raw.modelInput), bytes(raw.modelOutput)]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        parsed = whole_characters(json.loads(line))
+        sides = [json.dumps(parsed.get(name)).encode() for name in ("modelInput", "modelOutput")]
+    return write_arguments(*sides)
+
+
+def write_arguments(model_input: bytes, model_output: bytes) -> str | None:
+    found = asked_arguments(model_input, model_output)
+    return None if found is None else json_text(found)
 
 
 def limit_of(model_input: Any) -> int | None:

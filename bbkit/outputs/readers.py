@@ -30,6 +30,7 @@ from bbkit.outputs.lines import (
     judge_line,
     limit_of,
     pass_over,
+    read_arguments,
     read_head,
     read_id_text,
     read_slowly,
@@ -99,7 +100,7 @@ class _BatchBuilder:
         self.odd: dict[int, Answer] = {}
         self.answers: list[Answer] = []
         self.sides: list[tuple[str, str | None]] = []
-        self.heads_read: list[str] = []
+        self.heads_read, self.arguments = list[str](), list[str | None]()
         self.unmatched: list[dict[str, Any]] = []
 
     def fill(self, stream: BinaryIO, offset: int, last: int) -> int:
@@ -181,6 +182,8 @@ class _BatchBuilder:
         self.answers.append(answer)
         if self.whole:
             self.sides.append(parsed.sides)
+        if "arguments" in self.extras:
+            self.arguments.append(read_arguments(line) if answer.tool_calls else None)
         if self.heads:
             self.heads_read.append(head_of(line))
 
@@ -205,11 +208,9 @@ class _BatchBuilder:
             columns[name] = [getattr(answer, name) for answer in self.answers]
         if "text_raw" in columns:
             columns["text_raw"] = [answer.text_raw or answer.text for answer in self.answers]
-        if self.whole:
-            for side, name in enumerate(("model_input", "model_output")):
-                columns[name] = [sides[side] for sides in self.sides]
-        if self.heads:
-            columns["head"] = self.heads_read
+        for side, name in enumerate(("model_input", "model_output")):
+            columns[name] = [sides[side] for sides in self.sides]
+        columns |= {"arguments": self.arguments, "head": self.heads_read}
         kinds = _kinds(self.extras) | ({"head": pa.large_string()} if self.heads else {})
         table = pa.table({name: _array(columns[name], kind) for name, kind in kinds.items()})
         unmatched = pa.Table.from_pylist(self.unmatched, UNMATCHED_SCHEMA)

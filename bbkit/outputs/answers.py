@@ -1,0 +1,152 @@
+"""Answers of outputs by a schema: `parse_answers`, for a frame at once, for a data set batch by batch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from bbkit.answers import read_schema
+from bbkit.answers.columns import FIELD, VERDICT_COLUMNS, join_answers, tabulate_answers
+from bbkit.answers.reading import AnswerReader
+from bbkit.core.datasets import as_rows, frame_of, head_of, is_dataset, iter_frames
+from bbkit.core.errors import InputError
+from bbkit.core.frames import TEXT, Collected, require_columns
+from bbkit.core.text import count_noun
+from bbkit.outputs.files import FileMeta, Group, OutputFile
+from bbkit.outputs.lines import write_arguments
+from bbkit.outputs.matching import label_lines
+from bbkit.outputs.readers import Reader
+from bbkit.outputs.workers import Workers
+
+_NEEDS = ["outcome", "text", "stop_reason"]
+_SIDES = ["model_input", "model_output"]
+_SAME = ["source_file", "record_id", "text", "stop_reason_raw", "input_tokens", "output_tokens"]
+"""What a row and its line have in common."""
+
+
+def parse_answers(outputs: Any, schema: Any = None) -> Any:
+    """Read answers by a schema: whether each can be used, or why not, and a typed column for each field.
+
+    Nothing is repaired: an answer is valid when exactly one JSON object in it fits the schema, be it the
+    arguments of the tool that was asked for, the whole text, in code fences, or in prose.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame or Accounting
+        What `collect_outputs` returned, also ``into=`` a folder.
+    schema : mapping, str, Path or class, optional
+        What an answer should be, in any form that `build_records` takes; that of the run where none is given.
+
+    Returns
+    -------
+    pandas.DataFrame or data set
+        The same rows in the same order, with these columns appended. ``validity``: ``valid``, or why the
+        answer cannot be used (``refused, empty, no_json, malformed, duplicate_key, off_schema, several,
+        cut_off``); NA where the record did not succeed. ``answer_form``: how the JSON stood (``as_is, fenced,
+        in_prose, tool_call``). ``answer_error``: of off_schema the place and the word of the schema, such as
+        ``items[2].price: type``, else a short word. ``answer.<field>``: Int64, Float64, boolean or string;
+        objects, arrays and unions are JSON text, and so is a column of integers with one beyond 64 bits.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        There is no schema, it is none, or tools were called whose arguments are neither in a column nor in
+        a file that can be read again.
+    """
+    collected = Collected.of(outputs)
+    document = collected.schema if schema is None else read_schema(schema)
+    if document is None:
+        raise InputError(
+            "These outputs have no schema: their run was made without one. Pass schema=, such as "
+            "{'queue': ['bank', 'telecom'], 'reason': str}, or give it to Run.create."
+        )
+    require_columns(head_of(outputs), _NEEDS)
+    reader, collected = AnswerReader(document), msgspec.structs.replace(collected, schema=document)
+    if is_dataset(outputs):
+        return _AnsweredRows(as_rows(outputs), reader, collected)
+    kept = [name for name in outputs if name not in VERDICT_COLUMNS and not str(name).startswith(FIELD)]
+    answers = outputs[kept].copy()
+    rows = outputs[_NEEDS].assign(arguments=_find_arguments(outputs, collected.paths))
+    parsed = join_answers([tabulate_answers(reader, some) for some in iter_frames(rows)])
+    for name, column in frame_of(parsed).items():
+        answers[name] = column.array
+    return collected.attach(answers)
+
+
+class _AnsweredRows:
+    """Rows of a data set with their answers, which are read whenever one of their columns is asked for."""
+
+    def __init__(self, rows: Any, reader: AnswerReader, collected: Collected):
+        self.rows, self.reader = rows, reader
+        self.as_text: set[str] = set()
+        kinds = self._read(head_of(rows)).schema
+        if pa.int64() in kinds.types:  # which hold an integer beyond 64 bits is known when all were read
+            for some in iter_frames(rows, self._needs()):
+                self.as_text |= {field.name for field in self._read(some).schema if field not in kinds}
+            kinds = self._read(head_of(rows)).schema
+        own = [field for field in rows.schema if field.name not in kinds.names]
+        self.schema = collected.describe(pa.schema([*own, *kinds]))
+
+    def get_fragments(self) -> Any:
+        return self.rows.get_fragments()
+
+    def to_batches(self, columns: Sequence[str] | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
+        """Give some columns, batch by batch."""
+        names = list(self.schema.names if columns is None else columns)
+        own = [name for name in names if name in self.rows.schema.names]
+        if own == names:
+            yield from self.rows.to_batches(columns=names, **options)
+            return
+        needed = list(dict.fromkeys([*own, *self._needs()]))
+        for batch in self.rows.to_batches(columns=needed, **options):
+            table = pa.Table.from_batches([batch])
+            answers = self._read(frame_of(table))
+            both = {name: (answers if name in answers.column_names else table)[name] for name in names}
+            yield from pa.table(both).to_batches()
+
+    def _needs(self) -> list[str]:
+        return [name for name in self.rows.schema.names if name in {*_NEEDS, *_SIDES, "arguments"}]
+
+    def _read(self, rows: pd.DataFrame) -> pa.Table:
+        return tabulate_answers(self.reader, rows.assign(arguments=_find_arguments(rows, {})), self.as_text)
+
+
+def _find_arguments(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
+    """The arguments of the tool that the line of each row asked for, as JSON text."""
+    if "arguments" in rows:
+        return rows["arguments"]
+    if set(_SIDES) <= {*rows.columns}:
+        sides = zip(*(rows[name].astype(TEXT).fillna("null") for name in _SIDES), strict=True)
+        return pd.array([write_arguments(*map(str.encode, pair)) for pair in sides], TEXT)
+    succeeded = rows["outcome"].eq("succeeded").fillna(False)
+    called = succeeded & rows["stop_reason"].eq("tool_use").fillna(False)
+    silent = called | (succeeded & rows["text"].fillna("").eq(""))
+    found = _read_again(rows, paths) if silent.any() and paths else None
+    if found is None and called.any():
+        raise InputError(
+            f"{count_noun(int(called.sum()), 'answer')} ended to call a tool, with arguments that are "
+            "neither in a column nor in a file at hand. Pass with_columns=['arguments'] to collect_outputs."
+        )
+    return found if found is not None else pd.array([None] * len(rows), TEXT)
+
+
+def _read_again(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
+    """Read arguments in the files of rows; None where one is not there, or does not tell its lines apart."""
+    names = rows["source_file"].dropna().unique().tolist() if {*_SAME} <= {*rows.columns} else []
+    places = [paths.get(name, "") for name in names]
+    if not places or not all(place.startswith("s3://") or Path(place).is_file() for place in places):
+        return None
+    metas = [FileMeta(source_file=name) for name in names]
+    files = [OutputFile(place, 0, meta) for place, meta in zip(places, metas, strict=True)]
+    with Workers(0) as workers:
+        reader = Reader(Group(files), ("arguments",), workers)
+        lines = label_lines(pa.concat_tables(reader.tables()), metas)
+    found = frame_of(lines.filter(pc.equal(lines["outcome"], "succeeded")), [*_SAME, "arguments"])
+    found = found.drop_duplicates()
+    if found.duplicated(_SAME).any():
+        return None
+    return rows[_SAME].merge(found, how="left", on=_SAME)["arguments"].array
