@@ -5,6 +5,7 @@ import json
 import re
 import time
 import warnings
+import zipfile
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +37,7 @@ from bbkit import (
 from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import InputError, SourceError
 from bbkit.records import input_line, iter_record_ids
+from bbkit.sources import delimited, files, formats
 
 
 def write(path: Path, content: str | bytes, encoding: str = "utf-8") -> Path:
@@ -928,3 +930,67 @@ def test_keys_that_can_be_no_path_are_read_under_their_own_names(
         read = read_source("s3://bucket/calls/")
     assert sorted(read["file"]) == sorted(keys)
     assert read["text"].tolist() == read["file"].tolist()
+
+
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz", "a.json.gz", "a.txt.gz"])
+def test_what_unpacks_to_more_than_memory_holds_is_refused_or_streamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(files, "_MOST_UNPACKED", 3 << 20)
+    row = '{"a":1}'
+    text = {
+        "a.csv.gz": "a\n" + "1\n" * 20_000,
+        "a.jsonl.gz": f"{row}\n" * 20_000,
+        "a.json.gz": f"[{','.join([row] * 20_000)}]",
+        "a.txt.gz": "a" * 4_000_000,
+    }[name]
+    with gzip.open(tmp_path / name, "wt") as file:
+        file.write(text)
+    with pytest.raises(SourceError, match=rf"{name} unpacks to more than .* that are read whole"):
+        read_source(tmp_path / name)
+    if name in ("a.csv.gz", "a.jsonl.gz"):
+        assert sum(map(len, read_source(tmp_path / name, chunk_rows=7_000))) == 20_000
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("chunk_rows", [None, 5])
+def test_a_line_over_the_bound_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, chunk_rows: int | None
+) -> None:
+    monkeypatch.setattr(formats, "_MOST_LINE", 70_000)
+    monkeypatch.setattr(delimited, "_BLOCK", 70_000)
+    long = "x" * 80_000
+    text = f"a,b\n1,2\n1,{long}\n" if ".csv" in name else f'{{"a":1}}\n{{"a":"{long}"}}\n'
+    with gzip.open(tmp_path / name, "wt") if name.endswith(".gz") else (tmp_path / name).open("w") as file:
+        file.write(text)
+    with pytest.raises(SourceError, match=r"row is larger than|line 2 has over"):
+        list(read_source(tmp_path / name, chunk_rows=chunk_rows))  # type: ignore[call-overload]
+
+
+def test_a_workbook_is_as_large_as_its_cells_and_refused_beyond_a_bound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = openpyxl.Workbook()
+    for values in (["a", "b"], [1, 2], [3], ["x", *[None] * 8, "beyond the header"]):
+        book.active.append(values)
+    book.save(tmp_path / "plain.xlsx")
+    with (
+        zipfile.ZipFile(tmp_path / "plain.xlsx") as plain,
+        zipfile.ZipFile(tmp_path / "wide.xlsx", "w", zipfile.ZIP_DEFLATED) as wide,
+    ):
+        for member in plain.namelist():
+            content = plain.read(member).replace(b'"A1:J4"', b'"A1:XFD1048576"')
+            wide.writestr(member, content)
+    table = read_source(tmp_path / "wide.xlsx")
+    pd.testing.assert_frame_equal(table, read_source(tmp_path / "plain.xlsx"))
+    assert table.columns.tolist() == ["a", "b", *(f"unnamed_{n}" for n in range(3, 11))]
+    assert table["b"].tolist() == [2, pd.NA, pd.NA]
+    monkeypatch.setattr(formats, "_MOST_CELLS", 30)
+    with pytest.raises(SourceError, match=r"4 rows, one of 10 cells\. Save the sheet as CSV"):
+        read_source(tmp_path / "wide.xlsx")
+    monkeypatch.setattr(formats, "_MOST_CELLS", 5)
+    with pytest.raises(SourceError, match="a sheet of over 5 cells"):
+        read_source(tmp_path / "wide.xlsx")
+    monkeypatch.setattr(formats, "_MOST_UNPACKED", 2_000)
+    with pytest.raises(SourceError, match="and a workbook is read whole"):
+        read_source(tmp_path / "wide.xlsx")

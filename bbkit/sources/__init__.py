@@ -74,6 +74,11 @@ def read_source(
     A column of text becomes numeric only if every cell is exactly what Python writes for its number, so ids
     keep their zeros. An empty CSV cell is null, as a bare ``\\N`` is; ``NA``, ``None`` and ``null`` are text.
 
+    What does not fit into memory is refused: a gzipped file that is read whole (CSV and JSON Lines without
+    `chunk_rows`, any other) and unpacks to over 2 GiB, 200 bytes more for each line, ``{`` and ``[``; a
+    workbook of over 512 MiB unpacked or 20 million cells; a line of JSON Lines of over 128 Mi characters; a
+    row of CSV of over 16 MiB.
+
     Conversations are those of Amazon Transcribe, its Call Analytics, Amazon Connect Contact Lens, Genesys
     Cloud, WebVTT and SubRip.
 

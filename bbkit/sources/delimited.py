@@ -5,6 +5,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,7 +16,7 @@ import pyarrow.csv as pcsv
 from bbkit.core.errors import SourceError
 from bbkit.core.text import restore_formulas
 from bbkit.sources.columns import Frames, cut_batches, dtypes_of_texts, frame_of_arrow, name_columns
-from bbkit.sources.files import open_bytes, read_encoded
+from bbkit.sources.files import open_bytes, read_encoded, validate_unpacked
 
 _BLOCK = 1 << 24
 _SAMPLE = 1 << 16
@@ -29,6 +30,10 @@ _DAMAGES = {
 }
 """What Python's errors of strict CSV say of a row."""
 
+_TOO_LONG = (
+    f": a row is larger than {_BLOCK // 2**20} MB, or a quote is never closed. "
+    "Close the quote; put larger texts into JSON Lines or Parquet."
+)
 _UNCLEAR = re.compile(r'\\(?![\\"])')
 _NUMBERS = {"Int64": pa.int64(), "Float64": pa.float64()}
 
@@ -52,6 +57,8 @@ def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "", skip
         buffered = list(_batches(path, layout)) if chunk_rows is None else []
         return layout, dtypes_of_texts(buffered or _batches(path, layout), layout.names), buffered
 
+    if chunk_rows is None:
+        validate_unpacked(path)
     try:
         layout, dtypes, buffered = read_encoded(path, first_pass)
     except pa.ArrowInvalid as error:
@@ -75,6 +82,13 @@ def _open_text(path: Path, encoding: str, skip_rows: int, errors: str = "strict"
     for _ in range(skip_rows):
         text.readline()
     return text
+
+
+def _lines(path: Path, text: io.TextIOWrapper) -> Iterator[str]:
+    for line in iter(partial(text.readline, _BLOCK), ""):
+        if len(line) == _BLOCK:
+            raise SourceError(path.name + _TOO_LONG)
+        yield line
 
 
 def _find_delimiter(path: Path, encoding: str, skip_rows: int) -> tuple[str, int]:
@@ -131,7 +145,7 @@ def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[str
 
     with _open_text(path, layout.encoding, row) as text:
         try:
-            for _ in _strict_rows(noted(text), layout.delimiter, layout.escape, wary=wary):
+            for _ in _strict_rows(noted(_lines(path, text)), layout.delimiter, layout.escape, wary=wary):
                 row += 1
         except csv.Error as error:
             damage = next((said for words, said in _DAMAGES.items() if words in str(error)), "")
@@ -156,7 +170,8 @@ def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _
     header: list[str] = []
     with _open_text(path, encoding, above) as text:
         try:
-            for header in csv.reader(text, delimiter=layout.delimiter, escapechar=layout.escape or None):
+            lines = _lines(path, text)
+            for header in csv.reader(lines, delimiter=layout.delimiter, escapechar=layout.escape or None):
                 if header:
                     break
                 above += 1
@@ -206,8 +221,7 @@ def _describe_error(message: str, header: int) -> str:
             "the delimiter or a line break."
         )
     if "straddl" in message:
-        finding = f": a row is larger than {_BLOCK // 2**20} MB, or a quote is never closed."
-        return f"{finding} Close the quote; put larger texts into JSON Lines or Parquet."
+        return _TOO_LONG
     finding = (
         f" cannot be read as CSV ({message.rstrip('.')}), which is a header row, then rows of as many cells."
     )

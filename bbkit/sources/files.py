@@ -5,6 +5,7 @@ import gzip
 import inspect
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -17,12 +18,32 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_MOST_RATIO = 1032
+"""What gzip can make of a byte at most (https://www.zlib.net/zlib_tech.html)."""
+
+_MOST_UNPACKED, _ITEM_BYTES = 2 << 30, 200
 _Content = TypeVar("_Content")
 
 
 def open_bytes(path: Path) -> BinaryIO:
     """Open a file, unpacking gzip by its ending."""
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def validate_unpacked(path: Path) -> None:
+    """Refuse a gzipped file that would be held whole and fills the memory."""
+    if path.suffix != ".gz" or path.stat().st_size * _MOST_RATIO * _ITEM_BYTES < _MOST_UNPACKED:
+        return
+    size = 0
+    with open_bytes(path) as file:
+        while block := file.read(1 << 20):
+            size += len(block) + _ITEM_BYTES * sum(map(block.count, (b"\n", b"{", b"[")))
+            if size > _MOST_UNPACKED:
+                what = f"{path.name} unpacks to more than the {_MOST_UNPACKED >> 30} GiB that are read whole"
+                raise SourceError(
+                    f"{what} ({_ITEM_BYTES} bytes more for each line, '{{' and '['). Read CSV and JSON Lines "
+                    "in pieces (chunk_rows=), or unpack it if you know who made it."
+                )
 
 
 def read_encoded(path: Path, read: Callable[[str], _Content]) -> _Content:
@@ -57,12 +78,12 @@ def read_encoded(path: Path, read: Callable[[str], _Content]) -> _Content:
 def _find_undecodable(path: Path, encoding: str) -> str:
     """The line at which decoding fails, or the last one where it is cut short, and why; else empty."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    number = 0
+    number = 1
     with open_bytes(path) as file:
         try:
-            for line in file:
-                number += 1
+            for line in iter(partial(file.readline, 1 << 20), b""):
                 decoder.decode(line)
+                number += line.endswith(b"\n")
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
             return f"{path.name}, line {number:,}: {error.reason}"
@@ -80,6 +101,7 @@ def calling_depth() -> int:
 
 def read_text(path: Path) -> str:
     """Read a whole text file, in the encoding it has."""
+    validate_unpacked(path)
     with open_bytes(path) as file:
         content = file.read()
     return read_encoded(path, content.decode)

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,14 @@ from bbkit.sources.columns import (
     name_columns,
 )
 from bbkit.sources.conversations import conversation_row
-from bbkit.sources.files import calling_depth, open_bytes, read_encoded, read_text
+from bbkit.sources.files import calling_depth, open_bytes, read_encoded, read_text, validate_unpacked
 
 _NO_NUMBER = re.compile(r"\bNaN\b|-?\bInfinity\b")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_MOST_UNPACKED = 512 << 20
+_MOST_CELLS = 20_000_000
+_AS_CSV = "Save the sheet as CSV, which is read in pieces (chunk_rows=)."
+_MOST_LINE = 128 << 20
 _TOO_DEEP = "is nested too deeply to be a table. Take out the innermost levels."
 
 
@@ -63,6 +68,8 @@ def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
     def rows(encoding: str) -> Iterator[Mapping[str, Any]]:
         return _conversations(path.name, _json_rows(path, encoding))
 
+    if chunk_rows is None:
+        validate_unpacked(path)
     encoding, dtypes, buffered = read_encoded(path, first_pass)
     yield from frames_of_rows(buffered or rows(encoding), dtypes, chunk_rows)
 
@@ -80,9 +87,12 @@ def _conversations(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Map
 
 def _json_rows(path: Path, encoding: str) -> Iterator[Mapping[str, Any]]:
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="\n") as text:
-        for number, line in enumerate(text, 1):
+        for number, line in enumerate(iter(partial(text.readline, _MOST_LINE), ""), 1):
             if not line.strip():
                 continue
+            if len(line) == _MOST_LINE:
+                what = f"{path.name}, line {number:,} has over {_MOST_LINE >> 20} Mi characters"
+                raise SourceError(f"{what}. Write a row a line, with less in each.")
             try:
                 row = msgspec.json.decode(line)
             except msgspec.MsgspecError as error:
@@ -201,9 +211,19 @@ def _open_sheet(path: Path, sheet: str, **options: Any) -> Iterator[tuple[Any, l
 def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: str = "") -> Frames:
     """Read a sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
     try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > _MOST_UNPACKED:
+            what = f"{path.name} unpacks to {size / 1e9:,.1f} GB, over {_MOST_UNPACKED >> 20} MiB"
+            raise SourceError(f"{what}, and a workbook is read whole. {_AS_CSV}")
         with _open_sheet(path, sheet, data_only=True) as (cells, others):
-            read = cells.iter_rows(min_row=skip_rows + 1, values_only=True)
-            table = [[*map(_unescape, row)] for row in read]
+            cells.reset_dimensions()  # rows are as long as they are, whatever the sheet says of itself
+            table, size = [], 0
+            for row in cells.iter_rows(min_row=skip_rows + 1, values_only=True):
+                table.append([*map(_unescape, row)])
+                size += len(row) + 1
+                if size > _MOST_CELLS:
+                    raise SourceError(f"{path.name} has a sheet of over {_MOST_CELLS:,} cells. {_AS_CSV}")
     except (zipfile.BadZipFile, KeyError, OSError, ValueError) as error:
         if isinstance(error, SourceError):
             raise
@@ -224,8 +244,12 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
         raise SourceError(
             f"{path.name}: its sheet is empty{_below(skip_rows)}; the first row is to name the columns."
         )
-    names = name_columns(path.name, rows[0][1], rows[0][0])
-    yield from frames_of(lambda: [dict(zip(names, row, strict=False)) for _, row in rows[1:]], chunk_rows)
+    number, header = rows[0]
+    width = max(len(row) for _, row in rows)
+    if width * len(rows) > _MOST_CELLS:
+        raise SourceError(f"{path.name} has {len(rows):,} rows, one of {width:,} cells. {_AS_CSV}")
+    names = name_columns(path.name, [*header, *[None] * (width - len(header))], number)
+    yield from frames_of(lambda: [dict(zip_longest(names, row)) for _, row in rows[1:]], chunk_rows)
 
 
 def _unescape(cell: Any) -> Any:
