@@ -222,3 +222,11 @@ def test_exports_go_to_s3_guarded(standin: Any, tmp_path: Path) -> None:
         bb.export_records(rows, "s3:///calls.csv")
     with pytest.raises(AwsError, match="NoSuchBucket"):
         bb.export_records(rows, "s3://no-such-bucket/calls.jsonl")
+
+
+def test_findings_are_the_same(both: tuple[pd.DataFrame, Any]) -> None:
+    outputs, parts = both
+    found = bb.diagnose_outputs(outputs)
+    assert {"missing", "errored", "cut_off", "content_filter", "stop_reason", "duplicate"} <= {*found["rule"]}
+    assert "'Yes.'" in bb.diagnose_outputs(outputs).to_text()
+    assert bb.diagnose_outputs(parts.dataset).to_dict("records") == found.to_dict("records")

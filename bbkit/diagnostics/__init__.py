@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.files import describe_name_fault, read_data
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
-from bbkit.diagnostics.answers import finding_on, iter_answers
+from bbkit.diagnostics.answers import finding_on, iter_answers, weigh_texts
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
 (https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html)."""
+
+_UNUSED = {"record_key", "tier", "attempt", "submission", "source_file"}
+_NEEDED = {name for name in (*OUTPUT_COLUMNS, "reasoning") if not name.startswith("cache_")} - _UNUSED
 
 MOST_ERRORS = 5
 """Kinds of errors named; the others are counted."""
@@ -70,9 +74,9 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        What `collect_outputs` returned, or a selection of its rows. What is said of stray lines and manifests
-        needs the whole frame.
+    outputs : pandas.DataFrame or Accounting
+        What `collect_outputs` returned, or its data set, or a selection of rows. What is said of stray lines
+        and manifests needs the whole.
 
     Returns
     -------
@@ -85,8 +89,11 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     bbkit.core.errors.InputError
         If columns of the tidy frame are not there.
     """
-    require_columns(outputs, OUTPUT_COLUMNS)
-    collected = Collected.of(outputs)
+    head = head_of(outputs)
+    require_columns(head, OUTPUT_COLUMNS)
+    collected, given = Collected.of(outputs), outputs
+    outputs = read_columns(given, [name for name in head if name in _NEEDED], weigh_texts)
+    outputs = outputs.reset_index(drop=True)
     if outputs.empty and not collected.unmatched:
         remedy = "Name a run whose records were written, or a folder that holds outputs."
         return findings([Finding("info", "no_records", "There is no record: 0 rows.", remedy, count=0)])
@@ -96,7 +103,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         *_missing(outputs, collected.jobs),
         *_pending(outputs, collected.unsent),
         *_errored(outputs),
-        *iter_answers(outputs),
+        *iter_answers(outputs, given),
         *_reported(outputs),
         *_unmatched(collected),
         *_disagreements(collected.manifests),
@@ -122,8 +129,9 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
 def _missing(outputs: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
     """Records of which no line came, by how their job ended and what AWS said of it."""
     missing = outputs[outputs["outcome"] == "missing"].reset_index(drop=True)
+    arns = missing["job_arn"].astype(TEXT)
     status, message = (
-        missing["job_arn"].map({arn: end[name] for arn, end in jobs.items()}).astype(TEXT).fillna("")
+        arns.map({arn: end[name] for arn, end in jobs.items()}).astype(TEXT).fillna("")
         for name in ("status", "message")
     )
     for (ended, _), rows in missing.groupby([status, fold_messages(message)], sort=False):
@@ -171,7 +179,7 @@ def fold_messages(messages: pd.Series) -> pd.Series:
 
 
 def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
-    errored = outputs[outputs["outcome"] == "errored"]
+    errored = outputs[outputs["outcome"] == "errored"].astype({"error_code": TEXT, "error_message": TEXT})
     if errored.empty:
         return
     if len(errored) == len(outputs):

@@ -1,11 +1,14 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bbkit.core.datasets import iter_frames
 from bbkit.core.findings import Finding
+from bbkit.core.frames import TEXT
 from bbkit.core.text import name_some, one_line, share_of
 
 CUT_OFF_SHARE = 0.01
@@ -27,12 +30,27 @@ def finding_on(rows: pd.DataFrame, severity: str, rule: str, finding: str, remed
     return Finding(severity, rule, finding, remedy, record_id=record_id, count=len(rows))
 
 
-def iter_answers(outputs: pd.DataFrame) -> Iterator[Finding]:
-    """What is to be said of the answers of a frame."""
-    answers = outputs[outputs["outcome"] == "succeeded"]
+def weigh_texts(outputs: pd.DataFrame) -> pd.DataFrame:
+    """Put in the place of texts, which may be more than memory holds, what is asked of them."""
+    texts = outputs["text"].astype(TEXT).fillna("")
+    thought = outputs["reasoning"].notna() if "reasoning" in outputs else outputs["text"].notna() & False
+    hashes = pd.util.hash_array(texts.to_numpy(dtype=object), categorize=False)
+    weighed = {"hash": hashes, "length": texts.str.len().to_numpy(dtype=np.int32)}
+    weighed |= {"blank": texts.str.strip().eq("").to_numpy(bool), "thought": thought.to_numpy(bool)}
+    return outputs.drop(columns=["text", "reasoning"], errors="ignore").assign(**weighed)
+
+
+def _where(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
+    """The rows that are asked for; all are no copy."""
+    return frame if rows.all() else frame[rows]
+
+
+def iter_answers(outputs: pd.DataFrame, given: Any) -> Iterator[Finding]:
+    """What is to be said of the answers in outputs, whose texts are weighed; `given` has them in full."""
+    answers = _where(outputs, outputs["outcome"] == "succeeded")
     yield from _cut_off(answers)
     yield from _unusual_stops(answers)
-    texts = answers[~answers["family"].isin(_EMBEDDINGS)]
+    texts = _where(answers, ~answers["family"].isin(_EMBEDDINGS))
     unread = texts[texts["family"].isna()]
     if len(unread):
         yield finding_on(
@@ -43,9 +61,9 @@ def iter_answers(outputs: pd.DataFrame) -> Iterator[Finding]:
             "(threshold: 1); their text is not read.",
             "See them whole: collect_outputs(..., with_columns=['model_output']).",
         )
-    known = texts[texts["family"].notna()]
+    known = _where(texts, texts["family"].notna())
     yield from _empty(known)
-    yield from _alike(known)
+    yield from _alike(known, given)
     yield from _lengths(known)
 
 
@@ -91,19 +109,16 @@ def _unusual_stops(answers: pd.DataFrame) -> Iterator[Finding]:
             "warning",
             "stop_reason",
             f"{share_of(len(odd), len(answers), 'answer')} ended in an unusual way (threshold: 1): "
-            f"{name_some(odd['stop_reason_raw'].value_counts().index)}.",
+            f"{name_some(odd['stop_reason_raw'].astype(TEXT).value_counts().index)}.",
             "Read some before using them: stop_reason is error, cancelled or other.",
         )
 
 
 def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
     blank = answers[
-        (answers["text"].fillna("").str.strip() == "")
-        & ~answers["stop_reason"].isin(["tool_use", "content_filter"]).fillna(False)
+        answers["blank"] & ~answers["stop_reason"].isin(["tool_use", "content_filter"]).fillna(False)
     ]
-    spent = (blank["stop_reason"] == "length").fillna(False)
-    if "reasoning" in blank.columns:
-        spent |= blank["reasoning"].notna()
+    spent = (blank["stop_reason"] == "length").fillna(False) | blank["thought"]
     reasoned, empty = blank[spent], blank[~spent]
     if len(reasoned):
         yield finding_on(
@@ -125,25 +140,35 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
         )
 
 
-def _alike(answers: pd.DataFrame) -> Iterator[Finding]:
-    texts = answers["text"][answers["text"].fillna("").str.strip() != ""]
-    counts = texts.value_counts()
+def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
+    texts = _where(answers[["record_id", "hash", "length", "blank"]], ~answers["blank"])
+    counts = texts["hash"].value_counts()
     if counts.empty or counts.iloc[0] < SAME_LEAST or counts.iloc[0] < SAME_SHARE * len(answers):
         return
-    same = answers[answers["text"] == counts.index[0]]
-    short = texts.str.len().median() <= 40
+    same = texts[texts["hash"] == counts.index[0]]
+    short = texts["length"].median() <= 40
+    text = next(frame["text"].iloc[at] for frame, at in _seek(given, same.index[0]))
     yield finding_on(
         same,
         "info" if short else "warning",
         "same_answer",
         f"{share_of(len(same), len(answers), 'answer', 'are')} word for word the same "
-        f"(threshold: {SAME_SHARE * 100:.0f} %): {one_line(counts.index[0], 80)!r}.",
+        f"(threshold: {SAME_SHARE * 100:.0f} %): {one_line(text, 80)!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
     )
 
 
+def _seek(given: Any, row: int) -> Iterator[tuple[pd.DataFrame, int]]:
+    """The frame that holds the text of a row, and where in it."""
+    for frame in iter_frames(given, ["text"]):
+        if row < len(frame):
+            yield frame, row
+        row -= len(frame)
+
+
 def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
-    whole = answers[(answers["stop_reason"] != "length") & (answers["output_tokens"] > 0)]
+    asked = (answers["stop_reason"] != "length") & (answers["output_tokens"] > 0)
+    whole = answers.loc[asked.fillna(False), ["record_id", "output_tokens"]]
     if len(whole) < LENGTH_LEAST:
         return
     logs = np.log(whole["output_tokens"].astype(float).to_numpy())
