@@ -6,8 +6,9 @@ rows on disk. What is no row is in the accounting (`accounts`), which travels wi
 rows for other programs.
 """
 
+import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -122,7 +123,7 @@ def collect_outputs(
     size = sum(file.size for group in groups for file in group.files)
     plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
     tally = _Tally()
-    with Workers(count_spare_cores()) as workers:
+    with Workers(count_spare_cores(), _progress(size)) as workers:
         given = executor if size > EXECUTOR_BYTES else None
         readers = [Reader(group, extras, workers, given) for group in groups]
         if into is not None:
@@ -132,6 +133,15 @@ def collect_outputs(
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     _validate_source_ids(frame, plan.source)
     return tally.collected(readers).attach(frame)
+
+
+def _progress(size: int) -> Callable[[int], object]:
+    """What notes how many bytes were read: where a person waits at a terminal, a line each ten seconds."""
+    if not (sys.stderr and sys.stderr.isatty()):
+        return int
+    from bbkit.run.remote_jobs import TransferProgress
+
+    return TransferProgress("Outputs read", size)
 
 
 def _validate_source_ids(frame: pd.DataFrame, source: pd.DataFrame | None) -> None:

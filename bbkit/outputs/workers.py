@@ -6,6 +6,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import count
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -31,15 +32,15 @@ class Share(NamedTuple):
 
     number: int
     size: int
-    read: Callable[[], Iterator[Any]]
+    read: "partial[Iterator[Any]]"
     task: tuple[Any, ...] | None
 
 
 class Workers:
-    """Processes that read shares, begun by `start`, ended with the ``with`` block."""
+    """Processes that read shares, begun by `start`, ended with the ``with`` block; bytes read are noted."""
 
-    def __init__(self, most: int):
-        self.most = most
+    def __init__(self, most: int, note: Callable[[int], object] = int):
+        self.most, self.note = most, note
         self._given: dict[Popen[bytes], deque[str]] = {}
         self._done: set[str] = set()
         self._numbers = count()
@@ -104,6 +105,7 @@ class Workers:
             here = share.read()
         for batch in here:
             yield share.number, batch
+        self.note(share.size)
 
     def _is_given(self, place: str | None) -> bool:
         return any(place in given for given in self._given.values())
