@@ -21,6 +21,7 @@ from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
 from bbkit.outputs.lines import find_line
 from bbkit.records import iter_record_ids, read_records
+from bbkit.report import render_report
 from bbkit.retry import RETRY_COLUMNS, RETRYABLE
 from bbkit.run import RunSnapshot
 
@@ -406,14 +407,14 @@ def test_records_of_four_ids_are_all_rows_costed_joined_and_sent_again(
     for row in outputs.drop(columns="model_input").to_dict("records")[::7]:
         number = int(row["record_key"][9]) * 30 + int(row["record_key"].partition("#")[2]) - 1
         assert find_line(outputs, row).model_input == body(number)
-    planned = bb.retry_records(run)
+    values = {"run_folder": str(run.folder), "on_demand": "true"}
+    render_report("04-retry", tmp_path / "retry.html", parameters=values)
     sent = [json.loads(line) for line in run.record_files(2)[0].path.read_text().splitlines()]
     numbers = failed.index.tolist()
     assert sent == [
         {"recordId": outputs["record_key"][number], "modelInput": body(number)} for number in numbers
     ]
     assert len(sent) == 7
-    bb.send_retry(run, planned, on_demand=True)
     after = bb.collect_outputs(run, source_columns="queue")
     assert bb.accounting(after).sentence.startswith("120 sent = 120 succeeded")
     assert after["record_key"].tolist() == outputs["record_key"].tolist()
