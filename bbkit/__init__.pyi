@@ -29,6 +29,7 @@ from bbkit.retry import (
     send_on_demand as send_on_demand,
     send_retry as send_retry,
 )
+from bbkit.retry.goals import complete_run as complete_run, list_attempts as list_attempts
 from bbkit.run import Run as Run, write_records as write_records
 from bbkit.sources import profile_source as profile_source, read_source as read_source
 

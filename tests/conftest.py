@@ -112,6 +112,19 @@ def standin(standin_process: Standin, monkeypatch: pytest.MonkeyPatch) -> Standi
     return standin_process.use(monkeypatch)
 
 
+@pytest.fixture(scope="session")
+def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
+    running = launch_standin(tmp_path_factory.mktemp("small"), "--speed", "instant", "--min-records", "10")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def small(small_process: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
+    """A stand-in that takes jobs of ten records."""
+    return small_process.use(monkeypatch)
+
+
 @pytest.fixture
 def start_standin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Standin]]:
     """Start a stand-in of the test's own: ``start_standin("--min-records", "5", folder=None)``."""

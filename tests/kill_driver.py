@@ -41,9 +41,9 @@ class Points:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-def put_points(points: Points) -> None:
-    """Surround every journal write and every request to AWS."""
-    append, send = Journal.append, URLLib3Session.send
+def put_points(points: Points, *, files: bool) -> None:
+    """Surround every journal write and every request to AWS, and what is written beside the journal."""
+    append, send, replace = Journal.append, URLLib3Session.send, os.replace
 
     def append_with_points(self: Journal, *events: Any) -> list[dict[str, Any]]:
         name = events[0]["event"]
@@ -66,15 +66,25 @@ def put_points(points: Points) -> None:
         points(f"after {name}")
         return answer
 
+    def replace_with_points(source: Any, target: Any) -> None:
+        points(f"before {Path(target).name}")
+        replace(source, target)
+        points(f"after {Path(target).name}")
+
+    if files:
+        os.replace = replace_with_points  # type: ignore[assignment]
     Journal.append = append_with_points  # type: ignore[method-assign]
     URLLib3Session.send = send_with_points  # type: ignore[method-assign]
 
 
 def launch(order: dict[str, Any]) -> None:
-    """Submit and wait, as 02-launch does."""
+    """Submit and wait, as 02-launch does, or complete the run."""
     if order.get("trace"):
-        put_points(Points(Path(order["trace"]), order.get("kill_at")))
+        put_points(Points(Path(order["trace"]), order.get("kill_at")), files="complete" in order)
     run = bb.Run.open(order["run"])
+    if "complete" in order:
+        bb.complete_run(run, **order["complete"])
+        return
     bb.submit_jobs(run)
     bb.wait_for_jobs(run, timeout=60)
 
@@ -109,7 +119,7 @@ def obey(order: dict[str, Any]) -> int:
 def main() -> None:
     """Obey orders until there are no more."""
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
-    for name in ("submit_jobs", "wait_for_jobs", "Run"):
+    for name in ("submit_jobs", "wait_for_jobs", "complete_run", "Run"):
         getattr(bb, name)
     for line in sys.stdin:
         print(json.dumps({"status": obey(json.loads(line))}), flush=True)

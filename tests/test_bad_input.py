@@ -1,8 +1,5 @@
 """Bad input from end to end: one sentence that says what to do, an exit status, nothing half-written."""
 
-import os
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pandas as pd
@@ -10,11 +7,8 @@ import pytest
 from conftest import Standin
 
 import bbkit as bb
-from bbkit.catalog.prices import load_prices
-from bbkit.catalog.quotas import Quotas
 from bbkit.cli import main
-from bbkit.core.errors import AwsError, BbkitError
-from bbkit.run import RunSnapshot
+from bbkit.core.errors import BbkitError
 
 MODEL = "amazon.nova-lite-v1:0"
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -132,62 +126,3 @@ def test_a_place_that_is_not_there(
     assert len(said) == 1
     assert "nowhere" in said[0]
     assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("name", ["run.json", "jobs.jsonl", "records/index.json", "prices.json"])
-@pytest.mark.parametrize("content", ['{"a":' * 100_000 + "\n", "[" * 100_000 + "\n", None])
-def test_files_nested_without_end_and_links_to_themselves_are_one_sentence(
-    standin: Standin, tmp_path: Path, name: str, content: str | None
-) -> None:
-    run = bb.Run.create(tmp_path / "run", model_id=MODEL)
-    bb.write_records(
-        [("a", {"messages": []})], run, allow=["min_records_per_job", "required", "empty_content"]
-    )
-    path = run.folder / name
-    path.unlink(missing_ok=True)
-    if content is None:
-        path.symlink_to(path.name)
-    else:
-        path.write_text(content)
-    calls = [lambda: RunSnapshot.read(bb.Run.open(run.folder)), lambda: load_prices(path)]
-    with pytest.raises(BbkitError):
-        calls[name == "prices.json"]()
-
-
-@pytest.mark.parametrize("kind", ["text/html", "application/json", "application/xml", ""])
-def test_a_page_of_a_proxy_with_status_200_is_one_sentence(
-    standin: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
-    page = b"<!DOCTYPE html><html>Please log in</html>"
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            self.send_response(200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(page)))
-            self.end_headers()
-            self.wfile.write(page * (self.command != "HEAD"))
-
-        do_POST = do_HEAD = do_GET
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    arn = f"arn:aws:bedrock:us-east-1:{standin.account}:model-invocation-job/aaaaaaaaaaaa"
-    with ThreadingHTTPServer(("127.0.0.1", 0), Page) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        for name in [name for name in os.environ if name.startswith("AWS_ENDPOINT_URL")]:
-            monkeypatch.setenv(name, f"http://127.0.0.1:{server.server_port}")
-        for call in (
-            lambda: bb.Run.create(tmp_path / "run", model_id=MODEL),
-            lambda: bb.Run.adopt(arn, tmp_path / "run"),
-            lambda: bb.collect_outputs(arn),
-            lambda: bb.collect_outputs("s3://bucket/prefix/"),
-            lambda: bb.read_source("s3://bucket/calls.csv"),
-        ):
-            with pytest.raises(AwsError, match="a web page came in its place"):
-                call()
-        assert "a web page came in its place" in Quotas.read(MODEL).note
-        server.shutdown()
-    assert not (tmp_path / "run").exists()

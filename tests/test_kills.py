@@ -51,9 +51,10 @@ def driver(start_standin: Callable[..., Any]) -> Iterator[Callable[..., int]]:
     process.stdout.close()
 
 
-def make_run(folder: Path) -> bb.Run:
-    run = bb.Run.create(folder, model_id=MODEL)
-    body = {"messages": [{"role": "user", "content": [{"text": "Customer: where is my parcel?"}]}]}
+def make_run(folder: Path, **options: Any) -> bb.Run:
+    run = bb.Run.create(folder, model_id=MODEL, **options)
+    turns = [{"role": "user", "content": [{"text": "Customer: where is my parcel?"}]}]
+    body = {"messages": turns, "inferenceConfig": {"maxTokens": 400}}
     quotas = replace(bb.Quotas.defaults(MODEL), min_records_per_job=5, max_records_per_job=5)
     bb.write_records([(f"call-{number}", body) for number in range(RECORDS)], run, quotas=quotas)
     assert len(run.record_files()) == FILES
@@ -146,6 +147,51 @@ def test_killed_at_random_it_loses_and_doubles_nothing(
     print(Counter(hit))
     assert len(hit) - hit.count("not killed") == 50
     assert len(set(hit)) > 10
+
+
+def make_broken_run(driver: Callable[..., int], folder: Path, share: float) -> bb.Run:
+    """A run whose job lost a share of its lines, and whose next jobs will not."""
+    run = make_run(folder, tags={"bbkit:fault": f"missing-lines={share}"})
+    assert driver(run) == 0
+    return run.change(tags={})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("share", "on_demand"), [(0.9, False), (0.2, True)])
+def test_a_completion_killed_at_every_point_goes_on_and_sends_nothing_twice(
+    driver: Callable[..., int], tmp_path: Path, share: float, on_demand: bool
+) -> None:
+    order = {"until": "usable_share eq 1", "budget_usd": 1, "on_demand": on_demand}
+    log = driver.standin.folder / "log.jsonl"  # type: ignore[attr-defined]
+    points, number, hit = 1, 0, list[str]()
+    while number <= points:
+        run, trace = make_broken_run(driver, tmp_path / f"run{number}", share), tmp_path / f"{number}.txt"
+        lacking = int((bb.collect_outputs(run)["outcome"] == "missing").sum())
+        assert (0 < lacking < 5) == on_demand
+        asked = log.read_text().count('"InvokeModel"')
+        kill = {"kill_at": number} if number else {}  # first it is let finish, to count the points
+        status = driver(run, trace=str(trace), complete=order, **kill)
+        passed = list(read_trace(trace))
+        points = max(points, len(passed))
+        hit.append(passed[-1].partition(": ")[2] if status else "not killed")
+        assert driver(run, complete=order) == 0
+        created = [json.loads(line) for line in log.read_text().splitlines()]
+        names = [entry["name"] for entry in created if entry.get("did") == "create"]
+        names = [name.rpartition(f"{run.run_id[:8]}-")[2] for name in names if run.run_id[:8] in name]
+        assert Counter(names) == dict.fromkeys(
+            ["1-0001-1", "1-0002-1", *([] if on_demand else ["2-0001-1"])], 1
+        )
+        # Of a call on demand nobody knows whether it was answered when its process was killed.
+        asked = log.read_text().count('"InvokeModel"') - asked
+        assert lacking * on_demand <= asked <= 2 * lacking * on_demand
+        assert str(bb.accounting(bb.collect_outputs(run))) == f"{RECORDS} sent = {RECORDS} succeeded"
+        attempts = bb.list_attempts(run)
+        assert attempts["sent"].tolist() == [RECORDS, lacking]
+        assert attempts["repaired"].tolist()[1] == lacking
+        assert not [path for path in (run.folder / "records").iterdir() if path.name.startswith(".")]
+        number += 1
+    print(Counter(hit))
+    assert hit.count("not killed") <= 1 + points // 5
 
 
 LAUNCH = """

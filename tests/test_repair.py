@@ -3,7 +3,7 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from conftest import Standin, launch_standin
+from conftest import Standin
 
 import bbkit as bb
 from bbkit import aws
@@ -21,7 +21,6 @@ from bbkit.core.frames import JOB_COLUMNS, OUTPUT_COLUMNS
 from bbkit.jobs import clean_run
 from bbkit.outputs.lines import find_line
 from bbkit.records import iter_record_ids, read_records
-from bbkit.report import render_report
 from bbkit.retry import RETRY_COLUMNS, RETRYABLE
 from bbkit.run import RunSnapshot
 
@@ -31,19 +30,6 @@ TALK = "Customer: my parcel {0} is late and I am cross about it. Agent: I am sor
 
 def read_ids(run: bb.Run, attempt: int = 1) -> list[str | None]:
     return [name for file in run.record_files(attempt) for name in iter_record_ids(file.path)]
-
-
-@pytest.fixture(scope="module")
-def small_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
-    running = launch_standin(tmp_path_factory.mktemp("small"), "--speed", "instant", "--min-records", "10")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def small(small_process: Standin, monkeypatch: pytest.MonkeyPatch) -> Standin:
-    """A stand-in that takes jobs of ten records."""
-    return small_process.use(monkeypatch)
 
 
 def body(number: int, max_tokens: int = 400) -> dict[str, Any]:
@@ -322,7 +308,7 @@ def test_a_plan_stays_until_another_takes_its_place(small: Standin, tmp_path: Pa
     run_jobs(run)
     bb.retry_records(run, outcomes="", cut_off=True)
     planned = run.record_files(2)
-    for wrong in ({"outcomes": None}, {"outcomes": ["all"]}, {"max_tokens": "9"}, {"max_tokens": 8}):
+    for wrong in ({"outcomes": 5}, {"outcomes": ["all"]}, {"max_tokens": "9"}, {"max_tokens": 8}):
         with pytest.raises(InputError):
             bb.retry_records(run, **{"outcomes": [], "cut_off": True, **wrong})
         assert run.record_files(2) == planned
@@ -407,14 +393,14 @@ def test_records_of_four_ids_are_all_rows_costed_joined_and_sent_again(
     for row in outputs.drop(columns="model_input").to_dict("records")[::7]:
         number = int(row["record_key"][9]) * 30 + int(row["record_key"].partition("#")[2]) - 1
         assert find_line(outputs, row).model_input == body(number)
-    values = {"run_folder": str(run.folder), "on_demand": "true"}
-    render_report("04-retry", tmp_path / "retry.html", parameters=values)
+    planned = bb.retry_records(run)
     sent = [json.loads(line) for line in run.record_files(2)[0].path.read_text().splitlines()]
     numbers = failed.index.tolist()
     assert sent == [
         {"recordId": outputs["record_key"][number], "modelInput": body(number)} for number in numbers
     ]
     assert len(sent) == 7
+    bb.send_retry(run, planned, on_demand=True)
     after = bb.collect_outputs(run, source_columns="queue")
     assert bb.accounting(after).sentence.startswith("120 sent = 120 succeeded")
     assert after["record_key"].tolist() == outputs["record_key"].tolist()

@@ -1,7 +1,6 @@
 """Several processes read outputs: the same comes of it, whatever becomes of them."""
 
 import os
-import re
 import select
 import signal
 import subprocess
@@ -18,7 +17,6 @@ import bbkit as bb
 from bbkit import outputs as room
 from bbkit.outputs import readers, workers
 from bbkit.outputs.workers import Workers, count_spare_cores
-from bbkit.run import remote_jobs
 
 
 def write_files(folder: Path) -> list[str]:
@@ -192,18 +190,3 @@ def test_cores_and_memory_of_control_groups_are_respected(
     assert count_spare_cores(tmp_path) == spare
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
     assert count_spare_cores(tmp_path) == 0
-
-
-def test_a_long_collect_shows_its_progress_on_a_terminal_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-):
-    write_files(tmp_path)
-    monkeypatch.setattr(remote_jobs, "_SECONDS_OF_A_LINE", 0)
-    bb.collect_outputs(tmp_path)
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
-    bb.collect_outputs(tmp_path)
-    assert re.search(r"UTC  Outputs read: 0 of 0 MB\n$", capsys.readouterr().err)
-    monkeypatch.setattr(remote_jobs, "_SECONDS_OF_A_LINE", 60)
-    bb.collect_outputs(tmp_path)
-    assert capsys.readouterr().err == ""

@@ -20,14 +20,11 @@ _MOST_SCHEMAS = 10_000
 
 
 class Asking(NamedTuple):
-    """How answers are asked for: `body` is what every body holds for it, `text` what every prompt ends in,
-    `why` what keeps a model that takes structured output from being asked so.
-    """
+    """How answers are asked for: `body` is what every body holds for it, `text` what every prompt ends in."""
 
     way: str
     body: Mapping[str, Any] = {}
     text: str = ""
-    why: str = ""
 
     def write(self, body: dict[str, Any]) -> dict[str, Any]:
         """Write it into a body; what it writes may not be there yet."""
@@ -106,16 +103,13 @@ def plan_asking(
     given = {name: value for name, value in (inference or {}).items() if name in family.inference}
     sample = family.body(Prompt("?"), **given)
     sent, ways = request_schema(document), WAYS if structured == "auto" else (structured,)
-    reasons: list[str] = []
+    why = ""
     for way in ways:
         asking = _asking(way, document, sent, family)
-        reason = _find_refusal(asking, sample, family, model, chosen=structured != "auto")
-        if asking and not reason:
-            told = reasons[:1] if model.traits.structured_output is True else []
-            return asking._replace(why="".join(told))
-        reasons.append(reason)
-    said = f"structured={structured!r} is not possible with {model_id}: {reasons[-1]}"
-    raise InputError(f"{said} Leave it to auto.")
+        why = _find_refusal(asking, sample, family, model, chosen=structured != "auto")
+        if asking and not why:
+            return asking
+    raise InputError(f"structured={structured!r} is not possible with {model_id}: {why} Leave it to auto.")
 
 
 def _asking(way: str, document: Mapping[str, Any], sent: Mapping[str, Any], family: Family) -> Asking | None:

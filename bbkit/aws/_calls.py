@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from bbkit.aws._clients import call, client, holding, iter_pages, translated
+from bbkit.aws._clients import call, client, iter_pages, no_answer, translated
 from bbkit.core.files import read_data
 
 
@@ -14,14 +14,20 @@ def create_job(**request: Any) -> str:
     """Call CreateModelInvocationJob
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
     """
-    return str(holding("jobArn", call("bedrock", "create_model_invocation_job", **request))["jobArn"])
+    return str(_holding("jobArn", call("bedrock", "create_model_invocation_job", **request))["jobArn"])
 
 
 def get_job(job_arn: str) -> dict[str, Any]:
     """Call GetModelInvocationJob
     (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html).
     """
-    return holding("status", call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
+    return _holding("status", call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
+
+
+def _holding(name: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    if not answer.get(name):
+        raise no_answer(f"what came holds no {name}. Look whether a proxy answers in its place.")
+    return dict(answer)
 
 
 def list_jobs(*, name_contains: str = "", status: str = "") -> Iterator[dict[str, Any]]:
@@ -41,7 +47,7 @@ def iter_quotas(service_code: str = "bedrock") -> Iterator[dict[str, Any]]:
     """Read the account's quotas: AWS's defaults first, then the applied values, which win."""
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
         for page in iter_pages("service-quotas", operation, ServiceCode=service_code):
-            yield from page.get("Quotas", ())
+            yield from page["Quotas"]
 
 
 def get_products(service_code: str, filters: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
@@ -50,7 +56,7 @@ def get_products(service_code: str, filters: Iterable[dict[str, str]]) -> Iterat
     """
     request = {"ServiceCode": service_code, "Filters": list(filters)}
     for page in iter_pages("pricing", "get_products", region="us-east-1", **request):
-        yield from map(json.loads, page.get("PriceList", ()))
+        yield from map(json.loads, page["PriceList"])
 
 
 def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:

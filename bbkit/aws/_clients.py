@@ -85,10 +85,7 @@ def _refuse_page(response_dict: Mapping[str, Any], **_: Any) -> None:
     headers, status = response_dict["headers"], response_dict["status_code"]
     is_of_aws = any(name.lower().startswith("x-amz") for name in headers)
     # botocore takes a page for an empty answer, or stumbles over it; those of 5xx it knows, and tries again.
-    body = response_dict.get("body")
-    is_page = isinstance(body, bytes) and body[:99].lstrip().lower().startswith((b"<html", b"<!doctype html"))
-    is_page |= "html" in headers.get("content-type", "")
-    if is_page and not is_of_aws and status < 500:
+    if "html" in headers.get("content-type", "") and not is_of_aws and status < 500:
         found = f"a web page came in its place (HTTP status {status}), as of a proxy or a login"
         raise no_answer(f"{found}. Check the network and the proxy.")
 
@@ -134,11 +131,8 @@ def find_endpoint() -> Endpoint:
     """Find out where calls go now, and as whom (STS GetCallerIdentity, which needs no permission)."""
     bedrock = client("bedrock")
     sts = client("sts", connect_timeout=2, read_timeout=3, retries=(("total_max_attempts", 3),))
-    try:
-        with translated():
-            account = sts.get_caller_identity()["Account"]
-    except KeyError as error:  # botocore's, too, of XML of other things
-        raise no_answer(f"what came holds no {error}. Look whether a proxy answers in its place.") from error
+    with translated():
+        account = sts.get_caller_identity()["Account"]
     return Endpoint(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
 
 
@@ -266,13 +260,6 @@ _PASSING = re.compile(
 
 def no_answer(found: str) -> AwsError:
     return AwsError(f"No answer from AWS: {found}", NO_ANSWER)
-
-
-def holding(name: str, answer: Mapping[str, Any]) -> dict[str, Any]:
-    """An answer that holds what it is asked for."""
-    if not answer.get(name):
-        raise no_answer(f"what came holds no {name}. Look whether a proxy answers in its place.")
-    return dict(answer)
 
 
 def is_passing(error: Exception | str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from bbkit.aws._clients import NO_ANSWER, call, client, holding, iter_pages, translated
+from bbkit.aws._clients import NO_ANSWER, call, client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import file_md5, file_sha256, replacing, write_text
 from bbkit.core.logs import LOG
@@ -141,7 +141,7 @@ def _download(uri: str, path: Path, stored: Mapping[str, Any], progress: Any) ->
 
 def _stored(uri: str) -> dict[str, Any]:
     bucket, key = split_s3_uri(uri)
-    return holding("ETag", call("s3", "head_object", Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+    return dict(call("s3", "head_object", Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
 
 
 def compare_copy(path: Path, stored: Mapping[str, Any] | str) -> tuple[str, str]:

@@ -221,7 +221,7 @@ def _read_price_file(path: Path) -> list[Price]:
         document = json.loads(path.read_text("utf-8-sig"))
     except OSError as error:
         raise InputError(f"The price file {str(path)!r} cannot be read: {error.strerror}.") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise InputError(f"The price file {path.name} is not JSON ({error}).") from error
     if isinstance(document, dict) and "price_list" in document:  # a catalog
         document = document["price_list"]

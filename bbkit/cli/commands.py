@@ -233,7 +233,7 @@ def clean(options: Namespace) -> int:
     argument(
         "--export", metavar="PATH", help="write the rows as .csv, .xlsx, .parquet or .jsonl, also to s3://"
     ),
-    argument("--with-source", action="store_true", help="beside the columns of the run's source"),
+    argument("--with-source", action="store_true", help="the columns of the run's source first"),
     argument("--into", metavar="PLACE", help="a folder, or an s3:// prefix as a table, in bounded memory"),
 )
 def collect(options: Namespace) -> int:
@@ -241,10 +241,36 @@ def collect(options: Namespace) -> int:
     columns = _source_columns(options.source) if options.with_source else ()
     outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into, source_columns=columns)
     if options.export:
-        bb.export_records(outputs, options.export, with_source=options.with_source)
+        from bbkit.core.frames import Collected
+
+        answers = bb.parse_answers(outputs) if Collected.of(outputs).schema else outputs
+        bb.export_records(answers, options.export, with_source=options.with_source)
     account = bb.accounting(outputs)
     print(account)
     return SUCCESS if account.complete else FOUND
+
+
+@command(
+    "complete runs/calls --until usable_share ge 0.999 --budget-usd 5",
+    _RUN,
+    argument("--until", nargs=3, metavar=("NAME", "OP", "NUMBER"), help="the goal (default: as below)"),
+    argument("--budget-usd", type=float, help="US dollars for all attempts made; inf waives it"),
+    argument("--max-attempts", type=int, default=4, help="the last attempt to make (default: 4)"),
+    argument("--on-demand", action="store_true", help="send on demand what is too few for a batch job"),
+    argument("--dry-run", action="store_true", help="send nothing; say what the next attempt would cost"),
+)
+def complete(options: Namespace) -> int:
+    """Send again what cannot be used until a goal holds: exit 0 when it does, 1 when it is missed."""
+    completion = bb.complete_run(
+        bb.Run.open(options.run),
+        **({"until": options.until} if options.until else {}),
+        budget_usd=options.budget_usd,
+        max_attempts=options.max_attempts,
+        on_demand=options.on_demand,
+        dry_run=options.dry_run,
+    )
+    print(completion)
+    return SUCCESS if completion.reached else FOUND
 
 
 def _source_columns(folder: str) -> list[str]:

@@ -166,7 +166,7 @@ def read_catalog(name: str, own: str, version: int) -> Any:
     try:
         mine = json.loads(Path(own).read_bytes()).get(name, {}) if own else {}
         return _lay_over(read_data(name), mine)
-    except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
         raise _unread(own, error) from error
 
 

@@ -56,7 +56,7 @@ def reconcile_manifests(
 def _read_counts(path: Path) -> dict[str, int]:
     try:
         manifest = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+    except (OSError, ValueError):
         return {}
     counts = manifest if isinstance(manifest, dict) else {}
     names = ("inputTokenCount", "outputTokenCount")

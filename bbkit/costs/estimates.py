@@ -336,7 +336,7 @@ def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstima
     estimate : CostEstimate
         What `estimate_cost` gave.
     budget_usd : float or None
-        USD; None or a negative number is no budget, and then nothing is refused.
+        USD; None, a negative number or infinity is no budget, and then nothing is refused.
 
     Returns
     -------
@@ -361,14 +361,14 @@ def check_budget(estimate: CostEstimate, budget_usd: float | None) -> CostEstima
         raise InputError(
             f"budget_usd is {budget_usd!r}. It is a number of USD; None or a negative one is no budget."
         )
-    if budget_usd < 0:
+    if budget_usd < 0 or budget_usd == math.inf:
         return estimate
     high = estimate.cost_high_usd
     if high is None:
         why = ", and ".join(estimate.unknown)
         raise BudgetError(
             f"The cost is not known, because {why}; a budget of {format_usd(budget_usd)} cannot be kept. "
-            "Name the price in a file of your own and the maximum in max_tokens, or set no budget."
+            "Name the price in a file of your own and the maximum in max_tokens, or set no budget (inf)."
         )
     if high > budget_usd:
         raise BudgetError(

@@ -134,7 +134,7 @@ def _indent(value: Any) -> str | None:
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             value = json.loads(value)
-        except (ValueError, RecursionError):
+        except ValueError:
             return str(value)
     return _as_text(value)
 

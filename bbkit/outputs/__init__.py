@@ -6,12 +6,12 @@ rows on disk. What is no row is in the accounting (`accounts`), which travels wi
 rows for other programs.
 """
 
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -78,7 +78,9 @@ def collect_outputs(
     sent : path, URI, list of these, iterable of ids or DataFrame with record_id, optional
         The records that were sent, for files and folders.
     attempts : {"best", "all"}
-        One row per record, or one per record, attempt and submission that brought a line.
+        One row per record, or one per record, attempt and submission that brought a line. Best is the latest
+        answer that the schema of the run accepts; else one that ended by itself before one cut off, before
+        one that errored.
     source_columns : str or sequence of str
         Columns of the run's source table to append, as ``source.<name>``.
     with_columns : str or sequence of str
@@ -118,12 +120,12 @@ def collect_outputs(
     if into is not None:
         validate_place(into)
     groups = find_groups(source, model_id=model_id, sent=sent)
-    if any(group.run and group.run.structured == "tool" for group in groups):
+    if any(group.asks_by_tool for group in groups):
         extras = (*dict.fromkeys([*extras, "arguments"]),)
     size = sum(file.size for group in groups for file in group.files)
     plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
     tally = _Tally()
-    with Workers(count_spare_cores(), _progress(size)) as workers:
+    with Workers(count_spare_cores()) as workers:
         given = executor if size > EXECUTOR_BYTES else None
         readers = [Reader(group, extras, workers, given) for group in groups]
         if into is not None:
@@ -133,15 +135,6 @@ def collect_outputs(
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     _validate_source_ids(frame, plan.source)
     return tally.collected(readers).attach(frame)
-
-
-def _progress(size: int) -> Callable[[int], object]:
-    """What notes how many bytes were read: where a person waits at a terminal, a line each ten seconds."""
-    if not (sys.stderr and sys.stderr.isatty()):
-        return int
-    from bbkit.run.remote_jobs import TransferProgress
-
-    return TransferProgress("Outputs read", size)
 
 
 def _validate_source_ids(frame: pd.DataFrame, source: pd.DataFrame | None) -> None:
@@ -349,12 +342,26 @@ def _match_parts(reader: Reader) -> Iterator[pa.Table]:
 
 
 def _match(reader: Reader, lines: pa.Table, ids: IdSlice, shared: SharedIds | None) -> pa.Table:
-    table, unmatched, paid = match_lines(lines, ids, reader.meta, reader.group.batches or (), shared)
+    run = reader.group.run
+    find_valid = partial(_find_valid, run) if run and run.structured else None
+    batches = reader.group.batches or ()
+    table, unmatched, paid = match_lines(lines, ids, reader.meta, batches, shared, find_valid)
     reader.add_unmatched(unmatched)
     reader.paid += [paid] if len(paid) else []
     if len(paid) and ids.differ_by_point(paid["record_id"]) and _POINT not in reader.group.notes:
         reader.group.notes.append(_POINT)
     return table
+
+
+def _find_valid(run: Any, rows: pa.Table) -> np.ndarray:
+    """Which answers the schema of their run accepts."""
+    from bbkit.answers.columns import tabulate_answers
+    from bbkit.answers.reading import AnswerReader
+
+    needed = [name for name in ("outcome", "text", "stop_reason", "arguments") if name in rows.column_names]
+    answers = tabulate_answers(AnswerReader(run.schema), frame_of(rows, needed))
+    valid: np.ndarray = pc.equal(answers["validity"], "valid").fill_null(False).to_numpy()
+    return valid
 
 
 def _part_rows(group: Group, distinct: int) -> int:

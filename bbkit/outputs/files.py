@@ -65,6 +65,7 @@ class Group:
     notes: list[str] = field(default_factory=list)
     jobs: dict[str, dict[str, str]] = field(default_factory=dict)
     unsent: list[dict[str, Any]] = field(default_factory=list)
+    asks_by_tool: bool = False
 
     def describe_origin(self) -> str:
         """What the rows of a run follow from: as long as that stays the same, so do they."""

@@ -1,6 +1,6 @@
 """Which line answers which record: the ids that were sent, laid beside the lines that came back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ PAID_COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt",
 PAID_COLUMNS += ["output_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens"]
 """What is kept of lines that are no rows: they cost, too."""
 
-_OTHER_RANK, _OUTCOME_RANKS = 2, {"errored": 5, "pending": 6, "missing": 7}
+_VALID_RANK, _OTHER_RANK, _OUTCOME_RANKS = -1, 2, {"errored": 5, "pending": 6, "missing": 7}
 
 
 def match_lines(
@@ -27,6 +27,7 @@ def match_lines(
     files: Sequence[FileMeta],
     batches: Sequence[SentBatch],
     shared: SharedIds | None = None,
+    find_valid: Callable[[pa.Table], np.ndarray] | None = None,
 ) -> tuple[pa.Table, pa.Table, pa.Table]:
     """Give every record its row, in sent order, with ``is_best`` and its place; unmatched lines, twice."""
     attempts = number_known([meta.attempt for meta in (*files, *(batch.meta for batch in batches))])
@@ -57,7 +58,7 @@ def match_lines(
         echoed = lines["record_id"].combine_chunks().take(pa.array(line, pa.int64(), mask=line < 0))
         own = pc.coalesce(shared.bare_ids(keys), echoed)
     table = _rows(lines, line, own, keys, meta, files, batches)
-    table = table.append_column("is_best", pa.array(_best(table, record)))
+    table = table.append_column("is_best", pa.array(_best(table, record, find_valid)))
     table = table.append_column("position", pa.array(record + ids.low, pa.int64()))
     stray = np.sort(np.concatenate([np.flatnonzero(~sent), rows[same]]))
     reason = np.full(len(lines), "unexpected: record_id was not sent", object)
@@ -110,14 +111,23 @@ def _stop_reasons(raw: pa.ChunkedArray) -> pa.Array:
     return pa.array(words, pa.large_string()).take(encoded.indices)
 
 
-def _best(table: pa.Table, record: np.ndarray) -> np.ndarray:
-    """Mark one row per record: stop, tool_use, others, length, content_filter, errored, pending, missing."""
+def _best(
+    table: pa.Table, record: np.ndarray, find_valid: Callable[[pa.Table], np.ndarray] | None
+) -> np.ndarray:
+    """Mark one row per record: the latest valid answer where a schema tells, else stop, tool_use, others,
+    length, content_filter, errored, pending, missing.
+    """
     encoded = table["stop_reason"].combine_chunks().dictionary_encode()
     ranks = [_RANKS.get(word, _OTHER_RANK) for word in encoded.dictionary.to_pylist()]
     number = encoded.indices.fill_null(len(ranks)).to_numpy(zero_copy_only=False)
     rank = np.array([*ranks, _OTHER_RANK])[number]
     for outcome, worse in _OUTCOME_RANKS.items():
         rank[pc.equal(table["outcome"], outcome).to_numpy()] = worse
+    if find_valid is not None:
+        # Rows of a record follow each other; one alone is best whatever it holds, and is not read.
+        same = record[1:] == record[:-1]
+        several = np.flatnonzero(np.append(same, False) | np.append(False, same)[: len(record)])
+        rank[several[find_valid(table.take(pa.array(several)))]] = _VALID_RANK
     order = np.lexsort((-np.arange(len(record)), rank, record))
     best = np.zeros(len(record), bool)
     if len(order):

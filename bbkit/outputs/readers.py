@@ -281,18 +281,15 @@ class Reader:
         if self.executor is None:
             yield from self.workers.read(self._shares(), sum(file.size for file in self.group.files))
             return
-        waiting: deque[tuple[Share, Future[LineBatch]]] = deque()
-        for share in self._shares():
-            if len(waiting) >= _WAITING_TASKS:
-                yield self._wait(*waiting.popleft())
-            waiting.append((share, self.executor.submit(_read_part, *share.read.args)))
-        while waiting:
-            yield self._wait(*waiting.popleft())
-
-    def _wait(self, share: Share, future: "Future[LineBatch]") -> tuple[int, LineBatch]:
-        batch = future.result()
-        self.workers.note(share.size)
-        return share.number, batch
+        waiting: deque[tuple[int, Future[LineBatch]]] = deque()
+        for number, file in enumerate(self.group.files):
+            for start, end in _ranges(file):
+                if len(waiting) >= _WAITING_TASKS:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+                waiting.append((number, self.executor.submit(_read_part, file, start, end, self.extras)))
+        for number, future in waiting:
+            yield number, future.result()
 
     def _shares(self) -> Iterator[Share]:
         for number, file in enumerate(self.group.files):

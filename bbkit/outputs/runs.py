@@ -53,6 +53,7 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
         folder = run.on_demand_folder(attempt)
         if folder.is_dir():
             files += _run_files(run, folder, FileMeta(run.model_id, "on_demand", attempt))
+    cures = [cure for chosen in snapshot.lineage.values() for cure in chosen.get("cures", ())]
     return Group(
         files,
         # A run adopted after its inputs were deleted cannot know what was sent.
@@ -62,6 +63,7 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
         notes,
         {state.job_arn: _end_of(state.seen) for state in ended},
         list(_unsent(snapshot)),
+        run.structured == "tool" or any("tool" in cure for cure in cures),
     )
 
 

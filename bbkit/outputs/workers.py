@@ -6,7 +6,6 @@ import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from itertools import count
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -32,15 +31,15 @@ class Share(NamedTuple):
 
     number: int
     size: int
-    read: "partial[Iterator[Any]]"
+    read: Callable[[], Iterator[Any]]
     task: tuple[Any, ...] | None
 
 
 class Workers:
-    """Processes that read shares, begun by `start`, ended with the ``with`` block; bytes read are noted."""
+    """Processes that read shares, begun by `start`, ended with the ``with`` block."""
 
-    def __init__(self, most: int, note: Callable[[int], object] = int):
-        self.most, self.note = most, note
+    def __init__(self, most: int):
+        self.most = most
         self._given: dict[Popen[bytes], deque[str]] = {}
         self._done: set[str] = set()
         self._numbers = count()
@@ -105,7 +104,6 @@ class Workers:
             here = share.read()
         for batch in here:
             yield share.number, batch
-        self.note(share.size)
 
     def _is_given(self, place: str | None) -> bool:
         return any(place in given for given in self._given.values())

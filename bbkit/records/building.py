@@ -124,10 +124,6 @@ def build_records(
         document = read_schema(schema)
         builder.fields = list(list_fields(document))
         builder.asking = plan_asking(document, known, model_family, structured, inference)
-        if builder.asking.why:
-            way = "with a forced tool" if builder.asking.way == "tool" else "in the prompt"
-            said = f"{model_id} takes structured output, but not this schema, and is asked {way}:"
-            warnings.warn(f"{said} {builder.asking.why}", stacklevel=2)
     if isinstance(data, pd.DataFrame):
         return _warn_of_one_body(builder, builder.build(data))
     if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping | pd.Series | pd.Index):

@@ -120,8 +120,19 @@ def _run_facts(run: Any) -> dict[str, list[str]]:
     arns = [f"{row.job_arn} {row.status}" for row in jobs.itertuples()]
     if arns:
         facts["Jobs"] = arns[:20] + ([f"and {len(arns) - 20:,} more"] if len(arns) > 20 else [])
+    if again := [text for attempt in snapshot.lineage if (text := _describe_cures(snapshot, attempt))]:
+        facts["Sent again"] = again
     facts["Texts were stored under"] = _list_storage(run)
     return facts
+
+
+def _describe_cures(snapshot: Any, attempt: int) -> str:
+    """What was done to the records of an attempt; a note or another way of asking changes the prompt."""
+    chosen = snapshot.lineage[attempt]
+    done = [f"{count:,} {cause} ({cure})" for cause, cure, count in chosen.get("cures", ())]
+    until = f", until {chosen['until']}" if "until" in chosen else ""
+    where = f"each record's in records/{attempt}-cures.parquet"
+    return f"attempt {attempt}: {', '.join(done)}{until}; {where}" if done else ""
 
 
 def _list_storage(run: Any) -> list[str]:

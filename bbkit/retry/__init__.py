@@ -5,22 +5,25 @@ them as jobs, or one by one on demand (`on_demand`), which writes the same lines
 few records that way before the rest.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+import warnings
+from collections.abc import Collection, Sequence
+from itertools import chain
+from typing import Literal
 
 import pandas as pd
 
+from bbkit.answers.reading import CAUSES
 from bbkit.core.errors import InputError, RunError, as_names, validate_number
 from bbkit.core.frames import JOB_COLUMNS, NUMBER, TEXT, as_frame, require_columns
+from bbkit.core.text import count_noun
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE
-from bbkit.families import get_family, max_tokens_of
 from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.outputs import accounting, collect_outputs
-from bbkit.records import iter_record_ids, number_ids
-from bbkit.records.lines import read_records
+from bbkit.outputs.answers import parse_answers
+from bbkit.retry.cures import Cures, find_causes
 from bbkit.retry.on_demand import send_on_demand
-from bbkit.retry.probes import is_cut_off, probe_records
+from bbkit.retry.probes import probe_records
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.recording import FILE_COLUMNS, list_files, replacing_unsent_attempt, write_attempt
 from bbkit.run.remote_jobs import refresh_jobs
@@ -31,14 +34,17 @@ RETRY_COLUMNS = {**FILE_COLUMNS, "tier": TEXT, "batch_usd": NUMBER, "on_demand_u
 """One row per input file of the new attempt."""
 
 _OUTCOMES = ("errored", "retryable", "missing")
+_INVALID = (*CAUSES, "all")
 
 
 def retry_records(
     run: Run,
     *,
-    outcomes: Sequence[str] | str = ("errored", "missing"),
+    outcomes: Sequence[str] | str | None = None,
     cut_off: bool = False,
     max_tokens: int | None = None,
+    invalid: bool | Sequence[str] | str = (),
+    note: bool = False,
 ) -> pd.DataFrame:
     """Write what did not come back well as the next attempt of the run; nothing is sent.
 
@@ -48,13 +54,20 @@ def retry_records(
     ----------
     run : Run
         A run whose jobs have ended.
-    outcomes : sequence of str or str
+    outcomes : sequence of str or str, optional
         Which outcomes to send again: ``errored`` (all of them), ``retryable`` (errored by throttling, a
-        timeout or a fault of the service, `RETRYABLE`), ``missing``.
+        timeout or a fault of the service, `RETRYABLE`), ``missing``. By default all, and none with `invalid`.
     cut_off : bool
-        Also what was cut off at its maximum of output tokens, with a higher one.
+        Also what was cut off at its maximum of output tokens, with a higher one, and is no valid answer.
     max_tokens : int, optional
-        The higher maximum; by default twice what the record had.
+        The higher maximum; by default twice what the record had, up to the most that the model takes.
+    invalid : bool, sequence of str or str
+        Also answers that the schema of the run refuses: of these causes (`parse_answers`), ``cut_off`` with a
+        higher maximum; True or ``all`` for every cause. At temperature 0 the same body gets the same answer:
+        such records are left out with a warning, unless `note`.
+    note : bool
+        Add to what is invalid one sentence for the model: what was wrong, and where in the schema. What was
+        done to each record is kept in ``records/<attempt>-cures.parquet``.
 
     Returns
     -------
@@ -68,13 +81,21 @@ def retry_records(
     bbkit.core.errors.RunError
         A job has not ended, or it is not known which records were sent.
     bbkit.core.errors.InputError
-        An outcome is not one of these, or `max_tokens` is not higher than what a record had.
+        An outcome or a cause is not one of these, `invalid` of a run without schema, or `max_tokens` is not
+        higher than what a record had.
     bbkit.core.errors.RecordsError
         The records break a rule of `check_records`.
     bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError, bbkit.core.errors.AwsError
         Outputs must still be fetched, and AWS cannot be asked here.
     """
-    chosen = as_names(outcomes, "outcomes=", _OUTCOMES)
+    causes = as_names(invalid if invalid not in (True, False) else "all" * invalid, "invalid=", _INVALID)
+    if causes and not as_run(run).schema:
+        raise InputError(
+            f"Run {run.name!r} has no schema, so no answer of it is invalid. Leave invalid= out."
+        )
+    given = ("errored", "missing") * (not causes) if outcomes is None else outcomes
+    chosen = as_names(given, "outcomes=", _OUTCOMES)
+    causes = [*(CAUSES if "all" in causes else causes), *(["cut_off"] if cut_off else [])]
     if max_tokens is not None:
         validate_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
     snapshot = refresh_jobs(RunSnapshot.read(as_run(run)))
@@ -83,13 +104,21 @@ def retry_records(
             f"Jobs of run {snapshot.run.name!r} have not ended. Wait for them with wait_for_jobs(run)."
         )
     with replacing_unsent_attempt(snapshot) as remaining:
-        return _write_retry(remaining, chosen, cut_off, max_tokens)
+        answers = read_answers(remaining)
+        wanted = answers[_choose(answers, chosen, causes)]
+        lineage = {"outcomes": chosen, "cut_off": cut_off, "max_tokens": max_tokens, "invalid": causes}
+        cures = Cures(remaining, wanted, lineage, max_tokens=max_tokens, note=note)
+        retry = write_cures(cures, answers)
+    for reason, count in cures.held.items():
+        warnings.warn(f"{count_noun(count, 'record', 'are')} not sent again: {reason}.", stacklevel=2)
+    return retry
 
 
-def _write_retry(
-    snapshot: RunSnapshot, chosen_outcomes: Sequence[str], cut_off: bool, max_tokens: int | None
-) -> pd.DataFrame:
-    outputs = collect_outputs(snapshot)
+def read_answers(snapshot: RunSnapshot, attempts: Literal["best", "all"] = "best") -> pd.DataFrame:
+    """What came back of a run, with the validity of each answer where it has a schema, and its ``cause``."""
+    outputs = collect_outputs(snapshot, attempts=attempts)
+    if snapshot.run.schema:
+        outputs = parse_answers(outputs)
     if accounting(outputs).numbers["sent"] is None:
         raise RunError(
             f"Which records of run {snapshot.run.name!r} to send again is not known: "
@@ -99,22 +128,19 @@ def _write_retry(
                 else "its input files were gone when it was adopted. Write its records into another run."
             )
         )
-    wanted = outputs[_choose(outputs, chosen_outcomes, cut_off)]
-    if not len(wanted):
-        return as_frame([], RETRY_COLUMNS)
-    cut = set(wanted.loc[is_cut_off(wanted), "record_key"])
-    lineage = {
-        "outcomes": list(chosen_outcomes),
-        "cut_off": cut_off,
-        "max_tokens": max_tokens,
-        "records": len(wanted),
-        "records_cut_off": len(cut),
-        "from_attempts": sorted(int(number) for number in wanted["attempt"].dropna().unique()),
-    }
-    attempts = dict(zip(wanted["record_key"], wanted["attempt"], strict=True))
-    records = _iter_bodies(snapshot, attempts, cut, max_tokens)
-    allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
-    return _price_files(write_attempt(records, snapshot, lineage=lineage, allow=allowed), outputs)
+    return outputs.assign(cause=find_causes(outputs))
+
+
+def write_cures(cures: Cures, answers: pd.DataFrame) -> pd.DataFrame:
+    """Write the records that have a cure as the next attempt, priced."""
+    snapshot, records = cures.snapshot, cures.iter_records()
+    first = next(records, None)
+    retry = as_frame([], RETRY_COLUMNS)
+    if first is not None:
+        allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
+        after = write_attempt(chain([first], records), snapshot, lineage=cures.lineage, allow=allowed)
+        retry = _price_files(after, answers)
+    return retry
 
 
 def _price_files(snapshot: RunSnapshot, outputs: pd.DataFrame) -> pd.DataFrame:
@@ -132,42 +158,11 @@ def _price_files(snapshot: RunSnapshot, outputs: pd.DataFrame) -> pd.DataFrame:
     return as_frame(priced.to_dict("records"), RETRY_COLUMNS)
 
 
-def _choose(outputs: pd.DataFrame, outcomes: Collection[str], cut_off: bool) -> pd.Series:
-    outcome = outputs["outcome"]
-    chosen = outcome.isin([name for name in outcomes if name != "retryable"])
+def _choose(answers: pd.DataFrame, outcomes: Collection[str], causes: Collection[str]) -> pd.Series:
+    chosen = answers["cause"].isin([*(name for name in outcomes if name != "retryable"), *causes])
     if "retryable" in outcomes:
-        chosen |= outcome.isin(["errored"]) & outputs["error_code"].isin(RETRYABLE)
-    if cut_off:
-        chosen |= is_cut_off(outputs)
+        chosen |= answers["outcome"].isin(["errored"]) & answers["error_code"].isin(RETRYABLE)
     return chosen
-
-
-def _iter_bodies(
-    snapshot: RunSnapshot, attempts: Mapping[str, int], cut: Collection[str], max_tokens: int | None
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read each record as sent the best time, under its key, with a higher maximum where it was cut off."""
-    ids = [(file.attempt, record_id) for file in snapshot.files for record_id in iter_record_ids(file.path)]
-    keys = iter(number_ids(ids)[0])
-    for file in snapshot.files:
-        for _, body in read_records(file.path):
-            key = next(keys)
-            if attempts.get(key) == file.attempt:
-                is_cut = key in cut
-                yield key, _raise_maximum(snapshot.run, key, body, max_tokens) if is_cut else body
-
-
-def _raise_maximum(run: Run, record_id: str, body: dict[str, Any], max_tokens: int | None) -> dict[str, Any]:
-    before = max_tokens_of(body)
-    if max_tokens is None and before is None:
-        raise InputError(
-            f"Record {record_id!r} was cut off and names no maximum to double. Pass max_tokens=."
-        )
-    raised = max_tokens or 2 * (before or 0)
-    if before is not None and raised <= before:
-        raise InputError(
-            f"max_tokens is {raised:,}; record {record_id!r} was cut off at {before:,}. Pass a higher one."
-        )
-    return get_family(run.family).with_max_tokens(body, raised)
 
 
 def send_retry(

@@ -138,9 +138,6 @@ def write_description(run: "Run", folder: Path) -> None:
 
 def read_description(make: "type[Run]", folder: Path) -> "Run":
     """Read ``run.json``."""
-    if not (folder / "run.json").is_file():
-        found = f"{folder} holds no run. Make one with Run.create, or name the folder of one."
-        raise RunNotFoundError(found)
     try:
         described = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         where = (described.pop(name) for name in ("endpoint", "account", "region"))
@@ -148,7 +145,10 @@ def read_description(make: "type[Run]", folder: Path) -> "Run":
         described["created_at"] = datetime.fromisoformat(described["created_at"])
         known = {item.name for item in fields(make)}
         return make(folder=folder, **{name: value for name, value in described.items() if name in known})
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
+        found = f"{folder} holds no run. Make one with Run.create, or name the folder of one."
+        raise RunNotFoundError(found) from error
+    except (ValueError, TypeError, KeyError) as error:
         raise RunError(f"{folder / 'run.json'} does not describe a run ({error}). Restore it.") from error
 
 

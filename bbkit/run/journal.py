@@ -117,16 +117,12 @@ class Journal:
             data = self.path.read_bytes()
         except FileNotFoundError:
             return []
-        except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be read: {error.strerror}. Restore it from a copy."
-            ) from error
         events = []
         for number, line in enumerate(data.split(b"\n")[:-1], 1):
             try:
                 event = json.loads(line)
                 event["event"]
-            except (ValueError, TypeError, KeyError, RecursionError) as error:
+            except (ValueError, TypeError, KeyError) as error:
                 raise RunError(
                     f"Line {number} of {self.path.name} is no event of a journal ({line[:60]!r}). Restore "
                     "the file from a copy, or adopt the jobs by their ARNs."

@@ -188,7 +188,7 @@ def read_index(folder: Path) -> tuple[tuple[InputFile, ...], Lineage]:
         lineage = {int(attempt): chosen for attempt, chosen in index["lineage"].items()}
     except FileNotFoundError:
         return (), {}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OSError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise RunError(f"{path} does not list the files of a run ({error}). Restore it.") from error
     return tuple(sorted(files, key=lambda file: (file.attempt, file.number))), lineage
 

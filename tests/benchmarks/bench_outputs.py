@@ -1,7 +1,7 @@
 """Reading outputs: `collect_outputs` beside the plain ways, on the same bytes, each in a fresh process.
 
     python tests/benchmarks/bench_outputs.py               all of it
-    python tests/benchmarks/bench_outputs.py --only one    one (a file of 228 MB), five, short or small
+    python tests/benchmarks/bench_outputs.py --only one    one (a file of 228 MB), eight, short or small
 
 Times are of the CPU, of all processes together, and of the clock. The files are made anew and removed.
 """
@@ -146,31 +146,25 @@ def with_sent(folder: Path) -> None:
     assert len(frame) == LINES
 
 
-def five_alone(folder: Path) -> None:
-    """One process: on one core no worker is started."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    five_default(folder)
-
-
-def five_default(folder: Path) -> None:
+def eight_alone(folder: Path) -> None:
     from bbkit.outputs import collect_outputs
 
-    assert len(collect_outputs(folder)) == 5 * LINES
+    assert len(collect_outputs(folder)) == 8 * LINES
 
 
-def five_one(folder: Path) -> None:
-    _five(folder, 1)
+def eight_one(folder: Path) -> None:
+    _eight(folder, 1)
 
 
-def five_two(folder: Path) -> None:
-    _five(folder, 2)
+def eight_two(folder: Path) -> None:
+    _eight(folder, 2)
 
 
-def _five(folder: Path, workers: int) -> None:
+def _eight(folder: Path, workers: int) -> None:
     from bbkit.outputs import collect_outputs
 
     with ProcessPoolExecutor(workers) as executor:
-        assert len(collect_outputs(folder, executor=executor)) == 5 * LINES
+        assert len(collect_outputs(folder, executor=executor)) == 8 * LINES
 
 
 def short_thin_loop(folder: Path) -> None:
@@ -196,7 +190,7 @@ def small_into(folder: Path) -> None:
 WAYS: dict[str, Callable[[Path], None]] = {
     name: value
     for name, value in globals().items()
-    if name.startswith(("with_", "five_", "short_", "small_"))
+    if name.startswith(("with_", "eight_", "short_", "small_"))
 }
 
 
@@ -246,15 +240,15 @@ def compare(folder: Path, only: str, times: int) -> None:
               f"DuckDB / bbkit: {found['with_duckdb'][0] / ours[0]:.1f}x time")  # fmt: skip
         print(f"bbkit / open().read(): {ours[0] / found['with_read'][0]:.1f}x time "
               f"({ours[0] / found['with_bytes'][0]:.1f}x in binary)")  # fmt: skip
-    if only in ("", "five"):
-        five = folder / "five"
-        five.mkdir(exist_ok=True)
-        for number in range(5):
-            if not (five / f"{number}.jsonl.out").exists():
-                write_lines(five / f"{number}.jsonl.out", number)
-        found = table(["five_alone", "five_default", "five_one", "five_two"], five, min(times, 3))
-        print(f"one worker / two workers: {found['five_one'][1] / found['five_two'][1]:.2f}x")
-        print(f"one process / as it comes: {found['five_alone'][1] / found['five_default'][1]:.2f}x")
+    if only in ("", "eight"):
+        eight = folder / "eight"
+        eight.mkdir(exist_ok=True)
+        for number in range(8):
+            if not (eight / f"{number}.jsonl.out").exists():
+                write_lines(eight / f"{number}.jsonl.out", number)
+        found = table(["eight_alone", "eight_one", "eight_two"], eight, min(times, 3))
+        print(f"one worker / two workers: {found['eight_one'][1] / found['eight_two'][1]:.2f}x")
+        print(f"no executor / two workers: {found['eight_alone'][1] / found['eight_two'][1]:.2f}x")
     if only in ("", "short"):
         (folder / "short").mkdir()
         write_lines(folder / "short" / "0.jsonl.out", 0, SHORT_LINES, SHORT_BYTES)
@@ -271,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--only", choices=["one", "five", "short", "small"], default="")
+    parser.add_argument("--only", choices=["one", "eight", "short", "small"], default="")
     parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--way", choices=list(WAYS), default="", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
