@@ -13,6 +13,7 @@ from output_files import error_line, nova_line, write_outputs
 import bbkit as bb
 from bbkit.core import datasets
 from bbkit.core.errors import InputError
+from bbkit.core.files import read_data
 from bbkit.core.frames import TEXT
 
 COLUMNS = {
@@ -554,3 +555,84 @@ def test_a_data_set_has_the_same_answers(tmp_path, monkeypatch):
     assert read["answer.minutes"].tolist()[4] == str(2**70)
     only = pd.concat(datasets.iter_frames(parts, ["answer.queue", "record_id"]))
     pd.testing.assert_frame_equal(only, answers[["answer.queue", "record_id"]])
+
+
+# --- counted, and said ---------------------------------------------------------------------------
+
+
+def answers_of(
+    folder: Path, texts: list[str], *more: dict, sent: int | None = None, **stops: str
+) -> pd.DataFrame:
+    lines = [nova_line(f"r{number:03d}", text) for number, text in enumerate(texts)]
+    ids = [f"r{number:03d}" for number in range(sent or len(texts))]
+    path = write_outputs(folder / "a.jsonl.out", [*lines, *more])
+    return bb.parse_answers(
+        bb.collect_outputs(path, sent=[*ids, *(line["recordId"] for line in more)]), COLUMNS
+    )
+
+
+def test_the_accounting_says_which_answers_can_be_used(tmp_path):
+    texts = [WHOLE] * 5 + [OFF] * 2 + ["no"] * 2 + [WHOLE[:-1]] * 3
+    answers = answers_of(tmp_path, texts, error_line("e"), sent=13)
+    account = bb.accounting(answers)
+    assert account.sentence == (
+        "14 sent = 12 succeeded + 1 errored + 1 missing. "
+        "12 answers = 5 valid + 7 invalid (3 malformed, 2 no_json, 2 off_schema)"
+    )
+    numbers = account.numbers
+    assert (numbers["valid"], numbers["invalid"], numbers["invalid_malformed"]) == (5, 7, 3)
+    assert numbers["invalid_cut_off"] == 0 and "invalid_valid" not in numbers
+    assert (numbers["valid_share"], numbers["usable_share"]) == (5 / 12, 5 / 14)
+    bundle = account._repr_mimebundle_()
+    assert bundle["application/vnd.bbkit.v1+json"]["numbers"]["usable_share"] == 5 / 14
+    some = bb.accounting(answers.head(6))
+    assert some.sentence.endswith(". 6 answers = 5 valid + 1 invalid (1 off_schema)")
+    assert some.numbers["usable_share"] is None and some.numbers["valid_share"] == 5 / 6
+    assert "valid" not in bb.accounting(answers.drop(columns="validity")).numbers
+
+
+def test_the_accounting_of_valid_answers_has_no_bracket(tmp_path):
+    account = bb.accounting(answers_of(tmp_path, [WHOLE]))
+    assert account.sentence == "1 sent = 1 succeeded. 1 answer = 1 valid + 0 invalid"
+    assert account.numbers["usable_share"] == 1 and account.complete
+
+
+def test_findings_name_each_cause_its_place_and_its_cure(tmp_path):
+    texts = [WHOLE, WHOLE, OFF, OFF, write(tags=1), "no", write(minutes=2**64)]
+    table = bb.diagnose_outputs(answers_of(tmp_path, texts)).set_index("rule")
+    off = table.loc["invalid_off_schema"]
+    assert (off["count"], off["record_id"], off["severity"]) == (3, "r002", "warning")
+    assert off["finding"] == (
+        "3 of 7 answers (42.9 %) hold JSON that the schema refuses (accepted: 0), "
+        "most often 'queue: enum' (2)."
+    )
+    assert "invalid=['off_schema']" in off["remedy"]
+    assert table.loc["invalid_no_json"]["count"] == 1 and "invalid_malformed" not in table.index
+    assert "answer.minutes has an integer beyond 64 bits" in table.loc["big_integers"]["finding"]
+    known = set(read_data("findings")["diagnose_outputs"])
+    assert {f"invalid_{cause}" for cause in read_data("answers")["invalid"]} <= known
+    assert not {*table.index} - known
+
+
+def test_hostile_names_are_text_wherever_they_are_shown(tmp_path):
+    name = '<img src=x onerror=alert(1)>"]`'
+    schema = {"type": "object", "properties": {name: {"type": "string"}}}
+    path = write_outputs(tmp_path / "a.jsonl.out", [nova_line("r", json.dumps({name: 1}))])
+    answers = bb.parse_answers(bb.collect_outputs(path, sent=["r"]), schema)
+    assert answers["answer_error"].tolist() == [f"[{json.dumps(name)}]: type"]
+    for shown in (bb.diagnose_outputs(answers), bb.accounting(answers)):
+        html = shown._repr_mimebundle_()["text/html"]
+        assert "<img" not in html
+
+
+def test_a_data_set_of_answers_is_counted_and_judged_alike(tmp_path, monkeypatch):
+    texts = [WHOLE, OFF, OTHER, "no", write(minutes=2**70), WHOLE]
+    path = write_outputs(tmp_path / "a.jsonl.out", [nova_line(str(n), text) for n, text in enumerate(texts)])
+    monkeypatch.setattr(datasets, "_LONG_ROWS", 2)
+    sent = [str(number) for number in range(7)]
+    answers = bb.parse_answers(bb.collect_outputs(path, sent=sent), COLUMNS)
+    parts = bb.parse_answers(bb.collect_outputs(path, sent=sent, into=tmp_path / "parts"), COLUMNS)
+    assert bb.accounting(parts).sentence == bb.accounting(answers).sentence
+    assert bb.accounting(parts).numbers == bb.accounting(answers).numbers
+    said, same = bb.diagnose_outputs(parts), bb.diagnose_outputs(answers)
+    assert said.to_text() == same.to_text() and "big_integers" in set(said["rule"])

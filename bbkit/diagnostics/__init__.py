@@ -1,7 +1,8 @@
 """What deserves attention in outputs: sentences with a number, its threshold and the next step.
 
 `diagnose_outputs` takes the tidy frame: here what became of the records (missing, pending, errored) and what
-the accounting knows beyond the rows, in `answers` how answers ended, what is in them and how long they are.
+the accounting knows beyond the rows, in `answers` how answers ended, what is in them and how long they are,
+in `validity` why parsed ones cannot be used.
 """
 
 import re
@@ -18,13 +19,15 @@ from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
 from bbkit.diagnostics.answers import finding_on, iter_answers, weigh_texts
+from bbkit.diagnostics.validity import iter_validity
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
 (https://docs.aws.amazon.com/bedrock/latest/userguide/troubleshooting-api-error-codes.html)."""
 
 _UNUSED = {"record_key", "tier", "attempt", "submission", "source_file"}
-_NEEDED = {name for name in (*OUTPUT_COLUMNS, "reasoning") if not name.startswith("cache_")} - _UNUSED
+_ADDED = ("reasoning", "validity", "answer_error")
+_NEEDED = {name for name in (*OUTPUT_COLUMNS, *_ADDED) if not name.startswith("cache_")} - _UNUSED
 
 MOST_ERRORS = 5
 """Kinds of errors named; the others are counted."""
@@ -104,6 +107,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         *_pending(outputs, collected.unsent),
         *_errored(outputs),
         *iter_answers(outputs, given),
+        *iter_validity(outputs, head),
         *_reported(outputs),
         *_unmatched(collected),
         *_disagreements(collected.manifests),

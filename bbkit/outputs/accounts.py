@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from bbkit.answers.reading import CAUSES
 from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
 from bbkit.core.frames import (
@@ -32,6 +33,7 @@ OUTCOMES = ("succeeded", "errored", "missing", "pending")
 UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line"}
 UNMATCHED |= {"unexpected": "unexpected id", "ambiguous": "ambiguous line"}
 NUMBERS = ("sent", *OUTCOMES, "cut_off", *UNMATCHED)
+ANSWER_NUMBERS = ("valid", *(f"invalid_{cause}" for cause in CAUSES))
 _UNMATCHED_COLUMNS = {"file": TEXT, "offset": COUNT, "reason": TEXT, "head": TEXT}
 
 
@@ -45,7 +47,8 @@ class Accounting:
         Such as ``160 sent = 157 succeeded + 2 errored + 1 missing``.
     numbers : dict
         ``sent, succeeded, errored, missing, pending, cut_off, unreadable, duplicate, unexpected,
-        ambiguous``; None where it is not known.
+        ambiguous``; of parsed answers ``valid, invalid, invalid_<cause>, valid_share`` (of the records that
+        succeeded), ``usable_share`` (valid of all sent), too; None where it is not known.
     table : pandas.DataFrame
         One row per outcome: ``outcome, records, share``.
     complete : bool
@@ -63,7 +66,7 @@ class Accounting:
     """
 
     sentence: str
-    numbers: dict[str, int | None]
+    numbers: dict[str, Any]
     complete: bool
     lines: pd.DataFrame = field(repr=False)
     manifests: pd.DataFrame = field(repr=False)
@@ -93,6 +96,9 @@ class Accounting:
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         tables, more = [("", as_texts(self.table, {"share": "{:.1%}".format}))], len(self.lines) - 10
+        if causes := {name: self.numbers[name] for name in ANSWER_NUMBERS if self.numbers.get(name)}:
+            counted = pd.DataFrame({"answers": [*causes], "records": [*causes.values()]})
+            tables.append(("", as_texts(counted)))
         if len(self.lines):
             tables.append(("", self.lines.head(10)))
         return {
@@ -124,8 +130,9 @@ def accounting(outputs: Any) -> Accounting:
     Parameters
     ----------
     outputs : pandas.DataFrame, Accounting, data set, path or S3 URI
-        What `collect_outputs` returned, or the place it wrote ``into=``, to go on from there. Of rows that
-        were filtered since, only these are counted, the sentence says so, and it is never complete.
+        What `collect_outputs` or `parse_answers` returned (of answers a second sentence says which can be
+        used), or the place that was written ``into=``, to go on from there. Of rows that were filtered
+        since, only these are counted, the sentence says so, and it is never complete.
 
     Returns
     -------
@@ -143,19 +150,41 @@ def accounting(outputs: Any) -> Accounting:
         return account(Collected.of(open_parts(outputs)), outputs if is_remote(outputs) else Path(outputs))
     require_columns(head_of(outputs), ["outcome"])
     collected = Collected.of(outputs)
-    outputs = read_columns(outputs, [name for name in ("outcome", "stop_reason") if name in head_of(outputs)])
+    wanted = ("outcome", "stop_reason", "validity", "record_key")
+    outputs = read_columns(outputs, [name for name in wanted if name in head_of(outputs)])
     counts = Counter({name: count for name, count in outputs["outcome"].value_counts().items() if count})
     total = sum(collected.rows.values())
     whole = len(outputs) == total and counts == Counter(collected.rows) and outputs.index.is_unique
     if collected.numbers and whole:
-        return account(collected)
+        return _add_answers(account(collected), outputs)
     numbers: dict[str, int | None] = {name: counts[name] if name in OUTCOMES else 0 for name in NUMBERS}
     numbers["sent"] = None
     if "stop_reason" in outputs.columns:
         numbers["cut_off"] = int((outputs["stop_reason"] == "length").sum())
     selected = f"{len(outputs):,} rows selected{f' of {total:,}' if total > len(outputs) else ''}"
     sentence = f"{_equation(selected, numbers)}; a selection does not tell whether everything came back"
-    return Accounting(sentence, numbers, False, as_frame([], _UNMATCHED_COLUMNS), pd.DataFrame())
+    selection = Accounting(sentence, numbers, False, as_frame([], _UNMATCHED_COLUMNS), pd.DataFrame())
+    return _add_answers(selection, outputs)
+
+
+def _add_answers(account: Accounting, rows: pd.DataFrame) -> Accounting:
+    """Say which of the answers can be used, where they were parsed."""
+    if "validity" not in rows:
+        return account
+    counts = Counter({name: int(count) for name, count in rows["validity"].value_counts().items() if count})
+    valid, sent = counts.pop("valid", 0), account.numbers["sent"]
+    invalid, usable = counts.total(), valid
+    if sent is not None and len(rows) > sent and "record_key" in rows:  # several attempts of a record
+        usable = rows.loc[rows["validity"].eq("valid").fillna(False), "record_key"].nunique()
+    causes = sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    named = ", ".join(f"{count:,} {cause}" for cause, count in causes)
+    equation = f"{count_noun(valid + invalid, 'answer')} = {valid:,} valid + {invalid:,} invalid"
+    numbers = account.numbers | {"valid": valid, "invalid": invalid}
+    numbers |= {f"invalid_{cause}": counts[cause] for cause in CAUSES}
+    numbers["valid_share"] = valid / (valid + invalid) if valid + invalid else None
+    numbers["usable_share"] = usable / sent if sent else None
+    sentence = f"{account.sentence}. {equation}{f' ({named})' if named else ''}"
+    return replace(account, sentence=sentence, numbers=numbers)
 
 
 def account(collected: Collected, parts: str | Path | None = None) -> Accounting:
