@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 from bodies import check_records
 from conftest import Standin
+from hypothesis import given, settings, strategies as st
 
 import bbkit as bb
 from bbkit.answers import list_fields, read_schema, request_schema
 from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
 from bbkit.families import FAMILIES, model_table
+from bbkit.families.json_schemas import schema_faults
 from bbkit.report import render_report
 from bbkit.run import RunSnapshot
 from bbkit.standin.answers import answer_record
@@ -170,6 +172,52 @@ def test_what_the_grammar_does_not_take_moves_into_descriptions():
         },
         "additionalProperties": False,
     }
+
+
+WORDS = {
+    "minimum": st.integers(-9, 9),
+    "maxLength": st.integers(0, 9),
+    "pattern": st.just("^a"),
+    "minItems": st.integers(0, 3),
+    "uniqueItems": st.booleans(),
+    "format": st.sampled_from(["date", "color"]),
+    "description": st.sampled_from(["", "Said (so)"]),
+    "enum": st.just(["a", None]),
+    "not": st.just({"const": 1}),
+}
+LEAF = st.sampled_from(["integer", "string", "null"]).map(lambda kind: {"type": kind})
+REFERENCE = st.sampled_from(["#/$defs/a", "#/$defs/b"]).map(lambda place: {"$ref": place})
+PART = st.recursive(
+    LEAF | REFERENCE,
+    lambda inner: st.fixed_dictionaries({}, optional=WORDS).flatmap(
+        lambda words: (
+            st.dictionaries(st.sampled_from(["a", "minimum", "oneOf"]), inner, max_size=2).map(
+                lambda fields: {"type": "object", "properties": fields} | words
+            )
+            | inner.map(lambda items: {"type": "array", "items": items} | words)
+            | st.lists(inner, min_size=1, max_size=2).map(lambda several: {"oneOf": several} | words)
+            | st.lists(inner, min_size=1, max_size=2).map(lambda several: {"allOf": several} | words)
+        )
+    ),
+    max_leaves=6,
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from("xyz"), PART, min_size=1),
+    LEAF,
+    PART.filter(lambda one: "#/$defs/b" not in str(one)),
+)
+@settings(max_examples=80, deadline=None)
+def test_what_is_sent_is_a_schema_without_refused_words_and_stays_as_it_is(
+    fields: dict[str, Any], leaf: dict[str, Any], part: dict[str, Any]
+):
+    given_schema = {"type": "object", "properties": fields, "$defs": {"a": leaf, "b": part}}
+    sent = request_schema(read_schema(given_schema))
+    assert read_schema(sent) == sent == request_schema(sent)
+    assert "$ref" not in json.dumps(sent)
+    for fault in schema_faults(sent, "schema"):
+        assert "additionalProperties" in fault.finding, "an object that holds nothing, or several at once"
 
 
 TREE = {
@@ -359,13 +407,13 @@ def test_records_of_another_schema_than_the_run_s_are_said(
 
 @pytest.mark.usefixtures("_here")
 def test_prepare_takes_a_schema_as_text(tmp_path: Path):
-    given = {
+    parameters = {
         "run_folder": tmp_path / "run",
         "prompt": "Who answers this call?\n\n{transcript}",
         "source_uri": PREPARE.parents[1] / "data" / "samples" / "call_transcripts.csv",
         "schema": json.dumps({"queue": ["bank", "telecom"]}),
     }
-    made = render_report(PREPARE, tmp_path / "page.html", parameters=given)
+    made = render_report(PREPARE, tmp_path / "page.html", parameters=parameters)
     run = bb.Run.open(tmp_path / "run")
     assert run.structured == "tool" and run.schema == read_schema({"queue": ["bank", "telecom"]})
     assert made.path.read_text().count("asked for by a forced tool") == 2, "the run, and the provenance"
