@@ -26,6 +26,7 @@ from bbkit import aws
 from bbkit.core.errors import AwsError, BbkitError, InputError, RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.explorers import RecordExplorer
+from bbkit.outputs import readers
 from bbkit.report import export_notebook
 from bbkit.run import RunSnapshot
 from bbkit.run.recording import write_attempt
@@ -295,7 +296,9 @@ def test_a_run_that_cannot_be_written_is_read_whole(start_standin: Callable[...,
     ]
 
 
-def test_a_real_job_is_read_by_run_arn_prefix_and_object(start_standin: Callable[..., Any], tmp_path: Path):
+def test_a_real_job_is_read_by_run_arn_prefix_and_object(
+    start_standin: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     start_standin("--min-records", "5")
     run = bb.Run.create(tmp_path / "calls", model_id=MODEL)
     ids = [f"c{number}" for number in range(6)]
@@ -327,6 +330,10 @@ def test_a_real_job_is_read_by_run_arn_prefix_and_object(start_standin: Callable
         assert told.lines.loc[0, "head"].startswith('{"')
     told = bb.collect_outputs(uri, sent=ids, into=tmp_path / "parts")
     assert told.complete
+    monkeypatch.setattr(readers, "LINE_BYTES", 150)
+    told = bb.accounting(bb.collect_outputs(uri, sent=ids))
+    assert told.sentence.startswith("6 sent = 6 errored; 6 unreadable lines")
+    assert told.lines["head"].str.startswith('{"').all()
 
 
 def test_a_source_kept_under_other_ids_is_said(tmp_path: Path, standin: Any) -> None:

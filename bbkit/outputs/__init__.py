@@ -128,6 +128,8 @@ def collect_outputs(
     with Workers(count_spare_cores()) as workers:
         given = executor if size > EXECUTOR_BYTES else None
         readers = [Reader(group, extras, workers, given) for group in groups]
+        if given is None and size > EXECUTOR_BYTES and not any(reader.remote for reader in readers):
+            workers.start()  # they come up while what was sent is read
         if into is not None:
             write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))
             return accounting(into)
