@@ -137,7 +137,8 @@ class _BatchBuilder:
                 limit = self._limit(model_input)
             if type(record_id) is not str and record_id is not None:
                 record_id = read_id_text(line)
-            cells += (record_id, begin, limit, family or None, *answer[:7])
+            cells += (record_id, begin, limit, family or None)
+            cells += answer[:7]
             if keeps_more:
                 self._keep_more(line, Answer(*answer), parsed)
             if offset >= full:
@@ -200,10 +201,10 @@ class _BatchBuilder:
         columns: dict[str, Any] = {
             name: self.cells[index :: len(_FILLED)] for index, name in enumerate(_FILLED)
         }
-        columns |= self._errors(columns["offset"])
-        odd = [self.odd.get(offset, NO_ANSWER) for offset in columns["offset"]]
-        for name in ("remarks", "cache_write_1h_tokens"):
-            columns[name] = [getattr(answer, name) for answer in odd]
+        offsets = columns["offset"]
+        columns |= self._errors(offsets) if self.errors else {"succeeded": np.ones(len(offsets), bool)}
+        for name in ("remarks", "cache_write_1h_tokens") if self.odd else ():
+            columns[name] = [getattr(self.odd.get(offset), name, None) for offset in offsets]
         for name in set(self.extras) & set(Answer._fields):
             columns[name] = [getattr(answer, name) for answer in self.answers]
         if "text_raw" in columns:
@@ -212,15 +213,15 @@ class _BatchBuilder:
             columns[name] = [sides[side] for sides in self.sides]
         columns |= {"arguments": self.arguments, "head": self.heads_read}
         kinds = _kinds(self.extras) | ({"head": pa.large_string()} if self.heads else {})
-        table = pa.table({name: _array(columns[name], kind) for name, kind in kinds.items()})
+        filled = {name: _array(columns[name], kind) for name, kind in kinds.items() if name in columns}
+        table = pa.table(
+            {name: filled.get(name, pa.nulls(len(offsets), kind)) for name, kind in kinds.items()}
+        )
         unmatched = pa.Table.from_pylist(self.unmatched, UNMATCHED_SCHEMA)
         self._clear()
         return LineBatch(table, unmatched)
 
     def _errors(self, offsets: list[int]) -> dict[str, Any]:
-        if not self.errors:
-            none = [None] * len(offsets)
-            return {"succeeded": np.ones(len(offsets), bool), "error_code": none, "error_message": none}
         errors = [self.errors.get(offset) for offset in offsets]
         return {
             "succeeded": [error is None for error in errors],

@@ -19,7 +19,8 @@ MOST_PROCESSES = 4
 WORTH_SECONDS = 1.0
 """Workers are started where reading is to take longer still: each takes 0.4 seconds to come up."""
 
-_USUAL_PACE = 1e-9  # seconds a byte, as long as nothing was read
+_USUAL_PACE, _SAMPLE_BYTES = 1.25e-9, 32 << 20
+"""Seconds a byte takes, until so many were read: the first take longer."""
 _PROCESS_BYTES = 512 << 20
 _AHEAD = 2
 _READY = ""
@@ -78,7 +79,7 @@ class Workers:
         begun, done = time.process_time(), 0
         waiting: deque[tuple[Share, str | None, Iterable[Any]]] = deque()
         for share in shares:
-            pace = (time.process_time() - begun) / done if done else _USUAL_PACE
+            pace = (time.process_time() - begun) / done if done > _SAMPLE_BYTES else _USUAL_PACE
             if pace * (size - done) > WORTH_SECONDS and self.most and not self._given:
                 self.start()
             place = self._offer(share.task) if share.task else None
