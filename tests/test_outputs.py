@@ -627,6 +627,8 @@ def test_ids_that_differ_by_point_zero_are_explained(tmp_path: Path):
         "2 sent = 2 missing; 2 unexpected ids; ids sent differ from those of lines by '.0': "
         "pandas makes numbers with a gap floats; send texts"
     )
+    gap = bb.accounting(bb.collect_outputs(path, sent=pd.DataFrame({"record_id": [1, None, 3]})))
+    assert "ids of sent= are floats, since one is absent" in gap.sentence
     other = bb.accounting(bb.collect_outputs(path, sent=["1", "3"]))
     assert ".0" not in other.sentence
 

@@ -237,7 +237,7 @@ _REMEDIES = {
     "NoSuchBucket": "Make the bucket in the job's region, or correct its name.",
     "NoSuchKey": "Look whether the object was deleted or is in another place.",
     "404": "Look whether the object or bucket was deleted or is in another place.",
-    "ResourceNotFound": "Look whether it belongs to another account or region.",
+    "ResourceNotFound": "Look whether it is of another account or region; a new one is known in a minute.",
     "ServiceQuotaExceeded": "Wait for jobs to end, or ask for a higher quota.",
     "Throttling": "Try again in a minute, or set AWS_RETRY_MODE and AWS_MAX_ATTEMPTS for more patience.",
     "PermanentRedirect": _REDIRECTED,

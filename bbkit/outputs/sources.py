@@ -50,6 +50,11 @@ def find_groups(source: Source, *, model_id: str = "", sent: Sent | None = None)
     if loose or sent is not None:
         meta = FileMeta(model_id=model_id or None)
         batches, paths = (None, []) if sent is None else _read_sent(sent, meta)
+        ids = sent.get("record_id") if isinstance(sent, pd.DataFrame) else None
+        if ids is not None and pd.api.types.is_float_dtype(ids) and ids.isna().any():
+            notes.append(
+                "ids of sent= are floats, since one is absent: pandas makes such numbers floats; send texts"
+            )
         groups.append(Group(loose, batches, sent_paths=paths, notes=notes))
     return groups
 
