@@ -31,7 +31,8 @@ def run_demo(folder: str = "", *, faults: bool = False, schema: bool = False) ->
     run_folder = Path(folder or named).absolute()
     _remove_earlier_demo(run_folder)
     state = run_folder.with_name(f"{run_folder.name}-standin")
-    switches = ("--speed", "instant", *(_FAULTS if faults else ()))
+    spoilt = ("--fault", "bad-json=0.15") * (faults and schema)
+    switches = ("--speed", "instant", *(_FAULTS if faults else ()), *spoilt)
     with start_standin(state, *switches) as environment, _environment(environment):
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         report = _run_notebooks(run_folder, faults=faults, schema=schema)
@@ -156,6 +157,7 @@ def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
     pages = {"01-prepare": prepare, "02-launch": {**run, "wait_minutes": 10.0}}
     if faults:
         retry = {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}
+        retry |= {"max_tokens": 400, "invalid": "all", "note": True} if schema else {}
         pages |= {"03-explore-before": explore, "04-retry": retry}
     pages["03-explore"] = explore
     for page, parameters in pages.items():

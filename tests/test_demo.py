@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import bbkit as bb
+
 BBKIT = Path(sys.executable).with_name("bbkit")
 
 
@@ -102,15 +104,13 @@ def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> No
 
 @pytest.mark.long
 def test_the_calls_are_sorted_by_the_schema_of_the_samples(demo: Demo, tmp_path: Path) -> None:
-    done = run_bbkit("demo", "--schema", cwd=tmp_path, environment=demo.environment)
+    done = run_bbkit("demo", "--schema", "--faults", cwd=tmp_path, environment=demo.environment)
     assert done.returncode == 0, done.stderr
-    folder = tmp_path / "runs" / "demo-schema"
-    answers = [
-        line["modelOutput"]["output"]["message"]["content"][0]["toolUse"]["input"]
-        for line in read_outputs(folder)
-    ]
-    assert len(answers) == 120
-    assert all(list(answer) == ["queue", "resolved", "reason"] for answer in answers)
+    folder = tmp_path / "runs" / "demo-schema-faults"
+    outputs = bb.collect_outputs(folder, attempts="all")
+    assert bb.accounting(bb.parse_answers(outputs)).numbers["invalid"] > 0
+    numbers = bb.accounting(bb.parse_answers(bb.collect_outputs(folder))).numbers
+    assert (numbers["sent"], numbers["valid"], numbers["usable_share"]) == (120, 120, 1)
     assert "stand-in on this machine answered" in (folder / "reports" / "03-explore.html").read_text()
 
 
