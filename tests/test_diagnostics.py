@@ -259,7 +259,9 @@ def test_ids_that_come_again_and_files_passed_over_are_said(
     write_outputs(tmp_path / "job1" / "in.jsonl (1).out", good(3))
     (tmp_path / "loop.jsonl.out").symlink_to("loop.jsonl.out")
     outputs = bb.collect_outputs(tmp_path)
-    assert one(bb.diagnose_outputs(outputs), "repeated_ids")["count"] == 3
+    into = bb.collect_outputs(tmp_path, into=tmp_path / "parts")
+    for found in (outputs, into):
+        assert one(bb.diagnose_outputs(found), "repeated_ids")["count"] == 3
     assert "'in.jsonl (1).out' passed over" in bb.accounting(outputs).sentence
     (tmp_path / "job2" / "._in.jsonl.out").write_bytes(b"\0\5\x16\7")
     assert "'._in.jsonl.out' passed over: hidden" in bb.accounting(bb.collect_outputs(tmp_path)).sentence
