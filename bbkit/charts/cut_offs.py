@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from bbkit.charts import style
 from bbkit.charts.axes import find_limit, make_axis, mark_value, rounded
 from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, equal_rows, known_rows, read_groups
+from bbkit.core.datasets import is_dataset
 from bbkit.core.text import agree, count_noun
 
 if TYPE_CHECKING:
@@ -141,7 +142,7 @@ def max_tokens_what_if(
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    from bbkit.costs import cost_of
+    from bbkit.costs import cost_columns, cost_of
 
     given, needs = outputs, ["outcome", "stop_reason", "output_tokens", "max_tokens"]
     outputs, groups = read_groups(given, by, needs, MOST_LINES)
@@ -151,7 +152,9 @@ def max_tokens_what_if(
         return style.empty_figure(title or "What another max_tokens would cut off", reason)
     tokens = outputs.loc[rows, "output_tokens"].to_numpy(dtype=float)
     cut = equal_rows(outputs, "stop_reason", "length")[rows]
-    spent, unpriced = _draw_costs(cost_of(given, prices=prices), rows, tokens, cut)
+    names = ["cost_usd", "output_usd"]
+    cost = cost_columns(given, names, prices) if is_dataset(given) else cost_of(given, prices=prices)
+    spent, unpriced = _draw_costs(cost, rows, tokens, cut)
     grouped = groups.column is not None
     shares = ("answers cut off (%)", _draw_shares(tokens, cut, groups.take(rows)))
     figure, cells = style.make_subplots(
@@ -213,12 +216,11 @@ def _draw_costs(
     if not known.any():
         reason = cost.describe_unpriced()
         return [], f"its cost is not known: {reason}" if reason else ""
-    order = np.argsort(tokens[known], kind="stable")
-    total, made = amounts[known].to_numpy(dtype=float, na_value=0.0)[order].T
-    ordered, points = tokens[known][order], _spread_points(tokens)
-    below = np.searchsorted(ordered, points, side="right")
-    spent, rates = np.append(0.0, np.cumsum(made)), np.append(0.0, np.cumsum(made / ordered))
-    usd = (total.sum() - made.sum()) + spent[below] + points * (rates[-1] - rates[below])
+    total, made = amounts[known].to_numpy(dtype=float, na_value=0.0).T
+    points, counted = _spread_points(tokens), tokens[known]
+    place = np.searchsorted(points, counted)
+    spent, rates = (np.cumsum(np.bincount(place, sums, len(points))) for sums in (made, made / counted))
+    usd = (total.sum() - made.sum()) + spent + points * (rates[-1] - rates)
     line = {"color": style.BLUE, "dash": "solid"}
     curves = _draw_curve(points, usd, np.sort(tokens[cut]), ("cost", "cost, at least"), "%{y:$,.6~g}", line)
     for curve in curves:

@@ -29,6 +29,7 @@ _APART = {"record_id", "record_key", *_LONG}
 """Texts that are seldom the same twice; others are categories in what `read_columns` makes."""
 
 _ROWS, _LONG_ROWS = 131_072, 16_384
+_MOST, _MOST_FRAMES = 2**31 - 1, 8
 
 
 def frame_of(table: pa.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -65,14 +66,24 @@ def iter_frames(outputs: Any, names: Sequence[str] | None = None) -> Iterator[pd
         for low in range(0, max(len(outputs), 1), rows):
             yield outputs.iloc[low : low + rows][columns]
         return
-    # Reading ahead, as the scanner does by itself, would hold several parts at once.
-    ahead = {"batch_readahead": 1, "fragment_readahead": 1}
-    for batch in as_rows(outputs).to_batches(columns=columns, batch_size=rows, **ahead):
+    for batch in _iter_batches(as_rows(outputs), columns, rows):
         if len(batch):
             frame = frame_of(pa.Table.from_batches([batch]))
             yield frame.set_index(pd.RangeIndex(low, low := low + len(frame)))
     if not low:
         yield head[columns]
+
+
+def _iter_batches(dataset: Any, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
+    how = {"columns": columns, "batch_size": rows, "batch_readahead": 1, "use_threads": False}
+    try:
+        parts = list(dataset.get_fragments())
+    except ValueError:  # a filter is on it
+        yield from dataset.to_batches(**how, fragment_readahead=1)
+        return
+    # The scanner of the whole would read ahead many parts.
+    for part in parts:
+        yield from part.to_batches(schema=dataset.schema, **how)
 
 
 def read_columns(
@@ -82,18 +93,28 @@ def read_columns(
 ) -> pd.DataFrame:
     """Give a frame of the named columns, or of what `make` makes of each batch: long texts must not stay.
 
-    A frame of which nothing is to be made is given as it is. In others texts that recur are categories.
+    A frame of which nothing is to be made is given as it is. In others texts that recur are categories, and
+    counts take no more room than they need.
     """
     if make is None and not is_dataset(outputs):
         require_columns(outputs, names)
         return outputs
-    frames = (make(frame) if make else frame for frame in iter_frames(outputs, names))
-    return Collected.of(outputs).attach(join_frames([_fold(frame) for frame in frames]))
+    frames: list[pd.DataFrame] = []
+    for frame in iter_frames(outputs, names):
+        frames.append(_fold(make(frame) if make else frame))
+        if len(frames) > _MOST_FRAMES:
+            # Many small arrays among those that go would leave the memory full of holes.
+            frames = [join_frames(frames)]
+    return Collected.of(outputs).attach(join_frames(frames))
 
 
 def _fold(frame: pd.DataFrame) -> pd.DataFrame:
-    recurring = [name for name, kind in frame.dtypes.items() if kind == TEXT and name not in _APART]
-    return frame.astype(dict.fromkeys(recurring, "category"))
+    kinds = {name: "category" for name, kind in frame.dtypes.items() if kind == TEXT and name not in _APART}
+    for name in frame.columns[frame.dtypes == "Int64"]:
+        if (frame[name].abs() <= _MOST).fillna(True).all():
+            kinds[name] = "Int32"
+    # A view would keep whatever the batch was made of.
+    return frame.astype(kinds).copy()
 
 
 def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -123,6 +123,14 @@ def cost_of(
     )
 
 
+def cost_columns(dataset: Any, names: Sequence[str], prices: str | Path = "") -> Cost:
+    """Cost a data set as far as some columns of ``.rows``, which take a part of the memory of all."""
+    known = load_prices(prices or Collected.of(dataset).price_file)
+    needs = [name for name in head_of(dataset) if name in _COLUMNS]
+    rows = read_columns(dataset, needs, lambda frame: price_rows(frame, known)[[*names, "state", "reason"]])
+    return Cost(rows=rows, manifests=as_frame([], MANIFEST_COLUMNS))
+
+
 def _may_hold_media(run: CostedRun) -> bool:
     """Whether a record of a run may hold an image; looked for only where one is priced by the piece."""
     if EMBEDS_IMAGES not in run.model_id:
@@ -176,11 +184,11 @@ def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
 
 def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:
     """Where prices and counts are from, and what is not known."""
-    by_manifest = rows_by_manifest(manifests)
+    by_manifest, names = rows_by_manifest(manifests), ["model_id", "region", "tier"]
     calls = [
         call
-        for table in (rows[rows["state"] == "priced"], by_manifest)
-        for call in table[["model_id", "region", "tier"]].drop_duplicates().itertuples(index=False)
+        for table in (rows.loc[rows["state"] == "priced", names], by_manifest[names])
+        for call in table.drop_duplicates().itertuples(index=False)
     ]
     yield from dict.fromkeys(prices.find(model, where or region, tier).note for model, where, tier in calls)
     if len(by_manifest):

@@ -141,11 +141,15 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
-    texts = _where(answers[["record_id", "hash", "length", "blank"]], ~answers["blank"])
-    counts = texts["hash"].value_counts()
-    if counts.empty or counts.iloc[0] < SAME_LEAST or counts.iloc[0] < SAME_SHARE * len(answers):
+    texts = _where(answers[["record_id", "hash", "length"]], ~answers["blank"])
+    hashes = texts["hash"].to_numpy()
+    ordered = np.sort(hashes)
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
+    counts = np.diff(np.append(starts, len(ordered)))
+    if (most := counts.max(initial=0)) < SAME_LEAST or most < SAME_SHARE * len(answers):
         return
-    same = texts[texts["hash"] == counts.index[0]]
+    first = np.isin(hashes, ordered[starts[counts == most]]).argmax()
+    same = texts[hashes == hashes[first]]
     short = texts["length"].median() <= 40
     text = next(frame["text"].iloc[at] for frame, at in _seek(given, same.index[0]))
     yield finding_on(
