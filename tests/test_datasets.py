@@ -13,9 +13,10 @@ import pytest
 from output_files import error_line, nova_line, read_parquet, write_outputs
 
 import bbkit as bb
-from bbkit import charts
+from bbkit import charts, explorers
 from bbkit.core import datasets
 from bbkit.core.errors import AwsError, InputError
+from bbkit.explorers import views
 
 RECORD_CHARTS = [
     charts.outcomes,
@@ -230,3 +231,16 @@ def test_findings_are_the_same(both: tuple[pd.DataFrame, Any]) -> None:
     assert {"missing", "errored", "cut_off", "content_filter", "stop_reason", "duplicate"} <= {*found["rule"]}
     assert "'Yes.'" in bb.diagnose_outputs(outputs).to_text()
     assert bb.diagnose_outputs(parts.dataset).to_dict("records") == found.to_dict("records")
+
+
+def test_an_explorer_shows_the_first_rows(
+    both: tuple[pd.DataFrame, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs, parts = both
+    whole = explorers.RecordExplorer(parts)
+    pd.testing.assert_frame_equal(whole.selection, outputs, check_flags=False)
+    monkeypatch.setattr(views, "MOST_ROWS", 20)
+    some = explorers.RecordExplorer(parts.dataset)
+    assert some.selection["record_id"].tolist() == outputs["record_id"].tolist()[:20]
+    assert "20 records (the first of 51)" in some._repr_mimebundle_()["text/plain"]
+    assert "of 51 records" in explorers.show_examples(parts)._repr_mimebundle_()["text/plain"]

@@ -74,6 +74,19 @@ def iter_frames(outputs: Any, names: Sequence[str] | None = None) -> Iterator[pd
         yield head[columns]
 
 
+def first_rows(outputs: Any, most: int) -> tuple[Any, int]:
+    """The first rows of a data set as a frame, with every column, and how many there are in all."""
+    if not is_dataset(outputs):
+        return outputs, len(outputs) if isinstance(outputs, pd.DataFrame) else 0
+    frames, left = [], most
+    for frame in iter_frames(outputs):
+        frames.append(frame.iloc[:left])
+        if (left := left - len(frame)) <= 0:
+            break
+    frame = pd.concat(frames, ignore_index=True)
+    return Collected.of(outputs).attach(frame), as_rows(outputs).count_rows()
+
+
 def _iter_batches(dataset: Any, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
     how = {"columns": columns, "batch_size": rows, "batch_readahead": 1, "use_threads": False}
     try:

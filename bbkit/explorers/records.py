@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
+from bbkit.core.datasets import first_rows, head_of
 from bbkit.core.frames import require_columns
 from bbkit.core.panels import render
 from bbkit.explorers import views
@@ -25,8 +26,9 @@ class RecordExplorer:
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`. What was sent and the raw answer are read from the files
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set, of which the first 100,000 rows are shown,
+        and the sentence says so. What was sent and the raw answer are read from the files
         when a record is opened, unless `with_columns` brought them.
     name : str
         What the frame is called in your code, for `query`.
@@ -43,7 +45,9 @@ class RecordExplorer:
     """
 
     def __init__(self, outputs: pd.DataFrame, *, name: str = "outputs"):
-        require_columns(outputs, views.LINE_COLUMNS)
+        require_columns(head_of(outputs), views.LINE_COLUMNS)
+        outputs, total = first_rows(outputs, views.MOST_ROWS)
+        self._more = f" (the first of {total:,})" if total > len(outputs) else ""
         self._outputs = outputs
         self._name = name
         self._selector = Selector(outputs)
@@ -75,7 +79,8 @@ class RecordExplorer:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if os.environ.get("BBKIT_HEADLESS"):
             return views.show_examples(self._outputs)._repr_mimebundle_()
-        sentence = f"An explorer of {len(self._outputs):,} records; run the cell to look at them."
+        shown = f"{len(self._outputs):,} records{self._more}"
+        sentence = f"An explorer of {shown}; run the cell to look at them."
         return {**(self.widget._repr_mimebundle_() or {}), "text/plain": sentence}
 
     def _build(self) -> None:
@@ -182,7 +187,8 @@ class RecordExplorer:
         self._rows = self._selector.select(self._conditions(), self._sorting())
         selected, total = len(self._rows), len(self._outputs)
         self._query.value = render("query", room="explorers", query=self.query)
-        self._count.value = render("count", room="explorers", selected=selected, total=total)
+        counted = f"{total:,} records{self._more}"
+        self._count.value = render("count", room="explorers", selected=selected, counted=counted)
         self._page = -1
         with self._quietly():
             self._number.value = 1

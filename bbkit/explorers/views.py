@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbkit.core.datasets import first_rows, head_of
 from bbkit.core.frames import find_columns, is_absent, require_columns
 from bbkit.core.panels import render
+
+MOST_ROWS = 100_000
+"""Of a data set so many rows are looked at."""
 
 ENDING = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 """How a record ended."""
@@ -72,9 +76,10 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
     bbkit.core.errors.InputError
         The frame has no such column, or lacks one that `collect_outputs` gives.
     """
-    require_columns(outputs, LINE_COLUMNS)
+    require_columns(head_of(outputs), LINE_COLUMNS)
+    outputs, total = first_rows(outputs, MOST_ROWS)
     names = [columns] if isinstance(columns, str) else columns
-    return Examples(_choose(outputs, n), find_columns(outputs, names), len(outputs))
+    return Examples(_choose(outputs, n), find_columns(outputs, names), total)
 
 
 def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:
