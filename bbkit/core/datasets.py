@@ -40,8 +40,8 @@ def frame_of(table: pa.Table, columns: Sequence[str] | None = None) -> pd.DataFr
 
 def as_rows(outputs: Any) -> Any:
     """The data set of an accounting; anything else as it is."""
-    is_frame = isinstance(outputs, pd.DataFrame) or getattr(outputs, "parts", None) is None
-    return outputs if is_frame else outputs.dataset
+    is_written = hasattr(type(outputs), "dataset") and outputs.parts is not None
+    return outputs.dataset if is_written else outputs
 
 
 def is_dataset(outputs: Any) -> bool:
