@@ -1,16 +1,19 @@
 """What an answer is worth: every rule of reading has cases with the right verdict."""
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 from output_files import error_line, nova_line, write_outputs
 
 import bbkit as bb
+from bbkit import charts
 from bbkit.core import datasets
 from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
@@ -636,3 +639,90 @@ def test_a_data_set_of_answers_is_counted_and_judged_alike(tmp_path, monkeypatch
     assert bb.accounting(parts).numbers == bb.accounting(answers).numbers
     said, same = bb.diagnose_outputs(parts), bb.diagnose_outputs(answers)
     assert said.to_text() == same.to_text() and "big_integers" in set(said["rule"])
+
+
+# --- drawn ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def parsed() -> pd.DataFrame:
+    rng = random.Random(0)
+    queues = [rng.choice(["bank", "telecom"]) for _ in range(40)]
+    texts = [
+        write(queue=queue, minutes=number, reason=f"<b>{number}</b>") for number, queue in enumerate(queues)
+    ]
+    outputs = frame([*texts, OFF, "no", "no"])
+    outputs["source.queue"] = ["bank"] * 43
+    outputs["source.resolved"] = [*["Yes", "1", " true", "no", "maybe"] * 8, "", "", ""]
+    outputs["team"] = ["a<i>", "b", None, "a<i>"] * 10 + ["b"] * 3
+    return bb.parse_answers(outputs, COLUMNS)
+
+
+def words_of(figure: Any) -> str:
+    return json.dumps(figure.to_plotly_json(), default=str)
+
+
+def test_a_chart_of_validity_counts_every_cause(parsed):
+    figure = charts.validity(parsed)
+    assert figure.layout.title.text.startswith("40 of 43 answers can be used (93.0 %)")
+    assert "40 valid, 1 off_schema, 2 no_json" in figure.layout.meta["alt"]
+    assert {trace.name for trace in charts.validity(parsed, by="team").data} == {
+        "valid",
+        "off_schema",
+        "no_json",
+    }
+    assert "No record has an answer" in charts.validity(parsed.iloc[:0]).layout.meta["alt"]
+    with pytest.raises(InputError, match=r"no column 'validity'.* Pass what parse_answers returned"):
+        charts.validity(parsed.drop(columns="validity"))
+
+
+@pytest.mark.parametrize("by", [None, "team"])
+@pytest.mark.parametrize(
+    ("field", "title"),
+    [
+        ("queue", "Most frequent queue: "),
+        ("answer.queue", "Most frequent queue: "),
+        ("", "Most frequent queue: "),
+        ("resolved", "Most frequent resolved: true 100 %"),
+        ("minutes", "The median of minutes is 19.5"),
+        ("reason", "The median of characters of reason is 9"),
+        ("tags", "Most frequent tags: "),
+    ],
+)
+def test_a_chart_of_a_field_shows_its_values(parsed, field, title, by):
+    figure = charts.answer_values(parsed, field, by=by)
+    assert figure.layout.title.text.startswith(title)
+    assert "<b>" not in words_of(figure).replace("<b>%{", "") and "a<i>" not in words_of(figure)
+    assert "n = 40 valid answers" in figure.layout.meta["alt"]
+    assert "No valid answer" in charts.answer_values(parsed.iloc[40:], field, by=by).layout.meta["alt"]
+
+
+def test_numbers_that_are_not_whole_and_huge_ones_are_drawn():
+    for values in ([0.1, 0.25, 0.9], [0.5], [1e300, -1e300], [2**62, 1]):
+        answers = fields_of(*({"x": value} for value in values))
+        for by in (None, "text"):
+            assert (
+                f"n = {len(values)} valid answer"
+                in charts.answer_values(answers, "x", by=by).layout.meta["alt"]
+            )
+
+
+def test_a_field_that_is_not_there_names_those_that_are(parsed):
+    with pytest.raises(InputError, match=r"no column 'answer\.quue'.*Its fields are 'reason', 'queue'"):
+        charts.answer_values(parsed, "quue")
+
+
+def test_agreement_is_counted_with_what_chance_gives(parsed):
+    source = pd.Series(["bank", "bank", "telecom", "telecom", "bank", "loan"])
+    said = ["bank", "telecom", "telecom", "telecom", "bank", "bank"]
+    answers = bb.parse_answers(
+        frame([write(queue=queue) for queue in said]).assign(**{"source.queue": source}), COLUMNS
+    )
+    # Agreed 4/6; by chance 3/6 * 3/6 + 2/6 * 3/6 = 15/36; kappa (24 - 15) / (36 - 15).
+    figure = charts.agreement(answers)
+    assert figure.layout.title.text.startswith("queue agrees in 4 of 6 (66.7 %), kappa 0.43")
+    assert np.array(figure.data[0].z).sum() == 6 and "n = 6" in figure.layout.meta["alt"]
+    truth = charts.agreement(parsed, "resolved")
+    assert truth.layout.title.text.startswith("resolved agrees in 24 of 40 (60.0 %), kappa 0.00")
+    assert sorted(truth.data[0].x) == ["false", "maybe", "true"] and "true/yes/1" in truth.layout.meta["alt"]
+    assert "nothing of the name minutes" in charts.agreement(parsed, "minutes").layout.meta["alt"]

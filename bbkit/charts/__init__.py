@@ -13,8 +13,11 @@ from bbkit.charts.costs import cost, cost_per_record
 from bbkit.charts.cut_offs import cut_off_by_input, max_tokens_what_if
 from bbkit.charts.timelines import job_timeline
 from bbkit.charts.tokens import input_output, output_lengths, token_usage
+from bbkit.charts.validity import agreement, answer_values, validity
 
 __all__ = [
+    "agreement",
+    "answer_values",
     "cost",
     "cost_estimate",
     "cost_per_record",
@@ -27,4 +30,5 @@ __all__ = [
     "output_lengths",
     "stop_reasons",
     "token_usage",
+    "validity",
 ]

@@ -43,8 +43,8 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
     outputs, groups = read_groups(outputs, by, ["outcome"])
     if outputs.empty:
         return style.empty_figure(title or "Outcomes of the records", "No record was sent yet.")
-    parts = _as_parts(outputs["outcome"], style.OUTCOMES, "not known")
-    sums, total = _count(parts), len(outputs)
+    parts = as_parts(outputs["outcome"], style.OUTCOMES, "not known")
+    sums, total = count_parts(parts), len(outputs)
     shares = [f"{count:,} {part} ({style.percent(count, total)})" for part, count in sums.items()]
     return percent_bars(
         groups,
@@ -96,9 +96,9 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     if not rows.any():
         reason = f"No answers among {count_noun(len(outputs), 'record')}."
         return style.empty_figure(title or "Why the answers ended", reason)
-    parts = _as_parts(outputs.loc[rows, "stop_reason"], style.STOP_REASONS, "not reported")
+    parts = as_parts(outputs.loc[rows, "stop_reason"], style.STOP_REASONS, "not reported")
     notes = _note_words(outputs.loc[rows, "stop_reason_raw"], parts)
-    sums = _count(parts)
+    sums = count_parts(parts)
     title = title or _describe_reasons(sums, len(parts))
     subtitle = f"Why the answers ended, n = {count_noun(len(parts), 'answer')}"
     if groups.column is None:
@@ -181,7 +181,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     title = title or _describe_errors(len(ways), ways["kind"].nunique())
     subtitle = f"n = {count_noun(len(ways), 'error')} in {len(outputs):,} records ({share})"
     most = [f"{name} ({count:,})" for name, count in zip(kinds.names[:5], kinds.count(), strict=False)]
-    return _draw_kinds(
+    return draw_kinds(
         kinds,
         groups,
         kinds.count().max(),
@@ -206,7 +206,7 @@ def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> style.Chart:
     groups = replace(group_rows(succeeded, "outcome"), colours=[style.COLOURS["succeeded"]])
     share = style.percent(len(succeeded), len(outputs))
     subtitle = f"n = 0 errors in {sent}; {len(succeeded):,} succeeded ({share})"
-    return _draw_kinds(groups, groups, len(outputs), title=title or "No record errored", subtitle=subtitle)
+    return draw_kinds(groups, groups, len(outputs), title=title or "No record errored", subtitle=subtitle)
 
 
 def _describe_errors(count: int, kinds: int) -> str:
@@ -221,10 +221,10 @@ def _make_distinct(labels: list[str]) -> list[str]:
     return [f"{label} ({more + 1})" if more else label for label, more in zip(labels, repeats, strict=True)]
 
 
-def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> style.Chart:
+def draw_kinds(kinds: Groups, groups: Groups, most: int, noun: str = "records", **layout: Any) -> style.Chart:
     """Draw bars whose names stand above them, since a message is longer than an axis is wide."""
     labels = _make_distinct([style.shorten(name, 110) for name in kinds.names])
-    hover = "%{x:,} records<br>%{y}<extra>%{fullData.name}</extra>"
+    hover = f"%{{x:,}} {noun}<br>%{{y}}<extra>%{{fullData.name}}</extra>"
     bars = [
         horizontal_bars(
             style.shorten(groups.names[code], 28),
@@ -241,7 +241,7 @@ def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> styl
         height=150 + 48 * len(labels),
         barmode="stack",
         bargap=0.55,
-        xaxis=style.count_axis(most * 1.12, "records"),
+        xaxis=style.count_axis(most * 1.12, noun),
         yaxis={"showticklabels": False},
         **layout,
     )
@@ -253,12 +253,12 @@ def _draw_kinds(kinds: Groups, groups: Groups, most: int, **layout: Any) -> styl
     return figure
 
 
-def _as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:
+def as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:
     """Take values as parts of a whole: the known ones in their order, then whatever else occurs."""
     texts = name_absent(values, absent)
     return texts.cat.set_categories([*known, *sorted({*texts.cat.categories} - {*known})]).array
 
 
-def _count(parts: pd.Categorical) -> dict[str, int]:
+def count_parts(parts: pd.Categorical) -> dict[str, int]:
     counts = pd.Series(parts).value_counts(sort=False)
     return {str(part): int(count) for part, count in counts.items() if count}

@@ -13,24 +13,35 @@ GREEN, VERMILLION, ORANGE, PURPLE = "#009E73", "#D55E00", "#E69F00", "#CC79A7"
 BLUE, SKY, YELLOW, GREY, LIGHT = "#0072B2", "#56B4E9", "#F0E442", "#767676", "#BBBBBB"
 
 OUTCOMES = ["succeeded", "errored", "missing", "pending"]
+VALIDITIES = [
+    "valid",
+    "off_schema",
+    "several",
+    "duplicate_key",
+    "malformed",
+    "no_json",
+    "empty",
+    "cut_off",
+    "refused",
+]
 STOP_REASONS = ["stop", "tool_use", "length", "content_filter", "error", "cancelled", "other", "not reported"]
 _MEANINGS = {
-    GREEN: ("succeeded", "stop", "Completed"),
-    VERMILLION: ("errored", "error", "Failed"),
-    ORANGE: ("length", "PartiallyCompleted"),
-    PURPLE: ("content_filter", "Expired"),
-    YELLOW: ("tool_use",),
-    BLUE: ("input", "InProgress"),
-    SKY: ("output", "other"),
-    GREY: ("missing", "cancelled", "on demand", "Stopped"),
-    LIGHT: ("pending", "not reported", "cache"),
+    GREEN: ("succeeded", "stop", "Completed", "valid"),
+    VERMILLION: ("errored", "error", "Failed", "malformed"),
+    ORANGE: ("length", "PartiallyCompleted", "cut_off"),
+    PURPLE: ("content_filter", "Expired", "refused"),
+    YELLOW: ("tool_use", "several"),
+    BLUE: ("input", "InProgress", "off_schema"),
+    SKY: ("output", "other", "no_json"),
+    GREY: ("missing", "cancelled", "on demand", "Stopped", "duplicate_key"),
+    LIGHT: ("pending", "not reported", "cache", "empty"),
 }
 COLOURS = {word: colour for colour, words in _MEANINGS.items() for word in words}
 GROUPS = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#8A6D00", "#004B76", "#6B4C9A", "#444444", YELLOW]
 _HATCHED = {
-    "/": ("errored", "length", "on demand"),
-    "x": ("missing", "error"),
-    ".": ("content_filter", "pending"),
+    "/": ("errored", "length", "on demand", "cut_off", "malformed"),
+    "x": ("missing", "error", "duplicate_key", "off_schema"),
+    ".": ("content_filter", "pending", "refused", "empty"),
 }
 _PATTERNS = {word: shape for shape, words in _HATCHED.items() for word in words}
 

@@ -1,0 +1,249 @@
+"""Charts of parsed answers: which can be used, what they say, and how far the source's columns agree."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from bbkit.charts import style
+from bbkit.charts.answers import as_parts, count_parts, draw_kinds
+from bbkit.charts.axes import Axis, make_axis, mark_quantiles
+from bbkit.charts.groups import Groups, group_rows, known_rows, read_groups
+from bbkit.charts.traces import boxes, histogram, percent_bars
+from bbkit.core.datasets import head_of, read_columns
+from bbkit.core.errors import InputError
+from bbkit.core.frames import TEXT, Collected, require_columns
+from bbkit.core.text import count_noun, format_number, name_some
+
+_PARSED = "Pass what parse_answers returned."
+_FIELD, _SOURCE = "answer.", "source."
+_MOST_VALUES, _BINS = 30, 30
+_TRUTH = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
+
+
+def validity(answers: Any, *, by: str | None = None, title: str | None = None) -> go.Figure:
+    """Draw how many answers can be used, and why the others cannot, as one 100 % bar or one for each group.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame or data set
+        What `bbkit.parse_answers` returned.
+    by : str, optional
+        Column to compare by; a column of the source goes by its own name.
+    title : str, optional
+        In place of the chart's own, which says how many can be used.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Shares in percent; the counts are in the subtitle and the hover.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        The answers were not parsed, or `by` is not there.
+    """
+    require_columns(head_of(answers), ["validity"], _PARSED)
+    rows, groups = read_groups(answers, by, ["validity"])
+    known = known_rows(rows, "validity")
+    if not known.any():
+        return style.empty_figure(title or "Can the answers be used?", "No record has an answer.")
+    parts = as_parts(rows.loc[known, "validity"], style.VALIDITIES, "not known")
+    sums, total = count_parts(parts), len(parts)
+    valid, shares = sums.get("valid", 0), [f"{count:,} {part}" for part, count in sums.items()]
+    share = style.percent(valid, total)
+    return percent_bars(
+        groups.take(known),
+        parts,
+        noun="answers",
+        title=title or f"{valid:,} of {count_noun(total, 'answer')} can be used ({share})",
+        subtitle=f"Validity, n = {count_noun(total, 'answer')}: {', '.join(shares)}",
+    )
+
+
+def answer_values(
+    answers: Any, field: str = "", *, by: str | None = None, title: str | None = None
+) -> go.Figure:
+    """Draw what valid answers say in one field.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame or data set
+        What `bbkit.parse_answers` returned.
+    field : str
+        Name of a field of the schema; the first one that holds categories where none is named.
+    by : str, optional
+        Column to compare by.
+    title : str, optional
+        In place of the chart's own.
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Of categories and booleans a bar for each value, the largest first; of numbers a histogram, or a box
+        for each group. Texts of more than 30 values are drawn by their length: no answer is in the figure.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        The answers were not parsed, or have no such field or column.
+    """
+    column = _find_field(answers, field)
+    rows, groups = read_groups(answers, by, [column])
+    known = known_rows(rows, column)
+    values, groups = rows.loc[known, column], groups.take(known)
+    name = column.removeprefix(_FIELD)
+    if values.empty:
+        return style.empty_figure(title or f"Values of {name}", "No valid answer has a value here.")
+    subtitle = f"{name}, n = {count_noun(len(values), 'valid answer')}"
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return _draw_numbers(values.to_numpy(dtype=float), groups, name, title, subtitle)
+    texts = values.astype(TEXT)
+    if texts.nunique() > _MOST_VALUES:
+        lengths = texts.str.len().to_numpy(dtype=float)
+        return _draw_numbers(lengths, groups, f"characters of {name}", title, f"Length of {subtitle}")
+    if pd.api.types.is_bool_dtype(values):
+        texts = texts.str.lower()
+    kinds = group_rows(pd.DataFrame({name: texts.array}), name, most=_MOST_VALUES)
+    counts = kinds.count().tolist()
+    if groups.column is None:
+        groups = replace(groups, names=["answers"], colours=[style.SKY])
+    title = title or f"Most frequent {name}: {kinds.names[0]} {style.percent(counts[0], len(texts))}"
+    named = ", ".join(f"{kind} {count:,}" for kind, count in zip(kinds.names, counts, strict=True))
+    return draw_kinds(
+        kinds,
+        groups,
+        max(counts),
+        noun="answers",
+        title=title,
+        subtitle=subtitle,
+        legend=None if groups.column is None else style.ABOVE,
+        alt=f"{title}. {subtitle}: {named}",
+    )
+
+
+def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.Figure:
+    """Draw how far valid answers agree with the source's own column of the same name, as a table of counts.
+
+    Parameters
+    ----------
+    answers : pandas.DataFrame or data set
+        What `bbkit.parse_answers` returned, with columns of the source (``source_columns=``).
+    field : str
+        Name of a field of the schema; the first one that the source has, too, where none is named.
+    title : str, optional
+        In place of the chart's own, which gives the share that agrees and Cohen's kappa, the agreement beyond
+        chance (1: in all, 0: as by chance; Cohen 1960, https://doi.org/10.1177/001316446002000104).
+
+    Returns
+    -------
+    plotly.graph_objects.Figure
+        Rows are the source's values, columns the answers'. Against a boolean the texts true, yes and 1, and
+        false, no and 0, count as such, anything else as a label of its own; texts are compared as they are.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        The answers were not parsed, or have no such field.
+    """
+    head = head_of(answers)
+    column = _find_field(answers, field, [name for name in head if f"{_SOURCE}{_bare(name)}" in head])
+    name = column.removeprefix(_FIELD)
+    if f"{_SOURCE}{name}" not in head:
+        return style.empty_figure(
+            title or "Agreement with the source", f"The source has nothing of the name {name}."
+        )
+    rows = read_columns(answers, [column, f"{_SOURCE}{name}"])
+    rows = rows[known_rows(rows, column, f"{_SOURCE}{name}")]
+    if rows.empty:
+        return style.empty_figure(title or f"{name} against the source", "No valid answer has both.")
+    is_truth = pd.api.types.is_bool_dtype(rows[column])
+    said, own = (_as_labels(rows[each], is_truth) for each in (column, f"{_SOURCE}{name}"))
+    alike, count = int((said == own).sum()), len(rows)
+    chance = float((said.value_counts(normalize=True) * own.value_counts(normalize=True)).sum())
+    kappa = "" if chance == 1 else f", kappa {(alike / count - chance) / (1 - chance):.2f}"
+    kinds = group_rows(pd.DataFrame({name: pd.concat([own, said])}), name)
+    cells = np.zeros((len(kinds.names),) * 2, np.int64)
+    np.add.at(cells, (kinds.codes[:count], kinds.codes[count:]), 1)
+    labels = [style.shorten(label, 28) for label in kinds.names]
+    told = "; true/yes/1 and false/no/0 are alike" if is_truth else ""
+    return style.make_figure(
+        [_draw_table(cells, labels)],
+        title=title or f"{name} agrees in {alike:,} of {count:,} ({style.percent(alike, count)}){kappa}",
+        subtitle=f"Source against answer, n = {count_noun(count, 'valid answer')}{told}",
+        height=190 + 34 * len(labels),
+        xaxis=style.style_axis("answer", type="category"),
+        yaxis=style.style_axis("source", type="category", autorange="reversed"),
+    )
+
+
+def _draw_table(cells: np.ndarray, labels: list[str]) -> go.Heatmap:
+    hover = "source %{y}, answer %{x}: %{z:,}<extra></extra>"
+    look = {"texttemplate": "%{z:,}", "colorscale": [[0, "#ffffff"], [1, style.SKY]], "showscale": False}
+    return go.Heatmap(x=labels, y=labels, z=cells.tolist(), xgap=1, ygap=1, hovertemplate=hover, **look)
+
+
+def _as_labels(values: pd.Series, is_truth: bool) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
+        return values.map(format_number).astype(TEXT).reset_index(drop=True)
+    texts = values.astype(TEXT).reset_index(drop=True)
+    if is_truth:
+        folded = texts.str.strip().str.lower()
+        return folded.map(_TRUTH).astype(TEXT).fillna(texts)
+    return texts
+
+
+def _bare(column: Any) -> str:
+    return str(column).removeprefix(_FIELD)
+
+
+def _find_field(answers: Any, field: str, wanted: Sequence[str] = ()) -> str:
+    """The column of a field; without a name that of the first that is wanted, or that holds categories."""
+    head = head_of(answers)
+    require_columns(head, ["validity"], _PARSED)
+    if not isinstance(field, str):
+        raise InputError(f"field is {field!r}; it takes the name of one field of the schema.")
+    fields = [name for name in map(str, head) if name.startswith(_FIELD)]
+    if not field and fields:
+        known = (Collected.of(head).schema or {}).get("properties", {})
+        few = [
+            name for name in fields if "enum" in str(known.get(_bare(name))) or head[name].dtype == "boolean"
+        ]
+        return next(iter([*(name for name in fields if name in wanted), *few, *fields]))
+    column = field if field in fields else f"{_FIELD}{field}"
+    require_columns(head, [column], f"Its fields are {name_some(map(_bare, fields), most=12)}.")
+    return column
+
+
+def _draw_numbers(
+    values: np.ndarray, groups: Groups, name: str, title: str | None, subtitle: str
+) -> style.Chart:
+    """Draw numbers as a histogram, or as a box for each group."""
+    low, high, middle = values.min(), values.max(), format_number(float(np.median(values)))
+    axis = make_axis(values, _BINS) if _are_whole(values) else None
+    if axis is None:
+        pad = 0.03 * (high - low) or abs(low) or 1.0
+        axis = Axis(
+            np.linspace(low, high if high > low else low + pad, _BINS + 1), False, low - pad, high + pad
+        )
+    more: dict[str, Any] = {"title": title or f"The median of {name} is {middle}", "subtitle": subtitle}
+    if groups.column is not None:
+        drawn = [boxes(name, values, groups, style.SKY)]
+        return style.make_figure(drawn, bars=len(groups.split()), xaxis=axis.layout(name), **more)
+    edges = [f"{edge:,.4g}" for edge in axis.edges]
+    spans = {} if _are_whole(values) else {"customdata": list(map(" to ".join, pairwise(edges)))}
+    counts = axis.count(values)
+    hover = "%{customdata}: %{y:,} answers<extra></extra>"
+    bars = histogram(name, axis, counts, marker={"color": style.SKY}, hovertemplate=hover, **spans)
+    tall = style.count_axis(counts.max() * 1.18, "answers")
+    figure = style.make_figure([bars], xaxis=axis.layout(name), yaxis=tall, **more)
+    mark_quantiles(figure, axis, values, (50, 95), format_number)
+    return figure
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return bool((np.abs(values) < 1e15).all() and (values == np.floor(values)).all())
