@@ -188,7 +188,6 @@ def test_a_completion_killed_at_every_point_goes_on_and_sends_nothing_twice(
         attempts = bb.list_attempts(run)
         assert attempts["sent"].tolist() == [RECORDS, lacking]
         assert attempts["repaired"].tolist()[1] == lacking
-        assert not [path for path in (run.folder / "records").iterdir() if path.name.startswith(".")]
         number += 1
     print(Counter(hit))
     assert hit.count("not killed") <= 1 + points // 5
