@@ -87,6 +87,7 @@ def test_nothing_is_sent_that_may_cost_more_than_is_left(small: Standin, tmp_pat
     assert "at worst, and" in short.sentence
     assert len(read_log(small, run)) == 1
     assert {file.attempt for file in run.record_files()} == {1}
+    assert [path.name for path in (run.folder / "records").glob("2-*")] == []
     assert bb.complete_run(run, budget_usd=worst, max_attempts=2).table["sent"].tolist()[1] > 0
     # What came of it counts, and no more: the rest of the budget is left for another attempt.
     assert (
@@ -307,6 +308,7 @@ def test_errored_records_are_no_usable_answers_and_are_cured_too(
     assert done.table["sent"].tolist() == [360, 106]
     assert done.table["repaired"].tolist()[1] == 106
     assert scripted.asked == {case: 2 if case < 66 or 100 <= case < 140 else 1 for case in range(360)}
+    assert bb.verify_run(run).empty
     # What a note changed is recorded of each record, and no word of a model's answer is in it.
     kept = pd.read_parquet(run.folder / "records" / "2-cures.parquet")
     assert Counter(kept["cure"]) == {"note": 49, "max_tokens": 17, "again": 40}

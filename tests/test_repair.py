@@ -307,15 +307,18 @@ def test_a_plan_stays_until_another_takes_its_place(small: Standin, tmp_path: Pa
     run = make_run(tmp_path / "calls", max_tokens=8)
     run_jobs(run)
     bb.retry_records(run, outcomes="", cut_off=True)
-    planned = run.record_files(2)
+    planned, cures = run.record_files(2), run.folder / "records" / "2-cures.parquet"
+    before = cures.read_bytes()
     for wrong in ({"outcomes": 5}, {"outcomes": ["all"]}, {"max_tokens": "9"}, {"max_tokens": 8}):
         with pytest.raises(InputError):
             bb.retry_records(run, **{"outcomes": [], "cut_off": True, **wrong})
         assert run.record_files(2) == planned
         assert all(file_sha256(file.path) == file.sha256 for file in planned)
+        assert cures.read_bytes() == before
     assert bb.retry_records(run).empty
     assert not run.record_files(2)
     assert not planned[0].path.exists()
+    assert not cures.exists()
 
 
 def test_records_without_ids_are_sent_again_under_their_keys(small: Standin, tmp_path: Path) -> None:

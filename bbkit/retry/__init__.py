@@ -1,8 +1,8 @@
 """Sent again, or sent without a batch job: what failed, never came or was cut off becomes the next attempt.
 
-`retry_records` chooses from the outputs and writes input files as `write_records` does; `send_retry` sends
-them as jobs, or one by one on demand (`on_demand`), which writes the same lines a job would. `probes` tries a
-few records that way before the rest.
+`retry_records` chooses from the outputs and writes input files as `write_records` does, each record with its
+cure (`cures`); `send_retry` sends them as jobs, or one by one on demand (`on_demand`), which writes the same
+lines a job would. `goals` does so until a goal holds, `probes` tries a few records before the rest.
 """
 
 import warnings
@@ -138,7 +138,7 @@ def write_cures(cures: Cures, answers: pd.DataFrame) -> pd.DataFrame:
     retry = as_frame([], RETRY_COLUMNS)
     if first is not None:
         allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
-        after = write_attempt(chain([first], records), snapshot, lineage=cures.lineage, allow=allowed)
+        after = write_attempt(chain([first], records), snapshot, lineage=cures.keep, allow=allowed)
         retry = _price_files(after, answers)
     return retry
 

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -44,11 +43,6 @@ def find_causes(answers: pd.DataFrame) -> pd.Series:
     return cause.mask(is_cut_off(answers), "cut_off")
 
 
-def cure_file(snapshot: RunSnapshot, attempt: int) -> Path:
-    """Where it is kept what was done to each record of an attempt."""
-    return snapshot.run.folder / "records" / f"{attempt}-cures.parquet"
-
-
 class Cures:
     """The records to send again, as sent the best time, each cured; what would not change is held back."""
 
@@ -72,7 +66,7 @@ class Cures:
         self.held: Counter[str] = Counter()
 
     def iter_records(self) -> Iterator[tuple[str, Body]]:
-        """Each record under its key; what was done is on disk before the attempt is part of the run."""
+        """Each record under its key."""
         files = self.snapshot.files
         ids = [(file.attempt, record_id) for file in files for record_id in iter_record_ids(file.path)]
         keys = iter(number_ids(ids)[0])
@@ -89,11 +83,14 @@ class Cures:
                     continue
                 self.rows.append({"record_key": key, "cause": cause, "cure": cure})
                 yield key, cured
+
+    def keep(self) -> dict[str, Any]:
+        """Keep what was done to each record; give what the attempt was chosen by."""
+        with replacing(self.snapshot.cure_file(self.snapshot.last_attempt + 1)) as beside:
+            as_frame(self.rows, CURE_COLUMNS).to_parquet(beside, index=False)
         done = Counter((row["cause"], row["cure"]) for row in self.rows)
-        self.lineage |= {"records": len(self.rows), "cures": [[*pair, count] for pair, count in done.items()]}
-        if self.rows:
-            with replacing(cure_file(self.snapshot, self.snapshot.last_attempt + 1)) as beside:
-                as_frame(self.rows, CURE_COLUMNS).to_parquet(beside, index=False)
+        cures = [[*pair, count] for pair, count in done.items()]
+        return {**self.lineage, "records": len(self.rows), "cures": cures}
 
     def _cure(self, key: str, body: Body, cause: str, error: Any, is_final: bool) -> tuple[str, Body | None]:
         """What is done to a record, and its body then; None with the reason where nothing would change."""

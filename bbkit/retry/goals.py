@@ -18,7 +18,7 @@ from bbkit.costs import CostEstimate, check_budget, cost_of, estimate_cost
 from bbkit.jobs import wait_for_jobs
 from bbkit.outputs import accounting
 from bbkit.retry import read_answers, send_on_demand, send_retry, write_cures
-from bbkit.retry.cures import Cures, cure_file
+from bbkit.retry.cures import Cures
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.recording import replacing_unsent_attempt
 from bbkit.run.remote_jobs import refresh_jobs
@@ -55,7 +55,7 @@ class Completion(NamedTuple):
         return str(self.table.attrs["sentence"])
 
     def __str__(self) -> str:
-        return f"{self.sentence}\n{self.table.to_string(index=False)}"
+        return f"{self.sentence}\n{self.table.drop(columns='stopped').to_string(index=False)}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         shown = as_texts(self.table, {"worst_usd": format_usd, "cost_usd": format_usd})
@@ -306,7 +306,7 @@ def list_attempts(run: Run) -> pd.DataFrame:
         usable, is_sent = own.loc[own["cause"].isna(), "record_key"], snapshot.is_sent(attempt)
         said, counts = own["cause"].value_counts().items(), Counter[str]()
         if "cures" in chosen:
-            cures = pd.read_parquet(cure_file(snapshot, attempt))
+            cures = pd.read_parquet(snapshot.cure_file(attempt))
             counts.update(cures["cure"])
             repaired = cures["record_key"].isin(usable).groupby(cures["cause"]).agg(["sum", "size"])
             of = "{:,} of {:,}" if is_sent else "{1:,}"

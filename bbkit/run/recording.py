@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -86,12 +86,12 @@ def write_attempt(
     records: Any,
     snapshot: RunSnapshot,
     *,
-    lineage: Mapping[str, Any] | None = None,
+    lineage: Callable[[], Mapping[str, Any]] = dict,
     allow: Sequence[str] = (),
     quotas: Quotas | None = None,
     as_of: dt.date | None = None,
 ) -> RunSnapshot:
-    """Write the records of the next attempt of a run, with what they were chosen by."""
+    """Write the records of the next attempt of a run, with what they were chosen by, once it is known."""
     run, attempt = snapshot.run, snapshot.last_attempt + 1
     quotas = quotas or _read_quotas(snapshot)
     allow = [allow] if isinstance(allow, str) else list(allow)
@@ -118,7 +118,7 @@ def write_attempt(
         made = Path(scratch, "records")
         planned = split_staged(staged, made, quotas, attempt=attempt)
         moved = _move_in(planned, made, run.folder / "records")
-    chosen = {**(lineage or {}), "allow": allow, "tier": tier, "model": run.model}
+    chosen = {**lineage(), "allow": allow, "tier": tier, "model": run.model}
     after = replace(snapshot, files=(*snapshot.files, *moved), lineage={**snapshot.lineage, attempt: chosen})
     # The index is what makes files part of the run: what a killed writer moved before it is replaced.
     write_index(run.folder, after.files, after.lineage)
@@ -152,7 +152,8 @@ def replacing_unsent_attempt(snapshot: RunSnapshot) -> Iterator[RunSnapshot]:
     except BaseException:
         write_index(run.folder, snapshot.files, snapshot.lineage)
         raise
-    for unused in unsent - {file.path for file in run.record_files()}:
+    kept = {file.path for file in run.record_files()}
+    for unused in {*unsent, *([] if kept & unsent else [snapshot.cure_file(latest)])} - kept:
         unused.unlink(missing_ok=True)
 
 

@@ -96,6 +96,10 @@ class RunSnapshot:
         """The attempts that are too small for a batch job."""
         return {attempt for attempt, chosen in self.lineage.items() if chosen.get("tier") == "on_demand"}
 
+    def cure_file(self, attempt: int) -> Path:
+        """Where it is kept what was done to each record that an attempt sends again."""
+        return self.run.folder / "records" / f"{attempt}-cures.parquet"
+
     def require_records(self) -> None:
         """Raise where no records were written."""
         if not self.files:
