@@ -170,8 +170,10 @@ def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
 
 
 def _read_accounting(report: "Report") -> dict[str, Any]:
-    results = json.loads(report.json_path.read_text())["results"]
-    return next(result for result in results if result["kind"] == "accounting")
+    results: list[dict[str, Any]] = json.loads(report.json_path.read_text())["results"]
+    return [one for one in results if one["kind"] == "accounting"][
+        -1
+    ]  # of the answers too, where it has them
 
 
 def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> "Report":

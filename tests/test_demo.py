@@ -111,6 +111,9 @@ def test_the_calls_are_sorted_by_the_schema_of_the_samples(demo: Demo, tmp_path:
     assert bb.accounting(bb.parse_answers(outputs)).numbers["invalid"] > 0
     numbers = bb.accounting(bb.parse_answers(bb.collect_outputs(folder))).numbers
     assert (numbers["sent"], numbers["valid"], numbers["usable_share"]) == (120, 120, 1)
+    report = json.loads((folder / "reports" / "03-explore.json").read_text())["numbers"]
+    assert (report["valid"], report["usable_share"]) == (120, 1)
+    assert done.stdout.splitlines()[-2] == "120 sent = 120 succeeded. 120 answers = 120 valid + 0 invalid"
     assert "stand-in on this machine answered" in (folder / "reports" / "03-explore.html").read_text()
 
 
