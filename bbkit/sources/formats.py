@@ -197,7 +197,6 @@ def _validate_surrogates(name: str, document: Any) -> None:
 @contextmanager
 def _open_sheet(path: Path, sheet: str, **options: Any) -> Iterator[tuple[Any, list[str]]]:
     """A sheet, the first by default, and the names of the others."""
-    require_extras("Reading Excel workbooks", "excel")
     import openpyxl
 
     with closing(openpyxl.load_workbook(path, read_only=True, **options)) as book:
@@ -210,6 +209,7 @@ def _open_sheet(path: Path, sheet: str, **options: Any) -> Iterator[tuple[Any, l
 
 def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: str = "") -> Frames:
     """Read a sheet of an Excel workbook: a header row, then rows. Text cells stay text."""
+    require_extras("Reading Excel workbooks", "excel")
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
