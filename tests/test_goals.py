@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from conftest import Standin
+from filelock import FileLock
 from hypothesis import given, strategies as st
 from test_repair import make_run, run_jobs
 from test_standin_engine_openai import completion
@@ -140,6 +141,22 @@ def test_bad_use_is_one_sentence_before_anything_is_sent(
     with pytest.raises(InputError, match=words):
         bb.complete_run(run, **{"budget_usd": 1, **options})
     assert {file.attempt for file in run.record_files()} == {1}
+
+
+def test_a_run_is_completed_by_one_at_a_time_and_exported_with_a_source_it_keeps(
+    small: Standin, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(tmp_path / "calls", records=10)
+    run_jobs(run)
+    with (
+        FileLock(run.folder / ".complete.lock"),
+        pytest.raises(RunError, match=r"'calls' is being completed by another process or thread"),
+    ):
+        bb.complete_run(run, budget_usd=1)
+    table = tmp_path / "calls.csv"
+    assert main(["collect", str(run.folder), "--export", str(table), "--with-source"]) == 2
+    assert "Run 'calls' keeps no source" in capsys.readouterr().err
+    assert not table.exists()
 
 
 def test_a_run_that_was_not_sent_is_not_completed(small: Standin, tmp_path: Path) -> None:
