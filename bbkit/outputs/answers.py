@@ -1,6 +1,7 @@
 """Answers of outputs by a schema: `parse_answers`, for a frame at once, for a data set batch by batch."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ class _AnsweredRows:
     """Rows of a data set with their answers, which are read whenever one of their columns is asked for."""
 
     def __init__(self, rows: Any, reader: AnswerReader, collected: Collected):
-        self.rows, self.reader = rows, reader
+        self.rows, self.reader, self.part = rows, reader, rows
         self.as_text: set[str] = set()
         kinds = self._read(head_of(rows)).schema
         if pa.int64() in kinds.types:  # which hold an integer beyond 64 bits is known when all were read
@@ -91,18 +92,30 @@ class _AnsweredRows:
         own = [field for field in rows.schema if field.name not in kinds.names]
         self.schema = collected.describe(pa.schema([*own, *kinds]))
 
-    def get_fragments(self) -> Any:
-        return self.rows.get_fragments()
+    def get_fragments(self) -> Iterator["_AnsweredRows"]:
+        """Give the parts, as they are read one after another."""
+        for part in self.rows.get_fragments():
+            answered = copy(self)
+            answered.part = part
+            yield answered
 
-    def to_batches(self, columns: Sequence[str] | None = None, **options: Any) -> Iterator[pa.RecordBatch]:
-        """Give some columns, batch by batch."""
+    def count_rows(self) -> int:
+        """Count the rows."""
+        return int(self.part.count_rows())
+
+    def to_batches(
+        self, columns: Sequence[str] | None = None, schema: Any = None, **options: Any
+    ) -> Iterator[pa.RecordBatch]:
+        """Give some columns, batch by batch; the parts of a data set are told its schema."""
+        if schema is not None:
+            options["schema"] = self.rows.schema
         names = list(self.schema.names if columns is None else columns)
         own = [name for name in names if name in self.rows.schema.names]
         if own == names:
-            yield from self.rows.to_batches(columns=names, **options)
+            yield from self.part.to_batches(columns=names, **options)
             return
         needed = list(dict.fromkeys([*own, *self._needs()]))
-        for batch in self.rows.to_batches(columns=needed, **options):
+        for batch in self.part.to_batches(columns=needed, **options):
             table = pa.Table.from_batches([batch])
             answers = self._read(frame_of(table))
             both = {name: (answers if name in answers.column_names else table)[name] for name in names}
