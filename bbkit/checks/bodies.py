@@ -23,7 +23,7 @@ from bbkit.families import (
 from bbkit.families.budgets import budget_faults
 from bbkit.families.converse import EXTRAS
 from bbkit.families.levels import sampler_faults
-from bbkit.families.requests import Field
+from bbkit.families.requests import Field, read_field
 from bbkit.records import estimate_tokens
 
 _SAMPLE, _PARTS = 1 << 16, 16
@@ -44,7 +44,7 @@ class BodyCheck:
         start, field = "", family.request
         if family.shape:
             start = next((one for one in EXTRAS if self.model.model_id.startswith(one)), "")
-            field = converse_field(family.request, EXTRAS.get(start))
+            field = converse_field(family.request, read_field(EXTRAS[start]) if start else None)
         self.field = _prefer(field, family.max_tokens_path)
         self.type = body_type(
             ".".join((family.name, start, field.closed, *family.max_tokens_path)), self.field

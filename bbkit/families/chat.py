@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families import requests as r
 from bbkit.families.family import (
     Answer,
     Body,
@@ -145,73 +144,3 @@ def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     chosen = as_dict(as_dict(choice).get("function")).get("name")
     offered = (as_dict(tool.get("function")).get("name") for tool in as_list_of_dicts(body["tools"]))
     return offered_faults(chosen, offered, "tool_choice.function.name")
-
-
-_STRING = r.required(r.string())
-_NAME = r.required(r.string(min_length=1))
-_URL = r.string(
-    base64=True,
-    prefix=("data:",),
-    prefix_mistake=r.Mistake("Send the bytes as a data: URI; batch fetches no URLs.", "url_media"),
-)
-_PART = r.tagged(
-    "type",
-    {
-        "text": r.record({"type": _STRING, "text": _NAME}, mistakes={"cache_control": r.CACHING}),
-        "image_url": r.record(
-            {
-                "type": _STRING,
-                "image_url": r.required(
-                    r.record({"url": r.required(_URL), "detail": r.string(values=("auto", "low", "high"))})
-                ),
-            }
-        ),
-        **{kind: r.record({"type": _STRING, kind: r.required(r.free())}) for kind in [*_MEDIA][1:]},
-        "refusal": r.record({"type": _STRING, "refusal": _STRING}),
-        "thinking": r.record({"type": _STRING, "thinking": r.required(r.anything())}, open=True),
-    },
-    mistakes={
-        "image": r.Mistake("Use a part of type image_url with a data: URI; this is Anthropic's block."),
-        "tool_result": r.Mistake("Send a message of role tool; this is Anthropic's block."),
-        "tool_use": r.Mistake("Put tool_calls into the assistant message; this is Anthropic's block."),
-    },
-)
-_CALL = r.record(
-    {
-        "id": _NAME,
-        "type": r.string(values=("function",)),
-        "index": r.anything(),
-        "function": r.required(r.record({"name": _NAME, "arguments": _STRING}, open=True)),
-    }
-)
-_MESSAGE = r.record(
-    {
-        "role": r.required(r.string(values=("system", "developer", "user", "assistant", "tool"))),
-        "content": r.either(r.string(), r.array(_PART)),
-        "name": r.string(),
-        "tool_calls": r.array(_CALL),
-        **dict.fromkeys(("tool_call_id", "refusal", "reasoning_content", "reasoning"), r.string()),
-        **dict.fromkeys(("prefix", "annotations", "audio", "function_call"), r.anything()),
-    },
-    mistakes={"cache_control": r.CACHING, **r.foreign("converse", "toolUse", "toolResult")},
-    null_is_absent=True,
-)
-_FUNCTION = r.record(
-    {"name": _NAME, "description": r.string(), "parameters": r.free(), "strict": r.anything()}
-)
-_TOOL = r.record(
-    {"type": r.required(r.string(values=("function",))), "function": r.required(_FUNCTION)},
-    mistakes={
-        **r.foreign("converse", "toolSpec"),
-        **r.foreign("anthropic", "input_schema", "name"),
-        "cache_control": r.CACHING,
-    },
-)
-MEMBERS = {
-    "messages": r.required(r.array(_MESSAGE, min_length=1)),
-    "tools": r.array(_TOOL),
-    "tool_choice": r.either(r.string(values=("auto", "none", "any", "required")), r.free()),
-    "max_tokens": r.integer(1),
-    "top_p": r.number(0, 1),
-}
-"""What every chat completion has."""

@@ -4,47 +4,22 @@ What is described here is what botocore's shape does not say: non-empty texts, k
 several values, and what the model behind it refuses.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families import anthropic, messages, nova, requests as r
+from bbkit.families import messages, nova
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.claude_tools import format_faults
-from bbkit.families.family import EXTRA, Family, as_dict, as_list_of_dicts
+from bbkit.families.family import EXTRA, as_dict, as_list_of_dicts, read_family
 from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import stop_faults
 
-_CLAUDE_NAMES = {"max_tokens": "inferenceConfig.maxTokens", **messages.INFERENCE}
-"""Claude's names of what ``inferenceConfig`` holds, each with its path."""
-_TOP_K = r.Mistake(
-    f'For Claude write {EXTRA} = {{"top_k": n, "thinking": ...}}, for Nova {{"inferenceConfig": '
-    '{"topK": n}, "reasoningConfig": ...} (https://github.com/UKGovernmentBEIS/inspect_ai/issues/3941, '
-    "2026-05-13)."
-)
-_CLAUDE = anthropic.BODY
-EXTRAS = {
-    "anthropic.claude": dataclasses.replace(
-        _CLAUDE,
-        members={
-            **{name: dataclasses.replace(one, required=False) for name, one in _CLAUDE.members.items()},
-            # Taken for thinking: https://github.com/aws-samples/bedrock-access-gateway (2026-04).
-            "reasoning_config": _CLAUDE.members["thinking"],
-        },
-        mistakes={
-            **_CLAUDE.mistakes,
-            **dict.fromkeys(("topK", "inferenceConfig", "reasoningConfig"), _TOP_K),
-        },
-    ),
-    "amazon.nova-": r.record(
-        {"inferenceConfig": nova.CONFIG, "reasoningConfig": nova.REASONING},
-        mistakes=dict.fromkeys(("topK", "top_k", "thinking"), _TOP_K),
-    ),
-}
-"""What models take in ``additionalModelRequestFields``, by how their bare id begins."""
+EXTRAS = {"anthropic.claude": "converse.claude", "amazon.nova-": "converse.nova"}
+"""The fields that models take in ``additionalModelRequestFields``, by how their bare id begins."""
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
@@ -126,72 +101,7 @@ def _own_path(path: str, extra: Mapping[str, Any]) -> str:
     return f"{own}{path[len(name) :]}" if own else path
 
 
-_TOOL_BLOCK = r.Mistake(
-    "Tool blocks need toolConfig, which batch refuses in Converse records: use InvokeModel bodies for tools.",
-    "converse_tools",
-)
-_MEDIUM = r.record(
-    {"source": r.record({}, mistakes=messages.URL)}, mistakes=r.foreign("anthropic", "media_type")
-)
-_BLOCK = r.record(
-    {
-        "text": r.string(min_length=1, blank="error"),
-        **dict.fromkeys(("image", "document", "video", "audio"), _MEDIUM),
-    },
-    mistakes={
-        "cachePoint": r.CACHING,
-        "toolUse": _TOOL_BLOCK,
-        "toolResult": _TOOL_BLOCK,
-        **r.foreign("anthropic", "type", "source"),
-    },
-)
-_REMARKS = r.record(
-    {
-        "messages": r.required(r.array(r.record({"content": r.required(r.array(_BLOCK))}), min_length=1)),
-        "system": r.array(
-            r.record({"text": r.string(min_length=1, blank="warning")}, mistakes={"cachePoint": r.CACHING})
-        ),
-        "inferenceConfig": r.record(
-            {},
-            mistakes={
-                **dict.fromkeys(("topK", "top_k", "reasoningConfig"), _TOP_K),
-                **r.renamed(max_tokens="maxTokens", top_p="topP", stop_sequences="stopSequences"),
-            },
-        ),
-    },
-    mistakes={
-        **r.COMMON_MISTAKES,
-        "toolConfig": r.Mistake(
-            "Batch refuses Converse records with toolConfig (error 400): use InvokeModel bodies for tools.",
-            "converse_tools",
-        ),
-        **r.foreign("anthropic", "anthropic_version"),
-        **messages.CONFIG_NAMES,
-        **r.foreign("nova", "schemaVersion"),
-        **r.foreign("openai_chat", "model"),
-    },
-)
-
-FAMILY = Family(
-    name="converse",
-    title="Converse",
-    source="https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html",
-    answer=partial(messages.read, "cacheReadInputTokens", "cacheWriteInputTokens"),
-    max_tokens_path=messages.MAX_TOKENS_PATH,
-    write=messages.write,
-    inference={
-        **messages.INFERENCE,
-        "additional_model_request_fields": "additionalModelRequestFields",
-        "additional_model_response_field_paths": "additionalModelResponseFieldPaths",
-        "guardrail_config": "guardrailConfig",
-        "output_config": "outputConfig",
-        "performance_config": "performanceConfig",
-        "service_tier": "serviceTier",
-        "request_metadata": "requestMetadata",
-    },
-    media=dict.fromkeys(("image", "document", "video", "audio"), ()),
-    media_in_s3=True,
-    request=_REMARKS,
-    rules=_rules,
-    shape="ConverseRequest",
-)
+_READ = partial(messages.read, "cacheReadInputTokens", "cacheWriteInputTokens")
+FAMILY = read_family("converse", _READ, messages.write, _rules)
+_CLAUDE_NAMES = {"max_tokens": "inferenceConfig.maxTokens", **read_data("families")["inference"]}
+"""Claude's names of what ``inferenceConfig`` holds, each with its path."""

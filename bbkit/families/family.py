@@ -6,8 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 from bbkit.core.errors import FamilyError, InputError
+from bbkit.core.files import read_data
 from bbkit.core.finding import Finding
-from bbkit.families.requests import Field
+from bbkit.families.requests import Field, read_field, write_out
 from bbkit.families.traits import Model
 
 Body = dict[str, Any]
@@ -116,13 +117,19 @@ class Family:
     media: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Formats of each kind of media that a body takes; without formats, whatever the service knows."""
     media_in_s3: bool = False
-    request: Field | None = None
+    described: str = ""
+    """The name of the field that describes a request."""
     rules: Rules = no_rules
-    """What single values of `request` cannot say; takes any object and what is known of the model."""
+    """What its single values cannot say; takes any object and what is known of the model."""
     shape: str = ""
     """The service's own shape, to which `request` adds remarks."""
     date: str = "2026-10"
     """When `source` was read."""
+
+    @property
+    def request(self) -> Field | None:
+        """What a body holds; None where batch inference does not offer the family."""
+        return read_field(self.described) if self.described else None
 
     @property
     def kind(self) -> Literal["text", "embedding"]:
@@ -197,9 +204,10 @@ class Family:
         return written
 
 
-def same_names(*names: str) -> dict[str, str]:
-    """Inference parameters that the body has under their own names."""
-    return {name: name for name in names}
+def read_family(name: str, answer: Any, write: Any = None, rules: Rules = no_rules) -> Family:
+    """The family of a name in the table of families, with its functions."""
+    said = write_out(read_data("families")["families"][name])
+    return Family(name=name, answer=answer, write=write, rules=rules, **said)
 
 
 def _put(body: Body, path: Sequence[str], value: Any) -> None:

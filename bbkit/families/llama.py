@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families import requests as r
-from bbkit.families.family import Answer, Body, Family, Prompt, as_int, as_str, same_names
+from bbkit.families.family import Answer, Body, Prompt, as_int, as_str, read_family
 from bbkit.families.traits import Model
 
 _TOKENS = {
@@ -58,40 +57,6 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     return faults
 
 
-_BODY = r.record(
-    {
-        "prompt": r.required(r.string(min_length=1, blank="warning")),
-        "images": r.array(r.string(min_length=1, base64=True)),
-        "max_gen_len": r.integer(1),
-        "temperature": r.number(0, 1),
-        "top_p": r.number(0, 1),
-    },
-    mistakes={
-        **r.COMMON_MISTAKES,
-        **r.renamed(max_tokens="max_gen_len", max_completion_tokens="max_gen_len"),
-        "inputs": r.SAGEMAKER,
-        "parameters": r.Mistake(
-            "Put max_gen_len, temperature and top_p at the top: parameters is SageMaker's."
-        ),
-        "messages": r.Mistake("Write a prompt with the model's chat tokens, or make it a Converse job."),
-        "system": r.Mistake("Write the system text into the prompt with the model's chat tokens."),
-        **r.foreign("openai_chat", "model", "stop"),
-        **r.foreign("anthropic", "anthropic_version", "stop_sequences", "top_k"),
-        **r.foreign("converse", "inferenceConfig"),
-    },
-)
-
-FAMILY = Family(
-    name="llama",
-    title="Meta Llama",
-    source="https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-meta.html",
-    answer=answer,
-    max_tokens_path=("max_gen_len",),
-    write=write,
-    inference=same_names("temperature", "top_p"),
-    media={"image": ()},
-    request=_BODY,
-    rules=_rules,
-)
+FAMILY = read_family("llama", answer, write, _rules)
 FAMILY_4 = dataclasses.replace(FAMILY, write=partial(write, generation="llama4"))
 """The same family with the chat tokens of Llama 4."""

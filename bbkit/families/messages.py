@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families import requests as r
 from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
 from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
@@ -15,35 +14,6 @@ ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9_ ()\[\]-]|  ")
 """What the name of a document may not hold, as measured; AWS's page leaves the underscore out."""
 
 _MEDIA = ("image", "document", "video", "audio")
-MAX_TOKENS_PATH = ("inferenceConfig", "maxTokens")
-
-URL = {"url": r.Mistake("Send the bytes as base64, or a place in S3.", "url_media")}
-S3_LOCATION = r.record(
-    {
-        "uri": r.required(r.string(min_length=1, prefix=("s3://",))),
-        "bucketOwner": r.string(min_length=12, max_length=12),
-    }
-)
-_SOURCE = r.record(
-    {"bytes": r.string(min_length=1, base64=True), "s3Location": S3_LOCATION},
-    exactly_one=(("bytes", "s3Location"),),
-    mistakes=URL,
-)
-INFERENCE = {
-    "temperature": "inferenceConfig.temperature",
-    "top_p": "inferenceConfig.topP",
-    "stop_sequences": "inferenceConfig.stopSequences",
-}
-_LENGTHS = dict.fromkeys(("max_tokens", "max_completion_tokens", "maxTokens"), "inferenceConfig.maxTokens")
-CONFIG_NAMES = r.renamed(**_LENGTHS, **INFERENCE)
-"""What stands at the top of other families' bodies and within inferenceConfig here."""
-
-
-def medium(formats: tuple[str, ...], **members: r.Field) -> r.Field:
-    """Describe a block of media as bytes or in S3."""
-    called = {"jpg": r.Mistake("The format is called jpeg.")} if "jpeg" in formats else {}
-    form = r.string(values=formats, mistakes=called)
-    return r.record({"format": r.required(form), "source": r.required(_SOURCE), **members})
 
 
 def write(prompt: Prompt) -> Body:

@@ -8,19 +8,13 @@ from functools import partial
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families import messages, requests as r
+from bbkit.families import messages
 from bbkit.families.claude_tools import name_faults
-from bbkit.families.family import Family, as_dict, as_list_of_dicts
+from bbkit.families.family import as_dict, as_list_of_dicts, read_family
 from bbkit.families.json_schemas import schema_faults
 from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import ToolNames, offered_faults, tool_faults
-
-_FORMATS = {
-    "image": ("jpeg", "png", "gif", "webp"),
-    "video": ("mkv", "mov", "mp4", "webm", "three_gp", "flv", "mpeg", "mpg", "wmv"),
-    "audio": ("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv"),
-}
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
@@ -85,113 +79,5 @@ def _choice_faults(config: Mapping[str, Any]) -> list[Finding]:
     return offered_faults(chosen, offered, "toolConfig.toolChoice.tool.name")
 
 
-_TEXT = r.string(min_length=1, blank="warning")
-_NAME = r.required(r.string(min_length=1))
-_ID = r.required(r.string())
-_BLOCK = r.record(
-    {
-        "text": _TEXT,
-        **{kind: messages.medium(formats) for kind, formats in _FORMATS.items()},
-        "toolUse": r.record(
-            {"toolUseId": _ID, "name": r.required(r.string()), "input": r.required(r.free())}
-        ),
-        "toolResult": r.record(
-            {"toolUseId": _ID, "content": r.required(r.array(r.free())), "status": r.string()}
-        ),
-        "reasoningContent": r.free(),
-    },
-    mistakes={
-        "cachePoint": r.CACHING,
-        "document": r.Mistake(
-            "Nova takes documents through Converse only: make it a Converse job.", "media_refused"
-        ),
-        **r.foreign("anthropic", "type", "source"),
-    },
-    exactly_one=(("text", *_FORMATS, "toolUse", "toolResult", "reasoningContent", "cachePoint", "document"),),
-)
-_ROLE = r.string(
-    values=("user", "assistant"),
-    mistakes={"system": r.Mistake("Move it to the top-level member system.", "role_order")},
-)
-REASONING = r.record(
-    {
-        "type": r.required(r.string(values=("enabled", "disabled"))),
-        "maxReasoningEffort": r.string(values=("low", "medium", "high")),
-    }
-)
-CONFIG = r.record(
-    {
-        **dict.fromkeys(("maxTokens", "max_new_tokens"), r.integer(1)),
-        **dict.fromkeys(("temperature", "topP", "top_p"), r.number(0, 1)),
-        **dict.fromkeys(("topK", "top_k"), r.integer(0)),
-        "stopSequences": r.array(r.string(min_length=1)),
-        "reasoningConfig": REASONING,
-    },
-    mistakes=r.renamed(max_tokens="maxTokens", stop_sequences="stopSequences"),
-    at_most_one=(("maxTokens", "max_new_tokens"), ("topP", "top_p"), ("topK", "top_k")),
-)
-_TOOL = r.record(
-    {
-        "toolSpec": r.record(
-            {
-                "name": _NAME,
-                "description": r.string(),
-                "inputSchema": r.required(r.record({"json": r.required(r.free())})),
-                "strict": r.boolean(),
-            }
-        ),
-        "systemTool": r.free(),
-    },
-    mistakes={"cachePoint": r.CACHING, **r.foreign("anthropic", "name", "input_schema")},
-    exactly_one=(("toolSpec", "systemTool", "cachePoint"),),
-)
-_TOOL_CHOICE = r.record(
-    {"auto": r.free(), "any": r.free(), "tool": r.record({"name": _NAME})},
-    exactly_one=(("auto", "any", "tool"),),
-)
-_BODY = r.record(
-    {
-        "schemaVersion": r.string(values=("messages-v1",)),
-        "system": r.array(r.record({"text": r.required(_TEXT)}, mistakes={"cachePoint": r.CACHING})),
-        "messages": r.required(
-            r.array(
-                r.record({"role": r.required(_ROLE), "content": r.required(r.array(_BLOCK))}), min_length=1
-            )
-        ),
-        "inferenceConfig": CONFIG,
-        "toolConfig": r.record(
-            {"tools": r.required(r.array(_TOOL, min_length=1)), "toolChoice": _TOOL_CHOICE}
-        ),
-    },
-    mistakes={
-        **r.COMMON_MISTAKES,
-        "additionalModelRequestFields": r.Mistake(
-            "Put topK and reasoningConfig into inferenceConfig directly."
-        ),
-        "guardrailConfig": r.Mistake("InvokeModel bodies take no guardrail: make it a Converse job."),
-        **r.foreign("anthropic", "anthropic_version"),
-        **messages.CONFIG_NAMES,
-        **r.foreign("openai_chat", "model"),
-        **r.foreign("titan_text", "inputText", "textGenerationConfig"),
-        "prompt": r.Mistake("Put the text into messages."),
-    },
-)
-
-FAMILY = Family(
-    name="nova",
-    title="Amazon Nova",
-    source="https://docs.aws.amazon.com/nova/latest/userguide/complete-request-schema.html",
-    answer=partial(messages.read, "cacheReadInputTokenCount", "cacheWriteInputTokenCount"),
-    max_tokens_path=messages.MAX_TOKENS_PATH,
-    write=messages.write,
-    inference={
-        **messages.INFERENCE,
-        "top_k": "inferenceConfig.topK",
-        "reasoning_config": "inferenceConfig.reasoningConfig",
-        "tool_config": "toolConfig",
-    },
-    media=_FORMATS,
-    media_in_s3=True,
-    request=_BODY,
-    rules=_rules,
-)
+_READ = partial(messages.read, "cacheReadInputTokenCount", "cacheWriteInputTokenCount")
+FAMILY = read_family("nova", _READ, messages.write, _rules)

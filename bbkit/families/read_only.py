@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families import chat
-from bbkit.families.family import Answer, Family, as_int, as_list_of_dicts, as_str, first_dict, vector_answer
+from bbkit.families.family import (
+    Answer,
+    as_int,
+    as_list_of_dicts,
+    as_str,
+    first_dict,
+    read_family,
+    vector_answer,
+)
 from bbkit.families.reasoning import take_reasoning
-
-_GUIDE = "https://docs.aws.amazon.com/bedrock/latest/userguide/"
 
 
 def _titan_answer(output: Mapping[str, Any]) -> Answer:
@@ -49,35 +55,8 @@ def _deepseek_answer(output: Mapping[str, Any]) -> Answer:
     return take_reasoning(answer, opened=True)
 
 
-TITAN_TEXT = Family(
-    name="titan_text",
-    title="Amazon Titan Text",
-    source=f"{_GUIDE}model-parameters-titan-text.html",
-    answer=_titan_answer,
-    max_tokens_path=("textGenerationConfig", "maxTokenCount"),
-)
-COHERE_COMMAND = Family(
-    name="cohere_command",
-    title="Cohere Command R",
-    source=f"{_GUIDE}model-parameters-cohere-command-r-plus.html",
-    answer=_command_answer,
-)
-COHERE_EMBED = Family(
-    name="cohere_embed",
-    title="Cohere Embed",
-    source=f"{_GUIDE}model-parameters-embed.html",
-    answer=_embed_answer,
-    max_tokens_path=(),
-)
-AI21 = Family(
-    name="ai21",
-    title="AI21 Jamba",
-    source=f"{_GUIDE}model-parameters-jamba.html",
-    answer=chat.answer,
-)
-DEEPSEEK_R1 = Family(
-    name="deepseek_r1",
-    title="DeepSeek R1",
-    source=f"{_GUIDE}model-parameters-deepseek.html",
-    answer=_deepseek_answer,
-)
+TITAN_TEXT = read_family("titan_text", _titan_answer)
+COHERE_COMMAND = read_family("cohere_command", _command_answer)
+COHERE_EMBED = read_family("cohere_embed", _embed_answer)
+AI21 = read_family("ai21", chat.answer)
+DEEPSEEK_R1 = read_family("deepseek_r1", _deepseek_answer)

@@ -1,12 +1,16 @@
 """Requests described as data: which members a body has, which are required, their types and ranges.
 
-`bbkit.checks` reads these descriptions; nothing here looks at a body.
+`bbkit.checks` reads these descriptions; nothing here looks at a body. They are dated data,
+``catalog/data/families.json``, whose note says how they are written.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, reduce
+from operator import getitem
 from typing import Any, NamedTuple
+
+from bbkit.core.files import read_data
 
 
 class Mistake(NamedTuple):
@@ -21,7 +25,7 @@ class Mistake(NamedTuple):
 class Field:
     """One value of a request; `low` to `high`, `min_length` to `max_length` (characters, items) inclusive."""
 
-    kind: str
+    kind: str = "object"
     low: float | None = None
     high: float | None = None
     required: bool = False
@@ -46,66 +50,61 @@ class Field:
     base64: bool = False
 
 
-string = partial(Field, "string")
-integer = partial(Field, "integer")
-number = partial(Field, "number")
-boolean = partial(Field, "boolean")
-anything = partial(Field, "any")
-"""Any value: left to the model."""
-free = partial(Field, "object", open=True)
-"""An object whose names are left to the model, such as a JSON schema."""
+def write_out(said: Any) -> Any:
+    """A part of the table of families with what its ``$ref`` lead to in their place."""
+    if isinstance(said, list):
+        return tuple(map(write_out, said))
+    if not isinstance(said, dict):
+        return said
+    found: Any = {}
+    places = said.get("$ref", [])
+    for place in [places] if isinstance(places, str) else places:
+        led_to = write_out(reduce(getitem, place.split("/"), read_data("families")))
+        found = found | led_to if isinstance(led_to, dict) else led_to
+    own = {name: write_out(inner) for name, inner in said.items() if name != "$ref"}
+    return found | own if own else found
 
 
-def array(items: Field, **limits: Any) -> Field:
-    """A list of values that are all of one description."""
-    return Field("array", items=items, **limits)
+@cache
+def read_field(name: str) -> Field:
+    """The field of a name in the table of families, or of a JSON kind."""
+    said = read_data("families")["fields"].get(name)
+    return _field(write_out(said)) if said else Field(name)
 
 
-def record(members: Mapping[str, Field], **more: Any) -> Field:
-    """An object with named members; other names are unknown, unless it is `open`."""
-    return Field("object", members=members, **more)
+def _field(said: Any) -> Field:
+    if isinstance(said, str):
+        return read_field(said)
+    made = dict(said)
+    required = made.pop("required", ())
+    members = {name: _field(inner) for name, inner in said.get("members", {}).items()}
+    made["members"] = {
+        name: dataclasses.replace(member, required=name in required) for name, member in members.items()
+    }
+    made["mistakes"] = _mistakes(made.pop("foreign", {}), made.pop("renamed", {}), said.get("mistakes", {}))
+    made["choices"] = tuple(map(_field, said.get("choices", ())))
+    if "items" in said:
+        made["items"] = _field(said["items"])
+    if "prefix_mistake" in said:
+        made["prefix_mistake"] = Mistake(**said["prefix_mistake"])
+    tag = Field("string", required=True)
+    variants = {name: _field(inner) for name, inner in said.get("variants", {}).items()}
+    made["variants"] = {
+        name: dataclasses.replace(variant, members={said["tag"]: tag, **variant.members})
+        for name, variant in variants.items()
+    }
+    return Field(**made)
 
 
-def tagged(tag: str, variants: Mapping[str, Field], **more: Any) -> Field:
-    """An object whose member `tag` says which of the variants it is."""
-    return Field("tagged", tag=tag, variants=variants, **more)
-
-
-def either(*choices: Field) -> Field:
-    """One of several descriptions of different JSON types."""
-    return Field("either", choices=choices)
-
-
-def required(value: Field) -> Field:
-    """The same value, required in the object that holds it."""
-    return dataclasses.replace(value, required=True)
-
-
-COMMON_MISTAKES = {
-    "modelId": Mistake("Leave modelId out: the job names the model, the body must not."),
-    "model_id": Mistake("Leave model_id out: the job names the model, the body must not."),
-    "stream": Mistake("Leave stream out: batch inference does not stream."),
-    "recordId": Mistake("Put recordId beside modelInput, not inside it."),
-    "body": Mistake("Put the members of body directly into modelInput."),
-    "contentType": Mistake("Leave contentType out: a record is the body alone."),
-    "accept": Mistake("Leave accept out: a record is the body alone."),
-}
-"""Names that belong to the call or to the line and end up inside `modelInput`; the service answers
-``Extra inputs are not permitted``."""
-
-CACHING = Mistake(
-    "Leave it out: prompt caching is not available in batch inference.", "prompt_caching", "warning"
-)
-"""https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html"""
-
-SAGEMAKER = Mistake("Use prompt: inputs and parameters are the shape of SageMaker endpoints.")
-
-
-def foreign(family: str, *names: str) -> dict[str, Mistake]:
-    """Names that belong to another family's body, as mistakes."""
-    return {name: Mistake(f"{name} is a name of {family} bodies; use this family's own.") for name in names}
-
-
-def renamed(**names: str) -> dict[str, Mistake]:
-    """Names of other families whose meaning this family keeps under another name, as mistakes."""
-    return {name: Mistake(f"Use {own}: that is this family's name for it.") for name, own in names.items()}
+def _mistakes(
+    foreign: Mapping[str, Any], renamed: Mapping[str, str], others: Mapping[str, Any]
+) -> dict[str, Mistake]:
+    made = {
+        name: Mistake(f"{name} is a name of {family} bodies; use this family's own.")
+        for family, names in foreign.items()
+        for name in names
+    }
+    made |= {name: Mistake(f"Use {own}: that is this family's name for it.") for name, own in renamed.items()}
+    return made | {
+        name: Mistake(said) if isinstance(said, str) else Mistake(**said) for name, said in others.items()
+    }
