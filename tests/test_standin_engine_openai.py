@@ -351,9 +351,9 @@ def test_a_halt_ends_the_wait_for_another_attempt(server: ChatServer) -> None:
     server.queued.append((503, {}, b"busy"))
     halt = threading.Event()
     halt.set()
-    engine = engine_at(server, backoff=20).until(halt)
+    engine = engine_at(server, backoff=20)
     with pytest.raises(Interrupted):
-        answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine)
+        answers.answer_record("amazon.nova-lite-v1:0", "Converse", NOVA, engine, halt=halt)
 
 
 def test_a_busy_server_is_asked_again(server: ChatServer) -> None:

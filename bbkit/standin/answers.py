@@ -6,9 +6,10 @@ are made by their shapes, whatever the engine.
 
 import time
 from dataclasses import dataclass
+from threading import Event
 from typing import Any
 
-from bbkit.standin.engines import Engine, Reply, Request, count_tokens
+from bbkit.standin.engines import Engine, Request, count_tokens
 from bbkit.standin.errors import RecordError
 from bbkit.standin.images import check_images
 from bbkit.standin.models import bare_model_id, traits_of
@@ -66,7 +67,13 @@ def family_name(model_id: str) -> str | None:
 
 
 def answer_record(
-    model_id: str, invocation_type: str, model_input: Any, engine: Engine, *, batch: bool = True
+    model_id: str,
+    invocation_type: str,
+    model_input: Any,
+    engine: Engine,
+    *,
+    batch: bool = True,
+    halt: Event | None = None,
 ) -> Answered:
     """Answer one record; `RecordError` when the model, or the engine, would not."""
     family, bare = family_name(model_id), bare_model_id(model_id)
@@ -82,17 +89,17 @@ def answer_record(
         return Answered(output, tokens, 0)
     if invocation_type == "Converse":
         started = time.monotonic()
-        reply = _ask(engine, converse.read_body(model_input, bare, batch), bare)
+        reply = engine.answer(check_request(converse.read_body(model_input, bare, batch), bare), halt)
         output = converse.write_answer(reply, round(1000 * (time.monotonic() - started)))
     else:
         read, write = _CHATS[family]
-        reply = _ask(engine, read(model_input, bare), bare)
+        reply = engine.answer(check_request(read(model_input, bare), bare), halt)
         output = write(reply, model_input, model_id)
     return Answered(output, reply.input_tokens, reply.output_tokens)
 
 
-def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
-    """Ask the engine, unless the model could not read or write so much (where a source says what it can)."""
+def check_request(request: Request, model_id: str) -> Request:
+    """Refuse what the model could not read or write, where a source says what it can."""
     traits = traits_of(model_id)
     window, most = traits.get("context_window"), traits.get("output_maximum")
     if most and (request.max_tokens or 0) > most:
@@ -109,4 +116,4 @@ def _ask(engine: Engine, request: Request, model_id: str) -> Reply:
     # A token is rarely less than two characters, so short texts need no counting.
     if window and sum(map(len, texts)) > 2 * window and sum(map(count_tokens, texts)) > window:
         raise RecordError("Input is too long for requested model.")
-    return engine.answer(request)
+    return request

@@ -18,27 +18,19 @@ if TYPE_CHECKING:  # the engine processes need no web server
 
 Protocol = Literal["rest-json", "json", "query", "s3"]
 STATUS_OF_CODE = {
-    "AccessDenied": 403,
-    "AccessDeniedException": 403,
-    "ExpiredTokenException": 403,
-    "InternalError": 500,
-    "InternalServerException": 500,
-    "InvalidSignatureException": 403,
-    "MissingAuthenticationTokenException": 403,
-    "ModelErrorException": 424,
-    "ModelNotReadyException": 429,
-    "ModelTimeoutException": 408,
-    "NoSuchKey": 404,
-    "NoSuchResourceException": 404,
-    "NotImplemented": 501,
-    "ResourceNotFoundException": 404,
-    "ServiceException": 500,
-    "ServiceUnavailable": 503,
-    "ServiceUnavailableException": 503,
-    "SlowDown": 503,
-    "ThrottlingException": 429,
-    "TooManyRequestsException": 429,
-    "UnrecognizedClientException": 403,
+    code: status
+    for status, codes in {
+        403: "AccessDenied AccessDeniedException ExpiredTokenException InvalidSignatureException "
+        "MissingAuthenticationTokenException UnrecognizedClientException",
+        404: "NoSuchKey NoSuchResourceException ResourceNotFoundException",
+        408: "ModelTimeoutException",
+        424: "ModelErrorException",
+        429: "ModelNotReadyException ThrottlingException TooManyRequestsException",
+        500: "InternalError InternalServerException ServiceException",
+        501: "NotImplemented",
+        503: "ServiceUnavailable ServiceUnavailableException SlowDown",
+    }.items()
+    for code in codes.split()
 }
 
 

@@ -225,12 +225,7 @@ class _Answers:
             engine = SpoilingEngine(engine, key)
         try:
             given = _decode(raw) if model_input is None else model_input
-            answered = answer_record(
-                task.model_id,
-                task.invocation_type,
-                given,
-                engine if self.halt is None else engine.until(self.halt),
-            )
+            answered = answer_record(task.model_id, task.invocation_type, given, engine, halt=self.halt)
         except RecordError as error:
             return "error", {"errorCode": error.code, "errorMessage": error.message}
         except RecursionError:

@@ -34,36 +34,28 @@ from bbkit.standin.s3_storage import ObjectStorage
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-# Query parameters each request may carry: (method, place) to alternatives.
-_LIST = {"prefix", "delimiter", "max-keys", "encoding-type"}
-_QUERIES: dict[tuple[str, str], dict[str, set[str]]] = {
-    ("GET", "service"): {"ListBuckets": {"max-buckets"}},
+# The query parameter that an operation must have, and those it may; the first one that fits is meant.
+_LIST = "prefix delimiter max-keys encoding-type"
+_QUERIES = {
+    ("GET", "service"): {"ListBuckets": ("", "max-buckets")},
     ("GET", "bucket"): {
-        "ListObjectsV2": {*_LIST, "list-type", "start-after", "continuation-token", "fetch-owner"},
-        "ListObjects": {*_LIST, "marker"},
-        "GetBucketLocation": {"location"},
-        "ListMultipartUploads": {"uploads", "encoding-type", "max-uploads"},
+        "ListObjectsV2": ("list-type", f"{_LIST} start-after continuation-token fetch-owner"),
+        "ListObjects": ("", f"{_LIST} marker"),
+        "GetBucketLocation": ("location", ""),
+        "ListMultipartUploads": ("uploads", "encoding-type max-uploads"),
     },
-    ("HEAD", "bucket"): {"HeadBucket": set()},
-    ("PUT", "bucket"): {"CreateBucket": set()},
-    ("DELETE", "bucket"): {"DeleteBucket": set()},
-    ("POST", "bucket"): {"DeleteObjects": {"delete"}},
-    ("GET", "object"): {"GetObject": set(), "ListParts": {"uploadId", "max-parts"}},
-    ("HEAD", "object"): {"HeadObject": set()},
-    ("PUT", "object"): {"PutObject": set(), "UploadPart": {"uploadId", "partNumber"}},
-    ("DELETE", "object"): {"DeleteObject": set(), "AbortMultipartUpload": {"uploadId"}},
-    ("POST", "object"): {"CreateMultipartUpload": {"uploads"}, "CompleteMultipartUpload": {"uploadId"}},
-}
-_NEEDED = {
-    "ListObjectsV2": "list-type",
-    "GetBucketLocation": "location",
-    "ListMultipartUploads": "uploads",
-    "DeleteObjects": "delete",
-    "ListParts": "uploadId",
-    "UploadPart": "uploadId",
-    "AbortMultipartUpload": "uploadId",
-    "CreateMultipartUpload": "uploads",
-    "CompleteMultipartUpload": "uploadId",
+    ("HEAD", "bucket"): {"HeadBucket": ("", "")},
+    ("PUT", "bucket"): {"CreateBucket": ("", "")},
+    ("DELETE", "bucket"): {"DeleteBucket": ("", "")},
+    ("POST", "bucket"): {"DeleteObjects": ("delete", "")},
+    ("GET", "object"): {"GetObject": ("", ""), "ListParts": ("uploadId", "max-parts")},
+    ("HEAD", "object"): {"HeadObject": ("", "")},
+    ("PUT", "object"): {"PutObject": ("", ""), "UploadPart": ("uploadId", "partNumber")},
+    ("DELETE", "object"): {"DeleteObject": ("", ""), "AbortMultipartUpload": ("uploadId", "")},
+    ("POST", "object"): {
+        "CreateMultipartUpload": ("uploads", ""),
+        "CompleteMultipartUpload": ("uploadId", ""),
+    },
 }
 _FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
 _FREE_HEADER = re.compile(
@@ -134,12 +126,11 @@ class Guard:
             return
 
         async def tell(message: Message) -> None:
-            if headers := message.get("headers"):
-                told = (
-                    (name.removeprefix(_META) if _SSE in name else name, value) for name, value in headers
-                )
-                message = {**message, "headers": list(told)}
-            await send(message)
+            told = [
+                (name.removeprefix(_META) if _SSE in name else name, value)
+                for name, value in message.get("headers", ())
+            ]
+            await send({**message, "headers": told})
 
         conditional = {(bucket, key)} if operation in WRITES and "if-none-match" in headers else set()
         self._writing |= conditional
@@ -277,9 +268,8 @@ def find_operation(method: str, bucket: str, key: str, query: dict[str, str], he
     """Name the S3 operation of a request."""
     place = "object" if key else "bucket" if bucket else "service"
     names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
-    for operation, allowed in _QUERIES.get((method, place), {}).items():
-        needed = _NEEDED.get(operation)
-        if names <= allowed and (needed is None or needed in names):
+    for operation, (needed, allowed) in _QUERIES.get((method, place), {}).items():
+        if {*needed.split()} <= names <= {needed, *allowed.split()}:
             if operation == "UploadPart" and "x-amz-copy-source" in headers:
                 raise not_done("UploadPartCopy")
             return operation

@@ -22,12 +22,10 @@ class SpoilingEngine:
 
     engine: Engine
     key: str
-    name: str = "spoiling"
-    concurrency: int = 1
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request, halt: Event | None = None) -> Reply:
         """Answer one request; what is no JSON object stays as it is."""
-        reply = self.engine.answer(request)
+        reply = self.engine.answer(request, halt)
         call = reply.tool_calls[0] if reply.tool_calls else None
         schema = next(
             (tool.schema for tool in request.tools if call and tool.name == call.name), request.schema
@@ -47,10 +45,6 @@ class SpoilingEngine:
         if call is None:
             return replace(spoilt, text=text)
         return replace(spoilt, tool_calls=(replace(call, arguments=text), *reply.tool_calls[1:]))
-
-    def until(self, halt: Event) -> "SpoilingEngine":
-        """Give this engine so that the waits of its own end with `halt`."""
-        return replace(self, engine=self.engine.until(halt))
 
 
 def _break_enum(text: str, schema: object) -> str:

@@ -152,17 +152,10 @@ class Interrupted(Exception):
 
 
 class Engine(Protocol):
-    """What answers records. `concurrency` is how many answers may usefully be under way at once."""
+    """What answers records."""
 
-    name: str
-    concurrency: int
-
-    def answer(self, request: Request) -> Reply:
-        """Answer one request; `EngineError` when it cannot."""
-        ...
-
-    def until(self, halt: Event) -> "Engine":
-        """Give this engine so that its waits end with `Interrupted` once `halt` is set."""
+    def answer(self, request: Request, halt: Event | None = None) -> Reply:
+        """Answer one request; `EngineError` when it cannot, `Interrupted` when `halt` ends its waits."""
         ...
 
 

@@ -40,10 +40,7 @@ _ASKED_LENGTH = re.compile(
 class ExtractiveEngine:
     """Answers by quoting the text it was given; deterministic, one core, no model weights."""
 
-    name = "extractive"
-    concurrency = 1
-
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request, halt: Event | None = None) -> Reply:
         """Quote the sentences that summarize the conversation, or that are nearest to what was asked."""
         asked = [turn.text for turn in request.turns if turn.role == "user"]
         read = [request.system, *(turn.text for turn in request.turns)]
@@ -72,10 +69,6 @@ class ExtractiveEngine:
         calls = (ToolCall(f"call_{sha256(text.encode()).hexdigest()[:24]}", tool.name, text),) if tool else ()
         tokens = sum(map(count_tokens, read)), output_tokens
         return Reply("" if tool else text, *tokens, stop, MODEL, matched, tool_calls=calls)
-
-    def until(self, halt: Event) -> "ExtractiveEngine":
-        """Give this engine as it is: it never waits."""
-        return self
 
 
 def _split_schema(prompt: str) -> tuple[str, Any]:

@@ -4,7 +4,6 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 """
 
 import base64
-import copy
 import json
 import threading
 from pathlib import PurePath
@@ -34,8 +33,6 @@ _LONGEST_WAIT = 30.0
 class OpenAIEngine:
     """Answers through the chat completions of an OpenAI-compatible server."""
 
-    name = "openai"
-
     def __init__(
         self,
         base_url: str = "http://localhost:11434/v1",
@@ -57,11 +54,9 @@ class OpenAIEngine:
             raise ValueError(f"concurrency and attempts start at 1; found {concurrency} and {attempts}.")
         self.base_url = base_url.rstrip("/")
         self.model = model
-        self.concurrency = concurrency
         self._attempts = attempts
         self._backoff = backoff
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._halt = threading.Event()
         self._headers = {"Content-Type": "application/json"} | (
             {"Authorization": f"Bearer {api_key}"} if api_key else {}
         )
@@ -71,21 +66,15 @@ class OpenAIEngine:
             retries=False,
         )
 
-    def answer(self, request: Request) -> Reply:
+    def answer(self, request: Request, halt: threading.Event | None = None) -> Reply:
         """Send one request, again when it is worth it, and read the completion."""
         body = json.dumps(self._body(request)).encode()
         with self._slots:
-            return self._read(self._send("POST", "/chat/completions", body))
-
-    def until(self, halt: threading.Event) -> "OpenAIEngine":
-        """Give this engine, connections and bound on requests shared, so that `halt` ends its waits."""
-        view = copy.copy(self)
-        view._halt = halt
-        return view
+            return self._read(self._send("POST", "/chat/completions", body, self._attempts, halt))
 
     def check(self) -> None:
         """Ask the server for its models once; `EngineError` says what is wrong with the address."""
-        self._send("GET", "/models", None, attempts=1)
+        self._send("GET", "/models", None, 1, None)
 
     def _body(self, request: Request) -> dict[str, Any]:
         messages: list[dict[str, Any]] = (
@@ -110,9 +99,9 @@ class OpenAIEngine:
         return body
 
     def _send(
-        self, method: str, path: str, body: bytes | None, attempts: int | None = None
+        self, method: str, path: str, body: bytes | None, attempts: int, halt: threading.Event | None
     ) -> dict[str, Any]:
-        attempts = attempts or self._attempts
+        halt = halt or threading.Event()
         for attempt in range(1, attempts + 1):
             wait = min(self._backoff * 2 ** (attempt - 1), _LONGEST_WAIT)
             try:
@@ -126,7 +115,7 @@ class OpenAIEngine:
                 if response.status not in _RETRIED:
                     raise failure
                 wait = _retry_after(response.headers.get("Retry-After"), wait)
-            if attempt < attempts and self._halt.wait(wait):
+            if attempt < attempts and halt.wait(wait):
                 raise Interrupted
         raise failure
 
