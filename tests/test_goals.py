@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import Standin
+from conftest import Standin, launch_standin
 from filelock import FileLock
 from hypothesis import given, strategies as st
 from test_repair import make_run, run_jobs
@@ -182,9 +182,12 @@ class ScriptedServer(ThreadingHTTPServer):
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), ScriptedHandler)
+        self.lock = threading.Lock()
+        self.reset()
+
+    def reset(self) -> None:
         self.asked: Counter[int] = Counter()
         self.prompts: dict[int, list[str]] = {}
-        self.lock = threading.Lock()
         self.refused = range(0)
         self.repairs: Callable[[dict[str, Any], int], bool] = lambda body, case: False
         script = [said for count, *said in SPOILT.values() for _ in range(count)]
@@ -232,23 +235,34 @@ class ScriptedHandler(BaseHTTPRequestHandler):
         """Keep the test's output clean."""
 
 
-@pytest.fixture
-def scripted() -> Iterator[ScriptedServer]:
+@pytest.fixture(scope="module")
+def scripted_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ScriptedServer, Standin]]:
     server = ScriptedServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
-    yield server
+    switches = ["--engine", "openai", "--base-url", f"http://127.0.0.1:{server.server_port}/v1"]
+    switches += ["--model", "m", "--concurrency", "16", "--speed", "instant"]
+    running = launch_standin(tmp_path_factory.mktemp("scripted"), *switches)
+    yield server, running
+    running.stop()
     server.shutdown()
     server.server_close()
     thread.join()
 
 
-def run_cases(
-    folder: Path, start: Callable[..., Standin], server: ScriptedServer, cases: int = 360, **options: Any
-) -> bb.Run:
+@pytest.fixture
+def scripted(
+    scripted_process: tuple[ScriptedServer, Standin], monkeypatch: pytest.MonkeyPatch
+) -> ScriptedServer:
+    """A server behind a stand-in that this process is pointed at."""
+    server, running = scripted_process
+    running.use(monkeypatch)
+    server.reset()
+    return server
+
+
+def run_cases(folder: Path, cases: int = 360, **options: Any) -> bb.Run:
     """A run whose cases the scripted server has answered once."""
-    base_url = f"http://127.0.0.1:{server.server_port}/v1"
-    start("--engine", "openai", "--base-url", base_url, "--model", "m", "--concurrency", "16")
     rows = pd.DataFrame({"case": range(cases), "text": "my card was charged twice"})
     how = {
         "prompt": "Case {case}: {text}",
@@ -276,9 +290,9 @@ INVALID = {cause: count for cause, (count, *_) in SPOILT.items()}
 
 
 def test_only_what_cannot_be_used_is_asked_again_until_all_is_valid(
-    start_standin: Callable[..., Standin], scripted: ScriptedServer, tmp_path: Path
+    scripted: ScriptedServer, tmp_path: Path
 ) -> None:
-    run = run_cases(tmp_path, start_standin, scripted)
+    run = run_cases(tmp_path)
     assert judge(run) == {"valid": 294, **INVALID}
     scripted.script = {}
     retry = bb.retry_records(run, invalid=True)
@@ -297,10 +311,8 @@ def test_only_what_cannot_be_used_is_asked_again_until_all_is_valid(
 
 
 @pytest.mark.long
-def test_a_retry_of_thousands_goes_by_a_job(
-    start_standin: Callable[..., Standin], scripted: ScriptedServer, tmp_path: Path
-) -> None:
-    run = run_cases(tmp_path, start_standin, scripted, 3_600)
+def test_a_retry_of_thousands_goes_by_a_job(scripted: ScriptedServer, tmp_path: Path) -> None:
+    run = run_cases(tmp_path, 3_600)
     assert judge(run) == {"valid": 2940, **{cause: 10 * count for cause, count in INVALID.items()}}
     scripted.script = {}
     retry = bb.retry_records(run, invalid=["malformed", "cut_off", "no_json", "off_schema"])
@@ -311,10 +323,10 @@ def test_a_retry_of_thousands_goes_by_a_job(
 
 
 def test_errored_records_are_no_usable_answers_and_are_cured_too(
-    start_standin: Callable[..., Standin], scripted: ScriptedServer, tmp_path: Path
+    scripted: ScriptedServer, tmp_path: Path
 ) -> None:
     scripted.refused = range(100, 140)
-    run = run_cases(tmp_path, start_standin, scripted)
+    run = run_cases(tmp_path)
     assert judge(run) == {"valid": 254, "none": 40, **INVALID}
     planned = bb.complete_run(run, budget_usd=5, on_demand=True, dry_run=True)
     assert f"usable_share is {254 / 360:.6g}" in planned.sentence
@@ -337,13 +349,13 @@ def test_errored_records_are_no_usable_answers_and_are_cured_too(
     assert not any("Ignore" in note for note in notes)
 
 
-@pytest.mark.parametrize("structured", ["native", "tool"])
+@pytest.mark.parametrize("structured", ["tool", pytest.param("native", marks=pytest.mark.long)])
 def test_the_latest_valid_answer_is_best_wherever_it_is_read(
-    start_standin: Callable[..., Standin], scripted: ScriptedServer, tmp_path: Path, structured: str
+    scripted: ScriptedServer, tmp_path: Path, structured: str
 ) -> None:
     """An answer that fits is valid at the maximum too, and better than one that ended and does not fit."""
     scripted.script = {0: SPOILT["off_schema"][1:], 1: SPOILT["off_schema"][1:], 2: SPOILT["no_json"][1:]}
-    run = run_cases(tmp_path, start_standin, scripted, 100, structured=structured)
+    run = run_cases(tmp_path, 100, structured=structured)
     scripted.script = {0: (GOOD, "length"), 1: (GOOD[:-4], "length"), 2: ("{}", "stop")}
     bb.send_retry(run, bb.retry_records(run, invalid="all"), on_demand=True)
     answers = bb.parse_answers(bb.collect_outputs(run))
@@ -364,9 +376,9 @@ def test_the_latest_valid_answer_is_best_wherever_it_is_read(
 
 
 def test_the_same_body_is_not_asked_again_at_temperature_0_without_a_note(
-    start_standin: Callable[..., Standin], scripted: ScriptedServer, tmp_path: Path
+    scripted: ScriptedServer, tmp_path: Path
 ) -> None:
-    run = run_cases(tmp_path, start_standin, scripted, 100, temperature=0)
+    run = run_cases(tmp_path, 100, temperature=0)
     with pytest.warns(
         UserWarning, match=r"49 records are not sent again: at temperature 0 .* note=True adds"
     ):
@@ -389,9 +401,9 @@ def test_a_run_without_schema_has_no_invalid_answers(small: Standin, tmp_path: P
 
 
 def test_where_a_note_is_not_enough_the_schema_is_asked_for_by_another_way(
-    start_standin: Callable[..., Standin], scripted: ScriptedServer, tmp_path: Path
+    scripted: ScriptedServer, tmp_path: Path
 ) -> None:
-    run = run_cases(tmp_path, start_standin, scripted, 100)
+    run = run_cases(tmp_path, 100)
     assert run.structured == "native"
     cut_off = range(18, 35)
     scripted.repairs = lambda body, case: (case in cut_off and body["max_tokens"] > 64) or "tools" in body
