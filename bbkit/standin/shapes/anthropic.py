@@ -15,85 +15,10 @@ from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, T
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
-from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, tagged
+from bbkit.standin.shapes.bodies import known
 from bbkit.standin.shapes.contents import decode_base64, document_part
 from bbkit.standin.shapes.grammar import check_form, check_grammar
 
-_DATA = {"media_type!": "string", "data!": "string"}
-_SOURCE = tagged({"base64": _DATA, "text": _DATA, "content": {"content!": "array|string"}})
-_CACHE = {"cache_control": "object"}
-_TEXT = {"text!": "string", "citations": "array", **_CACHE}
-_RESULTS: dict[str, dict[str, Any]] = {
-    "text": _TEXT,
-    "image": {"source!": _SOURCE, **_CACHE},
-    "document": {
-        "source!": _SOURCE,
-        "title": "string",
-        "context": "string",
-        "citations": "object",
-        **_CACHE,
-    },
-    "search_result": {
-        "source!": "string",
-        "title!": "string",
-        "content!": array(tagged({"text": _TEXT})),
-        "citations": "object",
-        **_CACHE,
-    },
-}
-_BLOCKS: dict[str, dict[str, Any]] = {
-    **_RESULTS,
-    "tool_use": {"id!": "string", "name!": "string", "input!": "object", **_CACHE},
-    "tool_result": {
-        "tool_use_id!": "string",
-        "content": Field("string|array", items=tagged(_RESULTS)),
-        "is_error": "boolean",
-        **_CACHE,
-    },
-    "thinking": {"thinking!": "string", "signature!": "string"},
-    "redacted_thinking": {"data!": "string"},
-}
-_MESSAGE = described(
-    {
-        "role!": Field("string", enum=("user", "assistant")),
-        "content!": Field("string|array", items=tagged(_BLOCKS)),
-    }
-)
-_PARALLEL = {"disable_parallel_tool_use": "boolean"}
-_BODY = described(
-    {
-        "anthropic_version!": Field("string", enum=("bedrock-2023-05-31",)),
-        "max_tokens!": POSITIVE,
-        "messages!": array(_MESSAGE),
-        "system": Field("string|array", items=tagged({"text": _TEXT})),
-        "temperature": SHARE,
-        "top_p": SHARE,
-        "top_k": Field("integer", minimum=0),
-        "stop_sequences": array(Field("string", min_size=1)),
-        "tools": array("object"),
-        "tool_choice": tagged(
-            {
-                "auto": _PARALLEL,
-                "any": _PARALLEL,
-                "none": _PARALLEL,
-                "tool": {**_PARALLEL, "name!": "string"},
-            }
-        ),
-        "thinking": tagged(
-            {
-                "enabled": {"budget_tokens!": Field("integer", minimum=1024), "display": "string"},
-                "disabled": {},
-                "adaptive": {"display": "string"},
-            }
-        ),
-        "output_config": {"effort": "string", "format": "object"},
-        "output_format": "object",
-        "context_management": "object",
-        "anthropic_beta": array("string"),
-        "metadata": "object",
-        **_CACHE,
-    }
-)
 _PROPERTY = re.compile("[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")
 _STOPS = {
@@ -225,7 +150,8 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
 
 def check_body(body: Any, model_id: str) -> None:
     """Raise the error the model answers with: the first thing wrong with the body."""
-    bodies.check_model(body, _BODY)
+    for violation in bodies.find_violations(body, bodies.describe("anthropic")):
+        raise RecordError(bodies.model_words(violation))
     if not body["messages"]:
         raise RecordError("messages: at least one message is required")
     _check_messages(body["messages"])
@@ -237,9 +163,9 @@ def check_converse(body: Any, inference: dict[str, Any], extra: Any, model_id: s
     sampling = {"max_tokens": "maxTokens", "temperature": "temperature", "top_p": "topP"}
     extra = {"thinking" if name == "reasoning_config" else name: value for name, value in extra.items()}
     view = {name: inference[own] for name, own in sampling.items() if own in inference} | extra
-    faults = bodies.find_violations(view, _BODY)
-    if found := [fault for fault in faults if len(fault.path) > 1 or fault.rule != "required"]:
-        raise RecordError(bodies.model_words(found[0]))
+    for violation in bodies.find_violations(view, bodies.describe("anthropic")):
+        if len(violation.path) > 1 or violation.rule != "required":
+            raise RecordError(bodies.model_words(violation))
     stops = view.get("stop_sequences") or inference.get("stopSequences") or ()
     if effort := (body.get("outputConfig") or {}).get("effort"):
         view["output_config"] = {"effort": effort}

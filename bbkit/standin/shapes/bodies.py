@@ -1,59 +1,17 @@
-"""Describes the bodies records may have, checks them, and words what is wrong as the services do."""
+"""Checks the bodies of records against their descriptions, and words what is wrong as the services do."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from bbkit.standin.errors import RecordError
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 
 _KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
-_SCHEMA_TYPES = {
-    "string": "String",
-    "integer": "Integer",
-    "number": "Number",
-    "boolean": "Boolean",
-    "array": "JSONArray",
-    "object": "JSONObject",
-    "null": "Null",
-}
-_MODEL_TYPES = {
-    "string": "a valid string",
-    "integer": "a valid integer",
-    "number": "a valid number",
-    "boolean": "a valid boolean",
-    "array": "a valid list",
-    "object": "an object",
-}
-_SCHEMA_WORDS = {
-    "required": "{at}: required key [{key}] not found",
-    "extra": "{at}: extraneous key [{key}] is not permitted",
-    "type": "{at}: expected type: {wanted}, found: {found}",
-    "enum": "{at}: {found} is not a valid enum value",
-    "tag": "{at}/type: {found} is not a valid enum value",
-    "minimum": "{at}: {found} is not greater or equal to {wanted}",
-    "maximum": "{at}: {found} is not less or equal to {wanted}",
-    "min_size": "{at}: expected minimum item count: {wanted}, found: {found}",
-    "max_size": "{at}: expected maximum item count: {wanted}, found: {found}",
-    "textmin_size": "{at}: expected minLength: {wanted}, actual: {found}",
-    "textmax_size": "{at}: expected maxLength: {wanted}, actual: {found}",
-    "one_of": "{at}: {found} subschemas matched instead of one",
-}
-_MODEL_WORDS = {
-    "required": "Field required",
-    "extra": "Extra inputs are not permitted",
-    "type": "Input should be {wanted}",
-    "enum": "Input should be {wanted}",
-    "tag": "Input tag {found!r} found using 'type' does not match any of the expected tags: {wanted}",
-    "minimum": "Input should be greater than or equal to {wanted}",
-    "maximum": "Input should be less than or equal to {wanted}",
-    "min_size": "List should have at least {wanted} item(s)",
-    "max_size": "List should have at most {wanted} item(s)",
-    "textmin_size": "String should have at least {wanted} character(s)",
-    "textmax_size": "String should have at most {wanted} character(s)",
-    "one_of": "Input should hold exactly one of {wanted}",
-}
 
 
 @dataclass(frozen=True)
@@ -73,52 +31,56 @@ class Field:
     one_of: bool = False
 
 
-def described(fields: Mapping[str, Any], *, one_of: bool = False) -> Field:
-    """Describe an object that has these fields and no others.
-
-    A field is a `Field`, the names of its JSON types, or the fields of an object; "name!" is required.
-    """
-    return Field("object", fields=_read_fields(fields), one_of=one_of)
+@cache
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+    return table
 
 
-def tagged(tags: Mapping[str, Mapping[str, Any]]) -> Field:
-    """Describe an object whose `type` says which fields it has."""
-    return Field(
-        "object", tags={tag: _read_fields({"type": "string", **fields}) for tag, fields in tags.items()}
-    )
+@cache
+def describe(name: str) -> Field:
+    """Give the description of that name; bodies.json says how it is written."""
+    return _read(_table()["bodies"][name])
 
 
-def array(items: "Field | str", **rules: Any) -> Field:
-    """Describe an array of such items."""
-    return Field("array", items=items if isinstance(items, Field) else Field(items), **rules)
+def _read(given: Any) -> Field:
+    if isinstance(given, str):
+        return describe(given) if given in _table()["bodies"] else Field(given)
+    if isinstance(given, dict):
+        return Field("object", fields=_read_fields(given))
+    kind, rules = given[0], dict(given[1])
+    if "items" in rules:
+        rules["items"] = _read(rules["items"])
+    if "fields" in rules:
+        rules["fields"] = _read_fields(rules["fields"])
+    if "like" in rules:
+        shared, without = describe(rules.pop("like")).fields or {}, rules.pop("without")
+        kept = {name: field for name, field in shared.items() if name not in without}
+        rules["fields"] = kept | rules["fields"]
+    if "tags" in rules:
+        read = {tag: _read(fields).fields or {} for tag, fields in rules["tags"].items()}
+        rules["tags"] = {tag: {"type": Field("string"), **fields} for tag, fields in read.items()}
+    return Field(kind, **rules | {"enum": tuple(rules.get("enum", ()))})
 
 
 def _read_fields(fields: Mapping[str, Any]) -> dict[str, Field]:
-    read = {}
-    for name, given in fields.items():
-        if isinstance(given, Field):
-            field = given
-        else:
-            field = described(given) if isinstance(given, Mapping) else Field(given)
-        read[name.removesuffix("!")] = replace(field, required=True) if name.endswith("!") else field
-    return read
-
-
-POSITIVE = Field("integer", minimum=1)
-SHARE = Field("number", minimum=0, maximum=1)
+    return {
+        name.removesuffix("!"): replace(_read(given), required=name.endswith("!"))
+        for name, given in fields.items()
+    }
 
 
 @dataclass(frozen=True)
 class Violation:
     """One thing wrong: where (`path`), which rule, and the rule's own value."""
 
-    path: Path
+    path: Place
     rule: str
     found: Any = None
     wanted: Any = None
 
 
-def find_violations(value: Any, field: Field, path: Path = ()) -> list[Violation]:
+def find_violations(value: Any, field: Field, path: Place = ()) -> list[Violation]:
     """Everything in `value` that `field` does not allow, in the order of the description."""
     kind, kinds = _kind_of(value), field.kind.split("|")
     if kind not in kinds and not (kind == "integer" and "number" in kinds):
@@ -147,7 +109,7 @@ def _kind_of(value: Any) -> str:
     return _KINDS.get(type(value), "null")
 
 
-def _object_violations(value: dict[str, Any], field: Field, path: Path) -> list[Violation]:
+def _object_violations(value: dict[str, Any], field: Field, path: Place) -> list[Violation]:
     fields = field.fields
     if field.tags is not None:
         if "type" not in value:
@@ -185,9 +147,9 @@ def malformed(text: str) -> RecordError:
     return RecordError(f"Malformed input request: {text}, please reformat your input and try again.")
 
 
-def check_schema(body: Any, field: Field) -> None:
-    """Raise the error Bedrock's JSON-schema check answers with, when `body` is not as `field` says."""
-    violations = find_violations(body, field)
+def check_schema(body: Any, name: str) -> None:
+    """Raise the error Bedrock's JSON-schema check answers with, when a body is not as described."""
+    violations = find_violations(body, describe(name))
     if len(violations) > 1:
         raise malformed(f"{len(violations)} schema violations found")
     if violations:
@@ -196,38 +158,30 @@ def check_schema(body: Any, field: Field) -> None:
 
 def _schema_words(violation: Violation) -> str:
     path, rule, found, wanted = violation.path, violation.rule, violation.found, violation.wanted
-    if rule in ("required", "extra"):
-        return _SCHEMA_WORDS[rule].format(at=_pointer(path[:-1]), key=path[-1])
-    words = _SCHEMA_WORDS[_rule_for(found, rule)]
+    key = path[-1] if rule in ("required", "extra") else None
     if rule == "type":
-        wanted, found = _SCHEMA_TYPES[wanted], _SCHEMA_TYPES[_kind_of(found)]
-    elif rule.endswith("_size") or rule == "one_of":
+        types = _table()["types"]["schema"]
+        wanted, found = types[wanted], types[_kind_of(found)]
+    words = _words("schema", violation)
+    if rule.endswith("_size") or rule == "one_of":
         found = len(found)
-    return words.format(at=_pointer(path), found=found, wanted=wanted)
+    at = "/".join(["#", *map(str, path if key is None else path[:-1])])
+    return words.format(at=at, key=key, found=found, wanted=wanted)
 
 
-def _pointer(path: Path) -> str:
-    return "/".join(["#", *map(str, path)])
-
-
-def _rule_for(found: Any, rule: str) -> str:
-    return f"text{rule}" if rule.endswith("_size") and isinstance(found, str) else rule
-
-
-def check_model(body: Any, field: Field) -> None:
-    """Raise the error a pydantic-checked model (Anthropic's) answers with: the first thing wrong."""
-    found = find_violations(body, field)
-    if found:
-        raise RecordError(model_words(found[0]))
+def _words(style: str, violation: Violation) -> str:
+    is_text = violation.rule.endswith("_size") and isinstance(violation.found, str)
+    words: str = _table()["words"][style]["text" * is_text + violation.rule]
+    return words
 
 
 def model_words(violation: Violation) -> str:
-    """What a pydantic-checked model says of a violation."""
-    rule, found, wanted = violation.rule, violation.found, violation.wanted
+    """What a pydantic-checked model (Anthropic's) says of a violation."""
+    rule, wanted = violation.rule, violation.wanted
     if rule == "type":
-        wanted = _MODEL_TYPES[wanted]
+        wanted = _table()["types"]["model"][wanted]
     elif rule in ("enum", "tag", "one_of"):
         wanted = (" or " if rule == "enum" else ", ").join(map(repr, wanted))
-    words = _MODEL_WORDS[_rule_for(found, rule)].format(found=found, wanted=wanted)
+    words = _words("model", violation).format(found=violation.found, wanted=wanted)
     path = ".".join(map(str, violation.path))
     return f"{path}: {words}" if path else words

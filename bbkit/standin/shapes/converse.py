@@ -98,7 +98,7 @@ def _check_model(body: Any, inference: dict[str, Any], extra: Any, model_id: str
     for most in (one for one in asked if isinstance(one, int) and one > traits.get("output_maximum", one)):
         raise RecordError(f"The maximum tokens you requested, {most}, exceeds the model limit.")
     if model_id.startswith("amazon.nova-"):
-        check_schema(extra, nova.EXTRA)
+        check_schema(extra, "nova extra")
         for reasoning in (extra.get("reasoningConfig"), inner.get("reasoningConfig")):
             nova.check_reasoning(reasoning, inference | inner, model_id)
     elif not model_id.startswith("anthropic."):

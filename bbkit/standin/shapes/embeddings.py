@@ -16,54 +16,12 @@ from bbkit.standin.engines import count_tokens, cut_tokens
 from bbkit.standin.engines.cues import STOP_WORDS
 from bbkit.standin.errors import RecordError
 from bbkit.standin.images import check_images
-from bbkit.standin.shapes.bodies import Field, array, check_schema, described, malformed
+from bbkit.standin.shapes.bodies import check_schema, malformed
 from bbkit.standin.shapes.contents import decode_base64
-from bbkit.standin.shapes.nova import MEDIA, SOURCE
 
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]")
-_TITAN_TEXT = described(
-    {
-        "inputText!": Field("string", min_size=1, max_size=50_000),
-        "dimensions": Field("integer", enum=(1024, 512, 256)),
-        "normalize": "boolean",
-        "embeddingTypes": array(Field("string", enum=("float", "binary")), min_size=1),
-    }
-)
-_TITAN_IMAGE = described(
-    {
-        "inputText": "string",
-        "inputImage": "string",
-        "embeddingConfig": {"outputEmbeddingLength": Field("integer", enum=(256, 384, 1024))},
-    }
-)
 _NOVA_KINDS = ("text", "image", "video", "audio")
-_PURPOSES = (
-    *("GENERIC_INDEX", "GENERIC_RETRIEVAL", "TEXT_RETRIEVAL", "IMAGE_RETRIEVAL", "VIDEO_RETRIEVAL"),
-    *("DOCUMENT_RETRIEVAL", "AUDIO_RETRIEVAL", "CLASSIFICATION", "CLUSTERING"),
-)
-_NOVA_PARAMS = {
-    "embeddingPurpose!": Field("string", enum=_PURPOSES),
-    "embeddingDimension": Field("integer", enum=(256, 384, 1024, 3072)),
-    "text": {
-        "truncationMode!": Field("string", enum=("START", "END", "NONE")),
-        "value": Field("string", min_size=1),
-        "source": SOURCE,
-    },
-    "image": {**MEDIA, "detailLevel": Field("string", enum=("STANDARD_IMAGE", "DOCUMENT_IMAGE"))},
-    "audio": MEDIA,
-    "video": {
-        **MEDIA,
-        "embeddingMode!": Field("string", enum=("AUDIO_VIDEO_COMBINED", "AUDIO_VIDEO_SEPARATE")),
-    },
-}
-_NOVA = described(
-    {
-        "schemaVersion": Field("string", enum=("nova-multimodal-embed-v1",)),
-        "taskType!": Field("string", enum=("SINGLE_EMBEDDING",)),
-        "singleEmbeddingParams!": _NOVA_PARAMS,
-    }
-)
 _TITAN_IMAGE_TOKENS = 256
 
 
@@ -73,7 +31,7 @@ Embedded = tuple[dict[str, Any], int | None]
 
 def answer_titan_text(body: Any) -> Embedded:
     """Titan text embeddings v2: floats under `embedding`, and by type; no usage."""
-    check_schema(body, _TITAN_TEXT)
+    check_schema(body, "titan text")
     text, dimension = body["inputText"], body.get("dimensions") or 1024
     vector = embed_text(text, dimension, body.get("normalize") is not False)
     floats = vector.tolist()
@@ -90,7 +48,7 @@ def answer_titan_text(body: Any) -> Embedded:
 
 def answer_titan_image(body: Any) -> Embedded:
     """Titan multimodal embeddings: text, image, or the mean of both."""
-    check_schema(body, _TITAN_IMAGE)
+    check_schema(body, "titan image")
     text, image = body.get("inputText"), body.get("inputImage")
     if not text and not image:
         raise malformed("#: at least one of [inputText] and [inputImage] is required")
@@ -115,7 +73,7 @@ def answer_titan_image(body: Any) -> Embedded:
 
 def answer_nova(body: Any) -> Embedded:
     """Nova multimodal embeddings: one vector, two for audio and video apart; it reports no tokens."""
-    check_schema(body, _NOVA)
+    check_schema(body, "nova embeddings")
     params = body["singleEmbeddingParams"]
     given = [kind for kind in _NOVA_KINDS if params.get(kind) is not None]
     if len(given) != 1:

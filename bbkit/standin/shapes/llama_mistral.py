@@ -10,36 +10,9 @@ from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Turn
 from bbkit.standin.shapes import openai_chat
-from bbkit.standin.shapes.bodies import SHARE, Field, array, check_schema, described, known, malformed
+from bbkit.standin.shapes.bodies import check_schema, known, malformed
 from bbkit.standin.shapes.contents import decode_base64
 
-_TOKENS = Field("integer", minimum=1, maximum=8192)
-_SAMPLING = {"max_tokens": _TOKENS, "temperature": SHARE, "top_p": SHARE}
-_LLAMA = described(
-    {
-        "prompt!": Field("string", min_size=1),
-        "max_gen_len": _TOKENS,
-        "temperature": SHARE,
-        "top_p": SHARE,
-        "images": array("string"),
-    }
-)
-_MISTRAL_TEXT = described(
-    {
-        "prompt!": Field("string", min_size=1),
-        "stop": array("string", max_size=10),
-        "top_k": Field("integer", minimum=0, maximum=200),
-        **_SAMPLING,
-    }
-)
-_MISTRAL_CHAT = described(
-    {
-        "messages!": array(openai_chat.MESSAGE, min_size=1),
-        "tools": array(openai_chat.TOOL),
-        "tool_choice": Field("string", enum=("auto", "any", "none")),
-        **_SAMPLING,
-    }
-)
 _DEFAULT_MAX_TOKENS = 512
 _HEADER = re.compile(
     r"<\|(?:start_header_id|header_start)\|>\s*(\w+)\s*<\|(?:end_header_id|header_end)\|>(.*?)"
@@ -53,7 +26,7 @@ _MARKS = re.compile(r"<\|(?:begin_of_text|end_of_text|image|eot_id|eot)\|>|</?s>
 
 def read_llama(body: Any, model_id: str) -> Request:
     """Check and read a Llama body."""
-    check_schema(body, _LLAMA)
+    check_schema(body, "llama")
     system, turns = _read_llama_prompt(body["prompt"])
     media = []
     for number, image in enumerate(body.get("images") or ()):
@@ -80,7 +53,7 @@ def write_llama(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, 
 
 def read_mistral_text(body: Any, model_id: str) -> Request:
     """Check and read a text-completion body."""
-    check_schema(body, _MISTRAL_TEXT)
+    check_schema(body, "mistral text")
     system, turns = _read_mistral_prompt(body["prompt"])
     return Request(
         turns, system, body.get("max_tokens"), tuple(body.get("stop") or ()), options=_options(body)
@@ -89,7 +62,7 @@ def read_mistral_text(body: Any, model_id: str) -> Request:
 
 def read_mistral_chat(body: Any, model_id: str) -> Request:
     """Check and read a chat body."""
-    check_schema(body, _MISTRAL_CHAT)
+    check_schema(body, "mistral chat")
     system, turns = openai_chat.read_messages(body["messages"])
     tools, choice = openai_chat.read_tools(body)
     return Request(

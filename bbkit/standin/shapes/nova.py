@@ -10,81 +10,12 @@ from bbkit.standin.engines import Reply, Request, Tool
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies, contents
-from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, check_schema, described, known
-
-SOURCE = described(
-    {"bytes": "string", "s3Location": {"uri!": "string", "bucketOwner": "string"}}, one_of=True
-)
-MEDIA = {"format!": "string", "source!": SOURCE}
-_CACHE_POINT = {"type!": Field("string", enum=("default",))}
-_TOP_K = Field("integer", minimum=0)
-_REASONING = described(
-    {
-        "type!": Field("string", enum=("enabled", "disabled")),
-        "maxReasoningEffort": Field("string", enum=("low", "medium", "high")),
-    }
-)
-_INFERENCE = {
-    "maxTokens": POSITIVE,
-    "max_new_tokens": POSITIVE,
-    "temperature": SHARE,
-    "topP": SHARE,
-    "top_p": SHARE,
-    "topK": _TOP_K,
-    "top_k": _TOP_K,
-    "stopSequences": array("string"),
-    "reasoningConfig": _REASONING,
-}
-EXTRA = described({"inferenceConfig": _INFERENCE, "reasoningConfig": _REASONING})
-_BLOCK = described(
-    {
-        "text": "string",
-        "image": {**MEDIA, "detail": "string"},
-        "video": MEDIA,
-        "audio": MEDIA,
-        "toolUse": {"toolUseId!": "string", "name!": "string", "input!": "object"},
-        "toolResult": {
-            "toolUseId!": "string",
-            "content!": array("object"),
-            "status": Field("string", enum=("success", "error")),
-        },
-        "reasoningContent": "object",
-        "cachePoint": _CACHE_POINT,
-    },
-    one_of=True,
-)
-_TOOL = described(
-    {
-        "toolSpec": {
-            "name!": Field("string", min_size=1),
-            "description": "string",
-            "inputSchema!": {"json!": "object"},
-            "strict": "boolean",
-        },
-        "systemTool": "object",
-        "cachePoint": _CACHE_POINT,
-    },
-    one_of=True,
-)
-_CHOICE = described({"auto": "object", "any": "object", "tool": {"name!": "string"}}, one_of=True)
-_SYSTEM = described({"text": Field("string", min_size=1), "cachePoint": _CACHE_POINT}, one_of=True)
-_MESSAGE = described(
-    {"role!": Field("string", enum=("user", "assistant")), "content!": array(_BLOCK)},
-)
-_BODY = described(
-    {
-        "schemaVersion": Field("string", enum=("messages-v1",)),
-        "system": array(_SYSTEM),
-        "messages!": array(_MESSAGE, min_size=1),
-        "inferenceConfig": _INFERENCE,
-        "toolConfig": {"tools!": array(_TOOL), "toolChoice": _CHOICE},
-    }
-)
+from bbkit.standin.shapes.bodies import check_schema, known
 
 
 def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
-    check_schema(body, _BODY)
+    check_schema(body, "nova")
     messages = body["messages"]
     contents.check_messages(messages)
     inference = body.get("inferenceConfig") or {}

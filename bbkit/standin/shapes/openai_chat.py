@@ -6,14 +6,13 @@ Source: https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-op
 import json
 import secrets
 import time
-from dataclasses import replace
 from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
-from bbkit.standin.shapes.bodies import POSITIVE, SHARE, Field, array, described, known, malformed, tagged
+from bbkit.standin.shapes.bodies import known, malformed
 from bbkit.standin.shapes.contents import check_choice, decode_base64
 from bbkit.standin.shapes.grammar import check_form, check_grammar
 
@@ -24,85 +23,6 @@ _STOPS = {
     Stop.TOOL_USE: "tool_calls",
     Stop.FILTERED: "content_filter",
 }
-_CALL = described(
-    {
-        "id!": "string",
-        "type": "string",
-        "index": "integer",
-        "function!": {"name!": "string", "arguments!": "string"},
-    }
-)
-_PART = tagged(
-    {
-        "text": {"text!": "string"},
-        "image_url": {"image_url!": "object"},
-        "input_audio": {"input_audio!": "object"},
-        "refusal": {"refusal!": "string"},
-    }
-)
-MESSAGE = described(
-    {
-        "role!": Field("string", enum=("system", "developer", "user", "assistant", "tool")),
-        "content": Field("string|array", items=_PART),
-        "name": "string",
-        "tool_calls": array(_CALL),
-        "tool_call_id": "string",
-        "refusal": "string",
-        "reasoning": "string",
-        "reasoning_content": "string",
-    }
-)
-TOOL = described(
-    {
-        "type!": Field("string", enum=("function",)),
-        "function!": {
-            "name!": "string",
-            "description": "string",
-            "parameters": "object",
-            "strict": "boolean",
-        },
-    }
-)
-_PENALTY = Field("number", minimum=-2, maximum=2)
-_BODY = described(
-    {
-        "messages!": array(MESSAGE, min_size=1),
-        "model": "string",
-        "max_tokens": POSITIVE,
-        "max_completion_tokens": POSITIVE,
-        "temperature": Field("number", minimum=0, maximum=2),
-        "top_p": SHARE,
-        "top_k": "integer",
-        "min_p": "number",
-        "presence_penalty": _PENALTY,
-        "frequency_penalty": _PENALTY,
-        "repetition_penalty": "number",
-        "stop": Field("string|array", items=Field("string")),
-        "stream": Field("boolean", enum=(False,)),
-        "seed": "integer",
-        "n": Field("integer", minimum=1, maximum=1),
-        "user": "string",
-        "logprobs": "boolean",
-        "top_logprobs": "integer",
-        "logit_bias": "object",
-        "tools": array(TOOL),
-        "tool_choice": "string|object",
-        "parallel_tool_calls": "boolean",
-        "response_format": tagged({"text": {}, "json_object": {}, "json_schema": {"json_schema!": "object"}}),
-        "reasoning_effort": Field("string", enum=("none", "minimal", "low", "medium", "high", "xhigh")),
-        "chat_template_kwargs": "object",
-        "service_tier": "string",
-        "metadata": "object",
-        "safe_prompt": "boolean",
-    }
-)
-_NOT_GPT_OSS = ("top_k", "min_p", "repetition_penalty", "chat_template_kwargs", "safe_prompt")
-_OF_GPT_OSS = ("store", "modalities", "prediction", "audio", "function_call", "functions", "reasoning")
-_GPT_OSS = replace(
-    _BODY,
-    fields={name: one for name, one in (_BODY.fields or {}).items() if name not in _NOT_GPT_OSS}
-    | dict.fromkeys(_OF_GPT_OSS, Field("string|number|integer|boolean|array|object")),
-)
 _OPTIONS = (
     "temperature",
     "top_p",
@@ -117,7 +37,7 @@ _OPTIONS = (
 def read_body(body: Any, model_id: str) -> Request:
     """Check the body as the model would, and read it."""
     traits = traits_of(model_id)
-    bodies.check_schema(body, _GPT_OSS if "gpt-oss" in model_id else _BODY)
+    bodies.check_schema(body, "gpt-oss" if "gpt-oss" in model_id else "chat")
     check_effort(body, traits)
     _check_table(body, traits)
     named = body.get("model")
