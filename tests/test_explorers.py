@@ -234,6 +234,25 @@ def test_what_is_not_the_tidy_frame_is_refused_in_one_sentence(wrong: object) ->
             make(wrong)
 
 
+def test_the_answer_of_a_tool_is_read_by_its_fields_or_its_arguments() -> None:
+    outputs = make_outputs(["stays"] * 9)
+    outputs["text"] = pd.array([None] * 9, "string")
+    outputs["error_message"] = pd.array([None] * 9, "string")
+    outputs["arguments"] = pd.array(['["{queue: bank}"]'] * 9, "string")
+    outputs["validity"] = pd.array(["valid", "malformed", "valid"] * 3, "string")
+    outputs["answer.queue"] = pd.array(["bank <b>1</b>", None, "travel"] * 3, "string")
+    outputs["answer.minutes"] = pd.array([3, None, None] * 3, "Int64")
+    outputs["outcome"] = "succeeded"
+    explorer = explorers.RecordExplorer(outputs)
+    assert "queue: bank &lt;b&gt;1&lt;/b&gt;\nminutes: 3" in explorer._detail.value
+    assert "queue:\u00a0travel" in explorer._list.options[2][0]
+    assert "{queue:\u00a0bank}" in explorer._list.options[1][0]
+    shown = explorers.show_examples(outputs, n=9)._repr_mimebundle_()["text/html"]
+    assert shown.count("queue: travel") == 3
+    assert shown.count("{queue: bank}") == 3
+    assert "malformed" in shown
+
+
 def test_one_column_of_examples_goes_by_its_name_alone() -> None:
     shown = explorers.show_examples(make_outputs(["a"] * 5), columns="queue")._repr_mimebundle_()
     assert "telecom" in shown["text/html"]

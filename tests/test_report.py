@@ -316,3 +316,28 @@ def test_nbconvert_gives_the_report_page_of_an_executed_notebook(tmp_path: Path)
     assert "a.b@example.org" not in page
     subprocess.run([*nbconvert, "--ReportExporter.with_text=True"], check=True, capture_output=True)
     assert "a.b@example.org" in (tmp_path / "may.html").read_text()
+
+
+def test_a_text_tagged_with_output_stands_only_beside_what_shows_something(tmp_path: Path) -> None:
+    def tagged(source: str) -> Any:
+        cell = markdown(source)
+        cell.metadata["tags"] = ["with-output"]
+        return cell
+
+    notebook = write(
+        tmp_path / "n.ipynb",
+        markdown("# Calls"),
+        tagged("## No answers"),
+        code("x = 1", count=1),
+        tagged("How to read nothing."),
+        tagged("## Answers"),
+        code("x", outputs=(display(plain="1"),), count=2),
+        code("y = 1", count=3),
+        tagged("How to read one."),
+        markdown("A text of the user's own stays."),
+    )
+    page = export_notebook(notebook, tmp_path / "n.html").path.read_text()
+    assert "No answers" not in page
+    assert "How to read nothing" not in page
+    for text in ("Answers", "How to read one", "of the user's own"):
+        assert text in page

@@ -210,7 +210,7 @@ class RecordExplorer:
     def _lines(self) -> list[tuple[str, int]]:
         start = self._page * _PAGE
         rows = self._rows[start : start + _PAGE]
-        shown = self._outputs.iloc[rows][list(views.LINE_COLUMNS)].to_dict("records")
+        shown = self._outputs.iloc[rows][views.line_columns(self._outputs)].to_dict("records")
         lines = [(views.list_line(row, self._widths), at) for at, row in enumerate(shown, start)]
         if start:
             lines.insert(0, ("▲ the page before", start - 1))

@@ -23,9 +23,10 @@ ENDING = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 LINE_COLUMNS = ("record_id", *ENDING, "text", "error_message")
 """What a line in a list of records is made of."""
 
-_FACTS = (*ENDING, "max_tokens", "attempt", "tier")
+_FACTS = (*ENDING, "validity", "answer_error", "max_tokens", "attempt", "tier")
 _ORIGIN = ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")
-_TEXTS = {"text": "answer", "reasoning": "reasoning", "tool_calls": "tool calls"}
+_ANSWERS = ("validity", "arguments")
+_TEXTS = {"reasoning": "reasoning", "tool_calls": "tool calls"}
 _RAW = {"model_input": "model input, raw", "model_output": "model output, raw"}
 
 Row = Mapping[Hashable, Any]
@@ -49,9 +50,10 @@ class Examples:
         return {"text/plain": self._sentence, "text/html": shown}
 
     def _texts(self, row: Row) -> list[tuple[str, str | None]]:
-        answer = ("error", "error_message") if row["outcome"] == "errored" else ("answer", "text")
-        texts = [(name.removeprefix("source."), name) for name in self._columns]
-        return [(heading, _as_text(row[name])) for heading, name in (*texts[:1], answer, *texts[1:])]
+        is_error = row["outcome"] == "errored"
+        answer = ("error", _as_text(row["error_message"])) if is_error else ("answer", _answer_of(row))
+        texts = [(name.removeprefix("source."), _as_text(row[name])) for name in self._columns]
+        return [*texts[:1], answer, *texts[1:]]
 
 
 def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n: int = 6) -> Examples:
@@ -101,7 +103,9 @@ def show_record(row: Row | None, note: str = "") -> str:
 
 
 def _describe_record(row: Row, note: str) -> dict[str, Any]:
-    texts = [
+    answer = _answer_of(row)
+    texts: list[tuple[str, str | None]] = [("answer", answer)] if answer else []
+    texts += [
         (heading, _indent(row[name])) for name, heading in _TEXTS.items() if not is_absent(row.get(name))
     ]
     if not is_absent(row.get("error_message")) or not is_absent(row.get("error_code")):
@@ -121,6 +125,15 @@ def _describe_record(row: Row, note: str) -> dict[str, Any]:
         "note": note,
         "origin": _list_facts(row, _ORIGIN),
     }
+
+
+def _answer_of(row: Row) -> str | None:
+    """What was answered: the fields of a valid answer, else its text, else the arguments of the tool."""
+    if row.get("validity") == "valid":
+        names = [name for name in row if str(name).startswith("answer.") and not is_absent(row[name])]
+        return "\n".join(f"{str(name).removeprefix('answer.')}: {_indent(row[name])}" for name in names)
+    text = row.get("text")
+    return _indent(row.get("arguments") if is_absent(text) or text == "" else text)
 
 
 def _list_facts(row: Row, names: Sequence[str] = _FACTS) -> list[tuple[str, str]]:
@@ -171,9 +184,14 @@ def head_line(widths: Mapping[str, int]) -> str:
     return _join({name: name.removesuffix("_tokens") for name in widths}, widths)
 
 
+def line_columns(outputs: pd.DataFrame) -> list[Hashable]:
+    """Name the columns of a frame that `list_line` reads."""
+    return [name for name in outputs if name in (*LINE_COLUMNS, *_ANSWERS) or str(name).startswith("answer.")]
+
+
 def list_line(row: Row, widths: Mapping[str, int]) -> str:
     """Write a record as one line of plain text of a fixed width."""
-    text = row["error_message"] if is_absent(row["text"]) else row["text"]
+    text = _answer_of(row) or row["error_message"]
     is_told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
     ended = row["stop_reason"] if is_told else row["outcome"]
     return _join({**row, "text": text, "ended": ended}, widths)

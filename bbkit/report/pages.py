@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
+from itertools import takewhile
 from typing import Any
 
 from pygments import highlight
@@ -59,9 +60,12 @@ def make_page(context: ReportContext, display: Display) -> tuple[str, str]:
 def build_page(notebook: Any, display: Display, title: str) -> Page:
     """Turn the cells of a notebook into what the template shows, in their order."""
     page = Page(display.masker.text(title))
-    for cell in notebook.cells:
+    for index, cell in enumerate(notebook.cells):
         # Papermill puts cells of its own above the one that failed.
-        if "papermill-error-cell-tag" in cell.metadata.get("tags", []) or not cell.source.strip():
+        tags = cell.metadata.get("tags", [])
+        if "papermill-error-cell-tag" in tags or not cell.source.strip():
+            continue
+        if "with-output" in tags and not _has_output(notebook.cells, index):
             continue
         if cell.cell_type == "markdown":
             shown = display.show_markdown(render_markdown(_attach(cell)))
@@ -69,6 +73,12 @@ def build_page(notebook: Any, display: Display, title: str) -> Page:
         elif cell.cell_type == "code":
             _place_code(cell, page, display)
     return page
+
+
+def _has_output(cells: list[Any], index: int) -> bool:
+    """Whether the code that a text speaks of shows something: below a heading, above any other text."""
+    around = cells[index + 1 :] if cells[index].source.startswith("#") else cells[:index][::-1]
+    return any(cell.get("outputs") for cell in takewhile(lambda cell: cell.cell_type == "code", around))
 
 
 def _place_code(cell: Any, page: Page, display: Display) -> None:
