@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
 from bbkit.families import Family, Model, Prompt, bare_model_id, find_model, user_text_of
-from bbkit.families.budgets import thinks
 from bbkit.families.json_schemas import find_loop, find_rule, is_object, map_schemas, resolve, walk_schema
+from bbkit.families.levels import thinks
 
 WAYS = ("native", "tool", "prompt")
 """How an answer in a form is asked for: held to the schema, by a tool that is forced, in words."""

@@ -20,9 +20,8 @@ from bbkit.families import (
     looks_like,
     user_text_of,
 )
-from bbkit.families.budgets import budget_faults
 from bbkit.families.converse import EXTRAS
-from bbkit.families.levels import sampler_faults
+from bbkit.families.levels import budget_faults, sampler_faults
 from bbkit.families.requests import Field, read_field
 from bbkit.records import estimate_tokens
 

@@ -10,10 +10,9 @@ from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
-from bbkit.families.budgets import thinks
 from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
 from bbkit.families.family import as_dict, as_list_of_dicts
-from bbkit.families.levels import media_faults
+from bbkit.families.levels import media_faults, thinks
 from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
 

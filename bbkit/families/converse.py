@@ -14,9 +14,8 @@ from bbkit.families import messages, nova
 from bbkit.families.claude_rules import model_faults
 from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import EXTRA, as_dict, as_list_of_dicts, read_family
-from bbkit.families.levels import level_faults
+from bbkit.families.levels import level_faults, stop_faults
 from bbkit.families.traits import Model
-from bbkit.families.turns import stop_faults
 
 EXTRAS = {"anthropic.claude": "converse.claude", "amazon.nova-": "converse.nova"}
 """The fields that models take in ``additionalModelRequestFields``, by how their bare id begins."""

@@ -123,6 +123,8 @@ class Family:
     """What its single values cannot say; takes any object and what is known of the model."""
     shape: str = ""
     """The service's own shape, to which `request` adds remarks."""
+    ids: str = ""
+    """How the bare ids of its models begin, as a pattern."""
     date: str = "2026-10"
     """When `source` was read."""
 

@@ -1,11 +1,70 @@
-"""What the table of models says of samplers, effort and media, wherever a body of any shape has them."""
+"""What the table of models says of tokens, thinking, samplers, effort, stops and media, in any body."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import EXTRA, as_dict
+from bbkit.families.family import EXTRA, MAX_TOKENS_PATHS, as_dict, as_int
 from bbkit.families.traits import Model
+
+DEFAULT, DEFAULT_THINKING = 1024, 8192
+"""Maxima of output tokens that records are built with: of an answer alone, and of thinking and an answer."""
+
+
+def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) -> list[Finding]:
+    """A maximum of output tokens that is above the model's own, or that thinking alone may use up."""
+    most, room = model.traits.output_maximum, model.traits.thinking_room
+    if not path or not (most or room):
+        return []
+    faults: list[Finding] = []
+    for *above, name in MAX_TOKENS_PATHS:
+        for start in ((), (EXTRA,)) if EXTRA in body else ((),):
+            if not start and tuple(above) != path[:-1]:
+                continue
+            holder = body
+            for part in (*start, *above):
+                holder = as_dict(holder.get(part))
+            asked, where = as_int(holder.get(name)) or 0, ".".join((*start, *above, name))
+            if most and asked > most:
+                faults.append(make_finding("output_maximum", where, asked=asked, model=model))
+            elif room and 1 <= asked < room and thinks(body, model):
+                faults.append(make_finding("thinking_room", where, asked=asked, model=model))
+    return faults
+
+
+def _asked(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a body, or the parameters it is built of, asks of thinking, by any name."""
+    extra = as_dict(body.get(EXTRA))
+    asked = [body.get("thinking"), body.get("reasoning_config")]
+    asked += [extra.get(name) for name in ("thinking", "reasoning_config", "reasoningConfig")]
+    asked += [as_dict(one.get("inferenceConfig")).get("reasoningConfig") for one in (body, extra)]
+    return next((as_dict(one) for one in asked if one), {})
+
+
+def thinks(body: Mapping[str, Any], model: Model) -> bool:
+    """Whether a model thinks without a budget of its own: asked to, or by default and not told otherwise."""
+    extra, asked = as_dict(body.get(EXTRA)), _asked(body)
+    if kind := asked.get("type"):
+        return kind == "adaptive" or (kind == "enabled" and "budget_tokens" not in asked)
+    effort = body.get("reasoning_effort") or extra.get("reasoning_effort")
+    told = as_dict(body.get("chat_template_kwargs") or extra.get("chat_template_kwargs"))
+    takes_none = "none" in (model.traits.effort or ("none",))
+    if (effort == "none" and takes_none) or False in (told.get("enable_thinking"), told.get("thinking")):
+        return False
+    return model.traits.thinking in ("by_default", "always")
+
+
+def default_max_tokens(model: Model, inference: Mapping[str, Any]) -> int | None:
+    """The maximum of output tokens where none is asked for: larger for a model that will think; None where
+    what is asked of thinking excludes one.
+    """
+    asked = _asked(inference)
+    if asked.get("type") == "enabled" and asked.get("maxReasoningEffort") == "high":
+        return None
+    wanted = DEFAULT_THINKING if thinks(inference, model) else DEFAULT
+    wanted += as_int(asked.get("budget_tokens")) or 0
+    return min(wanted, model.traits.output_maximum or wanted)
+
 
 _SAMPLERS = {
     "temperature": ("temperature",),
@@ -47,6 +106,13 @@ def level_faults(effort: Any, path: str, model: Model) -> Iterator[Finding]:
     remedy = "Use one of them." if takes else "Leave it out."
     said = {"value": effort, "takes": f"{', '.join(takes) or 'none'} ({model.sources['effort']})"}
     yield make_finding(".unlike", path, rule="effort_refused", **said, remedy=remedy, model=model)
+
+
+def stop_faults(given: Any, path: str, model: Model, invocation_type: str) -> list[Finding]:
+    """The fault of stop sequences that a model is reported not to take."""
+    if not given or model.traits.stop_sequences in (None, True, invocation_type):
+        return []
+    return [make_finding("stop_refused", path, model=model)]
 
 
 def media_faults(kinds: Iterable[str], path: str, model: Model) -> list[Finding]:

@@ -12,29 +12,6 @@ _UNLISTED = ("ai21", "cohere", "stability", "twelvelabs")
 
 _TELLING = ("", "foundation-model", "inference-profile")
 
-_FAMILIES = (
-    (r"anthropic\.claude", "anthropic"),
-    (r"amazon\.nova-.*embed", "nova_embed"),
-    (r"amazon\.nova-(\d+-)?(micro|lite|pro|premier|omni)", "nova"),
-    (r"amazon\.titan-embed-image", "titan_embed_image"),
-    (r"amazon\.titan-embed", "titan_embed_text"),
-    (r"amazon\.titan-(text|tg1)", "titan_text"),
-    (r"meta\.llama", "llama"),
-    (r"mistral\.(mistral-7b|mixtral|mistral-small-2402|mistral-large-2402)", "mistral_text"),
-    (r"mistral\.mistral-large-2407", "mistral_chat"),
-    (r"mistral\.", "openai_chat"),
-    (r"deepseek\.r1", "deepseek_r1"),
-    (r"deepseek\.v3", "openai_chat"),
-    (r"openai\.gpt-", "openai_chat"),
-    (
-        r"(qwen\.qwen|google\.gemma|minimax\.|moonshot(ai)?\.kimi|nvidia\.nemotron|zai\.glm)",
-        "openai_chat",
-    ),
-    (r"cohere\.command-r", "cohere_command"),
-    (r"cohere\.embed", "cohere_embed"),
-    (r"ai21\.jamba", "ai21"),
-)
-
 
 @cache
 def _geography() -> re.Pattern[str]:
@@ -75,4 +52,5 @@ def family_name(model_id: str) -> str:
     kind, _, bare = split_model_id(model_id)
     if kind not in (*_TELLING, "custom-model"):
         return ""
-    return next((name for pattern, name in _FAMILIES if re.match(pattern, bare)), "")
+    known = read_data("families")["families"].items()
+    return next((name for name, row in known if "ids" in row and re.match(row["ids"], bare)), "")

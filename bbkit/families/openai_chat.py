@@ -8,9 +8,8 @@ from bbkit.core.finding import Finding, make_finding
 from bbkit.families import chat
 from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import as_dict, read_family
-from bbkit.families.levels import level_faults
+from bbkit.families.levels import level_faults, stop_faults
 from bbkit.families.traits import Model
-from bbkit.families.turns import stop_faults
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:

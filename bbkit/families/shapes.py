@@ -170,64 +170,36 @@ def _gather(value: Any, texts: list[str], depth: int = 0) -> None:
                 _gather(nested, texts, depth + 1)
 
 
-_CHAT = ("openai_chat", "mistral_chat", "ai21")
-_CHAT_ROLES = ("system", "developer", "tool")
-_CHAT_NAMES = (
-    "max_completion_tokens",
-    "response_format",
-    "frequency_penalty",
-    "presence_penalty",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "logit_bias",
-    "logprobs",
-    "seed",
-)
-_MARKS = (
-    ("anthropic_version", ("anthropic",)),
-    ("singleEmbeddingParams", ("nova_embed",)),
-    ("taskType", ("nova_embed",)),
-    ("inputImage", ("titan_embed_image",)),
-    ("embeddingConfig", ("titan_embed_image",)),
-    ("textGenerationConfig", ("titan_text",)),
-    ("inputText", ("titan_embed_text", "titan_embed_image", "titan_text")),
-    ("input_type", ("cohere_embed",)),
-)
-_BLOCKS = {
-    **dict.fromkeys(("image", "document", "tool_use", "tool_result"), ("anthropic",)),
-    "image_url": _CHAT,
-}
-_UNTYPED = ("text", "image", "document", "video", "audio", "toolUse", "toolResult")
-
-
 def looks_like(body: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the families whose body an object may be, by the marks that only some families' bodies bear."""
-    for mark, names in _MARKS:
+    marks = read_data("families")["marks"]
+    for mark, names in marks["members"].items():
         if mark in body:
-            return names
+            return tuple(names)
     if type(body.get("messages")) is list:
-        return _messages_like(body)
+        return _messages_like(body, marks)
     if type(body.get("prompt")) is str:
         return _prompt_like(body, body["prompt"])
     return ("cohere_command",) if type(body.get("message")) is str else ()
 
 
-def _messages_like(body: Mapping[str, Any]) -> tuple[str, ...]:
-    if "schemaVersion" in body or "inferenceConfig" in body:
-        return ("nova", "converse")
-    content = first_dict(body["messages"]).get("content")
+def _messages_like(body: Mapping[str, Any], marks: Mapping[str, Any]) -> tuple[str, ...]:
+    chat, content = tuple(marks["chat"]), first_dict(body["messages"]).get("content")
     block = first_dict(content)
     kind = block.get("type")
-    if type(kind) is str and kind in _BLOCKS:
-        return _BLOCKS[kind]
-    if kind is None and any(name in block for name in _UNTYPED):
+    if "schemaVersion" in body or "inferenceConfig" in body:
         return ("nova", "converse")
-    roles = [message.get("role") for message in as_list_of_dicts(body["messages"])]
-    if any(name in body for name in _CHAT_NAMES) or any(role in roles for role in _CHAT_ROLES):
-        return _CHAT
+    if type(kind) is str and kind in marks["blocks"]:
+        return tuple(marks["blocks"][kind])
+    if kind is None and not block.keys().isdisjoint(marks["untyped_blocks"]):
+        return ("nova", "converse")
+    turns = as_list_of_dicts(body["messages"])
+    is_chat = any(turn.get("role") in marks["chat_roles"] for turn in turns)
+    if is_chat or not body.keys().isdisjoint(marks["chat_members"]):
+        return chat
     if type(content) is str:
-        return (*_CHAT, "anthropic")
-    return ("anthropic", *_CHAT) if "type" in block else ()
+        return (*chat, "anthropic")
+    return ("anthropic", *chat) if "type" in block else ()
 
 
 def _prompt_like(body: Mapping[str, Any], prompt: str) -> tuple[str, ...]:

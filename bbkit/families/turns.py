@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families.family import as_dict, as_list_of_dicts
-from bbkit.families.traits import Model
 
 
 class ToolNames(NamedTuple):
@@ -17,13 +16,6 @@ class ToolNames(NamedTuple):
     blocks: str
     member: str
     ids: Callable[[list[dict[str, Any]]], tuple[list[Any], list[Any]]]
-
-
-def stop_faults(given: Any, path: str, model: Model, invocation_type: str) -> list[Finding]:
-    """The fault of stop sequences that a model is reported not to take."""
-    if not given or model.traits.stop_sequences in (None, True, invocation_type):
-        return []
-    return [make_finding("stop_refused", path, model=model)]
 
 
 def misplaced(position: int, block: str, role: str) -> Finding:

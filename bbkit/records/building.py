@@ -16,7 +16,7 @@ from bbkit.core.errors import InputError, as_mapping
 from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import count_noun, name_some
 from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, foundation_model, user_text_of
-from bbkit.families.budgets import DEFAULT, default_max_tokens
+from bbkit.families.levels import DEFAULT, default_max_tokens
 from bbkit.records.templates import Template, plain_values
 
 ID_DIGITS = 11
