@@ -15,13 +15,13 @@ _OF_OPENAI = ("base_url", "model", "api_key_env", "concurrency")
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the command line."""
-    from bbkit.standin.faults import HELP
+    from bbkit.standin.faults import write_help
 
     parser = argparse.ArgumentParser(
         prog="bbkit standin",
         description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, "
         "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity behind one endpoint.",
-        epilog=HELP
+        epilog=write_help()
         + "\n\nThen, in another shell:  set -a; . DIR/standin.env; aws bedrock list-model-invocation-jobs",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -27,7 +27,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.errors import ServiceError, not_served, render_error
-from bbkit.standin.faults import NO_FAULTS, Faults
+from bbkit.standin.faults import Faults
 from bbkit.standin.inputs import is_plain
 from bbkit.standin.s3_storage import ObjectStorage
 
@@ -81,7 +81,7 @@ WRITES = ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload")
 class Guard:
     """An ASGI application that answers the S3 requests of one stand-in, already authenticated."""
 
-    def __init__(self, buckets: Path, account: str, region: str, faults: Faults = NO_FAULTS) -> None:
+    def __init__(self, buckets: Path, account: str, region: str, faults: Faults) -> None:
         settings = NanioSettings(
             data_dir=buckets,
             region=region,
