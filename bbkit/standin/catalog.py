@@ -17,14 +17,6 @@ from bbkit.standin.faults import Faults
 from bbkit.standin.models import destinations, model_list, partition_of, reaches, resolve_model, traits_of
 from bbkit.standin.settings import Settings, write_whole
 
-HANDLERS = {
-    "GetFoundationModel": "describe_model",
-    "ListFoundationModels": "list_models",
-    "ListInferenceProfiles": "list_profiles",
-    "GetFoundationModelAvailability": "tell_availability",
-    "GetInferenceProfile": "describe_profile",
-    "CreateInferenceProfile": "create_profile",
-}
 _DATES = {"legacyTime": "legacy_from", "endOfLifeTime": "end_of_life"}
 _LETTERS = string.ascii_lowercase + string.digits
 
@@ -41,13 +33,13 @@ class Catalog:
         self.models |= {profile_id: profile["model"] for profile_id, profile in self.made.items()}
         self._lock = threading.Lock()
 
-    def describe_model(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def get_foundation_model(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe a model, with when it becomes legacy and when its life ends."""
         return {
             "modelDetails": _describe(_find(given["modelIdentifier"], region), region, self.settings.as_of)
         }
 
-    def list_models(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def list_foundation_models(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe every model of the region, or those of one provider or kind of inference."""
         as_of = self.settings.as_of
         told = [_describe(model, region, as_of) for model in model_list().values() if _is_here(model, region)]
@@ -61,7 +53,7 @@ class Catalog:
             ]
         }
 
-    def list_profiles(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def list_inference_profiles(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe every inference profile that can be called from the region, on one page."""
         ids = [
             f"{geography}.{model['model_id']}"
@@ -70,12 +62,14 @@ class Catalog:
             for geography in model["traits"].get("geographies", {}).get("value", ())
             if reaches(geography, region)
         ]
-        told = [self.describe_profile({"inferenceProfileIdentifier": name}, region) for name in ids]
-        told += [self.describe_profile({"inferenceProfileIdentifier": name}, region) for name in self.models]
+        told = [self.get_inference_profile({"inferenceProfileIdentifier": name}, region) for name in ids]
+        told += [
+            self.get_inference_profile({"inferenceProfileIdentifier": name}, region) for name in self.models
+        ]
         kind = given.get("typeEquals")
         return {"inferenceProfileSummaries": [one for one in told if kind in (None, one["type"])]}
 
-    def tell_availability(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def get_foundation_model_availability(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Tell that a model may be used, unless the fault is that it may not."""
         model = _find(given["modelId"], region)
         here = "NOT_AVAILABLE" if "no-model-access" in self.faults.names else "AVAILABLE"
@@ -87,7 +81,7 @@ class Catalog:
             "regionAvailability": "AVAILABLE",
         }
 
-    def describe_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def get_inference_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Tell which model is behind an inference profile, and where it runs."""
         head = f"arn:{partition_of(region)}:bedrock:{region}:{self.settings.account}:"
         identifier = given["inferenceProfileIdentifier"]
@@ -116,7 +110,7 @@ class Catalog:
             "type": "APPLICATION" if kind.startswith("application") else "SYSTEM_DEFINED",
         }
 
-    def create_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def create_inference_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Make an application inference profile; the same token names the same one."""
         account = self.settings.account
         source = given["modelSource"]["copyFrom"]

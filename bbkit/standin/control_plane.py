@@ -10,11 +10,14 @@ import re
 import secrets
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bbkit.standin import catalog, faults as fault, inputs
+from botocore import xform_name
+
+from bbkit.standin import faults as fault, inputs
 from bbkit.standin.catalog import Catalog
 from bbkit.standin.errors import ServiceError, invalid, iso_time
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
@@ -23,6 +26,7 @@ from bbkit.standin.models import Model, check_living, partition_of, resolve_mode
 from bbkit.standin.service_models import JOB_ARN
 from bbkit.standin.store import ENDED, NO_COUNTS, Job
 
+Handler = Callable[[dict[str, Any], str], dict[str, Any]]
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
 MAX_TAGS = 200
@@ -31,16 +35,6 @@ NO_ACCESS = (
     "Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to "
     "this model."
 )
-HANDLERS = {
-    "CreateModelInvocationJob": "create",
-    "GetModelInvocationJob": "get",
-    "ListModelInvocationJobs": "list",
-    "StopModelInvocationJob": "stop",
-    "TagResource": "tag",
-    "UntagResource": "untag",
-    "ListTagsForResource": "list_tags",
-    **catalog.HANDLERS,
-}
 
 
 @dataclass(frozen=True)
@@ -51,16 +45,22 @@ class ControlPlane:
     calls: CallFaults
     catalog: Catalog
 
+    def handler(self, operation: str) -> Handler | None:
+        """Find what carries out an operation: it is named as boto3 names the call."""
+        name = xform_name(operation)
+        return getattr(self, name, None) or getattr(self.catalog, name, None)
+
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Carry out one operation."""
+        handler = self.handler(operation)
+        assert handler is not None
         faults, key = self._tag_faults(operation, given, region)
         self.calls.fail(faults, operation, key)
-        owner = self.catalog if operation in catalog.HANDLERS else self
-        answer: dict[str, Any] = getattr(owner, HANDLERS[operation])(given, region)
+        answer = handler(given, region)
         self.calls.spoil(faults, operation, key)
         return answer
 
-    def create(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def create_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Create a job, or give the one its token already created."""
         token = given["clientRequestToken"]
         known = self.jobs.store.by_token(region, token)
@@ -89,10 +89,10 @@ class ControlPlane:
             )
         return {"jobArn": job["job_arn"]}
 
-    def get(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def get_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         return describe_job(self._find(given["jobIdentifier"], region))
 
-    def list(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def list_model_invocation_jobs(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List jobs, newest first unless asked otherwise, a page at a time."""
         size = given.get("maxResults", PAGE)
         jobs = self.jobs.store.page(
@@ -112,7 +112,7 @@ class ControlPlane:
             answer["nextToken"] = page_token(jobs[size - 1])
         return answer
 
-    def stop(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def stop_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
         if self.jobs.stop(job["job_id"]):
@@ -125,7 +125,7 @@ class ControlPlane:
             )
         return {}
 
-    def tag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def tag_resource(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         job = self._find_resource(given["resourceARN"], region)
         tags = job["tags"] | {tag["key"]: tag["value"] for tag in given["tags"]}
         if len(tags) > MAX_TAGS:
@@ -135,14 +135,14 @@ class ControlPlane:
         self.jobs.store.set_tags(job["job_id"], tags)
         return {}
 
-    def untag(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def untag_resource(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         job = self._find_resource(given["resourceARN"], region)
         gone = set(given["tagKeys"])
         tags = {k: v for k, v in job["tags"].items() if k not in gone}
         self.jobs.store.set_tags(job["job_id"], tags)
         return {}
 
-    def list_tags(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+    def list_tags_for_resource(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         job = self._find_resource(given["resourceARN"], region)
         return {"tags": [{"key": key, "value": value} for key, value in job["tags"].items()]}
 

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.control_plane import HANDLERS, ControlPlane
+from bbkit.standin.control_plane import ControlPlane
 from bbkit.standin.errors import Protocol, ServiceError, not_served, render_error, render_json
 from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
@@ -174,7 +174,7 @@ class Gateway:
             self.begin(exchange, route.name)
             if service == "bedrock-runtime":
                 return await self.runtime.answer(route, labels, request, body, claim.region)
-            if route.name not in HANDLERS:
+            if self.control_plane.handler(route.name) is None:
                 raise not_served(
                     f"{route.name} is not part of this stand-in; the call did not leave this machine."
                 )

@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Sto
 import hashlib
 import os
 import re
-import zlib
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 from xml.sax.saxutils import escape
 
+from botocore.httpchecksum import Crc32Checksum
 from nanio.app import build_app
 from nanio.auth.credentials import StaticCredentialResolver
 from nanio.config import Settings as NanioSettings
@@ -310,7 +310,7 @@ def checked(receive: Receive, headers: dict[str, str], method: str) -> Receive:
         sums.append((hashlib.sha256(), expected, wrong))
     for name in ("sha1", "sha256", "md5", "crc32"):
         if value := headers.get(f"x-amz-checksum-{name}"):
-            digest = _Crc32() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
+            digest = Crc32Checksum() if name == "crc32" else hashlib.new(name, usedforsecurity=False)
             sums.append((digest, value, BadDigest()))
 
     async def receive_checked() -> Message:
@@ -327,16 +327,3 @@ def checked(receive: Receive, headers: dict[str, str], method: str) -> Receive:
 
 def _written(digest: bytes) -> tuple[str, str]:
     return digest.hex(), b64encode(digest).decode()
-
-
-class _Crc32:
-    """CRC-32 in the form of a hashlib digest."""
-
-    def __init__(self) -> None:
-        self.value = 0
-
-    def update(self, data: bytes) -> None:
-        self.value = zlib.crc32(data, self.value)
-
-    def digest(self) -> bytes:
-        return self.value.to_bytes(4)

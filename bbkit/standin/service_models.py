@@ -6,7 +6,7 @@ unchecked and are checked here, in the words AWS's services use.
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -124,17 +124,10 @@ def read_request(route: Route, labels: dict[str, str], query: str, body: bytes) 
 
 def check_shape(value: dict[str, Any], shape: Shape) -> None:
     """Raise ``ValidationException`` with every constraint of the shape that does not hold."""
-    faults = list(ShapeCheck(_refuse_type).find_faults(value, shape))
+    faults = list(find_faults(value, shape))
     if faults:
         noun = "error" if len(faults) == 1 else "errors"
         raise invalid(f"{len(faults)} validation {noun} detected: {'; '.join(faults)}")
-
-
-def _refuse_type(value: Any, shape: Shape, path: str) -> str:
-    raise ServiceError(
-        "SerializationException",
-        f"{type(value).__name__} at '{path or 'body'}' can not be converted to a {shape.type_name}.",
-    )
 
 
 def read_json(body: bytes) -> dict[str, Any]:
@@ -161,50 +154,51 @@ def _from_text(text: str, shape: Shape, name: str) -> Any:
     return text
 
 
-class ShapeCheck:
-    """Checks values against shapes. A closed check forbids members that the shape does not know."""
+def find_faults(value: Any, shape: Shape, path: str = "", *, closed: bool = False) -> Iterator[str]:
+    """Give every constraint that does not hold; a closed check forbids members that a shape does not know."""
+    if getattr(shape, "is_document_type", False):
+        return
+    kinds = _PYTHON_TYPES.get(shape.type_name)
+    wrong_number = isinstance(value, bool) and shape.type_name != "boolean"
+    if kinds and (wrong_number or not isinstance(value, kinds)):
+        if not closed:
+            raise ServiceError(
+                "SerializationException",
+                f"{type(value).__name__} at '{path or 'body'}' can not be converted to a {shape.type_name}.",
+            )
+        yield f"{_opening(path)}must be of type {shape.type_name}"
+    elif isinstance(shape, StructureShape):
+        yield from _find_in_structure(value, shape, path, closed)
+    elif shape.type_name == "list":
+        yield from _check_range(len(value), shape, path, "length")
+        for number, item in enumerate(value, 1):
+            yield from find_faults(item, shape.member, f"{path}.{number}.member", closed=closed)
+    elif shape.type_name == "map":
+        yield from _check_range(len(value), shape, path, "length")
+        for key, item in value.items():
+            yield from find_faults(item, shape.value, f"{path}.{key}", closed=closed)
+    elif shape.type_name == "string":
+        yield from _check_string(value, shape, path)
+    elif shape.type_name in ("integer", "long", "float", "double"):
+        yield from _check_range(value, shape, path, "value")
 
-    def __init__(self, word_type: Callable[[Any, Shape, str], str], *, closed: bool = False) -> None:
-        self.word_type = word_type  # of a value that has another type than its shape; may raise instead
-        self.closed = closed
 
-    def find_faults(self, value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-        """Give every constraint that does not hold."""
-        if getattr(shape, "is_document_type", False):
-            return
-        kinds = _PYTHON_TYPES.get(shape.type_name)
-        wrong_number = isinstance(value, bool) and shape.type_name != "boolean"
-        if kinds and (wrong_number or not isinstance(value, kinds)):
-            yield self.word_type(value, shape, path)
-        elif isinstance(shape, StructureShape):
-            yield from self._find_in_structure(value, shape, path)
-        elif shape.type_name == "list":
-            yield from _check_range(len(value), shape, path, "length")
-            for number, item in enumerate(value, 1):
-                yield from self.find_faults(item, shape.member, f"{path}.{number}.member")
-        elif shape.type_name == "map":
-            yield from _check_range(len(value), shape, path, "length")
-            for key, item in value.items():
-                yield from self.find_faults(item, shape.value, f"{path}.{key}")
-        elif shape.type_name == "string":
-            yield from _check_string(value, shape, path)
-        elif shape.type_name in ("integer", "long", "float", "double"):
-            yield from _check_range(value, shape, path, "value")
-
-    def _find_in_structure(self, value: dict[str, Any], shape: StructureShape, path: str) -> Iterator[str]:
-        start = f"{path}." if path else ""
-        for name in shape.required_members:
-            if value.get(name) is None:
-                yield f"Value null at '{start}{name}' failed to satisfy constraint: Member must not be null"
-        for name, item in value.items():
-            if name not in shape.members and self.closed:
-                yield f"{_opening(start + name, '')}extraneous key is not permitted"
-            elif name in shape.members and item is not None:
-                yield from self.find_faults(item, shape.members[name], start + name)
-        given = [n for n in value if value[n] is not None and (self.closed or n in shape.members)]
-        if shape.is_tagged_union and len(given) != 1:
-            choices = ", ".join(shape.members)
-            yield f"{_opening(path, '')}exactly one of its members must be set: {choices}"
+def _find_in_structure(
+    value: dict[str, Any], shape: StructureShape, path: str, closed: bool
+) -> Iterator[str]:
+    start = f"{path}." if path else ""
+    for name in shape.required_members:
+        if value.get(name) is None:
+            yield f"Value null at '{start}{name}' failed to satisfy constraint: Member must not be null"
+    for name, item in value.items():
+        if name not in shape.members and closed:
+            yield f"{_opening(start + name, '')}extraneous key is not permitted"
+        elif name in shape.members and item is not None:
+            yield from find_faults(item, shape.members[name], start + name, closed=closed)
+    given = [name for name in value if value[name] is not None and (closed or name in shape.members)]
+    if shape.is_tagged_union and len(given) != 1:
+        choices = ", ".join(shape.members)
+        yield f"{_opening(path, '')}exactly one of its members must be set: {choices}"
 
 
 def _opening(path: str, subject: str = "Member ") -> str:

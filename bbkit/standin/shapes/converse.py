@@ -7,12 +7,10 @@ import json
 import re
 from typing import Any
 
-from botocore.model import Shape
-
 from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
-from bbkit.standin.service_models import ShapeCheck, service_model
+from bbkit.standin.service_models import find_faults, service_model
 from bbkit.standin.shapes import anthropic, contents, nova, openai_chat
 from bbkit.standin.shapes.bodies import answer_format, check_schema, known, malformed
 from bbkit.standin.shapes.grammar import check_form
@@ -29,9 +27,8 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
             raise malformed("#: extraneous key [modelId] is not permitted")
         body = {"modelId": model_id, **body}
     shape = service_model("bedrock-runtime").shape_for("ConverseRequest")
-    faults = list(ShapeCheck(_word_type, closed=True).find_faults(body, shape))
-    if faults:
-        count = len(faults)
+    faults = list(find_faults(body, shape, closed=True))
+    if count := len(faults):
         raise RecordError(f"{count} validation error{'s' * (count > 1)} detected: {'; '.join(faults[:3])}")
     messages = body.get("messages") or []
     if not messages:
@@ -132,9 +129,3 @@ def _check_media(messages: list[dict[str, Any]], traits: dict[str, Any]) -> None
             )
         if message["role"] == "assistant" and kinds & {"image", "document", "video", "audio"}:
             raise RecordError(f"messages.{number}: images and documents come from the user role only.")
-
-
-def _word_type(value: Any, shape: Shape, path: str) -> str:
-    return (
-        f"Value at '{path or 'body'}' failed to satisfy constraint: Member must be of type {shape.type_name}"
-    )
