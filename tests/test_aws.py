@@ -254,9 +254,8 @@ def test_a_large_file_goes_up_in_parts_and_comes_down_whole(standin: Standin, tm
     assert sum(got) == 20 << 20
     assert file_sha256(copy) == file_sha256(path)
     assert not aws.download_file(target, copy)
-    body = aws.open_object(target)
     digest = hashlib.sha256()
-    while block := body.read(1 << 20):
+    for block in aws.iter_object(target, 1 << 20):
         digest.update(block)
     assert digest.hexdigest() == file_sha256(path)
 

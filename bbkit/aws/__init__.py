@@ -11,11 +11,9 @@ from bbkit.aws._calls import (
     converse_input_shape as converse_input_shape,
     create_job as create_job,
     get_job as get_job,
-    get_products as get_products,
     invoke_model as invoke_model,
     iter_quotas as iter_quotas,
     list_jobs as list_jobs,
-    stop_job as stop_job,
 )
 from bbkit.aws._clients import (
     Endpoint as Endpoint,
@@ -39,7 +37,6 @@ from bbkit.aws._objects import (
     is_as_noted as is_as_noted,
     iter_object as iter_object,
     list_objects as list_objects,
-    open_object as open_object,
     read_note as read_note,
     read_object as read_object,
     split_s3_uri as split_s3_uri,

@@ -1,9 +1,12 @@
-"""Calls of Bedrock's batch jobs, of single records on demand, of Service Quotas and of the price list."""
+"""Calls of Bedrock's batch jobs, of single records on demand and of Service Quotas.
+
+https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations.html
+"""
 
 import base64
 import functools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.aws._clients import call, client, iter_pages, no_answer, translated
@@ -11,16 +14,12 @@ from bbkit.core.files import read_data
 
 
 def create_job(**request: Any) -> str:
-    """Call CreateModelInvocationJob
-    (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html).
-    """
+    """Call CreateModelInvocationJob; the ARN of the job."""
     return str(_holding("jobArn", call("bedrock", "create_model_invocation_job", **request))["jobArn"])
 
 
 def get_job(job_arn: str) -> dict[str, Any]:
-    """Call GetModelInvocationJob
-    (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_GetModelInvocationJob.html).
-    """
+    """Call GetModelInvocationJob."""
     return _holding("status", call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
 
 
@@ -38,31 +37,15 @@ def list_jobs(*, name_contains: str = "", status: str = "") -> Iterator[dict[str
         yield from page.get("invocationJobSummaries", ())
 
 
-def stop_job(job_arn: str) -> None:
-    """Call StopModelInvocationJob."""
-    call("bedrock", "stop_model_invocation_job", jobIdentifier=job_arn)
-
-
-def iter_quotas(service_code: str = "bedrock") -> Iterator[dict[str, Any]]:
-    """Read the account's quotas: AWS's defaults first, then the applied values, which win."""
+def iter_quotas() -> Iterator[dict[str, Any]]:
+    """Read the account's quotas of Bedrock: AWS's defaults first, then the applied values, which win."""
     for operation in ("list_aws_default_service_quotas", "list_service_quotas"):
-        for page in iter_pages("service-quotas", operation, ServiceCode=service_code):
+        for page in iter_pages("service-quotas", operation, ServiceCode="bedrock"):
             yield from page["Quotas"]
 
 
-def get_products(service_code: str, filters: Iterable[dict[str, str]]) -> Iterator[dict[str, Any]]:
-    """Read products of the AWS Price List, whose API is in us-east-1
-    (https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html).
-    """
-    request = {"ServiceCode": service_code, "Filters": list(filters)}
-    for page in iter_pages("pricing", "get_products", region="us-east-1", **request):
-        yield from map(json.loads, page["PriceList"])
-
-
 def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """Call InvokeModel
-    (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModel.html).
-    """
+    """Call InvokeModel."""
     with translated():
         answer = client("bedrock-runtime", **options).invoke_model(
             modelId=model_id, body=json.dumps(body).encode(), contentType="application/json"
@@ -71,7 +54,7 @@ def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict
 
 
 def converse(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """Call Converse (https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html)."""
+    """Call Converse."""
     request = _blobs(dict(body), converse_input_shape())
     with translated():
         answer = client("bedrock-runtime", **options).converse(modelId=model_id, **request)

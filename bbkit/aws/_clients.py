@@ -56,9 +56,7 @@ Key = tuple[Any, ...]
 
 
 def client(service: str, region: str | None = None, **options: Any) -> Any:
-    """Make a boto3 client, or take the one made before in the same environment; `options` are of botocore's
-    Config, ``retries`` as pairs.
-    """
+    """The boto3 client of this environment; `options` are of botocore's Config, ``retries`` as pairs."""
     with translated(), _OPENING:
         return _client(service, region, tuple(sorted(options.items())), _environment())
 
@@ -176,7 +174,7 @@ def call(service: str, operation: str, **request: Any) -> Any:
 
 
 def iter_pages(
-    service: str, operation: str, *, region: str | None = None, **request: Any
+    service: str, operation: str, region: str | None = None, **request: Any
 ) -> Iterator[dict[str, Any]]:
     """Every page of a call that lists."""
     pages = client(service, region).get_paginator(operation).paginate(**request)
@@ -187,11 +185,21 @@ def iter_pages(
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """Turn botocore's errors into ours, with what to do about them, for the length of a ``with``."""
+    from boto3.exceptions import Boto3Error, RetriesExceededError
     from botocore import exceptions
     from botocore.parsers import ResponseParserError
 
     try:
         yield
+    except Boto3Error as error:
+        # s3transfer wraps the service's error, whose code decides what to do, into one of its own.
+        cause = error.__context__ or error.__cause__
+        if isinstance(cause, exceptions.ClientError | exceptions.BotoCoreError):
+            with translated():
+                raise cause from error
+        code = NO_ANSWER if isinstance(error, RetriesExceededError) else ""
+        found = f"The transfer broke off: {str(error).rstrip('.')}."
+        raise AwsError(f"{found} Run it again; what is complete is left alone.", code) from error
     except exceptions.ClientError as error:
         raise _refused(error) from error
     except (
@@ -252,6 +260,9 @@ _BAD_CREDENTIALS = (
 )  # fmt: skip
 NO_ANSWER = "NoAnswer"
 """The code of what nobody answered, or something that is not AWS."""
+# Faults of the service and the network, throttling, a full quota: the one list of what is waited on
+# (https://docs.aws.amazon.com/boto3/latest/guide/retries.html,
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
 _PASSING = re.compile(
     "(NoAnswer|MediaFolderBusy|OperationAborted|408|425|429|5(?!01)..)$|Request(Timeout|Throttled|LimitExc)"
     "|Throttl|TooManyRequests|SlowDown|BandwidthLimit|PriorRequestNot|ServiceUnavailable|Internal|ServiceQuotaExc"
@@ -263,11 +274,7 @@ def no_answer(found: str) -> AwsError:
 
 
 def is_passing(error: Exception | str) -> bool:
-    """Tell whether time cures an error, or the code of one. The one list of what is waited on
-    (https://docs.aws.amazon.com/boto3/latest/guide/retries.html,
-    https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html): faults of the service and the
-    network, throttling, a quota that is full, credentials that are renewed beside us.
-    """
+    """Tell whether time cures an error, or the code of one."""
     if isinstance(error, str):
         return _PASSING.match(error) is not None
     return getattr(error, "expired", False) or is_unanswered(error) or is_passing(getattr(error, "code", ""))

@@ -1,10 +1,10 @@
 """Objects in S3: listed, read, uploaded and downloaded whole, deleted."""
 
-import contextlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from bbkit.aws._clients import NO_ANSWER, call, client, iter_pages, translated
 from bbkit.core.errors import AwsError, InputError
@@ -39,17 +39,11 @@ def list_objects(uri: str) -> Iterator[S3Object]:
             yield S3Object(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
 
-def open_object(uri: str) -> BinaryIO:
-    """Open an object for reading in chunks, without downloading it first."""
-    bucket, key = split_s3_uri(uri)
-    body: BinaryIO = call("s3", "get_object", Bucket=bucket, Key=key)["Body"]
-    return body
-
-
 def iter_object(uri: str, size: int) -> Iterator[bytes]:
     """Read an object in blocks of `size` bytes, without downloading it first."""
-    # Not ``with open_object``: botocore gives the stream of urllib3 there, with its errors.
-    with translated(), contextlib.closing(open_object(uri)) as body:
+    bucket, key = split_s3_uri(uri)
+    # Not ``with body``: botocore gives the stream of urllib3 there, with its errors.
+    with translated(), closing(call("s3", "get_object", Bucket=bucket, Key=key)["Body"]) as body:
         while block := body.read(size):
             yield block
 
@@ -60,20 +54,13 @@ def read_object(uri: str) -> bytes:
 
 
 def encryption(kms_key_id: str) -> dict[str, str]:
-    """What a write says of its encryption; nothing without a key, and the bucket's default holds
-    (https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html).
-    """
+    """What a write says of its encryption; nothing without a key: the bucket's default holds."""
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
 
-def _head(uri: str) -> dict[str, Any] | None:
+def _head(uri: str, **options: str) -> dict[str, Any]:
     bucket, key = split_s3_uri(uri)
-    try:
-        return dict(call("s3", "head_object", Bucket=bucket, Key=key))
-    except AwsError as error:
-        if error.code in ("404", "NoSuchKey", "NotFound"):
-            return None
-        raise
+    return dict(call("s3", "head_object", Bucket=bucket, Key=key, **options))
 
 
 def upload_file(
@@ -87,8 +74,12 @@ def upload_file(
     """Upload a file, in parts when it is large; what is already complete is left alone."""
     path = Path(path)
     size, checksum = path.stat().st_size, sha256 or file_sha256(path)
-    present = _head(uri)
-    if present is not None:
+    try:
+        present = _head(uri)
+    except AwsError as error:
+        if error.code not in ("404", "NoSuchKey", "NotFound"):
+            raise
+    else:
         if present["ContentLength"] == size and present.get("Metadata", {}).get(_SHA256) == checksum:
             return False
         raise AwsError(
@@ -98,18 +89,18 @@ def upload_file(
         )
     bucket, key = split_s3_uri(uri)
     extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}, **encryption(kms_key_id)}
-    with translated(), transfer_errors():
+    with translated():
         client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
     LOG.info("uploaded %s (%d bytes)", uri, size)
     return True
 
 
-def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None] | None = None) -> int:
-    """Download an object beside its final name, then rename; how often it had to come: 0 where it is complete
-    already, 2 where it came damaged at first.
-    """
+def download_file(
+    uri: str, path: str | Path, *, progress: Callable[[int], None] | None = None, sha256: str = ""
+) -> int:
+    """Download an object whole, of this `sha256` alone where that is given; how often it had to come."""
     path = Path(path)
-    etag = (stored := _stored(uri))["ETag"].strip('"')
+    etag = (stored := _head(uri, ChecksumMode="ENABLED"))["ETag"].strip('"')
     if path.is_file() and read_note(path).get("etag") == etag and is_as_noted(path, thorough=True):
         return 0
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,7 +112,10 @@ def download_file(uri: str, path: str | Path, *, progress: Callable[[int], None]
         if damage:
             raise AwsError(f"{uri} came damaged twice. {damage} Check the network and the proxy.", NO_ANSWER)
         noted = {"etag": etag, "sha256": file_sha256(partial), "mtime_ns": partial.stat().st_mtime_ns}
-        write_text(_note_of(path), json.dumps(noted))
+        if not sha256:
+            write_text(_note_of(path), json.dumps(noted))
+        elif noted["sha256"] != sha256:
+            raise AwsError(f"{uri} is not the one that was written either.")
     LOG.info("fetched %s (%d bytes)", uri, stored["ContentLength"])
     return times
 
@@ -132,26 +126,22 @@ def _download(uri: str, path: Path, stored: Mapping[str, Any], progress: Any) ->
 
     bucket, key = split_s3_uri(uri)
     try:
-        with translated(), transfer_errors():
+        with translated():
             client("s3").download_file(bucket, key, str(path), Callback=progress)
     except FlexibleChecksumError:
         return "Its checksum is not the one S3 tells."
-    return compare_copy(path, stored)[0]
+    return _compare(path, stored)[0]
 
 
-def _stored(uri: str) -> dict[str, Any]:
-    bucket, key = split_s3_uri(uri)
-    return dict(call("s3", "head_object", Bucket=bucket, Key=key, ChecksumMode="ENABLED"))
+def compare_copy(path: Path, uri: str) -> tuple[str, str]:
+    """How a local copy differs from an object, empty where it does not, and what tells."""
+    return _compare(path, _head(uri, ChecksumMode="ENABLED"))
 
 
-def compare_copy(path: Path, stored: Mapping[str, Any] | str) -> tuple[str, str]:
-    """How a local copy differs from what S3 stores (an answer of HeadObject, or a URI to ask for), empty
-    where it does not, and what tells: the checksum that S3 keeps, an ETag that is one, what was noted when it
-    came, or the size alone (https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html).
-    """
+def _compare(path: Path, stored: Mapping[str, Any]) -> tuple[str, str]:
+    # https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html
     from botocore import httpchecksum
 
-    stored = _stored(stored) if isinstance(stored, str) else stored
     size, etag = path.stat().st_size, stored["ETag"].strip('"')
     if size != stored["ContentLength"]:
         return f"It has {size:,} bytes, in S3 {stored['ContentLength']:,}.", "size"
@@ -194,24 +184,6 @@ def is_as_noted(path: Path, *, thorough: bool = False) -> bool:
     if not note or (not thorough and note["mtime_ns"] == path.stat().st_mtime_ns):
         return True
     return bool(note["sha256"] == file_sha256(path))
-
-
-@contextlib.contextmanager
-def transfer_errors() -> Iterator[None]:
-    """Give errors of a transfer as those of the service or of ours."""
-    import boto3
-    from botocore import exceptions
-
-    # s3transfer wraps the service's error, whose code decides what to do, into one of its own.
-    try:
-        yield
-    except boto3.exceptions.Boto3Error as error:
-        cause = error.__context__ or error.__cause__
-        if isinstance(cause, exceptions.ClientError | exceptions.BotoCoreError):
-            raise cause from error
-        code = NO_ANSWER if isinstance(error, boto3.exceptions.RetriesExceededError) else ""
-        found = f"The transfer broke off: {str(error).rstrip('.')}."
-        raise AwsError(f"{found} Run it again; what is complete is left alone.", code) from error
 
 
 def delete_objects(uris: Iterable[str]) -> int:

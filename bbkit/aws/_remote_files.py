@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bbkit.aws._clients import call, client, translated
-from bbkit.aws._objects import encryption, split_s3_uri, transfer_errors
+from bbkit.aws._objects import encryption, split_s3_uri
 
 _MOST_AT_ONCE = 5 << 30
 """https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html; a killed upload in parts leaves them."""
@@ -19,16 +19,14 @@ def write_object(uri: str, content: bytes | Path, *, kms_key_id: str = "") -> No
     bucket, key = split_s3_uri(uri)
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as body:
         extra, config = encryption(kms_key_id), TransferConfig(multipart_threshold=_MOST_AT_ONCE)
-        with translated(), transfer_errors():
+        with translated():
             client("s3").upload_fileobj(body, bucket, key, ExtraArgs=extra, Config=config)
 
 
 class RemoteFiles:
-    """Objects of known sizes, by URI, as far as pyarrow's ``FSSpecHandler`` needs them to read Parquet.
+    """Objects of known sizes, by URI, as far as pyarrow's ``FSSpecHandler`` needs them to read Parquet."""
 
-    Arrow's own file system of S3 would find credentials, endpoint and proxy by other rules than boto3.
-    """
-
+    # Arrow's own file system of S3 would find credentials, endpoint and proxy by other rules than boto3.
     protocol = "s3"
 
     def __init__(self, sizes: Mapping[str, int]):

@@ -47,10 +47,7 @@ def check_model(
     as_of: dt.date | None = None,
     told: Mapping[str, Any] | None = None,
 ) -> Iterator[Finding]:
-    """Check that batch inference lists a model, in a region, under this id, and has not ended it by a day.
-
-    `model` is what is behind an id that does not tell it; `told` are traits that AWS tells now.
-    """
+    """Check that batch inference lists an id, or the `model` behind it, there, and has not ended it."""
     found = list(_check_id(model_id, region))
     yield from found
     if not tells_model(model_id):

@@ -9,7 +9,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,24 +54,6 @@ class Usage(NamedTuple):
     direction: str
     tier: str
     scope: str
-
-
-@dataclass(frozen=True)
-class PriceRefresh:
-    """What was read from the AWS Price List."""
-
-    path: Path
-    region: str
-    models: int
-    prices: int
-    passed_over: dict[str, int]
-
-    def __str__(self) -> str:
-        left = ", ".join(f"{count:,} {reason}" for reason, count in self.passed_over.items())
-        tail = f"; passed over {left}" if left else ""
-        return (
-            f"{self.prices:,} prices of {self.models:,} models in {self.region} written to {self.path}{tail}"
-        )
 
 
 def parse_usage(usagetype: str) -> Usage | None:
@@ -146,8 +127,8 @@ def _price_of(product: Mapping[str, Any], service: str) -> float | None:
     return None
 
 
-def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRefresh:
-    """Read today's prices from the AWS Price List into a file that `load_prices` takes."""
+def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> str:
+    """Read today's prices from the AWS Price List into a file that `load_prices` takes; what was read."""
     path = find_place(output)
     rows, passed = read_prices(region)
     document = {
@@ -158,7 +139,10 @@ def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> PriceRef
     }
     write_text(path, json.dumps(document, indent=1))
     count = sum(len(row.get(tier, {})) for row in rows for tier in ("on_demand", "batch"))
-    return PriceRefresh(path, region, len({row["model_id"] for row in rows}), count, dict(passed))
+    left = ", ".join(f"{times:,} {reason}" for reason, times in passed.items())
+    tail = f"; passed over {left}" if left else ""
+    models = len({row["model_id"] for row in rows})
+    return f"{count:,} prices of {models:,} models in {region} written to {path}{tail}"
 
 
 def find_place(output: str | Path) -> Path:
@@ -175,9 +159,12 @@ def read_prices(region: str) -> tuple[list[dict[str, Any]], Counter[str]]:
     model_ids = list(model_table().models)
     prices: PriceTable = {}
     passed: Counter[str] = Counter()
-    here = [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]
+    request = {"Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]}
     for service in SERVICES:
-        rows, reasons = read_products(aws.get_products(service, here), model_ids, region, service)
+        # The API of the Price List is in us-east-1, whichever region is asked for.
+        pages = aws.iter_pages("pricing", "get_products", "us-east-1", ServiceCode=service, **request)
+        products = (json.loads(product) for page in pages for product in page["PriceList"])
+        rows, reasons = read_products(products, model_ids, region, service)
         for key, row in rows.items():
             prices[key] = row | prices.get(key, {})
         passed += reasons

@@ -112,7 +112,7 @@ class Quotas:
         """
         default = cls.defaults(model_id)
         try:
-            applied: dict[str, Any] = dict(match_quotas(aws.iter_quotas("bedrock"), model_id))
+            applied: dict[str, Any] = dict(match_quotas(aws.iter_quotas(), model_id))
         except (AwsError, CredentialsError) as error:
             return replace(default, note=f"{default.note}; Service Quotas could not be read ({error})")
         note = "Service Quotas of this account"

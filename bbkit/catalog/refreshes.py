@@ -20,10 +20,7 @@ _CALLS = ("ListFoundationModels", "ListInferenceProfiles")
 
 
 def refresh_catalog(output: str | Path) -> str:
-    """Read what AWS says today in the configured region into a file for BBKIT_CATALOG to name.
-
-    What AWS refuses is told in a sentence each; the rest is written, and the package's values stand for it.
-    """
+    """Read what AWS says today into a file for BBKIT_CATALOG to name; what it refuses is told."""
     path, region, today = find_place(output), aws.find_region(), dt.datetime.now(dt.UTC).date().isoformat()
     sources = {name: {"url": f"{_API}{name}.html", "date": today} for name in _CALLS}
     read, refused = [], []
@@ -86,6 +83,6 @@ def _read_profiles() -> dict[str, list[str]]:
 
 
 def _read_quotas(note: str) -> dict[str, Any]:
-    listing = list(aws.iter_quotas("bedrock"))
+    listing = list(aws.iter_quotas())
     of = {name: match_quotas(listing, name) for name, model in model_table().models.items() if model.batch}
     return {name: {**values, "note": note} for name, values in of.items() if values}

@@ -12,7 +12,7 @@ import pandas as pd
 from bbkit import aws
 from bbkit.core.errors import AwsError, InputError, RunError, as_names
 from bbkit.core.frames import COUNT, TEXT, as_frame
-from bbkit.jobs.submissions import Progress, list_media_inputs, name_job, stop_job, submit_queue
+from bbkit.jobs.submissions import Progress, name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL, JobState
@@ -204,7 +204,9 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     snapshot.access.ensure()
     if delete:
         _secure_outputs(refresh_jobs(snapshot))
-    objects = [*aws.list_objects(snapshot.run.s3_prefix), *list_media_inputs(snapshot)]
+    media = sorted({file.media for file in snapshot.files if file.media})
+    prefixes = [snapshot.run.s3_prefix, *(f"{folder}{snapshot.run.label}-" for folder in media)]
+    objects = [item for prefix in prefixes for item in aws.list_objects(prefix)]
     if delete:
         aws.delete_objects(item.uri for item in objects)
     rows = ({"uri": item.uri, "bytes": item.size} for item in objects)

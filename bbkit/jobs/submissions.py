@@ -8,7 +8,7 @@ clientRequestToken).
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bbkit import aws
@@ -60,9 +60,7 @@ def make_request(run: Run, state: JobState, files: Sequence[InputFile]) -> dict[
 def submit_queue(
     snapshot: RunSnapshot, *, refused_too: bool, progress: Progress | None = None
 ) -> tuple[RunSnapshot, AwsError | RunError | None]:
-    """Submit what is queued, until the queue is empty or AWS takes no more; stop what was taken from
-    the queue while its Create was under way. Gives the run after it, and the error that weighs most.
-    """
+    """Submit what is queued while AWS takes it; the run after it, and the error that weighs most."""
     last_error: AwsError | RunError | None = None
     for key in [state.key for state in snapshot.states if state.queued]:
         state = next(state for state in snapshot.states if state.key == key)
@@ -79,7 +77,7 @@ def submit_queue(
         snapshot = snapshot.replay_again()
         if is_passing:
             break
-    for state in snapshot.states:
+    for state in snapshot.states:  # what was taken from the queue while its Create was under way
         if state.unwanted and not state.ended:
             stop_job(snapshot, state)
     return snapshot, last_error
@@ -91,7 +89,7 @@ def stop_job(snapshot: RunSnapshot, state: JobState) -> None:
         return
     snapshot.access.ensure()
     try:
-        aws.stop_job(state.job_arn)
+        aws.call("bedrock", "stop_model_invocation_job", jobIdentifier=state.job_arn)
     except AwsError as error:
         # Which of the two AWS answers for a job that has ended is not documented for each case.
         if error.code not in ("ValidationException", "ConflictException"):
@@ -154,11 +152,9 @@ def _create(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -
 
 
 def _is_queued(snapshot: RunSnapshot, state: JobState) -> bool:
-    """Whether it still is by the journal: it may have been stopped, or submitted, elsewhere meanwhile.
-
-    The exactly-once guard: on purpose it replays the journal right before and after the intent is written,
-    never trusting the snapshot, which is as old as the upload was long.
-    """
+    """Whether it still is by the journal: it may have been stopped, or submitted, elsewhere meanwhile."""
+    # The exactly-once guard: on purpose it replays the journal right before and after the intent is written,
+    # never trusting the snapshot, which is as old as the upload was long.
     now = snapshot.replay_again().states
     return any(each.queued for each in now if each.key == state.key)
 
@@ -176,16 +172,8 @@ def media_folder(files: Sequence[InputFile]) -> str:
     return next((file.media for file in files if file.media), "")
 
 
-def list_media_inputs(snapshot: RunSnapshot) -> Iterator[aws.S3Object]:
-    """List the input files of a run that lie beside media, outside its own prefix."""
-    for media in sorted({file.media for file in snapshot.files if file.media}):
-        yield from aws.list_objects(f"{media}{snapshot.run.label}-")
-
-
 def clear_media_folder(snapshot: RunSnapshot, files: Sequence[InputFile], media: str) -> None:
-    """Make sure that a job finds no input file beside its media but its own: it would process and charge
-    them all.
-    """
+    """Make sure that a job finds no input file beside its media but its own: all would be charged."""
     mine = {input_uri(snapshot.run, files, file) for file in files}
     inputs = (item.uri for item in aws.list_objects(media) if item.uri.endswith(".jsonl"))
     others = [uri for uri in inputs if uri not in mine]

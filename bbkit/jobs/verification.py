@@ -8,8 +8,8 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError
-from bbkit.core.files import LISTING, file_sha256, local_names, move, read_listing, require_inside, write_text
-from bbkit.core.findings import Finding, Findings, findings
+from bbkit.core.files import LISTING, file_sha256, local_names, read_listing, require_inside, write_text
+from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.core.frames import SUFFIX
 from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import input_uri
@@ -17,10 +17,6 @@ from bbkit.outputs import collect_outputs
 from bbkit.outputs.files import FileMeta, list_folder
 from bbkit.run import InputFile, Run, RunSnapshot, as_run
 from bbkit.run.remote_jobs import list_outputs
-
-_FETCH = (
-    "`bbkit verify RUN --fetch`, verify_run(run, fetch=True), takes it from S3; or restore it from a copy."
-)
 
 
 def verify_run(run: Run | str | Path, *, fetch: bool = False) -> Findings:
@@ -55,17 +51,15 @@ def verify_run(run: Run | str | Path, *, fetch: bool = False) -> Findings:
     snapshot, rows, by = RunSnapshot.read(as_run(run)), list[Finding](), list[str]()
     refusal = _find_refusal(snapshot)
     if refusal:
-        aside = "What is here was compared with what was noted when it came."
-        rows.append(Finding("info", "not_reached", f"S3 was not asked: {refusal}", aside))
+        rows.append(make_finding("not_reached", refusal=refusal))
     for file in snapshot.files:
         rows += _verify_input(snapshot, file, fetch=fetch and not refusal)
     for job_arn in [state.job_arn for state in snapshot.states if state.ended and state.job_arn]:
         rows += _verify_outputs(snapshot.run, job_arn, by, asked=not refusal, fetch=fetch)
         rows += _verify_lines(snapshot.run.output_folder(job_arn))
     if sizes := by.count("size"):
-        found = f"{count_noun(sizes, 'output file', 'were')} compared by size alone; no more was verified."
-        why = "No checksum of them is kept in S3 or was noted when they came."
-        rows.append(Finding("unknown", "size_only", found, why, count=sizes))
+        files = count_noun(sizes, "output file", "were")
+        rows.append(make_finding("size_only", files=files)._replace(count=sizes))
     table = findings(rows)
     counted = f"{count_noun(len(snapshot.files), 'input file')} and {count_noun(len(by), 'output file')}"
     table.attrs["sentence"] = f"Nothing to say: {counted} are as they were."
@@ -83,26 +77,20 @@ def _find_refusal(snapshot: RunSnapshot) -> str:
 
 
 def _verify_input(snapshot: RunSnapshot, file: InputFile, *, fetch: bool) -> Iterator[Finding]:
-    name, found = file.path.relative_to(snapshot.run.folder).as_posix(), "It is not here."
+    run, found = snapshot.run, "It is not here."
     if file.path.is_file():
         if file_sha256(file.path) == file.sha256:
             return
         found = "It is not the file that was written: its sha256 is another."
-    if not fetch:
-        yield Finding("error", "input", found, _FETCH, file=name)
-        return
-    uri = snapshot.run.adopted.get("input_uri") or input_uri(snapshot.run, snapshot.jobs[file.job], file)
-    with TemporaryDirectory(prefix=".bbkit-", dir=file.path.parent) as folder:
-        copy, why = Path(folder) / file.path.name, f"{uri} is not the one that was written either."
+    text, why = "input", ""
+    if fetch:
+        uri = run.adopted.get("input_uri") or input_uri(run, snapshot.jobs[file.job], file)
         try:
-            aws.download_file(uri, copy)
+            aws.download_file(uri, file.path, sha256=file.sha256)
+            text = "input.fetched"
         except AwsError as error:
-            why = str(error)
-        if copy.is_file() and file_sha256(copy) == file.sha256:
-            move(copy, file.path)
-            yield Finding("info", "input", f"{found} It was fetched again.", file=name)
-        else:
-            yield Finding("error", "input", found, f"{why} Restore it from a copy.", file=name)
+            text, why = "input.lost", str(error)
+    yield make_finding(text, "", file.path.relative_to(run.folder).as_posix(), found=found, why=why)
 
 
 def _verify_outputs(run: Run, job_arn: str, by: list[str], *, asked: bool, fetch: bool) -> Iterator[Finding]:
@@ -116,13 +104,12 @@ def _verify_outputs(run: Run, job_arn: str, by: list[str], *, asked: bool, fetch
         found, how = _compare(path, uri, listed.get(key))
         if found and fetch and uri:
             aws.download_file(uri, require_inside(path, run.folder))
-            yield Finding("info", "output", f"{found} It was fetched.", file=f"{folder.name}/{key}")
+            yield make_finding("output.fetched", "", f"{folder.name}/{key}", found=found)
             found, how = _compare(path, uri, None)
         by.append(how)
         if found:
-            is_gone = asked and not uri
-            remedy = "S3 does not hold it any more. Restore it from a copy." if is_gone else _FETCH
-            yield Finding("error", "output", found, remedy, file=f"{folder.name}/{key}")
+            text = "output.gone" if asked and not uri else "output"
+            yield make_finding(text, "", f"{folder.name}/{key}", found=found)
     if fetch and stored and stored != listed:
         write_text(folder / LISTING, json.dumps(stored, indent=1))
 
@@ -146,15 +133,8 @@ def _verify_lines(folder: Path) -> Iterator[Finding]:
     with TemporaryDirectory(prefix="bbkit-") as parts:
         told: Any = collect_outputs(folder, into=Path(parts) / "rows")
     if count := told.numbers["unreadable"]:
-        yield Finding(
-            "error",
-            "unreadable",
-            f"{count_noun(count, 'line')} cannot be read.",
-            _FETCH,
-            file=folder.name,
-            count=count,
-        )
+        lines = count_noun(count, "line")
+        yield make_finding("unreadable", "", folder.name, lines=lines)._replace(count=count)
     for text in (manifest["disagreement"] for manifest in told.collected.manifests):
         if text:
-            remedy = "A job that stopped or expired leaves records out; otherwise fetch the outputs again."
-            yield Finding("warning", "manifest", f"{text[0].upper()}{text[1:]}.", remedy, file=folder.name)
+            yield make_finding("manifest", "", folder.name, found=f"{text[0].upper()}{text[1:]}.")

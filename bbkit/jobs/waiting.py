@@ -28,24 +28,20 @@ class Backoff:
     def __init__(self, run: Run, every: float | None = None):
         if every is not None:
             validate_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
-        self._first, self._most = (0.1, 2.0) if run.endpoint.is_standin else (5.0, 120.0)
-        self._every, self._next = every, self._first
+        usual = (0.1, 2.0) if run.endpoint.is_standin else (5.0, 120.0)
+        self._first, self._most = usual if every is None else (every, every)
+        self._next = self._first
 
     def step(self, *, changed: bool) -> float:
         """Tell how many seconds to wait now."""
-        if self._every is not None:
-            return self._every
-        if changed:
-            self._next = self._first
-        now, self._next = self._next, min(self._next * 1.5, self._most)
+        now = self._first if changed else self._next
+        self._next = min(now * 1.5, self._most)
         return now
 
 
 @dataclass(frozen=True)
 class Poll:
-    """What one poll found: the jobs table, the names of jobs whose status changed, whether AWS answered, what
-    is in the way, and how many seconds to wait before the next one.
-    """
+    """What one poll found, what is in the way, and how many seconds to wait before the next one."""
 
     snapshot: RunSnapshot
     jobs: pd.DataFrame
@@ -58,9 +54,7 @@ class Poll:
 def poll_jobs(
     snapshot: RunSnapshot, backoff: Backoff, is_waited_on: Callable[[Exception], bool]
 ) -> Iterator[Poll]:
-    """Submit what the quota has room for, ask for every job that has not ended, again and again; the journal
-    is replayed once for each poll. Errors that are not waited on end it.
-    """
+    """Submit what the quota has room for, ask for every job that has not ended, again and again."""
     before = _statuses_of(snapshot.table())
     while True:
         answered, last_error = True, ""

@@ -83,8 +83,7 @@ class JobWatch:
 
     @property
     def sentence(self) -> str:
-        """How the jobs are doing, with the time of the last look, and which were refused or taken from the
-        queue."""
+        """How the jobs are doing, when that was seen, and which were refused or taken from the queue."""
         unsent = self._snapshot.describe_unsent()
         if not len(self.jobs):
             return " ".join(["No job was submitted.", *unsent])
@@ -93,8 +92,7 @@ class JobWatch:
 
     @property
     def progress(self) -> pd.DataFrame:
-        """One row per job, columns `PROGRESS_COLUMNS`: state, counts, rate and the range in which it may
-        end."""
+        """One row per job, columns `PROGRESS_COLUMNS`."""
         since = {state.job_name: state.since for state in self._snapshot.states}
         rows = []
         for row in self.jobs.to_dict("records"):

@@ -133,9 +133,7 @@ def list_files(snapshot: RunSnapshot) -> pd.DataFrame:
 
 @contextmanager
 def replacing_unsent_attempt(snapshot: RunSnapshot) -> Iterator[RunSnapshot]:
-    """Take back the latest attempt, unless it is the first or something of it was sent; an error in the
-    ``with`` brings it back.
-    """
+    """Take back the latest attempt, unless it is the first or was sent; an error brings it back."""
     run, latest = snapshot.run, snapshot.last_attempt
     if latest < 2 or snapshot.is_sent(latest):
         yield snapshot

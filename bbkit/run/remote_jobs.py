@@ -117,9 +117,7 @@ def _is_changed(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
 
 
 class TransferProgress:
-    """Adds up the bytes of transfers, possibly from several threads, and reports them: by default one line
-    every ten seconds on standard error, nothing of what is over by then.
-    """
+    """Adds up the bytes of transfers and reports them, by default by a line every ten seconds."""
 
     def __init__(self, what: str, total: int, report: Callable[[int, int], object] | None = None):
         self._what, self._total, self._done = what, total, 0
@@ -144,9 +142,7 @@ def write_line(text: str) -> None:
 
 
 def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> tuple[Path, list[str]]:
-    """Bring the output files of a job that has ended into its folder of the run, manifest last; beside it
-    what is to be said of it.
-    """
+    """Bring the outputs of a job that has ended into the run, manifest last; beside it what is to be said."""
     folder = snapshot.run.output_folder(state.job_arn)
     listed = read_listing(folder)
     places = {key: folder / name for key, name in local_names(listed).items()}

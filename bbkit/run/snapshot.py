@@ -27,9 +27,7 @@ Lineage = Mapping[int, Mapping[str, Any]]
 
 @dataclass
 class Access:
-    """Makes sure that calls go where a run was made for: asks STS at first, and again where access key,
-    endpoint or region have changed since.
-    """
+    """Makes sure that calls go where a run was made for; asks STS anew where who signs has changed."""
 
     run: "Run"
     checked: object = None

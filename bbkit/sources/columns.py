@@ -86,7 +86,7 @@ def _dtype(kinds: set[str]) -> Any:
     return {"truth": "boolean", "time": "datetime64[us]"}.get("".join(kinds), "object")
 
 
-def frames_of_rows(
+def _frames_of_rows(
     rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, Any], chunk_rows: int | None
 ) -> Frames:
     """Make frames of exactly these columns and dtypes."""
@@ -99,9 +99,9 @@ def frames_of_rows(
 
 
 def frames_of(read: Callable[[], Iterable[Mapping[str, Any]]], chunk_rows: int | None) -> Frames:
-    """Make frames of rows that can be read twice, whose dtypes are those of all of them."""
+    """Make frames of rows that can be read twice, whose dtypes are those of all of them: read now."""
     buffered = list(read()) if chunk_rows is None else []
-    yield from frames_of_rows(buffered or read(), dtypes_of_rows(buffered or read()), chunk_rows)
+    return _frames_of_rows(buffered or read(), dtypes_of_rows(buffered or read()), chunk_rows)
 
 
 _PANDAS = {

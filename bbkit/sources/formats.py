@@ -18,15 +18,7 @@ import pyarrow.parquet as pq
 
 from bbkit.core.errors import SourceError, require_extras
 from bbkit.core.text import name_some
-from bbkit.sources.columns import (
-    Frames,
-    cut_batches,
-    dtypes_of_rows,
-    frame_of_arrow,
-    frames_of,
-    frames_of_rows,
-    name_columns,
-)
+from bbkit.sources.columns import Frames, cut_batches, frame_of_arrow, frames_of, name_columns
 from bbkit.sources.conversations import conversation_row
 from bbkit.sources.files import calling_depth, open_bytes, read_encoded, read_text, validate_unpacked
 
@@ -61,17 +53,12 @@ def _first_line(error: BaseException) -> str:
 def read_json_lines(path: Path, chunk_rows: int | None) -> Frames:
     """Read JSON Lines: one object a line; blank lines are passed over."""
 
-    def first_pass(encoding: str) -> tuple[str, dict[str, Any], list[Mapping[str, Any]]]:
-        buffered = list(rows(encoding)) if chunk_rows is None else []
-        return encoding, dtypes_of_rows(buffered or rows(encoding)), buffered
-
-    def rows(encoding: str) -> Iterator[Mapping[str, Any]]:
-        return _conversations(path.name, _json_rows(path, encoding))
+    def read(encoding: str) -> Frames:
+        return frames_of(lambda: _conversations(path.name, _json_rows(path, encoding)), chunk_rows)
 
     if chunk_rows is None:
         validate_unpacked(path)
-    encoding, dtypes, buffered = read_encoded(path, first_pass)
-    yield from frames_of_rows(buffered or rows(encoding), dtypes, chunk_rows)
+    return read_encoded(path, read)
 
 
 def _conversations(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

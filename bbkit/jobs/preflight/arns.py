@@ -66,9 +66,7 @@ class Arns:
 
     @cached_property
     def model(self) -> str:
-        """The foundation model that the jobs end at, as AWS, the run or the model id says; empty where nobody
-        does, and of custom models.
-        """
+        """The foundation model that the jobs end at; empty where nobody says it, and of custom models."""
         if self._kind == "application-inference-profile" and isinstance(self.routed, list):
             return bare_model_id(self.routed[0])
         if self._kind.startswith("custom-model"):

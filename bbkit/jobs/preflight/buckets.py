@@ -8,7 +8,6 @@ from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding, make_finding
 from bbkit.jobs.preflight.arns import Arns
 from bbkit.jobs.preflight.policies import DENIED, not_seen
-from bbkit.run import Run
 
 _ERRORS = {
     **dict.fromkeys(("404", "NoSuchBucket"), "bucket.missing"),
@@ -34,7 +33,13 @@ def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Find
     try:
         answer = aws.call("s3", "head_bucket", Bucket=bucket, **expected)
     except AwsError as error:
-        yield _bucket_error(bucket, run, error)
+        text = _ERRORS.get(error.code, "")
+        if text == "bucket.missing" and bucket != split_s3_uri(run.s3_prefix)[0]:
+            text = "bucket.media_missing"
+        if text:
+            yield make_finding(text, bucket=bucket, here=run.endpoint.region)
+        else:
+            yield not_seen("bucket", f"Bucket {bucket}", error)
         return
     headers = answer["ResponseMetadata"]["HTTPHeaders"]
     region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "")
@@ -44,15 +49,6 @@ def _check_bucket(arns: Arns, bucket: str, keys: Sequence[str]) -> Iterator[Find
     yield from _check_media(arns, bucket)
     if not run.endpoint.is_standin:
         yield from _check_encryption(bucket, expected)
-
-
-def _bucket_error(bucket: str, run: Run, error: AwsError) -> Finding:
-    text = _ERRORS.get(error.code, "")
-    if not text:
-        return not_seen("bucket", f"Bucket {bucket}", error)
-    if text == "bucket.missing" and bucket != split_s3_uri(run.s3_prefix)[0]:
-        text = "bucket.media_missing"
-    return make_finding(text, bucket=bucket, here=run.endpoint.region)
 
 
 def _try_writing(

@@ -4,7 +4,7 @@ Never tried on a real account; the parsing is held against moto's IAM.
 """
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bbkit import aws
@@ -98,11 +98,9 @@ def _simulate(
 
 
 def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Make findings of what IAM's policy simulator said.
-
-    It sees neither bucket policies nor key policies, and service control policies only in part
-    (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html).
-    """
+    """Make findings of what IAM's policy simulator said."""
+    # It sees neither bucket policies nor key policies, and service control policies only in part
+    # (https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulatePrincipalPolicy.html).
     decisions = list(_iter_decisions(results))
     denied = [each for each in decisions if each[2] != "allowed"]
     for action, resource, decision, missing in denied:
@@ -122,9 +120,7 @@ def judge_simulation(rule: str, who: str, results: list[Mapping[str, Any]]) -> I
 
 
 def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str, str, list[str]]]:
-    """One decision for each action and resource: with several resources, the result itself has only the
-    most restrictive decision of all.
-    """
+    """One decision for each action and resource; a result has only the most restrictive one of several."""
     for result in results:
         action, decisions = result["EvalActionName"], []
         for item in result.get("ResourceSpecificResults") or ():
@@ -135,12 +131,20 @@ def _iter_decisions(results: list[Mapping[str, Any]]) -> Iterator[tuple[str, str
             yield action, resource, result["EvalDecision"], result.get("MissingContextValues") or []
 
 
+_JUDGED = {
+    ("Deny", "met"): "denied",
+    ("Deny", "unknown"): "unknown",
+    ("Allow", "met"): "allowed",
+    ("Allow", "unknown"): "unknown",
+}
+"""What a trust policy comes to, by the first of these that a statement of it is."""
+
+
 def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tuple[str, str]:
     """Judge whether a trust policy lets Bedrock assume the role for batch jobs of an account and region."""
     jobs = f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job"
     request = {"aws:sourceaccount": account, "aws:sourcearn": f"{jobs}/abcdefghijkl"}
-    allow: dict[str, str] = {}
-    deny: dict[str, str] = {}
+    found: dict[tuple[str, str], str] = {}
     for statement in _listed(document.get("Statement")):
         named = _names_bedrock(statement)
         if named is False:
@@ -149,17 +153,12 @@ def judge_trust(document: Mapping[str, Any], *, account: str, region: str) -> tu
         verdict, why = _judge_conditions(statement.get("Condition") or {}, request)
         if verdict == "met" and named is None:
             verdict, why = "unknown", f"a statement with {effect} says whom or what it does not mean"
-        (deny if effect == "Deny" else allow).setdefault(verdict, why)
-    if "met" in deny:
-        return "denied", "a Deny statement holds"
-    if "unknown" in deny:
-        return "unknown", deny["unknown"]
-    if "met" in allow:
-        return "allowed", ""
-    if "unknown" in allow:
-        return "unknown", allow["unknown"]
+        found.setdefault((effect, verdict), why or f"a {effect} statement holds")
+    for key, judged in _JUDGED.items():
+        if key in found:
+            return judged, "" if judged == "allowed" else found[key]
     nobody = f"no statement names the service {SERVICE} with sts:AssumeRole"
-    return "denied", allow.get("failed", nobody)
+    return "denied", found.get(("Allow", "failed"), nobody)
 
 
 def _listed(value: Any) -> list[Any]:
@@ -199,18 +198,8 @@ def _is_met(operator: str, value: str, accepted: Sequence[str]) -> bool | None:
     name = (
         operator.lower().removeprefix("forallvalues:").removeprefix("foranyvalue:").removesuffix("ifexists")
     )
-    match name.replace("not", "", 1):
-        case "stringequals":
-            matches = value in accepted
-        case "stringequalsignorecase":
-            matches = value.lower() in [item.lower() for item in accepted]
-        case "stringlike":
-            matches = any(_matches(value, item) for item in accepted)
-        case "arnequals" | "arnlike":
-            matches = any(_matches_arn(value, item) for item in accepted)
-        case _:
-            return None
-    return matches != ("not" in name)
+    test = _TESTS.get(name.replace("not", "", 1))
+    return None if test is None else any(test(value, item) for item in accepted) != ("not" in name)
 
 
 def _matches(value: str, pattern: str) -> bool:
@@ -224,3 +213,12 @@ def _matches_arn(value: str, pattern: str) -> bool:
     if len(patterns) != 6:
         return pattern == "*"
     return all(_matches(*pair) for pair in zip(values, patterns, strict=True))
+
+
+_TESTS: dict[str, Callable[[str, str], bool]] = {
+    "stringequals": str.__eq__,
+    "stringequalsignorecase": lambda value, item: value.lower() == item.lower(),
+    "stringlike": _matches,
+    "arnequals": _matches_arn,
+    "arnlike": _matches_arn,
+}

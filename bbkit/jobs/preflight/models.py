@@ -74,9 +74,7 @@ def _check_profile(arns: Arns) -> Iterator[Finding]:
 
 
 def _judge_access(told: Mapping[str, Any], model: str, is_profile: bool) -> Finding:
-    """Judge what GetFoundationModelAvailability says. Of Amazon's own models it has been seen to say no where
-    they answer; a profile may end in another Region.
-    """
+    """Judge what GetFoundationModelAvailability says; a profile may end in another Region."""
     agreement = told.get("agreementAvailability", {})
     said = {**told, "agreementAvailability": agreement.get("status")}
     names = ("authorizationStatus", "entitlementAvailability", "agreementAvailability", "regionAvailability")
@@ -86,6 +84,7 @@ def _judge_access(told: Mapping[str, Any], model: str, is_profile: bool) -> Find
         return make_finding("model_access", model=model)
     words = [f"{name} is {word}" for name, word in lacking.items()] + [agreement.get("errorMessage", "")]
     found = make_finding("model_access.lacking", model=model, words=", ".join(filter(None, words)))
+    # Of Amazon's own models it has been seen to say no where they answer.
     soft = model.startswith("amazon.") or set(lacking.values()) == {"PENDING"}
     return found._replace(severity="warning") if soft else found
 
