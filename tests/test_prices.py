@@ -421,8 +421,7 @@ def price_list(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[PriceList]]:
 def test_refreshed_prices_are_a_file_of_ones_own(tmp_path: Path, price_list: type[PriceList]) -> None:
     path = tmp_path / "prices.json"
     told = refresh_prices(path, region="us-east-1")
-    assert (told.models, told.prices) == (6, 11)
-    assert str(told).startswith("11 prices of 6 models in us-east-1 written to ")
+    assert told.startswith("11 prices of 6 models in us-east-1 written to ")
     prices = load_prices(path)
     price = prices.find("us.anthropic.claude-haiku-4-5-20251001-v1:0", "us-east-1")
     assert (price.input, price.how, price.source) == (0.55, "own", "AWS Price List, us-east-1")
