@@ -29,6 +29,7 @@ from bbkit.aws._clients import (
     retry_options as retry_options,
 )
 from bbkit.aws._objects import (
+    RemoteFiles as RemoteFiles,
     S3Object as S3Object,
     compare_copy as compare_copy,
     delete_objects as delete_objects,
@@ -41,5 +42,5 @@ from bbkit.aws._objects import (
     read_object as read_object,
     split_s3_uri as split_s3_uri,
     upload_file as upload_file,
+    write_object as write_object,
 )
-from bbkit.aws._remote_files import RemoteFiles as RemoteFiles, write_object as write_object

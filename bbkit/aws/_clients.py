@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 
 from bbkit.core.errors import AwsError, BbkitError, CredentialsError
@@ -134,19 +134,12 @@ def find_endpoint() -> Endpoint:
     return Endpoint(bedrock.meta.endpoint_url, account, bedrock.meta.region_name)
 
 
-class Signer(NamedTuple):
-    """The access key that calls are signed with now, and where they go; the account is left open."""
-
-    access_key: str
-    endpoint: Endpoint
-
-
-def find_signer() -> Signer:
-    """Find out who signs and where calls go now, without making one (credentials may be renewed)."""
+def find_signer() -> tuple[str, Endpoint]:
+    """The access key that calls are signed with now, and where they go, its account open; makes no call."""
     bedrock = client("bedrock")
     with translated(), _OPENING:
         credentials = _session(_environment()).get_credentials().get_frozen_credentials()
-    return Signer(credentials.access_key, Endpoint(bedrock.meta.endpoint_url, "", bedrock.meta.region_name))
+    return credentials.access_key, Endpoint(bedrock.meta.endpoint_url, "", bedrock.meta.region_name)
 
 
 def find_region() -> str:

@@ -18,7 +18,7 @@ from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame, find_columns,
 from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
 from bbkit.costs.estimates import STANDIN_NOTE, CostedRun, CostEstimate, check_budget, estimate_cost
-from bbkit.costs.rows import AMOUNTS, EMBEDS_IMAGES, HOUR, TOKENS, mark_by_manifest, price_rows
+from bbkit.costs.rows import EMBEDS_IMAGES, HOUR, TOKENS, mark_by_manifest, price_rows, validate_groups
 from bbkit.costs.totals import Cost
 from bbkit.families import get_family
 from bbkit.records import estimate_tokens
@@ -88,7 +88,7 @@ def cost_of(
         estimate = estimate or (estimate_cost(run, prices=prices) if run.record_files() else None)
     head = _with_source(head_of(outputs), source)
     require_columns(head, ("outcome", "model_id", *TOKENS[:2]))
-    groups = _group_columns(columns, head)
+    validate_groups(groups := list(dict.fromkeys(find_columns(head, columns))))
     media = run is None or _may_hold_media(run)
 
     def price(frame: pd.DataFrame) -> pd.DataFrame:
@@ -173,13 +173,6 @@ def _with_source(rows: pd.DataFrame, source: pd.DataFrame | None) -> pd.DataFram
     if source is None or "record_key" not in rows:
         return rows
     return rows.assign(**{name: source[name].reindex(rows["record_key"]).array for name in source})
-
-
-def _group_columns(columns: Sequence[str], outputs: pd.DataFrame) -> list[str]:
-    names = list(dict.fromkeys(find_columns(outputs, columns)))
-    if amounts := [name for name in names if name in (*TOKENS, *AMOUNTS)]:
-        raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
-    return names
 
 
 def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:

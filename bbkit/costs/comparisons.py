@@ -107,28 +107,28 @@ def compare_costs(ledger: pd.DataFrame, numbers: Mapping[str, Any], estimate: Co
     other = total - sum(steps) - (priced - records) * each
     if abs(other) < 1e-6 * max(spent, before["cost_usd"]):
         other = 0.0  # only the rounding of floats and of tokens
-    causes = [("answers", records, answered, (answered - records) * each, _compare_counts(records, answered))]
+    words = "records without an answer cost nothing", "more answers than records estimated"
+    why = _compare(records, answered, *words)
+    causes = [("answers", records, answered, (answered - records) * each, why)]
     if unpriced:
         causes.append(("answers not costed", 0, unpriced, -unpriced * each, "their cost is not known"))
     for name, what, a, b, step in zip(
         ("input", "output"), ("inputs", "answers"), expected, actual, steps, strict=True
     ):
-        causes.append((f"{name} tokens a record", a, b, step, _compare_lengths(a, b, what)))
+        words = (
+            f"the model counted shorter {what} than expected",
+            f"the model counted longer {what} than expected",
+        )
+        causes.append((f"{name} tokens a record", a, b, step, _compare(a, b, *words)))
     causes.append(("prices", None, None, other, _compare_prices(ledger, cached, estimate) if other else ""))
     causes.append(("cost in USD", before["cost_usd"], spent, total, ""))
     return as_frame((dict(zip(COMPARISON_COLUMNS, row, strict=True)) for row in causes), COMPARISON_COLUMNS)
 
 
-def _compare_counts(records: int, answered: int) -> str:
-    if answered < records:
-        return "records without an answer cost nothing"
-    return "more answers than records estimated" if answered > records else ""
-
-
-def _compare_lengths(expected: float, actual: float, what: str) -> str:
+def _compare(expected: float, actual: float, less: str, more: str) -> str:
     if round(actual, 6) == round(expected, 6):
         return ""
-    return f"the model counted {'longer' if actual > expected else 'shorter'} {what} than expected"
+    return more if actual > expected else less
 
 
 def _compare_prices(ledger: pd.DataFrame, cached: float, estimate: CostEstimate) -> str:

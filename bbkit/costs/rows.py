@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bbkit.catalog.prices import DIRECTIONS, Prices
+from bbkit.core.errors import InputError
 from bbkit.core.frames import COUNT, NUMBER, TEXT
 from bbkit.core.text import arn_region
 from bbkit.families import FAMILIES
@@ -152,6 +153,12 @@ def _reasons(tokens: pd.DataFrame, amounts: pd.DataFrame, rates: pd.DataFrame, m
     codes = [unknown.cat.codes, *range(len(unknown.cat.categories), len(names))]
     chosen = np.select([unknown.notna(), *causes.values()], codes, -1)
     return pd.Series(pd.Categorical.from_codes(chosen, names))
+
+
+def validate_groups(columns: Iterable[str]) -> None:
+    """Refuse to group by what is added up."""
+    if amounts := [name for name in columns if name in (*TOKENS, *AMOUNTS)]:
+        raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
 
 
 def mark_by_manifest(rows: pd.DataFrame, job_arns: Iterable[str]) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
 from bbkit.core.text import count_noun, format_usd
 from bbkit.costs.comparisons import COMPARISON_COLUMNS, compare_costs, format_comparison, rows_by_manifest
 from bbkit.costs.estimates import CostEstimate, show_cost
-from bbkit.costs.rows import AMOUNTS, TOKENS
+from bbkit.costs.rows import AMOUNTS, TOKENS, validate_groups
 
 GROUP_COLUMNS = {
     **dict.fromkeys(("records", "answered", "unpriced", *TOKENS), COUNT),
@@ -85,8 +85,7 @@ class Cost:
             known = ", ".join(map(str, self.rows.columns))
             raise InputError(f"by() takes the name of a column, such as 'attempt'. The rows have {known}.")
         require_columns(self.rows, columns, f"Name it in cost_of(..., by={columns[0]!r}).", "table of rows")
-        if amounts := [name for name in columns if name in (*TOKENS, *AMOUNTS)]:
-            raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
+        validate_groups(columns)
         groups = self._counted(columns).groupby(list(columns), dropna=False, sort=False, observed=True)
         counts = groups[["records", "answered", "unpriced"]].sum()
         table = counts.join(groups[[*TOKENS, *AMOUNTS]].sum(min_count=1)).reset_index()

@@ -21,13 +21,8 @@ from bbkit.run.remote_jobs import fetch_outputs, refresh_jobs
 __all__ = ["clean_run", "list_jobs", "stop_jobs", "submit_jobs", "wait_for_jobs"]
 
 PLAN_COLUMNS = {
-    "job": TEXT,
-    "job_name": TEXT,
-    "attempt": COUNT,
-    "submission": COUNT,
-    "files": COUNT,
-    "records": COUNT,
-    "bytes": COUNT,
+    **dict.fromkeys(("job", "job_name"), TEXT),
+    **dict.fromkeys(("attempt", "submission", "files", "records", "bytes"), COUNT),
 }
 """One row per job to be created."""
 

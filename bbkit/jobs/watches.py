@@ -1,6 +1,5 @@
 """The live watch of a run: a thread that polls, submits what is queued, and tells its listeners."""
 
-import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -16,19 +15,11 @@ from bbkit.jobs.waiting import Backoff, Poll, poll_jobs, read_submitted, summari
 from bbkit.run import Run, RunSnapshot
 
 PROGRESS_COLUMNS = {
-    "job_name": TEXT,
-    "job_arn": TEXT,
-    "status": TEXT,
+    **dict.fromkeys(("job_name", "job_arn", "status"), TEXT),
     "status_since": TIME,
-    "records": COUNT,
-    "processed": COUNT,
-    "succeeded": COUNT,
-    "errored": COUNT,
+    **dict.fromkeys(("records", "processed", "succeeded", "errored"), COUNT),
     "records_per_minute": NUMBER,
-    "ends_after": TIME,
-    "ends_before": TIME,
-    "expires_at": TIME,
-    "seen_at": TIME,
+    **dict.fromkeys(("ends_after", "ends_before", "expires_at", "seen_at"), TIME),
     "message": TEXT,
 }
 """One row per job: where it stands, how fast it goes, and the range in which it may end, as far as known."""
@@ -69,7 +60,7 @@ class JobWatch:
         self._snapshot = snapshot
         # Credentials that ran out at night are renewed in the morning: the watch says so and goes on.
         self._polls = poll_jobs(snapshot, Backoff(run, every), is_waited_on=lambda error: True)
-        self._listeners: list[Callable[[JobWatch], object]] = []
+        self._listeners: dict[Callable[[JobWatch], object], None] = {}
         self._samples: dict[str, deque[_Sample]] = {}
         self.done = False
         self._stopping = threading.Event()
@@ -115,8 +106,8 @@ class JobWatch:
         callable
             Takes the listener away.
         """
-        self._listeners.append(listener)
-        return lambda: self._remove_listener(listener)
+        self._listeners[listener] = None
+        return lambda: self._listeners.pop(listener, None)
 
     def stop(self) -> None:
         """Stop looking; the jobs go on, and `watch_jobs` takes up again where this left off."""
@@ -142,10 +133,6 @@ class JobWatch:
         if self.alive:
             self._over.wait(timeout)
         return self.done
-
-    def _remove_listener(self, listener: "Callable[[JobWatch], object]") -> None:
-        with contextlib.suppress(ValueError):
-            self._listeners.remove(listener)
 
     def _watch(self) -> None:
         try:
@@ -191,7 +178,7 @@ class JobWatch:
                 threading.excepthook(
                     threading.ExceptHookArgs((type(error), error, error.__traceback__, self._thread))
                 )
-                self._remove_listener(listener)
+                self._listeners.pop(listener, None)
                 self.last_error = f"A view of the watch failed and was taken away: {error}"
 
     def __repr__(self) -> str:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bbkit import aws
-from bbkit.answers import NOTHING, Asking, is_given, plan_asking, read_schema, schema_bytes
+from bbkit.answers import NOTHING, Asking, is_given, plan_asking, read_schema
 from bbkit.catalog.prices import load_prices
 from bbkit.core.errors import (
     AwsError,
@@ -158,12 +158,6 @@ def plan_schema(run: "Run", schema: Any, structured: str) -> Asking:
         return NOTHING
     model_id, family = run.model or run.model_id, get_family(run.family)
     return plan_asking(read_schema(schema), model_id, family, structured, run.parameters)
-
-
-def keep_schema(schema: Any, folder: Path) -> None:
-    """Keep a schema in a run as it was written."""
-    if is_given(schema):
-        (folder / SCHEMA).write_bytes(schema_bytes(schema))
 
 
 def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path, rows: pd.DataFrame | None) -> "Run":

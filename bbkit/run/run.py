@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit import __version__, aws
-from bbkit.answers import read_schema
+from bbkit.answers import is_given, read_schema, schema_bytes
 from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError
 from bbkit.core.files import local_name
@@ -202,7 +202,8 @@ class Run:
         with creation.new_folder(folder, replace=replace) as place:
             kept = creation.write_source_rows(source, place / "source.parquet")
             run = changed(run, endpoint=aws.find_endpoint(), source_fingerprint=kept, structured=way)
-            creation.keep_schema(schema, place)
+            if is_given(schema):
+                (place / creation.SCHEMA).write_bytes(schema_bytes(schema))
             creation.keep_prices(prices, place)
             creation.write_description(run, place)
         return run
@@ -357,9 +358,8 @@ class Run:
         return self.folder / "outputs" / f"on-demand-{attempt}"
 
     def output_uri(self, job_arn: str) -> str:
-        """Where a job writes in S3, ending in ``/``: the service adds the job's id to the URI it was given
-        (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html).
-        """
+        """Where a job writes in S3, ending in ``/``: the service adds its id to the URI it was given."""
+        # https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html
         own = job_arn != self.adopted.get("job_arn")
         base = f"{self.s3_prefix}output" if own else self.adopted["output_uri"]
         return f"{base}/{job_arn.rpartition('/')[2]}/"
@@ -375,7 +375,7 @@ class Run:
             There are no credentials.
         """
         # What needs no call is compared first: the other endpoint may not be reachable from here.
-        now = aws.find_signer().endpoint
+        _, now = aws.find_signer()
         if (now.region, now.is_standin) == (self.endpoint.region, self.endpoint.is_standin):
             now = aws.find_endpoint()
         if not self.endpoint.same_as(now):

@@ -228,9 +228,8 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
         if any(cell is not None for cell in row)
     ]
     if not rows:
-        raise SourceError(
-            f"{path.name}: its sheet is empty{_below(skip_rows)}; the first row is to name the columns."
-        )
+        below = f" below the {skip_rows:,} rows of skip_rows=" if skip_rows else ""
+        raise SourceError(f"{path.name}: its sheet is empty{below}; the first row is to name the columns.")
     number, header = rows[0]
     width = max(len(row) for _, row in rows)
     if width * len(rows) > _MOST_CELLS:
@@ -244,10 +243,6 @@ def _unescape(cell: Any) -> Any:
     if isinstance(cell, str) and "_x" in cell:
         return re.sub("_x([0-9A-Fa-f]{4})_", lambda found: chr(int(found[1], 16)), cell)
     return cell
-
-
-def _below(skip_rows: int) -> str:
-    return f" below the {skip_rows:,} rows of skip_rows=" if skip_rows else ""
 
 
 def _validate_formulas(path: Path, sheet: str, skip_rows: int, table: Sequence[Sequence[Any]]) -> None:
