@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from genai_prices import Usage, calc_price
 
-from bbkit.catalog.price_lists import parse_usage, read_products, refresh_prices
 from bbkit.catalog.prices import Price, load_prices
+from bbkit.catalog.refreshes import parse_usage, read_products, refresh_prices
 from bbkit.core.errors import AwsError, InputError
 
 # USD per 1,000 tokens in batch as https://aws.amazon.com/bedrock/pricing/ showed them for US East

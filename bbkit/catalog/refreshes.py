@@ -1,22 +1,189 @@
-"""What AWS says today of models, profiles, quotas and prices, read into a catalog of the user's own."""
+"""What AWS says today of prices, models, profiles and quotas, read into files of the user's own.
+
+Three services of the Price List hold Bedrock, each with its own way to name a model, a direction and a unit.
+https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
+"""
 
 import datetime as dt
 import json
-from collections import defaultdict
-from collections.abc import Callable
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bbkit import aws
-from bbkit.catalog.price_lists import find_place, read_prices
+from bbkit.catalog.models import Key, model_keys, name_keys
+from bbkit.catalog.prices import UNIT
 from bbkit.catalog.quotas import match_quotas
-from bbkit.core.errors import AwsError
+from bbkit.core.errors import AwsError, InputError
 from bbkit.core.files import write_text
 from bbkit.core.text import count_noun
-from bbkit.families import family_name, find_model, model_table, split_model_id
+from bbkit.families import family_name, find_model, geographies_of, model_table, split_model_id
+
+SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
+_EDITION = " (Amazon Bedrock Edition)"
+_MARKETPLACE = "AmazonBedrockFoundationModels"
+_PER_MILLION = {
+    "1k tokens": 1000,
+    "1000 tokens": 1000,
+    "1m tokens": 1,
+    "1 million tokens": 1,
+    "tokens": 10**6,
+}
+_SKIPPED = re.compile(
+    r"flex|priority|latency|reserved|custom|training|image|audio|video|speech|long|ctx|provisioned|tpm",
+    re.IGNORECASE,
+)
+"""What in a usage type makes it another product than plain text tokens."""
+
+_DIRECTION = re.compile(
+    r"(?:Million)?(?:Batch)?"
+    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|(?P<hour>1h))?[-_]?(?:input)?|(?P<way>input|output))"
+    r"[-_]?tokens?(?:[-_]?count)?(?![a-z])",
+    re.IGNORECASE,
+)
 
 _API = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_"
 _CALLS = ("ListFoundationModels", "ListInferenceProfiles")
+
+PriceTable = dict[tuple[str, str, str], dict[str, float]]
+"""Prices by direction of each (model id, region or geography, tier)."""
+
+
+class Usage(NamedTuple):
+    """What a usage type says: the model's name as it is written, direction, tier and scope."""
+
+    name: str
+    direction: str
+    tier: str
+    scope: str
+
+
+def parse_usage(usagetype: str) -> Usage | None:
+    """Read a usage type."""
+    text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
+    text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
+    match = _DIRECTION.search(text)
+    if not match or _SKIPPED.search(text):
+        return None
+    name = re.sub(r"-(?:mantle|text)$", "", text[: match.start()].rstrip("-_"), flags=re.IGNORECASE)
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[match.start() :])}
+    direction = f"cache_{match['cache']}" if match["cache"] else match["way"]
+    scope = "global" if "global" in words else "geo" if "geo" in words else ""
+    direction += "_1h" if match["hour"] else ""
+    return Usage(name, direction.lower(), "batch" if "batch" in words else "on_demand", scope)
+
+
+def read_products(
+    products: Iterable[Mapping[str, Any]], model_ids: Iterable[str], region: str, service: str = ""
+) -> tuple[PriceTable, Counter[str]]:
+    """Pick token prices of known models out of products of the Price List."""
+    models: dict[Key, str] = {key: model_id for model_id in model_ids for key in model_keys(model_id)}
+    prices: PriceTable = {}
+    passed: Counter[str] = Counter()
+    for product in products:
+        attributes = (product.get("product") or {}).get("attributes") or {}
+        usagetype = str(attributes.get("usagetype", ""))
+        usage = parse_usage(usagetype)
+        if usage is None or attributes.get("regionCode", region) != region:
+            continue
+        model_id = _model_of(usage, attributes, models)
+        if not model_id:
+            passed["of models not in the list"] += 1
+            continue
+        price = _price_of(product, service or str(attributes.get("servicecode", "")))
+        if price is None or (price == 0 and usage.direction != "cache_write"):
+            # A price of 0 is not set yet, where writing to a cache may well be free.
+            passed["in a unit that is not known, or of 0"] += 1
+            continue
+        regions = (usage.scope or region,) if usage.scope != "geo" else geographies_of(region) or (region,)
+        for name in regions:
+            row = prices.setdefault((model_id, name, usage.tier), {})
+            if usage.direction not in row or "-mantle-" not in usagetype:
+                row[usage.direction] = price
+    return prices, passed
+
+
+def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, str]) -> str:
+    service = str(attributes.get("servicename", "")).removesuffix(_EDITION)
+    # An id within the usage type has its provider in front, which the name of a model has not.
+    plain = re.sub(r"^[a-z0-9]+\.(?=[a-z])", "", usage.name)
+    for name in (usage.name, plain, str(attributes.get("model") or ""), service):
+        for key in name_keys(name) if name else ():
+            if key in models:
+                return models[key]
+    return ""
+
+
+def _price_of(product: Mapping[str, Any], service: str) -> float | None:
+    """USD per million tokens; None for a unit that is not known."""
+    for term in ((product.get("terms") or {}).get("OnDemand") or {}).values():
+        for dimension in ((term or {}).get("priceDimensions") or {}).values():
+            unit = str(dimension.get("unit", "")).strip().lower().replace(",", "")
+            factor = 1 if unit == "units" and service == _MARKETPLACE else _PER_MILLION.get(unit)
+            try:
+                usd = Decimal(str((dimension.get("pricePerUnit") or {}).get("USD", "")))
+            except InvalidOperation:
+                continue
+            if factor and usd >= 0:
+                return float(usd * factor)
+    return None
+
+
+def refresh_prices(output: str | Path, *, region: str = "us-east-1") -> str:
+    """Read today's prices from the AWS Price List into a file that `load_prices` takes; what was read."""
+    path = find_place(output)
+    rows, passed = read_prices(region)
+    document = {
+        "date": dt.datetime.now(dt.UTC).date().isoformat(),
+        "unit": UNIT,
+        "source": f"AWS Price List, {region}",
+        "prices": rows,
+    }
+    write_text(path, json.dumps(document, indent=1))
+    count = sum(len(row.get(tier, {})) for row in rows for tier in ("on_demand", "batch"))
+    left = ", ".join(f"{times:,} {reason}" for reason, times in passed.items())
+    tail = f"; passed over {left}" if left else ""
+    models = len({row["model_id"] for row in rows})
+    return f"{count:,} prices of {models:,} models in {region} written to {path}{tail}"
+
+
+def find_place(output: str | Path) -> Path:
+    """The path of a file to write, in a folder that is there."""
+    path = Path(output)
+    if path.is_dir() or not path.parent.is_dir():
+        what = "is a folder" if path.is_dir() else f"would be in {str(path.parent)!r}, which is no folder"
+        raise InputError(f"{str(output)!r} {what}. Name a file in a folder that is there.")
+    return path
+
+
+def read_prices(region: str) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """Read a region's token prices as rows of a price file, and count what was passed over."""
+    model_ids = list(model_table().models)
+    prices: PriceTable = {}
+    passed: Counter[str] = Counter()
+    request = {"Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]}
+    for service in SERVICES:
+        # The API of the Price List is in us-east-1, whichever region is asked for.
+        pages = aws.iter_pages("pricing", "get_products", "us-east-1", ServiceCode=service, **request)
+        products = (json.loads(product) for page in pages for product in page["PriceList"])
+        rows, reasons = read_products(products, model_ids, region, service)
+        for key, row in rows.items():
+            prices[key] = row | prices.get(key, {})
+        passed += reasons
+    for key in list(prices):  # no cost could be made of prices without one for input, also none on demand
+        if not any("input" in prices.get((*key[:2], tier), {}) for tier in (key[2], "on_demand")):
+            passed["without a price of input"] += len(prices.pop(key))
+    if not prices:
+        raise AwsError(
+            f"The AWS Price List has no token prices for {region}. Look whether it is a region of Bedrock."
+        )
+    tiers: dict[tuple[str, str], dict[str, dict[str, float]]] = {}
+    for model_id, name, tier in sorted(prices, key=lambda key: (*key[:2], key[2] == "batch")):
+        tiers.setdefault((model_id, name), {})[tier] = prices[model_id, name, tier]
+    return [{"model_id": key[0], "places": [key[1]], **rows} for key, rows in tiers.items()], passed
 
 
 def refresh_catalog(output: str | Path) -> str:

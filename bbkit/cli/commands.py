@@ -131,7 +131,7 @@ def _show_findings(findings: Any, *, as_json: bool) -> int:
 )
 def prices(options: Namespace) -> int:
     """Read today's prices from AWS into a file of your own."""
-    from bbkit.catalog.price_lists import refresh_prices
+    from bbkit.catalog.refreshes import refresh_prices
 
     print(refresh_prices(options.output, region=options.region))
     return SUCCESS

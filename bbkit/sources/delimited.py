@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -52,22 +52,23 @@ class _Layout(NamedTuple):
 def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "", skip_rows: int = 0) -> Frames:
     """Read CSV or TSV: a header row, then rows with as many cells."""
 
-    def first_pass(encoding: str) -> tuple[_Layout, dict[str, Any], list[pa.RecordBatch]]:
+    def read(encoding: str) -> Frames:
         layout = _read_layout(path, encoding, delimiter, skip_rows)
         buffered = list(_batches(path, layout)) if chunk_rows is None else []
-        return layout, dtypes_of_texts(buffered or _batches(path, layout), layout.names), buffered
+        dtypes = dtypes_of_texts(buffered or _batches(path, layout), layout.names)
+        texts = pa.schema([(name, pa.string()) for name in layout.names])
+        typed = pa.schema([(name, _NUMBERS.get(str(dtypes[name]), pa.string())) for name in layout.names])
+        tables = cut_batches(buffered or _batches(path, layout), chunk_rows, texts)
+        return (
+            frame_of_arrow(pa.table([*map(_restore, each.columns)], texts).cast(typed)) for each in tables
+        )
 
     if chunk_rows is None:
         validate_unpacked(path)
     try:
-        layout, dtypes, buffered = read_encoded(path, first_pass)
+        return read_encoded(path, read)
     except pa.ArrowInvalid as error:
         raise SourceError(f"{path.name}{_describe_error(str(error), skip_rows + 1)}") from error
-    texts = pa.schema([(name, pa.string()) for name in layout.names])
-    typed = pa.schema([(name, _NUMBERS.get(str(dtypes[name]), pa.string())) for name in layout.names])
-    for table in cut_batches(buffered or _batches(path, layout), chunk_rows, texts):
-        cells = [_restore(column) for column in table.columns]
-        yield frame_of_arrow(pa.table(cells, texts).cast(typed))
 
 
 def _restore(cells: pa.ChunkedArray) -> pa.ChunkedArray:

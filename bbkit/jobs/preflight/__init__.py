@@ -14,11 +14,10 @@ from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.families import split_model_id
-from bbkit.jobs.preflight.arns import Arns
 from bbkit.jobs.preflight.buckets import check_buckets
 from bbkit.jobs.preflight.identities import check_identity
 from bbkit.jobs.preflight.models import check_run_model
-from bbkit.jobs.preflight.policies import not_seen, policies_for
+from bbkit.jobs.preflight.needs import Arns, not_seen, policies_for
 from bbkit.run import Run, as_run
 from bbkit.run.journal import TERMINAL
 from bbkit.run.values import check_values

@@ -6,8 +6,7 @@ from bbkit import aws
 from bbkit.aws import split_s3_uri
 from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding, make_finding
-from bbkit.jobs.preflight.arns import Arns
-from bbkit.jobs.preflight.policies import DENIED, not_seen
+from bbkit.jobs.preflight.needs import DENIED, Arns, not_seen
 
 _ERRORS = {
     **dict.fromkeys(("404", "NoSuchBucket"), "bucket.missing"),

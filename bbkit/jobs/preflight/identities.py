@@ -10,8 +10,7 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.errors import AwsError
 from bbkit.core.findings import Finding, make_finding
-from bbkit.jobs.preflight.arns import Arns, partition_of
-from bbkit.jobs.preflight.policies import SERVICE, not_seen
+from bbkit.jobs.preflight.needs import SERVICE, Arns, not_seen, partition_of
 from bbkit.run import Run
 
 

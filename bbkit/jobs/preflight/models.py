@@ -14,8 +14,7 @@ from bbkit.checks import RecordCheck, check_lines
 from bbkit.core.errors import AwsError, CredentialsError
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import bare_model_id, family_name, tells_model
-from bbkit.jobs.preflight.arns import Arns
-from bbkit.jobs.preflight.policies import DENIED, not_seen
+from bbkit.jobs.preflight.needs import DENIED, Arns, not_seen
 from bbkit.run import RunSnapshot
 from bbkit.run.creation import write_description
 
