@@ -4,6 +4,7 @@ import os
 import pickle
 import sys
 from pathlib import Path
+from shutil import rmtree
 from types import ModuleType
 
 
@@ -28,14 +29,14 @@ def main() -> None:
     from bbkit.outputs.readers import read_share
 
     said.write(b".")
-    while True:
-        try:
+    try:
+        while True:
             place, *share = pickle.load(asked)
-        except EOFError:
-            return
-        with Path(place).open("wb") as file:
-            pickle.dump(read_share(*share), file)
-        said.write(b".")
+            with Path(place).open("wb") as file:
+                pickle.dump(read_share(*share), file)
+            said.write(b".")
+    except (EOFError, BrokenPipeError):  # whoever asked was killed
+        rmtree(sys.argv[1], ignore_errors=True)
 
 
 if __name__ == "__main__":

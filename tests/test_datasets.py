@@ -1,5 +1,6 @@
 """Rows on disk: whatever takes the tidy frame takes the data set of ``into=`` and says the same of it."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -147,7 +148,8 @@ def test_a_killed_write_leaves_the_live_one_and_a_rerun_nothing_else(job: Any, t
     told = bb.collect_outputs(path, sent=ids, into=prefix)
     for kill_at in (3, 7):
         command = [sys.executable, "-c", KILLED, str(path), str(ids), prefix, str(kill_at)]
-        assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+        environment = os.environ | {"TMPDIR": str(tmp_path)}  # nobody is left to clear it
+        assert subprocess.run(command, env=environment, check=False).returncode == -signal.SIGKILL
         assert len(fetch(prefix, tmp_path / str(kill_at))) > 2
         assert bb.accounting(prefix).dataset.count_rows() == 32
     told = bb.collect_outputs(path, sent=ids, into=prefix)

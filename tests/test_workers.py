@@ -124,14 +124,16 @@ print(room.accounting(room.collect_outputs("outputs")).sentence)
 @pytest.fixture
 def start_script(tmp_path: Path) -> Callable[[], tuple["subprocess.Popen[str]", list[int]]]:
     (tmp_path / "outputs").mkdir()
+    (temporary := tmp_path / "temporary").mkdir()
     write_files(tmp_path / "outputs")
     (tmp_path / "script.py").write_text(SCRIPT)
     (tmp_path / "random.py").write_text("raise SystemExit('what lies in the folder is not imported')")
 
     def start() -> tuple["subprocess.Popen[str]", list[int]]:
         pipe = subprocess.PIPE
+        command, environment = [sys.executable, "-P", "script.py"], os.environ | {"TMPDIR": str(temporary)}
         process = subprocess.Popen(
-            [sys.executable, "-P", "script.py"], cwd=tmp_path, stdin=pipe, stdout=pipe, stderr=pipe, text=True
+            command, cwd=tmp_path, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
         assert process.stdout
         assert process.stdout.readline() == "once\n"
@@ -150,14 +152,18 @@ def test_a_script_without_a_guard_is_run_once(start_script: Callable[[], Any]):
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open of Linux")
 @pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_no_worker_outlives_the_process_that_collects(start_script: Callable[[], Any], ended: signal.Signals):
+def test_no_worker_outlives_the_process_that_collects(
+    start_script: Callable[[], Any], ended: signal.Signals, tmp_path: Path
+):
     process, numbers = start_script()
+    assert len(list((tmp_path / "temporary").iterdir())) == 1
     watched = [os.pidfd_open(number) for number in numbers]
     process.send_signal(ended)
     process.communicate()
     for one in watched:
         assert select.select([one], [], [], 20)[0], "a worker is left"
         os.close(one)
+    assert not list((tmp_path / "temporary").iterdir()), "what they read is left"
 
 
 @pytest.mark.parametrize(

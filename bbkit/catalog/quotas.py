@@ -7,7 +7,7 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.catalog.models import model_keys, name_keys
-from bbkit.core.errors import AwsError, CredentialsError, InputError
+from bbkit.core.errors import AwsError, CredentialsError, InputError, validate_number
 from bbkit.core.files import own_catalog, read_catalog, read_data
 from bbkit.families import bare_model_id
 
@@ -58,12 +58,8 @@ class Quotas:
 
     def __post_init__(self) -> None:
         for name in QUOTA_NAMES:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(
-                    f"{name} is {value!r}; it takes a whole number of at least 1. Pass one, or leave it out "
-                    "for AWS's default."
-                )
+            what = "It takes a whole number of at least 1; leave it out for AWS's default."
+            validate_number(getattr(self, name), name, least=1, whole=True, what=what)
         if self.min_records_per_job > self.max_records_per_job:
             raise InputError(
                 f"min_records_per_job is {self.min_records_per_job:,}, above max_records_per_job, "

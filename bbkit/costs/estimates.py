@@ -258,7 +258,7 @@ def estimate_cost(
 
 def _unknowns(forecast: TokenForecast, parts: list[JobTokens], batch: Price) -> Iterator[str]:
     """Why the high end is not known."""
-    if not batch.is_known:
+    if batch.input is None:
         yield batch.reason
     elif batch.output is None and forecast.text:
         yield f"no price of output tokens of {batch.model_id} is known"

@@ -62,9 +62,9 @@ class Workers:
         """Start the processes, out of reach of the terminal's signals: this process ends them."""
         # They import what this process would, and nothing that merely lies in the working folder.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-        command = [sys.executable, "-P", "-m", "bbkit.worker"]
         try:
             self._folder = self._folder or TemporaryDirectory(prefix="bbkit-")
+            command = [sys.executable, "-P", "-m", "bbkit.worker", self._folder.name]
             for _ in range(self.most):
                 process = Popen(
                     command, 0, None, PIPE, PIPE, DEVNULL, env=environment, start_new_session=True

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.core.files import read_data
 from bbkit.core.frames import COUNT, TEXT, as_frame, require_columns
 
 PROFILE_COLUMNS = {
@@ -16,18 +17,6 @@ PROFILE_COLUMNS = {
 """One row per column; lengths are characters of the text that goes into a prompt."""
 
 _SAMPLE = 200
-_COMMON = {
-    language: frozenset(words.split())
-    for language, words in {
-        "English": "the and you of to is it that for with have was this what we",
-        "German": "der die das und ist nicht ich sie ein zu mit auf wir den es",
-        "French": "le la les et est une des que pour dans vous pas je nous du",
-        "Spanish": "el los las y es que una por con para no se lo está usted",
-        "Italian": "il che di è per una non sono con mi si gli della ho anche",
-        "Portuguese": "o os que de não uma para com em está você do da foi eu",
-        "Dutch": "de het een en van ik is dat niet op met je voor hij wij",
-    }.items()
-}
 
 
 def profile_source(data: pd.DataFrame) -> pd.DataFrame:
@@ -87,7 +76,8 @@ def _guess_languages(texts: pd.Series) -> str:
 def _guess_language(text: str) -> str:
     """The language whose common words a text has most of, or the script it is in; "" for neither."""
     words = re.findall(r"[^\W\d_]+", text[:2_000].lower())
-    found = Counter({language: sum(map(common.__contains__, words)) for language, common in _COMMON.items()})
+    common = read_data("languages")["common_words"].items()
+    found = Counter({name: sum(map(set(known.split()).__contains__, words)) for name, known in common})
     language, times = found.most_common(1)[0]
     if times >= 3 and 12 * times >= len(words):
         return language
