@@ -225,15 +225,12 @@ class RemoteFiles:
         self._sizes = sizes
 
     def isfile(self, uri: str) -> bool:
-        """Whether there is such an object."""
         return uri in self._sizes
 
     def info(self, uri: str) -> dict[str, Any]:
-        """Give its kind and size."""
         return {"type": "file", "size": self._sizes[uri]}
 
     def open(self, uri: str, mode: str = "rb") -> io.RawIOBase:
-        """Open it for reading."""
         return _RemoteFile(uri, self._sizes[uri])
 
 

@@ -75,14 +75,9 @@ class CostedRun(Protocol):
     price_file: str
     endpoint: Any
 
-    def record_files(self, attempt: int | None = None) -> Sequence[Any]:
-        """The files that were written, each with ``path, job, attempt, bytes``."""
-
-    def rows_folder(self) -> Path:
-        """Where `collect_outputs` keeps rows."""
-
-    def read_source(self) -> pd.DataFrame | None:
-        """The rows the records were made of, by record_id."""
+    def record_files(self, attempt: int | None = None) -> Sequence[Any]: ...
+    def rows_folder(self) -> Path: ...
+    def read_source(self) -> pd.DataFrame | None: ...
 
 
 @dataclass(frozen=True)

@@ -99,10 +99,10 @@ def wait_for_jobs(
 ) -> pd.DataFrame:
     """Wait until every job of a run has ended, submitting queued ones as the quota has room.
 
-    What passes (faults of the service or the network, throttling, credentials that have expired) is said once
-    and waited for. One line per change of status, and otherwise at most one a minute, goes to standard error,
-    and at the end what is left undone and why. Interrupting it loses nothing; call it again, here or in
-    another process.
+    What passes (faults of the service or the network, throttling, credentials that have expired or are
+    missing for a while) is said once and waited for. One line per change of status, and otherwise at most one
+    a minute, goes to standard error, and at the end what is left undone and why. Interrupting it loses
+    nothing; call it again, here or in another process.
 
     Parameters
     ----------
@@ -130,8 +130,7 @@ def wait_for_jobs(
     bbkit.core.errors.RunError
         Nothing was submitted, the journal is damaged, or the command of `on_end` failed.
     bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError
-        Calls go elsewhere than the run was made for, or there are no credentials. Credentials that have
-        expired, or are missing for a while, are told and waited for.
+        Calls go elsewhere than the run was made for, or there are no credentials.
     bbkit.core.errors.AwsError
         AWS tells of no job that has not ended, and time will not cure it.
     """

@@ -52,10 +52,8 @@ class Run:
         Inference parameters, such as ``max_tokens``.
     source_fingerprint : dict
         ``rows, columns, sha256`` of the rows the records were made of.
-    created_at : datetime
-        UTC.
-    bbkit_version : str
-        The version that made it.
+    created_at, bbkit_version : datetime, str
+        When (UTC), and by which version, it was made.
     job_options : dict
         ``tags, kms_key_id, vpc_config, timeout_hours, bucket_owner``.
     prices : str

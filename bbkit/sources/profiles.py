@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
@@ -76,7 +77,7 @@ def _guess_languages(texts: pd.Series) -> str:
 def _guess_language(text: str) -> str:
     """The language whose common words a text has most of, or the script it is in; "" for neither."""
     words = re.findall(r"[^\W\d_]+", text[:2_000].lower())
-    common = read_data("languages")["common_words"].items()
+    common: Iterable[tuple[str, str]] = read_data("languages")["common_words"].items()
     found = Counter({name: sum(map(set(known.split()).__contains__, words)) for name, known in common})
     language, times = found.most_common(1)[0]
     if times >= 3 and 12 * times >= len(words):
