@@ -126,13 +126,15 @@ def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str
     """Pick one model's batch quotas out of a listing of Service Quotas; a later value wins."""
     custom = ":custom-model/" in model_id
     wanted = model_keys(model_id)
+    phrases = read_data("quotas")["names"].items()
+    longest = sorted(phrases, key=lambda item: -len(item[1]))  # some begin as others do
     values: dict[str, float] = {}
     for quota in quotas:
         text = " ".join(
             re.sub(r"\(in gb\)", " ", str(quota.get("QuotaName", "")), flags=re.IGNORECASE).split()
         )
-        name = next((name for name, phrase in _phrases() if text.lower().startswith(phrase)), "")
-        model = text[len(read_data("quotas")["names"].get(name, "")) :].strip().removeprefix("for ")
+        name, phrase = next((item for item in longest if text.lower().startswith(item[1])), ("", ""))
+        model = text[len(phrase) :].strip().removeprefix("for ")
         if name and name_keys(model) & wanted:
             values[name] = float(quota["Value"]) * (_GB if name.endswith("_bytes") else 1)
     own, other = ("max_jobs_custom", "max_jobs") if custom else ("max_jobs", "max_jobs_custom")
@@ -140,8 +142,3 @@ def match_quotas(quotas: Iterable[Mapping[str, Any]], model_id: str) -> dict[str
     if own in values:
         values["max_jobs"] = values.pop(own)
     return {name: int(value) for name, value in values.items() if int(value) >= 1}
-
-
-def _phrases() -> list[tuple[str, str]]:
-    """How the name of a quota begins, by field; the longest first, for some begin as others do."""
-    return sorted(read_data("quotas")["names"].items(), key=lambda item: -len(item[1]))

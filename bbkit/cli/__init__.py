@@ -39,11 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read has enough, such as ``| head``
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return BROKEN_PIPE
-    except BbkitError as error:
-        print(f"bbkit: {error}", file=ShownStream(sys.stderr))
-        return BAD_USE
-    except OSError as error:
-        found = f"{error.filename or 'the system'}: {error.strerror or error}"
+    except (BbkitError, OSError) as error:
+        found = str(error)
+        if not isinstance(error, BbkitError):
+            found = f"{error.filename or 'the system'}: {error.strerror or error}"
         print(f"bbkit: {found}", file=ShownStream(sys.stderr))
         return BAD_USE
     except KeyboardInterrupt:
