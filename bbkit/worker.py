@@ -28,14 +28,14 @@ def main() -> None:
     sys.modules["bbkit.outputs"] = room
     from bbkit.outputs.readers import read_share
 
-    said.write(b".")
     try:
+        said.write(b".")
         while True:
             place, *share = pickle.load(asked)
             with Path(place).open("wb") as file:
                 pickle.dump(read_share(*share), file)
             said.write(b".")
-    except (EOFError, BrokenPipeError):  # whoever asked was killed
+    except (EOFError, BrokenPipeError, pickle.UnpicklingError):  # whoever asked was killed
         rmtree(sys.argv[1], ignore_errors=True)
 
 
