@@ -14,7 +14,6 @@ _OF_OPENAI = ("base_url", "model", "api_key_env", "concurrency")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Describe the command line."""
     from bbkit.standin.faults import write_help
 
     parser = argparse.ArgumentParser(
@@ -151,7 +150,6 @@ def _read_profiles(texts: list[str]) -> dict[str, str]:
 
 
 def _read_engine(arguments: argparse.Namespace) -> dict[str, Any]:
-    """Read the options of the engine."""
     given = {name: getattr(arguments, name) for name in _OF_OPENAI if getattr(arguments, name) is not None}
     if arguments.engine != "openai":
         if given:
@@ -172,7 +170,6 @@ def _read_engine(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a stand-in."""
     arguments = build_parser().parse_args(argv)
     import asyncio
 
@@ -198,22 +195,13 @@ def main(argv: list[str] | None = None) -> int:
     except (FolderInUse, OSError, ValueError) as error:
         print(f"bbkit standin: {error}", file=sys.stderr)
         return 2
+    given = vars(arguments) | {"folder": folder, "faults": tuple(arguments.fault)}
     settings = Settings(
-        folder=folder,
+        **{name: given[name] for name in Settings.__dataclass_fields__ if name in given},
         account=identity.account,
-        region=arguments.region,
-        speed=arguments.speed,
-        limits=Limits(**{name: getattr(arguments, name) for name in Limits.__dataclass_fields__}),
-        faults=tuple(arguments.fault),
-        ordered=arguments.ordered,
-        strict_tokens=arguments.strict_tokens,
-        refuse_few_records=arguments.refuse_few_records,
-        as_of=arguments.as_of,
+        limits=Limits(**{name: given[name] for name in Limits.__dataclass_fields__}),
         application_profiles=profiles,
-        engine=arguments.engine,
         engine_options=options,
-        workers=arguments.workers,
-        quiet=arguments.quiet,
     )
     serving = serve(settings, identity, listener, arguments.host, arguments.allow_host, arguments.stop_on_eof)
     with lock:

@@ -15,27 +15,21 @@ from bbkit.standin.images import check_images
 from bbkit.standin.models import bare_model_id, traits_of
 from bbkit.standin.shapes import anthropic, converse, embeddings, llama_mistral, nova, openai_chat
 
-_CHAT_PROVIDERS = (
-    *("openai", "qwen", "google", "minimax"),
-    *("moonshot", "moonshotai", "zai", "nvidia", "writer"),
-)
-# The first start that fits decides.
-_FAMILIES = (
-    ("amazon.titan-embed-text-v2", "titan_embed_text"),
-    ("amazon.titan-embed-image", "titan_embed_image"),
-    ("amazon.nova-2-multimodal-embeddings", "nova_embed"),
-    ("amazon.nova-", "nova"),
-    ("anthropic.", "anthropic"),
-    ("meta.llama", "llama"),
-    ("mistral.mistral-7b", "mistral_text"),
-    ("mistral.mixtral", "mistral_text"),
-    ("mistral.mistral-small-2402", "mistral_text"),
-    ("mistral.mistral-large-2402", "mistral_chat"),
-    ("mistral.mistral-large-2407", "mistral_chat"),
-    ("mistral.", "openai_chat"),
-    ("deepseek.v", "openai_chat"),
-    *((f"{provider}.", "openai_chat") for provider in _CHAT_PROVIDERS),
-)
+# What the ids of each family start with; the first that fits decides.
+_FAMILIES = {
+    "titan_embed_text": ("amazon.titan-embed-text-v2",),
+    "titan_embed_image": ("amazon.titan-embed-image",),
+    "nova_embed": ("amazon.nova-2-multimodal-embeddings",),
+    "nova": ("amazon.nova-",),
+    "anthropic": ("anthropic.",),
+    "llama": ("meta.llama",),
+    "mistral_text": ("mistral.mistral-7b", "mistral.mixtral", "mistral.mistral-small-2402"),
+    "mistral_chat": ("mistral.mistral-large-2402", "mistral.mistral-large-2407"),
+    "openai_chat": (
+        *("mistral.", "deepseek.v", "openai.", "qwen.", "google.", "minimax."),
+        *("moonshot.", "moonshotai.", "zai.", "nvidia.", "writer."),
+    ),
+}
 _EMBEDDERS = {
     "titan_embed_text": embeddings.answer_titan_text,
     "titan_embed_image": embeddings.answer_titan_image,
@@ -63,7 +57,7 @@ class Answered:
 def family_name(model_id: str) -> str | None:
     """The name of the family whose bodies a model takes with InvokeModel; None: no family here has it."""
     bare = bare_model_id(model_id)
-    return next((family for start, family in _FAMILIES if bare.startswith(start)), None)
+    return next((family for family, starts in _FAMILIES.items() if bare.startswith(starts)), None)
 
 
 def answer_record(

@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from botocore import xform_name
@@ -51,7 +50,6 @@ class ControlPlane:
         return getattr(self, name, None) or getattr(self.catalog, name, None)
 
     def answer(self, operation: str, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Carry out one operation."""
         handler = self.handler(operation)
         assert handler is not None
         faults, key = self._tag_faults(operation, given, region)
@@ -95,6 +93,7 @@ class ControlPlane:
     def list_model_invocation_jobs(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List jobs, newest first unless asked otherwise, a page at a time."""
         size = given.get("maxResults", PAGE)
+        since, until = given.get("submitTimeAfter"), given.get("submitTimeBefore")
         jobs = self.jobs.store.page(
             region,
             size=size + 1,
@@ -102,8 +101,8 @@ class ControlPlane:
             after=read_page_token(given.get("nextToken")),
             status=given.get("statusEquals"),
             name_contains=given.get("nameContains"),
-            since=_timestamp(given.get("submitTimeAfter")),
-            until=_timestamp(given.get("submitTimeBefore")),
+            since=since and since.timestamp(),
+            until=until and until.timestamp(),
         )
         answer: dict[str, Any] = {
             "invocationJobSummaries": [describe_job(job) for job in jobs[:size] if not is_late(job)]
@@ -179,7 +178,7 @@ class ControlPlane:
         return fault.read_faults(job["faults"][-1:]), job["job_id"]
 
     def _answer_known(self, job: Job, given: dict[str, Any]) -> dict[str, Any]:
-        if job["request"] != json_copy(given):
+        if job["request"] != given:
             if self.jobs.settings.strict_tokens:
                 raise ServiceError(
                     "ConflictException",
@@ -231,7 +230,7 @@ class ControlPlane:
             "expires": now + hours * 3600,
             "status": "Submitted",
             "message": None,
-            "request": json_copy(given),
+            "request": given,
             "tags": tags,
             "faults": [*self.jobs.settings.faults, fault_tag(given)],
             "counts": NO_COUNTS,
@@ -273,15 +272,6 @@ def describe_job(job: Job) -> dict[str, Any]:
         **{f"{name}RecordCount": count for name, count in counts.items()},
     }
     return {name: value for name, value in shown.items() if value is not None}
-
-
-def json_copy(given: dict[str, Any]) -> Any:
-    """Give a request as JSON keeps it."""
-    return json.loads(json.dumps(given))
-
-
-def _timestamp(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
 
 
 def page_token(job: Job) -> str:

@@ -86,13 +86,10 @@ def engine_for(name: str, options: str) -> Engine:
 
 
 def make_engine(name: str = "extractive", **options: Any) -> Engine:
-    """Make an engine by name."""
     if name == "extractive":
         from bbkit.standin.engines.extractive import ExtractiveEngine
 
-        if options:
-            raise ValueError(f"The extractive engine has no options; found {', '.join(sorted(options))}.")
-        return ExtractiveEngine()
+        return ExtractiveEngine(**options)
     if name == "openai":
         from bbkit.standin.engines.openai import OpenAIEngine
 

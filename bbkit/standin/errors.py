@@ -16,6 +16,8 @@ from xml.sax.saxutils import escape
 if TYPE_CHECKING:  # the engine processes need no web server
     from starlette.responses import Response
 
+_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 Protocol = Literal["rest-json", "json", "query", "s3"]
 STATUS_OF_CODE = {
     code: status
@@ -45,7 +47,6 @@ class ServiceError(Exception):
 
 
 def invalid(message: str) -> ServiceError:
-    """Refuse what was given."""
     return ServiceError("ValidationException", message)
 
 
@@ -72,32 +73,29 @@ def render_error(error: ServiceError, protocol: Protocol) -> "Response":
     from starlette.responses import Response
 
     request_id = str(uuid.uuid4())
-    if protocol == "s3":
-        body = (
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(error.code)}</Code>'
-            f"<Message>{escape(error.message)}</Message><RequestId>{request_id}</RequestId></Error>"
-        )
-        return Response(body, error.status, {"x-amz-request-id": request_id}, media_type="application/xml")
-    if protocol == "query":
-        kind = "Sender" if error.status < 500 else "Receiver"
-        body = (
-            '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
-            f"<Type>{kind}</Type><Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
-            f"</Error><RequestId>{request_id}</RequestId></ErrorResponse>"
-        )
-        return Response(body, error.status, {"x-amzn-requestid": request_id}, media_type="text/xml")
-    if protocol == "json":
-        text = json.dumps({"__type": error.code, "message": error.message})
-        headers = {"x-amzn-requestid": request_id}
-        return Response(text, error.status, headers, media_type="application/x-amz-json-1.1")
-    headers = {"x-amzn-requestid": request_id, "x-amzn-errortype": error.code}
-    return Response(
-        json.dumps({"message": error.message}), error.status, headers, media_type="application/json"
-    )
+    told = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    headers = {"x-amz-request-id" if protocol == "s3" else "x-amzn-requestid": request_id}
+    match protocol:
+        case "s3":
+            body = f"{_XML}<Error>{told}<RequestId>{request_id}</RequestId></Error>"
+            media_type = "application/xml"
+        case "query":
+            kind = "Sender" if error.status < 500 else "Receiver"
+            body = (
+                f'<ErrorResponse xmlns="{_STS}"><Error><Type>{kind}</Type>{told}</Error>'
+                f"<RequestId>{request_id}</RequestId></ErrorResponse>"
+            )
+            media_type = "text/xml"
+        case "json":
+            body = json.dumps({"__type": error.code, "message": error.message})
+            media_type = "application/x-amz-json-1.1"
+        case _:
+            headers["x-amzn-errortype"] = error.code
+            body, media_type = json.dumps({"message": error.message}), "application/json"
+    return Response(body, error.status, headers, media_type=media_type)
 
 
 def render_json(body: Mapping[str, Any], media_type: str = "application/json") -> "Response":
-    """Give a successful JSON response."""
     from starlette.responses import Response
 
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -75,7 +75,6 @@ class Faults:
 
 
 def read_faults(texts: list[str] | tuple[str, ...]) -> Faults:
-    """Read faults from their text."""
     faults = Faults()
     for word in " ".join(texts).split():
         name, _, value = word.partition("=")

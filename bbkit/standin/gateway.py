@@ -115,7 +115,6 @@ class Gateway:
     async def answer_s3(
         self, request: SignedRequest, claim: Claim, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Pass a signed S3 request on."""
         verify_claim(request, claim, self.secrets, request.headers.get("x-amz-content-sha256", ""))
         status, spoilt, torn = 0, "", False
 
@@ -165,7 +164,6 @@ class Gateway:
     async def answer_bedrock(
         self, request: SignedRequest, claim: Claim, body: bytes, exchange: "_Exchange"
     ) -> Response:
-        """Carry out a call to bedrock or bedrock-runtime."""
         for service in ("bedrock", "bedrock-runtime"):
             found = find_route(service, request.method, request.raw_path)
             if found is None:
@@ -189,7 +187,6 @@ class Gateway:
         self.calls.fail(self.calls.switched, operation)
 
     def render(self, error: ServiceError, protocol: Protocol, name: str) -> Response:
-        """Render and log a refusal."""
         code = _S3_CODES.get(error.code, error.code) if protocol == "s3" else error.code
         self.traces.log(asked=name, status=error.status, error=code, message=error.message)
         return render_error(ServiceError(code, error.message, error.status), protocol)

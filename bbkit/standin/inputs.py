@@ -100,7 +100,6 @@ def check_inputs(files: Mapping[str, Path], limits: Limits, model_id: str) -> di
 
 
 def max_job_gb(limits: Limits, model_id: str) -> float:
-    """Give the quota of a job's size."""
     default = 100 if model_id in LARGE_JOB_MODELS else 5
     return default if limits.max_job_gb is None else limits.max_job_gb
 
@@ -124,7 +123,6 @@ def _check_file(name: str, path: Path, limits: Limits) -> int:
 
 
 def read_record(line: bytes) -> tuple[str | None, bytes, dict[str, Any] | None]:
-    """Read one line."""
     try:
         if not line.isascii():
             line.decode()

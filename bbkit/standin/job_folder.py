@@ -78,7 +78,6 @@ class JobFolder:
         return [part for number in range(len(self.files)) for part in self.parts_of(number)]
 
     def counts(self) -> dict[str, int]:
-        """Count what is done."""
         parts = self._all_parts()
         success, error = sum(part.success for part in parts), sum(part.error for part in parts)
         return {"total": self.total, "processed": success + error, "success": success, "error": error}

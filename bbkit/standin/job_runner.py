@@ -47,7 +47,6 @@ class JobRunner:
         self.lag = max(jobs.settings.pace.counter_lag, self.faults.slow_counters)
 
     def run(self) -> None:
-        """Take the job to its end."""
         try:
             self.run_statuses()
         except Ended:
@@ -207,7 +206,6 @@ class JobRunner:
         self.check_stop()
 
     def check_stop(self) -> None:
-        """Raise when the job has been asked to stop."""
         if not self.signal.is_set():
             return
         self.signal.clear()
@@ -275,7 +273,6 @@ class Answering:
         return bool(time.time() < self.runner.job["expires"])
 
     def send(self, chunk: Chunk, tries: int) -> None:
-        """Give a chunk to the engine."""
         self.pending[self.jobs.pool.submit(answer_chunk, self.task, chunk, self.halt)] = chunk, tries
 
     def take(self, seconds: float) -> None:

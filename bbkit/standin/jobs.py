@@ -79,7 +79,6 @@ class Jobs:
         return stopped
 
     def print_job(self, job: Job, text: str) -> None:
-        """Tell the person watching about a job."""
         self.traces.print(f"{job['job_id']}  {job['name']}  {text}")
 
     def adapt_chunks(self, report: Report) -> None:

@@ -24,7 +24,6 @@ class Traces:
         append_line(self.log_path, {"at": iso_time(time.time()), **fields})
 
     def print(self, text: str) -> None:
-        """Write one line to the console."""
         if not self.quiet:
             print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
 
@@ -56,7 +55,6 @@ class Traces:
 
 
 def append_line(path: Path, fields: dict[str, Any]) -> None:
-    """Append one JSON line in a single write."""
     data = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:

@@ -59,7 +59,6 @@ def check_living(model_id: str, as_of: str) -> None:
 
 
 def partition_of(region: str) -> str:
-    """Give the ARN partition of a region."""
     return "aws-us-gov" if region.startswith("us-gov-") else "aws-cn" if region.startswith("cn-") else "aws"
 
 
@@ -88,9 +87,7 @@ def _geographies() -> set[str]:
 
 
 def reaches(geography: str, region: str, *, unknown: bool = False) -> bool:
-    """Tell whether profiles of a geography can be called from a region; `unknown` is said of a region that
-    the data file has no geography of.
-    """
+    """Whether profiles of a geography can be called from a region; `unknown` is said of a region of none."""
     known = _table()["geographies"]["value"]
     heads = [name for name in known if f"{region}-".startswith(f"{name}-")]
     here = known[max(heads, key=len)] if heads else [geography] if unknown else []
@@ -98,9 +95,7 @@ def reaches(geography: str, region: str, *, unknown: bool = False) -> bool:
 
 
 def destinations(profile: str, region: str) -> list[str]:
-    """The regions a model's or profile's id leads to from a region: at most five, its own first; a global
-    profile names no other.
-    """
+    """The regions an id leads to: at most five, the caller's first; a global profile names no other."""
     geography, bare = split_geography(profile)
     if not geography:
         return [region]

@@ -22,7 +22,6 @@ PAGE = 100
 
 
 def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]:
-    """Carry out ListAWSDefaultServiceQuotas or ListServiceQuotas."""
     if operation not in ("ListAWSDefaultServiceQuotas", "ListServiceQuotas"):
         raise not_served(f"{operation or 'This call'} is not part of this stand-in's service-quotas.")
     given = read_json(body)

@@ -76,7 +76,6 @@ class Part:
 
     @property
     def name(self) -> str:
-        """File name that carries all of it."""
         tokens = ".".join("x" if n is None else str(n) for n in (self.input_tokens, self.output_tokens))
         return f"{self.start:014d}-{self.end:014d}.{self.success}.{self.error}.{tokens}.part"
 

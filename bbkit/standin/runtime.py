@@ -43,7 +43,6 @@ class Runtime:
     async def answer(
         self, route: Route, labels: dict[str, str], request: SignedRequest, body: bytes, region: str
     ) -> Response:
-        """Carry out one call."""
         if route.name not in ("InvokeModel", "Converse"):
             raise not_served(
                 f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",

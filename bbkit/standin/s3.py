@@ -265,7 +265,6 @@ def _precondition(name: str) -> ServiceError:
 
 
 def find_operation(method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> str:
-    """Name the S3 operation of a request."""
     place = "object" if key else "bucket" if bucket else "service"
     names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
     for operation, (needed, allowed) in _QUERIES.get((method, place), {}).items():

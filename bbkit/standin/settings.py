@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 BUCKET = "bbkit-standin"
-ROLE = "BbkitStandinRole"
 UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
 
 
@@ -105,7 +104,6 @@ class Settings:
 
     @property
     def engine_options_json(self) -> str:
-        """The options of the engine, as the engine processes take them."""
         return json.dumps(self.engine_options)
 
 
@@ -162,7 +160,7 @@ def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, 
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "BBKIT_S3_URI": f"s3://{BUCKET}/runs",
-        "BBKIT_ROLE_ARN": f"arn:aws:iam::{identity.account}:role/{ROLE}",
+        "BBKIT_ROLE_ARN": f"arn:aws:iam::{identity.account}:role/BbkitStandinRole",
     }
 
 

@@ -141,7 +141,6 @@ class Reply:
 
     @property
     def total_tokens(self) -> int | None:
-        """Tokens read and written."""
         if self.input_tokens is None or self.output_tokens is None:
             return None
         return self.input_tokens + self.output_tokens
@@ -160,7 +159,6 @@ class Engine(Protocol):
 
 
 def count_tokens(text: str) -> int:
-    """Number of pieces in `text`."""
     return len(_PIECES.findall(text))
 
 

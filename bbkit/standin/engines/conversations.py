@@ -35,6 +35,7 @@ _PLAIN_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _MARKED = re.compile(rf"[^\W_](?:[^\W_]|[{cues.MARKS}])*(?:['’][^\W_]+)*")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
 _LONGEST = 28
+_BOUND = cues.LEADS | cues.SUBJECTS | cues.JOINERS  # what a subject is not cut off from
 
 
 class Source(NamedTuple):
@@ -311,11 +312,6 @@ def _opening(words: list[str], at: int) -> int:
         return 5
     if word in cues.JOINERS and after in cues.SUBJECTS:
         return 7
-    if (
-        word in cues.SUBJECTS
-        and before not in cues.LEADS
-        and before not in cues.SUBJECTS
-        and before not in cues.JOINERS
-    ):
+    if word in cues.SUBJECTS and before not in _BOUND:
         return 12
     return _LONGEST

@@ -218,7 +218,6 @@ def follow(root: Any, place: str) -> Any:
 
 
 def refuse(what: str, name: str = "") -> NoReturn:
-    """Say what the engine cannot build."""
     where = f" (at {name[:80]})" if name else ""
     raise EngineError(
         f"The engine of this stand-in builds no answer to a schema {what}{where}. Leave that out, or put a "

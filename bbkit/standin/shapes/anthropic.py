@@ -16,18 +16,12 @@ from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import known
-from bbkit.standin.shapes.contents import decode_base64, document_part
+from bbkit.standin.shapes.contents import STOPS, decode_base64, document_part
 from bbkit.standin.shapes.grammar import check_form, check_grammar
 
 _PROPERTY = re.compile("[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")
-_STOPS = {
-    Stop.END: "end_turn",
-    Stop.LENGTH: "max_tokens",
-    Stop.SEQUENCE: "stop_sequence",
-    Stop.TOOL_USE: "tool_use",
-    Stop.FILTERED: "refusal",
-}
+_STOPS = STOPS | {Stop.FILTERED: "refusal"}
 
 
 def read_body(body: Any, model_id: str) -> Request:
@@ -50,7 +44,6 @@ def read_body(body: Any, model_id: str) -> Request:
 
 
 def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
-    """The answer in the Messages shape."""
     content: list[dict[str, Any]] = []
     if reply.reasoning and (body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
         content.append({"type": "thinking", "thinking": reply.reasoning, "signature": ""})
@@ -238,7 +231,6 @@ def _thinking_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[s
 
 
 def _model_faults(body: dict[str, Any], traits: dict[str, Any]) -> Iterator[str]:
-    """What single models refuse."""
     sampled = [name for name in ("temperature", "top_p", "top_k") if body.get(name) is not None]
     if traits.get("samplers") == "none" and sampled:
         yield f"`{sampled[0]}` is deprecated for this model."

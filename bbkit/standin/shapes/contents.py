@@ -8,9 +8,10 @@ from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError
+from bbkit.standin.shapes.bodies import known
 from bbkit.standin.shapes.grammar import check_grammar
 
-_STOPS = {
+STOPS = {
     Stop.END: "end_turn",
     Stop.LENGTH: "max_tokens",
     Stop.SEQUENCE: "stop_sequence",
@@ -107,23 +108,18 @@ def read_turns(messages: list[dict[str, Any]]) -> tuple[Turn, ...]:
 
 
 def read_system(blocks: list[dict[str, Any]] | None) -> str:
-    """The system prompt's text blocks, a line each."""
     return "\n".join(block["text"] for block in blocks or () if "text" in block)
 
 
 def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
-    """The tools of a tool configuration, and the choice among them."""
     if not config:
         return (), "auto"
-    tools = tuple(
-        Tool(spec["name"], spec.get("description", ""), spec.get("inputSchema", {}).get("json", {}))
-        for spec in (tool.get("toolSpec") for tool in config.get("tools", ()))
-        if spec
-    )
-    for spec in (tool.get("toolSpec") or {} for tool in config.get("tools", ())):
+    tools: tuple[Tool, ...] = ()
+    for spec in (tool["toolSpec"] for tool in config.get("tools", ()) if tool.get("toolSpec")):
+        schema = spec.get("inputSchema", {}).get("json", {})
+        tools += (Tool(spec["name"], spec.get("description", ""), schema),)
         if spec.get("strict"):
-            at = f"toolConfig.tools.{spec['name']}.inputSchema.json"
-            check_grammar(spec["inputSchema"].get("json"), at, closed=False)
+            check_grammar(schema, f"toolConfig.tools.{spec['name']}.inputSchema.json", closed=False)
     choice = config.get("toolChoice") or {"auto": {}}
     named = choice["tool"]["name"] if "tool" in choice else next(iter(choice))
     check_choice(named, tools)
@@ -137,7 +133,7 @@ def check_choice(choice: str, tools: tuple[Tool, ...]) -> None:
 
 
 def write_output(reply: Reply) -> dict[str, Any]:
-    """The assistant's message (reasoning when there is some, text, tool calls) and why it ended."""
+    """The assistant's message (reasoning when there is some, text, tool calls), why it ended, its tokens."""
     content: list[dict[str, Any]] = []
     if reply.reasoning:
         content.append({"reasoningContent": {"reasoningText": {"text": reply.reasoning}}})
@@ -148,14 +144,15 @@ def write_output(reply: Reply) -> dict[str, Any]:
         for call in reply.tool_calls
     ]
     message = {"role": "assistant", "content": content}
-    return {"output": {"message": message}, "stopReason": _STOPS[Stop(reply.stop)]}
+    usage = known(
+        inputTokens=reply.fresh_tokens, outputTokens=reply.output_tokens, totalTokens=reply.total_tokens
+    )
+    answer = {"output": {"message": message}, "stopReason": STOPS[Stop(reply.stop)]}
+    return answer | ({"usage": usage} if usage else {})
 
 
 def _read_turn(message: dict[str, Any], number: int) -> Turn:
-    texts: list[str] = []
-    media: list[Media] = []
-    calls: list[ToolCall] = []
-    results: list[ToolResult] = []
+    texts, media, calls, results = [], [], [], []
     for place, block in enumerate(message["content"]):
         for kind, value in block.items():
             where = f"messages.{number}.content.{place}.{kind}"

@@ -58,11 +58,8 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
 def write_answer(reply: Reply, latency_ms: int) -> dict[str, Any]:
     """The Converse answer, without ResponseMetadata, as a batch output line carries it."""
     answer = contents.write_output(reply)
-    usage = known(
-        inputTokens=reply.fresh_tokens, outputTokens=reply.output_tokens, totalTokens=reply.total_tokens
-    )
-    if usage:
-        answer["usage"] = usage | known(cacheReadInputTokens=reply.cache_read_tokens)
+    if "usage" in answer:
+        answer["usage"] |= known(cacheReadInputTokens=reply.cache_read_tokens)
     answer["metrics"] = {"latencyMs": latency_ms}
     return answer
 

@@ -34,14 +34,10 @@ def answer_titan_text(body: Any) -> Embedded:
     check_schema(body, "titan text")
     text, dimension = body["inputText"], body.get("dimensions") or 1024
     vector = embed_text(text, dimension, body.get("normalize") is not False)
-    floats = vector.tolist()
+    made = {"float": vector.tolist(), "binary": (vector > 0).astype(int).tolist()}
     types = body.get("embeddingTypes") or ["float"]
-    by_type: dict[str, list[float]] = {}
-    if "float" in types:
-        by_type["float"] = floats
-    if "binary" in types:
-        by_type["binary"] = (vector > 0).astype(int).tolist()
-    head = {"embedding": floats} if "float" in types else {}
+    by_type = {name: numbers for name, numbers in made.items() if name in types}
+    head = {"embedding": made["float"]} if "float" in types else {}
     tokens = count_tokens(text)
     return {**head, "embeddingsByType": by_type, "inputTextTokenCount": tokens}, tokens
 
@@ -89,11 +85,8 @@ def answer_nova(body: Any) -> Embedded:
     data = _read_source(value["source"], f"#/singleEmbeddingParams/{kind}/source")
     names = [kind.upper()]
     if kind == "video":
-        names = (
-            ["AUDIO_VIDEO_COMBINED"]
-            if value["embeddingMode"] == "AUDIO_VIDEO_COMBINED"
-            else ["VIDEO", "AUDIO"]
-        )
+        mode = value["embeddingMode"]
+        names = ["VIDEO", "AUDIO"] if mode == "AUDIO_VIDEO_SEPARATE" else [mode]
     vectors = [
         {"embeddingType": name, "embedding": embed_bytes(name.encode() + data, dimension).tolist()}
         for name in names

@@ -32,9 +32,7 @@ def check_form(schema: Any, at: str, traits: dict[str, Any], *, closed: bool = T
 
 
 def check_grammar(schema: Any, at: str, *, closed: bool = True) -> None:
-    """Raise the error of the first thing that the grammar does not take; `closed` is whether objects must say
-    that they are, as Claude demands.
-    """
+    """Refuse what the grammar does not take; `closed`: objects must say that they are, as Claude demands."""
     if not isinstance(schema, dict):
         raise RecordError(f"{at}: Input should be an object")
     for fault in _faults(schema, schema, (), set(), closed):

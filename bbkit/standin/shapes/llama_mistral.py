@@ -25,7 +25,6 @@ _MARKS = re.compile(r"<\|(?:begin_of_text|end_of_text|image|eot_id|eot)\|>|</?s>
 
 
 def read_llama(body: Any, model_id: str) -> Request:
-    """Check and read a Llama body."""
     check_schema(body, "llama")
     system, turns = _read_llama_prompt(body["prompt"])
     media = []
@@ -52,7 +51,6 @@ def write_llama(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, 
 
 
 def read_mistral_text(body: Any, model_id: str) -> Request:
-    """Check and read a text-completion body."""
     check_schema(body, "mistral text")
     system, turns = _read_mistral_prompt(body["prompt"])
     return Request(
@@ -61,7 +59,6 @@ def read_mistral_text(body: Any, model_id: str) -> Request:
 
 
 def read_mistral_chat(body: Any, model_id: str) -> Request:
-    """Check and read a chat body."""
     check_schema(body, "mistral chat")
     system, turns = openai_chat.read_messages(body["messages"])
     tools, choice = openai_chat.read_tools(body)

@@ -67,10 +67,7 @@ def check_reasoning(reasoning: Any, inference: dict[str, Any], model_id: str) ->
 def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
     """The answer in Nova's shape; its cache keys end in TokenCount, unlike Converse's."""
     answer = contents.write_output(reply)
-    usage = known(
-        inputTokens=reply.fresh_tokens, outputTokens=reply.output_tokens, totalTokens=reply.total_tokens
-    )
-    if usage:
+    if "usage" in answer:
         cached = {"cacheReadInputTokenCount": reply.cache_read_tokens or 0, "cacheWriteInputTokenCount": 0}
-        answer["usage"] = usage | cached
+        answer["usage"] |= cached
     return answer

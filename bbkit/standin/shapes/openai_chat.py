@@ -24,13 +24,8 @@ _STOPS = {
     Stop.FILTERED: "content_filter",
 }
 _OPTIONS = (
-    "temperature",
-    "top_p",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "response_format",
-    "reasoning_effort",
+    *("temperature", "top_p", "seed", "presence_penalty", "frequency_penalty"),
+    *("response_format", "reasoning_effort"),
 )
 
 
@@ -110,7 +105,6 @@ def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str,
 
 
 def read_messages(messages: list[dict[str, Any]]) -> tuple[str, tuple[Turn, ...]]:
-    """System text and turns of OpenAI-shaped messages."""
     system = [_flat_text(m.get("content")) for m in messages if m["role"] in ("system", "developer")]
     turns = []
     for number, message in enumerate(messages):
@@ -125,7 +119,6 @@ def read_messages(messages: list[dict[str, Any]]) -> tuple[str, tuple[Turn, ...]
 
 
 def read_tools(body: dict[str, Any]) -> tuple[tuple[Tool, ...], str]:
-    """The tools of a body, and the choice among them."""
     functions = [tool["function"] for tool in body.get("tools") or ()]
     for function in functions:
         if function.get("strict"):
