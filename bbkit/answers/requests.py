@@ -12,7 +12,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.files import read_data
 from bbkit.families import Family, Model, Prompt, bare_model_id, find_model, user_text_of
 from bbkit.families.json_schemas import find_loop, find_rule, is_object, map_schemas, resolve, walk_schema
-from bbkit.families.levels import thinks
+from bbkit.families.levels import asks_to_think, thinks
 
 WAYS = ("native", "tool", "prompt")
 """How an answer in a form is asked for: held to the schema, by a tool that is forced, in words."""
@@ -40,9 +40,7 @@ NOTHING = Asking("")
 
 
 def request_schema(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema that is sent: what structured output does not take stands in descriptions, references are
-    written out where nothing holds itself, objects take no other names.
-    """
+    """The schema that is sent: what is not taken stands in descriptions, references are written out."""
     inlined = document if find_loop(document) is None else None
     derived: dict[str, Any] = _derive(resolve(document, document), inlined, count())
     kept: set[int] = set()
@@ -91,10 +89,7 @@ def plan_asking(
     structured: str = "auto",
     inference: Mapping[str, Any] | None = None,
 ) -> Asking:
-    """Choose how a model is asked for answers of a schema; raise where it cannot be asked as told.
-
-    `auto` takes the first way that the model is known to take, and in which the check finds no fault.
-    """
+    """Choose how a model is asked: ``auto`` takes the first way it is known to take, without a fault."""
     if structured not in ("auto", *WAYS):
         raise InputError(f"structured is {structured!r}. It takes auto, native, tool or prompt.")
     if family.kind != "text" or not family.writable:
@@ -138,15 +133,10 @@ def _find_refusal(
     is_known = model.traits.structured_output is True
     if way == "tool":
         on_request = "on_request" in read_data("structured_output")["ways"][way][family.name]
-        forced = model.traits.forced_tools_with_thinking or not _thinks(sample, model)
+        is_thinking = asks_to_think(sample) or thinks(sample, model)
+        forced = model.traits.forced_tools_with_thinking or not is_thinking
         is_known = model.known and forced and not on_request
     return "" if is_known else "it is not known to take it."
-
-
-def _thinks(body: Mapping[str, Any], model: Model) -> bool:
-    asked = body.get("thinking")
-    kind = asked.get("type") if isinstance(asked, Mapping) else None
-    return kind in ("enabled", "adaptive") or (kind != "disabled" and thinks(body, model))
 
 
 def _fill(template: Any, values: Mapping[str, Any]) -> Any:

@@ -62,7 +62,7 @@ class BodyCheck:
 
     def _fast(self, body: Mapping[str, Any]) -> list[Finding] | None:
         """What the rules of the family find in a body of the right type; None for any other body."""
-        if self.family.request is None:
+        if not self.family.described:
             return []
         if self.type is None:
             return None

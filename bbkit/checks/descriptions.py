@@ -7,6 +7,7 @@ and never a finding.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal
@@ -14,15 +15,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from bbkit import aws
-from bbkit.families.requests import Field
+from bbkit.families.requests import Field, read_field
 
-_SIMPLE = {
-    "boolean": "boolean",
-    "integer": "integer",
-    "long": "integer",
-    "float": "number",
-    "double": "number",
-}
+_NUMBERS = {"long": "integer", "float": "number", "double": "number"}
 
 
 def converse_field(remarks: Field, extra: Field | None = None) -> Field:
@@ -34,53 +29,41 @@ def converse_field(remarks: Field, extra: Field | None = None) -> Field:
 
 @cache
 def _shaped() -> Field:
-    shape = aws.converse_input_shape()
-    return Field(
-        "object", members={name: _field(one) for name, one in shape.members.items() if name != "modelId"}
-    )
+    return _field(aws.converse_input_shape())
 
 
 def _field(shape: Any) -> Field:
-    kind = shape.type_name
     least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if kind == "structure":
-        return _structure(shape)
-    if kind == "list":
-        return Field("array", items=_field(shape.member), min_length=least, max_length=most)
-    if kind == "map":
-        return Field("object", open=True, items=_field(shape.value), min_length=least, max_length=most)
-    if kind == "blob":
-        return Field("string", base64=True, min_length=1)
-    if kind in _SIMPLE:
-        return Field(_SIMPLE[kind], low=least, high=most)
-    values = tuple(getattr(shape, "enum", ()) or ())
-    return Field("string", values=values, min_length=least, max_length=most)
-
-
-def _structure(shape: Any) -> Field:
-    if shape.is_document_type:
-        return Field("any")
-    members = {
-        name: dataclasses.replace(_field(member), required=name in shape.required_members)
-        for name, member in shape.members.items()
-    }
-    groups = (tuple(members),) if shape.is_tagged_union else ()
-    return Field("object", members=members, exactly_one=groups)
+    match shape.type_name:
+        case "structure" if not shape.is_document_type:
+            members = {
+                name: dataclasses.replace(_field(member), required=name in shape.required_members)
+                for name, member in shape.members.items()
+            }
+            return Field(members=members, exactly_one=(tuple(members),) if shape.is_tagged_union else ())
+        case "structure":
+            return Field("any")
+        case "boolean" | "integer" | "long" | "float" | "double" as kind:
+            return Field(_NUMBERS.get(kind, kind), low=least, high=most)
+        case "list":
+            own = Field("array", items=_field(shape.member))
+        case "map":
+            own = Field(open=True, items=_field(shape.value))
+        case "blob":
+            return read_field("base64")
+        case _:
+            own = Field("string", values=tuple(getattr(shape, "enum", ()) or ()))
+    return dataclasses.replace(own, min_length=least, max_length=most)
 
 
 def _lay_over(shaped: Field, remarks: Field) -> Field:
-    changes: dict[str, Any] = {"required": shaped.required or remarks.required}
-    if remarks.mistakes:
-        changes["mistakes"] = remarks.mistakes
-    if remarks.min_length is not None:
-        changes["min_length"] = remarks.min_length
-    if remarks.blank:
-        changes["blank"] = remarks.blank
+    said = {name: value for name in ("mistakes", "min_length", "blank") if (value := getattr(remarks, name))}
     if remarks.items is not None and shaped.items is not None:
-        changes["items"] = _lay_over(shaped.items, remarks.items)
+        said["items"] = _lay_over(shaped.items, remarks.items)
     members = {name: one for name, one in shaped.members.items() if name not in remarks.mistakes}
     laid = {name: _lay_over(members[name], remark) for name, remark in remarks.members.items()}
-    return dataclasses.replace(shaped, **changes, members=members | laid)
+    required = shaped.required or remarks.required
+    return dataclasses.replace(shaped, required=required, members=members | laid, **said)
 
 
 # msgspec 0.22 crashes when the garbage collector takes a union of struct types; these are made once a family,
@@ -106,20 +89,38 @@ def body_type(name: str, field: Field) -> Any:
 
 
 def _make(field: Field) -> Any:
-    if field.kind == "any":
-        return Any
-    return _MAKERS[field.kind](field)
+    made: Any = None
+    match field.kind:
+        case "any":
+            made = Any
+        case "string":
+            made = _string(field)
+        case "integer" | "number" if field.values:
+            made = Literal[field.values]
+        case "integer":
+            made = Annotated[int, _meta(ge=field.low, le=field.high)]
+        case "number":
+            made = Annotated[float, _meta(ge=field.low, le=field.high)]
+        case "boolean":
+            made = None if field.values else bool
+        case "array":
+            made = _holder(list, field)
+        case "either":
+            made = _union(map(_make, field.choices))
+        case "tagged":
+            made = _tagged(field)
+        case "object":
+            made = _object(field)
+    return made
 
 
-def _number(field: Field) -> Any:
-    if field.values:
-        return Literal[field.values]
-    plain: Any = int if field.kind == "integer" else float
-    return Annotated[plain, _meta(ge=field.low, le=field.high)]
-
-
-def _boolean(field: Field) -> Any:
-    return None if field.values else bool
+def _holder(kind: Any, field: Field) -> Any:
+    """A list, or an object of any names, whose items are of one type."""
+    items: Any = Any if field.items is None else _make(field.items)
+    if items is None:
+        return None
+    held = list[items] if kind is list else dict[str, items]
+    return Annotated[held, _meta(min_length=field.min_length, max_length=field.max_length)]
 
 
 def _tagged(field: Field) -> Any:
@@ -131,11 +132,7 @@ def _tagged(field: Field) -> Any:
         tag = dataclasses.replace(field.variants[name].members[field.tag], values=(name,))
         variant = field.variants[name]
         return _object(dataclasses.replace(variant, members={**variant.members, field.tag: tag}))
-    return _union([made[name] for name in usable])
-
-
-def _either(field: Field) -> Any:
-    return _union([_make(choice) for choice in field.choices])
+    return _union(made.values())
 
 
 def _meta(**limits: Any) -> Any:
@@ -153,24 +150,14 @@ def _string(field: Field) -> Any:
     return Annotated[str, _meta(min_length=field.min_length, max_length=field.max_length, pattern=pattern)]
 
 
-def _array(field: Field) -> Any:
-    items: Any = _make(field.items) if field.items is not None else None
-    if items is None:
-        return None
-    return Annotated[list[items], _meta(min_length=field.min_length, max_length=field.max_length)]
-
-
-def _union(made: list[Any]) -> Any:
+def _union(made: Iterable[Any]) -> Any:
     usable = [one for one in made if one is not None]
     return reduce(or_, usable) if usable else None
 
 
 def _object(field: Field, tag: str = "", name: str = "") -> Any:
     if not field.members and field.open and not field.mistakes:
-        items: Any = Any if field.items is None else _make(field.items)
-        if items is None:
-            return None
-        return Annotated[dict[str, items], _meta(min_length=field.min_length, max_length=field.max_length)]
+        return _holder(dict, field)
     alone = {member for group in field.exactly_one for member in group[:1]}
     left_out = {member for group in (*field.exactly_one, *field.at_most_one) for member in group[1:]}
     members: list[tuple[str, Any, Any]] = []
@@ -192,15 +179,3 @@ def _object(field: Field, tag: str = "", name: str = "") -> Any:
     )
     _MADE.append(made)
     return made
-
-
-_MAKERS = {
-    "string": _string,
-    "integer": _number,
-    "number": _number,
-    "boolean": _boolean,
-    "array": _array,
-    "object": _object,
-    "tagged": _tagged,
-    "either": _either,
-}

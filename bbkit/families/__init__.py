@@ -74,9 +74,7 @@ def get_family(name: str) -> Family:
 
 
 def foundation_model(model_id: str, model: str = "", family: str | Family | None = None) -> str:
-    """The id whose rules hold: that of the job, or of the model that is said to be behind it, which tells its
-    own family.
-    """
+    """The id whose rules hold: that of the job, or of the model that is said to be behind it."""
     if not model:
         return model_id
     if not tells_model(model):

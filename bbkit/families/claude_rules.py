@@ -5,16 +5,17 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-anthropic-claude-messages-request-response.html
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
-from bbkit.families.claude_tools import format_faults, tool_faults as offer_faults
 from bbkit.families.family import as_dict, as_list_of_dicts
-from bbkit.families.levels import media_faults, thinks
+from bbkit.families.json_schemas import format_faults, schema_faults
+from bbkit.families.levels import asks_to_think, media_faults, thinks
 from bbkit.families.traits import Model, model_table
-from bbkit.families.turns import ToolNames, misplaced, offered_faults, tool_faults
+from bbkit.families.turns import ToolNames, misplaced, name_faults, offered_faults, tool_faults
 
 _USUAL = {
     "effort": dict.fromkeys(("low", "medium", "high", "xhigh", "max"), "Use one of them."),
@@ -26,12 +27,15 @@ _USUAL = {
 }
 """The values that Claude models are known to take, and what to write where a model takes that one."""
 
+_PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
+_ON_SERVERS = ("web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor")
+
 
 def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
     faults = _turn_faults(body, model) + model_faults(body, model)
     if "tools" in body:
-        faults += offer_faults(body["tools"], model)
+        faults += _offer_faults(body["tools"], model)
     return faults + _choice_faults(body) if "tool_choice" in body else faults
 
 
@@ -86,6 +90,53 @@ def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
     return offered_faults(choice["name"], offered, "tool_choice.name")
 
 
+def _offer_faults(tools: Any, model: Model) -> Iterator[Finding]:
+    """What is wrong with the tools that a body offers; takes any object."""
+    names: set[str] = set()
+    for position, tool in enumerate(tools if type(tools) is list else ()):
+        if type(tool) is not dict:
+            continue
+        path, name, kind = f"tools[{position}]", tool.get("name"), tool.get("type", "custom")
+        yield from name_faults(name, f"{path}.name")
+        if type(name) is str:
+            if name in names:
+                yield make_finding("value.tool_names", f"{path}.name", name=name)
+            names.add(name)
+        if type(kind) is str and kind != "custom":
+            yield from _kind_faults(kind, f"{path}.type", model)
+        if kind == "custom" or (kind == "function" and "input_schema" in tool):
+            yield from _input_faults(tool, f"{path}.input_schema")
+
+
+def _kind_faults(kind: str, path: str, model: Model) -> Iterator[Finding]:
+    known = model.traits.tool_types
+    if kind == "function":
+        yield make_finding("tool_type.function", path)
+    elif kind.startswith(_ON_SERVERS):
+        yield make_finding("tool_type.on_servers", path, kind=kind)
+    elif known is not None and kind not in known:
+        yield make_finding("tool_type.model", path, kind=kind, known=name_some(known), model=model)
+
+
+def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
+    schema = tool.get("input_schema")
+    if "input_schema" not in tool:
+        yield make_finding("required.input_schema", path)
+    if type(schema) is not dict:
+        return
+    if schema.get("type") != "object":
+        yield make_finding("schema_refused.tool_type", path, type=schema.get("type"))
+    for key in as_dict(schema.get("properties")):
+        if not _PROPERTY.fullmatch(key):
+            yield make_finding("schema_refused.property", f"{path}.properties", key=key[:80])
+            break
+    for word in ("oneOf", "anyOf", "allOf"):
+        if word in schema:
+            yield make_finding("schema_refused.on_top", path, word=word)
+    if tool.get("strict") is True:
+        yield from schema_faults(schema, path)
+
+
 def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """What one Claude model refuses: an answer's beginning, thinking, sampling, effort, forms, beta flags."""
     messages = body.get("messages")
@@ -118,15 +169,11 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -
     text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
     if model.traits.prefill is False:
         return [make_finding("prefill.model", path, model=model)]
-    if _thinks(body):
+    if asks_to_think(body):
         return [make_finding("thinking_conflict.prefill", path)]
     if type(text) is str and text != text.rstrip():
         return [make_finding("prefill.space", path)]
     return []
-
-
-def _thinks(body: Mapping[str, Any]) -> bool:
-    return as_dict(body.get("thinking")).get("type") in ("enabled", "adaptive")
 
 
 def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
@@ -135,7 +182,7 @@ def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model
         yield from wrong
     elif "budget_tokens" in thinking and thinking.get("type") in ("adaptive", "disabled"):
         yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", type=thinking["type"])
-    elif _thinks(body):
+    elif asks_to_think(body):
         yield from _budget_faults(body, thinking)
 
 
@@ -164,7 +211,7 @@ def _unlike(value: Any, trait: str, rule: str, path: str, model: Model) -> Itera
 def _forced_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     choice = as_dict(body["tool_choice"]).get("type")
     refuses = model.traits.forced_tools_with_thinking is False and choice in ("any", "tool")
-    if refuses and (_thinks(body) or thinks(body, model)):
+    if refuses and (asks_to_think(body) or thinks(body, model)):
         yield make_finding("thinking_conflict.tool_choice", "tool_choice.type", choice=choice, model=model)
 
 
@@ -189,7 +236,7 @@ def _budget_faults(body: Mapping[str, Any], thinking: Mapping[str, Any]) -> Iter
 
 
 def _sampling_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    if model.traits.samplers == "none" or not _thinks(body):
+    if model.traits.samplers == "none" or not asks_to_think(body):
         return
     top_p = body.get("top_p")
     for name, is_refused in (

@@ -12,8 +12,8 @@ from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families import messages, nova
 from bbkit.families.claude_rules import model_faults
-from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import EXTRA, as_dict, as_list_of_dicts, read_family
+from bbkit.families.json_schemas import format_faults
 from bbkit.families.levels import level_faults, stop_faults
 from bbkit.families.traits import Model
 

@@ -93,11 +93,6 @@ class Prompt:
     media: tuple[Media, ...] = ()
 
 
-def no_rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    """The rules of a request whose single values say everything."""
-    return []
-
-
 @dataclass(frozen=True)
 class Family:
     """Models that share the shape of their bodies and answers: two pure functions and a request as data.
@@ -109,6 +104,8 @@ class Family:
     title: str
     source: str
     answer: Callable[[Mapping[str, Any]], Answer]
+    rules: Rules
+    """What single values of `request` cannot say; takes any object and what is known of the model."""
     max_tokens_path: tuple[str, ...] = ("max_tokens",)
     """Where a body says its maximum of output tokens; empty for embeddings."""
     write: Callable[[Prompt], Body] | None = None
@@ -119,8 +116,6 @@ class Family:
     media_in_s3: bool = False
     described: str = ""
     """The name of the field that describes a request."""
-    rules: Rules = no_rules
-    """What its single values cannot say; takes any object and what is known of the model."""
     shape: str = ""
     """The service's own shape, to which `request` adds remarks."""
     ids: str = ""
@@ -206,7 +201,7 @@ class Family:
         return written
 
 
-def read_family(name: str, answer: Any, write: Any = None, rules: Rules = no_rules) -> Family:
+def read_family(name: str, answer: Any, write: Any = None, rules: Rules = lambda body, model: []) -> Family:
     """The family of a name in the table of families, with its functions."""
     said = write_out(read_data("families")["families"][name])
     return Family(name=name, answer=answer, write=write, rules=rules, **said)

@@ -17,6 +17,7 @@ from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict
+from bbkit.families.traits import Model
 
 Path = tuple[str | int, ...]
 
@@ -126,11 +127,7 @@ def find_rule(word: str, value: Any) -> Mapping[str, Any]:
 
 
 def schema_faults(schema: Any, path: str, *, closed: bool = True) -> tuple[Finding, ...]:
-    """What structured output refuses of a JSON schema, an object or, as Converse has it, its text.
-
-    `closed` is whether objects must say that they take no other names, as Claude is known to demand; that an
-    object takes others is refused in any case.
-    """
+    """What structured output refuses of a schema or its text; where `closed`, also open objects."""
     try:
         text = schema if isinstance(schema, str) else msgspec.json.encode(schema).decode()
     except (UnicodeEncodeError, RecursionError):
@@ -183,3 +180,18 @@ def _faults(document: dict[str, Any], path: str, closed: bool) -> Iterator[Findi
             fault = make_finding(f"schema_refused.{text}", shown, **said)
             first = format_path(("", *found[0][0])).removeprefix('[""]')
             yield fault._replace(path=path + first)
+
+
+def format_faults(
+    given: Any, path: str, place: str, model: Model, *, closed: bool = True
+) -> Iterator[Finding]:
+    """What a model refuses of being asked for an answer in a form: the asking, or the schema within it."""
+    takes, form = model.traits.structured_output, as_dict(given)
+    if form and takes is not True and (model.known or takes is not None):
+        text = "disputed" if takes else "unknown" if takes is None else "refused"
+        yield make_finding(f"structured_output.{text}", path, model=model)
+    schema: Any = form
+    for name in place.split("."):
+        schema = as_dict(schema).get(name)
+    if isinstance(schema, dict | str):
+        yield from schema_faults(schema, f"{path}.{place}", closed=closed)

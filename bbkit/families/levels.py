@@ -41,6 +41,11 @@ def _asked(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((as_dict(one) for one in asked if one), {})
 
 
+def asks_to_think(body: Mapping[str, Any]) -> bool:
+    """Whether a Claude body asks for thinking."""
+    return as_dict(body.get("thinking")).get("type") in ("enabled", "adaptive")
+
+
 def thinks(body: Mapping[str, Any], model: Model) -> bool:
     """Whether a model thinks without a budget of its own: asked to, or by default and not told otherwise."""
     extra, asked = as_dict(body.get(EXTRA)), _asked(body)
@@ -55,9 +60,7 @@ def thinks(body: Mapping[str, Any], model: Model) -> bool:
 
 
 def default_max_tokens(model: Model, inference: Mapping[str, Any]) -> int | None:
-    """The maximum of output tokens where none is asked for: larger for a model that will think; None where
-    what is asked of thinking excludes one.
-    """
+    """The maximum of output tokens where none is asked for; None where thinking excludes one."""
     asked = _asked(inference)
     if asked.get("type") == "enabled" and asked.get("maxReasoningEffort") == "high":
         return None

@@ -6,8 +6,8 @@ from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families import chat
-from bbkit.families.claude_tools import format_faults
 from bbkit.families.family import as_dict, read_family
+from bbkit.families.json_schemas import format_faults
 from bbkit.families.levels import level_faults, stop_faults
 from bbkit.families.traits import Model
 

@@ -12,10 +12,7 @@ _OPENED = re.compile(r"(?!\s*<think>)()(.*?)</think>", re.DOTALL)
 
 
 def split_reasoning(text: str, *, opened: bool = False) -> tuple[str, str | None]:
-    """Take leading blocks of reasoning off a text; `opened` where the model's template opens ``<think>``.
-
-    A block that never closes is reasoning to its end. Line breaks after the last block go with it.
-    """
+    """Take leading blocks of reasoning off a text; `opened` where the model's template opens ``<think>``."""
     thoughts, at = [], 0
     block = (opened and _OPENED.match(text)) or _BLOCK.match(text)
     while block:

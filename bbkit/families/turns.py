@@ -1,11 +1,14 @@
 """Rules of turns that several families share: tool calls and their results, media where none may stand."""
 
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families.family import as_dict, as_list_of_dicts
+
+_NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 class ToolNames(NamedTuple):
@@ -66,3 +69,9 @@ def offered_faults(name: Any, offered: Iterable[Any], path: str) -> list[Finding
         return []
     text = "value.other_tool" if names else "value.no_tool"
     return [make_finding(text, path, name=name, names=", ".join(names[:3]))]
+
+
+def name_faults(name: Any, path: str) -> Iterator[Finding]:
+    """The fault of a tool's name that has what no name may have."""
+    if type(name) is str and name and not _NAME.fullmatch(name):
+        yield make_finding("value.tool_name", path, name=name[:80])

@@ -14,10 +14,8 @@ from bbkit.records.lines import encode_body
 
 
 def number_ids(ids: Iterable[tuple[Any, str | None]]) -> tuple[list[str], str]:
-    """Key records, given by attempt and id, where one attempt has an id several times or none; and the mark.
-
-    No id of the first attempt ends in so long a mark and a number: later ones send records under their keys.
-    """
+    """Key records, given by attempt and id, where an attempt has one several times or none; and the mark."""
+    # Later attempts send records under their keys: no id of the first ends in so long a mark and a number.
     listed = [(attempt, own or "") for attempt, own in ids]
     named = pd.DataFrame(listed, columns=["attempt", "id"], dtype=object)
     first = (own for attempt, own in listed if attempt == listed[0][0])

@@ -46,10 +46,7 @@ def stage(lines: Iterable[bytes], path: Path) -> Staged:
 
 
 def split_staged(staged: Staged, folder: Path, quotas: Quotas, *, attempt: int = 1) -> list[InputFile]:
-    """Split staged lines into the input files of as few jobs as possible; the staging file is used up.
-
-    What was written when it fails is the caller's to remove, with the folder.
-    """
+    """Split staged lines, which are used up, into input files; what a failure leaves is the caller's."""
     folder.mkdir(exist_ok=True)
     named = list(_name_files(plan_split(staged.sizes, quotas), folder, attempt))
     _cut(staged, [(path, positions) for path, _, positions in named])
