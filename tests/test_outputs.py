@@ -15,7 +15,8 @@ import bbkit as bb
 from bbkit import outputs as room
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS
-from bbkit.outputs import lines as lines_room, readers, sent_ids
+from bbkit.lines import layout, reading
+from bbkit.outputs import lines as record_lines, readers, sent_ids
 from bbkit.outputs.lines import find_line
 
 
@@ -720,8 +721,8 @@ def test_a_manifest_that_disagrees_is_not_complete(tmp_path: Path, counts: tuple
 def test_a_line_over_the_bound_is_errored_where_its_id_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, outcome: str, into: bool
 ):
-    monkeypatch.setattr(readers, "LINE_BYTES", 1_000)
-    monkeypatch.setattr(lines_room, "_END_BYTES", 200)
+    monkeypatch.setattr(reading, "LINE_BYTES", 1_000)
+    monkeypatch.setattr(layout, "_END_BYTES", 200)
     monkeypatch.setattr(readers, "TASK_BYTES", 30_000)
     (tmp_path / "in").mkdir()
     long = line.format(long="y" * 300_000)
@@ -737,6 +738,24 @@ def test_a_line_over_the_bound_is_errored_where_its_id_is_told(
     assert told.lines["reason"].tolist() == ["unreadable: 0.0 GB, over the bound"]
     assert told.lines["head"].tolist() == [long[:200]]
     assert not told.complete
+
+
+def test_blanks_over_the_bound_are_no_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(reading, "LINE_BYTES", 1_000)
+    lines = [nova_line("a"), json.dumps(nova_line("b")).encode() + b" " * 3_500, b" " * 2_500, nova_line("c")]
+    write_outputs(tmp_path / "x.jsonl.out", lines)
+    assert bb.accounting(bb.collect_outputs(tmp_path, sent=list("abc"))).sentence == "3 sent = 3 succeeded"
+
+
+@pytest.mark.parametrize("record_id", ["a", 7])
+def test_a_line_over_the_bound_is_not_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record_id: str | int
+):
+    long, line = ({"recordId": record_id, "modelInput": {"a": "x" * size}} for size in (2_000, 5))
+    write_outputs(tmp_path / "x.jsonl.out", [long, line | nova_line("") | {"recordId": record_id}, long])
+    outputs = bb.collect_outputs(tmp_path, sent=[str(record_id)])
+    monkeypatch.setattr(record_lines, "LINE_BYTES", 1_000)
+    assert find_line(outputs, outputs.iloc[0]).model_output == nova_line("")["modelOutput"]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from bbkit import aws
 from bbkit.core.errors import AwsError, BbkitError, InputError, RunError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.explorers import RecordExplorer
-from bbkit.outputs import readers
+from bbkit.lines import reading
 from bbkit.report import export_notebook
 from bbkit.run import RunSnapshot
 from bbkit.run.recording import write_attempt
@@ -330,7 +330,7 @@ def test_a_real_job_is_read_by_run_arn_prefix_and_object(
         assert told.lines.loc[0, "head"].startswith('{"')
     told = bb.collect_outputs(uri, sent=ids, into=tmp_path / "parts")
     assert told.complete
-    monkeypatch.setattr(readers, "LINE_BYTES", 150)
+    monkeypatch.setattr(reading, "LINE_BYTES", 150)
     told = bb.accounting(bb.collect_outputs(uri, sent=ids))
     assert told.sentence.startswith("6 sent = 6 errored; 6 unreadable lines")
     assert told.lines["head"].str.startswith('{"').all()

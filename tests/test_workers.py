@@ -31,16 +31,17 @@ def write_files(folder: Path) -> list[str]:
 def eager(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
     """Two workers read whatever there is, from the first line on; those that were at work are listed."""
     started: list[Workers] = []
-    start = Workers.start
+    start = Workers._start
 
     def start_and_wait(self: Workers) -> None:
         start(self)
         started.append(self)
-        while any(workers._READY in given for given in self._given.values()):
+        while len(self._asked) < len(self._processes):
             self._listen(None)
 
-    monkeypatch.setattr(Workers, "start", start_and_wait)
+    monkeypatch.setattr(Workers, "_start", start_and_wait)
     monkeypatch.setattr(workers, "WORTH_SECONDS", -1)
+    monkeypatch.setattr(workers, "_SAMPLE_BYTES", 0)
     monkeypatch.setattr(readers, "TASK_BYTES", 3_000)
     monkeypatch.setattr(room, "count_spare_cores", lambda: 2)
     return started
@@ -56,7 +57,7 @@ def test_workers_read_shares_and_change_nothing(
     started = request.getfixturevalue("eager")
     parts = tmp_path / "parts" if into else None
     spread = bb.collect_outputs(tmp_path / "outputs", sent=ids, with_columns=extras, into=parts)
-    assert len(started[0]._done) > 2
+    assert next(started[0]._numbers) > 2
     told, expected = bb.accounting(spread), bb.accounting(plain)
     assert told.sentence == expected.sentence
     pd.testing.assert_frame_equal(told.lines, expected.lines)
@@ -68,7 +69,7 @@ def test_workers_read_shares_and_change_nothing(
 
 def test_a_short_read_starts_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     started: list[Workers] = []
-    monkeypatch.setattr(Workers, "start", started.append)
+    monkeypatch.setattr(Workers, "_start", started.append)
     monkeypatch.setattr(room, "count_spare_cores", lambda: 2)
     write_outputs(tmp_path / "a.jsonl.out", [nova_line(f"{number}", "x" * 4_000) for number in range(5_000)])
     assert len(bb.collect_outputs(tmp_path)) == 5_000
@@ -81,11 +82,11 @@ def test_a_killed_worker_loses_no_row(
 ):
     ids, offer, offered = write_files(tmp_path), Workers._offer, []
 
-    def offer_and_kill(self: Workers, task: tuple[Any, ...]) -> str | None:
+    def offer_and_kill(self: Workers, share: workers.Share) -> Any:
         if len(offered) == given:
-            for process in self._given:
+            for process in self._processes.values():
                 process.send_signal(signal.SIGKILL)
-        offered.append(offer(self, task))
+        offered.append(offer(self, share))
         return offered[-1]
 
     monkeypatch.setattr(Workers, "_offer", offer_and_kill)
@@ -96,7 +97,7 @@ def test_a_killed_worker_loses_no_row(
 
 def test_what_a_worker_cannot_read_is_an_error_of_this_process(tmp_path: Path, eager: list[Workers]):
     path = tmp_path / "a.jsonl.out"
-    share = workers.Share(0, 1, lambda: iter(path.open("rb")), (str(path), 0, None, (), None))
+    share = workers.Share(0, 1, (str(path), 0, None, (), None))
     with Workers(1) as pool, pytest.raises(FileNotFoundError):
         list(pool.read([share], 1))
     assert eager
@@ -108,15 +109,18 @@ from bbkit import outputs as room
 from bbkit.outputs import readers, workers
 
 print("once", flush=True)
-workers.WORTH_SECONDS, readers.TASK_BYTES, room.count_spare_cores = -1, 3_000, lambda: 2
-start = workers.Workers.start
+workers.WORTH_SECONDS, workers._SAMPLE_BYTES, readers.TASK_BYTES = -1, 0, 3_000
+room.count_spare_cores = lambda: 2
+start = workers.Workers._start
 
 def start_and_say(self):
     start(self)
-    print(*(process.pid for process in self._given), flush=True)
+    while len(self._asked) < 2:
+        self._listen(None)
+    print(*(process.pid for process in self._processes.values()), flush=True)
     sys.stdin.readline()
 
-workers.Workers.start = start_and_say
+workers.Workers._start = start_and_say
 print(room.accounting(room.collect_outputs("outputs")).sentence)
 """
 
@@ -151,15 +155,23 @@ def test_a_script_without_a_guard_is_run_once(start_script: Callable[[], Any]):
 
 
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="needs pidfd_open of Linux")
-@pytest.mark.parametrize("ended", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("ended", "hang"),
+    [(signal.SIGINT, False), (signal.SIGTERM, False), (signal.SIGKILL, False), (signal.SIGINT, True)],
+)
 def test_no_worker_outlives_the_process_that_collects(
-    start_script: Callable[[], Any], ended: signal.Signals, tmp_path: Path
+    start_script: Callable[[], Any], ended: signal.Signals, hang: bool, tmp_path: Path
 ):
     process, numbers = start_script()
     assert len(list((tmp_path / "temporary").iterdir())) == 1
     watched = [os.pidfd_open(number) for number in numbers]
+    for number in numbers if hang else ():
+        os.kill(number, signal.SIGSTOP)
+    if hang:
+        process.stdin.write("go\n")
+        process.stdin.flush()
     process.send_signal(ended)
-    process.communicate()
+    process.communicate(timeout=20)
     for one in watched:
         assert select.select([one], [], [], 20)[0], "a worker is left"
         os.close(one)

@@ -24,9 +24,10 @@ from bbkit.core.datasets import frame_of
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, require_columns
 from bbkit.core.text import count_noun, name_some
+from bbkit.lines.layout import EXTRA_COLUMNS
+from bbkit.lines.reading import no_lines
 from bbkit.outputs.accounts import NUMBERS, accounting as accounting
 from bbkit.outputs.files import Group
-from bbkit.outputs.lines import EXTRA_COLUMNS
 from bbkit.outputs.matching import PAID_COLUMNS, label_lines, match_lines
 from bbkit.outputs.parts import (
     UNMATCHED_FILE,
@@ -34,7 +35,7 @@ from bbkit.outputs.parts import (
     follows_from,
     writing_parts,
 )
-from bbkit.outputs.readers import Reader, no_lines
+from bbkit.outputs.readers import Reader
 from bbkit.outputs.remote_parts import NO_RUN, is_remote, validate_place, write_rows
 from bbkit.outputs.sent_ids import IdSlice, SentIds
 from bbkit.outputs.shared_ids import OPEN, SharedIds
@@ -122,14 +123,14 @@ def collect_outputs(
     groups = find_groups(source, model_id=model_id, sent=sent)
     if any(group.asks_by_tool for group in groups):
         extras = (*dict.fromkeys([*extras, "arguments"]),)
-    size = sum(file.size for group in groups for file in group.files)
+    files = [file for group in groups for file in group.files]
+    size = sum(file.size for file in files)
     plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
     tally = _Tally()
-    with Workers(count_spare_cores()) as workers:
-        given = executor if size > EXECUTOR_BYTES else None
-        readers = [Reader(group, extras, workers, given) for group in groups]
-        if given is None and size > EXECUTOR_BYTES and not any(reader.remote for reader in readers):
-            workers.start()  # they come up while what was sent is read
+    given = executor if size > EXECUTOR_BYTES else None
+    spare = count_spare_cores() if given is None and all(file.is_local for file in files) else 0
+    with Workers(spare, given) as workers:
+        readers = [Reader(group, extras, workers) for group in groups]
         if into is not None:
             write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))
             return accounting(into)

@@ -17,8 +17,8 @@ from bbkit.core.datasets import as_rows, frame_of, head_of, is_dataset, iter_fra
 from bbkit.core.errors import InputError
 from bbkit.core.frames import TEXT, Collected, require_columns
 from bbkit.core.text import count_noun
+from bbkit.lines.layout import write_arguments
 from bbkit.outputs.files import FileMeta, Group, OutputFile
-from bbkit.outputs.lines import write_arguments
 from bbkit.outputs.matching import label_lines
 from bbkit.outputs.readers import Reader
 from bbkit.outputs.workers import Workers
@@ -155,9 +155,8 @@ def _read_again(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
         return None
     metas = [FileMeta(source_file=name) for name in names]
     files = [OutputFile(place, 0, meta) for place, meta in zip(places, metas, strict=True)]
-    with Workers(0) as workers:
-        reader = Reader(Group(files), ("arguments",), workers)
-        lines = label_lines(pa.concat_tables(reader.tables()), metas)
+    reader = Reader(Group(files), ("arguments",), Workers(0))
+    lines = label_lines(pa.concat_tables(reader.tables()), metas)
     found = frame_of(lines.filter(pc.equal(lines["outcome"], "succeeded")), [*_SAME, "arguments"])
     found = found.drop_duplicates()
     if found.duplicated(_SAME).any():

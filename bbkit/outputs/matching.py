@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bbkit.families import normalise_stop_reason
+from bbkit.lines.layout import UNMATCHED_SCHEMA
 from bbkit.outputs.files import FileMeta, SentBatch
-from bbkit.outputs.lines import UNMATCHED_SCHEMA
 from bbkit.outputs.sent_ids import IdSlice, number_known
 from bbkit.outputs.shared_ids import OPEN, SharedIds
 

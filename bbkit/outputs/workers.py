@@ -1,146 +1,148 @@
-"""Worker processes: shares of files are read beside this process, and what one leaves behind is read here."""
+"""Shares of files are read beside this process, and what is left of them when a worker ends is read here."""
 
 import os
 import pickle
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import ExitStack, suppress
 from itertools import count
-from multiprocessing.connection import wait
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from bbkit.core.logs import LOG
+from bbkit.lines.reading import LineBatch, read_batches, read_share
 
 MOST_PROCESSES = 4
 WORTH_SECONDS = 1.0
-"""Workers are started where reading is to take longer still: each takes 0.4 seconds to come up."""
+"""Workers are started where reading is to take longer still: each takes 0.2 seconds to come up."""
 
-_USUAL_PACE, _SAMPLE_BYTES = 1.25e-9, 32 << 20
-"""Seconds a byte takes, until so many were read: the first take longer."""
+_SAMPLE_BYTES = 32 << 20
+"""So many tell the pace: the first take longer."""
 _PROCESS_BYTES = 512 << 20
 _AHEAD = 2
-_READY = ""
-_WAITING = 4
+_WAITING, _WAITING_TASKS = 4, 32
+
+
+_Given = Future[LineBatch] | Iterable[LineBatch]
 
 
 class Share(NamedTuple):
-    """A range of the file of a number: how it is read here, and what asks a worker for it."""
+    """A range of the file of a number, so many bytes long, by the arguments of `read_share`."""
 
     number: int
     size: int
-    read: Callable[[], Iterator[Any]]
-    task: tuple[Any, ...] | None
+    task: tuple[str, int, int | None, tuple[str, ...], str | None]
 
 
 class Workers:
-    """Processes that read shares, begun by `start`, ended with the ``with`` block."""
+    """Processes that read shares, ended with the ``with`` block at the latest; or an executor does."""
 
-    def __init__(self, most: int):
-        self.most = most
-        self._given: dict[Popen[bytes], deque[str]] = {}
-        self._done: set[str] = set()
+    def __init__(self, most: int, executor: Executor | None = None):
+        self.most, self.executor = most, executor
+        self._ends = ExitStack()
+        self._processes: dict[Connection, Popen[bytes]] = {}
+        self._asked: dict[Connection, deque[Future[LineBatch]]] = {}
         self._numbers = count()
-        self._folder: TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._stop()
-        if self._folder:
-            self._folder.cleanup()
+        self._ends.close()
 
-    def _stop(self) -> None:
-        for process in list(self._given):
-            self._end(process)
-
-    def start(self) -> None:
+    def _start(self) -> None:
         """Start the processes, out of reach of the terminal's signals: this process ends them."""
         # They import what this process would, and nothing that merely lies in the working folder.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         try:
-            self._folder = self._folder or TemporaryDirectory(prefix="bbkit-")
-            command = [sys.executable, "-P", "-m", "bbkit.worker", self._folder.name]
+            self._folder = self._ends.enter_context(TemporaryDirectory(prefix="bbkit-"))
             for _ in range(self.most):
-                process = Popen(
-                    command, 0, None, PIPE, PIPE, DEVNULL, env=environment, start_new_session=True
-                )
-                self._given[process] = deque([_READY])
+                ours, theirs = Pipe()
+                with theirs:
+                    command = [sys.executable, "-P", "-m", "bbkit.lines", str(theirs.fileno()), self._folder]
+                    options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), DEVNULL)
+                    options |= {"env": environment, "pass_fds": [theirs.fileno()], "start_new_session": True}
+                    self._processes[ours] = Popen(command, **options)
+                self._ends.callback(self._end, ours)
         except OSError as error:
             LOG.warning("Workers cannot be started (%s); this process reads alone.", error)
             self.most = 0
 
-    def read(self, shares: Iterable[Share], size: int) -> Iterator[tuple[int, Any]]:
+    def read(self, shares: Iterable[Share], size: int) -> Iterator[tuple[int, LineBatch]]:
         """Read shares, of so many bytes together, in order, here and, where enough is left, by workers."""
         begun, done = time.process_time(), 0
-        waiting: deque[tuple[Share, str | None, Iterable[Any]]] = deque()
+        waiting: deque[tuple[Share, _Given]] = deque()
         for share in shares:
-            pace = (time.process_time() - begun) / done if done > _SAMPLE_BYTES else _USUAL_PACE
-            if pace * (size - done) > WORTH_SECONDS and self.most and not self._given:
-                self.start()
-            place = self._offer(share.task) if share.task else None
-            here = () if place else list(share.read()) if waiting else share.read()
-            waiting.append((share, place, here))
+            left = (time.process_time() - begun) * (size - done) / max(done, 1)
+            if self.most and not self._processes and done >= _SAMPLE_BYTES and left > WORTH_SECONDS:
+                self._start()
+            given, here = self._offer(share), read_batches(*share.task)
+            waiting.append((share, given or (list(here) if waiting else here)))
             done += share.size
-            while waiting and (len(waiting) > _WAITING or not self._is_given(waiting[0][1])):
+            most = _WAITING_TASKS if self.executor else _WAITING
+            while waiting and (len(waiting) > most or _is_read(waiting[0][1])):
                 yield from self._take(*waiting.popleft())
         for each in waiting:
             yield from self._take(*each)
-        self._stop()  # what follows needs the memory
+        self._ends.close()  # what follows needs the memory
 
-    def _take(self, share: Share, place: str | None, here: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    def _take(self, share: Share, given: _Given) -> Iterator[tuple[int, LineBatch]]:
         """What was read of a share: by a worker, once it has, or here, also where the worker ended before."""
-        while self._is_given(place):
-            self._listen(None)
-        if place in self._done:
-            path = Path(place)
-            with path.open("rb") as file:
-                here = [pickle.load(file)]
-            path.unlink()
-        elif place:
-            here = share.read()
-        for batch in here:
+        if isinstance(given, Future):
+            while self._processes and not given.done():
+                self._listen(None)
+            given = read_batches(*share.task) if given.cancelled() else [given.result()]
+        for batch in given:
             yield share.number, batch
 
-    def _is_given(self, place: str | None) -> bool:
-        return any(place in given for given in self._given.values())
-
-    def _offer(self, task: tuple[Any, ...]) -> str | None:
-        """Give a share to a worker that is up and has little to do; where it will be, None if none is."""
+    def _offer(self, share: Share) -> Future[LineBatch] | None:
+        """Give a share to a worker that is up and has little to do; None if none is."""
+        if self.executor:
+            return self.executor.submit(read_share, *share.task)
         self._listen(0)
-        for process, given in sorted(self._given.items(), key=lambda item: len(item[1])):
-            if _READY in given or len(given) >= _AHEAD:
-                continue
-            place = f"{self._folder.name}/{next(self._numbers)}"  # type: ignore[union-attr]
-            try:
-                process.stdin.write(pickle.dumps((place, *task)))  # type: ignore[union-attr]
-            except BrokenPipeError:
-                self._end(process)
-                continue
-            given.append(place)
-            return place
-        return None
+        least = min(self._asked, key=lambda each: len(self._asked[each]), default=None)
+        if least is None or len(self._asked[least]) >= _AHEAD:
+            return None
+        with suppress(OSError):  # one that has ended is heard of when it is listened to
+            least.send((f"{self._folder}/{next(self._numbers)}", share.task))
+        self._asked[least].append(Future())
+        return self._asked[least][-1]
 
     def _listen(self, timeout: float | None) -> None:
-        streams: dict[Any, Popen[bytes]] = {process.stdout: process for process in self._given}
-        heard: Iterable[Any] = wait(list(streams), timeout) if streams else ()
-        for stream in heard:
-            process = streams[stream]
-            said = stream.read(_AHEAD)
-            self._done.update(self._given[process].popleft() for _ in said)
-            if not said:
-                self._end(process)
+        """Take what workers have read; the first that one says is that it is up."""
+        for connection in wait(list(self._processes), timeout):
+            assert isinstance(connection, Connection)
+            try:
+                while connection.poll():
+                    place, asked = connection.recv(), self._asked.setdefault(connection, deque())
+                    if place:
+                        asked.popleft().set_result(pickle.loads(Path(place).read_bytes()))
+                        Path(place).unlink()
+            except (EOFError, ConnectionError):
+                code = self._end(connection)
                 self.most -= 1
-                LOG.warning("A worker ended (exit code %s); its share is read here.", process.returncode)
+                LOG.warning("A worker ended (exit code %s); its share is read here.", code)
 
-    def _end(self, process: Popen[bytes]) -> None:
+    def _end(self, connection: Connection) -> int | None:
+        """End a process, if that was not done; what it was asked for is left."""
+        if (process := self._processes.pop(connection, None)) is None:
+            return None
         process.kill()
-        process.communicate()
-        del self._given[process]
+        connection.close()
+        for future in self._asked.pop(connection, ()):
+            future.cancel()
+        return process.wait()
+
+
+def _is_read(given: Any) -> bool:
+    return not isinstance(given, Future) or given.done()
 
 
 def count_spare_cores(root: Path = Path("/")) -> int:
