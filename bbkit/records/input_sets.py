@@ -2,11 +2,13 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from bbkit import aws
 from bbkit.core.errors import InputError
+from bbkit.lines.layout import LINE_BYTES
 
 _BLOCK = 1 << 22
 _LOOKALIKES = (".json", ".ndjson", ".jsonlines", ".jsonl.gz", ".jsonl.bz2", ".jsonl.zst", ".json.gz")
@@ -113,9 +115,9 @@ def split_lines(blocks: Iterable[bytes], longest: float = math.inf) -> Iterator[
 def file_lines(name: str) -> Iterator[bytes]:
     """The lines of a file or ``s3://`` object, each with a newline; the last line of a file may lack it."""
     if not name.startswith("s3://"):
-        # Python's own files split lines three times as fast.
+        # Python's own files split lines three times as fast. What is cut at the bound is no JSON.
         with Path(name).open("rb", buffering=_BLOCK) as file:
-            yield from file
+            yield from iter(partial(file.readline, LINE_BYTES), b"")
         return
     for lines in split_lines(iter_blocks(name)):
         for line in lines:

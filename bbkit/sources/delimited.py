@@ -16,7 +16,7 @@ import pyarrow.csv as pcsv
 from bbkit.core.errors import SourceError
 from bbkit.core.text import restore_formulas
 from bbkit.sources.columns import Frames, cut_batches, dtypes_of_texts, frame_of_arrow, name_columns
-from bbkit.sources.files import open_bytes, read_encoded, validate_unpacked
+from bbkit.sources.files import iter_whole, open_bytes, read_encoded
 
 _BLOCK = 1 << 24
 _SAMPLE = 1 << 16
@@ -47,13 +47,14 @@ class _Layout(NamedTuple):
     names: list[str]
     lines_above: int
     has_rows: bool
+    is_whole: bool
 
 
 def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "", skip_rows: int = 0) -> Frames:
     """Read CSV or TSV: a header row, then rows with as many cells."""
 
     def read(encoding: str) -> Frames:
-        layout = _read_layout(path, encoding, delimiter, skip_rows)
+        layout = _read_layout(path, encoding, delimiter, skip_rows, is_whole=chunk_rows is None)
         buffered = list(_batches(path, layout)) if chunk_rows is None else []
         dtypes = dtypes_of_texts(buffered or _batches(path, layout), layout.names)
         texts = pa.schema([(name, pa.string()) for name in layout.names])
@@ -63,8 +64,6 @@ def read_delimited(path: Path, chunk_rows: int | None, delimiter: str = "", skip
             frame_of_arrow(pa.table([*map(_restore, each.columns)], texts).cast(typed)) for each in tables
         )
 
-    if chunk_rows is None:
-        validate_unpacked(path)
     try:
         return read_encoded(path, read)
     except pa.ArrowInvalid as error:
@@ -146,7 +145,9 @@ def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[str
 
     with _open_text(path, layout.encoding, row) as text:
         try:
-            for _ in _strict_rows(noted(_lines(path, text)), layout.delimiter, layout.escape, wary=wary):
+            lines = _lines(path, text)
+            lines = noted(iter_whole(path, lines, ("\n",)) if layout.is_whole else lines)
+            for _ in _strict_rows(lines, layout.delimiter, layout.escape, wary=wary):
                 row += 1
         except csv.Error as error:
             damage = next((said for words, said in _DAMAGES.items() if words in str(error)), "")
@@ -155,9 +156,9 @@ def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[str
     return "", doubt
 
 
-def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int) -> _Layout:
+def _read_layout(path: Path, encoding: str, delimiter: str, skip_rows: int, *, is_whole: bool) -> _Layout:
     found, above = _find_delimiter(path, encoding, skip_rows)
-    layout = _Layout(encoding, delimiter or found, "", [], above, False)
+    layout = _Layout(encoding, delimiter or found, "", [], above, False, is_whole)
     damage, doubt = _find_damage(path, layout)
     if damage or doubt:
         escaped = layout._replace(escape=_ESCAPE)

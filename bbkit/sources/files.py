@@ -4,10 +4,10 @@ import codecs
 import gzip
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import AnyStr, BinaryIO, TypeVar
 
 import pyarrow as pa
 
@@ -18,10 +18,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_MOST_RATIO = 1032
-"""What gzip can make of a byte at most (https://www.zlib.net/zlib_tech.html)."""
-
-_MOST_UNPACKED, _ITEM_BYTES = 2 << 30, 200
+_BLOCK, _MOST_UNPACKED, _ITEM_BYTES = 1 << 20, 2 << 30, 200
 _Content = TypeVar("_Content")
 
 
@@ -30,20 +27,21 @@ def open_bytes(path: Path) -> BinaryIO:
     return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def validate_unpacked(path: Path) -> None:
-    """Refuse a gzipped file that would be held whole and fills the memory."""
-    if path.suffix != ".gz" or path.stat().st_size * _MOST_RATIO * _ITEM_BYTES < _MOST_UNPACKED:
+def iter_whole(path: Path, pieces: Iterator[AnyStr], marks: Sequence[AnyStr]) -> Iterator[AnyStr]:
+    """Pieces of a file that is held whole; one that is gzipped and would fill the memory is refused."""
+    if path.suffix != ".gz":
+        yield from pieces
         return
     size = 0
-    with open_bytes(path) as file:
-        while block := file.read(1 << 20):
-            size += len(block) + _ITEM_BYTES * sum(map(block.count, (b"\n", b"{", b"[")))
-            if size > _MOST_UNPACKED:
-                what = f"{path.name} unpacks to more than the {_MOST_UNPACKED >> 30} GiB that are read whole"
-                raise SourceError(
-                    f"{what} ({_ITEM_BYTES} bytes more for each line, '{{' and '['). Read CSV and JSON Lines "
-                    "in pieces (chunk_rows=), or unpack it if you know who made it."
-                )
+    for piece in pieces:
+        size += len(piece) + _ITEM_BYTES * sum(map(piece.count, marks))
+        if size > _MOST_UNPACKED:
+            what = f"{path.name} unpacks to more than the {_MOST_UNPACKED >> 30} GiB that are read whole"
+            raise SourceError(
+                f"{what} ({_ITEM_BYTES} bytes more for each line, '{{' and '['). Write it as CSV or JSON "
+                "Lines, which are read in pieces (chunk_rows=), or unpack it if you know who made it."
+            )
+        yield piece
 
 
 def read_encoded(path: Path, read: Callable[[str], _Content]) -> _Content:
@@ -81,7 +79,7 @@ def _find_undecodable(path: Path, encoding: str) -> str:
     number = 1
     with open_bytes(path) as file:
         try:
-            for line in iter(partial(file.readline, 1 << 20), b""):
+            for line in iter(partial(file.readline, _BLOCK), b""):
                 decoder.decode(line)
                 number += line.endswith(b"\n")
             decoder.decode(b"", final=True)
@@ -101,7 +99,6 @@ def calling_depth() -> int:
 
 def read_text(path: Path) -> str:
     """Read a whole text file, in the encoding it has."""
-    validate_unpacked(path)
     with open_bytes(path) as file:
-        content = file.read()
+        content = b"".join(iter_whole(path, iter(partial(file.read, _BLOCK), b""), (b"\n", b"{", b"[")))
     return read_encoded(path, content.decode)
