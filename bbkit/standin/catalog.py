@@ -34,7 +34,6 @@ class Catalog:
         self._lock = threading.Lock()
 
     def get_foundation_model(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Describe a model, with when it becomes legacy and when its life ends."""
         return {
             "modelDetails": _describe(_find(given["modelIdentifier"], region), region, self.settings.as_of)
         }

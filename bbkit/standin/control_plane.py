@@ -71,7 +71,10 @@ class ControlPlane:
         if "no-model-access" in self.calls.switched.names:
             raise ServiceError("AccessDeniedException", NO_ACCESS)
         if settings.refuse_few_records:
-            self._check_record_count(given)
+            uri = given["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
+            records = inputs.count_records(settings.buckets, uri)
+            if records is not None and records < limits.min_records:
+                raise invalid(inputs.too_few(records, limits.min_records))
         job = self._new_job(given, region, token, model)
         quota = limits.max_custom_jobs if model.custom else limits.max_jobs
         outcome = self.jobs.add(job, quota)
@@ -112,7 +115,6 @@ class ControlPlane:
         return answer
 
     def stop_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Ask a job that has not ended to stop."""
         job = self._find(given["jobIdentifier"], region)
         if self.jobs.stop(job["job_id"]):
             self.jobs.traces.log(did="stop", job=job["job_id"])
@@ -202,13 +204,6 @@ class ControlPlane:
                 "AccessDeniedException",
                 f"User: {user} is not authorized to perform: iam:PassRole on resource: {role}",
             )
-
-    def _check_record_count(self, given: dict[str, Any]) -> None:
-        uri = given["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
-        records = inputs.count_records(self.jobs.settings.buckets, uri)
-        least = self.jobs.settings.limits.min_records
-        if records is not None and records < least:
-            raise invalid(inputs.too_few(records, least))
 
     def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
         account = self.jobs.settings.account

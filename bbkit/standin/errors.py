@@ -51,7 +51,6 @@ def invalid(message: str) -> ServiceError:
 
 
 def not_served(message: str) -> ServiceError:
-    """Refuse what is not part of a stand-in."""
     return ServiceError("NotImplemented", message)
 
 
@@ -69,7 +68,6 @@ class EngineError(RecordError):
 
 
 def render_error(error: ServiceError, protocol: Protocol) -> "Response":
-    """Give the HTTP response that carries an error in one protocol."""
     from starlette.responses import Response
 
     request_id = str(uuid.uuid4())

@@ -70,7 +70,6 @@ class Faults:
 
     @property
     def touches_records(self) -> bool:
-        """Whether single records are hit."""
         return bool(self.record_errors or self.missing_lines or self.bad_json)
 
 

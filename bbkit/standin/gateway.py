@@ -168,16 +168,16 @@ class Gateway:
             found = find_route(service, request.method, request.raw_path)
             if found is None:
                 continue
-            route, labels = found
-            self.begin(exchange, route.name)
+            operation, labels = found
+            self.begin(exchange, operation.name)
             if service == "bedrock-runtime":
-                return await self.runtime.answer(route, labels, request, body, claim.region)
-            if self.control_plane.handler(route.name) is None:
+                return await self.runtime.answer(operation, labels, request, body, claim.region)
+            if self.control_plane.handler(operation.name) is None:
                 raise not_served(
-                    f"{route.name} is not part of this stand-in; the call did not leave this machine."
+                    f"{operation.name} is not part of this stand-in; the call did not leave this machine."
                 )
-            given = read_request(route, labels, request.query, body)
-            answer = await asyncio.to_thread(self.control_plane.answer, route.name, given, claim.region)
+            given = read_request(operation, labels, request.query, body)
+            answer = await asyncio.to_thread(self.control_plane.answer, operation.name, given, claim.region)
             return render_json(answer)
         raise not_served(f"{request.method} {request.raw_path} is no operation of Amazon Bedrock.")
 

@@ -42,7 +42,6 @@ HIDDEN = (".nanio", ".tmp.")  # what the names of files beside objects start wit
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Split ``s3://bucket/key`` into bucket and key."""
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
@@ -62,21 +61,42 @@ def find_inputs(buckets: Path, uri: str) -> dict[str, Path]:
         )
     if key and not is_plain(key.removesuffix("/")):
         raise InvalidInput(f"{uri} is no place in a bucket of this stand-in.")
-    path = root / key
-    if key and not key.endswith("/") and path.is_file():
+    if key and not key.endswith("/") and (root / key).is_file():
         if not key.endswith(".jsonl"):
             raise InvalidInput(f"The input file {uri} does not end in .jsonl.")
-        return {path.name: path}
-    files = sorted(_walk(path)) if path.is_dir() else []
-    if not files:
+        return {(root / key).name: root / key}
+    start = f"{key.removesuffix('/')}/" if key else ""
+    names = [name.removeprefix(start) for name in walk_keys(root, start) if name.endswith(".jsonl")]
+    if not names:
         raise InvalidInput(f"No .jsonl file was found at {uri}.")
-    return {file.relative_to(path).as_posix(): file for file in files}
+    return {name: root / start / name for name in names}
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    for current, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".nanio")]
-        yield from (Path(current, name) for name in names if name.endswith(".jsonl"))
+def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
+    """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order."""
+    base = prefix.rpartition("/")[0]
+    start = f"{base}/" if base else ""
+    if base and not is_plain(base):
+        return
+    yield from _walk(root / base, start, prefix, after)
+
+
+def _walk(folder: Path, start: str, prefix: str, after: str) -> Iterator[str]:
+    try:
+        entries = [(e.name + "/" * e.is_dir(follow_symlinks=False), e) for e in os.scandir(folder)]
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name, entry in sorted(entries, key=lambda pair: pair[0]):
+        key = start + name
+        if entry.name.startswith(HIDDEN) or entry.is_symlink():
+            continue
+        if name.endswith("/"):
+            within = key.startswith(prefix) or prefix.startswith(key)
+            # Every key of the folder comes before `after` unless the folder's range reaches it.
+            if within and (key > after or after.startswith(key)):
+                yield from _walk(Path(entry.path), key, prefix, after)
+        elif key.startswith(prefix) and key > after:
+            yield key
 
 
 def check_inputs(files: Mapping[str, Path], limits: Limits, model_id: str) -> dict[str, int]:
@@ -105,7 +125,6 @@ def max_job_gb(limits: Limits, model_id: str) -> float:
 
 
 def too_few(records: int, least: int) -> str:
-    """Word the refusal of a job below the minimum."""
     return f"Batch job contains less records ({records}) than the required minimum of: {least}"
 
 

@@ -56,7 +56,6 @@ class JobRunner:
                 self.jobs.turns.release()
 
     def run_statuses(self) -> None:
-        """Go through the statuses, from the one the job is in."""
         pace = self.settings.pace
         try:
             if self.job["status"] == "Submitted":
@@ -108,7 +107,6 @@ class JobRunner:
         return self.has_turn
 
     def progress(self) -> None:
-        """Answer the records and put the output in place."""
         in_time = self.take_turn() and self.answer_records()
         if "fail" in self.faults.names:
             message = "The job failed while it was in progress. (fault asked for)"
@@ -166,7 +164,6 @@ class JobRunner:
         )
 
     def folder(self) -> JobFolder:
-        """Read the folder that validation made."""
         folder = JobFolder.load(self.path)
         assert folder is not None, f"job {self.job_id} is {self.job['status']} without a plan"
         return folder

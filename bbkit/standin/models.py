@@ -35,7 +35,6 @@ def _table() -> dict[str, Any]:
 
 @cache
 def model_list() -> dict[str, dict[str, Any]]:
-    """Give the models that batch inference lists, by id."""
     none: dict[str, Any] = {"single_region": [], "profile_source_regions": [], "traits": {}}
     return {model["model_id"]: none | model for model in _table()["models"] if model.get("batch")}
 

@@ -48,7 +48,6 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
 
 
 def list_quotas(limits: Limits) -> list[dict[str, Any]]:
-    """Give every quota, with the values of these limits."""
     data = json.loads(NAMES_PATH.read_text(encoding="utf-8"))
     quotas = []
     for (model_id, title), (key, quota) in product(data["models"].items(), data["quotas"].items()):
@@ -56,11 +55,12 @@ def list_quotas(limits: Limits) -> list[dict[str, Any]]:
             continue
         value = max_job_gb(limits, model_id) if key == "max_job_gb" else getattr(limits, key)
         name = data["untidy"].get(f"{key} {model_id}") or quota["name"].format(model=title)
+        made = "L-" + hashlib.blake2b(name.encode(), digest_size=4).hexdigest().upper()
         quotas.append(
             {
                 "ServiceCode": "bedrock",
                 "ServiceName": "Amazon Bedrock",
-                "QuotaCode": data["codes"].get(f"{key} {model_id}") or _made_code(name),
+                "QuotaCode": data["codes"].get(f"{key} {model_id}") or made,
                 "QuotaName": name,
                 "Value": float(value),
                 "Unit": "None",
@@ -69,10 +69,6 @@ def list_quotas(limits: Limits) -> list[dict[str, Any]]:
             }
         )
     return quotas
-
-
-def _made_code(name: str) -> str:
-    return "L-" + hashlib.blake2b(name.encode(), digest_size=4).hexdigest().upper()
 
 
 def _read_token(token: str | None, count: int) -> int:

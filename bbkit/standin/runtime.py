@@ -9,12 +9,13 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from botocore.model import OperationModel
 from starlette.responses import Response
 
 from bbkit.standin.engine_pool import EnginePool, engine_for
 from bbkit.standin.errors import RecordError, ServiceError, invalid, not_served, render_json
 from bbkit.standin.models import check_living, resolve_model
-from bbkit.standin.service_models import Route, read_request
+from bbkit.standin.service_models import read_request
 from bbkit.standin.settings import Settings
 from bbkit.standin.signatures import SignedRequest
 
@@ -41,17 +42,24 @@ class Runtime:
         self.pool = EnginePool(settings, settings.parallel if settings.waits else 1)
 
     async def answer(
-        self, route: Route, labels: dict[str, str], request: SignedRequest, body: bytes, region: str
+        self,
+        operation: OperationModel,
+        labels: dict[str, str],
+        request: SignedRequest,
+        body: bytes,
+        region: str,
     ) -> Response:
-        if route.name not in ("InvokeModel", "Converse"):
+        if operation.name not in ("InvokeModel", "Converse"):
             raise not_served(
-                f"{route.name} is not part of this stand-in; it serves InvokeModel and Converse.",
+                f"{operation.name} is not part of this stand-in; it serves InvokeModel and Converse.",
             )
-        given = read_request(route, labels, request.query, b"" if route.name == "InvokeModel" else body)
+        given = read_request(
+            operation, labels, request.query, b"" if operation.name == "InvokeModel" else body
+        )
         settings = self.settings
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
         check_living(model.model_id, settings.as_of)
-        what = model.model_id, route.name, _read_object(body)
+        what = model.model_id, operation.name, _read_object(body)
         began = time.monotonic()
         answering = self.pool.submit(answer_one, settings.engine, settings.engine_options_json, *what)
         outcome = await asyncio.wrap_future(answering)
@@ -59,7 +67,7 @@ class Runtime:
             code, message = outcome
             raise ServiceError(CODE_OF_STATUS.get(code, "ModelErrorException"), message)
         response = render_json(outcome.output)
-        if route.name == "InvokeModel":
+        if operation.name == "InvokeModel":
             numbers = {
                 "invocation-latency": round(1000 * (time.monotonic() - began)),
                 "input-token-count": outcome.input_tokens,

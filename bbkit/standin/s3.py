@@ -294,7 +294,6 @@ def check_headers(headers: dict[str, str], account: str) -> None:
 
 
 def not_done(what: str) -> ServiceError:
-    """Word the refusal of something that is not served."""
     return not_served(f"{what} is not part of this stand-in's S3; nothing was changed.")
 
 

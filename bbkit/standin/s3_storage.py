@@ -7,7 +7,6 @@ rules: https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html.
 
 import base64
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +18,7 @@ from nanio.storage.filesystem import FilesystemStorage
 from nanio.storage.metadata import write_metadata
 from nanio.storage.paths import META_DIR_NAME, bucket_dir, metadata_path, object_path
 
-from bbkit.standin.inputs import HIDDEN, is_plain, split_uri
+from bbkit.standin.inputs import is_plain, split_uri, walk_keys
 
 
 class OutputRefused(Exception):
@@ -80,33 +79,6 @@ class ObjectStorage(FilesystemStorage):  # type: ignore[misc, unused-ignore]
         path = object_path(self.data_dir, bucket, key)
         if not path.is_dir() and not any(parent.is_file() for parent in path.parents):
             super().delete_object(bucket, key)
-
-
-def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
-    """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order."""
-    base = prefix.rpartition("/")[0]
-    start = f"{base}/" if base else ""
-    if base and not is_plain(base):
-        return
-    yield from _walk(root / base, start, prefix, after)
-
-
-def _walk(folder: Path, start: str, prefix: str, after: str) -> Iterator[str]:
-    try:
-        entries = [(e.name + "/" * e.is_dir(follow_symlinks=False), e) for e in os.scandir(folder)]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name, entry in sorted(entries, key=lambda pair: pair[0]):
-        key = start + name
-        if entry.name.startswith(HIDDEN) or entry.is_symlink():
-            continue
-        if name.endswith("/"):
-            within = key.startswith(prefix) or prefix.startswith(key)
-            # Every key of the folder comes before `after` unless the folder's range reaches it.
-            if within and (key > after or after.startswith(key)):
-                yield from _walk(Path(entry.path), key, prefix, after)
-        elif key.startswith(prefix) and key > after:
-            yield key
 
 
 def _read_token(token: str) -> str:

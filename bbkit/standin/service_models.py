@@ -7,7 +7,6 @@ unchecked and are checked here, in the words AWS's services use.
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -29,15 +28,12 @@ LINEAR_PATTERNS = {
     r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
 }
 _PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    "structure": (dict,),
-    "map": (dict,),
+    **dict.fromkeys(("structure", "map"), (dict,)),
+    **dict.fromkeys(("integer", "long"), (int,)),
+    **dict.fromkeys(("float", "double"), (int, float)),
     "list": (list,),
     "string": (str,),
     "blob": (str, bytes),
-    "integer": (int,),
-    "long": (int,),
-    "float": (int, float),
-    "double": (int, float),
     "boolean": (bool,),
 }
 
@@ -69,18 +65,8 @@ def _without_documentation(node: Any) -> Any:
     return node
 
 
-@dataclass(frozen=True)
-class Route:
-    """One operation of a service and the path it answers."""
-
-    name: str
-    method: str
-    pattern: re.Pattern[str]
-    model: OperationModel
-
-
 @cache
-def routes_of(service: str) -> tuple[Route, ...]:
+def routes_of(service: str) -> list[tuple[re.Pattern[str], OperationModel]]:
     """Give the REST routes of a service, most specific first."""
     model = service_model(service)
     routes = []
@@ -88,21 +74,23 @@ def routes_of(service: str) -> tuple[Route, ...]:
         operation = model.operation_model(name)
         path = operation.http["requestUri"].partition("?")[0]
         pattern = re.sub(r"\\\{(\w+)\\?\+?\\\}", r"(?P<\1>.+)", re.escape(path))
-        routes.append(Route(name, operation.http["method"], re.compile(pattern + "/?"), operation))
-    return tuple(sorted(routes, key=lambda r: (-r.pattern.pattern.count("/"), -len(r.pattern.pattern))))
+        routes.append((re.compile(pattern + "/?"), operation))
+    return sorted(routes, key=lambda route: (-route[0].pattern.count("/"), -len(route[0].pattern)))
 
 
-def find_route(service: str, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
+def find_route(service: str, method: str, raw_path: str) -> tuple[OperationModel, dict[str, str]] | None:
     """Find the operation a request is for, with the labels of its path decoded."""
-    for route in routes_of(service):
-        if route.method == method and (match := route.pattern.fullmatch(raw_path)):
-            return route, {name: unquote(value) for name, value in match.groupdict().items()}
+    for pattern, operation in routes_of(service):
+        if operation.http["method"] == method and (match := pattern.fullmatch(raw_path)):
+            return operation, {name: unquote(value) for name, value in match.groupdict().items()}
     return None
 
 
-def read_request(route: Route, labels: dict[str, str], query: str, body: bytes) -> dict[str, Any]:
+def read_request(
+    operation: OperationModel, labels: dict[str, str], query: str, body: bytes
+) -> dict[str, Any]:
     """Gather an operation's input from path, query and JSON body, and check all of it."""
-    shape = route.model.input_shape
+    shape = operation.input_shape
     if shape is None:
         return {}
     found: dict[str, Any] = {}

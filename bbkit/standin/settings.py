@@ -87,7 +87,6 @@ class Settings:
 
     @property
     def buckets(self) -> Path:
-        """The folder that holds one folder per bucket."""
         return self.folder / "s3"
 
     @property

@@ -66,7 +66,6 @@ class Store:
         return self._one("SELECT * FROM jobs WHERE region = ? AND token = ?", region, token)
 
     def open_jobs(self) -> list[Job]:
-        """Give every job that has not ended, oldest first."""
         return self._all(f"SELECT * FROM jobs WHERE status IN ({_OPEN_LIST}) ORDER BY submitted, job_id")
 
     def page(
@@ -105,7 +104,6 @@ class Store:
         return self._one(query, *row.values(), job_id, *source)
 
     def set_counts(self, job_id: str, counts: dict[str, int]) -> None:
-        """Show new counters of a job in progress."""
         query = "UPDATE jobs SET counts = ?, modified = ? WHERE job_id = ? AND status = 'InProgress'"
         self._all(query, json.dumps(counts), time.time(), job_id)
 

@@ -30,9 +30,9 @@ _LIGHT = cues.STOP_WORDS | cues.COURTESY_WORDS | cues.PROCEDURE_WORDS
 _MOST_WORDS, _LEAST_WORDS = 500, 25
 _COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)) + ")")
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
+_COUNT = r"\d{1,3}|" + "|".join(_NUMBERS)
 _ASKED_LENGTH = re.compile(
-    r"\b(?:(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)\s*(?:-|–|to|or)\s*)?"
-    r"(\d{1,3}|one|two|three|four|five|six|seven|eight|ten)[ -](sentence|word|bullet|line|point)s?\b",
+    rf"\b(?:({_COUNT})\s*(?:-|–|to|or)\s*)?({_COUNT})[ -](sentence|word|bullet|line|point)s?\b",
     re.I,
 )
 
@@ -140,10 +140,8 @@ def _quote(units: list[Unit], instruction: str, max_tokens: int | None) -> str:
     best = float(scores.max())
     opening = "This engine only quotes. Nearest to the request: "
     if best <= 0:
-        scores, opening = (
-            rank_units(units, {}),
-            "This engine only quotes, and no sentence is near the request: ",
-        )
+        scores = rank_units(units, {})
+        opening = "This engine only quotes, and no sentence is near the request: "
     near = [unit for unit, score in zip(units, scores, strict=True) if score >= best / 2]
     near_scores = scores[scores >= best / 2]
     return opening + _join(near, select_units(near, near_scores, _budget(units, max_tokens), 4))

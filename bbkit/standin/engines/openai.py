@@ -106,8 +106,11 @@ class OpenAIEngine:
             wait = min(self._backoff * 2 ** (attempt - 1), _LONGEST_WAIT)
             try:
                 response = self._pool.request(method, self.base_url + path, body=body, headers=self._headers)
+            except urllib3.exceptions.ReadTimeoutError:
+                failure = EngineError("The engine's server took longer than the timeout to answer.", 408)
             except urllib3.exceptions.HTTPError as error:
-                failure = _connection_failure(error, self.base_url)
+                what = f"No engine answers at {self.base_url}: {type(error).__name__}."
+                failure = EngineError(what, 503)
             else:
                 if response.status == 200:
                     return _decode(response.data)
@@ -205,12 +208,6 @@ def _read_call(call: dict[str, Any]) -> ToolCall:
     function = call["function"]
     identity = str(call.get("id") or f"call_{function['name']}")
     return ToolCall(identity, function["name"], function.get("arguments"))
-
-
-def _connection_failure(error: Exception, base_url: str) -> EngineError:
-    if isinstance(error, urllib3.exceptions.ReadTimeoutError):
-        return EngineError("The engine's server took longer than the timeout to answer.", 408)
-    return EngineError(f"No engine answers at {base_url}: {type(error).__name__}.", 503)
 
 
 def _status_failure(status: int, data: bytes) -> EngineError:

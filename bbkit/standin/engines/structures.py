@@ -62,7 +62,6 @@ class Builder:
 
     @cached_property
     def stems(self) -> list[list[str]]:
-        """Those of each sentence."""
         return [stems_of(" ".join(unit.words)) for unit in self.units]
 
     @cached_property
