@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
 import pandas as pd
@@ -93,6 +95,18 @@ def test_a_killed_worker_loses_no_row(
     told = bb.accounting(bb.collect_outputs(tmp_path, sent=ids))
     assert told.sentence == "402 sent = 401 succeeded + 1 missing; 1 unreadable line, 1 duplicate line"
     assert eager
+
+
+def test_what_a_worker_read_is_read_here_where_it_is_gone(tmp_path: Path, eager: list[Workers]):
+    write_outputs(tmp_path / "a.jsonl.out", [nova_line("a")])
+    share = workers.Share(0, 1, (str(tmp_path / "a.jsonl.out"), 0, None, (), None))
+    with Workers(1) as pool:
+        pool._start()
+        (given,) = [pool._offer(share)]
+        rmtree(pool._folder)
+        assert isinstance(given, Future)
+        assert [len(batch.table) for _, batch in pool._take(share, given)] == [1]
+        assert given.cancelled()
 
 
 def test_what_a_worker_cannot_read_is_an_error_of_this_process(tmp_path: Path, eager: list[Workers]):

@@ -29,7 +29,6 @@ _PROCESS_BYTES = 512 << 20
 _AHEAD = 2
 _WAITING, _WAITING_TASKS = 4, 32
 
-
 _Given = Future[LineBatch] | Iterable[LineBatch]
 
 
@@ -61,13 +60,13 @@ class Workers:
         """Start the processes, out of reach of the terminal's signals: this process ends them."""
         # They import what this process would, and nothing that merely lies in the working folder.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), DEVNULL)
         try:
             self._folder = self._ends.enter_context(TemporaryDirectory(prefix="bbkit-"))
             for _ in range(self.most):
                 ours, theirs = Pipe()
                 with theirs:
                     command = [sys.executable, "-P", "-m", "bbkit.lines", str(theirs.fileno()), self._folder]
-                    options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), DEVNULL)
                     options |= {"env": environment, "pass_fds": [theirs.fileno()], "start_new_session": True}
                     self._processes[ours] = Popen(command, **options)
                 self._ends.callback(self._end, ours)
@@ -123,9 +122,10 @@ class Workers:
                 while connection.poll():
                     place, asked = connection.recv(), self._asked.setdefault(connection, deque())
                     if place:
-                        asked.popleft().set_result(pickle.loads(Path(place).read_bytes()))
+                        batch = pickle.loads(Path(place).read_bytes())
+                        asked.popleft().set_result(batch)
                         Path(place).unlink()
-            except (EOFError, ConnectionError):
+            except (EOFError, OSError):
                 code = self._end(connection)
                 self.most -= 1
                 LOG.warning("A worker ended (exit code %s); its share is read here.", code)

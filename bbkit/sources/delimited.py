@@ -146,7 +146,7 @@ def _find_damage(path: Path, layout: _Layout, *, wary: bool = True) -> tuple[str
     with _open_text(path, layout.encoding, row) as text:
         try:
             lines = _lines(path, text)
-            lines = noted(iter_whole(path, lines, ("\n",)) if layout.is_whole else lines)
+            lines = noted(iter_whole(path, lines, ("\n", "{", "[")) if layout.is_whole else lines)
             for _ in _strict_rows(lines, layout.delimiter, layout.escape, wary=wary):
                 row += 1
         except csv.Error as error:
