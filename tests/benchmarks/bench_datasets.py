@@ -16,7 +16,7 @@ ROWS, PART = 5_000_000, 250_000
 
 
 def write_parts(folder: Path, rows: int) -> None:
-    """Write rows as `collect_outputs` does: 300 bytes of text each, 1 of 100 errored."""
+    """Write rows as `collect_outputs` does: 300 bytes of text each, no two alike, 1 of 100 errored."""
     import numpy as np
     import pandas as pd
     import pyarrow as pa
@@ -26,6 +26,8 @@ def write_parts(folder: Path, rows: int) -> None:
 
     random = np.random.default_rng(7)
     arns = [f"arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/{n:012d}" for n in range(20)]
+    words = random.integers(97, 123, (1000, 6), np.uint8).view("S6").ravel().astype(str)
+    phrases = [" ".join(some) for some in random.choice(words, (4096, 14))]
     empty, errored = as_frame([], OUTPUT_COLUMNS), 0
 
     def make_parts():  # type: ignore[no-untyped-def]
@@ -33,7 +35,8 @@ def write_parts(folder: Path, rows: int) -> None:
         for low in range(0, rows, PART):
             count = min(PART, rows - low)
             failed, output = random.random(count) < 0.01, random.integers(5, 513, count)
-            texts = [f"Answer {low + n}: " + "the customer waited for a parcel " * 9 for n in range(count)]
+            picked = random.integers(0, len(phrases), (count, 3)).tolist()
+            texts = [f"{phrases[a]}. {phrases[b]}. {phrases[c]}." for a, b, c in picked]
             ids = [f"{low + n:011d}" for n in range(count)]
             whole = {
                 "record_id": ids,
