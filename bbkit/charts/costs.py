@@ -11,7 +11,7 @@ from bbkit.charts import style
 from bbkit.charts.axes import Axis, mark_quantiles
 from bbkit.charts.groups import Groups, group_name, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
-from bbkit.core.datasets import is_dataset
+from bbkit.core.datasets import gather, is_dataset
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun, format_usd
 
@@ -50,7 +50,7 @@ def cost(costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | N
     total = costed.numbers
     if not total["answered"] or total["cost_usd"] is None:
         return style.empty_figure(title or "What the answers cost", costed.sentence)
-    groups = group_rows(costed.rows, by)
+    groups = group_rows(costed.sums, by, counts=costed.sums["records"].to_numpy(dtype=np.int64))
     traces = _draw_whole(costed) if groups.column is None else _draw_groups(costed, groups)
     least = "At least " if total["at_least"] else ""
     title = title or f"{least}{format_usd(total['cost_usd'])} for {count_noun(total['answered'], 'answer')}"
@@ -91,8 +91,8 @@ def _explain(costed: "Cost") -> str:
 
 
 def _draw_whole(costed: "Cost") -> list[go.Bar]:
-    total, is_costed = costed.numbers, costed.rows["state"].isin(["priced", "by manifest"])
-    tiers = {*costed.rows.loc[is_costed, "tier"].astype(str)}
+    total, is_costed = costed.numbers, costed.sums["state"].isin(["priced", "by manifest"])
+    tiers = {*costed.sums.loc[is_costed, "tier"].astype(str)}
     sent = "in batch" if tiers <= {"batch"} else "as sent" if len(tiers) > 1 else "on demand"
     amounts = {name: total[f"{name}_usd"] or 0.0 for name in _PARTS}
     bars = [_bar(name, [sent], [amount]) for name, amount in amounts.items() if amount]
@@ -104,9 +104,9 @@ def _draw_whole(costed: "Cost") -> list[go.Bar]:
 def _draw_groups(costed: "Cost", groups: Groups) -> list[go.Bar | go.Scatter]:
     from bbkit.costs.comparisons import rows_by_manifest
 
-    manifests, rows = rows_by_manifest(costed.manifests), costed.rows
+    manifests, rows = rows_by_manifest(costed.manifests), costed.sums
     apart = ["unpriced"] if groups.column in manifests.columns else ["unpriced", "by manifest"]
-    unknown = np.bincount(groups.codes, rows["state"].isin(apart), len(groups.names))
+    unknown = groups.take(rows["state"].isin(apart).to_numpy()).count()
     labels = [
         label + (f", {count:,.0f} not known" if count else "")
         for label, count in zip(groups.labels, unknown, strict=True)
@@ -186,11 +186,14 @@ def cost_per_record(
         It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = _as_cost(costed, by)
-    rows = known_rows(costed.rows, "cost_usd")
+    column = grouping_column(costed.sums, by)
+    names = ["cost_usd", *([column] if column else [])]
+    answers = gather(frame[names] for frame in costed.iter_rows())
+    rows = known_rows(answers, "cost_usd")
     if not rows.any():
         return style.empty_figure(title or "Cost per answer", costed.sentence)
-    values = _PER * costed.rows.loc[rows, "cost_usd"].to_numpy(dtype=float)
-    groups = group_rows(costed.rows, by).take(rows)
+    values = _PER * answers.loc[rows, "cost_usd"].to_numpy(dtype=float)
+    groups = group_rows(answers, column).take(rows)
     unknown = costed.numbers["unpriced"]
     subtitle = f"Cost per answer, n = {count_noun(len(values), 'answer')}"
     subtitle += f"; the cost of {unknown:,} is not known" if unknown else ""

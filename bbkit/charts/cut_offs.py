@@ -1,24 +1,34 @@
 """For which inputs the answers were cut off, and what another `max_tokens` would have done."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from bbkit.catalog.prices import load_prices
 from bbkit.charts import style
 from bbkit.charts.axes import find_limit, make_axis, mark_value, rounded
-from bbkit.charts.groups import MOST_LINES, UNKNOWN, Groups, equal_rows, known_rows, read_groups
-from bbkit.core.datasets import is_dataset
+from bbkit.charts.groups import (
+    MOST_LINES,
+    UNKNOWN,
+    Groups,
+    equal_rows,
+    group_rows,
+    grouping_column,
+    known_rows,
+    read_groups,
+)
+from bbkit.core.datasets import head_of, iter_frames
+from bbkit.core.frames import Collected
 from bbkit.core.text import agree, count_noun
-
-if TYPE_CHECKING:
-    from bbkit.costs import Cost
 
 _PART = 20
 _PARTS = 10
 _POINTS = 200
+_ENDING = ["outcome", "stop_reason", "output_tokens", "max_tokens"]
 
 
 def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -142,21 +152,30 @@ def max_tokens_what_if(
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    from bbkit.costs import cost_columns, cost_of
+    from bbkit.costs import COSTED
+    from bbkit.costs.rows import price_rows
+    from bbkit.costs.totals import add_up, describe_unpriced
 
-    given, needs = outputs, ["outcome", "stop_reason", "output_tokens", "max_tokens"]
-    outputs, groups = read_groups(given, by, needs, MOST_LINES)
-    rows = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "output_tokens")
+    column = grouping_column(outputs, by, [*_ENDING, "model_id", "input_tokens"])
+    known = load_prices(prices or Collected.of(outputs).price_file)
+    keys = list(dict.fromkeys([*_ENDING, *([column] if column else [])]))
+    needs = [name for name in head_of(outputs) if name in {*COSTED, *keys}]
+    priced = (price_rows(frame, known, keep=keys) for frame in iter_frames(outputs, needs))
+    sums = add_up(priced, [*keys, "state", "reason"])
+    records = sums["records"].to_numpy(dtype=np.int64)
+    groups = group_rows(sums, column, most=MOST_LINES, counts=records)
+    rows = equal_rows(sums, "outcome", "succeeded") & known_rows(sums, "output_tokens")
     if not rows.any():
         reason = "No answer reports its output tokens."
         return style.empty_figure(title or "What another max_tokens would cut off", reason)
-    tokens = outputs.loc[rows, "output_tokens"].to_numpy(dtype=float)
-    cut = equal_rows(outputs, "stop_reason", "length")[rows]
-    names = ["cost_usd", "output_usd"]
-    cost = cost_columns(given, names, prices) if is_dataset(given) else cost_of(given, prices=prices)
-    spent, unpriced = _draw_costs(cost, rows, tokens, cut)
+    each = np.repeat(np.flatnonzero(rows), records[rows])
+    tokens = sums["output_tokens"].to_numpy(dtype=float, na_value=0)[each]
+    cut = equal_rows(sums, "stop_reason", "length")[each]
+    spent, unpriced = _draw_costs(sums[rows], tokens, cut)
+    if not spent and (reason := describe_unpriced(sums)):
+        unpriced = f"its cost is not known: {reason}"
     grouped = groups.column is not None
-    shares = ("answers cut off (%)", _draw_shares(tokens, cut, groups.take(rows)))
+    shares = ("answers cut off (%)", _draw_shares(tokens, cut, replace(groups, counts=None).take(each)))
     figure, cells = style.make_subplots(
         [shares, ("cost of these answers (US$)", spent)] if spent else [shares],
         title=title or _describe_enough(tokens, cut),
@@ -165,7 +184,7 @@ def max_tokens_what_if(
         columns=1,
         legend=style.BELOW if grouped else None,
     )
-    limit = find_limit(outputs["max_tokens"])
+    limit = find_limit(sums["max_tokens"])
     axis = make_axis(tokens, 40, limit=limit, zero=True)
     style.share_axes(figure, cells, axis.layout("max_tokens"), {})
     for cell, upright, name in zip(
@@ -207,17 +226,14 @@ def _draw_shares(tokens: np.ndarray, cut: np.ndarray, groups: Groups) -> list[go
     return curves
 
 
-def _draw_costs(
-    cost: "Cost", rows: np.ndarray, tokens: np.ndarray, cut: np.ndarray
-) -> tuple[list[go.Scatter], str]:
-    """Cost the answers for each `max_tokens`; no curve, and why, where no price is known."""
-    amounts = cost.rows[: len(rows)].loc[rows, ["cost_usd", "output_usd"]]
-    known = amounts["cost_usd"].notna().to_numpy() & (tokens > 0)
-    if not known.any():
-        reason = cost.describe_unpriced()
-        return [], f"its cost is not known: {reason}" if reason else ""
-    total, made = amounts[known].to_numpy(dtype=float, na_value=0.0).T
-    points, counted = _spread_points(tokens), tokens[known]
+def _draw_costs(sums: pd.DataFrame, tokens: np.ndarray, cut: np.ndarray) -> tuple[list[go.Scatter], str]:
+    """Cost the answers for each `max_tokens`; no curve where no price is known."""
+    priced = sums[sums["cost_usd"].notna() & (sums["output_tokens"] > 0)]
+    if priced.empty:
+        return [], ""
+    columns = ["cost_usd", "output_usd", "output_tokens"]
+    total, made, counted = priced[columns].to_numpy(dtype=float, na_value=0.0).T
+    points = _spread_points(tokens)
     place = np.searchsorted(points, counted)
     spent, rates = (np.cumsum(np.bincount(place, sums, len(points))) for sums in (made, made / counted))
     usd = (total.sum() - made.sum()) + spent + points * (rates[-1] - rates)
@@ -225,7 +241,7 @@ def _draw_costs(
     curves = _draw_curve(points, usd, np.sort(tokens[cut]), ("cost", "cost, at least"), "%{y:$,.6~g}", line)
     for curve in curves:
         curve.showlegend = False
-    unpriced = len(known) - int(known.sum())
+    unpriced = len(tokens) - int(priced["records"].sum())
     return curves, f"the cost of {unpriced:,} is not known" if unpriced else ""
 
 

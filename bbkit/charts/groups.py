@@ -27,14 +27,18 @@ class Groups:
     codes: np.ndarray
     names: list[str]
     colours: list[str]
+    counts: np.ndarray | None = None
+    """Of how many records each row is the sum; None where it is one."""
 
     def take(self, rows: np.ndarray) -> "Groups":
         """Give the groups of some rows, chosen by a mask or by position."""
-        return replace(self, codes=self.codes[rows])
+        return replace(
+            self, codes=self.codes[rows], counts=None if self.counts is None else self.counts[rows]
+        )
 
     def count(self) -> np.ndarray:
-        """Count the rows of each group."""
-        return np.bincount(self.codes, minlength=len(self.names))
+        """Count the records of each group."""
+        return _count(self.codes, self.counts, len(self.names))
 
     @property
     def labels(self) -> list[str]:
@@ -91,15 +95,23 @@ def grouping_column(frame: Any, by: Any, needs: Sequence[str] = ()) -> str | Non
     return frames.find_columns(frame, [by])[0]
 
 
+def _count(codes: np.ndarray, counts: np.ndarray | None, names: int) -> np.ndarray:
+    return np.bincount(codes, counts, names).astype(np.int64)
+
+
 def group_rows(
-    frame: pd.DataFrame, by: Any = None, needs: Sequence[str] = (), most: int = MOST_GROUPS
+    frame: pd.DataFrame,
+    by: Any = None,
+    needs: Sequence[str] = (),
+    most: int = MOST_GROUPS,
+    counts: np.ndarray | None = None,
 ) -> Groups:
     """Group the rows of a frame by a column, the largest groups by themselves and all others as one."""
     column = grouping_column(frame, by, needs)
     if column is None:
-        return Groups(None, np.zeros(len(frame), dtype=np.int64), [""], [style.ORANGE])
+        return Groups(None, np.zeros(len(frame), dtype=np.int64), [""], [style.ORANGE], counts)
     codes, values = pd.factorize(frame[column], use_na_sentinel=False)
-    order = np.argsort(-np.bincount(codes, minlength=len(values)), kind="stable")
+    order = np.argsort(-_count(codes, counts, len(values)), kind="stable")
     alone = len(order) if len(order) <= most else most - 1
     names = [group_name(values[code], column) for code in order[:alone]]
     colours = [
@@ -109,7 +121,7 @@ def group_rows(
     if alone < len(order):
         names.append(f"{len(order) - alone:,} others")
         colours.append(style.GREY)
-    return Groups(column, np.minimum(np.argsort(order)[codes], alone), names, colours)
+    return Groups(column, np.minimum(np.argsort(order)[codes], alone), names, colours, counts)
 
 
 def group_name(value: Any, column: str) -> str:

@@ -9,7 +9,7 @@ carries its `Collected`); the accounting itself goes through as well. `head_of` 
         parsed = parse(frame["text"])
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -28,7 +28,7 @@ _LONG = {"text", "text_raw", "reasoning", "tool_calls", "model_input", "model_ou
 _APART = {"record_id", "record_key", *_LONG}
 """Texts that are seldom the same twice; others are categories in what `read_columns` makes."""
 
-_ROWS, _LONG_ROWS = 131_072, 16_384
+_ROWS, _LONG_ROWS = 65_536, 16_384
 _MOST, _MOST_FRAMES = 2**31 - 1, 8
 
 
@@ -112,13 +112,19 @@ def read_columns(
     if make is None and not is_dataset(outputs):
         require_columns(outputs, names)
         return outputs
-    frames: list[pd.DataFrame] = []
-    for frame in iter_frames(outputs, names):
-        frames.append(_fold(make(frame) if make else frame))
-        if len(frames) > _MOST_FRAMES:
+    frames = iter_frames(outputs, names)
+    return Collected.of(outputs).attach(gather(map(make, frames) if make else frames))
+
+
+def gather(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put frames under each other as they come, in little room."""
+    parts: list[pd.DataFrame] = []
+    for frame in frames:
+        parts.append(_fold(frame))
+        if len(parts) > _MOST_FRAMES:
             # Many small arrays among those that go would leave the memory full of holes.
-            frames = [join_frames(frames)]
-    return Collected.of(outputs).attach(join_frames(frames))
+            parts = [join_frames(parts)]
+    return join_frames(parts)
 
 
 def _fold(frame: pd.DataFrame) -> pd.DataFrame:

@@ -6,27 +6,29 @@ and `totals` adds up by group. A price or token that is not known is NA with its
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, load_prices
-from bbkit.core.datasets import head_of, is_dataset, join_frames, read_columns
+from bbkit.core.datasets import head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame, find_columns, no_column, require_columns
 from bbkit.core.text import count_noun
 from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
 from bbkit.costs.estimates import STANDIN_NOTE, CostedRun, CostEstimate, check_budget, estimate_cost
 from bbkit.costs.rows import EMBEDS_IMAGES, HOUR, TOKENS, mark_by_manifest, price_rows, validate_groups
-from bbkit.costs.totals import Cost
+from bbkit.costs.totals import ALIKE, Cost, add_up
 from bbkit.families import get_family
 from bbkit.records import estimate_tokens
 
 __all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost"]
 
-_COLUMNS = ["record_id", "record_key", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
-_COLUMNS.append(HOUR)
+COSTED = ["record_id", "record_key", "outcome", "model_id", "family", "tier", "attempt", "job_arn", *TOKENS]
+COSTED.append(HOUR)
 
 
 def cost_of(
@@ -75,7 +77,7 @@ def cost_of(
     outputs, run, source = run_or_outputs, None, None
     if isinstance(outputs, pd.DataFrame) or is_dataset(outputs):
         collected = Collected.of(outputs)
-        paid = as_frame(collected.paid, {name: OUTPUT_COLUMNS[name] for name in _COLUMNS})
+        paid = as_frame(collected.paid, {name: OUTPUT_COLUMNS[name] for name in COSTED})
         known, is_standin = load_prices(prices or collected.price_file), collected.is_standin
         if len(paid) and isinstance(outputs, pd.DataFrame) and len(outputs) != sum(collected.rows.values()):
             paid = paid[:0]  # a selection is costed as it is
@@ -95,40 +97,37 @@ def cost_of(
         frame = _with_source(frame, source)
         return price_rows(frame, known, model_id=model_id, region=region, keep=groups, media=media)
 
-    if is_dataset(outputs):
-        wanted = {*_COLUMNS, *groups}
-        rows = read_columns(outputs, [name for name in head_of(outputs) if name in wanted], price)
-    else:
-        rows = price(outputs)
     if len(paid):
         others = {name: head[name].dtype for name in groups if name not in paid}
         paid = paid.reindex(columns=[*paid.columns, *others]).astype(others)
-        rows = join_frames([rows, price(paid)])
     beside, manifests = count_noun(len(paid), "line"), as_frame([], MANIFEST_COLUMNS)
+    wanted = [name for name in head_of(outputs) if name in {*COSTED, *groups}]
+
+    def iter_rows() -> Iterator[pd.DataFrame]:
+        for frame in chain(iter_frames(outputs, wanted) if is_dataset(outputs) else [outputs], [paid]):
+            if len(frame) or frame is not paid:
+                yield mark_by_manifest(price(frame), manifests)
+
+    if not is_dataset(outputs):
+        iter_rows = partial(iter, [*iter_rows()])
+    sums = add_up(iter_rows(), [*ALIKE, *groups])
     if run is not None:
         text = not run.family or get_family(run.family).kind == "text"
-        manifests = reconcile_manifests(run.folder, rows, known, text=text)
-        rows = mark_by_manifest(rows, manifests.dropna(subset="cost_usd")["job_arn"])
+        manifests = reconcile_manifests(run.folder, sums, known, text=text)
+        sums = mark_by_manifest(sums, manifests)
     return Cost(
-        rows=rows,
+        iter_rows=iter_rows,
+        sums=sums,
         manifests=manifests,
         estimate=estimate,
         notes=(
-            *_notes(rows, known, region, manifests),
+            *_notes(sums, known, region, manifests),
             *([f"{beside} beside the rows of the outputs counted, too."] if len(paid) else []),
             *([STANDIN_NOTE] if is_standin else []),
         ),
         groups=tuple(groups) or ("attempt", "tier"),
         is_standin=is_standin,
     )
-
-
-def cost_columns(dataset: Any, names: Sequence[str], prices: str | Path = "") -> Cost:
-    """Cost a data set as far as some columns of ``.rows``, which take a part of the memory of all."""
-    known = load_prices(prices or Collected.of(dataset).price_file)
-    needs = [name for name in head_of(dataset) if name in _COLUMNS]
-    rows = read_columns(dataset, needs, lambda frame: price_rows(frame, known)[[*names, "state", "reason"]])
-    return Cost(rows=rows, manifests=as_frame([], MANIFEST_COLUMNS))
 
 
 def _may_hold_media(run: CostedRun) -> bool:
@@ -175,12 +174,12 @@ def _with_source(rows: pd.DataFrame, source: pd.DataFrame | None) -> pd.DataFram
     return rows.assign(**{name: source[name].reindex(rows["record_key"]).array for name in source})
 
 
-def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:
+def _notes(sums: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFrame) -> Iterator[str]:
     """Where prices and counts are from, and what is not known."""
     by_manifest, names = rows_by_manifest(manifests), ["model_id", "region", "tier"]
     calls = [
         call
-        for table in (rows.loc[rows["state"] == "priced", names], by_manifest[names])
+        for table in (sums.loc[sums["state"] == "priced", names], by_manifest[names])
         for call in table.drop_duplicates().itertuples(index=False)
     ]
     yield from dict.fromkeys(prices.find(model, where or region, tier).note for model, where, tier in calls)
@@ -193,5 +192,5 @@ def _notes(rows: pd.DataFrame, prices: Prices, region: str, manifests: pd.DataFr
     if count := int((apart[0] | apart[1]).sum()):
         jobs = count_noun(count, "job")
         yield f"In {jobs} the manifest counts other tokens than the lines; see .manifests."
-    if (rows["cache_write_tokens"].gt(0) & rows[HOUR].isna()).any():
+    if sums["untold_writes"].any():
         yield "Cache writes are costed as those of 5 minutes where lines do not tell; 1 hour costs more."

@@ -136,7 +136,7 @@ def _compare_prices(ledger: pd.DataFrame, cached: float, estimate: CostEstimate)
     causes = []
     if cached:
         causes.append(f"{cached:,.0f} cached tokens")
-    if sent := int(ledger["tier"].eq("on_demand").sum()):
+    if sent := int(ledger.loc[ledger["tier"].eq("on_demand"), "records"].sum()):
         causes.append(f"{sent:,} sent on demand")
     called = ledger[["model_id", "region"]].drop_duplicates().astype(str)
     if {*called.itertuples(index=False, name=None)} - {(estimate.model_id, estimate.region)}:

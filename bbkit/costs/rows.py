@@ -161,7 +161,10 @@ def validate_groups(columns: Iterable[str]) -> None:
         raise InputError(f"{amounts[0]!r} is what is added up; group by another column.")
 
 
-def mark_by_manifest(rows: pd.DataFrame, job_arns: Iterable[str]) -> pd.DataFrame:
+def mark_by_manifest(rows: pd.DataFrame, manifests: pd.DataFrame) -> pd.DataFrame:
     """Mark answers whose job is costed by its manifest."""
-    marked = rows["job_arn"].isin(list(job_arns)) & (rows["state"] == "unpriced")
+    if manifests.empty:
+        return rows
+    job_arns = manifests.dropna(subset="cost_usd")["job_arn"]
+    marked = rows["job_arn"].isin(job_arns) & (rows["state"] == "unpriced")
     return rows.assign(state=rows["state"].mask(marked, "by manifest"), reason=rows["reason"].mask(marked))

@@ -1,23 +1,60 @@
 """What answers cost in all, by group and at most, and how that is said."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
+from bbkit.core.datasets import gather, join_frames
 from bbkit.core.errors import InputError
 from bbkit.core.frames import COUNT, NUMBER, TEXT, as_frame, require_columns
 from bbkit.core.text import count_noun, format_usd
 from bbkit.costs.comparisons import COMPARISON_COLUMNS, compare_costs, format_comparison, rows_by_manifest
 from bbkit.costs.estimates import CostEstimate, show_cost
-from bbkit.costs.rows import AMOUNTS, TOKENS, validate_groups
+from bbkit.costs.rows import AMOUNTS, HOUR, TOKENS, validate_groups
 
 GROUP_COLUMNS = {
     **dict.fromkeys(("records", "answered", "unpriced", *TOKENS), COUNT),
     **dict.fromkeys(AMOUNTS, NUMBER),
 }
 """What a table of costs holds for each group; an amount is the sum of what is known."""
+
+ALIKE = ("attempt", "tier", "model_id", "region", "job_arn", "state", "reason")
+_SUMMED = ("records", "untold_writes", *TOKENS, *AMOUNTS)
+
+
+def add_up(frames: Iterable[pd.DataFrame], columns: Iterable[str]) -> pd.DataFrame:
+    """Add up answers that are alike in some columns, frame by frame: no answer stays."""
+    names = list(dict.fromkeys(columns))
+
+    def add(frame: pd.DataFrame) -> pd.DataFrame:
+        groups = frame.groupby(names, dropna=False, sort=False, observed=True)
+        return groups[[name for name in _SUMMED if name not in names]].sum(min_count=1).reset_index()
+
+    def count(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(records=1, untold_writes=frame["cache_write_tokens"].gt(0) & frame[HOUR].isna())
+
+    return add(gather(add(count(frame)) for frame in frames))
+
+
+def count_unpriced(sums: pd.DataFrame) -> pd.DataFrame:
+    """Why answers have no cost, the most frequent reasons first."""
+    unpriced = sums[sums["state"] == "unpriced"].astype({"reason": TEXT})
+    counts = unpriced.groupby("reason", sort=False)["records"].sum()
+    counts = counts.sort_values(ascending=False, kind="stable").reset_index()
+    return counts.astype({"reason": TEXT, "records": COUNT})
+
+
+def describe_unpriced(sums: pd.DataFrame) -> str:
+    """The most frequent reasons, each with its count where several."""
+    counts = count_unpriced(sums)
+    pairs = counts.head(3).itertuples(index=False)
+    told = [reason if len(counts) == 1 else f"{reason} ({count:,})" for reason, count in pairs]
+    if others := int(counts["records"].iloc[3:].sum()):
+        told.append(f"other reasons ({others:,})")
+    return "; ".join(told)
 
 
 @dataclass(frozen=True)
@@ -27,7 +64,10 @@ class Cost:
     Attributes
     ----------
     rows : pandas.DataFrame
-        One row per answer, columns `COST_ROW_COLUMNS` and those it can be grouped by.
+        One row per answer, columns `COST_ROW_COLUMNS` and those it can be grouped by; of a data set it is
+        made when asked for.
+    sums : pandas.DataFrame
+        The same added up, one row for all answers that are alike in what they can be grouped by.
     manifests : pandas.DataFrame
         One row per job with a manifest, columns `MANIFEST_COLUMNS`.
     estimate : CostEstimate or None
@@ -40,12 +80,18 @@ class Cost:
         Whether a stand-in answered, which bills nothing.
     """
 
-    rows: pd.DataFrame = field(repr=False)
+    iter_rows: Callable[[], Iterator[pd.DataFrame]] = field(repr=False)
+    sums: pd.DataFrame = field(repr=False)
     manifests: pd.DataFrame = field(repr=False)
     estimate: CostEstimate | None = field(default=None, repr=False)
     notes: tuple[str, ...] = ()
     groups: tuple[str, ...] = ("attempt", "tier")
     is_standin: bool = False
+
+    @cached_property
+    def rows(self) -> pd.DataFrame:
+        """One row per answer."""
+        return join_frames([*self.iter_rows()])
 
     @property
     def table(self) -> pd.DataFrame:
@@ -57,8 +103,8 @@ class Cost:
         """Why the cost differs from the estimate, columns `COMPARISON_COLUMNS`; empty without one."""
         if self.estimate is None:
             return as_frame([], COMPARISON_COLUMNS)
-        columns = ["model_id", "region", "tier", *TOKENS]
-        priced = self.rows.loc[self.rows["state"] == "priced", columns]
+        columns = ["model_id", "region", "tier", "records", *TOKENS]
+        priced = self.sums.loc[self.sums["state"] == "priced", columns]
         jobs = rows_by_manifest(self.manifests).reindex(columns=columns)
         ledger = pd.concat([priced, jobs], ignore_index=True) if len(jobs) else priced
         return compare_costs(ledger, self.numbers, self.estimate)
@@ -81,10 +127,13 @@ class Cost:
         bbkit.core.errors.InputError
             No column, one that the rows have not, or one of tokens or USD.
         """
-        if not columns:
-            known = ", ".join(map(str, self.rows.columns))
-            raise InputError(f"by() takes the name of a column, such as 'attempt'. The rows have {known}.")
-        require_columns(self.rows, columns, f"Name it in cost_of(..., by={columns[0]!r}).", "table of rows")
+        if not {*columns} or {*columns} - {*self.sums} or {*columns} & {*_SUMMED[:2]}:
+            head = next(self.iter_rows())
+            if not columns:
+                known = ", ".join(map(str, head))
+                told = f"by() takes the name of a column, such as 'attempt'. The rows have {known}."
+                raise InputError(told)
+            require_columns(head, columns, f"Name it in cost_of(..., by={columns[0]!r}).", "table of rows")
         validate_groups(columns)
         groups = self._counted(columns).groupby(list(columns), dropna=False, sort=False, observed=True)
         counts = groups[["records", "answered", "unpriced"]].sum()
@@ -97,9 +146,12 @@ class Cost:
 
     def _counted(self, columns: Sequence[str] = ()) -> pd.DataFrame:
         """What is added up of every answer, and of every job that a manifest costs as a whole."""
-        state = self.rows["state"]
-        counted = self.rows[[*columns, *TOKENS, *AMOUNTS]].assign(
-            records=1, answered=state != "no answer", unpriced=state == "unpriced"
+        sums = self.sums
+        if {*columns} - {*sums}:
+            sums = add_up(self.iter_rows(), [*columns, "state"])
+        counted = sums[[*columns, *_SUMMED]].assign(
+            answered=sums["records"].where(sums["state"] != "no answer", 0),
+            unpriced=sums["records"].where(sums["state"] == "unpriced", 0),
         )
         jobs = rows_by_manifest(self.manifests)
         if jobs.empty:
@@ -121,25 +173,17 @@ class Cost:
         pandas.DataFrame
             Rows of ``.rows``, the most expensive first.
         """
-        return self.rows.nlargest(n, "cost_usd").reset_index(drop=True)
+        dearest = join_frames([frame.nlargest(n, "cost_usd") for frame in self.iter_rows()])
+        return dearest.nlargest(n, "cost_usd").reset_index(drop=True)
 
     @property
     def unpriced(self) -> pd.DataFrame:
         """Why answers have no cost: one row per reason, ``reason, records``."""
-        reasons = self.rows.loc[self.rows["state"] == "unpriced", "reason"].astype(TEXT)
-        counts = reasons.value_counts().rename_axis("reason").reset_index(name="records")
-        return counts.astype({"reason": TEXT, "records": COUNT})
+        return count_unpriced(self.sums)
 
     def describe_unpriced(self) -> str:
-        """Why answers have no cost, the most frequent reasons first, each with its count where several."""
-        unpriced = self.unpriced
-        reasons = [
-            reason if len(unpriced) == 1 else f"{reason} ({count:,})"
-            for reason, count in unpriced.head(3).itertuples(index=False)
-        ]
-        if others := int(unpriced["records"].iloc[3:].sum()):
-            reasons.append(f"other reasons ({others:,})")
-        return "; ".join(reasons)
+        """Why answers have no cost."""
+        return describe_unpriced(self.sums)
 
     @property
     def numbers(self) -> dict[str, Any]:

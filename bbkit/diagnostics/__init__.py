@@ -18,7 +18,7 @@ from bbkit.core.files import describe_name_fault, read_data
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
-from bbkit.diagnostics.answers import finding_on, iter_answers, weigh_texts
+from bbkit.diagnostics.answers import finding_on, iter_answers, read_cells, weigh_texts
 from bbkit.diagnostics.validity import iter_validity
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
@@ -117,12 +117,15 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         known = "Which records were sent is not known, so none can be missing."
         remedy = "Pass sent= (the input file, or the ids) to collect_outputs."
         rows.append(Finding("info", "sent_not_known", known, remedy))
-        again = outputs[outputs["record_id"].notna() & outputs["record_id"].duplicated()]
+        again = outputs[outputs["named"] & read_columns(given, ["record_id"], _hash_ids)["hash"].duplicated()]
         if len(again):
             text = f"{count_noun(len(again), 'row', 'have')} an id that came before (accepted: 0)."
             hint = f"If one is a retry of another, read them as a run or one folder at a time. {remedy}"
             rows.append(finding_on(again, "warning", "repeated_ids", text, hint))
-    table = findings(rows)
+    ids = read_cells(given, "record_id", {row.line for row in rows if row.line is not None})
+    table = findings(
+        row if row.line is None else row._replace(record_id=ids[row.line], line=None) for row in rows
+    )
     if table.empty:
         well = "the record succeeded" if len(outputs) == 1 else f"all {len(outputs):,} records succeeded"
         stops = ", no answer was cut off or filtered" if outputs["stop_reason"].notna().all() else ""
@@ -130,9 +133,14 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     return table
 
 
+def _hash_ids(outputs: pd.DataFrame) -> pd.DataFrame:
+    ids = outputs["record_id"].fillna("").to_numpy(dtype=object)
+    return pd.DataFrame({"hash": pd.util.hash_array(ids, categorize=False)})
+
+
 def _missing(outputs: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
     """Records of which no line came, by how their job ended and what AWS said of it."""
-    missing = outputs[outputs["outcome"] == "missing"].reset_index(drop=True)
+    missing = outputs[outputs["outcome"] == "missing"]
     arns = missing["job_arn"].astype(TEXT)
     status, message = (
         arns.map({arn: end[name] for arn, end in jobs.items()}).astype(TEXT).fillna("")

@@ -1,6 +1,6 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -21,23 +21,26 @@ LENGTH_DEVIATIONS, LENGTH_LEAST = 6.0, 30
 """Robust standard deviations of the logarithm of output tokens beyond which a length is unusual, and how many
 answers it takes to say so."""
 
+_TOLD = ["stop_reason", "stop_reason_raw", "input_tokens", "output_tokens", "max_tokens", "family"]
+_TOLD += ["hash", "length", "blank", "thought", "named"]
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
 
 
 def finding_on(rows: pd.DataFrame, severity: str, rule: str, finding: str, remedy: str) -> Finding:
-    """What is said of some rows: with their count, and the first of their ids as an example."""
-    record_id = next(iter(rows["record_id"].dropna()), None)
-    return Finding(severity, rule, finding, remedy, record_id=record_id, count=len(rows))
+    """What is said of some rows: with their count and, by position, the first that has an id."""
+    first = next(iter(rows.index[rows["named"]]), None)
+    return Finding(severity, rule, finding, remedy, line=first, count=len(rows))
 
 
 def weigh_texts(outputs: pd.DataFrame) -> pd.DataFrame:
-    """Put in the place of texts, which may be more than memory holds, what is asked of them."""
+    """Put in the place of texts and ids, which may be more than memory holds, what is asked of them."""
     texts = outputs["text"].astype(TEXT).fillna("")
     thought = outputs["reasoning"].notna() if "reasoning" in outputs else outputs["text"].notna() & False
     hashes = pd.util.hash_array(texts.to_numpy(dtype=object), categorize=False)
     weighed = {"hash": hashes, "length": texts.str.len().to_numpy(dtype=np.int32)}
     weighed |= {"blank": texts.str.strip().eq("").to_numpy(bool), "thought": thought.to_numpy(bool)}
-    return outputs.drop(columns=["text", "reasoning"], errors="ignore").assign(**weighed)
+    weighed["named"] = outputs["record_id"].notna().to_numpy(bool)
+    return outputs.drop(columns=["record_id", "text", "reasoning"], errors="ignore").assign(**weighed)
 
 
 def _where(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
@@ -47,7 +50,7 @@ def _where(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
 
 def iter_answers(outputs: pd.DataFrame, given: Any) -> Iterator[Finding]:
     """What is to be said of the answers in outputs, whose texts are weighed; `given` has them in full."""
-    answers = _where(outputs, outputs["outcome"] == "succeeded")
+    answers = _where(outputs[_TOLD], outputs["outcome"] == "succeeded")
     yield from _cut_off(answers)
     yield from _unusual_stops(answers)
     texts = _where(answers, ~answers["family"].isin(_EMBEDDINGS))
@@ -141,7 +144,7 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
-    texts = _where(answers[["record_id", "hash", "length"]], ~answers["blank"])
+    texts = _where(answers[["named", "hash", "length"]], ~answers["blank"])
     hashes = texts["hash"].to_numpy()
     ordered = np.sort(hashes)
     starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
@@ -151,7 +154,7 @@ def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
     first = np.isin(hashes, ordered[starts[counts == most]]).argmax()
     same = texts[hashes == hashes[first]]
     short = texts["length"].median() <= 40
-    text = next(frame["text"].iloc[at] for frame, at in _seek(given, same.index[0]))
+    text = read_cells(given, "text", [same.index[0]])[same.index[0]]
     yield finding_on(
         same,
         "info" if short else "warning",
@@ -162,17 +165,20 @@ def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
     )
 
 
-def _seek(given: Any, row: int) -> Iterator[tuple[pd.DataFrame, int]]:
-    """The frame that holds the text of a row, and where in it."""
-    for frame in iter_frames(given, ["text"]):
-        if row < len(frame):
-            yield frame, row
-        row -= len(frame)
+def read_cells(given: Any, name: str, rows: Collection[int]) -> dict[int, Any]:
+    """Read what a column holds in some rows, by position."""
+    cells, low = dict[int, Any](), 0
+    for frame in iter_frames(given, [name]):
+        cells |= {row: frame[name].iloc[row - low] for row in rows if low <= row < low + len(frame)}
+        if len(cells) == len(rows):
+            break
+        low += len(frame)
+    return cells
 
 
 def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
     asked = (answers["stop_reason"] != "length") & (answers["output_tokens"] > 0)
-    whole = answers.loc[asked.fillna(False), ["record_id", "output_tokens"]]
+    whole = answers.loc[asked.fillna(False), ["named", "output_tokens"]]
     if len(whole) < LENGTH_LEAST:
         return
     logs = np.log(whole["output_tokens"].astype(float).to_numpy())

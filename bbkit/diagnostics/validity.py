@@ -9,6 +9,7 @@ from bbkit.core.files import read_data
 from bbkit.core.findings import Finding
 from bbkit.core.frames import Collected
 from bbkit.core.text import one_line, share_of
+from bbkit.diagnostics.answers import finding_on
 
 
 def iter_validity(outputs: pd.DataFrame, head: pd.DataFrame) -> Iterator[Finding]:
@@ -24,8 +25,7 @@ def iter_validity(outputs: pd.DataFrame, head: pd.DataFrame) -> Iterator[Finding
         most = f", most often {one_line(errors.index[0], 80)!r} ({errors.iloc[0]:,})" if len(errors) else ""
         verb, _, what = said["are"].partition(" ")
         found = f"{share_of(count, len(answers), 'answer', verb)} {what} (accepted: 0){most}."
-        record_id = next(iter(alike["record_id"].dropna()), None)
-        yield Finding("warning", f"invalid_{cause}", found, said["cure"], record_id=record_id, count=count)
+        yield finding_on(alike, "warning", f"invalid_{cause}", found, said["cure"])
     fields = list_fields(Collected.of(head).schema or {})
     for name in fields:
         column = f"answer.{name}"
