@@ -5,9 +5,8 @@ every row of the tidy frame, `comparisons` lays jobs beside their manifests and 
 and `totals` adds up by group. A price or token that is not known is NA with its reason, never 0.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -97,16 +96,11 @@ def cost_of(
         frame = _with_source(frame, source)
         return price_rows(frame, known, model_id=model_id, region=region, keep=groups, media=media)
 
-    if len(paid):
-        others = {name: head[name].dtype for name in groups if name not in paid}
-        paid = paid.reindex(columns=[*paid.columns, *others]).astype(others)
     beside, manifests = count_noun(len(paid), "line"), as_frame([], MANIFEST_COLUMNS)
-    wanted = [name for name in head_of(outputs) if name in {*COSTED, *groups}]
 
     def iter_rows() -> Iterator[pd.DataFrame]:
-        for frame in chain(iter_frames(outputs, wanted) if is_dataset(outputs) else [outputs], [paid]):
-            if len(frame) or frame is not paid:
-                yield mark_by_manifest(price(frame), manifests)
+        for frame in _iter_outputs(outputs, paid, {*COSTED, *groups}):
+            yield mark_by_manifest(price(frame), manifests)
 
     if not is_dataset(outputs):
         iter_rows = partial(iter, [*iter_rows()])
@@ -166,6 +160,18 @@ def _read_outputs(run: CostedRun, columns: Sequence[str]) -> tuple[Any, pd.DataF
             known = [*(() if source is None else source.columns), *OUTPUT_COLUMNS]
             raise no_column([name], known, "Group by one of these.", f"source or output of run {run.name!r}")
     return outputs, paid, None if source is None else source[missing].add_prefix("source.")
+
+
+def _iter_outputs(outputs: Any, paid: pd.DataFrame, names: Collection[str]) -> Iterator[pd.DataFrame]:
+    """Rows and then, with the same columns, lines beside them."""
+    head = head_of(outputs)
+    if is_dataset(outputs):
+        yield from iter_frames(outputs, [name for name in head if name in names])
+    else:
+        yield outputs
+    if len(paid):
+        others = {name: head[name].dtype for name in head if name in names and name not in paid}
+        yield paid.reindex(columns=[*paid.columns, *others]).astype(others)
 
 
 def _with_source(rows: pd.DataFrame, source: pd.DataFrame | None) -> pd.DataFrame:
