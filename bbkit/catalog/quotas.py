@@ -68,18 +68,7 @@ class Quotas:
 
     @classmethod
     def defaults(cls, model_id: str = "") -> "Quotas":
-        """The dated default values.
-
-        Parameters
-        ----------
-        model_id : str
-            A model id, profile id or ARN; "" for what holds for most models.
-
-        Returns
-        -------
-        Quotas
-            With a note that names their date.
-        """
+        """The dated default values of a model id, profile id or ARN; of "" what holds for most models."""
         data = read_catalog("quotas", *own_catalog())
         custom = data["custom_model"] if ":custom-model/" in model_id else {}
         return cls(model_id=model_id, **(data["models"].get(bare_model_id(model_id), {}) | custom))

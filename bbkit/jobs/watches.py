@@ -94,18 +94,7 @@ class JobWatch:
         return as_frame(rows, PROGRESS_COLUMNS)
 
     def add_listener(self, listener: "Callable[[JobWatch], object]") -> Callable[[], None]:
-        """Call something after every look, from the watch's thread.
-
-        Parameters
-        ----------
-        listener : callable
-            Takes this watch. One that raises is not called again.
-
-        Returns
-        -------
-        callable
-            Takes the listener away.
-        """
+        """Call it after every look, from the watch's thread, until it raises; what comes takes it away."""
         self._listeners[listener] = None
         return lambda: self._listeners.pop(listener, None)
 

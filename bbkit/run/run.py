@@ -314,28 +314,11 @@ class Run:
         return Journal(self.folder / "jobs.jsonl")
 
     def record_files(self, attempt: int | None = None) -> list[InputFile]:
-        """List the input files written for this run.
-
-        Parameters
-        ----------
-        attempt : int, optional
-            Only of this attempt.
-
-        Returns
-        -------
-        list of InputFile
-            By attempt and number; empty before `write_records`.
-        """
+        """The input files written, all or of one attempt, in order; none before `write_records`."""
         return [file for file in read_index(self.folder)[0] if attempt in (None, file.attempt)]
 
     def read_source(self) -> pd.DataFrame | None:
-        """Read the rows the records were made of.
-
-        Returns
-        -------
-        pandas.DataFrame or None
-            Indexed by record_key (string); None when none were kept.
-        """
+        """Read the rows the records were made of, by record_key; None where none were kept."""
         return creation.read_source_rows(self.folder / "source.parquet")
 
     @property
