@@ -19,21 +19,20 @@ if TYPE_CHECKING:  # the engine processes need no web server
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 Protocol = Literal["rest-json", "json", "query", "s3"]
-STATUS_OF_CODE = {
-    code: status
-    for status, codes in {
-        403: "AccessDenied AccessDeniedException ExpiredTokenException InvalidSignatureException "
-        "MissingAuthenticationTokenException UnrecognizedClientException",
-        404: "NoSuchKey NoSuchResourceException ResourceNotFoundException",
-        408: "ModelTimeoutException",
-        424: "ModelErrorException",
-        429: "ModelNotReadyException ThrottlingException TooManyRequestsException",
-        500: "InternalError InternalServerException ServiceException",
-        501: "NotImplemented",
-        503: "ServiceUnavailable ServiceUnavailableException SlowDown",
-    }.items()
-    for code in codes.split()
+# The first code of a status is what bedrock-runtime says.
+_CODES = {
+    400: "ValidationException",
+    403: "AccessDeniedException AccessDenied ExpiredTokenException InvalidSignatureException "
+    "MissingAuthenticationTokenException UnrecognizedClientException",
+    404: "ResourceNotFoundException NoSuchKey NoSuchResourceException",
+    408: "ModelTimeoutException",
+    424: "ModelErrorException",
+    429: "ThrottlingException ModelNotReadyException TooManyRequestsException",
+    500: "InternalServerException InternalError ServiceException",
+    503: "ServiceUnavailableException ServiceUnavailable SlowDown",
 }
+STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes.split()}
+CODE_OF_STATUS = {status: codes.split()[0] for status, codes in _CODES.items()}
 
 
 class ServiceError(Exception):
@@ -51,7 +50,7 @@ def invalid(message: str) -> ServiceError:
 
 
 def not_served(message: str) -> ServiceError:
-    return ServiceError("NotImplemented", message)
+    return ServiceError("NotImplemented", message, 501)
 
 
 class RecordError(Exception):

@@ -123,16 +123,12 @@ def answer_chunk(task: Task, chunk: Chunk, halt: Event | None = None) -> Report:
         add_known(made for _, made in used),
     )
     if outcomes:
-        _write_part(task, chunk, part, written, answers.faulted)
+        if not task.ordered:
+            random.Random(f"{task.job_id} {chunk.path.name} {chunk.start}").shuffle(written)
+        if answers.faulted:
+            (chunk.parts / f"{chunk.start:014d}.hits").write_text("\n".join(answers.faulted))
+        write_whole(chunk.parts / part.name, b"".join(written))
     return Report(part, clock() - began, len(outcomes), answers.failures)
-
-
-def _write_part(task: Task, chunk: Chunk, part: Part, lines: list[bytes], faulted: list[str]) -> None:
-    if not task.ordered:
-        random.Random(f"{task.job_id} {chunk.path.name} {chunk.start}").shuffle(lines)
-    if faulted:
-        (chunk.parts / f"{chunk.start:014d}.hits").write_text("\n".join(faulted))
-    write_whole(chunk.parts / part.name, b"".join(lines))
 
 
 @lru_cache(maxsize=8)

@@ -13,7 +13,7 @@ from botocore.model import OperationModel
 from starlette.responses import Response
 
 from bbkit.standin.engine_pool import EnginePool, engine_for
-from bbkit.standin.errors import RecordError, ServiceError, invalid, not_served, render_json
+from bbkit.standin.errors import CODE_OF_STATUS, RecordError, ServiceError, invalid, not_served, render_json
 from bbkit.standin.models import check_living, resolve_model
 from bbkit.standin.service_models import read_request
 from bbkit.standin.settings import Settings
@@ -21,17 +21,6 @@ from bbkit.standin.signatures import SignedRequest
 
 if TYPE_CHECKING:
     from bbkit.standin.answers import Answered
-
-CODE_OF_STATUS = {
-    400: "ValidationException",
-    403: "AccessDeniedException",
-    404: "ResourceNotFoundException",
-    408: "ModelTimeoutException",
-    424: "ModelErrorException",
-    429: "ThrottlingException",
-    500: "InternalServerException",
-    503: "ServiceUnavailableException",
-}
 
 
 class Runtime:

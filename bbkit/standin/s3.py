@@ -135,7 +135,10 @@ class Guard:
         conditional = {(bucket, key)} if operation in WRITES and "if-none-match" in headers else set()
         self._writing |= conditional
         try:
-            await self._nanio(_keep_encryption(scope), checked(receive, headers, method), tell)
+            kept = [
+                (_META + name if name.startswith(_SSE) else name, value) for name, value in scope["headers"]
+            ]
+            await self._nanio({**scope, "headers": kept}, checked(receive, headers, method), tell)
         finally:
             self._writing -= conditional
 
@@ -249,11 +252,6 @@ class Guard:
         if start >= size or start > end:
             raise ServiceError("InvalidRange", "The requested range is not satisfiable", 416)
         return {**scope, "headers": [*others, (b"range", f"bytes={start}-{end}".encode())]}
-
-
-def _keep_encryption(scope: Scope) -> Scope:
-    renamed = [(_META + name if name.startswith(_SSE) else name, value) for name, value in scope["headers"]]
-    return {**scope, "headers": renamed}
 
 
 def _tag(name: str, text: str) -> str:

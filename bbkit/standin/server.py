@@ -26,14 +26,7 @@ from bbkit.standin.logs import Traces
 from bbkit.standin.runtime import Runtime
 from bbkit.standin.s3 import Guard
 from bbkit.standin.s3_storage import recover
-from bbkit.standin.settings import (
-    BUCKET,
-    Identity,
-    Settings,
-    environment_of,
-    save_identity,
-    write_environment,
-)
+from bbkit.standin.settings import BUCKET, Identity, Settings, save_identity, write_environment
 from bbkit.standin.store import Store
 
 
@@ -140,7 +133,7 @@ async def serve(
     recover(guard.storage)
     if not (settings.buckets / BUCKET).is_dir():
         guard.storage.create_bucket(BUCKET)
-    write_environment(settings.folder, environment_of(identity, settings.region, endpoint))
+    write_environment(settings.folder, identity, settings.region, endpoint)
     jobs = Jobs(settings, Store(settings.folder), traces)
     runtime = Runtime(settings)
     gateway = Gateway(

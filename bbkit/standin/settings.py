@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 BUCKET = "bbkit-standin"
-UNSET = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
 
 
 @dataclass(frozen=True)
@@ -143,10 +142,10 @@ def save_identity(folder: Path, identity: Identity) -> None:
     write_whole(folder / "identity.json", json.dumps(asdict(identity)).encode(), mode=0o600)
 
 
-def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, str]:
-    """Give the environment variables that lead boto3, the AWS CLI and bbkit to this stand-in."""
+def write_environment(folder: Path, identity: Identity, region: str, endpoint: str) -> None:
+    """Write ``standin.env``, which leads boto3, the AWS CLI and bbkit here: ``set -a; . DIR/standin.env``."""
     services = ("BEDROCK", "BEDROCK_RUNTIME", "S3", "SERVICE_QUOTAS", "STS")
-    return {
+    environment = {
         "AWS_ENDPOINT_URL": endpoint,
         **{f"AWS_ENDPOINT_URL_{service}": endpoint for service in services},
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
@@ -161,11 +160,8 @@ def environment_of(identity: Identity, region: str, endpoint: str) -> dict[str, 
         "BBKIT_S3_URI": f"s3://{BUCKET}/runs",
         "BBKIT_ROLE_ARN": f"arn:aws:iam::{identity.account}:role/BbkitStandinRole",
     }
-
-
-def write_environment(folder: Path, environment: dict[str, str]) -> None:
-    """Write ``standin.env``, for ``set -a; . DIR/standin.env``."""
-    lines = [f"unset {' '.join(UNSET)}", *(f"{k}={v}" for k, v in environment.items())]
+    unset = "unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_BEARER_TOKEN_BEDROCK"
+    lines = [unset, *(f"{name}={value}" for name, value in environment.items())]
     write_whole(folder / "standin.env", ("\n".join(lines) + "\n").encode(), mode=0o600)
 
 

@@ -51,12 +51,12 @@ def answer_titan_image(body: Any) -> Embedded:
     dimension = (body.get("embeddingConfig") or {}).get("outputEmbeddingLength") or 1024
     vectors = []
     tokens = count_tokens(text) if text else 0
+    if tokens > _TITAN_IMAGE_TOKENS:
+        raise RecordError(
+            f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, "
+            f"request input token count: {tokens}"
+        )
     if text:
-        if tokens > _TITAN_IMAGE_TOKENS:
-            raise RecordError(
-                f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, "
-                f"request input token count: {tokens}",
-            )
         vectors.append(embed_text(text, dimension))
     if image:
         data = _decode(image, "#/inputImage")
