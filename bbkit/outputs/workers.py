@@ -40,21 +40,15 @@ class Share(NamedTuple):
     task: tuple[str, int, int | None, tuple[str, ...], str | None]
 
 
-class Workers:
+class Workers(ExitStack):
     """Processes that read shares, ended with the ``with`` block at the latest; or an executor does."""
 
     def __init__(self, most: int, executor: Executor | None = None):
+        super().__init__()
         self.most, self.executor = most, executor
-        self._ends = ExitStack()
         self._processes: dict[Connection, Popen[bytes]] = {}
         self._asked: dict[Connection, deque[Future[LineBatch]]] = {}
         self._numbers = count()
-
-    def __enter__(self) -> "Workers":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._ends.close()
 
     def _start(self) -> None:
         """Start the processes, out of reach of the terminal's signals: this process ends them."""
@@ -62,14 +56,14 @@ class Workers:
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), DEVNULL)
         try:
-            self._folder = self._ends.enter_context(TemporaryDirectory(prefix="bbkit-"))
+            self._folder = self.enter_context(TemporaryDirectory(prefix="bbkit-"))
             for _ in range(self.most):
                 ours, theirs = Pipe()
                 with theirs:
                     command = [sys.executable, "-P", "-m", "bbkit.lines", str(theirs.fileno()), self._folder]
                     options |= {"env": environment, "pass_fds": [theirs.fileno()], "start_new_session": True}
                     self._processes[ours] = Popen(command, **options)
-                self._ends.callback(self._end, ours)
+                self.callback(self._end, ours)
         except OSError as error:
             LOG.warning("Workers cannot be started (%s); this process reads alone.", error)
             self.most = 0
@@ -90,7 +84,7 @@ class Workers:
                 yield from self._take(*waiting.popleft())
         for each in waiting:
             yield from self._take(*each)
-        self._ends.close()  # what follows needs the memory
+        self.close()  # what follows needs the memory
 
     def _take(self, share: Share, given: _Given) -> Iterator[tuple[int, LineBatch]]:
         """What was read of a share: by a worker, once it has, or here, also where the worker ended before."""
