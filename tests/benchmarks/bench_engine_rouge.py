@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from rouge_score.rouge_scorer import RougeScorer
 
-from bbkit.standin.engines import Request, Turn, make_engine
+from bbkit.standin.engine_pool import make_engine
+from bbkit.standin.engines import Request, Turn
 
 KINDS = ("rouge1", "rouge2", "rougeL")
 PROMPT = "Summarize this conversation.\n\n"

@@ -26,7 +26,7 @@ MODEL = "amazon.nova-lite-v1:0"
 ALONE = """
 import sys, time, msgspec
 from bbkit.standin.answers import answer_record
-from bbkit.standin.engines import make_engine
+from bbkit.standin.engine_pool import make_engine
 engine, encode, decode = make_engine("extractive"), msgspec.json.encode, msgspec.json.decode
 lines = open(sys.argv[1], "rb").read().splitlines()
 answer_record("{model}", "InvokeModel", decode(lines[0])["modelInput"], engine)
