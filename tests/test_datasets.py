@@ -1,5 +1,6 @@
 """Rows on disk: whatever takes the tidy frame takes the data set of ``into=`` and says the same of it."""
 
+import json
 import os
 import signal
 import subprocess
@@ -18,6 +19,9 @@ from bbkit import charts, explorers
 from bbkit.core import datasets
 from bbkit.core.errors import AwsError, InputError
 from bbkit.explorers import views
+from bbkit.report import render_report
+
+EXPLORE = Path(__file__).parent.parent / "notebooks" / "03-explore.ipynb"
 
 RECORD_CHARTS = [
     charts.outcomes,
@@ -235,7 +239,7 @@ def test_findings_are_the_same(both: tuple[pd.DataFrame, Any]) -> None:
     assert bb.diagnose_outputs(parts.dataset).to_dict("records") == found.to_dict("records")
 
 
-def test_an_explorer_shows_the_first_rows(
+def test_any_row_of_a_data_set_is_found(
     both: tuple[pd.DataFrame, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     outputs, parts = both
@@ -245,4 +249,48 @@ def test_an_explorer_shows_the_first_rows(
     some = explorers.RecordExplorer(parts.dataset)
     assert some.selection["record_id"].tolist() == outputs["record_id"].tolist()[:20]
     assert "20 records (the first of 51)" in some._repr_mimebundle_()["text/plain"]
-    assert "of 51 records" in explorers.show_examples(parts)._repr_mimebundle_()["text/plain"]
+    last = explorers.RecordExplorer(parts, where="record_id == 'e5'")
+    assert last.selection["record_id"].tolist() == ["e5"]
+    assert "1 records (of 51)" in last._repr_mimebundle_()["text/plain"]
+    pd.testing.assert_frame_equal(eval(last.query, {"outputs": outputs}), last.selection)
+    examples = explorers.show_examples(parts)
+    assert "of 51 records" in examples._repr_mimebundle_()["text/plain"]
+    assert examples.records["record_id"].tolist() == (
+        explorers.show_examples(outputs).records["record_id"].tolist()
+    )
+    assert {"missing", "errored"} <= {*examples.records["outcome"]}
+
+
+def test_records_are_found_alike_in_frame_and_data_set(both: tuple[pd.DataFrame, Any]) -> None:
+    outputs, where = both[0], "outcome != 'succeeded'"
+    columns = ["record_id", "error_code"]
+    found = outputs.query(where)[columns].head(5)
+    for rows in both:
+        given = explorers.find_records(rows, where, columns=columns, n=5)
+        pd.testing.assert_frame_equal(given, found, check_flags=False)
+        for wrong in ("outcome ==", "queue == 'bank'"):
+            with pytest.raises(InputError, match="does not tell which rows to show"):
+                explorers.find_records(rows, wrong)
+
+
+def test_a_run_in_s3_is_a_partition_and_explored_alike(standin: Any, tmp_path: Path) -> None:
+    source = pd.DataFrame({"text": [f"Call {n}." for n in range(100)], "Queue Name": ["a", "b"] * 50})
+    run = bb.Run.create(tmp_path / "run", model_id="amazon.nova-lite-v1:0", source=source)
+    bb.write_records(bb.build_records(source, run.model_id, prompt="{text}"), run)
+    bb.submit_jobs(run)
+    bb.wait_for_jobs(run, timeout=60)
+    prefix = f"s3://bbkit-standin/{tmp_path.name}/table"
+    told = bb.collect_outputs(run, source_columns=["text", "Queue Name"], into=prefix)
+    ddl = bb.table_ddl(told)
+    assert "`source_queue_name` STRING" in ddl and "parquet.column.index.access" in ddl
+    assert "PARTITIONED BY (`run_id` STRING)" in ddl
+    assert f"'projection.run_id.values' = '{run.run_id}'" in ddl
+    fetch(prefix, tmp_path / "table")
+    rows = f"read_parquet('{tmp_path}/table/**/*.parquet', hive_partitioning = true)"
+    assert duckdb.sql(f"select run_id, count(*) from {rows} group by all").fetchall() == [(run.run_id, 100)]
+    numbers = []
+    for place in ("", prefix):
+        asked = {"run_folder": str(run.folder), "from_parts": place, "by": "Queue Name", "texts": "text"}
+        made = render_report(EXPLORE, tmp_path / "page.html", parameters=asked)
+        numbers.append(json.loads(made.path.with_suffix(".json").read_text())["numbers"])
+    assert numbers[0] == numbers[1] and numbers[0]["sent"] == 100

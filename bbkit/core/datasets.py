@@ -9,12 +9,14 @@ carries its `Collected`); the accounting itself goes through as well. `head_of` 
         parsed = parse(frame["text"])
 """
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from bbkit.core.errors import InputError
 from bbkit.core.frames import TEXT, Collected, require_columns
 
 _KINDS = {
@@ -74,17 +76,49 @@ def iter_frames(outputs: Any, names: Sequence[str] | None = None) -> Iterator[pd
         yield head[columns]
 
 
-def first_rows(outputs: Any, most: int) -> tuple[Any, int]:
-    """The first rows of a data set as a frame, with every column, and how many there are in all."""
-    if not is_dataset(outputs):
-        return outputs, len(outputs) if isinstance(outputs, pd.DataFrame) else 0
-    frames, left = [], most
-    for frame in iter_frames(outputs):
-        frames.append(frame.iloc[:left])
-        if (left := left - len(frame)) <= 0:
+def count_rows(outputs: Any) -> int:
+    """How many rows there are in all."""
+    return as_rows(outputs).count_rows() if is_dataset(outputs) else len(outputs)
+
+
+def find_rows(
+    outputs: Any, where: str = "", names: Sequence[str] | None = None, most: int = sys.maxsize
+) -> pd.DataFrame:
+    """The first rows of all that pass a condition, as `DataFrame.query` takes it; all columns or some."""
+    head = head_of(outputs)
+    shown = [*head.columns] if names is None else [*names]
+    asked, frames = [name for name in head if str(name) in where], list[pd.DataFrame]()
+    for frame in iter_frames(outputs, [*shown, *asked]):
+        try:
+            passed = frame.query(where) if where else frame
+        except (
+            ArithmeticError,
+            AttributeError,
+            LookupError,
+            NameError,
+            SyntaxError,
+            TypeError,
+            ValueError,
+        ) as error:
+            known = "Write it as for DataFrame.query, such as \"outcome == 'errored'\"."
+            raise InputError(f"{where!r} does not tell which rows to show ({error}). {known}") from error
+        frames.append(passed[shown].iloc[:most])
+        most -= len(frames[-1])
+        if most <= 0:
             break
-    frame = pd.concat(frames, ignore_index=True)
-    return Collected.of(outputs).attach(frame), as_rows(outputs).count_rows()
+    return Collected.of(outputs).attach(pd.concat(frames))
+
+
+def take_rows(outputs: Any, rows: Iterable[int], names: Sequence[str] | None = None) -> pd.DataFrame:
+    """Some rows, by position, which is their index."""
+    wanted, frames, low = sorted({*rows}), list[pd.DataFrame](), 0
+    for frame in iter_frames(outputs, names):
+        here = [row for row in wanted if low <= row < low + len(frame)]
+        frames.append(frame.iloc[[row - low for row in here]].set_axis(here))
+        low += len(frame)
+        if not wanted or low > wanted[-1]:
+            break
+    return pd.concat(frames)
 
 
 def _iter_batches(dataset: Any, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:

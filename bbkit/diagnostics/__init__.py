@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.datasets import head_of, read_columns
+from bbkit.core.datasets import head_of, read_columns, take_rows
 from bbkit.core.files import describe_name_fault, read_data
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
-from bbkit.diagnostics.answers import finding_on, iter_answers, read_cells, weigh_texts
+from bbkit.diagnostics.answers import finding_on, iter_answers, weigh_texts
 from bbkit.diagnostics.validity import iter_validity
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
@@ -122,7 +122,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
             text = f"{count_noun(len(again), 'row', 'have')} an id that came before (accepted: 0)."
             hint = f"If one is a retry of another, read them as a run or one folder at a time. {remedy}"
             rows.append(finding_on(again, "warning", "repeated_ids", text, hint))
-    ids = read_cells(given, "record_id", {row.line for row in rows if row.line is not None})
+    ids = take_rows(given, [row.line for row in rows if row.line is not None], ["record_id"])["record_id"]
     table = findings(
         row if row.line is None else row._replace(record_id=ids[row.line], line=None) for row in rows
     )

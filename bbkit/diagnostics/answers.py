@@ -1,12 +1,12 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bbkit.core.datasets import iter_frames
+from bbkit.core.datasets import take_rows
 from bbkit.core.findings import Finding
 from bbkit.core.frames import TEXT
 from bbkit.core.text import name_some, one_line, share_of
@@ -154,7 +154,7 @@ def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
     first = np.isin(hashes, ordered[starts[counts == most]]).argmax()
     same = texts[hashes == hashes[first]]
     short = texts["length"].median() <= 40
-    text = read_cells(given, "text", [same.index[0]])[same.index[0]]
+    text = take_rows(given, same.index[:1], ["text"])["text"].iloc[0]
     yield finding_on(
         same,
         "info" if short else "warning",
@@ -163,17 +163,6 @@ def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
         f"(threshold: {SAME_SHARE * 100:.0f} %): {one_line(text, 80)!r}.",
         "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
     )
-
-
-def read_cells(given: Any, name: str, rows: Collection[int]) -> dict[int, Any]:
-    """Read what a column holds in some rows, by position."""
-    cells, low = dict[int, Any](), 0
-    for frame in iter_frames(given, [name]):
-        cells |= {row: frame[name].iloc[row - low] for row in rows if low <= row < low + len(frame)}
-        if len(cells) == len(rows):
-            break
-        low += len(frame)
-    return cells
 
 
 def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:

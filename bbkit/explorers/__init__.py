@@ -12,6 +12,6 @@ require_extras("bbkit.explorers", "notebooks")
 
 from bbkit.explorers.progress import JobProgress  # noqa: E402
 from bbkit.explorers.records import RecordExplorer  # noqa: E402
-from bbkit.explorers.views import show_examples  # noqa: E402
+from bbkit.explorers.views import find_records, show_examples  # noqa: E402
 
-__all__ = ["JobProgress", "RecordExplorer", "show_examples"]
+__all__ = ["JobProgress", "RecordExplorer", "find_records", "show_examples"]

@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from bbkit.core.datasets import first_rows, head_of
+from bbkit.core.datasets import count_rows, find_rows, head_of, is_dataset
 from bbkit.core.frames import require_columns
 from bbkit.core.panels import render
 from bbkit.explorers import views
@@ -27,9 +27,11 @@ class RecordExplorer:
     Parameters
     ----------
     outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set, of which the first 100,000 rows are shown,
-        and the sentence says so. What was sent and the raw answer are read from the files
+        The tidy frame of `bbkit.collect_outputs`, or its data set, of which the first 100,000 rows that pass
+        `where` are shown, and the sentence says so. What was sent and the raw answer are read from the files
         when a record is opened, unless `with_columns` brought them.
+    where : str
+        Which rows to look at, of all, as ``DataFrame.query`` takes it: ``"record_id == 'r77'"``.
     name : str
         What the frame is called in your code, for `query`.
 
@@ -44,12 +46,16 @@ class RecordExplorer:
     will answer (``BBKIT_HEADLESS=1``, set by ``bbkit report``) it is a few records as HTML.
     """
 
-    def __init__(self, outputs: pd.DataFrame, *, name: str = "outputs"):
+    def __init__(self, outputs: pd.DataFrame, *, where: str = "", name: str = "outputs"):
         require_columns(head_of(outputs), views.LINE_COLUMNS)
-        outputs, total = first_rows(outputs, views.MOST_ROWS)
-        self._more = f" (the first of {total:,})" if total > len(outputs) else ""
+        total = count_rows(outputs)
+        if where or is_dataset(outputs):
+            outputs = find_rows(outputs, where, most=views.MOST_ROWS)
+        passing = " that pass" if where and len(outputs) == views.MOST_ROWS else ""
+        first = "" if where and not passing else "the first "
+        self._more = f" ({first}of {total:,}{passing})" if total > len(outputs) else ""
         self._outputs = outputs
-        self._name = name
+        self._name = f"{name}.query({where!r})" if where else name
         self._selector = Selector(outputs)
         self._busy = False
         self._widths = views.fit_widths(outputs)

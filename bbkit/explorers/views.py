@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.core.datasets import first_rows, head_of
+from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
 from bbkit.core.frames import find_columns, is_absent, require_columns
 from bbkit.core.panels import render
 
@@ -61,8 +61,8 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
 
     Parameters
     ----------
-    outputs : pandas.DataFrame
-        The tidy frame of `bbkit.collect_outputs`.
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set.
     columns : str or sequence of str
         Columns whose texts stand beside the answer; a column of the source goes by its own name.
     n : int
@@ -79,12 +79,40 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
         The frame has no such column, or lacks one that `collect_outputs` gives.
     """
     require_columns(head_of(outputs), LINE_COLUMNS)
-    outputs, total = first_rows(outputs, MOST_ROWS)
-    names = [columns] if isinstance(columns, str) else columns
-    return Examples(_choose(outputs, n), find_columns(outputs, names), total)
+    names = find_columns(head_of(outputs), [columns] if isinstance(columns, str) else columns)
+    rows = _choose(read_columns(outputs, ["outcome", "stop_reason", "input_tokens"]), n)
+    return Examples(take_rows(outputs, rows).loc[rows], names, count_rows(outputs))
 
 
-def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:
+def find_records(outputs: Any, where: str, *, columns: Sequence[str] = (), n: int = 20) -> pd.DataFrame:
+    """Find the first records that pass a condition.
+
+    Parameters
+    ----------
+    outputs : pandas.DataFrame or Accounting
+        The tidy frame of `bbkit.collect_outputs`, or its data set, which is read until `n` are found.
+    where : str
+        As ``DataFrame.query`` takes it: ``"outcome != 'succeeded'"``.
+    columns : sequence of str
+        Which to show; all where none is named.
+    n : int
+        How many records.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of `outputs`, in their order.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        There is no such column, or the condition cannot be read.
+    """
+    require_columns(head_of(outputs), columns)
+    return find_rows(outputs, where, [*columns] or None, n)
+
+
+def _choose(outputs: pd.DataFrame, n: int) -> np.ndarray:
     """One record of every kind of ending but the most frequent, then some spread over the input lengths."""
     kinds = outputs.groupby(["outcome", "stop_reason"], dropna=False, sort=False).ngroup().to_numpy()
     _, firsts, counts = np.unique(kinds, return_index=True, return_counts=True)
@@ -94,7 +122,7 @@ def _choose(outputs: pd.DataFrame, n: int) -> pd.DataFrame:
     others = np.argsort(tokens, kind="stable")
     others = others[~np.isin(others, first)]
     spread = np.unique(np.linspace(0, max(0, len(others) - 1), max(0, n - len(first))).astype(int))
-    return outputs.iloc[np.concatenate([first, others[spread[: len(others)]]])]
+    return np.concatenate([first, others[spread[: len(others)]]])
 
 
 def show_record(row: Row | None, note: str = "") -> str:

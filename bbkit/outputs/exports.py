@@ -16,7 +16,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from bbkit import aws
-from bbkit.core.datasets import as_rows, head_of, is_dataset, iter_frames
+from bbkit.core.datasets import as_rows, count_rows, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
 from bbkit.core.frames import Collected, is_absent, no_column, require_columns
@@ -96,7 +96,7 @@ class _Rows:
     names: dict[Any, Any]
 
     def __len__(self) -> int:
-        return as_rows(self.outputs).count_rows() if is_dataset(self.outputs) else len(self.outputs)
+        return count_rows(self.outputs)
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
         for frame in iter_frames(self.outputs, [*self.names]):
