@@ -726,3 +726,15 @@ def test_agreement_is_counted_with_what_chance_gives(parsed):
     assert truth.layout.title.text.startswith("resolved agrees in 24 of 40 (60.0 %), kappa 0.00")
     assert sorted(truth.data[0].x) == ["false", "maybe", "true"] and "true/yes/1" in truth.layout.meta["alt"]
     assert "nothing of the name minutes" in charts.agreement(parsed, "minutes").layout.meta["alt"]
+
+
+def test_agreement_of_fewer_values_than_the_source_has_and_of_numbers_that_stand_for_truth():
+    rows = [{"queue": "bank", "resolved": True}, {"queue": "bank", "resolved": False}]
+    source = {"source.queue": ["bank", "telecom"] * 2, "source.resolved": [1, 0, 0, 0]}
+    schema = {"queue": ["bank", "telecom"], "resolved": bool}
+    texts = [json.dumps(row) for row in rows * 2]
+    answers = bb.parse_answers(frame(texts).assign(**source), schema)
+    figure = charts.agreement(answers)
+    assert figure.layout.title.text.startswith("queue agrees in 2 of 4 (50.0 %), kappa 0.00")
+    assert "resolved agrees in 3 of 4 (75.0 %), kappa 0.50" in figure.layout.meta["alt"]
+    assert list(charts.agreement(answers, "resolved").data[0].x) == ["false", "true"]

@@ -165,8 +165,8 @@ def test_the_source_leads_under_its_own_names_and_then_the_answers(outputs: pd.D
         **{"source.text": ["a", "b"], "source.queue": "bank", "answer.queue": "bank", "validity": "valid"}
     )
     table = pd.read_parquet(export_records(some, tmp_path / "x.parquet", with_source=True))
-    first = ["source.text", "queue", "answer.queue", "validity"]
-    assert list(table.columns) == [*first, *outputs.columns]
+    first = ["record_id", "source.text", "queue", "answer.queue", "validity"]
+    assert list(table.columns) == [*first, *(name for name in outputs.columns if name != "record_id")]
     assert table["source.text"].tolist() == ["a", "b"]
     with pytest.raises(InputError, match=r"no column 'source.<name>'.*Pass source_columns= to collect"):
         export_records(outputs, tmp_path / "none.csv", with_source=True)

@@ -155,7 +155,7 @@ def test_a_run_is_completed_by_one_at_a_time_and_exported_with_a_source_it_keeps
         bb.complete_run(run, budget_usd=1)
     table = tmp_path / "calls.csv"
     assert main(["collect", str(run.folder), "--export", str(table), "--with-source"]) == 2
-    assert "Run 'calls' keeps no source" in capsys.readouterr().err
+    assert "There is no source to take source_columns of" in capsys.readouterr().err
     assert not table.exists()
 
 
@@ -304,7 +304,7 @@ def test_only_what_cannot_be_used_is_asked_again_until_all_is_valid(
         table = tmp_path / f"cases.{ending}"
         assert main(["collect", str(run.folder), "--export", str(table), "--with-source"]) == 0
         again = bb.read_source(table)
-        assert list(again.columns)[:3] == ["case", "source.text", "validity"]
+        assert list(again.columns)[:4] == ["record_id", "case", "source.text", "validity"]
         assert again["record_key"].tolist() == [f"{number:011d}" for number in range(1, 361)]
         assert again["case"].tolist() == list(range(360))
         assert set(again["answer.queue"]) == {"bank"}

@@ -21,7 +21,8 @@ _DTYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COLUMN = (
     "A column is str, int, float or bool, each also | None, a list of values, or [type] for an array. "
-    'A JSON Schema has "type": "object" on top.'
+    'A JSON Schema, as text in a notebook must be, has "type": "object" on top: {"type": "object", '
+    '"properties": {"reason": {"type": "string"}}, "required": ["reason"]}.'
 )
 _FORMS = (
     "A schema is columns, such as {'queue': ['bank', 'telecom'], 'reason': str}, a JSON Schema, its path or "

@@ -151,34 +151,50 @@ def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.
         The answers were not parsed, or have no such field.
     """
     head = head_of(answers)
-    column = _find_field(answers, field, [name for name in head if f"{_SOURCE}{_bare(name)}" in head])
-    name = column.removeprefix(_FIELD)
-    if f"{_SOURCE}{name}" not in head:
+    shared = [
+        _bare(name) for name in head if str(name).startswith(_FIELD) and f"{_SOURCE}{_bare(name)}" in head
+    ]
+    name = _bare(_find_field(answers, field, [f"{_FIELD}{name}" for name in shared]))
+    if name not in shared:
         return style.empty_figure(
             title or "Agreement with the source", f"The source has nothing of the name {name}."
         )
-    rows = read_columns(answers, [column, f"{_SOURCE}{name}"])
-    rows = rows[known_rows(rows, column, f"{_SOURCE}{name}")]
-    if rows.empty:
+    said, own, told = _read_labels(answers, name)
+    count = len(said)
+    if not count:
         return style.empty_figure(title or f"{name} against the source", "No valid answer has both.")
-    is_truth = pd.api.types.is_bool_dtype(rows[column])
-    said, own = (_as_labels(rows[each], is_truth) for each in (column, f"{_SOURCE}{name}"))
-    alike, count = int((said == own).sum()), len(rows)
-    chance = float((said.value_counts(normalize=True) * own.value_counts(normalize=True)).sum())
-    kappa = "" if chance == 1 else f", kappa {(alike / count - chance) / (1 - chance):.2f}"
+    also = [_describe(*_read_labels(answers, other)[:2], other) for other in shared if other != name]
     kinds = group_rows(pd.DataFrame({name: pd.concat([own, said])}), name)
     cells = np.zeros((len(kinds.names),) * 2, np.int64)
     np.add.at(cells, (kinds.codes[:count], kinds.codes[count:]), 1)
     labels = [style.shorten(label, 28) for label in kinds.names]
-    told = "; true/yes/1 and false/no/0 are alike" if is_truth else ""
     return style.make_figure(
         [_draw_table(cells, labels)],
-        title=title or f"{name} agrees in {alike:,} of {count:,} ({style.percent(alike, count)}){kappa}",
-        subtitle=f"Source against answer, n = {count_noun(count, 'valid answer')}{told}",
+        title=title or _describe(said, own, name),
+        subtitle="; ".join([f"Source against answer, n = {count_noun(count, 'valid answer')}{told}", *also]),
         height=190 + 34 * len(labels),
         xaxis=style.style_axis("answer", type="category"),
         yaxis=style.style_axis("source", type="category", autorange="reversed"),
     )
+
+
+def _read_labels(answers: Any, name: str) -> tuple[pd.Series, pd.Series, str]:
+    """What valid answers say in a field and the source in its column, and how they were made alike."""
+    names = [f"{_FIELD}{name}", f"{_SOURCE}{name}"]
+    rows = read_columns(answers, names)
+    rows = rows[known_rows(rows, *names)]
+    is_truth = pd.api.types.is_bool_dtype(rows[names[0]])
+    said, own = (_as_labels(rows[each], is_truth) for each in names)
+    return said, own, "; true/yes/1 and false/no/0 are alike" if is_truth else ""
+
+
+def _describe(said: pd.Series, own: pd.Series, name: str) -> str:
+    """How far two columns of labels agree, in all and beyond chance."""
+    alike, count = int((said == own).sum()), len(said)
+    shares = own.value_counts(normalize=True)
+    chance = sum(share * shares.get(label, 0.0) for label, share in said.value_counts(normalize=True).items())
+    kappa = "" if chance == 1 or not count else f", kappa {(alike / count - chance) / (1 - chance):.2f}"
+    return f"{name} agrees in {alike:,} of {count:,} ({style.percent(alike, count)}){kappa}"
 
 
 def _draw_table(cells: np.ndarray, labels: list[str]) -> go.Heatmap:
@@ -188,9 +204,8 @@ def _draw_table(cells: np.ndarray, labels: list[str]) -> go.Heatmap:
 
 
 def _as_labels(values: pd.Series, is_truth: bool) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return values.map(format_number).astype(TEXT).reset_index(drop=True)
-    texts = values.astype(TEXT).reset_index(drop=True)
+    is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
+    texts = (values.map(format_number) if is_number else values).astype(TEXT).reset_index(drop=True)
     if is_truth:
         folded = texts.str.strip().str.lower()
         return folded.map(_TRUTH).astype(TEXT).fillna(texts)

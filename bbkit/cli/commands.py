@@ -10,7 +10,7 @@ from typing import Any
 
 import bbkit as bb
 from bbkit.cli.parsing import argument, command, completion_script
-from bbkit.core.errors import InputError, require_extras
+from bbkit.core.errors import require_extras
 from bbkit.core.text import count_noun, show_controls
 
 SUCCESS, FOUND, NOT_YET = 0, 1, 75
@@ -238,13 +238,14 @@ def clean(options: Namespace) -> int:
 )
 def collect(options: Namespace) -> int:
     """Read what came back and account for every record."""
-    columns = _source_columns(options.source) if options.with_source else ()
-    outputs = bb.collect_outputs(options.source, sent=options.sent, into=options.into, source_columns=columns)
-    if options.export:
-        from bbkit.core.frames import Collected
+    from bbkit.core.frames import Collected
 
-        answers = bb.parse_answers(outputs) if Collected.of(outputs).schema else outputs
-        bb.export_records(answers, options.export, with_source=options.with_source)
+    outputs = bb.collect_outputs(
+        options.source, sent=options.sent, into=options.into, source_columns=options.with_source
+    )
+    outputs = bb.parse_answers(outputs) if Collected.of(outputs).schema else outputs
+    if options.export:
+        bb.export_records(outputs, options.export, with_source=options.with_source)
     account = bb.accounting(outputs)
     print(account)
     return SUCCESS if account.complete else FOUND
@@ -271,13 +272,6 @@ def complete(options: Namespace) -> int:
     )
     print(completion)
     return SUCCESS if completion.reached else FOUND
-
-
-def _source_columns(folder: str) -> list[str]:
-    run = bb.Run.open(folder)
-    if columns := run.source_fingerprint.get("columns"):
-        return list(columns)
-    raise InputError(f"Run {run.name!r} keeps no source: Run.create(source=...), or 01-prepare, keeps it.")
 
 
 @command(

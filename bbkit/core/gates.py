@@ -52,4 +52,6 @@ def read_gates(conditions: Iterable[str | Sequence[object]]) -> tuple[Gate, ...]
             gates.append(Gate(name, word, math.nan))
         if math.isnan(gates[-1].bound):
             raise InputError(f"{bound!r} is not a number to compare {name!r} with.")
+        if name.endswith("_share") and not 0 <= gates[-1].bound <= 1:
+            raise InputError(f"{name} is compared with {bound}; a share is from 0 to 1.")
     return tuple(gates)

@@ -34,7 +34,8 @@ def share_of(count: int, total: int, noun: str, verb: str = "") -> str:
 
 def format_number(value: float) -> str:
     """``1,200`` or ``0.1235``: no decimals where it is whole or large, otherwise four digits."""
-    return f"{value:,.0f}" if float(value).is_integer() or abs(value) >= 1000 else f"{value:,.4g}"
+    is_plain = 1000 <= abs(value) < 1e15 or (abs(value) < 1e15 and float(value).is_integer())
+    return f"{value:,.0f}" if is_plain else f"{value:,.4g}"
 
 
 def format_usd(amount: Any) -> str:

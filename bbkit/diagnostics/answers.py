@@ -72,6 +72,8 @@ def iter_answers(outputs: pd.DataFrame, given: Any) -> Iterator[Finding]:
 
 def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     cut = answers[answers["stop_reason"] == "length"]
+    if "validity" in cut:  # a whole object that stopped at the maximum lacks nothing
+        cut = cut[(cut["validity"] != "valid").fillna(True)]
     if cut.empty:
         return
     limits = cut["max_tokens"].dropna().unique()
@@ -121,6 +123,8 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
     blank = answers[
         answers["blank"] & ~answers["stop_reason"].isin(["tool_use", "content_filter"]).fillna(False)
     ]
+    if "validity" in answers:  # parsed: what is empty or cut off is said there, tools' arguments included
+        blank = blank[blank["thought"]]
     spent = (blank["stop_reason"] == "length").fillna(False) | blank["thought"]
     reasoned, empty = blank[spent], blank[~spent]
     if len(reasoned):

@@ -12,6 +12,7 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -57,7 +58,7 @@ def collect_outputs(
     model_id: str = "",
     sent: Sent | None = None,
     attempts: Literal["best", "all"] = "best",
-    source_columns: str | Sequence[str] = (),
+    source_columns: str | Sequence[str] | bool = (),
     with_columns: str | Sequence[str] = (),
     into: str | Path | None = None,
     executor: Executor | None = None,
@@ -82,8 +83,8 @@ def collect_outputs(
         One row per record, or one per record, attempt and submission that brought a line. Best is the latest
         answer that the schema of the run accepts; else one that ended by itself before one cut off, before
         one that errored.
-    source_columns : str or sequence of str
-        Columns of the run's source table to append, as ``source.<name>``.
+    source_columns : str, sequence of str or bool
+        Columns of the run's source table to append, as ``source.<name>``; all of them where it is True.
     with_columns : str or sequence of str
         Of ``reasoning``, ``tool_calls``, ``text_raw`` (as it came, before reasoning was taken off),
         ``model_input``, ``model_output`` (JSON text), ``arguments`` (of the tool that must be called, as they
@@ -115,7 +116,7 @@ def collect_outputs(
     """
     if attempts not in ("best", "all"):
         raise InputError(f"attempts is {attempts!r}; it is 'best' or 'all'.")
-    columns, extras = _names(source_columns), _names(with_columns)
+    extras = _names(with_columns)
     if unknown := [name for name in extras if name not in EXTRA_COLUMNS]:
         raise InputError(f"with_columns has {name_some(unknown)}; it takes {', '.join(EXTRA_COLUMNS)}.")
     if into is not None:
@@ -125,7 +126,7 @@ def collect_outputs(
         extras = (*dict.fromkeys([*extras, "arguments"]),)
     files = [file for group in groups for file in group.files]
     size = sum(file.size for file in files)
-    plan = _Plan(extras, attempts == "all", _source_table(groups, columns), is_remote(into))
+    plan = _Plan(extras, attempts == "all", _source_table(groups, source_columns), is_remote(into))
     tally = _Tally()
     given = executor if size > EXECUTOR_BYTES else None
     spare = count_spare_cores() if given is None and all(file.is_local for file in files) else 0
@@ -240,13 +241,15 @@ def _count(values: Any) -> dict[str, int]:
     return {item["values"]: item["counts"] for item in pc.value_counts(values).to_pylist()}
 
 
-def _source_table(groups: Sequence[Group], names: Sequence[str]) -> pd.DataFrame | None:
-    if not names:
+def _source_table(groups: Sequence[Group], columns: str | Sequence[str] | bool) -> pd.DataFrame | None:
+    if not columns:
         return None
     runs = [group.run for group in groups if group.run is not None]
     tables = [table for run in runs if (table := run.read_source()) is not None]
     if len(tables) != len(groups):
-        raise InputError("source_columns needs runs that keep their source table (Run.create(source=...)).")
+        remedy = "Run.create(source=...), or 01-prepare, keeps it."
+        raise InputError(f"There is no source to take source_columns of: a run keeps none. {remedy}")
+    names = [*dict.fromkeys(chain(*tables))] if columns is True else _names(columns)
     for table in tables:
         require_columns(table, names, "Name some of these.", "source")
     whole = pd.concat([table[list(names)] for table in tables])

@@ -58,6 +58,7 @@ def parse_answers(outputs: Any, schema: Any = None) -> Any:
         There is no schema, it is none, or tools were called whose arguments are neither in a column nor in
         a file that can be read again.
     """
+    require_columns(head_of(outputs), _NEEDS, "Pass what collect_outputs returned.")
     collected = Collected.of(outputs)
     document = collected.schema if schema is None else read_schema(schema)
     if document is None:
@@ -65,7 +66,6 @@ def parse_answers(outputs: Any, schema: Any = None) -> Any:
             "These outputs have no schema: their run was made without one. Pass schema=, such as "
             "{'queue': ['bank', 'telecom'], 'reason': str}, or give it to Run.create."
         )
-    require_columns(head_of(outputs), _NEEDS)
     reader, collected = AnswerReader(document), msgspec.structs.replace(collected, schema=document)
     if is_dataset(outputs):
         return _AnsweredRows(as_rows(outputs), reader, collected)

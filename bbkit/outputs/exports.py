@@ -50,8 +50,9 @@ def export_records(
     guard : bool
         Whether to guard cells of a CSV; without, no spreadsheet program may open it.
     with_source : bool
-        Columns of the source (``source_columns=`` of `collect_outputs`) first and under their own names,
-        then those of `parse_answers`, then all others. A name that an output has stays ``source.<name>``.
+        The id, then columns of the source (``source_columns=True`` of `collect_outputs` brings all) under
+        their own names, then those of `parse_answers`, then all others. A name that an output has stays
+        ``source.<name>``.
 
     Returns
     -------
@@ -104,14 +105,14 @@ class _Rows:
 
 
 def _lead_with_source(outputs: pd.DataFrame) -> dict[Any, Any]:
-    """The user's own table, then the answers, then what else is known."""
+    """The id, the user's own table, then the answers, then what else is known."""
     names = {str(name): str(name).removeprefix("source.") for name in outputs.columns}
     if not any(name != own for name, own in names.items()):
         remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
         raise no_column(["source.<name>"], outputs.columns, remedy)
     kept = {name: name if own in names else own for name, own in names.items()}
-    answers = ("answer.", "answer_", "validity")
-    first = sorted(names, key=lambda name: (not name.startswith("source."), not name.startswith(answers)))
+    starts = (("record_id",), ("source.",), ("answer.", "answer_", "validity"))
+    first = sorted(names, key=lambda name: [not name.startswith(start) for start in starts])
     return {name: kept[name] for name in first}
 
 
