@@ -8,7 +8,9 @@ from typing import Any, NamedTuple
 import pytest
 from bodies import BODIES, CASES, JUDGED, PLANTED, REPORTED, Judged, Planted, check_records, claude
 from conftest import Standin
+from hypothesis import given, settings, strategies as st
 from images import MAKERS, image
+from jsonschema import Draft202012Validator
 from standin_bodies import BAD, BAD_CONVERSE, GOOD, NOVA
 from standin_cases import create, output_records, put, wait_for
 
@@ -243,6 +245,32 @@ def test_a_schema_is_judged_as_the_service_does_by_check_and_standin_alike(one: 
         assert bool(rules) == bool(said), (form, rules, said)
         if "sonnet" in body.model_id:
             assert rules == ({one.rule} if one.rule else set()), form
+
+
+SHAPES = ["type", "required", "enum", "items", "properties", "minimum", "anyOf", "multipleOf", "minLength",
+          "uniqueItems", "title", "dependentRequired", "not"]  # fmt: skip
+ODD: Any = st.recursive(
+    st.sampled_from(["string", "strng", "a", 0, -1, 1.5, 2.0, True, False, None]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(st.sampled_from(["a", "type", "items"]), inner, max_size=2)
+    ),
+    max_leaves=3,
+)
+
+
+@given(st.dictionaries(st.sampled_from(SHAPES), ODD, max_size=2))
+@settings(max_examples=150, deadline=None)
+def test_what_is_no_json_schema_is_what_jsonschema_says_is_none(words: dict[str, Any]) -> None:
+    """In a tool that is not strict, by check and stand-in alike."""
+    document = {**words, "type": "object", "properties": {"a": words}}
+    wrong = not Draft202012Validator(Draft202012Validator.META_SCHEMA).is_valid(document)
+    of_claude = of_sonnet(tools=[{"name": "save", "input_schema": document}])
+    spec = {"name": "save", "inputSchema": {"json": document}}
+    of_nova = Body(NOVA, "InvokeModel", TURNS | {"toolConfig": {"tools": [{"toolSpec": spec}]}})
+    for body in [of_nova, *[of_claude] * ("anyOf" not in words)]:
+        assert {rule for rule, _ in check(body)} == ({"schema_refused"} if wrong else set())
+        assert bool(refusal(body)) == wrong, refusal(body)
 
 
 def test_verdicts_on_schemas_rest_on_aws_and_reports() -> None:

@@ -1,5 +1,6 @@
 """How a model is asked for an answer of a schema: what is sent, by which way, what the run keeps of it."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,36 @@ def test_a_schema_that_cannot_be_sent_says_why_and_goes_another_way(
     if said:
         with pytest.raises(InputError, match=f"structured='native' is not possible .* {said}"):
             build(SONNET, schema, structured="native")
+
+
+@pytest.mark.parametrize("most", [16, 24])
+def test_more_choices_than_claude_takes_are_asked_for_with_a_tool(most: int):
+    def columns(count: int) -> dict[str, Any]:
+        if most == 16:
+            return {f"f{n}": str | None for n in range(count)}
+        return {"type": "object", "properties": {f"f{n}": {"type": "string"} for n in range(count)}}
+
+    assert (asked(SONNET, columns(most)), asked(SONNET, columns(most + 1))) == ("native", "tool")
+    with pytest.raises(InputError, match=f"has {most + 1} properties .* takes {most} "):
+        build(SONNET, columns(most + 1), structured="native")
+
+
+def test_a_tuple_is_sent_as_a_list_that_an_answer_can_be():
+    @dataclasses.dataclass
+    class Call:
+        pair: tuple[int, str]
+        rest: tuple[int, ...]
+
+    sent = request_schema(read_schema(Call))["properties"]
+    assert sent["pair"]["items"] == {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    assert "prefixItems" not in sent["pair"] and '"prefixItems"' in sent["pair"]["description"]
+    assert sent["rest"] == {"type": "array", "items": {"type": "integer"}}
+    body = build(SONNET, Call)[0]
+    assert answer_record(SONNET, "InvokeModel", body, make_engine("extractive"))
+    first = {"type": "array", "prefixItems": [{"type": "integer"}]}
+    document = {"type": "object", "properties": {"a": first, "b": first | {"items": {"type": "null"}}}}
+    assert "items" not in request_schema(document)["properties"]["a"]
+    assert len(request_schema(document)["properties"]["b"]["items"]["anyOf"]) == 2
 
 
 def test_a_name_that_no_tool_may_have_is_asked_for_in_the_prompt():

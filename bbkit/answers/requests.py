@@ -60,8 +60,18 @@ def _derive(schema: Any, document: Mapping[str, Any] | None, counted: "count[int
     if not isinstance(schema, Mapping):
         return schema
     if next(counted) > _MOST_SCHEMAS:
-        raise InputError(f"The schema comes to more than {_MOST_SCHEMAS:,} with its references written out.")
+        most = f"more than {_MOST_SCHEMAS:,} parts with its references written out"
+        raise InputError(f"The schema comes to {most}. Use a part under $defs in fewer places.")
     schema = schema if document is None else resolve(schema, document)
+    if "prefixItems" in schema:
+        # `items` is of what stands behind these, which are not sent: any of them may stand anywhere then.
+        own = {word: value for word, value in schema.items() if word not in ("prefixItems", "items")}
+        said = json.dumps({word: schema[word] for word in ("prefixItems", "items") if word in schema})
+        others = [one for one in (*schema["prefixItems"], schema.get("items", True)) if one is not False]
+        kinds = [one for at, one in enumerate(others) if one not in others[:at]]
+        items = {} if True in kinds else {"items": kinds[0] if len(kinds) == 1 else {"anyOf": kinds}}
+        said = f"{own.get('description', '')} Also fits the JSON Schema {said}".strip()
+        return _derive({**own, **items, "description": said}, document, counted)
     if len(schema.get("allOf", ())) == 1 and isinstance(only := schema["allOf"][0], Mapping):
         rest = {word: value for word, value in schema.items() if word != "allOf"}
         return _derive({**only, **rest}, document, counted)

@@ -133,8 +133,7 @@ def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
     for word in ("oneOf", "anyOf", "allOf"):
         if word in schema:
             yield make_finding("schema_refused.on_top", path, word=word)
-    if tool.get("strict") is True:
-        yield from schema_faults(schema, path)
+    yield from schema_faults(schema, path, strict=tool.get("strict") is True)
 
 
 def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:

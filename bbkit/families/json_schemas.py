@@ -15,17 +15,15 @@ import msgspec
 
 from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
-from bbkit.core.text import name_some
+from bbkit.core.text import name_some, one_line
 from bbkit.families.family import as_dict
 from bbkit.families.traits import Model
 
 Path = tuple[str | int, ...]
 
 TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
-_ONE = ("items", "additionalProperties", "unevaluatedItems", "unevaluatedProperties", "contains",
-        "propertyNames", "not", "if", "then", "else")  # fmt: skip
-_SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems")
-_NAMED = ("properties", "patternProperties", "dependentSchemas", "$defs", "definitions")
+_SHAPES: dict[str, list[str]] = read_data("structured_output")["shapes"]
+_ONE, _SEVERAL, _NAMED = _SHAPES["schema"], _SHAPES["schemas"], _SHAPES["named"]
 _IN_PLACE = ("not", "if", "then", "else", "allOf", "anyOf", "oneOf", "dependentSchemas")
 """Words whose schemas look at the same value: what comes back to itself through them alone never ends."""
 
@@ -126,49 +124,88 @@ def find_rule(word: str, value: Any) -> Mapping[str, Any]:
     return {} if "takes" in rule and value in rule["takes"] else rule
 
 
-def schema_faults(schema: Any, path: str, *, closed: bool = True) -> tuple[Finding, ...]:
-    """What structured output refuses of a schema or its text; where `closed`, also open objects."""
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value) and _is_unlike(value)
+
+
+def _is_unlike(values: list[Any]) -> bool:
+    return len(set(values)) == len(values)
+
+
+def _is_type(value: Any) -> bool:
+    kinds = value if isinstance(value, list) else [value]
+    return bool(kinds) and all(kind in TYPES for kind in kinds) and _is_unlike(kinds)
+
+
+def _is_schema(value: Any) -> bool:
+    return isinstance(value, dict | bool)
+
+
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "flag": lambda value: isinstance(value, bool),
+    "text": lambda value: isinstance(value, str),
+    "number": lambda value: type(value) in (int, float),
+    "positive": lambda value: type(value) in (int, float) and value > 0,
+    "count": lambda value: type(value) in (int, float) and value >= 0 and value % 1 == 0,
+    "list": lambda value: isinstance(value, list),
+    "names": _is_names,
+    "names_of": lambda value: isinstance(value, dict) and all(map(_is_names, value.values())),
+    "type": _is_type,
+    "schema": _is_schema,
+    "schemas": lambda value: isinstance(value, list) and bool(value) and all(map(_is_schema, value)),
+    "named": lambda value: isinstance(value, dict) and all(map(_is_schema, value.values())),
+}
+_FITS_WORD = {word: _FITS[shape] for shape, words in _SHAPES.items() for word in words}
+
+
+def schema_faults(schema: Any, path: str, *, closed: bool = True, strict: bool = True) -> tuple[Finding, ...]:
+    """What structured output refuses of a schema or its text; where `closed`, also what Claude does of open
+    objects and of many choices; where not `strict`, only what is no JSON Schema.
+    """
     try:
         text = schema if isinstance(schema, str) else msgspec.json.encode(schema).decode()
     except (UnicodeEncodeError, RecursionError):
         return ()  # said of the whole line
-    return _text_faults(text, path, closed)
+    return _text_faults(text, path, closed, strict)
 
 
 @lru_cache(maxsize=256)
-def _text_faults(text: str, path: str, closed: bool) -> tuple[Finding, ...]:
+def _text_faults(text: str, path: str, closed: bool, strict: bool) -> tuple[Finding, ...]:
     """The faults of a schema, which in each record are the same."""
     try:
         schema = json.loads(text)
         if isinstance(schema, dict):
-            return tuple(_faults(schema, path, closed))
+            return tuple(_faults(schema, path, closed, strict))
     except (ValueError, RecursionError):
         pass
     return (make_finding("schema_refused.not_json", path),)
 
 
-def _faults(document: dict[str, Any], path: str, closed: bool) -> Iterator[Finding]:
-    places: dict[str, list[tuple[Path, str]]] = {"words": [], "open": [], "values": [], "type": []}
+def _faults(document: dict[str, Any], path: str, closed: bool, strict: bool) -> Iterator[Finding]:
+    places: dict[str, list[tuple[Path, str]]] = {"shape": [], "words": [], "open": [], "values": []}
     rules: list[Mapping[str, Any]] = []
     for place, schema in walk_schema(document):
+        odd = [word for word in schema if word in _FITS_WORD and not _FITS_WORD[word](schema[word])]
+        places["shape"] += [(place, f"{word} {one_line(json.dumps(schema[word]), 40)} at ") for word in odd]
+        if not strict or odd:
+            continue
         for word, value in schema.items():
             if (rule := find_rule(word, value)).get("refused"):
                 places["words"].append((place, f"{word} at "))
                 rules.append(rule)
-        kinds, values = schema.get("type", []), schema.get("enum")
-        if any(kind not in TYPES for kind in (kinds if isinstance(kinds, list) else [kinds])):
-            places["type"].append((place, ""))
         if is_object(schema) and schema.get("additionalProperties", closed) is not False:
             places["open"].append((place, ""))
-        if isinstance(values, list) and any(isinstance(value, dict | list) for value in values):
+        if any(isinstance(value, dict | list) for value in schema.get("enum", ())):
             places["values"].append((place, ""))
         if "$ref" in schema and follow(document, schema["$ref"]) is None:
             places.setdefault("reference", []).append((place, f"{str(schema['$ref'])[:80]!r} at "))
-    if (loop := find_loop(document)) is not None:
+    if strict and (loop := find_loop(document)) is not None:
         places["recursive"] = [(loop, "")]
     sources = [read_data("structured_output")["sources"][rule["source"]] for rule in rules[:1]]
     fields = as_dict(document.get("properties"))
     shown = f"{path} of {name_some(fields)}" if fields else path
+    if closed and strict:
+        yield from _limit_faults(document, path, shown)
     for text, found in places.items():
         if found:
             named = [f"{word}{format_path(place) or 'its top'}"[:120] for place, word in found]
@@ -180,6 +217,21 @@ def _faults(document: dict[str, Any], path: str, closed: bool) -> Iterator[Findi
             fault = make_finding(f"schema_refused.{text}", shown, **said)
             first = format_path(("", *found[0][0])).removeprefix('[""]')
             yield fault._replace(path=path + first)
+
+
+def _limit_faults(document: dict[str, Any], path: str, shown: str) -> Iterator[Finding]:
+    known, counts = read_data("structured_output"), {"optional": 0, "unions": 0}
+    for _, schema in walk_schema(document):
+        fields, required = as_dict(schema.get("properties")), schema.get("required")
+        counts["optional"] += len(fields.keys() - set(required if _is_names(required) else ()))
+        inner = [as_dict(one) for one in fields.values()]
+        counts["unions"] += sum("anyOf" in one or isinstance(one.get("type"), list) for one in inner)
+    for kind, count in counts.items():
+        limit = known["limits"][kind]
+        if count > limit["most"]:
+            source = ", ".join(known["sources"][limit["source"]].values())
+            fault = make_finding("schema_refused.many", shown, count=count, **limit | {"source": source})
+            yield fault._replace(path=path)
 
 
 def format_faults(

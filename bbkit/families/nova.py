@@ -63,8 +63,7 @@ def _offer_faults(config: Mapping[str, Any], model: Model) -> Iterator[Finding]:
         if type(name) is str and "-" in name:
             yield make_finding("value.tool_hyphen", f"{path}.name", name=name[:80])
         path = f"{path}.inputSchema.json"
-        if spec.get("strict") is True:
-            yield from schema_faults(schema, path, closed=False)
+        yield from schema_faults(schema, path, closed=False, strict=spec.get("strict") is True)
         if "type" in schema and schema["type"] != "object":
             yield make_finding("schema_refused.nova_type", path, type=schema["type"])
         for word in model.traits.tool_schema_refused or ():

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import log1p, sqrt
 from typing import Any, NoReturn
+from urllib.parse import unquote
 
 from bbkit.standin.engines import cues
 from bbkit.standin.engines.conversations import Unit, words_of
@@ -93,11 +94,12 @@ class Builder:
 
     def _read(self, schema: Any, name: str) -> tuple[dict[str, Any], str, bool]:
         """A schema without references and choices between schemas, its kind, and whether it allows null."""
-        nullable = False
+        nullable, schema = False, {} if schema is True else schema
         while leading := [word for word in ("$ref", *_CHOICES) if word in schema]:
             self.left -= 1
             word, rest = leading[0], {word: schema[word] for word in schema if word not in leading}
             choices = [follow(self.root, schema[word])] if word == "$ref" else schema[word]
+            choices = [{} if one is True else one for one in choices]
             given = [one for one in choices if one != {"type": "null"}] or choices
             nullable |= len(given) < len(choices)
             if self.left < 0 or given[0] is None or (word == "allOf" and len(given) > 1):
@@ -208,12 +210,21 @@ def describe_values(values: list[Any], description: str) -> dict[str, str]:
 
 def follow(root: Any, place: str) -> Any:
     """What a reference within a schema leads to; None, where it leads nowhere."""
-    found = root if place.startswith("#/") or place == "#" else None
+    if place.startswith("#") and place[1:2] not in ("", "/"):
+        return find_anchor(root, place[1:])
+    found = root if place.startswith("#") else None
     for part in place.split("/")[1:]:
         found = {str(at): one for at, one in enumerate(found)} if isinstance(found, list) else found
-        name = part.replace("~1", "/").replace("~0", "~")
+        name = unquote(part).replace("~1", "/").replace("~0", "~")
         found = found.get(name) if isinstance(found, dict) else None
     return found
+
+
+def find_anchor(inside: Any, name: str) -> Any:
+    if isinstance(inside, dict) and inside.get("$anchor") == name:
+        return inside
+    inner = inside.values() if isinstance(inside, dict) else inside if isinstance(inside, list) else ()
+    return next((found for one in inner if (found := find_anchor(one, name)) is not None), None)
 
 
 def refuse(what: str, name: str = "") -> NoReturn:

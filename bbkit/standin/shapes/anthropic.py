@@ -136,8 +136,8 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
             f"tools.{number}.custom.input_schema.properties: Property keys should match pattern "
             f"'^{_PROPERTY.pattern}$'"
         )
-    if tool.get("strict") is True:
-        check_grammar(schema, f"tools.{number}.custom.input_schema")
+    if kind == "custom":
+        check_grammar(schema, f"tools.{number}.custom.input_schema", strict=tool.get("strict") is True)
     return Tool(tool.get("name", ""), tool.get("description") or "", schema)
 
 

@@ -118,8 +118,8 @@ def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
     for spec in (tool["toolSpec"] for tool in config.get("tools", ()) if tool.get("toolSpec")):
         schema = spec.get("inputSchema", {}).get("json", {})
         tools += (Tool(spec["name"], spec.get("description", ""), schema),)
-        if spec.get("strict"):
-            check_grammar(schema, f"toolConfig.tools.{spec['name']}.inputSchema.json", closed=False)
+        at, strict = f"toolConfig.tools.{spec['name']}.inputSchema.json", spec.get("strict") is True
+        check_grammar(schema, at, closed=False, strict=strict)
     choice = config.get("toolChoice") or {"auto": {}}
     named = choice["tool"]["name"] if "tool" in choice else next(iter(choice))
     check_choice(named, tools)

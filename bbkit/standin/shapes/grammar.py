@@ -14,14 +14,38 @@ from bbkit.standin.models import MODELS_PATH
 
 _OPEN = "For 'object' type, 'additionalProperties' must be explicitly set to false"
 _TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
-_ONE, _SEVERAL = ("items", "contains", "additionalProperties", "unevaluatedItems"), ("anyOf", "allOf")
-_NAMED = ("properties", "$defs", "definitions")
+_PLAIN = {"flag": bool, "text": str, "list": list, "schema": (dict, bool)}
 
 
 @cache
-def _words() -> dict[str, Any]:
-    table = json.loads(MODELS_PATH.with_name("structured_output.json").read_text(encoding="utf-8"))
-    return {word: rule.get("takes", ()) for word, rule in table["words"].items() if rule["refused"]}
+def _table() -> dict[str, Any]:
+    table: dict[str, Any] = json.loads(
+        MODELS_PATH.with_name("structured_output.json").read_text(encoding="utf-8")
+    )
+    words = {word: rule.get("takes", ()) for word, rule in table["words"].items() if rule["refused"]}
+    shapes = {word: shape for shape, named in table["shapes"].items() for word in named}
+    return table | {"words": words, "shape_of": shapes}
+
+
+def _fits(shape: str, value: Any) -> bool:
+    """Whether a word's value is what JSON Schema has there."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    match shape:
+        case "flag" | "text" | "list" | "schema":
+            return isinstance(value, _PLAIN[shape])
+        case "number" | "positive" | "count":
+            floor = shape == "number" or value > 0 or (value == 0 and shape == "count") if number else False
+            return floor and (shape != "count" or value % 1 == 0)
+        case "names":
+            texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+            return texts and len({*value}) == len(value)
+        case "type":
+            named = [value] if isinstance(value, str) else value
+            return named != [] and _fits("names", named) and {*named} <= {*_TYPES}
+        case "schemas":
+            return isinstance(value, list) and value != [] and all(_fits("schema", one) for one in value)
+    inner = "schema" if shape == "named" else "names"
+    return isinstance(value, dict) and all(_fits(inner, one) for one in value.values())
 
 
 def check_form(schema: Any, at: str, traits: dict[str, Any], *, closed: bool = True) -> None:
@@ -31,39 +55,62 @@ def check_form(schema: Any, at: str, traits: dict[str, Any], *, closed: bool = T
     check_grammar(schema, at, closed=closed)
 
 
-def check_grammar(schema: Any, at: str, *, closed: bool = True) -> None:
-    """Refuse what the grammar does not take; `closed`: objects must say that they are, as Claude demands."""
+def check_grammar(schema: Any, at: str, *, closed: bool = True, strict: bool = True) -> None:
+    """Refuse what the grammar does not take, `closed` as Claude; if not `strict`, only what is no schema."""
     if not isinstance(schema, dict):
         raise RecordError(f"{at}: Input should be an object")
-    for fault in _faults(schema, schema, (), set(), closed):
+    counts = {"optional": 0, "unions": 0}
+    for fault in _faults(schema, schema, (), set(), closed, strict, counts):
         raise RecordError(f"{at}: {fault}")
+    for kind, count in counts.items():
+        if closed and strict and count > (most := _table()["limits"][kind]["most"]):
+            named = {"optional": "optional parameters", "unions": "parameters with union types"}[kind]
+            raise RecordError(f"Schemas contains too many {named} ({count} > limit: {most}).")
 
 
 def _faults(
-    schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[int], closed: bool
+    schema: Any,
+    root: dict[str, Any],
+    held: tuple[Any, ...],
+    done: set[int],
+    closed: bool,
+    strict: bool,
+    counts: dict[str, int],
 ) -> Iterator[str]:
-    if not isinstance(schema, dict) or id(schema) in done:
+    if not isinstance(schema, dict) or id(schema) in (done if strict else {*done, *held}):
         return
     if id(schema) in held:
         yield "Circular reference detected in schema definitions"
         return
+    shapes = _table()["shape_of"]
+    if odd := [word for word in schema if word in shapes and not _fits(shapes[word], schema[word])]:
+        yield f"JSON schema is invalid. It must match JSON Schema draft 2020-12 ({odd[0]})"
+        return
+    for name, one in (schema.get("properties") or {}).items():
+        counts["optional"] += name not in schema.get("required", ())
+        counts["unions"] += isinstance(one, dict) and ("anyOf" in one or isinstance(one.get("type"), list))
+    if strict:
+        yield from _refused(schema, root, closed)
+    shaped = [(schema[word], shapes.get(word)) for word in schema]
+    inside = [value for value, shape in shaped if shape == "schema"]
+    inside += [one for value, shape in shaped if shape == "schemas" for one in value]
+    inside += [one for value, shape in shaped if shape == "named" for one in value.values()]
+    inside += [follow(root, schema["$ref"])] if "$ref" in schema else []
+    for one in inside:
+        yield from _faults(one, root, (*held, id(schema)), done, closed, strict, counts)
+    done.add(id(schema))
+
+
+def _refused(schema: dict[str, Any], root: dict[str, Any], closed: bool) -> Iterator[str]:
     kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type", "null")]
-    if words := [word for word in schema if word in _words() and schema[word] not in _words()[word]]:
+    taken = _table()["words"]
+    if words := [word for word in schema if word in taken and schema[word] not in taken[word]]:
         yield f"For '{kinds[0]}' type, properties {', '.join(words)} are not supported"
-    if unknown := [kind for kind in kinds if kind not in _TYPES]:
-        yield f"{unknown[0]!r} is not valid under any of the given schemas: JSON schema is invalid"
-    is_object = "properties" in schema or "object" in kinds
-    if is_object and schema.get("additionalProperties", closed) is not False:
+    if ("properties" in schema or "object" in kinds) and schema.get(
+        "additionalProperties", closed
+    ) is not False:
         yield _OPEN
     if any(isinstance(value, dict | list) for value in schema.get("enum") or ()):
         yield "Enum values of objects and arrays are not supported"
-    inside = [schema.get(word) for word in _ONE]
-    inside += [one for word in _SEVERAL if isinstance(schema.get(word), list) for one in schema[word]]
-    inside += [one for word in _NAMED if isinstance(schema.get(word), dict) for one in schema[word].values()]
-    if "$ref" in schema:
-        inside.append(follow(root, str(schema["$ref"])))
-        if inside[-1] is None:
-            yield f"Reference {str(schema['$ref'])[:80]!r} leads nowhere in the schema"
-    for one in inside:
-        yield from _faults(one, root, (*held, id(schema)), done, closed)
-    done.add(id(schema))
+    if "$ref" in schema and follow(root, schema["$ref"]) is None:
+        yield f"Reference {schema['$ref'][:80]!r} leads nowhere in the schema"
