@@ -222,8 +222,8 @@ def _faults(document: dict[str, Any], path: str, closed: bool, strict: bool) -> 
 def _limit_faults(document: dict[str, Any], path: str, shown: str) -> Iterator[Finding]:
     known, counts = read_data("structured_output"), {"optional": 0, "unions": 0}
     for _, schema in walk_schema(document):
-        fields, required = as_dict(schema.get("properties")), schema.get("required")
-        counts["optional"] += len(fields.keys() - set(required if _is_names(required) else ()))
+        fields, required = as_dict(schema.get("properties")), schema.get("required", [])
+        counts["optional"] += len(fields.keys() - set(required)) if _is_names(required) else 0
         inner = [as_dict(one) for one in fields.values()]
         counts["unions"] += sum("anyOf" in one or isinstance(one.get("type"), list) for one in inner)
     for kind, count in counts.items():

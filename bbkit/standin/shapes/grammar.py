@@ -14,7 +14,7 @@ from bbkit.standin.models import MODELS_PATH
 
 _OPEN = "For 'object' type, 'additionalProperties' must be explicitly set to false"
 _TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
-_PLAIN = {"flag": bool, "text": str, "list": list, "schema": (dict, bool)}
+_PLAIN: dict[str, Any] = {"flag": bool, "text": str, "list": list, "schema": (dict, bool)}
 
 
 @cache
@@ -84,7 +84,8 @@ def _faults(
         return
     shapes = _table()["shape_of"]
     if odd := [word for word in schema if word in shapes and not _fits(shapes[word], schema[word])]:
-        yield f"JSON schema is invalid. It must match JSON Schema draft 2020-12 ({odd[0]})"
+        said = f"{odd[0]}: {schema[odd[0]]!r} is not valid under any of the given schemas"
+        yield f"{said}: JSON schema is invalid. It must match JSON Schema draft 2020-12"
         return
     for name, one in (schema.get("properties") or {}).items():
         counts["optional"] += name not in schema.get("required", ())
