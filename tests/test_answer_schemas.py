@@ -193,6 +193,7 @@ FIELDS = {"type": "object", "properties": {}}
         ({"properties": {"a": {}}}, "at properties, the column is"),
         ({"$schema": DRAFT, "properties": {}}, "at its top, there is no type"),
         ({"$defs": {}, "type": "array"}, "the type is 'array'"),
+        ({"type": ["object", "null"]}, r"the type is \['object', 'null'\]\. An answer is an object"),
         ({"$schema": "http://json-schema.org/draft-07/schema#"}, r'at \["\$schema"\], the draft is'),
         (FIELDS | {"properties": {"a": {"type": "strng"}}}, "at properties.a.type, 'strng' is no type"),
         (FIELDS | {"properties": {"a": str}}, "at properties.a, <class 'str'> is no value"),

@@ -538,6 +538,33 @@ def test_arguments_that_are_nowhere_are_asked_for(tmp_path):
         bb.parse_answers(outputs, COLUMNS)
 
 
+@pytest.mark.parametrize("stop", ["tool_use", "end_turn", "max_tokens"])
+@pytest.mark.parametrize("into", [False, True])
+def test_calls_whose_files_are_gone_or_changed_are_not_taken_for_silence(stop, into, tmp_path):
+    output = CALLS["nova"](("answer", GOOD)) | {"stopReason": stop}
+    place = {"into": tmp_path / "parts"} if into else {}
+    outputs = outputs_of(tmp_path, ASKED["nova"], output, **place)
+    words = r"1 answer ended to call a tool or without a text, .* Pass with_columns=\['arguments'\]"
+    if not into:
+        assert verdict_of(outputs) == ("valid", "tool_call")
+        outputs_of(tmp_path, ASKED["nova"], CALLS["nova"](("answer", GOOD)) | {"usage": {"inputTokens": 7}})
+        with pytest.raises(InputError, match=words):
+            bb.parse_answers(outputs, COLUMNS)
+        (tmp_path / "a.jsonl.out").unlink()
+    with pytest.raises(InputError, match=words):
+        bb.accounting(bb.parse_answers(outputs, COLUMNS))
+
+
+@pytest.mark.parametrize("into", [False, True])
+def test_silence_where_no_tool_was_called_is_empty_without_any_file(into, tmp_path):
+    path = write_outputs(tmp_path / "a.jsonl.out", [nova_line("a", ""), nova_line("b", WHOLE)])
+    outputs = bb.collect_outputs(path, **({"into": tmp_path / "parts"} if into else {}))
+    path.unlink()
+    parsed = bb.parse_answers(outputs, COLUMNS)
+    read = pd.concat(datasets.iter_frames(parsed)) if into else parsed
+    assert read["validity"].tolist() == ["empty", "valid"]
+
+
 def test_rows_without_a_schema_say_where_one_comes_from(tmp_path):
     outputs = outputs_of(tmp_path, {}, CALLS["claude"]())
     with pytest.raises(InputError, match=r"no schema: their run was made without one\. Pass schema="):

@@ -14,6 +14,7 @@ import pytest
 import bbkit as bb
 
 BBKIT = Path(sys.executable).with_name("bbkit")
+ATTEMPTS = "What did each attempt repair?"
 
 
 class Demo(NamedTuple):
@@ -86,6 +87,7 @@ def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> No
         for output in cell.get("outputs", [])
     )
     html = demo.folder / "reports" / "03-explore.html"
+    assert ATTEMPTS not in html.read_text()
     page.goto(html.as_uri())
     page.wait_for_selector("html[data-figures=ready]", state="attached")
     marks = page.evaluate(
@@ -141,6 +143,8 @@ def test_the_faults_are_found_explained_and_repaired(tmp_path: Path, demo: Demo)
     done = run_bbkit("demo", "--faults", cwd=tmp_path, environment=demo.environment)
     assert done.returncode == 0, done.stderr
     reports = tmp_path / "runs" / "demo-faults" / "reports"
+    assert ATTEMPTS not in (reports / "03-explore-before.html").read_text()
+    assert ATTEMPTS in (reports / "03-explore.html").read_text()
     first = json.loads((reports / "03-explore-before.json").read_text())["numbers"]
     last = json.loads((reports / "03-explore.json").read_text())["numbers"]
     masked = [json.loads(path.read_text())["masked"] for path in reports.glob("*.json")]

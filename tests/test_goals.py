@@ -85,7 +85,9 @@ def test_nothing_is_sent_that_may_cost_more_than_is_left(small: Standin, tmp_pat
     worst = priced.table["worst_usd"].iloc[-1]
     assert worst > bb.cost_of(run).cost_usd / 60
     short = bb.complete_run(run, budget_usd=worst * 0.99)
-    assert "at worst, and" in short.sentence
+    assert "at worst, and the budget is $" in short.sentence
+    takes = float(re.findall(r"budget_usd=([\d.]+) takes it", short.sentence)[0])
+    assert worst <= takes <= worst + 1e-6
     assert len(read_log(small, run)) == 1
     assert {file.attempt for file in run.record_files()} == {1}
     assert [path.name for path in (run.folder / "records").glob("2-*")] == []
@@ -416,6 +418,22 @@ def test_where_a_note_is_not_enough_the_schema_is_asked_for_by_another_way(
     lines = [json.loads(line) for line in run.record_files(3)[0].path.read_text().splitlines()]
     assert all("tools" in line["modelInput"] and "output_config" not in line["modelInput"] for line in lines)
     assert all("could not be used" in json.dumps(line) for line in lines)
+
+
+def test_no_way_of_asking_is_another_twice_and_no_body_is_sent_twice_at_temperature_0(
+    scripted: ScriptedServer, tmp_path: Path
+) -> None:
+    scripted.script = dict.fromkeys(range(100), SPOILT["off_schema"][1:])
+    run = run_cases(tmp_path, 100, temperature=0)
+    for _ in range(3):
+        done = bb.complete_run(run, budget_usd=5, max_attempts=9)
+    # Native at first; what repaired nothing ended each call, and the next one tried another way.
+    assert done.table["cures"].tolist()[1:] == ["100 note", "100 tool", "100 prompt"]
+    done = bb.complete_run(run, budget_usd=5, max_attempts=9)
+    assert "100 at temperature 0 the same body gets the same answer" in done.sentence
+    assert len(done.table) == 4
+    bodies = [path.read_bytes() for path in sorted((run.folder / "records").glob("*.jsonl"))]
+    assert len({*bodies}) == len(bodies) == 4
 
 
 NAMES = st.text(min_size=1, max_size=12)

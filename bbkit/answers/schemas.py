@@ -62,7 +62,10 @@ def read_schema(schema: Any) -> dict[str, Any]:
             given = _of_class(given)
         if not isinstance(given, Mapping) or not given:
             raise InputError(f"schema is {_show(given)}. {_FORMS}")
-        is_document = given.get("type") == "object" or any(str(name).startswith("$") for name in given)
+        kinds = given.get("type")
+        # A list of types that holds object is no column of such values.
+        is_types = isinstance(kinds, list) and "object" in kinds and all(kind in TYPES for kind in kinds)
+        is_document = kinds == "object" or is_types or any(str(name).startswith("$") for name in given)
         document: dict[str, Any] = _plain(given if is_document else _of_columns(given), ())
         _validate(document)
     except RecursionError:

@@ -81,8 +81,10 @@ def _look_again(output: dict[str, Any], family: Family, answer: Answer, opened: 
             with suppress(msgspec.DecodeError, RecursionError):
                 call["input"] = msgspec.json.decode(call["input"])
     several = any(type(output.get(key)) is list and len(output[key]) > 1 for key in _SEVERAL)
-    uncalled = answer.stop_reason_raw in CALLED and not answer.tool_calls
-    said = (answer.remarks, "several_choices" * several, "no_tool_call" * uncalled)
+    stopped = answer.stop_reason_raw in CALLED
+    called = bool(answer.tool_calls) and (stopped or not answer.text)
+    uncalled = stopped and not answer.tool_calls
+    said = (answer.remarks, "several_choices" * several, "no_tool_call" * uncalled, "called" * called)
     return family.name, answer._replace(remarks=" ".join(filter(None, said)) or None)
 
 

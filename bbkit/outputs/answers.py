@@ -25,6 +25,7 @@ from bbkit.outputs.workers import Workers
 
 _NEEDS = ["outcome", "text", "stop_reason"]
 _SIDES = ["model_input", "model_output"]
+_ALL = {*_NEEDS, *_SIDES, "arguments", "source_file"}
 _SAME = ["source_file", "record_id", "text", "stop_reason_raw", "input_tokens", "output_tokens"]
 """What a row and its line have in common."""
 
@@ -71,7 +72,7 @@ def parse_answers(outputs: Any, schema: Any = None) -> Any:
         return _AnsweredRows(as_rows(outputs), reader, collected)
     kept = [name for name in outputs if name not in VERDICT_COLUMNS and not str(name).startswith(FIELD)]
     answers = outputs[kept].copy()
-    rows = outputs[_NEEDS].assign(arguments=_find_arguments(outputs, collected.paths))
+    rows = outputs[_NEEDS].assign(arguments=_find_arguments(outputs, collected))
     parsed = join_answers([tabulate_answers(reader, some) for some in iter_frames(rows)])
     for name, column in frame_of(parsed).items():
         answers[name] = column.array
@@ -83,6 +84,7 @@ class _AnsweredRows:
 
     def __init__(self, rows: Any, reader: AnswerReader, collected: Collected):
         self.rows, self.reader, self.part = rows, reader, rows
+        self.collected = msgspec.structs.replace(collected, paths={})  # files are not read batch by batch
         self.as_text: set[str] = set()
         kinds = self._read(head_of(rows)).schema
         if pa.int64() in kinds.types:  # which hold an integer beyond 64 bits is known when all were read
@@ -122,43 +124,61 @@ class _AnsweredRows:
             yield from pa.table(both).to_batches()
 
     def _needs(self) -> list[str]:
-        return [name for name in self.rows.schema.names if name in {*_NEEDS, *_SIDES, "arguments"}]
+        return [name for name in self.rows.schema.names if name in _ALL]
 
     def _read(self, rows: pd.DataFrame) -> pa.Table:
-        return tabulate_answers(self.reader, rows.assign(arguments=_find_arguments(rows, {})), self.as_text)
+        return tabulate_answers(
+            self.reader, rows.assign(arguments=_find_arguments(rows, self.collected)), self.as_text
+        )
 
 
-def _find_arguments(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
+def _find_arguments(rows: pd.DataFrame, collected: Collected) -> Any:
     """The arguments of the tool that the line of each row asked for, as JSON text."""
     if "arguments" in rows:
         return rows["arguments"]
     if set(_SIDES) <= {*rows.columns}:
         sides = zip(*(rows[name].astype(TEXT).fillna("null") for name in _SIDES), strict=True)
         return pd.array([write_arguments(*map(str.encode, pair)) for pair in sides], TEXT)
-    succeeded = rows["outcome"].eq("succeeded").fillna(False)
-    called = succeeded & rows["stop_reason"].eq("tool_use").fillna(False)
-    silent = called | (succeeded & rows["text"].fillna("").eq(""))
-    found = _read_again(rows, paths) if silent.any() and paths else None
-    if found is None and called.any():
+    is_collected = bool(collected.numbers)
+    if is_collected and "called" not in collected.remarks:
+        return _no_arguments(rows)
+    doubtful = rows["stop_reason"].eq("tool_use").fillna(False)
+    if is_collected or "source_file" in rows:  # what was made by hand is as it stands
+        doubtful |= rows["text"].fillna("").eq("")
+    doubtful &= rows["outcome"].eq("succeeded").fillna(False)
+    if not doubtful.any():
+        return _no_arguments(rows)
+    found = _read_again(rows, collected.paths)
+    if found is None:
         raise InputError(
-            f"{count_noun(int(called.sum()), 'answer')} ended to call a tool, with arguments that are "
-            "neither in a column nor in a file at hand. Pass with_columns=['arguments'] to collect_outputs."
+            f"{count_noun(int(doubtful.sum()), 'answer')} ended to call a tool or without a text, and the "
+            "arguments of calls are neither in a column nor in a file at hand. "
+            "Pass with_columns=['arguments'] to collect_outputs."
         )
-    return found if found is not None else pd.array([None] * len(rows), TEXT)
+    return found
+
+
+def _no_arguments(rows: pd.DataFrame) -> Any:
+    return pd.array([None] * len(rows), TEXT)
 
 
 def _read_again(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
     """Read arguments in the files of rows; None where one is not there, or does not tell its lines apart."""
-    names = rows["source_file"].dropna().unique().tolist() if {*_SAME} <= {*rows.columns} else []
-    places = [paths.get(name, "") for name in names]
+    if not {*_SAME, "model_id"} <= {*rows.columns}:
+        return None
+    models = rows.groupby("source_file")["model_id"].first()
+    places = [paths.get(name, "") for name in models.index]
     if not places or not all(place.startswith("s3://") or Path(place).is_file() for place in places):
         return None
-    metas = [FileMeta(source_file=name) for name in names]
+    metas = [
+        FileMeta(None if pd.isna(model) else str(model), source_file=str(name))
+        for name, model in models.items()
+    ]
     files = [OutputFile(place, 0, meta) for place, meta in zip(places, metas, strict=True)]
     reader = Reader(Group(files), ("arguments",), Workers(0))
     lines = label_lines(pa.concat_tables(reader.tables()), metas)
     found = frame_of(lines.filter(pc.equal(lines["outcome"], "succeeded")), [*_SAME, "arguments"])
     found = found.drop_duplicates()
-    if found.duplicated(_SAME).any():
-        return None
-    return rows[_SAME].merge(found, how="left", on=_SAME)["arguments"].array
+    merged = rows.merge(found, how="left", on=_SAME, indicator=True)
+    is_there = merged["_merge"].eq("both") | merged["outcome"].ne("succeeded").fillna(True)
+    return merged["arguments"].array if is_there.all() and not found.duplicated(_SAME).any() else None

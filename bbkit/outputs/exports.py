@@ -37,7 +37,9 @@ def export_records(
 
     Ids come back as they were: as texts in Parquet and JSON lines; in Excel in cells of the kind text, which
     a spreadsheet program leaves as they are; from a CSV by `read_source`, or with ``dtype=str``, since
-    pandas alone, and a spreadsheet program that opens a CSV, make numbers of digits.
+    pandas alone, and a spreadsheet program that opens a CSV, make numbers of digits. A CSV holds no types:
+    booleans come back as the texts ``True`` and ``False``, numbers such as ``1e-07`` as texts, an empty text
+    as null; the others keep them.
 
     Parameters
     ----------

@@ -67,22 +67,27 @@ class Cures:
 
     def iter_records(self) -> Iterator[tuple[str, Body]]:
         """Each record under its key."""
+        for key, attempt, body in self._iter_sent():
+            best, cause, error, code = self._wanted[key]
+            if attempt != best:
+                continue
+            is_final = self.otherwise and attempt > 1 and str(code) not in RETRYABLE
+            cure, cured = self._cure(key, body, cause, error, is_final)
+            if not cured:
+                self.held[cure] += 1
+                continue
+            self.rows.append({"record_key": key, "cause": cause, "cure": cure})
+            yield key, cured
+
+    def _iter_sent(self) -> Iterator[tuple[str, int, Body]]:
+        """Every body that was sent of the wanted records, with its attempt."""
         files = self.snapshot.files
         ids = [(file.attempt, record_id) for file in files for record_id in iter_record_ids(file.path)]
         keys = iter(number_ids(ids)[0])
         for file in files:
             for _, body in read_records(file.path):
-                key = next(keys)
-                attempt, cause, error, code = self._wanted.get(key, (None, "", "", ""))
-                if attempt != file.attempt:
-                    continue
-                is_final = self.otherwise and attempt > 1 and str(code) not in RETRYABLE
-                cure, cured = self._cure(key, body, cause, error, is_final)
-                if not cured:
-                    self.held[cure] += 1
-                    continue
-                self.rows.append({"record_key": key, "cause": cause, "cure": cure})
-                yield key, cured
+                if (key := next(keys)) in self._wanted:
+                    yield key, file.attempt, body
 
     def keep(self) -> dict[str, Any]:
         """Keep what was done to each record; give what the attempt was chosen by."""
@@ -98,11 +103,10 @@ class Cures:
             return self._raise_maximum(key, body)
         if cause in AS_IT_WAS:
             is_refused = is_final and cause == "errored"
-            return self._ask_otherwise(body) if is_refused else ("again", body)
-        asked, sentence = user_text_of(body), describe_fault(cause, error, self.schema)
-        if self.note and (_NOTE if self.otherwise else sentence) not in asked:
-            return "note", with_sentence(body, sentence)
-        if self.otherwise and (other := self._ask_otherwise(body))[1]:
+            return self._ask_otherwise(key, body) if is_refused else ("again", body)
+        if self.note and "note" not in self._tried(key, body):
+            return "note", with_sentence(body, describe_fault(cause, error, self.schema))
+        if self.otherwise and (other := self._ask_otherwise(key, body))[1]:
             return other
         if temperature_of(body) == 0:
             return "at temperature 0 the same body gets the same answer; note=True adds a sentence", None
@@ -118,15 +122,32 @@ class Cures:
                 ways[way] = plan_asking(self.schema, model_id, family, way, run.parameters)
         return ways
 
-    def _ask_otherwise(self, body: Body) -> tuple[str, Body | None]:
-        """Ask by a way that the body does not ask by: held to the schema, by a tool, in words."""
-        used = [way for way, asking in self._ways.items() if asking.is_in(body)]
-        others = [way for way in self._ways if way not in used and (way != "native" or not used)]
+    def _tried(self, key: str, body: Body) -> set[str]:
+        """The cures that any body of a record already holds: ways of asking, and a note."""
+        return self._history[key] if self.snapshot.last_attempt > 1 else self._held_cures(key, body)
+
+    @cached_property
+    def _history(self) -> dict[str, set[str]]:
+        history: dict[str, set[str]] = {}
+        for key, _, body in self._iter_sent():
+            history.setdefault(key, set()).update(self._held_cures(key, body))
+        return history
+
+    def _held_cures(self, key: str, body: Body) -> set[str]:
+        _, cause, error, _ = self._wanted[key]
+        sentence = _NOTE if self.otherwise else describe_fault(cause, error, self.schema)
+        ways = {way for way, asking in self._ways.items() if asking.is_in(body)}
+        return ways | ({"note"} if sentence in user_text_of(body) else set())
+
+    def _ask_otherwise(self, key: str, body: Body) -> tuple[str, Body | None]:
+        """Ask by a way that the record was never asked by: held to the schema, by a tool, in words."""
+        tried = self._tried(key, body) - {"note"}
+        others = [way for way in self._ways if way not in tried and (way != "native" or not tried)]
         if not others:
             return "refused twice, and there is no other way of asking", None
         bare = body
-        for way in used:
-            bare = _without(bare, self._ways[way].body)
+        for asking in self._ways.values():
+            bare = _without(bare, asking.body) if asking.is_in(body) else bare
         other = self._ways[others[0]]
         return others[0], other.write(with_sentence(bare, other.text.strip()) if other.text else bare)
 

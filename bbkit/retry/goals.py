@@ -81,7 +81,7 @@ def complete_run(
     Each attempt gives every record its cheapest cure: what is errored or missing goes as it was (an error
     that no waiting cures, once), what was cut off with twice its maximum, up to the model's own, and what
     the schema refuses with a sentence that says what was wrong; where that is not enough, the schema is
-    asked for by another way (a tool, words). What a filter ``refused`` has no cure.
+    asked for by a way not tried (a tool, words). What a filter ``refused`` has no cure.
     Killed and called again it goes on: what was sent is waited for, not sent again; on demand alone, what was
     under way at that moment has no token to know it by, and is asked again.
 
@@ -253,11 +253,13 @@ def _describe_refusal(cures: Cures, retry: pd.DataFrame, budget_usd: float, on_d
         if usd is None:
             check_budget(worst[attempt], budget_usd)  # says why it is not known
         spent.append(usd or 0.0)
-    *before, next_usd = spent
-    if sum(before) + next_usd <= budget_usd:
+    if (short := sum(spent) - budget_usd) <= 0:
         return ""
-    left = format_usd(max(budget_usd - sum(before), 0))
-    return f"the next attempt costs {format_usd(next_usd)} at worst, and {left} of the budget are left"
+    takes = f"{math.ceil(sum(spent) * 1e6) / 1e6:.6f}".rstrip("0").rstrip(".")
+    return (
+        f"the next attempt costs {format_usd(spent[-1])} at worst, and the budget is {format_usd(short)} "
+        f"short of it; budget_usd={takes} takes it"
+    )
 
 
 def _tabulate(look: _Look, gate: Gate, stopped: str) -> pd.DataFrame:
