@@ -53,6 +53,17 @@ FULL = {
 }
 
 
+def test_cache_writes_that_are_less_than_their_part_of_an_hour_are_not_costed(tmp_path: Path) -> None:
+    prices = own_prices(tmp_path, m=FULL)
+    counts = {
+        "input_tokens": 9,
+        "output_tokens": 9,
+        "cache_write_tokens": 3000,
+        "cache_write_1h_tokens": 4000,
+    }
+    assert "contradict each other" in one("anthropic", prices, **counts)["reason"]
+
+
 def test_answers_of_several_jobs_are_each_costed_once(tmp_path: Path) -> None:
     """1,000 x 2 + 100 x 10 = 3,000 per million: 0.003 for each of two."""
     rows = [

@@ -111,7 +111,15 @@ def test_empty_answers_and_answers_that_are_only_reasoning(tmp_path: Path):
     lines = [*good(10), nova_line("e", " "), nova_line("l", "", stop="max_tokens"), thinking, tool]
     found = diagnose(tmp_path, lines, with_columns=["reasoning"])
     assert (one(found, "empty")["record_id"], one(found, "empty")["count"]) == ("e", 1)
-    assert one(found, "reasoning_only")["count"] == 2
+    spent = found[found["rule"] == "reasoning_only"]
+    assert spent["record_id"].tolist() == ["t", "l"]
+    assert ["budget" in said for said in spent["finding"]] == [False, True]
+
+
+def test_reasoning_that_never_closes_though_the_answer_ended_is_not_said_to_be_out_of_budget(tmp_path: Path):
+    found = diagnose(tmp_path, [nova_line("a", "<think>hidden in the sky")], with_columns=["reasoning"])
+    said = one(found, "reasoning_only")
+    assert "stopped by itself" in said["finding"] and "text_raw" in said["remedy"]
 
 
 def test_unusual_lengths_and_same_answers(tmp_path: Path):
@@ -249,6 +257,9 @@ def test_a_negative_count_is_a_finding_with_an_example(tmp_path: Path):
     found = one(bb.diagnose_outputs(outputs), "negative_count")
     assert (found["severity"], found["count"], found["record_id"]) == ("warning", 4, "n0")
     assert outputs["input_tokens"].isna().tolist() == [False, True, False, False, True]
+    cost = bb.cost_of(outputs, model_id="amazon.nova-lite-v1:0", region="us-east-1")
+    assert (cost.rows["state"] == "priced").tolist() == [True, False, False, False, False]
+    assert cost.sentence.startswith("At least") and "below 0" in cost.sentence
 
 
 def test_ids_that_come_again_and_files_passed_over_are_said(

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -348,6 +349,8 @@ THINKING_CHUNKS = [
         ({"choices": [{"message": {"content": "a</think>b"}}]}, "a</think>b", None),
         ({"choices": [{"text": "a</think>b", "stop_reason": "stop"}]}, "b", "a"),
         ({"choices": [{"text": "<think>\na\n</think>\n\nb"}]}, "b", "a"),
+        ({"choices": [{"text": "as <think>a</think> does"}]}, "as <think>a</think> does", None),
+        ({"choices": [{"text": "as <think>a</think> does</think>b"}]}, "b", "as <think>a</think> does"),
         ({"choices": [{"model": "x", "message": {"content": THINKING_CHUNKS}}]}, "b", "a c"),
         (
             {"choices": [{"message": {"content": "<think>a</think>b", "reasoning_content": "r"}}]},
@@ -451,6 +454,14 @@ def test_what_is_absent_is_none_never_zero() -> None:
         ({"embeddings": {"float": [[]]}}, None, "no vector came back"),
         ({"embeddings": [{"embeddingType": "TEXT", "embedding": None}]}, None, "no vector came back"),
         ({"embeddingsByType": {}}, None, "no vector came back"),
+        ({"embedding": [0.1, None]}, None, "no vector came back"),
+        ({"embedding": [0.1, math.nan]}, None, "no vector came back"),
+        ({"embedding": ["a"]}, None, "no vector came back"),
+        ({"embeddings": [[0.1], [None]]}, None, "no vector came back"),
+        ({"embeddings": [{"embedding": [True]}]}, None, "no vector came back"),
+        ({"inputTextTokenCount": 3}, None, "no vector came back"),
+        ({"error": {}}, None, '{"error":{}}'),
+        ({"errors": [], "fault": ""}, None, None),
         ({}, None, "{}"),
         ({"error": None}, None, '{"error":null}'),
     ],

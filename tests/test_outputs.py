@@ -13,7 +13,7 @@ from output_files import error_line, nova_line, read_parquet, write_manifest, wr
 
 import bbkit as bb
 from bbkit import outputs as room
-from bbkit.core.errors import InputError
+from bbkit.core.errors import InputError, RecordsError
 from bbkit.core.frames import OUTPUT_COLUMNS
 from bbkit.lines import layout, reading
 from bbkit.outputs import lines as record_lines, readers, sent_ids
@@ -111,7 +111,7 @@ def test_what_msgspec_refuses_is_read_once_more(tmp_path: Path):
         (b"[1, 2]", "not a JSON object"),
         (b"null", "not a JSON object"),
         (b'{"recordId": "a", "modelInput": {}}', "no modelOutput and no error"),
-        (b'{"recordId": "a", "modelOutput": "text"}', "modelOutput is not an object"),
+        (b'{"modelOutput": "text"}', "modelOutput is not an object"),
     ],
 )
 def test_lines_that_are_no_records_are_named_by_place_and_reason(tmp_path: Path, line: bytes, reason: str):
@@ -521,6 +521,9 @@ def test_reasoning_is_taken_off_the_text_and_counted(tmp_path: Path):
         line["modelOutput"]["choices"][0]["message"]["content"] for line in lines
     ]
     assert bb.accounting(frame).sentence == "4 sent = 4 succeeded; reasoning taken off 2 texts"
+    assert (
+        bb.diagnose_outputs(frame).query("rule == 'reasoning_only'")["finding"].str.contains("budget").all()
+    )
     opened = bb.collect_outputs(path, model_id="zai.glm-4.7", sent=list("abcd"))
     assert opened["text"].tolist() == ["bank", "", "bank", "bank"]
     assert "off 3 texts" in bb.accounting(opened).sentence
@@ -539,13 +542,17 @@ def test_refusals_are_filtered_and_calls_are_read(tmp_path: Path):
         chat_line("refused", {"content": None, "refusal": "I cannot."}),
         chat_line("call", {"content": None, "tool_calls": [arguments, deep]}, "tool_calls"),
         tool,
+        chat_line(
+            "old", {"content": None, "function_call": {"name": "f", "arguments": "{}"}}, "function_call"
+        ),
     ]
     frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines), with_columns="tool_calls")
+    assert bb.diagnose_outputs(frame).query("rule == 'no_tool_call'").empty
     assert frame.loc[0, ["text", "stop_reason", "stop_reason_raw"]].tolist() == [
         "I cannot.", "content_filter", "refusal"
     ]  # fmt: skip
     called = [[call["input"] for call in json.loads(calls)] for calls in frame["tool_calls"].dropna()]
-    assert called == [[{"a": "\U0001f600"}, "[" * 100_000], [{"b": 1}]]
+    assert called == [[{"a": "\U0001f600"}, "[" * 100_000], [{"b": 1}], [{}]]
 
 
 def test_error_bodies_are_errored_and_found_again(tmp_path: Path):
@@ -619,6 +626,14 @@ def test_records_that_share_an_id_are_told_apart_by_their_bodies(
             )
 
 
+def test_bare_ids_that_repeat_do_not_tell_which_line_is_whose(tmp_path: Path):
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("A", text) for text in "201"])
+    told = bb.accounting(bb.collect_outputs(path, sent=["A"] * 3))
+    assert told.sentence.startswith(
+        "3 sent = 3 succeeded; 3 records shared 1 id, and which of them each line"
+    )
+
+
 def test_ids_that_differ_by_point_zero_are_explained(tmp_path: Path):
     path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("1"), nova_line("2")])
     told = bb.accounting(
@@ -645,6 +660,13 @@ ANTHROPIC = {"content": [{"type": "text", "text": "Hi"}], "stop_reason": "end_tu
             ({"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 4}, 4),
             ({"ephemeral_5m_input_tokens": 9, "ephemeral_1h_input_tokens": 0}, 0),
             (None, None),
+        )
+    ]
+    + [
+        ({**ANTHROPIC, "usage": {"cache_creation": split}}, hour)
+        for split, hour in (
+            ({"ephemeral_5m_input_tokens": 5, "ephemeral_1h_input_tokens": 4}, 4),
+            ({"ephemeral_1h_input_tokens": 9}, 9),
         )
     ]
     + [
@@ -680,6 +702,23 @@ def test_counts_come_as_whole_floats_and_texts_and_none_is_negative(tmp_path: Pa
         line["modelOutput"]["usage"]["outputTokens"] = count
     frame = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", lines))
     assert frame["output_tokens"].tolist() == [10, 10, 10, pd.NA, pd.NA, pd.NA, pd.NA]
+
+
+@pytest.mark.parametrize("output", ["text", [1], 3, None, True])
+def test_an_answer_that_is_no_object_is_an_error_of_its_record(tmp_path: Path, output: Any):
+    lines = [nova_line("good"), {"recordId": "a", "modelInput": {}, "modelOutput": output}]
+    path = write_outputs(tmp_path / "x.jsonl.out", lines)
+    frame = bb.collect_outputs(path, sent=["good", "a"], with_columns=["model_output"])
+    assert frame["outcome"].tolist() == ["succeeded", "errored"]
+    assert "modelOutput" in frame["error_message"][1] and bb.accounting(frame).complete
+
+
+def test_ids_beside_a_body_too_deep_to_read_are_refused_in_a_sentence(tmp_path: Path):
+    path = write_outputs(tmp_path / "x.jsonl.out", [nova_line("a")])
+    sent = tmp_path / "sent.jsonl"
+    sent.write_text('{"recordId": "a", "modelInput": ' + "[" * 100_000 + "]" * 100_000 + "}\n")
+    with pytest.raises(RecordsError, match=r"sent.jsonl line 1 is not JSON"):
+        bb.collect_outputs(path, sent=sent)
 
 
 def test_an_error_body_that_a_manifest_counts_as_success_is_said_and_nothing_is_missing(tmp_path: Path):

@@ -23,8 +23,8 @@ junk = st.one_of(
     st.binary(max_size=30).map(lambda data: b"\xff" + data.replace(b"\n", b"")),
     st.sampled_from([
         b'{"recordId": "cut", "modelInp', b"null", b"[]", b"{}", b'"text"', b"{]", b"nan", b"0",
-        b'{"recordId": "x", "modelInput": {}}', b'{"recordId": "x", "modelOutput": 3}',
-        b'{"recordId": "x", "modelOutput": null, "error": null}', b"\x00", b"\xef\xbb\xbf",
+        b'{"recordId": "x", "modelInput": {}}', b'{"modelOutput": 3}',
+        b'{"modelOutput": null, "error": null}', b"\x00", b"\xef\xbb\xbf",
     ]),
 )  # fmt: skip
 

@@ -377,6 +377,10 @@ def test_records_of_four_ids_are_all_rows_costed_joined_and_sent_again(
     fail_lines(s3, bucket, f"theirs/out/{arn.rpartition('/')[2]}/", [0, 1, 29, 30, 77, 118, 119])
     with pytest.raises(InputError, match="source has 119 rows, the job 120 records"):
         bb.Run.adopt(arn, tmp_path / "short", source=calls.head(119))
+    named = calls.set_index(pd.Index(ids, name="record_id"))
+    for number, rows in ((29, named.iloc[1:]), (31, named.iloc[[0, *range(120)]])):
+        with pytest.raises(InputError, match=f"{number} rows of the id '1700000000', which 30 records have"):
+            bb.Run.adopt(arn, tmp_path / "other", source=rows)
     run = bb.Run.adopt(arn, tmp_path / "ours", source=calls)
     outputs = bb.collect_outputs(run, source_columns="queue", with_columns="model_input")
     told = bb.accounting(outputs)

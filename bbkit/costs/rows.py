@@ -144,6 +144,9 @@ def _reasons(tokens: pd.DataFrame, amounts: pd.DataFrame, rates: pd.DataFrame, m
         "images are priced by the piece, and the answers do not count them": (
             rates["by_the_piece"] & (media | (inputs == 0))
         ),
+        "its counts of cached tokens contradict each other or are below 0": (
+            tokens[HOUR] > tokens["cache_write_tokens"].fillna(-1)
+        ),
         "no price of input tokens is known": amounts["input_usd"].isna(),
         "no price of output tokens is known": amounts["output_usd"].isna(),
         "no price of 1-hour cache writes is known": tokens[HOUR].gt(0) & rates["cache_write_1h"].isna(),

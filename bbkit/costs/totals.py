@@ -34,7 +34,8 @@ def add_up(frames: Iterable[pd.DataFrame], columns: Iterable[str]) -> pd.DataFra
         return groups[[name for name in _SUMMED if name not in names]].sum(min_count=1).reset_index()
 
     def count(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(records=1, untold_writes=frame["cache_write_tokens"].gt(0) & frame[HOUR].isna())
+        untold = frame["cache_write_tokens"].gt(0) & frame[HOUR].isna() & frame["state"].eq("priced")
+        return frame.assign(records=1, untold_writes=untold)
 
     return add(gather(add(count(frame)) for frame in frames))
 

@@ -23,6 +23,7 @@ answers it takes to say so."""
 
 _TOLD = ["stop_reason", "stop_reason_raw", "input_tokens", "output_tokens", "max_tokens", "family"]
 _TOLD += ["hash", "length", "blank", "thought", "named"]
+_AS_THEY_CAME = "See them as they came: collect_outputs(..., with_columns='text_raw')."
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
 
 
@@ -125,8 +126,18 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
     ]
     if "validity" in answers:  # parsed: what is empty or cut off is said there, tools' arguments included
         blank = blank[blank["thought"]]
-    spent = (blank["stop_reason"] == "length").fillna(False) | blank["thought"]
-    reasoned, empty = blank[spent], blank[~spent]
+    spent = (blank["stop_reason"] == "length").fillna(False)
+    reasoned, ended = blank[spent], blank[~spent]
+    closed, empty = ended[ended["thought"]], ended[~ended["thought"]]
+    if len(closed):
+        yield finding_on(
+            closed,
+            "warning",
+            "reasoning_only",
+            f"{share_of(len(closed), len(answers), 'answer', 'hold')} reasoning and no text though the model "
+            "stopped by itself (threshold: 1).",
+            f"{_AS_THEY_CAME} Where a tag of reasoning leads and never closes, all counts as reasoning.",
+        )
     if len(reasoned):
         yield finding_on(
             reasoned,
@@ -143,7 +154,7 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
             "empty",
             f"{share_of(len(empty), len(answers), 'answer', 'are')} empty though the model stopped "
             "by itself (threshold: 1).",
-            "Look at their inputs; send them again with another prompt.",
+            f"{_AS_THEY_CAME} Look at their inputs, too; send them again with another prompt.",
         )
 
 

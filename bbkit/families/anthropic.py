@@ -15,6 +15,7 @@ from bbkit.families.family import (
     as_list_of_dicts,
     as_str,
     read_family,
+    with_hour,
 )
 
 _TEXTS = ("txt", "md", "csv", "html")
@@ -79,11 +80,9 @@ def answer(output: Mapping[str, Any]) -> Answer:
         "".join(thoughts) if thoughts else None,
         calls or None,
     )
-    if not (read.cache_write_tokens and usage.get("cache_creation")):
-        return read
-    return read._replace(
-        cache_write_1h_tokens=as_int(as_dict(usage["cache_creation"]).get("ephemeral_1h_input_tokens"))
-    )
+    kept = as_dict(usage.get("cache_creation"))
+    short, hour = (as_int(kept.get(f"ephemeral_{time}_input_tokens")) for time in ("5m", "1h"))
+    return with_hour(read, short, hour, is_told=usage.get("cache_creation_input_tokens") is not None)
 
 
 FAMILY = read_family("anthropic", answer, write, claude_faults)

@@ -52,7 +52,7 @@ def answer(output: Mapping[str, Any]) -> Answer:
         None,
         as_str(output.get("model")),
         as_str(message.get("reasoning_content")) or as_str(message.get("reasoning")) or thought or None,
-        _read_calls(message["tool_calls"]) if message.get("tool_calls") else None,
+        _read_calls(message.get("tool_calls") or [{"function": message.get("function_call")}]),
     )
 
 
@@ -67,8 +67,10 @@ def _read_content(content: Any) -> tuple[str, str]:
 def _read_calls(tool_calls: Any) -> list[Any] | None:
     calls = []
     for call in as_list_of_dicts(tool_calls):
-        function = as_dict(call.get("function"))
-        calls.append({"id": call.get("id"), "name": function.get("name"), "input": function.get("arguments")})
+        if function := as_dict(call.get("function")):
+            calls.append(
+                {"id": call.get("id"), "name": function.get("name"), "input": function.get("arguments")}
+            )
     return calls or None
 
 

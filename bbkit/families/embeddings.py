@@ -12,6 +12,7 @@ from bbkit.families.family import (
     as_dict,
     as_int,
     as_list_of_dicts,
+    is_vector,
     read_family,
     vector_answer,
 )
@@ -46,12 +47,10 @@ def write_nova(prompt: Prompt) -> Body:
 
 def titan_answer(output: Mapping[str, Any]) -> Answer:
     """Read a Titan embedding, of the first type that is there; it has no ``usage``."""
-    vector = output.get("embedding")
-    if type(vector) is not list or not vector:
-        vector = next((value for value in as_dict(output.get("embeddingsByType")).values() if value), None)
+    vectors = (output.get("embedding"), *as_dict(output.get("embeddingsByType")).values())
     return Answer(
         input_tokens=as_int(output.get("inputTextTokenCount")),
-        embedding=vector if type(vector) is list else None,
+        embedding=next(filter(is_vector, vectors), None),
     )
 
 

@@ -19,8 +19,10 @@ def error_of(output: Mapping[str, Any]) -> Error | None:
     held = next((names[name] for name in kinds["holders"] if names.get(name)), None)
     inner = _fold(_object_in(held or next((names[name] for name in kinds["wrappers"] if name in names), "")))
     code, message = (_find(inner, kinds[kind]) or _find(names, kinds[kind]) for kind in ("codes", "messages"))
-    lacks_vector = not names.keys().isdisjoint(kinds["vectors"])
-    if not held and any(value is not None for value in names.values()):
+    # Titan counts the tokens of what it embeds as it does of what it answers in results.
+    lacks_vector = not names.keys().isdisjoint(kinds["vectors"]) and "results" not in names
+    # An empty holder says as little as null.
+    if not held and any(value is not None for name, value in names.items() if name not in kinds["holders"]):
         failed = re.fullmatch(r"[45]\d\d", _find(names, kinds["statuses"]) or "")
         known = names.keys() <= set().union(*kinds.values()) and (code or message)
         if not (failed or known or lacks_vector or names.get("errorcode")):

@@ -2,7 +2,9 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 from bbkit.core.errors import FamilyError, InputError
@@ -48,7 +50,8 @@ class Answer(NamedTuple):
     text_raw: str | None = None
     """The text as it came, where reasoning was taken off it."""
     cache_write_1h_tokens: int | None = None
-    """How many of `cache_write_tokens` are kept for 1 hour, where the line tells."""
+    """How many of `cache_write_tokens` are kept for 1 hour, where the line tells; 0 beside None: a count of
+    cached tokens was below 0, so that what they cost is not known."""
     remarks: str | None = None
     """Of ``reasoned``, ``several_choices``, ``no_tool_call``, ``negative_count``, with blanks between."""
 
@@ -58,9 +61,25 @@ ERROR_BODY = Answer(remarks="error_body")
 """An error that the model gave as its answer, which the service takes for one."""
 
 
+def with_hour(answer: Answer, short: int | None, hour: int | None, *, is_told: bool) -> Answer:
+    """Add how many cache writes are kept for 1 hour; where it tells no sum, its parts are added."""
+    if not is_told and (short or hour):
+        answer = answer._replace(cache_write_tokens=(short or 0) + (hour or 0))
+    return answer._replace(cache_write_1h_tokens=hour) if answer.cache_write_tokens else answer
+
+
+def is_vector(value: Any) -> bool:
+    """Whether a value is a list of numbers, without null or NaN."""
+    if type(value) is list and value and set(map(type, value)) <= {int, float}:
+        with suppress(OverflowError):
+            return isfinite(sum(value))
+    return False
+
+
 def vector_answer(vectors: list[Any]) -> Answer:
-    """The answer of a model of embeddings: its one vector, or the list of several; None without any."""
-    return Answer(embedding=(vectors[0] if len(vectors) == 1 else vectors) if any(vectors) else None)
+    """The answer of a model of embeddings: its one vector, or the list of several; None where one is none."""
+    usable = bool(vectors) and all(map(is_vector, vectors))
+    return Answer(embedding=(vectors[0] if len(vectors) == 1 else vectors) if usable else None)
 
 
 @dataclass(frozen=True)

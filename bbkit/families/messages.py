@@ -5,7 +5,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import Answer, Body, Media, Prompt, as_dict, as_int, as_list_of_dicts, as_str
+from bbkit.families.family import (
+    Answer,
+    Body,
+    Media,
+    Prompt,
+    as_dict,
+    as_int,
+    as_list_of_dicts,
+    as_str,
+    with_hour,
+)
 from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced
@@ -78,12 +88,13 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
         "".join(thoughts) if thoughts else None,
         calls or None,
     )
-    if not (answer.cache_write_tokens and usage.get("cacheDetails")):
+    if not usage.get("cacheDetails"):
         return answer
     # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_CacheDetail.html
-    kept = [part for part in as_list_of_dicts(usage["cacheDetails"]) if part.get("ttl") == "1h"]
-    hour = sum(as_int(part.get("inputTokens")) or 0 for part in kept)
-    return answer._replace(cache_write_1h_tokens=hour)
+    kept = {True: 0, False: 0}
+    for part in as_list_of_dicts(usage["cacheDetails"]):
+        kept[part.get("ttl") == "1h"] += as_int(part.get("inputTokens")) or 0
+    return with_hour(answer, kept[False], kept[True], is_told=usage.get(cache_write) is not None)
 
 
 def turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:

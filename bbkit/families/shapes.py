@@ -1,6 +1,6 @@
 """Whose answer or body an object is, told by its shape, and what any of them says of itself."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import Any
@@ -45,8 +45,10 @@ def answer_of(model_output: Mapping[str, Any], model_id: str | None = None) -> t
                 answer = family.answer(model_output)
                 text = answer[0]
                 opened = opens_thinking(model_id or answer[6]) if model_id or answer[6] else False
-                if None in answer[2:6] and _holds_negative(model_output):
+                if None in answer[2:6] and (below := [*_negatives(model_output)]):
                     answer = answer._replace(remarks="negative_count")
+                    if any("cache" in name.lower() for name in below):
+                        answer = answer._replace(cache_write_tokens=None, cache_write_1h_tokens=0)
                 odd = opened or not text or text[0] in LEADING or answer[8] or answer[1] in CALLED
                 if odd or (key in _SEVERAL and len(model_output[key]) > 1):
                     return _look_again(model_output, family, answer, opened)
@@ -54,15 +56,14 @@ def answer_of(model_output: Mapping[str, Any], model_id: str | None = None) -> t
     return "", NO_ANSWER
 
 
-def _holds_negative(counts: Mapping[str, Any], depth: int = 0) -> bool:
-    """Whether a count of tokens is below 0, which is no count."""
+def _negatives(counts: Mapping[str, Any], depth: int = 0) -> Iterator[str]:
+    """The names of counts of tokens that are below 0, which is no count."""
     for name, value in counts.items():
         if type(value) is dict:
-            if depth < 2 and (depth or name == "usage") and _holds_negative(value, depth + 1):
-                return True
+            if depth < 2 and (depth or name == "usage"):
+                yield from _negatives(value, depth + 1)
         elif "oken" in name and type(value) in (int, float, str) and str(value)[:1] == "-":
-            return True
-    return False
+            yield name
 
 
 @lru_cache(maxsize=1024)

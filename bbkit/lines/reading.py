@@ -17,6 +17,7 @@ from bbkit.families import ERROR_BODY, NO_ANSWER, Answer, answer_of, plain_reade
 from bbkit.families.error_bodies import Error, json_text
 from bbkit.lines.layout import (
     EXTRA_COLUMNS,
+    HEAD_BYTES,
     LINE_BYTES,
     LINE_COLUMNS,
     UNMATCHED_SCHEMA,
@@ -102,9 +103,11 @@ class _BatchBuilder:
             family, model_input, record_id = self.family, parsed.modelInput, parsed.recordId
             if answer is None:
                 verdict, family, answer = self._look_closer(begin, output, parsed.error)
-                if verdict is not None:
+                if verdict is not None and (record_id is None or b'"modelOutput"' not in line):
                     self._put_aside(line, begin, verdict)
                     continue
+                if verdict is not None:
+                    self.errors[begin] = (None, f"{verdict}: {json_text(output)[:HEAD_BYTES]}")
             try:
                 limit = limits[model_input]
             except (KeyError, TypeError):

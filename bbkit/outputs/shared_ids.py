@@ -19,6 +19,10 @@ from bbkit.outputs.files import FileMeta, SentBatch
 from bbkit.outputs.sent_ids import SentIds
 from bbkit.records.keys import hash_record, number_ids
 
+_UNTOLD = (
+    ", and which of them each line answers is not known without their bodies, so they are in the order of "
+    "their lines: pass the input files as sent="
+)
 OPEN = -2
 """The position of a line whose record only what other lines answer can tell."""
 
@@ -69,7 +73,8 @@ class SharedIds:
         named = ~self._is_unnamed
         if records := int(self._count[named].sum()):
             ids = count_noun(len(np.unique(self._slot[named])), "id")
-            yield f"{count_noun(records, 'record')} shared {ids}"
+            untold = "" if self._knows_bodies else _UNTOLD
+            yield f"{count_noun(records, 'record')} shared {ids}{untold}"
         if records := int(self._count[~named].sum()):
             yield f"{count_noun(records, 'record', 'were')} sent without a recordId"
 

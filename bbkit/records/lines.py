@@ -195,7 +195,7 @@ def iter_record_ids(path: str | Path) -> Iterator[str | None]:
     for name, number, line in numbered_lines(path):
         try:
             yield _id_text(decode(line).recordId)
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, RecursionError):
             yield read_line(line, name, number)[0]
 
 

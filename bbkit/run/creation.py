@@ -7,6 +7,7 @@ import secrets
 import shutil
 import warnings
 import weakref
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
@@ -209,6 +210,7 @@ def adopt_job(make: "type[Run]", job_arn: str, made: Path, folder: Path, rows: p
             )
         rows = rows.set_index(pd.Index(ids, dtype=TEXT, name="record_id"))
     run = replace(run, source_fingerprint=write_source_rows(rows, made / "source.parquet"))
+    validate_source(made / "source.parquet", made / "records")
     write_description(run, made)
     return run
 
@@ -271,6 +273,21 @@ def write_source_rows(source: pd.DataFrame | None, path: Path) -> dict[str, Any]
     arrays = [_source_ids(source), *(_column(source.iloc[:, number]) for number in range(len(names)))]
     pq.write_table(pa.table(arrays, names=[_ID, *names]), path, compression="zstd")
     return {"rows": len(source), "columns": names, "sha256": file_sha256(path)}
+
+
+def validate_source(path: Path, records: Path) -> None:
+    """Refuse rows of an id that are more than one and yet not as many as its records: which is whose?"""
+    rows = Counter(pq.read_table(path, columns=[_ID])[_ID].to_pylist()) if path.is_file() else {}
+    several = {own for own, count in rows.items() if count > 1}
+    files = sorted(records.glob("1-*.jsonl")) if several else []
+    sent = Counter(own for path in files for own in iter_record_ids(path) if own in several)
+    for own, number in sent.items():
+        if rows[own] != number:
+            raise InputError(
+                f"source has {count_noun(rows[own], 'row')} of the id {own!r}, which "
+                f"{count_noun(number, 'record', 'have')}: it is not known which row is whose. Give one row "
+                "per record, in the order sent."
+            )
 
 
 def _source_ids(source: pd.DataFrame) -> pa.Array:

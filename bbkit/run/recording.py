@@ -22,7 +22,7 @@ from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.core.text import count_noun, name_some
 from bbkit.records import InputFile, split_staged, stage
 from bbkit.records.lines import read_line
-from bbkit.run.creation import plan_schema
+from bbkit.run.creation import plan_schema, validate_source
 from bbkit.run.run import Run, as_run
 from bbkit.run.snapshot import RunSnapshot, write_index
 
@@ -117,6 +117,8 @@ def write_attempt(
             quotas, tier = replace(quotas, min_records_per_job=1), "on_demand"
         made = Path(scratch, "records")
         planned = split_staged(staged, made, quotas, attempt=attempt)
+        if attempt == 1:
+            validate_source(run.folder / "source.parquet", made)
         moved = _move_in(planned, made, run.folder / "records")
     chosen = {**lineage(), "allow": allow, "tier": tier, "model": run.model}
     after = replace(snapshot, files=(*snapshot.files, *moved), lineage={**snapshot.lineage, attempt: chosen})
