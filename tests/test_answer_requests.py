@@ -290,6 +290,26 @@ def test_a_tuple_is_sent_as_a_list_that_an_answer_can_be():
     assert len(request_schema(document)["properties"]["b"]["items"]["anyOf"]) == 2
 
 
+def test_nova_is_sent_what_it_takes_on_top_of_a_schema():
+    document = {"type": "object", "title": "T", "properties": {"a": {"type": "string", "title": "A"}}}
+    body = build(NOVA, document)[0]
+    spec = body["toolConfig"]["tools"][0]["toolSpec"]
+    assert spec["inputSchema"]["json"] == {name: document[name] for name in ("type", "properties")}
+    spec["inputSchema"]["json"] |= {"title": "T", "additionalProperties": False}
+    found = check_records([("r1", body)] * 100, NOVA).query("rule == 'schema_refused'")
+    assert found["severity"].tolist() == ["info"]
+    assert "has 'additionalProperties', 'title' on top" in found["finding"].iloc[0]
+    assert asked(NOVA, document | {"anyOf": [{"required": ["a"]}, {"required": []}]}) == "prompt"
+
+
+def test_an_answer_in_a_form_that_is_begun_or_has_another_name_is_said():
+    body = build(SONNET)[0]
+    begun = {**body, "messages": [*body["messages"], {"role": "assistant", "content": "{"}]}
+    other = {**body, "output_config": body["output_config"] | {"x": 1}}
+    found = check_records([("r1", begun), ("r2", other)] * 50, SONNET).query("severity == 'warning'")
+    assert {"structured_output", "unknown_name"} <= set(found["rule"])
+
+
 def test_a_name_that_no_tool_may_have_is_asked_for_in_the_prompt():
     assert asked(HAIKU_3, {"call reason": str}) == "prompt"
     assert asked(NOVA, TREE) == "prompt", "Nova takes no $defs"

@@ -124,6 +124,9 @@ def _asking(way: str, document: Mapping[str, Any], sent: Mapping[str, Any], fami
         return Asking(way, text=f"\n\n{known['prompt']}\n{text}")
     if family.name not in known["ways"][way]:
         return None
+    if top := known["ways"][way][family.name].get("top"):
+        told = {"title", "description", "additionalProperties", "default", "examples"} - {*top}
+        sent = {word: value for word, value in sent.items() if word not in told}
     values = {"{schema}": sent, "{schema_text}": json.dumps(sent, ensure_ascii=False)}
     return Asking(way, _fill(known["ways"][way][family.name]["body"], values))
 
@@ -136,8 +139,9 @@ def _find_refusal(
         return f"batch inference has no such form of asking in {family.title} bodies."
     way, before = asking.way, family.rules(sample, model)
     faults = (one for one in family.rules(asking.write(sample), model) if one not in before)
-    if found := next((one for one in faults if one.severity == "error"), None):
-        return found.finding
+    for fault in faults:
+        if fault.severity == "error" or (fault.rule == "schema_refused" and not chosen):
+            return fault.finding
     if chosen or way == "prompt":
         return ""
     is_known = model.traits.structured_output is True

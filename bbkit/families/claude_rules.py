@@ -36,7 +36,21 @@ def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     faults = _turn_faults(body, model) + model_faults(body, model)
     if "tools" in body:
         faults += _offer_faults(body["tools"], model)
+    if as_dict(body.get("output_config")).get("format") or body.get("output_format"):
+        faults += conflict_faults(body.get("messages"))
     return faults + _choice_faults(body) if "tool_choice" in body else faults
+
+
+def conflict_faults(messages: Any) -> Iterator[Finding]:
+    """What an answer in a form does not go with, in turns of Claude's shape or Converse's."""
+    turns = [as_dict(one) for one in messages] if type(messages) is list else []
+    for position, turn in enumerate(turns):
+        blocks = as_list_of_dicts(turn.get("content"))
+        given = [as_dict(as_dict(one.get("document", one)).get("citations")) for one in blocks]
+        if any(one.get("enabled") is True for one in given):
+            yield make_finding("structured_output.citations", f"messages[{position}].content")
+    if turns and turns[-1].get("role") == "assistant":
+        yield make_finding("structured_output.prefill", f"messages[{len(turns) - 1}]")
 
 
 def _turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:

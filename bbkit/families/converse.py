@@ -11,7 +11,7 @@ from typing import Any
 from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families import messages, nova
-from bbkit.families.claude_rules import model_faults
+from bbkit.families.claude_rules import conflict_faults, model_faults
 from bbkit.families.family import EXTRA, as_dict, as_list_of_dicts, read_family
 from bbkit.families.json_schemas import format_faults
 from bbkit.families.levels import level_faults, stop_faults
@@ -29,6 +29,8 @@ def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
     wanted = as_dict(body.get("outputConfig"))
     place, closed = "structure.jsonSchema.schema", "anthropic.claude" in model.model_id
     faults += format_faults(wanted.get("textFormat"), "outputConfig.textFormat", place, model, closed=closed)
+    if closed and wanted.get("textFormat"):
+        faults += conflict_faults(body.get("messages"))
     extra = as_dict(body.get(EXTRA))
     if model.model_id.startswith("amazon.nova-"):
         inner = as_dict(extra.get("inferenceConfig"))

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
+from bbkit.core.text import name_some
 from bbkit.families import messages
 from bbkit.families.family import as_dict, as_list_of_dicts, read_family
 from bbkit.families.json_schemas import schema_faults
@@ -66,9 +68,15 @@ def _offer_faults(config: Mapping[str, Any], model: Model) -> Iterator[Finding]:
         yield from schema_faults(schema, path, closed=False, strict=spec.get("strict") is True)
         if "type" in schema and schema["type"] != "object":
             yield make_finding("schema_refused.nova_type", path, type=schema["type"])
-        for word in model.traits.tool_schema_refused or ():
+        refused, known = model.traits.tool_schema_refused or (), read_data("structured_output")
+        for word in refused:
             if word in schema:
                 yield make_finding("schema_refused.word_on_top", path, word=word, model=model)
+        if more := schema.keys() - {*known["ways"]["tool"]["nova"]["top"], *refused}:
+            source = ", ".join(known["sources"]["nova-tool-use"].values())
+            yield make_finding(
+                "schema_refused.more_on_top", path, words=name_some(sorted(more)), source=source
+            )
 
 
 def _choice_faults(config: Mapping[str, Any]) -> list[Finding]:

@@ -17,7 +17,7 @@ from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import known
 from bbkit.standin.shapes.contents import STOPS, decode_base64, document_part
-from bbkit.standin.shapes.grammar import check_form, check_grammar
+from bbkit.standin.shapes.grammar import check_form, check_grammar, refuse_citations
 
 _PROPERTY = re.compile("[a-zA-Z0-9_.-]{1,64}")
 _TOOL_NAME = re.compile("[a-zA-Z0-9_-]{1,64}")
@@ -174,6 +174,7 @@ def _refuse_first(body: dict[str, Any], traits: dict[str, Any]) -> None:
             raise RecordError(f"{at}: Input should be of type json_schema and have a schema")
         if form is not None:
             check_form(form["schema"], f"{at}.schema", traits)
+            refuse_citations(body["messages"])
 
 
 def _check_messages(messages: list[dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ from bbkit.standin.models import traits_of
 from bbkit.standin.service_models import find_faults, service_model
 from bbkit.standin.shapes import anthropic, contents, nova, openai_chat
 from bbkit.standin.shapes.bodies import answer_format, check_schema, known, malformed
-from bbkit.standin.shapes.grammar import check_form
+from bbkit.standin.shapes.grammar import check_form, refuse_citations
 
 # As measured, where the answer itself leaves the underscore out and says white space for the space alone:
 # https://github.com/aws-samples/generative-ai-use-cases/issues/1671 (2026-08-21).
@@ -75,6 +75,8 @@ def _options(body: dict[str, Any], inference: dict[str, Any], model_id: str) -> 
             raise RecordError(f"The schema at outputConfig.textFormat is not valid JSON: {error}.") from None
         closed = "anthropic.claude" in model_id
         check_form(parsed, "output_config.format.schema", traits_of(model_id), closed=closed)
+        if closed:
+            refuse_citations(body["messages"])
         options["response_format"] = answer_format(parsed)
     return options
 

@@ -55,6 +55,14 @@ def check_form(schema: Any, at: str, traits: dict[str, Any], *, closed: bool = T
     check_grammar(schema, at, closed=closed)
 
 
+def refuse_citations(messages: list[dict[str, Any]]) -> None:
+    """Raise the error that Claude answers with to citations beside an answer in a form."""
+    contents = [message["content"] for message in messages if isinstance(message["content"], list)]
+    for block in (block for content in contents for block in content):
+        if ((block.get("document") or block).get("citations") or {}).get("enabled") is True:
+            raise RecordError("output_config.format: Citations cannot be used with structured outputs")
+
+
 def check_grammar(schema: Any, at: str, *, closed: bool = True, strict: bool = True) -> None:
     """Refuse what the grammar does not take, `closed` as Claude; if not `strict`, only what is no schema."""
     if not isinstance(schema, dict):
