@@ -627,6 +627,15 @@ def test_the_accounting_of_valid_answers_has_no_bracket(tmp_path):
     assert account.numbers["usable_share"] == 1 and account.complete
 
 
+def test_what_the_verdict_says_is_not_said_again_of_lengths_and_texts(tmp_path):
+    lines = [nova_line(f"r{number}", text, stop="max_tokens") for number, text in enumerate([WHOLE, "{", ""])]
+    outputs = bb.collect_outputs(write_outputs(tmp_path / "a.jsonl.out", lines))
+    assert set(bb.diagnose_outputs(outputs)["rule"]) >= {"cut_off", "reasoning_only"}
+    table = bb.diagnose_outputs(bb.parse_answers(outputs, COLUMNS)).set_index("rule")
+    assert table.loc["cut_off"]["finding"].startswith("2 of 3 answers")
+    assert table.loc["invalid_cut_off"]["count"] == 2 and "reasoning_only" not in table.index
+
+
 def test_findings_name_each_cause_its_place_and_its_cure(tmp_path):
     texts = [WHOLE, WHOLE, OFF, OFF, write(tags=1), "no", write(minutes=2**64)]
     table = bb.diagnose_outputs(answers_of(tmp_path, texts)).set_index("rule")

@@ -51,7 +51,8 @@ def _where(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
 
 def iter_answers(outputs: pd.DataFrame, given: Any) -> Iterator[Finding]:
     """What is to be said of the answers in outputs, whose texts are weighed; `given` has them in full."""
-    answers = _where(outputs[_TOLD], outputs["outcome"] == "succeeded")
+    told = [name for name in (*_TOLD, "validity") if name in outputs]
+    answers = _where(outputs[told], outputs["outcome"] == "succeeded")
     yield from _cut_off(answers)
     yield from _unusual_stops(answers)
     texts = _where(answers, ~answers["family"].isin(_EMBEDDINGS))
