@@ -125,16 +125,13 @@ def find_rule(word: str, value: Any) -> Mapping[str, Any]:
 
 
 def _is_names(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value) and _is_unlike(value)
-
-
-def _is_unlike(values: list[Any]) -> bool:
-    return len(set(values)) == len(values)
+    texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return texts and len(set(value)) == len(value)
 
 
 def _is_type(value: Any) -> bool:
     kinds = value if isinstance(value, list) else [value]
-    return bool(kinds) and all(kind in TYPES for kind in kinds) and _is_unlike(kinds)
+    return bool(kinds) and _is_names(kinds) and set(kinds) <= set(TYPES)
 
 
 def _is_schema(value: Any) -> bool:

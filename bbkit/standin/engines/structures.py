@@ -211,20 +211,15 @@ def describe_values(values: list[Any], description: str) -> dict[str, str]:
 def follow(root: Any, place: str) -> Any:
     """What a reference within a schema leads to; None, where it leads nowhere."""
     if place.startswith("#") and place[1:2] not in ("", "/"):
-        return find_anchor(root, place[1:])
+        inner = root.values() if isinstance(root, dict) else root if isinstance(root, list) else ()
+        here = isinstance(root, dict) and root.get("$anchor") == place[1:]
+        return root if here else next(filter(None, (follow(one, place) for one in inner)), None)
     found = root if place.startswith("#") else None
     for part in place.split("/")[1:]:
         found = {str(at): one for at, one in enumerate(found)} if isinstance(found, list) else found
         name = unquote(part).replace("~1", "/").replace("~0", "~")
         found = found.get(name) if isinstance(found, dict) else None
     return found
-
-
-def find_anchor(inside: Any, name: str) -> Any:
-    if isinstance(inside, dict) and inside.get("$anchor") == name:
-        return inside
-    inner = inside.values() if isinstance(inside, dict) else inside if isinstance(inside, list) else ()
-    return next((found for one in inner if (found := find_anchor(one, name)) is not None), None)
 
 
 def refuse(what: str, name: str = "") -> NoReturn:

@@ -14,6 +14,7 @@ from bbkit.standin.models import MODELS_PATH
 
 _OPEN = "For 'object' type, 'additionalProperties' must be explicitly set to false"
 _TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
+_LOOP: dict[str, Any] = {}
 _PLAIN: dict[str, Any] = {"flag": bool, "text": str, "list": list, "schema": (dict, bool)}
 
 
@@ -29,13 +30,12 @@ def _table() -> dict[str, Any]:
 
 def _fits(shape: str, value: Any) -> bool:
     """Whether a word's value is what JSON Schema has there."""
-    number = isinstance(value, int | float) and not isinstance(value, bool)
     match shape:
         case "flag" | "text" | "list" | "schema":
             return isinstance(value, _PLAIN[shape])
         case "number" | "positive" | "count":
-            floor = shape == "number" or value > 0 or (value == 0 and shape == "count") if number else False
-            return floor and (shape != "count" or value % 1 == 0)
+            least = {"number": value, "positive": 5e-324, "count": 0}[shape]
+            return type(value) in (int, float) and value >= least and (shape != "count" or value % 1 == 0)
         case "names":
             texts = isinstance(value, list) and all(isinstance(one, str) for one in value)
             return texts and len({*value}) == len(value)
@@ -67,50 +67,47 @@ def check_grammar(schema: Any, at: str, *, closed: bool = True, strict: bool = T
     """Refuse what the grammar does not take, `closed` as Claude; if not `strict`, only what is no schema."""
     if not isinstance(schema, dict):
         raise RecordError(f"{at}: Input should be an object")
-    counts = {"optional": 0, "unions": 0}
-    for fault in _faults(schema, schema, (), set(), closed, strict, counts):
-        raise RecordError(f"{at}: {fault}")
-    for kind, count in counts.items():
-        if closed and strict and count > (most := _table()["limits"][kind]["most"]):
-            named = {"optional": "optional parameters", "unions": "parameters with union types"}[kind]
+    counts = {"optional parameters": 0, "parameters with union types": 0}
+    for one in _walk(schema, schema, (), set()):
+        for fault in _faults(one, schema, closed, strict):
+            raise RecordError(f"{at}: {fault}")
+        for name, inner in (one.get("properties") or {}).items():
+            several = isinstance(inner, dict) and ("anyOf" in inner or isinstance(inner.get("type"), list))
+            counts["optional parameters"] += name not in one.get("required", ())
+            counts["parameters with union types"] += several
+    limits = [limit["most"] for limit in _table()["limits"].values()] if closed and strict else []
+    for (named, count), most in zip(counts.items(), limits, strict=False):
+        if count > most:
             raise RecordError(f"Schemas contains too many {named} ({count} > limit: {most}).")
 
 
-def _faults(
-    schema: Any,
-    root: dict[str, Any],
-    held: tuple[Any, ...],
-    done: set[int],
-    closed: bool,
-    strict: bool,
-    counts: dict[str, int],
-) -> Iterator[str]:
-    if not isinstance(schema, dict) or id(schema) in (done if strict else {*done, *held}):
+def _walk(
+    schema: Any, root: dict[str, Any], held: tuple[Any, ...], done: set[int]
+) -> Iterator[dict[str, Any]]:
+    """Every schema inside, the outer first; where one holds itself, `_LOOP`."""
+    if not isinstance(schema, dict) or id(schema) in done:
         return
+    yield schema if id(schema) not in held else _LOOP
     if id(schema) in held:
-        yield "Circular reference detected in schema definitions"
         return
+    shaped = [(schema[word], _table()["shape_of"].get(word)) for word in schema]
+    inside = [value for value, shape in shaped if shape == "schema"]
+    inside += [one for value, shape in shaped if shape == "schemas" for one in value]
+    inside += [one for value, shape in shaped if shape == "named" for one in value.values()]
+    for one in inside + ([follow(root, schema["$ref"])] if "$ref" in schema else []):
+        yield from _walk(one, root, (*held, id(schema)), done)
+    done.add(id(schema))
+
+
+def _faults(schema: dict[str, Any], root: dict[str, Any], closed: bool, strict: bool) -> Iterator[str]:
     shapes = _table()["shape_of"]
     if odd := [word for word in schema if word in shapes and not _fits(shapes[word], schema[word])]:
         said = f"{odd[0]}: {schema[odd[0]]!r} is not valid under any of the given schemas"
         yield f"{said}: JSON schema is invalid. It must match JSON Schema draft 2020-12"
+    if not strict:
         return
-    for name, one in (schema.get("properties") or {}).items():
-        counts["optional"] += name not in schema.get("required", ())
-        counts["unions"] += isinstance(one, dict) and ("anyOf" in one or isinstance(one.get("type"), list))
-    if strict:
-        yield from _refused(schema, root, closed)
-    shaped = [(schema[word], shapes.get(word)) for word in schema]
-    inside = [value for value, shape in shaped if shape == "schema"]
-    inside += [one for value, shape in shaped if shape == "schemas" for one in value]
-    inside += [one for value, shape in shaped if shape == "named" for one in value.values()]
-    inside += [follow(root, schema["$ref"])] if "$ref" in schema else []
-    for one in inside:
-        yield from _faults(one, root, (*held, id(schema)), done, closed, strict, counts)
-    done.add(id(schema))
-
-
-def _refused(schema: dict[str, Any], root: dict[str, Any], closed: bool) -> Iterator[str]:
+    if schema is _LOOP:
+        yield "Circular reference detected in schema definitions"
     kinds = schema["type"] if isinstance(schema.get("type"), list) else [schema.get("type", "null")]
     taken = _table()["words"]
     if words := [word for word in schema if word in taken and schema[word] not in taken[word]]:
