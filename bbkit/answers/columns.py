@@ -57,14 +57,9 @@ def tabulate_answers(reader: AnswerReader, rows: pd.DataFrame, as_text: Collecti
 
 def join_answers(tables: list[pa.Table]) -> pa.Table:
     """Put tables under each other; a column that is text in one of them is so in all."""
-    for name in tables[0].column_names:
-        kinds = {table.schema.field(name).type for table in tables}
-        if len(kinds) > 1:
-            tables = [
-                table.set_column(table.column_names.index(name), name, table[name].cast(_TEXT))
-                for table in tables
-            ]
-    return pa.concat_tables(tables)
+    fields = zip(*(table.schema for table in tables), strict=True)
+    schema = pa.schema(max(alike, key=lambda field: field.type == _TEXT) for alike in fields)
+    return pa.concat_tables([table.cast(schema) for table in tables])
 
 
 def _list(column: pd.Series) -> list[str | None]:

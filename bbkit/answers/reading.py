@@ -47,19 +47,6 @@ class Verdict(NamedTuple):
     value: dict[str, Any] | None = None
 
 
-NO_VERDICT = Verdict("")
-
-
-def read_answer(
-    text: str | None,
-    arguments: Sequence[str | None] | None,
-    stop_reason: str | None,
-    schema: Mapping[str, Any],
-) -> Verdict:
-    """Judge one answer: its text, or the arguments of the calls of the tool that was asked for."""
-    return AnswerReader(schema).read(text, arguments, stop_reason)
-
-
 class AnswerReader:
     """Judges answers by one schema, which is asked once for all that it cannot tell apart."""
 
@@ -100,7 +87,7 @@ class AnswerReader:
         return self._decide("tool_call" if arguments else form, candidates)
 
     def _decide(self, form: str, candidates: Sequence[_Candidate]) -> Verdict:
-        fitting, verdict = None, NO_VERDICT
+        fitting, verdict = None, Verdict("")
         for value, is_repeated in candidates:
             error = None if is_repeated else self._error_of(value)
             if is_repeated:

@@ -1,5 +1,6 @@
 """Signatures: values that a schema cannot tell apart have one, so that it is asked once for all of them."""
 
+import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -16,17 +17,17 @@ _OF_NOBODY = {
 }
 _OF_OBJECTS = {"properties", "required", "additionalProperties", "minProperties", "maxProperties"}
 _OF_ARRAYS = {"items", "minItems", "maxItems"}
-_OF_TEXTS: dict[str, Callable[[Any, str], bool]] = {
-    "minLength": lambda least, value: len(value) >= least,
-    "maxLength": lambda most, value: len(value) <= most,
-    "pattern": lambda pattern, value: bool(re.search(pattern, value)),
+_TESTS: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], Any]]] = {
+    "minLength": ((str,), lambda least, value: len(value) >= least),
+    "maxLength": ((str,), lambda most, value: len(value) <= most),
+    "pattern": ((str,), lambda pattern, value: re.search(pattern, value) is not None),
+    "minimum": ((int, float), operator.le),
+    "maximum": ((int, float), operator.ge),
+    "exclusiveMinimum": ((int, float), operator.lt),
+    "exclusiveMaximum": ((int, float), operator.gt),
 }
-_OF_NUMBERS: dict[str, Callable[[Any, Any], bool]] = {
-    "minimum": lambda least, value: value >= least,
-    "maximum": lambda most, value: value <= most,
-    "exclusiveMinimum": lambda edge, value: value > edge,
-    "exclusiveMaximum": lambda edge, value: value < edge,
-}
+"""Words that some types are tested by: the types, and the test of the word's value and a value."""
+
 _MOST_ITEMS = 100
 _HUGE = 2**1024 - 2**970
 """The first whole number that no double holds, not even rounded."""
@@ -92,10 +93,9 @@ def _sign(document: Mapping[str, Any], schema: Any, above: tuple[int, ...]) -> S
             parts += map(go, given)
         elif word == "$ref":
             parts.append(go(follow(document, given)))
-        elif word in _OF_TEXTS:
-            parts.append(_holds((str,), partial(_OF_TEXTS[word], given)))
-        elif word in _OF_NUMBERS:
-            parts.append(_holds((int, float), partial(_OF_NUMBERS[word], given)))
+        elif word in _TESTS:
+            kinds, test = _TESTS[word]
+            parts.append(_holds(kinds, partial(test, given)))
         elif word not in _OF_NOBODY and word not in _OF_OBJECTS and word not in _OF_ARRAYS:
             raise Unsigned
     if len(parts) < 2:

@@ -135,12 +135,11 @@ def write_cures(cures: Cures, answers: pd.DataFrame) -> pd.DataFrame:
     """Write the records that have a cure as the next attempt, priced."""
     snapshot, records = cures.snapshot, cures.iter_records()
     first = next(records, None)
-    retry = as_frame([], RETRY_COLUMNS)
-    if first is not None:
-        allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
-        after = write_attempt(chain([first], records), snapshot, lineage=cures.keep, allow=allowed)
-        retry = _price_files(after, answers)
-    return retry
+    if first is None:
+        return as_frame([], RETRY_COLUMNS)
+    allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
+    after = write_attempt(chain([first], records), snapshot, lineage=cures.keep, allow=allowed)
+    return _price_files(after, answers)
 
 
 def _price_files(snapshot: RunSnapshot, outputs: pd.DataFrame) -> pd.DataFrame:

@@ -30,7 +30,6 @@ from bbkit.run import RunSnapshot
 CURE_COLUMNS = {"record_key": TEXT, "cause": TEXT, "cure": TEXT}
 """One row per record sent again: its cause, and its cure: ``again``, ``max_tokens``, ``note`` or a way."""
 
-AS_IT_WAS = ("errored", "missing")
 _NOTE = "An earlier answer could not be used "
 _STEP = re.compile(r'\.?([^\W\d]\w*)|\[\d+\]|\[("(?:[^"\\]|\\.)*")\]')
 
@@ -60,24 +59,21 @@ class Cures:
         self.max_tokens, self.note, self.otherwise = max_tokens, note, otherwise
         self.schema = snapshot.run.schema or {}
         columns = ["record_key", "attempt", "cause", "answer_error", "error_code"]
-        rows = wanted.reindex(columns=columns).itertuples(index=False, name=None)
-        self._wanted = {key: row for key, *row in rows}
+        self._wanted = {row.record_key: row for row in wanted.reindex(columns=columns).itertuples()}
         self.rows: list[dict[str, str]] = []
         self.held: Counter[str] = Counter()
 
     def iter_records(self) -> Iterator[tuple[str, Body]]:
         """Each record under its key."""
         for key, attempt, body in self._iter_sent():
-            best, cause, error, code = self._wanted[key]
-            if attempt != best:
+            if attempt != self._wanted[key].attempt:
                 continue
-            is_final = self.otherwise and attempt > 1 and str(code) not in RETRYABLE
-            cure, cured = self._cure(key, body, cause, error, is_final)
-            if not cured:
+            cure, cured = self._cure(key, body)
+            if cured:
+                self.rows.append({"record_key": key, "cause": self._wanted[key].cause, "cure": cure})
+                yield key, cured
+            else:
                 self.held[cure] += 1
-                continue
-            self.rows.append({"record_key": key, "cause": cause, "cure": cure})
-            yield key, cured
 
     def _iter_sent(self) -> Iterator[tuple[str, int, Body]]:
         """Every body that was sent of the wanted records, with its attempt."""
@@ -97,19 +93,22 @@ class Cures:
         cures = [[*pair, count] for pair, count in done.items()]
         return {**self.lineage, "records": len(self.rows), "cures": cures}
 
-    def _cure(self, key: str, body: Body, cause: str, error: Any, is_final: bool) -> tuple[str, Body | None]:
+    def _cure(self, key: str, body: Body) -> tuple[str, Body | None]:
         """What is done to a record, and its body then; None with the reason where nothing would change."""
-        if cause == "cut_off":
+        row = self._wanted[key]
+        if row.cause == "cut_off":
             return self._raise_maximum(key, body)
-        if cause in AS_IT_WAS:
-            is_refused = is_final and cause == "errored"
+        if row.cause in ("errored", "missing"):
+            is_final = self.otherwise and row.attempt > 1 and str(row.error_code) not in RETRYABLE
+            is_refused = is_final and row.cause == "errored"
             return self._ask_otherwise(key, body) if is_refused else ("again", body)
         if self.note and "note" not in self._tried(key, body):
-            return "note", with_sentence(body, describe_fault(cause, error, self.schema))
+            return "note", with_sentence(body, describe_fault(row.cause, row.answer_error, self.schema))
         if self.otherwise and (other := self._ask_otherwise(key, body))[1]:
             return other
         if temperature_of(body) == 0:
-            return "at temperature 0 the same body gets the same answer; note=True adds a sentence", None
+            remedy = "" if self.note else "; note=True adds a sentence"
+            return f"at temperature 0 the same body gets the same answer{remedy}", None
         return "again", body
 
     @cached_property
@@ -134,8 +133,8 @@ class Cures:
         return history
 
     def _held_cures(self, key: str, body: Body) -> set[str]:
-        _, cause, error, _ = self._wanted[key]
-        sentence = _NOTE if self.otherwise else describe_fault(cause, error, self.schema)
+        row = self._wanted[key]
+        sentence = _NOTE if self.otherwise else describe_fault(row.cause, row.answer_error, self.schema)
         ways = {way for way, asking in self._ways.items() if asking.is_in(body)}
         return ways | ({"note"} if sentence in user_text_of(body) else set())
 
