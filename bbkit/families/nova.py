@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
-from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families import messages
@@ -68,15 +67,12 @@ def _offer_faults(config: Mapping[str, Any], model: Model) -> Iterator[Finding]:
         yield from schema_faults(schema, path, closed=False, strict=spec.get("strict") is True)
         if "type" in schema and schema["type"] != "object":
             yield make_finding("schema_refused.nova_type", path, type=schema["type"])
-        refused, known = model.traits.tool_schema_refused or (), read_data("structured_output")
+        refused, top = model.traits.tool_schema_refused or (), ("type", "properties", "required")
         for word in refused:
             if word in schema:
                 yield make_finding("schema_refused.word_on_top", path, word=word, model=model)
-        if more := schema.keys() - {*known["ways"]["tool"]["nova"]["top"], *refused}:
-            source = ", ".join(known["sources"]["nova-tool-use"].values())
-            yield make_finding(
-                "schema_refused.more_on_top", path, words=name_some(sorted(more)), source=source
-            )
+        if more := name_some(sorted(schema.keys() - {*top, *refused})):
+            yield make_finding("schema_refused.more_on_top", path, words=more)
 
 
 def _choice_faults(config: Mapping[str, Any]) -> list[Finding]:
