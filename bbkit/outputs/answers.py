@@ -25,7 +25,6 @@ from bbkit.outputs.workers import Workers
 
 _NEEDS = ["outcome", "text", "stop_reason"]
 _SIDES = ["model_input", "model_output"]
-_ALL = {*_NEEDS, *_SIDES, "arguments", "source_file"}
 _SAME = ["source_file", "record_id", "text", "stop_reason_raw", "input_tokens", "output_tokens"]
 """What a row and its line have in common."""
 
@@ -124,7 +123,9 @@ class _AnsweredRows:
             yield from pa.table(both).to_batches()
 
     def _needs(self) -> list[str]:
-        return [name for name in self.rows.schema.names if name in _ALL]
+        names = self.rows.schema.names
+        read = {*_NEEDS, *(["arguments"] if "arguments" in names else [*_SIDES, "source_file"])}
+        return [name for name in names if name in read]
 
     def _read(self, rows: pd.DataFrame) -> pa.Table:
         return tabulate_answers(
@@ -133,21 +134,19 @@ class _AnsweredRows:
 
 
 def _find_arguments(rows: pd.DataFrame, collected: Collected) -> Any:
-    """The arguments of the tool that the line of each row asked for, as JSON text."""
+    """The arguments of the tool that the line of each row asked for, as JSON text; NA: none was called."""
     if "arguments" in rows:
         return rows["arguments"]
     if set(_SIDES) <= {*rows.columns}:
         sides = zip(*(rows[name].astype(TEXT).fillna("null") for name in _SIDES), strict=True)
         return pd.array([write_arguments(*map(str.encode, pair)) for pair in sides], TEXT)
     is_collected = bool(collected.numbers)
-    if is_collected and "called" not in collected.remarks:
-        return _no_arguments(rows)
     doubtful = rows["stop_reason"].eq("tool_use").fillna(False)
     if is_collected or "source_file" in rows:  # what was made by hand is as it stands
         doubtful |= rows["text"].fillna("").eq("")
     doubtful &= rows["outcome"].eq("succeeded").fillna(False)
-    if not doubtful.any():
-        return _no_arguments(rows)
+    if (is_collected and "called" not in collected.remarks) or not doubtful.any():
+        return pd.NA
     found = _read_again(rows, collected.paths)
     if found is None:
         raise InputError(
@@ -156,10 +155,6 @@ def _find_arguments(rows: pd.DataFrame, collected: Collected) -> Any:
             "Pass with_columns=['arguments'] to collect_outputs."
         )
     return found
-
-
-def _no_arguments(rows: pd.DataFrame) -> Any:
-    return pd.array([None] * len(rows), TEXT)
 
 
 def _read_again(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
