@@ -204,6 +204,23 @@ def test_a_manifest_of_more_records_than_the_files_hold_is_a_finding(tmp_path: P
     assert "counts 100 records, 60 processed; its files hold 60." in found["finding"]
 
 
+@pytest.mark.parametrize("counts", [{}, {"successRecordCount": None}, {"successRecordCount": "four"},
+                                    {"inputTokenCount": 10**30}])  # fmt: skip
+def test_a_manifest_without_counts_is_a_finding(tmp_path: Path, counts: dict[str, Any]):
+    write_outputs(tmp_path / "job" / "x.jsonl.out", good(4))
+    (tmp_path / "job" / "manifest.json.out").write_text(json.dumps(counts))
+    outputs = bb.collect_outputs(tmp_path, sent=pd.DataFrame({"record_id": []}))
+    assert one(bb.diagnose_outputs(outputs), "manifest")["finding"].startswith("The manifest in job")
+
+
+def test_output_files_without_a_line_and_links_to_nothing_are_said(tmp_path: Path):
+    (tmp_path / "x.jsonl.out").write_text("\n")
+    (tmp_path / "y.jsonl.out").symlink_to(tmp_path / "gone")
+    outputs = bb.collect_outputs(tmp_path)
+    assert one(bb.diagnose_outputs(outputs), "no_records")["severity"] == "error"
+    assert "'y.jsonl.out' passed over: a link to nothing" in str(bb.accounting(outputs))
+
+
 @pytest.mark.parametrize("wrong", [[1], pd.Series([1]), None])
 def test_what_is_no_frame_is_refused(wrong: object):
     for ask in (bb.diagnose_outputs, bb.accounting):
@@ -223,6 +240,12 @@ def test_what_is_no_frame_is_refused(wrong: object):
         (b"record_id,text\n1,Fine\n", "CSV"),
         (json.dumps(nova_line("a"), indent=1).encode(), "several lines"),
         (b'{"recordId": "a", "modelInput": {"messages": []}}\n', "input file"),
+        (b'[{"recordId": "a"}]\n', "a JSON array"),
+        (b'{"recordId": "a"},\n', "a comma after each line"),
+        (b'{"recordId": "a"}\r{"recordId": "b"}\r', "CR alone"),
+        (b"{'recordId': 'a'}\n", "Python's own dicts"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (b"(\xb5/\xfd\x00x", "zstd"),
     ],
 )
 def test_a_run_where_nothing_can_be_read_is_an_error_that_names_what_it_looks_like(

@@ -988,6 +988,9 @@ def test_a_workbook_is_as_large_as_its_cells_and_refused_beyond_a_bound(
     monkeypatch.setattr(formats, "_MOST_CELLS", 30)
     with pytest.raises(SourceError, match=r"4 rows, one of 10 cells\. Save the sheet as CSV"):
         read_source(tmp_path / "wide.xlsx")
+    monkeypatch.setattr(formats, "_MOST_ROWS", 3)
+    with pytest.raises(SourceError, match="a sheet of over 3 rows"):
+        read_source(tmp_path / "wide.xlsx")
     monkeypatch.setattr(formats, "_MOST_CELLS", 5)
     with pytest.raises(SourceError, match="a sheet of over 5 cells"):
         read_source(tmp_path / "wide.xlsx")

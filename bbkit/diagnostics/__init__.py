@@ -99,7 +99,10 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     outputs = outputs.reset_index(drop=True)
     if outputs.empty and not collected.unmatched:
         remedy = "Name a run whose records were written, or a folder that holds outputs."
-        return findings([Finding("info", "no_records", "There is no record: 0 rows.", remedy, count=0)])
+        severity, found = "info", "There is no record: 0 rows."
+        if collected.paths and not collected.rows:
+            severity, found = "error", f"{found[:-1]}, for no line is in {name_some(collected.paths)}."
+        return findings([Finding(severity, "no_records", found, remedy, count=0)])
     if sum(collected.rows.values()) != len(outputs):
         collected = Collected(jobs=collected.jobs)
     rows = [
@@ -258,11 +261,13 @@ def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _unmatched(collected: Collected) -> Iterator[Finding]:
-    for rule, (severity, verb, what, hint) in _UNMATCHED.items():
+    for rule, (severity, verb, what, remedy) in _UNMATCHED.items():
+        hint = remedy
         if count := collected.numbers.get(rule) or collected.remarks.get(rule):
             text = f"{count_noun(count, 'line', verb)} {what} (accepted: 0)"
             if rule == "unreadable" and (looks := _looks(collected.unmatched)):
                 text += f"; some look like {' and '.join(looks[:3])}"
+                hint = "Fetch and name outputs of Bedrock: each line has recordId, modelInput, modelOutput."
             named = " accounting(outputs).lines names each by file and offset." * (rule in collected.numbers)
             example = collected.examples.get(rule) or None
             yield Finding(severity, rule, f"{text}.", hint + named, record_id=example, count=count)
@@ -270,7 +275,8 @@ def _unmatched(collected: Collected) -> Iterator[Finding]:
 
 def _looks(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     """What lines look like that could not be read."""
-    heads = [line["head"] or "" for line in lines if line["reason"].startswith("unreadable")]
+    told = [line for line in lines if line["reason"].startswith("unreadable")]
+    heads = [f"{line['head'] or ''}\n{line['reason']}" for line in told]
     known = read_data("answers")["looks"].items()
     return [look for look, pattern in known if any(re.match(pattern, head, re.I | re.S) for head in heads)]
 

@@ -25,8 +25,9 @@ from bbkit.core.frames import (
     require_columns,
 )
 from bbkit.core.panels import render_panel
-from bbkit.core.text import agree, count_noun
+from bbkit.core.text import agree, count_noun, name_some
 from bbkit.families import ERROR_BODY
+from bbkit.families.family import as_int
 from bbkit.outputs.remote_parts import is_remote, open_parts
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
@@ -250,8 +251,8 @@ def compare_manifest(
     if manifest is None:
         return row | {"disagreement": f"the manifest in {folder} is not a JSON object"}
     for name, key in _MANIFEST_NAMES.items():
-        value = manifest.get(key)
-        row[f"manifest_{name}"] = value if isinstance(value, int) else None
+        value = as_int(manifest.get(key))
+        row[f"manifest_{name}"] = value if value is None or value < 1 << 63 else None
         row[name] = None if name.endswith("tokens") and counts["silent"] else counts[name]
     row["total"] = total
     bodies, as_counted = counts["bodies"], (row["manifest_succeeded"], row["manifest_errored"])
@@ -265,6 +266,11 @@ def compare_manifest(
     ]
     if counted := " and ".join(differing) or (_describe_totals(row) if _miscounts(row) else ""):
         row["disagreement"] = f"the manifest in {folder} counts {counted}"
+    given = [key for name, key in _MANIFEST_NAMES.items() if row[f"manifest_{name}"] is not None]
+    if odd := [key for key in _MANIFEST_NAMES.values() if manifest.get(key) is not None and key not in given]:
+        row["disagreement"] = f"the manifest in {folder} holds no number as {name_some(odd)}"
+    elif not given:
+        row["disagreement"] = f"the manifest in {folder} counts nothing"
     return row
 
 

@@ -146,6 +146,8 @@ def _loose_files(
     elif Path(source).is_dir():
         files = list_folder(Path(source), meta, prefix=Path(source).name if named else "")
         notes += _name_skipped([path.name for path in Path(source).rglob("*out*")])
+        if lost := sorted(path.name for path in Path(source).rglob(f"*{SUFFIX}") if not path.exists()):
+            notes.append(f"{name_some(lost)} passed over: a link to nothing")
     elif Path(source).is_file():
         files = [local_file(Path(source), meta._replace(source_file=Path(source).name))]
     else:

@@ -26,6 +26,7 @@ _NO_NUMBER = re.compile(r"\bNaN\b|-?\bInfinity\b")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MOST_UNPACKED = 512 << 20
 _MOST_CELLS = 20_000_000
+_MOST_ROWS = 1 << 20  # Excel's own
 _AS_CSV = "Save the sheet as CSV, which is read in pieces (chunk_rows=)."
 _MOST_LINE = 128 << 20
 _TOO_DEEP = "is nested too deeply to be a table. Take out the innermost levels."
@@ -203,8 +204,10 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
                 what = f"{path.name} unpacks to {size / 1e9:,.1f} GB, over {_MOST_UNPACKED >> 20} MiB"
                 raise SourceError(f"{what}, and a workbook is read whole. {_AS_CSV}")
             too_many = SourceError(f"{path.name} has a sheet of over {_MOST_CELLS:,} cells. {_AS_CSV}")
-            if any(_count_cells(archive, sheet) > _MOST_CELLS for sheet in archive.namelist()):
+            if any(_count(archive, sheet, "c") > _MOST_CELLS for sheet in archive.namelist()):
                 raise too_many
+            if any(_count(archive, sheet, "row") > _MOST_ROWS for sheet in archive.namelist()):
+                raise SourceError(f"{path.name} has a sheet of over {_MOST_ROWS:,} rows. {_AS_CSV}")
         with _open_sheet(path, sheet, data_only=True) as (cells, others):
             cells.reset_dimensions()  # rows are as long as they are, whatever the sheet says of itself
             table, size = [], 0
@@ -240,13 +243,14 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
     yield from frames_of(lambda: [dict(zip_longest(names, row)) for _, row in rows[1:]], chunk_rows)
 
 
-def _count_cells(archive: zipfile.ZipFile, name: str) -> int:
-    """How many cells a sheet names, found in a hundredth of the time it takes to make them."""
+def _count(archive: zipfile.ZipFile, name: str, tag: str) -> int:
+    """How many cells (c) or rows a sheet names, found in a hundredth of the time it takes to make them."""
     if "worksheets/" not in name:
         return 0
     with archive.open(name) as file:
         blocks = iter(partial(file.read, 1 << 20), b"")
-        return sum(sum(map(block.count, (b"<c ", b"<c>", b"<c/"))) for block in blocks)
+        marks = [f"<{tag}{end}".encode() for end in " >/"]
+        return sum(sum(map(block.count, marks)) for block in blocks)
 
 
 def _unescape(cell: Any) -> Any:
