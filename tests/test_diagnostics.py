@@ -174,7 +174,9 @@ def test_embeddings_are_not_empty_answers(tmp_path: Path):
 
 
 def test_no_rows_and_wrong_frames(tmp_path: Path):
-    assert one(diagnose(tmp_path, []), "no_records")["severity"] == "info"
+    assert one(diagnose(tmp_path, []), "no_records")["severity"] == "error"
+    none = bb.collect_outputs(write_outputs(tmp_path / "x.jsonl.out", good(2))).iloc[:0]
+    assert one(bb.diagnose_outputs(none), "no_records")["severity"] == "info"
     with pytest.raises(InputError, match="record_id"):
         bb.diagnose_outputs(pd.DataFrame({"a": [1]}))
 
