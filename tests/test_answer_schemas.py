@@ -237,3 +237,17 @@ print(sorted({"jsonschema", "pydantic", "rfc3987_syntax", "lark"} & set(sys.modu
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "['jsonschema']"
+
+
+def test_a_class_that_makes_no_schema_is_one_sentence() -> None:
+    class Model:
+        @classmethod
+        def model_json_schema(cls) -> dict[str, Any]:
+            raise RuntimeError(
+                "Cannot generate a JsonSchema for core_schema.CallableSchema\n\nFor further information"
+            )
+
+    with pytest.raises(
+        InputError, match=r"^No schema can be made of the class Model: Cannot generate .*Schema\. A"
+    ):
+        read_schema(Model)

@@ -21,7 +21,7 @@ _DTYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _COLUMN = (
     "A column is str, int, float or bool, each also | None, a list of values, or [type] for an array. "
-    'A JSON Schema, as text in a notebook must be, has "type": "object" on top: {"type": "object", '
+    'A JSON Schema has "type": "object" on top, and is what a notebook takes as text: {"type": "object", '
     '"properties": {"reason": {"type": "string"}}, "required": ["reason"]}.'
 )
 _FORMS = (
@@ -151,14 +151,16 @@ def _plain(value: Any, path: tuple[str | int, ...]) -> Any:
 
 
 def _of_class(given: Any) -> Any:
-    if hasattr(given, "model_json_schema"):
-        return given.model_json_schema()
-    if not (dataclasses.is_dataclass(given) or is_typeddict(given) or issubclass(given, msgspec.Struct)):
-        raise InputError(f"schema is the class {given.__name__}. {_FORMS}")
+    own, name = getattr(given, "model_json_schema", None), getattr(given, "__name__", type(given).__name__)
+    if not (
+        own or dataclasses.is_dataclass(given) or is_typeddict(given) or issubclass(given, msgspec.Struct)
+    ):
+        raise InputError(f"schema is the class {name}. {_FORMS}")
     try:
-        return msgspec.json.schema(given)
-    except (TypeError, NameError) as error:
-        raise InputError(f"No schema can be made of the class {given.__name__}: {error}. {_FORMS}") from None
+        return own() if own else msgspec.json.schema(given)
+    except (TypeError, ValueError, NameError, RuntimeError) as error:
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"No schema can be made of the class {name}: {why}. {_FORMS}") from None
 
 
 def _of_columns(columns: Mapping[Any, Any]) -> dict[str, Any]:
