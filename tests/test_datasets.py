@@ -231,6 +231,22 @@ def test_exports_go_to_s3_guarded(standin: Any, tmp_path: Path) -> None:
         bb.export_records(rows, "s3://no-such-bucket/calls.jsonl")
 
 
+@pytest.mark.parametrize(
+    "place", ["S3://b/x", "s3:/b/x", "s3a://b/x", "gs://b/x", "file:///x", "arn:aws:s3:::b/x"]
+)
+def test_a_place_that_is_neither_local_nor_in_s3_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rows = pd.DataFrame({"record_id": ["a"]})
+    with pytest.raises(InputError, match=r"is no place of rows. Name a local path, or s3://bucket/prefix."):
+        bb.export_records(rows, f"{place}.csv")
+    path = write_outputs(tmp_path / "a.jsonl.out", [nova_line("a")])
+    with pytest.raises(InputError, match="is no place of rows"):
+        bb.collect_outputs(path, into=place)
+    assert [*tmp_path.iterdir()] == [path]
+
+
 def test_findings_are_the_same(both: tuple[pd.DataFrame, Any]) -> None:
     outputs, parts = both
     found = bb.diagnose_outputs(outputs)
@@ -275,18 +291,21 @@ def test_records_are_found_alike_in_frame_and_data_set(both: tuple[pd.DataFrame,
 
 def test_a_run_in_s3_is_a_partition_and_explored_alike(standin: Any, tmp_path: Path) -> None:
     source = pd.DataFrame({"text": [f"Call {n}." for n in range(100)], "Queue Name": ["a", "b"] * 50})
+    source["nothing"] = None
     run = bb.Run.create(tmp_path / "run", model_id="amazon.nova-lite-v1:0", source=source)
     bb.write_records(bb.build_records(source, run.model_id, prompt="{text}"), run)
     bb.submit_jobs(run)
     bb.wait_for_jobs(run, timeout=60)
     prefix = f"s3://bbkit-standin/{tmp_path.name}/table"
-    told = bb.collect_outputs(run, source_columns=["text", "Queue Name"], into=prefix)
+    told = bb.collect_outputs(run, source_columns=True, into=prefix)
     ddl = bb.table_ddl(told)
     assert "`source_queue_name` STRING" in ddl and "parquet.column.index.access" in ddl
     assert "PARTITIONED BY (`run_id` STRING)" in ddl
     assert f"'projection.run_id.values' = '{run.run_id}'" in ddl
     fetch(prefix, tmp_path / "table")
     rows = f"read_parquet('{tmp_path}/table/**/*.parquet', hive_partitioning = true)"
+    assert "`source_nothing` STRING" in ddl
+    assert duckdb.sql(f'select any_value(typeof("source.nothing")) from {rows}').fetchall() == [("VARCHAR",)]
     assert duckdb.sql(f"select run_id, count(*) from {rows} group by all").fetchall() == [(run.run_id, 100)]
     numbers = []
     for place in ("", prefix):

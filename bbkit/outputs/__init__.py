@@ -185,7 +185,9 @@ class _Plan:
         if self.source is None:
             return schema
         for kept in pa.Schema.from_pandas(self.source, preserve_index=False):
-            schema = schema.set(schema.get_field_index(kept.name), kept)
+            # Athena knows no type of nothing.
+            kind = pa.large_string() if pa.types.is_null(kept.type) else kept.type
+            schema = schema.set(schema.get_field_index(kept.name), kept.with_type(kind))
         return schema
 
 

@@ -29,6 +29,7 @@ NO_RUN = "__HIVE_DEFAULT_PARTITION__"
 LIVE_FILE = "_bbkit.json"
 """Readers of tables pass over names with an underscore."""
 
+_OTHER_URI = re.compile(r"(?i)[a-z][a-z0-9+.-]+:/|arn:")
 _WRITE = re.compile(r"write=[0-9a-f]{32}/")
 _PLACES = "Name what collect_outputs(..., into=...) wrote, or write it again."
 Rows = Iterator[tuple[pd.DataFrame, str]]
@@ -41,8 +42,11 @@ class _Live(msgspec.Struct):
 
 
 def is_remote(place: Any) -> bool:
-    """Whether a place is in S3."""
-    return isinstance(place, str) and place.startswith("s3://")
+    """Whether a place is in S3; one that is neither there nor a local path is refused."""
+    text = str(place)
+    if not text.startswith("s3://") and _OTHER_URI.match(text):
+        raise InputError(f"{text!r:.200} is no place of rows. Name a local path, or s3://bucket/prefix.")
+    return isinstance(place, str) and text.startswith("s3://")
 
 
 def _prefix_of(place: Any) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -54,11 +55,13 @@ def table_ddl(dataset: Any, table: str = "outputs") -> str:
         If it is no data set in S3, or the name is none that Athena takes.
     """
     rows = as_rows(dataset)
+    if isinstance(rows, str | Path):
+        raise InputError("table_ddl takes a data set, not its place. Pass bb.accounting(place).")
     files = getattr(rows, "files", None) or [""]
     if not (place := re.match(r"(s3://.*?/write=[0-9a-f]{32}/)", files[0])):
         remedy = "Collect them into='s3://bucket/prefix'."
         raise InputError(f"These rows are not in S3, where Athena reads. {remedy}")
-    if not re.fullmatch(r"(\w+\.)?\w+", table, re.ASCII):
+    if not isinstance(table, str) or not re.fullmatch(r"(\w+\.)?\w+", table, re.ASCII):
         raise InputError(f"{table!r} is no name of a table; Athena takes letters, digits and _.")
     fields = [field for field in rows.schema if field.name != "run_id"]
     names = dict(zip(_name_columns(fields), fields, strict=True))
