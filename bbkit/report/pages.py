@@ -140,6 +140,7 @@ _KEY_FIGURES = {
     "missing": "missing",
     "pending": "pending",
     "cut_off": "cut off",
+    "invalid": "invalid answers",
     "unreadable": "unreadable lines",
     "duplicate": "duplicate lines",
     "unexpected": "unexpected ids",
