@@ -95,7 +95,7 @@ def test_what_boto3_does_not_check_is_checked(standin: Standin, given: dict[str,
     code, status, message = refused_create(standin, **given)
     assert (code, status) == ("ValidationException", 400)
     assert "1 validation error detected" in message and where in message
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
 
 
 def test_all_faults_are_named_at_once(standin: Standin) -> None:

@@ -59,6 +59,11 @@ class Price:
     source: str = ""
     date: str = ""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether input tokens have a price."""
+        return self.input is not None
+
     def usd_of(self, input_tokens: float, output_tokens: float) -> float | None:
         """USD of so many tokens; None where a price that is needed is not known."""
         if self.input is None or (self.output is None and output_tokens):
@@ -76,7 +81,7 @@ class Price:
     @property
     def note(self) -> str:
         """Where the price is from, how it is known and whether it is old, in one sentence."""
-        if self.input is None:
+        if not self.is_known:
             return f"The cost is not known: {self.reason}."
         how = {"half": "taken as half of on demand, an estimate", "own": "from a file of your own"}
         of = f"of {self.date}" if self.date else "without a date"
