@@ -2,15 +2,20 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
+from attacks import drop_overrides
 from output_files import write_outputs
 
 import bbkit as bb
 from bbkit.cli import main
+from bbkit.core.errors import InputError
 from bbkit.jobs import clean_run
 
 BODY = {"messages": [{"role": "user", "content": [{"text": "late parcel"}]}]}
@@ -93,3 +98,92 @@ def test_a_copy_far_from_s3_is_compared_with_what_was_noted(
         "size_only",
         "not_reached",
     ]
+
+
+def test_outputs_are_verified_whatever_the_journal_tells(run: bb.Run) -> None:
+    bb.collect_outputs(run)
+    journal = run.folder / "jobs.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    output = next(run.folder.rglob("*.jsonl.out"))
+    for torn in range(1, len(lines) + 1):
+        journal.write_bytes(b"".join(lines[:-torn]) + lines[-torn][:-30])
+        output.write_bytes(output.read_bytes().replace(b"late", b"LATE"))
+        assert verify(run) == [("error", "output", output.name)]
+        assert verify(run, fetch=True) == [("info", "output", output.name)]
+        assert verify(run) == []
+
+
+def test_what_stands_in_the_place_of_an_output_is_named(run: bb.Run) -> None:
+    bb.collect_outputs(run)
+    for name in ("1-0001.jsonl.out", "manifest.json.out"):
+        place = next(run.folder.rglob(name))
+        place.unlink()
+        place.mkdir()
+        assert verify(run) == [("error", "output", name)]
+        found = bb.verify_run(run, fetch=True)
+        assert found["severity"].tolist() == ["error"]
+        assert "Move away what is in its place" in found.to_text()
+        place.rmdir()
+        for target in (place.name, "none"):
+            place.unlink(missing_ok=True)
+            place.symlink_to(target)
+            assert verify(run) == [("error", "output", name)]
+            assert verify(run, fetch=True) == [("info", "output", name)]
+            assert verify(run) == []
+
+
+def test_what_differs_in_size_was_not_compared_by_size_alone(run: bb.Run) -> None:
+    bb.collect_outputs(run)
+    for name, damage in product(("1-0001.jsonl.out", "manifest.json.out"), (b"", b"{", b"\x1f\x8b\x08")):
+        place = next(run.folder.rglob(name))
+        good = place.read_bytes()
+        write_outputs(place, [damage])
+        found = bb.verify_run(run)
+        assert found["rule"].iloc[0] == "output"
+        assert "size_only" not in [*found["rule"]]
+        if name.startswith("manifest"):
+            assert found["rule"].tolist() == ["output", "manifest"]
+            for told in (found, bb.diagnose_outputs(bb.collect_outputs(place.parent))):
+                assert "is not a JSON object" in told.to_text()
+                assert "stopped or expired" not in told.to_text()
+        place.write_bytes(good)
+
+
+def test_an_input_that_is_gone_is_named_with_what_brings_it_back(
+    run: bb.Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = run.record_files()[0].path
+    records.unlink()
+    with pytest.raises(InputError, match=r"1-0001.*bbkit verify RUN --fetch"):
+        bb.collect_outputs(run)
+    with pytest.raises(InputError, match=r"1-0001.*bbkit verify RUN --fetch"):
+        bb.estimate_cost(run)
+    assert main(["collect", str(run.folder)]) == 2
+    assert "bbkit verify RUN --fetch" in capsys.readouterr().err
+    assert verify(run, fetch=True)[0] == ("info", "input", records.name)
+    assert len(bb.collect_outputs(run)) == 6
+
+
+def test_what_cannot_be_written_is_a_finding_too(run: bb.Run) -> None:
+    bb.collect_outputs(run)
+    damaged = run.record_files()[0].path, next(run.folder.rglob("*.jsonl.out"))
+    for place in damaged:
+        place.write_bytes(place.read_bytes().replace(b"late", b"LATE"))
+        place.chmod(0o444)
+        place.parent.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-m", "bbkit", "verify", str(run.folder), "--fetch"],
+        check=False,
+        preexec_fn=drop_overrides,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    for place in damaged:
+        place.parent.chmod(0o755)
+    assert (done.returncode, done.stderr) == (1, "")
+    told = " ".join(done.stdout.split())
+    assert told.count("Copy the run where you may write") == 2
+    assert damaged[0].name in told
+    assert damaged[1].name in told
+    assert ".part" not in told

@@ -10,7 +10,7 @@ import threading
 import unicodedata
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -40,11 +40,12 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         move(partial, path)
     except OSError as error:
-        if error.filename == str(partial):
+        if str(error.filename).startswith(str(partial)):  # boto3 adds to the name
             error.filename = str(path)
         raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
 
 
 @contextmanager

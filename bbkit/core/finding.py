@@ -28,3 +28,9 @@ def make_finding(
     said, values = read_data("texts")[text], {**values, "path": path, "file": file}
     finding, remedy = said["finding"].format_map(values), said["remedy"].format_map(values)
     return Finding(said["severity"], rule or text.partition(".")[0], finding, remedy, path, file)
+
+
+def manifest_finding(said: str, file: str | None = None) -> Finding:
+    """The finding on a manifest that disagrees with its lines, or of which no count is read."""
+    text = "manifest" if said.partition(" counts ")[2][:1].isdigit() else "manifest.unread"
+    return make_finding(text, "", file, found=f"{said[:1].upper()}{said[1:]}.")

@@ -15,6 +15,7 @@ import pandas as pd
 
 from bbkit.core.datasets import head_of, read_columns, take_rows
 from bbkit.core.files import describe_name_fault, read_data
+from bbkit.core.finding import manifest_finding
 from bbkit.core.findings import Finding, Findings, findings
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, name_some, one_line, share_of
@@ -284,13 +285,7 @@ def _looks(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 def _disagreements(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for manifest in manifests:
         if text := manifest["disagreement"]:
-            yield Finding(
-                "warning",
-                "manifest",
-                f"{text[:1].upper()}{text[1:]}.",
-                "A job that stopped or expired leaves records out. Otherwise fetch the outputs again; "
-                "if they stay different, count the lines of the files.",
-            )
+            yield manifest_finding(text)
         for kind in ("input_tokens", "output_tokens"):
             counted, held = manifest.get(f"manifest_{kind}"), manifest.get(kind)
             if counted is not None and held is not None and counted != held:

@@ -1,16 +1,17 @@
 """Are the files of a run those that were written, those S3 holds, and what the manifests count?"""
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from bbkit import aws
-from bbkit.core.errors import AwsError, CredentialsError, PlaceError
+from bbkit.core.errors import AwsError, BbkitError, CredentialsError, PlaceError
 from bbkit.core.files import LISTING, file_sha256, local_names, read_listing, require_inside, write_text
+from bbkit.core.finding import manifest_finding
 from bbkit.core.findings import Finding, Findings, findings, make_finding
-from bbkit.core.frames import SUFFIX
 from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import input_uri
 from bbkit.outputs import collect_outputs
@@ -48,15 +49,20 @@ def verify_run(run: Run | str | Path, *, fetch: bool = False) -> Findings:
     bbkit.core.errors.RunError
         The journal or the index of the run is damaged.
     """
-    snapshot, rows, by = RunSnapshot.read(as_run(run)), list[Finding](), list[str]()
+    snapshot, rows, by = RunSnapshot.read(run := as_run(run)), list[Finding](), list[str]()
     refusal = _find_refusal(snapshot)
     if refusal:
         rows.append(make_finding("not_reached", refusal=refusal))
     for file in snapshot.files:
         rows += _verify_input(snapshot, file, fetch=fetch and not refusal)
-    for job_arn in [state.job_arn for state in snapshot.states if state.ended and state.job_arn]:
-        rows += _verify_outputs(snapshot.run, job_arn, by, asked=not refusal, fetch=fetch)
-        rows += _verify_lines(snapshot.run.output_folder(job_arn))
+    # A torn journal does not tell that a job ended, or of the job.
+    jobs = {path.parent: path.parent.name for path in sorted(run.folder.glob(f"outputs/*/{LISTING}"))}
+    for state in filter(lambda state: state.job_arn, snapshot.states):
+        if (folder := run.output_folder(state.job_arn)).is_dir() or state.ended:
+            jobs[folder] = state.job_arn
+    for folder, job_arn in jobs.items():
+        rows += _verify_outputs(run, job_arn, by, asked=not refusal, fetch=fetch)
+        rows += _verify_lines(folder)
     if sizes := by.count("size"):
         files = count_noun(sizes, "output file", "were")
         rows.append(make_finding("size_only", files=files)._replace(count=sizes))
@@ -76,6 +82,18 @@ def _find_refusal(snapshot: RunSnapshot) -> str:
     return ""
 
 
+def _fetch(uri: str, path: Path, run: Run, sha256: str = "") -> str:
+    """Take a file from S3; why it could not be taken."""
+    try:
+        aws.download_file(uri, require_inside(path, run.folder), sha256=sha256)
+    except BbkitError as error:
+        return str(error)
+    except OSError as error:
+        what = "Move away what is in its place" if path.is_dir() else "Copy the run where you may write"
+        return f"It could not be written ({error.strerror}). {what}, and fetch it there."
+    return ""
+
+
 def _verify_input(snapshot: RunSnapshot, file: InputFile, *, fetch: bool) -> Iterator[Finding]:
     run, found = snapshot.run, "It is not here."
     if file.path.is_file():
@@ -85,11 +103,7 @@ def _verify_input(snapshot: RunSnapshot, file: InputFile, *, fetch: bool) -> Ite
     text, why = "input", ""
     if fetch:
         uri = run.adopted.get("input_uri") or input_uri(run, snapshot.jobs[file.job], file)
-        try:
-            aws.download_file(uri, file.path, sha256=file.sha256)
-            text = "input.fetched"
-        except AwsError as error:
-            text, why = "input.lost", str(error)
+        text = "input.lost" if (why := _fetch(uri, file.path, run, file.sha256)) else "input.fetched"
     yield make_finding(text, "", file.path.relative_to(run.folder).as_posix(), found=found, why=why)
 
 
@@ -102,15 +116,16 @@ def _verify_outputs(run: Run, job_arn: str, by: list[str], *, asked: bool, fetch
     for key, name in local_names(stored | listed).items():
         path, uri = folder / name, prefix + key if key in stored else ""
         found, how = _compare(path, uri, listed.get(key))
-        if found and fetch and uri:
-            aws.download_file(uri, require_inside(path, run.folder))
+        why = "S3 does not hold it any more." if found and asked and not uri else ""
+        if found and fetch and uri and not (why := _fetch(uri, path, run)):
             yield make_finding("output.fetched", "", f"{folder.name}/{key}", found=found)
             found, how = _compare(path, uri, None)
-        by.append(how)
+        by.append("" if found else how)
         if found:
-            text = "output.gone" if asked and not uri else "output"
-            yield make_finding(text, "", f"{folder.name}/{key}", found=found)
-    if fetch and stored and stored != listed:
+            yield make_finding(
+                "output.lost" if why else "output", "", f"{folder.name}/{key}", found=found, why=why
+            )
+    if fetch and stored and stored != listed and os.access(folder, os.W_OK):
         write_text(folder / LISTING, json.dumps(stored, indent=1))
 
 
@@ -128,13 +143,13 @@ def _compare(path: Path, uri: str, size: int | None) -> tuple[str, str]:
 
 def _verify_lines(folder: Path) -> Iterator[Finding]:
     """Where lines of a folder cannot be read, or its manifest counts otherwise."""
-    if not any(folder.rglob(f"*{SUFFIX}")):
+    if not list_folder(folder, FileMeta()):
         return
     with TemporaryDirectory(prefix="bbkit-") as parts:
         told: Any = collect_outputs(folder, into=Path(parts) / "rows")
     if count := told.numbers["unreadable"]:
-        lines = count_noun(count, "line")
-        yield make_finding("unreadable", "", folder.name, lines=lines)._replace(count=count)
-    for text in (manifest["disagreement"] for manifest in told.collected.manifests):
-        if text:
-            yield make_finding("manifest", "", folder.name, found=f"{text[0].upper()}{text[1:]}.")
+        yield make_finding("unreadable", "", folder.name, lines=count_noun(count, "line"))._replace(
+            count=count
+        )
+    texts = filter(None, (manifest["disagreement"] for manifest in told.collected.manifests))
+    yield from (manifest_finding(text, folder.name) for text in texts)

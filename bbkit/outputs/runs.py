@@ -7,6 +7,7 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.files import is_read_only
 from bbkit.outputs.files import FileMeta, Group, OutputFile, list_folder, list_s3, sent_file
+from bbkit.records.input_sets import record_files
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState, latest_states
 from bbkit.run.remote_jobs import fetch_outputs, refresh_jobs
@@ -59,7 +60,7 @@ def read_run_group(snapshot: RunSnapshot) -> Group:
         # A run adopted after its inputs were deleted cannot know what was sent.
         None if run.adopted and not batches else batches,
         run,
-        [file.path for file in snapshot.files],
+        [Path(name) for file in snapshot.files for name in record_files(file.path)],
         notes,
         {state.job_arn: _end_of(state.seen) for state in ended},
         list(_unsent(snapshot)),

@@ -33,9 +33,10 @@ def list_input_set(path: str | Path) -> InputSet:
     if local.is_file():
         return InputSet([text], [], [], set(), "")
     if not local.is_dir():
-        raise InputError(
-            f"There is no file or folder {text!r}. Give a .jsonl file, a folder of them or an S3 URI."
-        )
+        remedy = "Give a .jsonl file, a folder of them or an S3 URI."
+        if local.with_name("index.json").is_file():  # of a run
+            remedy = "`bbkit verify RUN --fetch` takes it from S3; or restore it from a copy."
+        raise InputError(f"There is no file or folder {text!r}. {remedy}")
     names = [item.relative_to(local).as_posix() for item in local.rglob("*") if item.is_file()]
     return _sort_out(names, f"{local}/", text)
 
