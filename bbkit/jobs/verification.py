@@ -122,9 +122,8 @@ def _verify_outputs(run: Run, job_arn: str, by: list[str], *, asked: bool, fetch
             found, how = _compare(path, uri, None)
         by.append("" if found else how)
         if found:
-            yield make_finding(
-                "output.lost" if why else "output", "", f"{folder.name}/{key}", found=found, why=why
-            )
+            text = "output.lost" if why else "output"
+            yield make_finding(text, "", f"{folder.name}/{key}", found=found, why=why)
     if fetch and stored and stored != listed and os.access(folder, os.W_OK):
         write_text(folder / LISTING, json.dumps(stored, indent=1))
 
@@ -148,8 +147,7 @@ def _verify_lines(folder: Path) -> Iterator[Finding]:
     with TemporaryDirectory(prefix="bbkit-") as parts:
         told: Any = collect_outputs(folder, into=Path(parts) / "rows")
     if count := told.numbers["unreadable"]:
-        yield make_finding("unreadable", "", folder.name, lines=count_noun(count, "line"))._replace(
-            count=count
-        )
+        lines = count_noun(count, "line")
+        yield make_finding("unreadable", "", folder.name, lines=lines)._replace(count=count)
     texts = filter(None, (manifest["disagreement"] for manifest in told.collected.manifests))
     yield from (manifest_finding(text, folder.name) for text in texts)
