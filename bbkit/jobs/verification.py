@@ -50,14 +50,12 @@ def verify_run(run: Run | str | Path, *, fetch: bool = False) -> Findings:
         The journal or the index of the run is damaged.
     """
     snapshot, rows, by = RunSnapshot.read(run := as_run(run)), list[Finding](), list[str]()
-    refusal = _find_refusal(snapshot)
-    if refusal:
+    if refusal := _find_refusal(snapshot):
         rows.append(make_finding("not_reached", refusal=refusal))
     for file in snapshot.files:
         rows += _verify_input(snapshot, file, fetch=fetch and not refusal)
-    # A torn journal does not tell that a job ended, or of the job.
     jobs = {path.parent: path.parent.name for path in sorted(run.folder.glob(f"outputs/*/{LISTING}"))}
-    for state in filter(lambda state: state.job_arn, snapshot.states):
+    for state in filter(lambda state: state.job_arn, snapshot.states):  # a torn journal lacks some
         if (folder := run.output_folder(state.job_arn)).is_dir() or state.ended:
             jobs[folder] = state.job_arn
     for folder, job_arn in jobs.items():
