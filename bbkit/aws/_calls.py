@@ -19,7 +19,6 @@ def create_job(**request: Any) -> str:
 
 
 def get_job(job_arn: str) -> dict[str, Any]:
-    """Call GetModelInvocationJob."""
     return _holding("status", call("bedrock", "get_model_invocation_job", jobIdentifier=job_arn))
 
 
@@ -45,7 +44,6 @@ def iter_quotas() -> Iterator[dict[str, Any]]:
 
 
 def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """Call InvokeModel."""
     with translated():
         answer = client("bedrock-runtime", **options).invoke_model(
             modelId=model_id, body=json.dumps(body).encode(), contentType="application/json"
@@ -54,7 +52,6 @@ def invoke_model(model_id: str, body: Mapping[str, Any], **options: Any) -> dict
 
 
 def converse(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """Call Converse."""
     request = _blobs(dict(body), converse_input_shape())
     with translated():
         answer = client("bedrock-runtime", **options).converse(modelId=model_id, **request)

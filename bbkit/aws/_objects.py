@@ -52,7 +52,6 @@ def iter_object(uri: str, size: int) -> Iterator[bytes]:
 
 
 def read_object(uri: str) -> bytes:
-    """Read a whole, small object."""
     return b"".join(iter_object(uri, 1 << 20))
 
 
@@ -185,7 +184,6 @@ def is_as_noted(path: Path, *, thorough: bool = False) -> bool:
 
 
 def delete_objects(uris: Iterable[str]) -> int:
-    """Delete objects, a thousand a call."""
     keys: dict[str, list[str]] = {}
     for uri in uris:
         bucket, key = split_s3_uri(uri)

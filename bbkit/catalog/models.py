@@ -208,7 +208,6 @@ def _key(words: list[str]) -> Key:
 
 @lru_cache(maxsize=1024)
 def model_keys(model_id: str) -> frozenset[Key]:
-    """The names a model may go by."""
     bare = bare_model_id(model_id)
     return frozenset(key for name in _names_of(bare) for key in name_keys(name))
 

@@ -61,7 +61,6 @@ class Price:
 
     @property
     def is_known(self) -> bool:
-        """Whether input tokens have a price."""
         return self.input is not None
 
     def usd_of(self, input_tokens: float, output_tokens: float) -> float | None:

@@ -62,7 +62,6 @@ class Usage(NamedTuple):
 
 
 def parse_usage(usagetype: str) -> Usage | None:
-    """Read a usage type."""
     text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
     text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
     match = _DIRECTION.search(text)

@@ -110,7 +110,6 @@ def _validate_targets(paths: Sequence[Path], overwrite: bool) -> None:
 
 
 def _write_lines(check: RecordCheck, lines: Iterable[bytes], targets: Mapping[str, Path]) -> Counter[str]:
-    """Write good and bad lines into files of their own, and count them."""
     seen: set[str] = set()
     counts: Counter[str] = Counter()
     with ExitStack() as stack:

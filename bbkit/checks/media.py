@@ -38,7 +38,6 @@ def _iter_objects(body: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
 
 
 def media_uris(body: Any) -> Iterator[str]:
-    """Every place in S3 that a body points to."""
     for _, value in _iter_objects(body):
         location = value.get("s3Location")
         if type(location) is dict and type(location.get("uri")) is str:

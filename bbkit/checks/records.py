@@ -33,8 +33,6 @@ _Key = tuple[str | None, ...]
 
 
 class Groups:
-    """Gathers findings and gives the table of them."""
-
     def __init__(self) -> None:
         self._whole: list[Finding] = []
         self._groups: dict[_Key, Finding] = {}
@@ -215,7 +213,6 @@ class RecordCheck:
         self._add([fault], number, file, record_id)
 
     def finish(self) -> Findings:
-        """Give everything found."""
         self._add_duplicates()
         buckets = sorted({uri.split("/")[2] for uri in self.media if uri.count("/") > 2})
         if len(buckets) > 1:

@@ -38,7 +38,6 @@ def find_faults(field: Field, body: Any, source: str, date: str) -> list[Finding
 
 
 def show(value: Any) -> str:
-    """A value as short JSON text."""
     try:
         text = json.dumps(value[:48] if isinstance(value, str | list) else value, ensure_ascii=False)
     except (TypeError, ValueError, RecursionError):

@@ -128,7 +128,6 @@ def as_mapping(value: Any, name: str) -> dict[str, Any]:
 def validate_number(
     value: Any, name: str, *, least: float, most: float | None = None, whole: bool = False, what: str = ""
 ) -> None:
-    """Make sure that a parameter is a number in its range."""
     kinds = (int,) if whole else (int, float)
     is_number = isinstance(value, kinds) and not isinstance(value, bool)
     if is_number and value >= least and (most is None or value <= most):

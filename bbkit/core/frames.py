@@ -24,47 +24,21 @@ TEXT = pd.StringDtype("pyarrow")  # "string" alone is Python's objects under pan
 COUNT, NUMBER, TIME = "Int64", "Float64", "datetime64[us, UTC]"
 
 OUTPUT_COLUMNS: dict[str, Any] = {
-    "record_id": TEXT,
-    "record_key": TEXT,
-    "outcome": TEXT,
-    "text": TEXT,
-    "stop_reason": TEXT,
-    "stop_reason_raw": TEXT,
-    "input_tokens": COUNT,
-    "output_tokens": COUNT,
-    "cache_read_tokens": COUNT,
-    "cache_write_tokens": COUNT,
-    "cache_write_1h_tokens": COUNT,
-    "max_tokens": COUNT,
-    "model": TEXT,
-    "model_id": TEXT,
-    "family": TEXT,
-    "tier": TEXT,
-    "error_code": TEXT,
-    "error_message": TEXT,
-    "attempt": COUNT,
-    "submission": COUNT,
-    "job_arn": TEXT,
-    "source_file": TEXT,
+    **dict.fromkeys(("record_id", "record_key", "outcome", "text", "stop_reason", "stop_reason_raw"), TEXT),
+    **dict.fromkeys(("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens"), COUNT),
+    **dict.fromkeys(("cache_write_1h_tokens", "max_tokens"), COUNT),
+    **dict.fromkeys(("model", "model_id", "family", "tier", "error_code", "error_message"), TEXT),
+    **dict.fromkeys(("attempt", "submission"), COUNT),
+    **dict.fromkeys(("job_arn", "source_file"), TEXT),
 }
 """One row per record sent: the tidy frame of `collect_outputs`."""
 
 JOB_COLUMNS: dict[str, Any] = {
-    "job_name": TEXT,
-    "job_arn": TEXT,
-    "file": TEXT,
-    "attempt": COUNT,
-    "submission": COUNT,
-    "status": TEXT,
-    "message": TEXT,
-    "records": COUNT,
-    "processed": COUNT,
-    "succeeded": COUNT,
-    "errored": COUNT,
-    "submitted_at": TIME,
-    "ended_at": TIME,
-    "expires_at": TIME,
-    "seen_at": TIME,
+    **dict.fromkeys(("job_name", "job_arn", "file"), TEXT),
+    **dict.fromkeys(("attempt", "submission"), COUNT),
+    **dict.fromkeys(("status", "message"), TEXT),
+    **dict.fromkeys(("records", "processed", "succeeded", "errored"), COUNT),
+    **dict.fromkeys(("submitted_at", "ended_at", "expires_at", "seen_at"), TIME),
 }
 """One row per job of a run, submitted or queued (status NA)."""
 
@@ -139,7 +113,6 @@ def bundle(
     rows: Iterable[Mapping[str, Any]] = (),
     facts: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
-    """Describe a result for `report.json`."""
     return {
         "kind": kind,
         "sentence": sentence,

@@ -15,8 +15,6 @@ OPERATORS = {name: getattr(operator, name) for name in ("gt", "ge", "lt", "le", 
 
 @dataclass(frozen=True)
 class Gate:
-    """One condition on a number."""
-
     name: str
     operator: str
     bound: float
@@ -28,7 +26,6 @@ class Gate:
         return bool(OPERATORS[self.operator](value, self.bound))
 
     def require_number(self, known: Mapping[str, Any], what: str) -> None:
-        """Refuse a name that is none of the numbers known."""
         if self.name not in known:
             near = difflib.get_close_matches(self.name, list(known), n=1)
             guess = f" Did you mean {near[0]!r}?" if near else ""
@@ -37,7 +34,6 @@ class Gate:
 
 
 def read_gates(conditions: Iterable[str | Sequence[object]]) -> tuple[Gate, ...]:
-    """Read conditions before anything runs."""
     gates = []
     for condition in conditions:
         parts = condition.split() if isinstance(condition, str) else list(condition)

@@ -6,7 +6,6 @@ from importlib.metadata import PackageNotFoundError, requires, version
 
 
 def list_versions() -> dict[str, str]:
-    """The versions of Python and platform, and of what bbkit uses."""
     versions = {"Python": platform.python_version(), "platform": platform.platform()}
     for requirement in requires("bbkit") or ():
         name = re.split(r"[^\w.-]", requirement)[0]

@@ -67,7 +67,6 @@ FAMILIES: Mapping[str, Family] = {
 
 
 def get_family(name: str) -> Family:
-    """Get a family by its name."""
     if name not in FAMILIES:
         raise FamilyError(f"No family is called {name!r}. Take one of: {', '.join(FAMILIES)}.")
     return FAMILIES[name]
@@ -92,7 +91,6 @@ def foundation_model(model_id: str, model: str = "", family: str | Family | None
 def family_of(
     model_id: str, *, invocation_type: str = "InvokeModel", family: str | Family | None = None
 ) -> Family:
-    """Tell the family whose bodies a model takes."""
     if invocation_type not in ("InvokeModel", "Converse"):
         raise InputError(f"invocation_type is {invocation_type!r}; it takes InvokeModel or Converse.")
     if not isinstance(model_id, str):

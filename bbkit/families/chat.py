@@ -25,7 +25,6 @@ _INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_conten
 
 
 def write(prompt: Prompt) -> Body:
-    """Write a chat-completion body."""
     content: Any = prompt.text
     if prompt.media:
         urls = [f"data:image/{media.format};base64,{media.base64}" for media in prompt.media]

@@ -149,7 +149,6 @@ class Family:
 
     @property
     def kind(self) -> Literal["text", "embedding"]:
-        """What the models make."""
         return "text" if self.max_tokens_path else "embedding"
 
     @property
@@ -247,7 +246,6 @@ def as_int(value: Any) -> int | None:
 
 
 def as_str(value: Any) -> str | None:
-    """The value if it is a text, else None."""
     return value if type(value) is str else None
 
 

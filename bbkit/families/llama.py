@@ -30,7 +30,6 @@ def write(prompt: Prompt, generation: str = "llama3") -> Body:
 
 
 def answer(output: Mapping[str, Any]) -> Answer:
-    """Read a Llama answer."""
     return Answer(
         as_str(output.get("generation")),
         as_str(output.get("stop_reason")),

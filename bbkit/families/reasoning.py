@@ -36,7 +36,6 @@ def _lone_end(text: str) -> re.Match[str] | None:
 
 
 def leads_with_reasoning(text: str) -> bool:
-    """Whether a text begins with a block of reasoning."""
     return text.lstrip().startswith(_TAGS)
 
 

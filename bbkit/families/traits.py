@@ -75,7 +75,6 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
     @property
     def known(self) -> bool:
-        """Whether the table has the model."""
         return bool(self.provider)
 
     def refuses(self, kind: str) -> bool:

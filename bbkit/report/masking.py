@@ -91,7 +91,6 @@ class Masker:
         return put_masks(texts, masks) if masks else [*texts]
 
     def knows(self, text: str, about: str) -> bool:
-        """Whether a number would be masked."""
         if not self.enabled or _COUNTED.search(about):
             return False
         return bool(find_masks(f"{about}: {text}" if is_telling(about) else text, self._own))
@@ -139,7 +138,6 @@ class Masker:
         return address if masked == plain else masked
 
     def drawing(self, source: str) -> str:
-        """Mask the texts and attributes of an SVG."""
         return mask_drawing(source, self.parts, self.address) if self.enabled else source
 
     def data(self, value: Any, about: str = "", numbers: bool = True) -> Any:
@@ -182,7 +180,6 @@ def start_tag(tag: str, attributes: Iterable[tuple[str, str | None]]) -> str:
 
 
 def end_tag(tag: str) -> str:
-    """Write the end of an element."""
     return f"</{tag}>"
 
 

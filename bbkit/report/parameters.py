@@ -32,8 +32,6 @@ _TRUTH = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a notebook."""
-
     name: str
     type: str
     default: Any

@@ -37,7 +37,6 @@ class ReportContext:
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
-        """The value of every parameter, given or by default."""
         return {p.name: p.default for p in self.source.parameters.values()} | self.executed.given
 
     @cached_property
@@ -62,7 +61,6 @@ class ReportContext:
 
     @cached_property
     def failed_on(self) -> tuple[str, ...]:
-        """The conditions of ``--fail-on`` that are met."""
         return check_gates([gate for gate in self.gates if gate.name in self.numbers], self.bundles)
 
     @cached_property

@@ -89,7 +89,6 @@ def _dtype(kinds: set[str]) -> Any:
 def _frames_of_rows(
     rows: Iterable[Mapping[str, Any]], dtypes: Mapping[str, Any], chunk_rows: int | None
 ) -> Frames:
-    """Make frames of exactly these columns and dtypes."""
     remaining = iter(rows)
     while chunk := list(islice(remaining, chunk_rows)):
         columns = {

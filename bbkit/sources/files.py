@@ -98,7 +98,6 @@ def calling_depth() -> int:
 
 
 def read_text(path: Path) -> str:
-    """Read a whole text file, in the encoding it has."""
     with open_bytes(path) as file:
         content = b"".join(iter_whole(path, iter(partial(file.read, _BLOCK), b""), (b"\n", b"{", b"[")))
     return read_encoded(path, content.decode)

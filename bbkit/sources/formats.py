@@ -33,7 +33,6 @@ _TOO_DEEP = "is nested too deeply to be a table. Take out the innermost levels."
 
 
 def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
-    """Read Parquet; the columns keep their types."""
     try:
         if chunk_rows is None:
             yield frame_of_arrow(pq.read_table(path))
@@ -146,7 +145,6 @@ def _is_row(document: dict[str, Any], text: str) -> bool:
 
 
 def _nested_lists(value: Any, path: str = "") -> Iterator[str]:
-    """Where lists of objects are within objects."""
     for name, item in value.items() if isinstance(value, dict) else ():
         if item and _are_objects(item):
             yield path + name
@@ -154,7 +152,6 @@ def _nested_lists(value: Any, path: str = "") -> Iterator[str]:
 
 
 def parse_document(name: str, text: str) -> Any:
-    """Parse a whole JSON document, the text of a file of that name."""
     try:
         document = json.loads(text, parse_constant=partial(_refuse_constant, name))
         if "\\ud" in text or "\\uD" in text:

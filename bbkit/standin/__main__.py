@@ -131,7 +131,6 @@ def _check_switches(arguments: argparse.Namespace) -> None:
 
 
 def _read_profiles(texts: list[str]) -> dict[str, str]:
-    """Read ``NAME=MODEL`` of each ``--profile``."""
     from bbkit.standin.models import model_list, split_geography
 
     profiles = {}

@@ -22,8 +22,6 @@ _LETTERS = string.ascii_lowercase + string.digits
 
 
 class Catalog:
-    """The models and inference profiles of one stand-in."""
-
     def __init__(self, settings: Settings, faults: Faults) -> None:
         self.settings = settings
         self.faults = faults
@@ -81,7 +79,6 @@ class Catalog:
         }
 
     def get_inference_profile(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Tell which model is behind an inference profile, and where it runs."""
         head = f"arn:{partition_of(region)}:bedrock:{region}:{self.settings.account}:"
         identifier = given["inferenceProfileIdentifier"]
         if identifier in self.models:

@@ -38,8 +38,6 @@ NO_ACCESS = (
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """The control plane of one stand-in."""
-
     jobs: Jobs
     calls: CallFaults
     catalog: Catalog
@@ -270,7 +268,6 @@ def describe_job(job: Job) -> dict[str, Any]:
 
 
 def page_token(job: Job) -> str:
-    """Write where the next page of List begins."""
     return base64.urlsafe_b64encode(json.dumps([job["submitted"], job["job_id"]]).encode()).decode()
 
 

@@ -31,7 +31,6 @@ _WHEN = re.compile(r"(?:(\d+)-)?(\d+)(s?)|(0?\.\d+)")
 
 
 def write_help() -> str:
-    """Say what each fault does, for ``--help``."""
     lines = [_TABLE["head"]]
     for name, fault in _FAULTS.items():
         says = f"\n{' ' * 26}".join(fault["says"])
@@ -138,7 +137,6 @@ def record_error(record_id: str) -> tuple[str, int, str]:
 
 
 def heals(code: int) -> bool:
-    """Whether an error befalls a record only once."""
     return code >= 429
 
 

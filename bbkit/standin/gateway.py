@@ -40,8 +40,6 @@ _S3_CODES = {
 
 @dataclass(frozen=True)
 class Gateway:
-    """The ASGI application of a stand-in."""
-
     settings: Settings
     hosts: frozenset[str]
     secrets: dict[str, str]

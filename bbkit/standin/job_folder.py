@@ -61,7 +61,6 @@ class JobFolder:
 
     @property
     def begun(self) -> bool:
-        """Whether any record was sent to the engine."""
         return (self.path / "parts").is_dir()
 
     def parts_of(self, number: int) -> list[Part]:

@@ -120,7 +120,6 @@ class JobRunner:
             self.end(("InProgress",), "PartiallyCompleted", message=message)
 
     def answer_records(self) -> bool:
-        """Send the records through the engine; False when time ran out first."""
         folder, share = self.folder(), self.faults.time_out
         limit = folder.total if share is None else min(int(folder.total * share), folder.total - 1)
         return Answering(self, folder, limit).run() and share is None

@@ -20,8 +20,6 @@ INVALID = "The provided model identifier is invalid."
 
 @dataclass(frozen=True)
 class Model:
-    """What an identifier stands for."""
-
     model_id: str
     arn: str
     custom: bool = False
@@ -47,7 +45,6 @@ def traits_of(model_id: str) -> dict[str, Any]:
 
 
 def check_living(model_id: str, as_of: str) -> None:
-    """Refuse a model that had ended by a day, as far as the data file knew when it was made."""
     ended = traits_of(model_id).get("end_of_life")
     if ended and ended <= min(as_of, _table()["date"]):
         raise ServiceError(

@@ -39,8 +39,6 @@ _PART_NAME = re.compile(r"(\d+)-(\d+)\.(\d+)\.(\d+)\.(\d+|x)\.(\d+|x)\.part")
 
 @dataclass(frozen=True)
 class Task:
-    """What the engine processes must know of a job."""
-
     job_id: str
     model_id: str
     invocation_type: str

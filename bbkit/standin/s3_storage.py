@@ -26,7 +26,6 @@ class OutputRefused(Exception):
 
 
 def check_output(buckets: Path, uri: str) -> None:
-    """Raise unless the output URI's bucket exists."""
     bucket, key = split_uri(uri)
     if key.strip("/") and not is_plain(key.strip("/")):
         raise OutputRefused(f"{uri} is no place in a bucket of this stand-in.")
@@ -37,8 +36,6 @@ def check_output(buckets: Path, uri: str) -> None:
 
 
 class ObjectStorage(FilesystemStorage):  # type: ignore[misc, unused-ignore]
-    """The buckets of a stand-in."""
-
     def list_objects(
         self,
         bucket: str,

@@ -61,8 +61,6 @@ class Limits:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of one stand-in."""
-
     folder: Path
     account: str
     region: str = "us-east-1"

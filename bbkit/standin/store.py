@@ -96,7 +96,6 @@ class Store:
         return self._all(query, *(value for values in given.values() for value in values), size)
 
     def move(self, job_id: str, source: tuple[str, ...], target: str, **columns: Any) -> Job | None:
-        """Move a job to another status if it is in one of the source statuses."""
         row = _to_row({"status": target, "modified": time.time(), **columns})
         names = ", ".join(f"{name} = ?" for name in row)
         marks = ", ".join("?" * len(source))

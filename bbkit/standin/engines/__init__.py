@@ -24,8 +24,6 @@ _PIECES = re.compile(
 
 
 class Stop(StrEnum):
-    """Why an answer ended."""
-
     END = "stop"
     LENGTH = "length"
     SEQUENCE = "stop_sequence"
@@ -151,8 +149,6 @@ class Interrupted(Exception):
 
 
 class Engine(Protocol):
-    """What answers records."""
-
     def answer(self, request: Request, halt: Event | None = None) -> Reply:
         """Answer one request; `EngineError` when it cannot, `Interrupted` when `halt` ends its waits."""
         ...

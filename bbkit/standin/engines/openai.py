@@ -31,8 +31,6 @@ _LONGEST_WAIT = 30.0
 
 
 class OpenAIEngine:
-    """Answers through the chat completions of an OpenAI-compatible server."""
-
     def __init__(
         self,
         base_url: str = "http://localhost:11434/v1",
@@ -172,7 +170,6 @@ def _read_text(content: Any) -> str:
 
 
 def _count(number: Any) -> int | None:
-    """A token count; None for anything that is not one."""
     return number if isinstance(number, int) and number >= 0 else None
 
 

@@ -25,7 +25,6 @@ _STOPS = STOPS | {Stop.FILTERED: "refusal"}
 
 
 def read_body(body: Any, model_id: str) -> Request:
-    """Check the body as the model would, and read it."""
     check_body(body, model_id)
     system = body.get("system") or ""
     choice = body.get("tool_choice") or {"type": "auto"}

@@ -138,7 +138,6 @@ def known(**values: Any) -> dict[str, Any]:
 
 
 def answer_format(schema: Any) -> dict[str, Any]:
-    """Ask an engine for an answer of this JSON schema."""
     return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 

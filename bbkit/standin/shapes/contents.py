@@ -127,7 +127,6 @@ def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
 
 
 def check_choice(choice: str, tools: tuple[Tool, ...]) -> None:
-    """Refuse to call a tool that is not there."""
     if choice not in ("auto", "none", *(tool.name for tool in tools)) and (choice != "any" or not tools):
         raise RecordError(f"The tool choice {choice!r} is none of the tools of this request.")
 

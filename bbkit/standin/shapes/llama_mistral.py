@@ -68,7 +68,6 @@ def read_mistral_chat(body: Any, model_id: str) -> Request:
 
 
 def write_mistral_text(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
-    """A text completion; it reports no tokens."""
     return {"outputs": [{"text": reply.text, "stop_reason": _stop(reply)}]}
 
 

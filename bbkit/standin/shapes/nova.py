@@ -14,7 +14,6 @@ from bbkit.standin.shapes.bodies import check_schema, known
 
 
 def read_body(body: Any, model_id: str) -> Request:
-    """Check the body as the model would, and read it."""
     check_schema(body, "nova")
     messages = body["messages"]
     contents.check_messages(messages)

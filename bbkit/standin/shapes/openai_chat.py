@@ -30,7 +30,6 @@ _OPTIONS = (
 
 
 def read_body(body: Any, model_id: str) -> Request:
-    """Check the body as the model would, and read it."""
     traits = traits_of(model_id)
     bodies.check_schema(body, "gpt-oss" if "gpt-oss" in model_id else "chat")
     check_effort(body, traits)
@@ -58,7 +57,6 @@ def read_body(body: Any, model_id: str) -> Request:
 
 
 def check_effort(fields: dict[str, Any], traits: dict[str, Any]) -> None:
-    """Refuse an effort that the model is known not to take."""
     effort = fields.get("reasoning_effort")
     if isinstance(effort, str) and effort not in traits.get("effort", [effort]):
         raise malformed(f"#/reasoning_effort: {effort} is not a valid enum value")
