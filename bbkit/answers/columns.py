@@ -9,11 +9,9 @@ import pandas as pd
 import pyarrow as pa
 
 from bbkit.answers.reading import AnswerReader
-from bbkit.answers.schemas import list_fields
+from bbkit.answers.schemas import FIELD, list_fields
 
 VERDICT_COLUMNS = ("validity", "answer_form", "answer_error")
-FIELD = "answer."
-"""What the name of a field's column begins with."""
 
 _TEXT = pa.large_string()
 _decode_arguments = msgspec.json.Decoder(list[str | None]).decode

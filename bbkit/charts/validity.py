@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from bbkit.answers import FIELD
 from bbkit.charts import style
 from bbkit.charts.answers import as_parts, count_parts, draw_kinds
 from bbkit.charts.axes import Axis, make_axis, mark_quantiles
@@ -20,7 +21,7 @@ from bbkit.core.frames import TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, format_number, name_some
 
 _PARSED = "Pass what parse_answers returned."
-_FIELD, _SOURCE = "answer.", "source."
+_SOURCE = "source."
 _MOST_VALUES, _BINS = 30, 30
 _TRUTH = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 
@@ -96,7 +97,7 @@ def answer_values(
     rows, groups = read_groups(answers, by, [column])
     known = known_rows(rows, column)
     values, groups = rows.loc[known, column], groups.take(known)
-    name = column.removeprefix(_FIELD)
+    name = column.removeprefix(FIELD)
     if values.empty:
         return style.empty_figure(title or f"Values of {name}", "No valid answer has a value here.")
     subtitle = f"{name}, n = {count_noun(len(values), 'valid answer')}"
@@ -152,9 +153,9 @@ def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.
     """
     head = head_of(answers)
     shared = [
-        _bare(name) for name in head if str(name).startswith(_FIELD) and f"{_SOURCE}{_bare(name)}" in head
+        _bare(name) for name in head if str(name).startswith(FIELD) and f"{_SOURCE}{_bare(name)}" in head
     ]
-    name = _bare(_find_field(answers, field, [f"{_FIELD}{name}" for name in shared]))
+    name = _bare(_find_field(answers, field, [f"{FIELD}{name}" for name in shared]))
     if name not in shared:
         return style.empty_figure(
             title or "Agreement with the source", f"The source has nothing of the name {name}."
@@ -180,7 +181,7 @@ def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.
 
 def _read_labels(answers: Any, name: str) -> tuple[pd.Series, pd.Series, str]:
     """What valid answers say in a field and the source in its column, and how they were made alike."""
-    names = [f"{_FIELD}{name}", f"{_SOURCE}{name}"]
+    names = [f"{FIELD}{name}", f"{_SOURCE}{name}"]
     rows = read_columns(answers, names)
     rows = rows[known_rows(rows, *names)]
     is_truth = pd.api.types.is_bool_dtype(rows[names[0]])
@@ -213,7 +214,7 @@ def _as_labels(values: pd.Series, is_truth: bool) -> pd.Series:
 
 
 def _bare(column: Any) -> str:
-    return str(column).removeprefix(_FIELD)
+    return str(column).removeprefix(FIELD)
 
 
 def _find_field(answers: Any, field: str, wanted: Sequence[str] = ()) -> str:
@@ -222,14 +223,14 @@ def _find_field(answers: Any, field: str, wanted: Sequence[str] = ()) -> str:
     require_columns(head, ["validity"], _PARSED)
     if not isinstance(field, str):
         raise InputError(f"field is {field!r}; it takes the name of one field of the schema.")
-    fields = [name for name in map(str, head) if name.startswith(_FIELD)]
+    fields = [name for name in map(str, head) if name.startswith(FIELD)]
     if not field and fields:
         known = (Collected.of(head).schema or {}).get("properties", {})
         few = [
             name for name in fields if "enum" in str(known.get(_bare(name))) or head[name].dtype == "boolean"
         ]
         return next(iter([*(name for name in fields if name in wanted), *few, *fields]))
-    column = field if field in fields else f"{_FIELD}{field}"
+    column = field if field in fields else f"{FIELD}{field}"
     require_columns(head, [column], f"Its fields are {name_some(map(_bare, fields), most=12)}.")
     return column
 

@@ -1,8 +1,8 @@
 """What deserves attention in outputs: sentences with a number, its threshold and the next step.
 
 `diagnose_outputs` takes the tidy frame: here what became of the records (missing, pending, errored) and what
-the accounting knows beyond the rows, in `answers` how answers ended, what is in them and how long they are,
-in `validity` why parsed ones cannot be used.
+the accounting knows beyond the rows, in `answers` how answers ended, what is in them, how long they are, and
+why parsed ones cannot be used. Their words are in ``texts.json``.
 """
 
 import re
@@ -16,11 +16,10 @@ import pandas as pd
 from bbkit.core.datasets import head_of, read_columns, take_rows
 from bbkit.core.files import describe_name_fault, read_data
 from bbkit.core.finding import manifest_finding
-from bbkit.core.findings import Finding, Findings, findings
+from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
-from bbkit.core.text import count_noun, name_some, one_line, share_of
-from bbkit.diagnostics.answers import finding_on, iter_answers, weigh_texts
-from bbkit.diagnostics.validity import iter_validity
+from bbkit.core.text import name_some, one_line
+from bbkit.diagnostics.answers import Counted, findings_on, iter_answers, weigh_texts
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
 """Error codes of a record that may succeed when it is sent again: timeouts, throttling, faults of the service
@@ -35,42 +34,27 @@ MOST_ERRORS = 5
 
 _VARYING = r"[0-9a-fA-F-]{12,}|\d+"
 
+_LOOK = "Look at one record in full before sending it again."
 _RETRY = "Send them again: retry_records(run), notebook 04-retry."
 _ENDED = {
     "Failed": "Mend what AWS names, then submit the job again: submit_jobs(run, again=['Failed']).",
     "Expired": "Submit the job again: submit_jobs(run, again=['Expired']).",
-}
-_SUBMIT = "Submit it with submit_jobs(run)."
-_UNSENT = {
-    "refused": ("error", "AWS refused to create it", "Mend it, then submit_jobs(run)."),
-    "withdrawn": ("warning", "it was taken from the queue before it was submitted", _SUBMIT),
-    "unsent": ("warning", "it was not submitted", _SUBMIT),
-    "on_demand": (
-        "warning",
-        "they are too few for a batch job and were not sent",
-        "Send them with send_on_demand(run).",
-    ),
 }
 _REMEDIES = {
     "400": "The model refuses these bodies: check_records names the fault; mend them, then send again.",
     "403": "The role or account may not use the model: preflight(run) says what is missing; then send again.",
     "404": "The model or version is not there for this account and region: preflight(run) says which are.",
 }
-_STRANGE_KEY = "Bedrock writes no such key: find out who else may write below the prefix of the run."
-_UNMATCHED = {
-    "unreadable": ("error", "are", "unreadable", "The files may be damaged: fetch them again."),
-    "duplicate": ("warning", "answer", "a record that has its row", "The tokens of each were billed."),
-    "unexpected": (
-        "warning",
-        "have",
-        "an id that nobody sent",
-        "Old files may have lain in the input folder.",
-    ),
-    "several_choices": ("warning", "hold", "several choices, of which the first is read", "Ask for one (n)."),
-    "no_tool_call": ("warning", "have", "ended for a tool call that is not there", "Read some before use."),
-    "negative_count": ("warning", "hold", "a count of tokens below 0: unknown", "Take it from the bill."),
-    "ambiguous": ("error", "do", "not tell which record they answer", "Send records under ids of their own."),
-}
+_BY_LINE = (
+    "unreadable",
+    "duplicate",
+    "unexpected",
+    "several_choices",
+    "no_tool_call",
+    "negative_count",
+    "ambiguous",
+)
+"""What the accounting counts of lines, in the order in which it is said."""
 
 
 def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
@@ -99,33 +83,25 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     outputs = read_columns(given, [name for name in head if name in _NEEDED], weigh_texts)
     outputs = outputs.reset_index(drop=True)
     if outputs.empty and not collected.unmatched:
-        remedy = "Name a run whose records were written, or a folder that holds outputs."
-        severity, found = "info", "There is no record: 0 rows."
-        if collected.paths and not collected.rows:
-            severity, found = "error", f"{found[:-1]}, for no line is in {name_some(collected.paths)}."
-        return findings([Finding(severity, "no_records", found, remedy, count=0)])
+        is_unread = collected.paths and not collected.rows
+        text = "no_records.unread" if is_unread else "no_records.outputs"
+        return findings([make_finding(text, paths=name_some(collected.paths))._replace(count=0)])
     if sum(collected.rows.values()) != len(outputs):
         collected = Collected(jobs=collected.jobs)
     rows = [
         *_missing(outputs, collected.jobs),
         *_pending(outputs, collected.unsent),
         *_errored(outputs),
-        *iter_answers(outputs, given),
-        *iter_validity(outputs, head),
+        *iter_answers(outputs, given, head),
         *_reported(outputs),
         *_unmatched(collected),
         *_disagreements(collected.manifests),
         *_renamed(collected.paths),
     ]
     if collected.numbers.get("sent", 0) is None:
-        known = "Which records were sent is not known, so none can be missing."
-        remedy = "Pass sent= (the input file, or the ids) to collect_outputs."
-        rows.append(Finding("info", "sent_not_known", known, remedy))
+        rows.append(make_finding("sent_not_known"))
         again = outputs[outputs["named"] & read_columns(given, ["record_id"], _hash_ids)["hash"].duplicated()]
-        if len(again):
-            text = f"{count_noun(len(again), 'row', 'have')} an id that came before (accepted: 0)."
-            hint = f"If one is a retry of another, read them as a run or one folder at a time. {remedy}"
-            rows.append(finding_on(again, "warning", "repeated_ids", text, hint))
+        rows += findings_on("repeated_ids", again, noun="row")
     ids = take_rows(given, [row.line for row in rows if row.line is not None], ["record_id"])["record_id"]
     table = findings(
         row if row.line is None else row._replace(record_id=ids[row.line], line=None) for row in rows
@@ -152,14 +128,9 @@ def _missing(outputs: pd.DataFrame, jobs: Mapping[str, Mapping[str, str]]) -> It
     )
     for (ended, _), rows in missing.groupby([status, fold_messages(message)], sort=False):
         why = message[rows.index[0]]
-        yield finding_on(
-            rows,
-            "error",
-            "missing",
-            f"{share_of(len(rows), len(outputs), 'record', 'are')} missing (accepted: 0): their job ended"
-            f"{f' {ended}' if ended else ''} and no line came{f' ({why})' if why else ''}.",
-            _ENDED.get(ended, _RETRY),
-        )
+        values = {"ended": f" {ended}" if ended else "", "why": f" ({why})" if why else ""}
+        remedy = _ENDED.get(ended, _RETRY)
+        yield from findings_on("missing", rows, outputs, "record", remedy=remedy, **values)
 
 
 def _pending(outputs: pd.DataFrame, unsent: Sequence[Mapping[str, Any]] | None) -> Iterator[Finding]:
@@ -168,23 +139,18 @@ def _pending(outputs: pd.DataFrame, unsent: Sequence[Mapping[str, Any]] | None) 
     for job in unsent or ():
         alike.setdefault((job["reason"], job["message"]), []).append(job)
     for (reason, message), jobs in alike.items():
-        count = sum(job["records"] for job in jobs)
+        records = sum(job["records"] for job in jobs)
         named = f"job{'s' if len(jobs) != 1 else ''} {name_some(job['job'] for job in jobs)}"
-        severity, why, remedy = _UNSENT[reason]
-        why += f": {message}" if message else "."
-        text = f"{count_noun(count, 'record')} of {named} are pending; {why}"
-        yield Finding(severity, reason, text, remedy, count=count)
+        why = f": {message}" if message else "."
+        found = make_finding(reason, records=Counted(records, "record"), jobs=named, message=why)
+        yield found._replace(count=records)
     pending = outputs[outputs["outcome"] == "pending"]
     waited = len(pending) - sum(job["records"] for job in unsent or ())
     if waited > 0:
-        yield finding_on(
-            pending,
-            "info",
-            "pending",
-            f"{share_of(waited, len(outputs), 'record', 'are')} pending: their job has not ended"
-            f"{' or was not submitted' if unsent is None else ''}.",
-            "Wait with wait_for_jobs(run), then collect again; what is said here is of the others.",
-        )._replace(count=waited)
+        share = Counted(waited, "record", len(outputs))
+        unknown = " or was not submitted" if unsent is None else ""
+        for found in findings_on("pending", pending, waited=share, unknown=unknown):
+            yield found._replace(count=waited)
 
 
 def fold_messages(messages: pd.Series) -> pd.Series:
@@ -199,13 +165,7 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
     if errored.empty:
         return
     if len(errored) == len(outputs):
-        yield finding_on(
-            errored,
-            "error",
-            "all_errored",
-            f"Every record errored ({len(errored):,}); a job ends Completed all the same.",
-            "Look at one record in full before sending any again.",
-        )
+        yield from findings_on("all_errored", errored)
     errored = errored.fillna({"error_code": "no code", "error_message": "no message"})
     kinds = errored.groupby(["error_code", fold_messages(errored["error_message"])], sort=False).ngroup()
     counts = np.bincount(kinds)
@@ -214,64 +174,48 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
         alike = errored[kinds == kind]
         code, message = alike[["error_code", "error_message"]].iloc[0]
         again = code in RETRYABLE
-        yield finding_on(
-            alike,
-            "error",
-            "errored",
-            f"{share_of(len(alike), len(outputs), 'record')} errored "
-            f"{'without a code' if code == 'no code' else f'with {code}'} (accepted: 0"
-            f"{', worth sending again' if again else ''}): {one_line(message, 200)!r}.",
-            _RETRY if again else _REMEDIES.get(code, "Look at one record in full before sending it again."),
-        )
+        values = {
+            "code": "without a code" if code == "no code" else f"with {code}",
+            "again": ", worth sending again" if again else "",
+            "message": one_line(message, 200),
+            "remedy": _RETRY if again else _REMEDIES.get(code, _LOOK),
+        }
+        yield from findings_on("errored", alike, outputs, "record", **values)
     if others := len(errored) - int(counts[most].sum()):
-        yield Finding(
-            "error",
-            "errored",
-            f"{share_of(others, len(outputs), 'record')} errored in {len(counts) - len(most):,} other ways.",
-            "See outputs.query(\"outcome == 'errored'\") and charts.errors(outputs).",
-            count=others,
-        )
+        share, kinds = Counted(others, "record", len(outputs)), len(counts) - len(most)
+        yield make_finding("errored.others", share=share, kinds=kinds)._replace(count=others)
 
 
 def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:
     answers = outputs[outputs["outcome"] == "succeeded"]
     silent = answers[answers["input_tokens"].isna() & answers["family"].notna()]
-    if len(silent):
-        yield finding_on(
-            silent,
-            "info",
-            "no_usage",
-            f"{share_of(len(silent), len(answers), 'answer')} came without a count of input tokens "
-            "(threshold: 1).",
-            "Take the cost of these from the manifest or the bill.",
-        )
+    yield from findings_on("no_usage", silent, answers)
     for column, what in (
         ("model_id", "models were asked"),
         ("model", "models name themselves"),
         ("family", "shapes of answers occur"),
     ):
-        values = answers[column].dropna().unique()
-        if len(values) > 1:
-            yield Finding(
-                "info",
-                "mixed_models",
-                f"{len(values):,} {what} (threshold: 2): {name_some(values)}.",
-                f"Compare like with like: by='{column}' in the charts.",
-                count=len(values),
-            )
+        names = answers[column].dropna().unique()
+        if (count := len(names)) > 1:
+            values: dict[str, Any] = {
+                "count": count,
+                "what": what,
+                "names": name_some(names),
+                "column": column,
+            }
+            yield make_finding("mixed_models", **values)._replace(count=count)
 
 
 def _unmatched(collected: Collected) -> Iterator[Finding]:
-    for rule, (severity, verb, what, remedy) in _UNMATCHED.items():
-        hint = remedy
+    for rule in _BY_LINE:
         if count := collected.numbers.get(rule) or collected.remarks.get(rule):
-            text = f"{count_noun(count, 'line', verb)} {what} (accepted: 0)"
-            if rule == "unreadable" and (looks := _looks(collected.unmatched)):
-                text += f"; some look like {' and '.join(looks[:3])}"
-                hint = "Fetch and name outputs of Bedrock: each line has recordId, modelInput, modelOutput."
+            text, looks = rule, ""
+            if rule == "unreadable":
+                looks = " and ".join(_looks(collected.unmatched)[:3])
+                text = "unreadable.looks" if looks else "unreadable.lines"
             named = " accounting(outputs).lines names each by file and offset." * (rule in collected.numbers)
-            example = collected.examples.get(rule) or None
-            yield Finding(severity, rule, f"{text}.", hint + named, record_id=example, count=count)
+            found = make_finding(text, lines=Counted(count, "line"), looks=looks, named=named)
+            yield found._replace(record_id=collected.examples.get(rule) or None, count=count)
 
 
 def _looks(lines: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -289,14 +233,9 @@ def _disagreements(manifests: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         for kind in ("input_tokens", "output_tokens"):
             counted, held = manifest.get(f"manifest_{kind}"), manifest.get(kind)
             if counted is not None and held is not None and counted != held:
-                yield Finding(
-                    "info",
-                    "manifest_tokens",
-                    f"The manifest in {manifest['folder']} counts {counted:,} {kind.replace('_', ' ')}, "
-                    f"the lines of its files {held:,}.",
-                    "Tokens read from a cache are not always counted alike; the bill decides.",
-                    count=abs(counted - held),
-                )
+                values = {"folder": manifest["folder"], "counted": counted, "held": held}
+                found = make_finding("manifest_tokens", kind=kind.replace("_", " "), **values)
+                yield found._replace(count=abs(counted - held))
 
 
 def _renamed(paths: Mapping[str, str]) -> Iterator[Finding]:
@@ -304,5 +243,4 @@ def _renamed(paths: Mapping[str, str]) -> Iterator[Finding]:
     for label, path in paths.items():
         if not path.startswith("s3://") and not Path(path).as_posix().endswith(label):
             fault = next(filter(None, map(describe_name_fault, label.split("/"))), "meets that of another")
-            found = f"The key of {label!r} can be no file's (a part {fault}): kept as {Path(path).name!r}."
-            yield Finding("warning", "output_name", found, _STRANGE_KEY, file=label)
+            yield make_finding("output_name", "", label, fault=fault, name=Path(path).name)

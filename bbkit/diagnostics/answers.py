@@ -1,15 +1,17 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sized
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from bbkit.answers import FIELD, list_fields
 from bbkit.core.datasets import take_rows
-from bbkit.core.findings import Finding
-from bbkit.core.frames import TEXT
-from bbkit.core.text import name_some, one_line, share_of
+from bbkit.core.files import read_data
+from bbkit.core.findings import Finding, make_finding
+from bbkit.core.frames import TEXT, Collected
+from bbkit.core.text import count_noun, name_some, one_line, share_of
 
 CUT_OFF_SHARE = 0.01
 """Cut-off answers are a warning from this share of answers on, below it a note."""
@@ -23,14 +25,30 @@ answers it takes to say so."""
 
 _TOLD = ["stop_reason", "stop_reason_raw", "input_tokens", "output_tokens", "max_tokens", "family"]
 _TOLD += ["hash", "length", "blank", "thought", "named"]
-_AS_THEY_CAME = "See them as they came: collect_outputs(..., with_columns='text_raw')."
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
 
 
-def finding_on(rows: pd.DataFrame, severity: str, rule: str, finding: str, remedy: str) -> Finding:
-    """What is said of some rows: with their count and, by position, the first that has an id."""
-    first = next(iter(rows.index[rows["named"]]), None)
-    return Finding(severity, rule, finding, remedy, line=first, count=len(rows))
+class Counted(NamedTuple):
+    """How many of how many, which a text says with its verb, as in ``{share:are}``."""
+
+    number: int
+    noun: str
+    total: int = 0
+
+    def __format__(self, verb: str) -> str:
+        if self.total:
+            return share_of(self.number, self.total, self.noun, verb)
+        return count_noun(self.number, self.noun, verb)
+
+
+def findings_on(
+    text: str, rows: pd.DataFrame, of: Sized = (), noun: str = "answer", severity: str = "", **values: Any
+) -> Iterator[Finding]:
+    """What a text says of some rows, if there are any, with the position of the first that has an id."""
+    if count := len(rows):
+        found = make_finding(text, share=Counted(count, noun, len(of)), count=count, **values)
+        first = next(iter(rows.index[rows["named"]]), None)
+        yield found._replace(severity=severity or found.severity, line=first, count=count)
 
 
 def weigh_texts(outputs: pd.DataFrame) -> pd.DataFrame:
@@ -49,27 +67,19 @@ def _where(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
     return frame if rows.all() else frame[rows]
 
 
-def iter_answers(outputs: pd.DataFrame, given: Any) -> Iterator[Finding]:
+def iter_answers(outputs: pd.DataFrame, given: Any, head: pd.DataFrame) -> Iterator[Finding]:
     """What is to be said of the answers in outputs, whose texts are weighed; `given` has them in full."""
     told = [name for name in (*_TOLD, "validity") if name in outputs]
     answers = _where(outputs[told], outputs["outcome"] == "succeeded")
     yield from _cut_off(answers)
     yield from _unusual_stops(answers)
     texts = _where(answers, ~answers["family"].isin(_EMBEDDINGS))
-    unread = texts[texts["family"].isna()]
-    if len(unread):
-        yield finding_on(
-            unread,
-            "warning",
-            "unknown_shape",
-            f"{share_of(len(unread), len(texts), 'answer', 'have')} a shape that no family has "
-            "(threshold: 1); their text is not read.",
-            "See them whole: collect_outputs(..., with_columns=['model_output']).",
-        )
+    yield from findings_on("unknown_shape", texts[texts["family"].isna()], texts)
     known = _where(texts, texts["family"].notna())
     yield from _empty(known)
     yield from _alike(known, given)
     yield from _lengths(known)
+    yield from _validity(outputs, head)
 
 
 def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
@@ -87,38 +97,16 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     compared = f"; their median input is {inputs.median():,.0f} tokens" if len(inputs) else ""
     if len(inputs) and len(others):
         compared += f", that of the others {others.median():,.0f}"
-    share = len(cut) / len(answers)
-    yield finding_on(
-        cut,
-        "warning" if share >= CUT_OFF_SHARE else "info",
-        "cut_off",
-        f"{share_of(len(cut), len(answers), 'answer', 'were')} cut off{at} "
-        f"(threshold: {100 * CUT_OFF_SHARE:.0f} %){compared}.",
-        "Raise max_tokens and send them again: retry_records(run, cut_off=True, max_tokens=...), 04-retry; "
-        "charts.max_tokens_what_if(outputs) shows how far.",
-    )
+    level = "warning" if len(cut) / len(answers) >= CUT_OFF_SHARE else "info"
+    values: dict[str, Any] = {"at": at, "compared": compared, "threshold": 100 * CUT_OFF_SHARE}
+    yield from findings_on("cut_off", cut, answers, severity=level, **values)
 
 
 def _unusual_stops(answers: pd.DataFrame) -> Iterator[Finding]:
-    filtered = answers[answers["stop_reason"] == "content_filter"]
-    if len(filtered):
-        yield finding_on(
-            filtered,
-            "warning",
-            "content_filter",
-            f"{share_of(len(filtered), len(answers), 'answer', 'were')} refused or filtered (threshold: 1).",
-            "Read some: outputs.query(\"stop_reason == 'content_filter'\"); change the prompt or drop them.",
-        )
+    yield from findings_on("content_filter", answers[answers["stop_reason"] == "content_filter"], answers)
     odd = answers[answers["stop_reason"].isin(["error", "cancelled", "other"])]
-    if len(odd):
-        yield finding_on(
-            odd,
-            "warning",
-            "stop_reason",
-            f"{share_of(len(odd), len(answers), 'answer')} ended in an unusual way (threshold: 1): "
-            f"{name_some(odd['stop_reason_raw'].astype(TEXT).value_counts().index)}.",
-            "Read some before using them: stop_reason is error, cancelled or other.",
-        )
+    reasons = name_some(odd["stop_reason_raw"].astype(TEXT).value_counts().index)
+    yield from findings_on("stop_reason", odd, answers, reasons=reasons)
 
 
 def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
@@ -128,35 +116,10 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
     if "validity" in answers:  # parsed: what is empty or cut off is said there, tools' arguments included
         blank = blank[blank["thought"]]
     spent = (blank["stop_reason"] == "length").fillna(False)
-    reasoned, ended = blank[spent], blank[~spent]
-    closed, empty = ended[ended["thought"]], ended[~ended["thought"]]
-    if len(closed):
-        yield finding_on(
-            closed,
-            "warning",
-            "reasoning_only",
-            f"{share_of(len(closed), len(answers), 'answer', 'hold')} reasoning and no text though the model "
-            "stopped by itself (threshold: 1).",
-            f"{_AS_THEY_CAME} Where a tag of reasoning leads and never closes, all counts as reasoning.",
-        )
-    if len(reasoned):
-        yield finding_on(
-            reasoned,
-            "warning",
-            "reasoning_only",
-            f"{share_of(len(reasoned), len(answers), 'answer', 'hold')} no text though tokens were spent "
-            "(threshold: 1): reasoning used up the budget.",
-            "Raise max_tokens or lower the effort of reasoning, and send them again: notebook 04-retry.",
-        )
-    if len(empty):
-        yield finding_on(
-            empty,
-            "warning",
-            "empty",
-            f"{share_of(len(empty), len(answers), 'answer', 'are')} empty though the model stopped "
-            "by itself (threshold: 1).",
-            f"{_AS_THEY_CAME} Look at their inputs, too; send them again with another prompt.",
-        )
+    ended = blank[~spent]
+    yield from findings_on("reasoning_only.closed", ended[ended["thought"]], answers)
+    yield from findings_on("reasoning_only.spent", blank[spent], answers)
+    yield from findings_on("empty", ended[~ended["thought"]], answers)
 
 
 def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
@@ -169,16 +132,10 @@ def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
         return
     first = np.isin(hashes, ordered[starts[counts == most]]).argmax()
     same = texts[hashes == hashes[first]]
-    short = texts["length"].median() <= 40
-    text = take_rows(given, same.index[:1], ["text"])["text"].iloc[0]
-    yield finding_on(
-        same,
-        "info" if short else "warning",
-        "same_answer",
-        f"{share_of(len(same), len(answers), 'answer', 'are')} word for word the same "
-        f"(threshold: {SAME_SHARE * 100:.0f} %): {one_line(text, 80)!r}.",
-        "Expected of labels; of longer texts it may mean that the input did not reach the prompt.",
-    )
+    level = "info" if texts["length"].median() <= 40 else "warning"
+    wording = one_line(take_rows(given, same.index[:1], ["text"])["text"].iloc[0], 80)
+    values: dict[str, Any] = {"threshold": 100 * SAME_SHARE, "wording": wording}
+    yield from findings_on("same_answer", same, answers, severity=level, **values)
 
 
 def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
@@ -189,16 +146,27 @@ def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
     logs = np.log(whole["output_tokens"].astype(float).to_numpy())
     middle = float(np.median(logs))
     deviation = max(1.4826 * float(np.median(np.abs(logs - middle))), 0.05)
-    for word, sign, side, way in (("long", ">", "over", 1), ("short", "<", "under", -1)):
+    values: dict[str, Any] = {"median": np.exp(middle), "deviations": LENGTH_DEVIATIONS}
+    for text, way in (("unusually_long", 1), ("unusually_short", -1)):
         edge = middle + way * LENGTH_DEVIATIONS * deviation
-        unusual = whole[way * logs > way * edge]
-        if len(unusual):
-            yield finding_on(
-                unusual,
-                "info",
-                f"unusually_{word}",
-                f"{share_of(len(unusual), len(whole), 'answer', 'are')} unusually {word}: {side} "
-                f"{np.exp(edge):,.0f} output tokens where the median is {np.exp(middle):,.0f} "
-                f"(threshold: {LENGTH_DEVIATIONS:.0f} robust deviations of the logarithm).",
-                f"Read some: outputs.query('output_tokens {sign} {np.exp(edge):.0f}').",
-            )
+        yield from findings_on(text, whole[way * logs > way * edge], whole, edge=np.exp(edge), **values)
+
+
+def _validity(outputs: pd.DataFrame, head: pd.DataFrame) -> Iterator[Finding]:
+    """Why parsed answers cannot be used, by frequency; `head` has the columns of their fields."""
+    if "validity" not in outputs:
+        return
+    answers = outputs[outputs["validity"].notna()]
+    for cause, count in answers["validity"].value_counts().items():
+        if cause == "valid" or not count:
+            continue
+        said, alike = read_data("answers")["invalid"][cause], answers[answers["validity"] == cause]
+        errors = alike["answer_error"].value_counts()
+        most = f", most often {one_line(errors.index[0], 80)!r} ({errors.iloc[0]:,})" if len(errors) else ""
+        verb, _, what = said["are"].partition(" ")
+        values = {"verb": verb, "what": what, "most": most, "cure": said["cure"]}
+        yield from findings_on(".invalid", alike, answers, rule=f"invalid_{cause}", **values)
+    for name, dtype in list_fields(Collected.of(head).schema or {}).items():
+        column = f"{FIELD}{name}"
+        if dtype == "Int64" and column in head and head[column].dtype != "Int64":
+            yield make_finding("big_integers", column=one_line(column, 60))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bbkit.answers import FIELD
 from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
 from bbkit.core.frames import find_columns, is_absent, require_columns
 from bbkit.core.panels import render
@@ -158,7 +159,7 @@ def _describe_record(row: Row, note: str) -> dict[str, Any]:
 def _answer_of(row: Row) -> str | None:
     """What was answered: the fields of a valid answer, else its text, else the arguments of the tool."""
     if row.get("validity") == "valid":
-        names = [name for name in row if str(name).startswith("answer.") and not is_absent(row[name])]
+        names = [name for name in row if str(name).startswith(FIELD) and not is_absent(row[name])]
         return "\n".join(f"{str(name).removeprefix('answer.')}: {_indent(row[name])}" for name in names)
     text = row.get("text")
     return _indent(row.get("arguments") if is_absent(text) or text == "" else text)
@@ -214,7 +215,7 @@ def head_line(widths: Mapping[str, int]) -> str:
 
 def line_columns(outputs: pd.DataFrame) -> list[Hashable]:
     """Name the columns of a frame that `list_line` reads."""
-    return [name for name in outputs if name in (*LINE_COLUMNS, *_ANSWERS) or str(name).startswith("answer.")]
+    return [name for name in outputs if name in (*LINE_COLUMNS, *_ANSWERS) or str(name).startswith(FIELD)]
 
 
 def list_line(row: Row, widths: Mapping[str, int]) -> str:

@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit.answers import read_schema
-from bbkit.answers.columns import FIELD, VERDICT_COLUMNS, join_answers, tabulate_answers
+from bbkit.answers import FIELD, read_schema
+from bbkit.answers.columns import VERDICT_COLUMNS, join_answers, tabulate_answers
 from bbkit.answers.reading import AnswerReader
 from bbkit.core.datasets import as_rows, frame_of, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError

@@ -16,6 +16,7 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from bbkit import aws
+from bbkit.answers import FIELD
 from bbkit.core.datasets import as_rows, count_rows, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
@@ -113,7 +114,7 @@ def _lead_with_source(outputs: pd.DataFrame) -> dict[Any, Any]:
         remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
         raise no_column(["source.<name>"], outputs.columns, remedy)
     kept = {name: name if own in names else own for name, own in names.items()}
-    starts = (("record_id",), ("source.",), ("answer.", "answer_", "validity"))
+    starts = (("record_id",), ("source.",), (FIELD, "answer_", "validity"))
     first = sorted(names, key=lambda name: [not name.startswith(start) for start in starts])
     return {name: kept[name] for name in first}
 

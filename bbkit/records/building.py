@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bbkit.answers import NOTHING, Asking, is_given, list_fields, plan_asking, read_schema
+from bbkit.answers import FIELD, NOTHING, Asking, is_given, list_fields, plan_asking, read_schema
 from bbkit.core.errors import InputError, as_mapping
 from bbkit.core.frames import TEXT, no_column
 from bbkit.core.text import count_noun, name_some
@@ -227,9 +227,9 @@ class _Builder:
         asked += [*self.prompt.columns, *self.system.columns]
         if twice := [name for name in dict.fromkeys(asked) if names.count(name) > 1]:
             raise InputError(f"The data has more than one column {name_some(twice)}. Give each its own name.")
-        if clash := [name for name in self.fields if f"answer.{name}" in names]:
+        if clash := [name for name in self.fields if f"{FIELD}{name}" in names]:
             raise InputError(
-                f"The schema's field {clash[0]!r} becomes the column 'answer.{clash[0]}', which the data has "
+                f"The schema's field {clash[0]!r} becomes the column '{FIELD}{clash[0]}', which the data has "
                 "already. Rename one."
             )
         return data if names == list(data.columns) else data.set_axis(names, axis=1)
