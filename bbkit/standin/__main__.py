@@ -24,51 +24,25 @@ def build_parser() -> argparse.ArgumentParser:
         + "\n\nThen, in another shell:  set -a; . DIR/standin.env; aws bedrock list-model-invocation-jobs",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "folder", metavar="DIR", type=Path, help="where everything is kept; made if it is not there"
-    )
-    parser.add_argument("--port", type=int, default=0, help="default: the one of last time, or a free one")
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
-    parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="another Host to answer to"
-    )
-    parser.add_argument("--region", default="us-east-1", help="region in standin.env (default %(default)s)")
-    parser.add_argument(
-        "--speed",
-        default="fast",
-        help="the clock of statuses: instant, fast (default), realistic, or how many times faster than that",
-    )
-    parser.add_argument(
-        "--ordered", action="store_true", help="keep the order of the input (default: shuffled)"
-    )
-    parser.add_argument("--quiet", action="store_true", help="no progress on the console")
-    parser.add_argument(
-        "--stop-on-eof",
-        action="store_true",
-        help="stop when standard input ends, and so with the program that holds its other end",
-    )
-    parser.add_argument(
-        "--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated"
-    )
-    parser.add_argument(
-        "--strict-tokens", action="store_true", help="a token with other parameters is a conflict"
-    )
-    parser.add_argument(
-        "--refuse-few-records", action="store_true", help="Create refuses a job below the minimum"
-    )
-    parser.add_argument(
-        "--as-of",
-        default=date.today().isoformat(),
-        metavar="DATE",
-        help="the day it is, such as 2026-01-31: models that ended later are served (default: today)",
-    )
-    parser.add_argument(
-        "--profile",
-        action="append",
-        default=[],
-        metavar="NAME=MODEL",
-        help="an application inference profile",
-    )
+    add = parser.add_argument
+    add("folder", metavar="DIR", type=Path, help="where everything is kept; made if it is not there")
+    add("--port", type=int, default=0, help="default: the one of last time, or a free one")
+    add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
+    add("--allow-host", action="append", default=[], metavar="NAME", help="another Host to answer to")
+    add("--region", default="us-east-1", help="region in standin.env (default %(default)s)")
+    what = "the clock of statuses: instant, fast (default), realistic, or how many times faster than that"
+    add("--speed", default="fast", help=what)
+    add("--ordered", action="store_true", help="keep the order of the input (default: shuffled)")
+    add("--quiet", action="store_true", help="no progress on the console")
+    what = "stop when standard input ends, and so with the program that holds its other end"
+    add("--stop-on-eof", action="store_true", help=what)
+    add("--fault", action="append", default=[], metavar="FAULT", help="see below; may be repeated")
+    add("--strict-tokens", action="store_true", help="a token with other parameters is a conflict")
+    add("--refuse-few-records", action="store_true", help="Create refuses a job below the minimum")
+    what = "the day it is, such as 2026-01-31: models that ended later are served (default: today)"
+    add("--as-of", default=date.today().isoformat(), metavar="DATE", help=what)
+    what = "an application inference profile"
+    add("--profile", action="append", default=[], metavar="NAME=MODEL", help=what)
     _add_quotas(parser)
     _add_engine(parser)
     return parser
@@ -93,17 +67,13 @@ def _switch(name: str) -> str:
 
 
 def _add_engine(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("engine")
-    group.add_argument("--engine", choices=("extractive", "openai"), default="extractive")
-    group.add_argument("--base-url", help="of an OpenAI-compatible server, such as http://localhost:11434/v1")
-    group.add_argument("--model", help="the model that server is asked for")
-    group.add_argument(
-        "--api-key-env", metavar="NAME", help="environment variable that holds its key; no other is sent"
-    )
-    group.add_argument("--concurrency", type=int, help="requests to it at once (default 4)")
-    group.add_argument(
-        "--workers", type=int, default=0, help="engine processes (default: one per core, at most 4)"
-    )
+    add = parser.add_argument_group("engine").add_argument
+    add("--engine", choices=("extractive", "openai"), default="extractive")
+    add("--base-url", help="of an OpenAI-compatible server, such as http://localhost:11434/v1")
+    add("--model", help="the model that server is asked for")
+    add("--api-key-env", metavar="NAME", help="environment variable that holds its key; no other is sent")
+    add("--concurrency", type=int, help="requests to it at once (default 4)")
+    add("--workers", type=int, default=0, help="engine processes (default: one per core, at most 4)")
 
 
 def _check_switches(arguments: argparse.Namespace) -> None:
@@ -137,13 +107,11 @@ def _read_profiles(texts: list[str]) -> dict[str, str]:
     for text in texts:
         name, _, model = text.partition("=")
         if not name or not model:
-            raise ValueError(
-                f"--profile takes NAME=MODEL, such as team-a=amazon.nova-lite-v1:0, not '{text}'."
-            )
+            example = "team-a=amazon.nova-lite-v1:0"
+            raise ValueError(f"--profile takes NAME=MODEL, such as {example}, not '{text}'.")
         if split_geography(model)[1] not in model_list():
-            raise ValueError(
-                f"--profile {name} names '{model}', which is no model that batch inference lists."
-            )
+            what = f"names '{model}', which is no model that batch inference lists"
+            raise ValueError(f"--profile {name} {what}.")
         profiles[name] = model
     return profiles
 
@@ -177,10 +145,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
     except ImportError as error:
-        print(
-            f"bbkit standin needs {error.name}, not installed here. Type: pip install 'bbkit[standin]'",
-            file=sys.stderr,
-        )
+        remedy = "Type: pip install 'bbkit[standin]'"
+        print(f"bbkit standin needs {error.name}, not installed here. {remedy}", file=sys.stderr)
         return 2
 
     folder: Path = arguments.folder.expanduser().resolve()

@@ -12,7 +12,7 @@ import string
 import threading
 from typing import Any
 
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.errors import ServiceError, not_found
 from bbkit.standin.faults import Faults
 from bbkit.standin.models import destinations, model_list, partition_of, reaches, resolve_model, traits_of
 from bbkit.standin.settings import Settings, write_whole
@@ -32,9 +32,8 @@ class Catalog:
         self._lock = threading.Lock()
 
     def get_foundation_model(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        return {
-            "modelDetails": _describe(_find(given["modelIdentifier"], region), region, self.settings.as_of)
-        }
+        model = _find(given["modelIdentifier"], region)
+        return {"modelDetails": _describe(model, region, self.settings.as_of)}
 
     def list_foundation_models(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Describe every model of the region, or those of one provider or kind of inference."""
@@ -59,10 +58,8 @@ class Catalog:
             for geography in model["traits"].get("geographies", {}).get("value", ())
             if reaches(geography, region)
         ]
-        told = [self.get_inference_profile({"inferenceProfileIdentifier": name}, region) for name in ids]
-        told += [
-            self.get_inference_profile({"inferenceProfileIdentifier": name}, region) for name in self.models
-        ]
+        asked = [{"inferenceProfileIdentifier": name} for name in (*ids, *self.models)]
+        told = [self.get_inference_profile(one, region) for one in asked]
         kind = given.get("typeEquals")
         return {"inferenceProfileSummaries": [one for one in told if kind in (None, one["type"])]}
 
@@ -83,9 +80,7 @@ class Catalog:
         identifier = given["inferenceProfileIdentifier"]
         if identifier in self.models:
             identifier = f"{head}application-inference-profile/{identifier}"
-        absent = ServiceError(
-            "ResourceNotFoundException", f"The inference profile {identifier} was not found."
-        )
+        absent = not_found(f"The inference profile {identifier} was not found.")
         try:
             model = resolve_model(identifier, region, self.settings.account, self.models)
         except ServiceError as error:
@@ -93,15 +88,13 @@ class Catalog:
         kind, _, profile_id = model.arn.removeprefix(head).partition("/")
         if not kind.endswith("inference-profile"):
             raise absent
-        base = f"arn:{partition_of(region)}:bedrock"
         places = destinations(self.models.get(profile_id, profile_id), region)
+        arns = [_model_arn(model.model_id, place, region) for place in places]
         return {
             "inferenceProfileName": self.made.get(profile_id, {}).get("name", profile_id),
             "inferenceProfileArn": model.arn,
             "inferenceProfileId": profile_id,
-            "models": [
-                {"modelArn": f"{base}:{place}::foundation-model/{model.model_id}"} for place in places
-            ],
+            "models": [{"modelArn": arn} for arn in arns],
             "status": "ACTIVE",
             "type": "APPLICATION" if kind.startswith("application") else "SYSTEM_DEFINED",
         }
@@ -129,13 +122,17 @@ def _describe(model: dict[str, Any], region: str, as_of: str) -> dict[str, Any]:
     since = traits.get("legacy_from", "" if told or traits.get("lifecycle") == "legacy" else "9")
     inputs = traits.get("inputs", ())
     return {
-        "modelArn": f"arn:{partition_of(region)}:bedrock:{region}::foundation-model/{model['model_id']}",
+        "modelArn": _model_arn(model["model_id"], region, region),
         "modelId": model["model_id"],
         "providerName": model["provider"],
         **({"inputModalities": [name.upper() for name in inputs]} if inputs else {}),
         "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
         "modelLifecycle": {"status": "LEGACY" if since <= as_of else "ACTIVE", **told},
     }
+
+
+def _model_arn(model_id: str, place: str, region: str) -> str:
+    return f"arn:{partition_of(region)}:bedrock:{place}::foundation-model/{model_id}"
 
 
 def _is_here(model: dict[str, Any], region: str) -> bool:
@@ -145,6 +142,5 @@ def _is_here(model: dict[str, Any], region: str) -> bool:
 def _find(identifier: str, region: str) -> dict[str, Any]:
     model = model_list().get(identifier.rpartition("/")[2])
     if model is None or not _is_here(model, region):
-        text = "Could not resolve the foundation model from the provided model identifier."
-        raise ServiceError("ResourceNotFoundException", text)
+        raise not_found("Could not resolve the foundation model from the provided model identifier.")
     return model

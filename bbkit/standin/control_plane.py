@@ -4,8 +4,6 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelI
 pages beside it; what boto3 leaves unchecked is checked in ``operations``.
 """
 
-import base64
-import json
 import re
 import secrets
 import time
@@ -18,7 +16,7 @@ from botocore import xform_name
 
 from bbkit.standin import faults as fault, inputs
 from bbkit.standin.catalog import Catalog
-from bbkit.standin.errors import ServiceError, invalid, iso_time
+from bbkit.standin.errors import ServiceError, invalid, iso_time, not_found, read_token, write_token
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, check_living, partition_of, resolve_model
@@ -99,7 +97,7 @@ class ControlPlane:
             region,
             size=size + 1,
             newest_first=given.get("sortOrder", "Descending") == "Descending",
-            after=read_page_token(given.get("nextToken")),
+            after=_read_place(given["nextToken"]) if "nextToken" in given else None,
             status=given.get("statusEquals"),
             name_contains=given.get("nameContains"),
             since=since and since.timestamp(),
@@ -109,7 +107,7 @@ class ControlPlane:
             "invocationJobSummaries": [describe_job(job) for job in jobs[:size] if not is_late(job)]
         }
         if len(jobs) > size:
-            answer["nextToken"] = page_token(jobs[size - 1])
+            answer["nextToken"] = write_token([jobs[size - 1]["submitted"], jobs[size - 1]["job_id"]])
         return answer
 
     def stop_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -150,16 +148,12 @@ class ControlPlane:
         whole = identifier.startswith("arn:")
         known = job is not None and job["region"] == region and not is_late(job)
         if job is None or not known or (whole and job["job_arn"] != identifier):
-            raise ServiceError(
-                "ResourceNotFoundException", f"The model invocation job {identifier} was not found."
-            )
+            raise not_found(f"The model invocation job {identifier} was not found.")
         return job
 
     def _find_resource(self, arn: str, region: str) -> Job:
         if not re.fullmatch(JOB_ARN, arn):
-            raise ServiceError(
-                "ResourceNotFoundException", f"{arn} is no model invocation job; nothing else has tags here."
-            )
+            raise not_found(f"{arn} is no model invocation job; nothing else has tags here.")
         return self._find(arn, region)
 
     def _tag_faults(self, operation: str, given: dict[str, Any], region: str) -> tuple[fault.Faults, str]:
@@ -267,16 +261,8 @@ def describe_job(job: Job) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def page_token(job: Job) -> str:
-    return base64.urlsafe_b64encode(json.dumps([job["submitted"], job["job_id"]]).encode()).decode()
-
-
-def read_page_token(token: str | None) -> tuple[float, str] | None:
-    """Read a page token; ``ServiceError`` when it is not one of ours."""
-    if token is None:
-        return None
-    try:
-        submitted, job_id = json.loads(base64.urlsafe_b64decode(token))
-        return float(submitted), str(job_id)
-    except (ValueError, TypeError):
-        raise invalid("The provided nextToken is invalid.") from None
+def _read_place(token: str) -> tuple[float, str]:
+    match read_token(token):
+        case [int() | float() as submitted, str() as job_id]:
+            return submitted, job_id
+    raise invalid("The provided nextToken is invalid.")

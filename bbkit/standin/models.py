@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, invalid
+from bbkit.standin.errors import ServiceError, invalid, not_found
 
 MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 _AREAS = dict.fromkeys(("apac", "jp", "au", "in"), "ap")
@@ -47,8 +47,7 @@ def traits_of(model_id: str) -> dict[str, Any]:
 def check_living(model_id: str, as_of: str) -> None:
     ended = traits_of(model_id).get("end_of_life")
     if ended and ended <= min(as_of, _table()["date"]):
-        raise ServiceError(
-            "ResourceNotFoundException",
+        raise not_found(
             "This model version has reached the end of its life. Please refer to the AWS documentation for "
             "more details. (A stand-in started with --as-of and an earlier day serves it.)",
         )
@@ -60,15 +59,28 @@ def partition_of(region: str) -> str:
 
 def resolve_model(identifier: str, region: str, account: str, profiles: dict[str, str]) -> Model:
     """Resolve a model id, profile id or ARN as the service would in a region."""
-    head = f"arn:{partition_of(region)}:bedrock:{region}:"
-    if identifier.startswith("arn:"):
-        return _resolve_arn(identifier, head, region, account, profiles)
-    geography, bare = split_geography(identifier)
-    if geography:
+    head, arn = f"arn:{partition_of(region)}:bedrock:{region}:", identifier
+    if not arn.startswith("arn:"):
+        kind = f"{account}:inference-profile" if split_geography(identifier)[0] else ":foundation-model"
+        arn = f"{head}{kind}/{identifier}"
+    if not arn.startswith(head):
+        raise invalid(INVALID)
+    owner, _, resource = arn[len(head) :].partition(":")
+    kind, _, name = resource.partition("/")
+    if kind == "foundation-model":
+        _check_bare(name, region)
+        return Model(name, arn)
+    if owner != account:
+        raise ServiceError("AccessDeniedException", f"Account {account} has no access to {arn}.")
+    if kind == "inference-profile":
+        geography, bare = split_geography(name)
         _check_profile(geography, bare, region)
-        return Model(bare, f"{head}{account}:inference-profile/{identifier}")
-    _check_bare(identifier, region)
-    return Model(identifier, f"{head}:foundation-model/{identifier}")
+        return Model(bare, arn)
+    if kind == "application-inference-profile" and name in profiles:
+        return Model(split_geography(profiles[name])[1], arn)
+    if kind == "custom-model" and (base := _base_model(name)) in model_list():
+        return Model(base, arn, custom=True)
+    raise invalid(INVALID)
 
 
 def split_geography(identifier: str) -> tuple[str, str]:
@@ -115,29 +127,6 @@ def bare_model_id(identifier: str) -> str:
 def _base_model(name: str) -> str:
     """The model a custom model was made of: amazon.nova-lite-v1:0 of amazon.nova-lite-v1:0:300k/abc."""
     return re.sub(r":[0-9]+k$", "", name.partition("/")[0])
-
-
-def _resolve_arn(arn: str, head: str, region: str, account: str, profiles: dict[str, str]) -> Model:
-    if not arn.startswith(head):
-        raise invalid(INVALID)
-    owner, _, resource = arn[len(head) :].partition(":")
-    kind, _, name = resource.partition("/")
-    if kind == "foundation-model":
-        _check_bare(name, region)
-        return Model(name, arn)
-    if owner != account:
-        raise ServiceError("AccessDeniedException", f"Account {account} has no access to {arn}.")
-    if kind == "inference-profile":
-        geography, bare = split_geography(name)
-        _check_profile(geography, bare, region)
-        return Model(bare, arn)
-    if kind == "application-inference-profile" and name in profiles:
-        return Model(split_geography(profiles[name])[1], arn)
-    if kind == "custom-model":
-        base = _base_model(name)
-        if base in model_list():
-            return Model(base, arn, custom=True)
-    raise invalid(INVALID)
 
 
 def _check_bare(model_id: str, region: str) -> None:

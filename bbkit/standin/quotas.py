@@ -5,14 +5,13 @@ that page gives are kept, the others are made from the name) and
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html.
 """
 
-import base64
 import hashlib
 import json
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, not_served
+from bbkit.standin.errors import ServiceError, not_served, read_token, write_token
 from bbkit.standin.inputs import max_job_gb
 from bbkit.standin.service_models import check_shape, read_json, service_model
 from bbkit.standin.settings import Limits
@@ -39,11 +38,13 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
     quotas = list_quotas(limits if applied else Limits())
     if applied and given.get("QuotaCode"):
         quotas = [quota for quota in quotas if quota["QuotaCode"] == given["QuotaCode"]]
-    start = _read_token(given.get("NextToken"), len(quotas))
+    start = read_token(given["NextToken"]) if given.get("NextToken") is not None else 0
+    if type(start) is not int or not 0 <= start < max(len(quotas), 1):
+        raise ServiceError("InvalidPaginationTokenException", "The NextToken is invalid.")
     end = start + given.get("MaxResults", PAGE)
     answer: dict[str, Any] = {"Quotas": quotas[start:end]}
     if end < len(quotas):
-        answer["NextToken"] = base64.urlsafe_b64encode(str(end).encode()).decode()
+        answer["NextToken"] = write_token(end)
     return answer
 
 
@@ -69,15 +70,3 @@ def list_quotas(limits: Limits) -> list[dict[str, Any]]:
             }
         )
     return quotas
-
-
-def _read_token(token: str | None, count: int) -> int:
-    if token is None:
-        return 0
-    try:
-        start = int(base64.urlsafe_b64decode(token))
-    except ValueError:
-        start = -1
-    if not 0 <= start < count:
-        raise ServiceError("InvalidPaginationTokenException", "The NextToken is invalid.")
-    return start

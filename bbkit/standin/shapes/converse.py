@@ -83,11 +83,10 @@ def _options(body: dict[str, Any], inference: dict[str, Any], model_id: str) -> 
 
 def _check_model(body: Any, inference: dict[str, Any], extra: Any, model_id: str) -> None:
     """What the model itself refuses of a sound body."""
-    if traits_of(model_id).get("caching") is False and '"cachePoint":' in json.dumps(body):
-        raise RecordError(
-            "You invoked an unsupported model or your request did not allow prompt caching.", 403
-        )
     traits = traits_of(model_id)
+    if traits.get("caching") is False and '"cachePoint":' in json.dumps(body):
+        text = "You invoked an unsupported model or your request did not allow prompt caching."
+        raise RecordError(text, 403)
     inner = extra.get("inferenceConfig") or {}
     asked = [extra.get(name) for name in ("max_tokens", "max_completion_tokens")]
     asked += [inner.get(name) for name in ("maxTokens", "max_new_tokens")] if isinstance(inner, dict) else []
@@ -97,10 +96,10 @@ def _check_model(body: Any, inference: dict[str, Any], extra: Any, model_id: str
         check_schema(extra, "nova extra")
         for reasoning in (extra.get("reasoningConfig"), inner.get("reasoningConfig")):
             nova.check_reasoning(reasoning, inference | inner, model_id)
-    elif not model_id.startswith("anthropic."):
-        openai_chat.check_effort(extra, traits)
-    if model_id.startswith("anthropic."):
+    elif model_id.startswith("anthropic."):
         anthropic.check_converse(body, inference, extra, model_id)
+    else:
+        openai_chat.check_effort(extra, traits)
 
 
 def _check_media(messages: list[dict[str, Any]], traits: dict[str, Any]) -> None:

@@ -62,8 +62,7 @@ def answer_titan_image(body: Any) -> Embedded:
         data = _decode(image, "#/inputImage")
         check_images([data], "amazon.titan-embed-image-v1")
         vectors.append(embed_bytes(data, dimension))
-    mean = np.mean(vectors, axis=0)
-    mean /= np.linalg.norm(mean) or 1.0
+    mean = _normalise(np.mean(vectors, axis=0))
     return {"embedding": mean.tolist(), "inputTextTokenCount": tokens, "message": None}, tokens
 
 
@@ -151,8 +150,7 @@ def embed_text(text: str, dimension: int, normalise: bool = True) -> np.ndarray:
         [zlib.crc32(name.encode("utf-8", "surrogatepass")) for name in weights], dtype=np.uint64
     )
     vector = _spread(keys, np.fromiter(weights.values(), float), dimension)
-    norm = float(np.linalg.norm(vector))
-    return vector / norm if normalise and norm else vector
+    return _normalise(vector) if normalise else vector
 
 
 def embed_bytes(data: bytes, dimension: int) -> np.ndarray:
@@ -161,9 +159,11 @@ def embed_bytes(data: bytes, dimension: int) -> np.ndarray:
     pairs = array[:-1] * np.uint64(256) + array[1:] if len(array) > 1 else array
     counts = np.bincount(pairs.astype(np.int64), minlength=1)
     present = np.flatnonzero(counts)
-    vector = _spread(present.astype(np.uint64), counts[present], dimension)
-    norm = float(np.linalg.norm(vector))
-    return vector / norm if norm else vector
+    return _normalise(_spread(present.astype(np.uint64), counts[present], dimension))
+
+
+def _normalise(vector: np.ndarray) -> np.ndarray:
+    return vector / (float(np.linalg.norm(vector)) or 1.0)
 
 
 def _spread(keys: np.ndarray, weights: np.ndarray, dimension: int) -> np.ndarray:
