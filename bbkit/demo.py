@@ -14,8 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bbkit.core.errors import RunError, RunExistsError, require_extras
+from bbkit.core.errors import InputError, RunError, RunExistsError, require_extras
 from bbkit.core.files import find_shared, move
+from bbkit.folders import make_folder
 
 if TYPE_CHECKING:
     from bbkit.report import Report
@@ -42,23 +43,46 @@ def run_demo(folder: str = "", *, faults: bool = False, schema: bool = False) ->
     return 1 if account["numbers"]["missing"] or account["numbers"]["pending"] else 0
 
 
-def run_lab(folder: str, *, port: int = 8888, browser: bool = True) -> int:
-    """Start a stand-in and JupyterLab on the notebooks, with the environment that leads to the stand-in."""
+def run_lab(
+    folder: str = "",
+    *,
+    port: int = 8888,
+    browser: bool = True,
+    speed: str = "fast",
+    faults: Sequence[str] = (),
+) -> int:
+    """Start a stand-in and JupyterLab on notebooks of one's own, in the environment that leads to it."""
     require_extras("bbkit lab", "notebooks", "standin")
-    root = _lab_folder()
-    with start_standin(Path(folder).absolute(), "--speed", "fast") as environment:
+    root = _lab_folder(folder)
+    switches = ("--speed", speed, *(part for fault in faults for part in ("--fault", fault)))
+    with start_standin(root / "runs" / "standin", *switches) as environment:
         print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         with tempfile.TemporaryDirectory() as config:
             _write_lab_config(Path(config))
             command = [
                 *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={port}"),
-                "--LabApp.default_url=/lab/tree/notebooks/01-prepare.ipynb",
+                "--LabApp.default_url=/lab/tree/01-prepare.ipynb",
                 *(() if browser else ("--no-browser",)),
                 *(("--allow-root",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()),
             ]
             paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
             variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
             return run_process(command, env=variables)
+
+
+def _lab_folder(folder: str) -> Path:
+    """The folder of notebooks that is named, else this one, else ``lab``; made where there is none."""
+    here = Path(folder).absolute()
+    own = find_shared("notebooks").resolve()
+    if not folder and (here.resolve() == own or not (here / "01-prepare.ipynb").exists()):
+        here = (here.parent if here.resolve() == own else here) / "lab"
+    if here.resolve() == own:
+        raise InputError(
+            f"{folder} holds bbkit's own notebooks, which git keeps. Name another folder for copies of them."
+        )
+    if not (here / "01-prepare.ipynb").exists():
+        print(make_folder(here), flush=True)
+    return here
 
 
 def run_process(command: Sequence[str], env: Mapping[str, str] | None = None) -> int:
@@ -189,18 +213,3 @@ def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, A
     move(waiting, reports)
     moved = {name: reports / getattr(report, name).name for name in ("path", "json_path", "notebook_path")}
     return replace(report, **moved)
-
-
-def _lab_folder() -> Path:
-    """This folder where it has notebooks, otherwise the checkout, or this folder with copies of them."""
-    here, notebooks = Path.cwd(), find_shared("notebooks")
-    if not (here / "notebooks").is_dir() and notebooks.parent.name != "_share":
-        return notebooks.parent
-    shared = [*notebooks.glob("*.ipynb"), *find_shared("data/samples").glob("*.*")]
-    for path in shared:
-        target = here / ("notebooks" if path.suffix == ".ipynb" else "data/samples") / path.name
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, target)
-            print(f"Copied {target.relative_to(here)}.", flush=True)
-    return here

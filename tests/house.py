@@ -18,7 +18,7 @@ FLOORS = [
     ["run"],
     ["outputs"],
     ["charts", "jobs"],
-    ["explorers", "report", "retry"],
+    ["explorers", "folders", "report", "retry"],
     ["demo", "exporter"],
     ["cli"],
     ["__main__"],

@@ -6,7 +6,6 @@ The fixtures `lab` and `tab` are made known once, in ``conftest.py``.
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -68,10 +67,8 @@ def read_lines(stream: Any) -> Queue[str]:
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """`bbkit lab` on copies of the notebooks and samples, as in a fresh clone."""
+    """`bbkit lab` on copies of the notebooks, as in a fresh clone."""
     here = tmp_path_factory.mktemp("lab")
-    for name in ("notebooks", "data/samples"):
-        shutil.copytree(ROOT / name, here / name, ignore=shutil.ignore_patterns("runs", ".ipynb_checkpoints"))
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path_factory.mktemp("home")),
@@ -97,7 +94,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
     try:
         address = wait_until(find_address, 90, f"JupyterLab's address: {said[-5:]}")
-        yield Lab(here, address[1], address[2])
+        yield Lab(here / "lab", address[1], address[2])
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(20)
@@ -122,13 +119,13 @@ def write_notebook(lab: Lab, name: str, *cells: str) -> None:
     made = [{**blank, "id": f"cell{number}", "source": text} for number, text in enumerate(cells)]
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     notebook = {"cells": made, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
-    (lab.folder / "notebooks" / f"{name}.ipynb").write_text(json.dumps(notebook))
+    (lab.folder / f"{name}.ipynb").write_text(json.dumps(notebook))
 
 
 def open_notebook(tab: Any, lab: Lab, name: str) -> None:
     """Open a notebook and wait for its kernel."""
     # A workspace of its own: resetting the default one starts a second kernel under the first clicks.
-    tab.goto(f"{lab.url}/lab/workspaces/{name}/tree/notebooks/{name}.ipynb?token={lab.token}")
+    tab.goto(f"{lab.url}/lab/workspaces/{name}/tree/{name}.ipynb?token={lab.token}")
     tab.wait_for_selector(".jp-Notebook .jp-Cell")
     seen: list[str] = []
 
@@ -180,7 +177,7 @@ def save(tab: Any, lab: Lab, name: str) -> list[dict[str, Any]]:
 
     def read() -> dict[str, Any] | None:
         with suppress(json.JSONDecodeError):  # while it is being written
-            return dict(json.loads((lab.folder / "notebooks" / f"{name}.ipynb").read_text()))
+            return dict(json.loads((lab.folder / f"{name}.ipynb").read_text()))
         return None
 
     notebook = wait_until(read, 10, f"{name} on the disk")

@@ -14,7 +14,9 @@ import pytest
 from attacks import SPOOFS, TERMINALS
 
 from bbkit.cli import main
+from bbkit.report import read_parameters
 
+ROOT = Path(__file__).parent.parent
 MODEL = "amazon.nova-lite-v1:0"
 
 
@@ -79,15 +81,57 @@ def test_what_a_terminal_would_obey_is_shown(tmp_path: Path, capsys: pytest.Capt
     assert "\\u202e" in said
 
 
-def test_the_lab_copies_the_samples_beside_notebooks_that_are_there(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def read_defaults(folder: Path, notebook: str = "01-prepare") -> dict[str, object]:
+    return {name: one.default for name, one in read_parameters(folder / f"{notebook}.ipynb").items()}
+
+
+def test_a_new_folder_is_set_up_for_its_table_and_kept_from_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "file").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert main(["lab", "--no-browser", "file/in-no-folder"]) == 2
-    samples = sorted(path.name for path in (tmp_path / "data" / "samples").iterdir())
-    assert samples == ["README.md", "answer_schema.json", "call_transcripts.csv"]
+    rows = "".join(f'2026,{number:03},Store {number % 3},It\'s "so" {number} {{x}}\n' for number in range(60))
+    Path("my reviews.csv").write_text("year,Review ID,Shop name,Free text\n" + rows)
+    assert main(["new", "reviews", "my reviews.csv"]) == 0
+    assert "text 'Free text', record_id 'Review ID', by 'Shop name'" in capsys.readouterr().out
+    prepare, explore = read_defaults(tmp_path / "reviews"), read_defaults(tmp_path / "reviews", "03-explore")
+    assert prepare["source_uri"] == "../my reviews.csv"
+    assert prepare["record_id"] == "Review ID"
+    assert str(prepare["prompt"]).endswith("\n\n{Free text}")
+    assert prepare["run_folder"] == explore["run_folder"] == "runs/my-reviews"
+    assert explore["by"] == "Shop name"
+    assert prepare.keys() == read_defaults(ROOT / "notebooks").keys()
+    subprocess.run(["git", "init", "-q"], check=True)
+    seen = subprocess.run(
+        ["git", "status", "--porcelain", "-uall"], capture_output=True, text=True, check=True
+    )
+    assert seen.stdout == '?? "my reviews.csv"\n'
+    (tmp_path / "reviews" / "01-prepare.ipynb").write_text("mine")
+    assert main(["new", "reviews"]) == main(["new", "other", "absent.csv"]) == 2
+    assert (tmp_path / "reviews" / "01-prepare.ipynb").read_text() == "mine"
+    assert not Path("other").exists()
+
+
+def test_records_made_elsewhere_are_proposed_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "made.jsonl").write_text('{"recordId": "a", "modelInput": {}}\n')
+    assert main(["new", str(tmp_path / "one"), str(tmp_path / "made.jsonl")]) == 0
+    assert read_defaults(tmp_path / "one")["record_id"] == ""
+    assert read_defaults(tmp_path / "one")["source_uri"] == str(tmp_path / "made.jsonl")
+
+
+def test_the_lab_opens_copies_and_names_what_the_stand_in_does_not_know(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["lab", "--no-browser", "--fault", "nothing-such"]) == 2
+        assert "nothing-such" in capsys.readouterr().err
+        assert sorted(path.name for path in Path("lab/samples").iterdir()) == [
+            "README.md",
+            "answer_schema.json",
+            "call_transcripts.csv",
+        ]
+    assert main(["lab", str(ROOT / "notebooks")]) == 2
+    assert "Name another folder" in capsys.readouterr().err
 
 
 def test_the_command_before_a_launch_has_two_names_and_one_line_of_help(

@@ -153,7 +153,7 @@ OPENING = next(
 
 SHOW_ATTACKS = [
     f"{OPENING}\n"
-    "outputs = bb.collect_outputs('../attack')\n"
+    "outputs = bb.collect_outputs('attack')\n"
     "outputs['source.call'] = outputs['text'].fillna('none')\nbb.accounting(outputs)",
     "outputs",
     "outputs[['record_id', 'text']].head(40).style",

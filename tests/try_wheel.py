@@ -91,7 +91,7 @@ def try_lab(bbkit: Path, here: Path) -> None:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-    assert (here / "notebooks/03-explore.ipynb").is_file()
+    assert (here / "lab/03-explore.ipynb").is_file()
 
 
 def main() -> None:

@@ -52,16 +52,38 @@ def demo(options: Namespace) -> int:
 
 
 @command(
-    "lab",
-    argument("folder", nargs="?", default="runs/standin", help="folder of the stand-in's state"),
+    "new reviews reviews.csv",
+    argument("folder", help="the folder to make"),
+    argument("table", nargs="?", default="", help="what 01-prepare is to read: a table, a folder, or s3://"),
+)
+def new(options: Namespace) -> int:
+    """Make a folder with notebooks of your own, set up for a table."""
+    from bbkit.folders import make_folder
+
+    print(make_folder(Path(options.folder), options.table))
+    print(f"Next: cd {options.folder} && bbkit lab, to practise on this machine; jupyter lab, for AWS.")
+    return SUCCESS
+
+
+@command(
+    "lab --fault record-errors=0.06 --speed realistic",
+    argument("folder", nargs="?", default="", help="folder of the notebooks (default: this one, or lab)"),
     argument("--no-browser", action="store_true", help="do not open a browser"),
     argument("--port", type=int, default=8888, help="port of JupyterLab (default: 8888)"),
+    argument("--speed", default="fast", help="the stand-in's clock: instant, fast, realistic, or a factor"),
+    argument("--fault", metavar="FAULT", help="of the stand-in (bbkit standin -h lists them)", **_MANY),
 )
 def lab(options: Namespace) -> int:
-    """JupyterLab on the notebooks with a stand-in beside it."""
+    """JupyterLab on notebooks of your own with a stand-in beside it."""
     from bbkit.demo import run_lab
 
-    return run_lab(options.folder, port=options.port, browser=not options.no_browser)
+    return run_lab(
+        options.folder,
+        port=options.port,
+        browser=not options.no_browser,
+        speed=options.speed,
+        faults=options.fault,
+    )
 
 
 @command(
