@@ -18,11 +18,8 @@ from bbkit.outputs import accounting as accounting, collect_outputs as collect_o
 from bbkit.outputs.answers import parse_answers as parse_answers
 from bbkit.outputs.exports import export_records as export_records
 from bbkit.outputs.tables import table_ddl as table_ddl
-from bbkit.records import (
-    as_records as as_records,
-    build_records as build_records,
-    read_prompt as read_prompt,
-)
+from bbkit.records import as_records as as_records
+from bbkit.records.building import build_records as build_records, read_prompt as read_prompt
 from bbkit.retry import (
     probe_records as probe_records,
     retry_records as retry_records,

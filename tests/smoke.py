@@ -67,7 +67,6 @@ if __name__ == "__main__":
         "botocore",
         "msgspec",
         "jinja2",
-        "jsonschema",
         "filelock",
     )
     print("bbkit works with", ", ".join(f"{name} {version(name)}" for name in names))

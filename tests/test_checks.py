@@ -29,7 +29,7 @@ from bbkit.core.files import read_data
 from bbkit.core.findings import SEVERITIES, Finding
 from bbkit.families import FAMILIES, family_of
 from bbkit.families.json_schemas import schema_faults
-from bbkit.records import estimate_tokens
+from bbkit.records.tokens import estimate_tokens
 from bbkit.run.values import check_values
 from bbkit.standin import service_models
 

@@ -15,8 +15,9 @@ from conftest import Standin
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES
 from bbkit.core.errors import InputError, RecordsError
-from bbkit.records import estimate_tokens, iter_record_ids, read_records, record_files
+from bbkit.records import iter_record_ids, read_records, record_files
 from bbkit.records.input_sets import list_input_set
+from bbkit.records.tokens import estimate_tokens
 
 ONE = Quotas(min_records_per_job=1)
 ABOUT_BODIES = slice(list(RULES).index("required"), list(RULES).index("no_records"))

@@ -285,6 +285,12 @@ def test_a_missing_extra_is_one_sentence_with_what_to_type(
         ("import bbkit as bb; bb.explorers", "ipywidgets", "notebooks"),
         ("import bbkit as bb; bb.read_source('x.xlsx')", "openpyxl", "excel"),
         (
+            "import pandas; import bbkit as bb; data = pandas.DataFrame({'t': ['x']});"
+            "bb.build_records(data, 'amazon.nova-lite-v1:0', prompt='{t}', schema={'a': str})",
+            "jsonschema",
+            "schemas",
+        ),
+        (
             "import pandas; import bbkit as bb; bb.export_records(pandas.DataFrame(), 'y.xlsx')",
             "openpyxl",
             "excel",

@@ -3,14 +3,18 @@
 import os
 import re
 import tomllib
-from importlib.metadata import version
+from collections.abc import Iterable
+from importlib.metadata import distribution, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 import bbkit
 from bbkit import charts, explorers
 from bbkit.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent
+BLOCK = 4096
 README = (ROOT / "README.md").read_text()
 
 
@@ -61,13 +65,37 @@ def test_versions_have_one_source() -> None:
     assert project["dynamic"] == ["version"]
     assert version("bbkit") == bbkit.__version__
     extras = project["optional-dependencies"]
-    assert extras["all"] == ["bbkit[excel,notebooks,standin]"]
+    assert extras["all"] == ["bbkit[excel,notebooks,schemas,standin]"]
     assert extras["dev"][0] == "bbkit[all]"
     everything = [item for items in (project["dependencies"], *extras.values()) for item in items]
     named = {re.split(r"[<>=\[]", item)[0] for item in everything}
     assert {"jupyterlab", "boto3", "pandas", "ipywidgets", "plotly", "papermill"} <= named
     bounded = [item for item in everything if not item.startswith("bbkit[")]
     assert all("<" in item or "==" in item for item in bounded), "an upper bound is missing"
+
+
+def installed_by(items: Iterable[str]) -> dict[str, int]:
+    """The distributions that requirements bring here, each with its bytes on disk, as their metadata says."""
+    sizes, seen = dict[str, int](), set[tuple[str, str]]()
+    waiting = [Requirement(item) for item in items]
+    while waiting:
+        one = waiting.pop()
+        for pair in {(one.name.lower(), extra) for extra in ("", *one.extras)} - seen:
+            seen.add(pair)
+            found = distribution(one.name)
+            sizes[pair[0]] = sum(-(-(file.size or 0) // BLOCK) * BLOCK for file in found.files or ())
+            inner = map(Requirement, found.requires or ())
+            waiting += [each for each in inner if not each.marker or each.marker.evaluate({"extra": pair[1]})]
+    return sizes
+
+
+def test_the_core_is_light() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    core = installed_by(project["dependencies"])
+    assert len(core) < 20, f"with bbkit itself at most 20: {sorted(core)}"
+    whole = core | installed_by(item for name in ("notebooks", "standin", "excel") for item in extras[name])
+    assert sum(core.values()) <= 0.65 * sum(whole.values())
 
 
 def test_the_lowest_versions_are_pinned_as_they_are() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from test_standin_engine_openai import completion
 
 import bbkit as bb
 from bbkit.cli import main
-from bbkit.core.errors import BudgetError, InputError, RunError
+from bbkit.core.errors import BudgetError, ExtraError, InputError, RunError
 from bbkit.core.frames import BUNDLE
 from bbkit.families.json_schemas import format_path
 from bbkit.retry.cures import describe_fault
@@ -292,9 +293,15 @@ INVALID = {cause: count for cause, (count, *_) in SPOILT.items()}
 
 
 def test_only_what_cannot_be_used_is_asked_again_until_all_is_valid(
-    scripted: ScriptedServer, tmp_path: Path
+    scripted: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = run_cases(tmp_path)
+    with monkeypatch.context() as core:
+        core.setitem(sys.modules, "jsonschema", None)
+        outputs = bb.collect_outputs(run)
+        assert bb.accounting(outputs).sentence == "360 sent = 360 succeeded"
+        with pytest.raises(ExtraError, match=re.escape("Type: pip install 'bbkit[schemas]'")):
+            bb.parse_answers(outputs)
     assert judge(run) == {"valid": 294, **INVALID}
     scripted.script = {}
     retry = bb.retry_records(run, invalid=True)

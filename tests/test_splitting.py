@@ -11,8 +11,10 @@ from hypothesis import given, settings, strategies as st
 
 from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import QuotaError
-from bbkit.records import InputFile, input_line, iter_record_ids, plan_split, split_staged, stage
+from bbkit.records import input_line, iter_record_ids
 from bbkit.records.lines import iter_pairs
+from bbkit.records.splitting import plan_split
+from bbkit.records.staging import InputFile, split_staged, stage
 
 
 def small_quotas(**values: int) -> Quotas:

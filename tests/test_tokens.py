@@ -7,9 +7,9 @@ import pytest
 
 from bbkit import build_records
 from bbkit.core.errors import RecordsError
-from bbkit.records import TokenEstimate, estimate_tokens, input_line
+from bbkit.records import input_line
 from bbkit.records.lines import iter_pairs
-from bbkit.records.tokens import count_chunks
+from bbkit.records.tokens import TokenEstimate, count_chunks, estimate_tokens
 
 CALL = """Agent: Thank you for calling Harbour Mutual, my name is Priya. How can I help you today?
 Customer: Hi, yes, I've been charged twice for my home insurance. It's $84.50 on the 3rd and again on the 5th.

@@ -39,6 +39,12 @@ outputs = bb.collect_outputs("calls.jsonl.out", sent="records.jsonl", model_id=m
 assert str(bb.accounting(outputs).sentence) == "120 sent = 120 succeeded"
 for chart in (bb.charts.stop_reasons, bb.charts.token_usage, bb.charts.cost, bb.charts.output_lengths):
     assert chart(outputs).to_json()
+try:
+    bb.build_records(table, model, prompt="{transcript}", schema={"queue": str})
+except ImportError as error:
+    assert "pip install 'bbkit[schemas]'" in str(error)
+else:
+    raise AssertionError("the core has jsonschema")
 """
 
 

@@ -9,22 +9,11 @@ from typing import Any, NamedTuple
 
 from bbkit.answers.schemas import load_validator
 from bbkit.answers.signatures import Path, Unsigned, overflows, sign_schema, walk_values
+from bbkit.core.frames import CAUSES
 from bbkit.families import split_reasoning
 from bbkit.families.json_schemas import format_path
 
 MOST_DEPTH = 200
-CAUSES = {
-    "refused": "content_filter",
-    "empty": "blank",
-    "malformed": "syntax",
-    "no_json": "text",
-    "duplicate_key": "repeated",
-    "off_schema": "",
-    "several": "different",
-    "cut_off": "length",
-}
-"""Why an answer cannot be used, and the short word for it; off_schema has a place instead."""
-
 _CALLS_A_LEVEL = 40
 _UNKNOWN = "unknown"
 _MOST_VERDICTS = 10_000
@@ -52,9 +41,9 @@ class AnswerReader:
 
     def __init__(self, document: Mapping[str, Any]):
         self.document = document
+        self._validator = load_validator(document)
         self._sign = sign_schema(document)
         self._errors: dict[Hashable, str | None] = {}
-        self._validator: Any = None
 
     def read(
         self,
@@ -114,7 +103,6 @@ class AnswerReader:
         return error
 
     def _first_error(self, value: Any) -> str | None:
-        self._validator = self._validator or load_validator(self.document)
         found: dict[Path, list[str]] = {}
         with suppress(OverflowError), _deep_calls():  # a huge number is no multiple: told below
             for error in self._validator.iter_errors(value):

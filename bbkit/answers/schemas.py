@@ -12,7 +12,7 @@ from typing import Any, Union, get_args, get_origin, is_typeddict
 
 import msgspec
 
-from bbkit.core.errors import InputError
+from bbkit.core.errors import InputError, require_extras
 from bbkit.core.text import one_line, whole_characters
 from bbkit.families.json_schemas import TYPES, find_loop, follow, format_path, resolve, walk_schema
 
@@ -58,7 +58,16 @@ def read_schema(schema: Any) -> dict[str, Any]:
     ------
     bbkit.core.errors.InputError
         What is no schema, with the place in it.
+    bbkit.core.errors.ExtraError
+        If jsonschema (``bbkit[schemas]``) is not installed.
     """
+    document = read_document(schema)
+    load_validator(document)
+    return document
+
+
+def read_document(schema: Any) -> dict[str, Any]:
+    """The document of a schema in any of its forms; `load_validator` judges it."""
     try:
         given = _parse(schema_bytes(schema)) if isinstance(schema, str | Path) else schema
         if isinstance(given, type) or hasattr(given, "model_json_schema"):
@@ -70,9 +79,8 @@ def read_schema(schema: Any) -> dict[str, Any]:
         is_types = isinstance(kinds, list) and "object" in kinds and all(kind in TYPES for kind in kinds)
         is_document = kinds == "object" or is_types or any(str(name).startswith("$") for name in given)
         document: dict[str, Any] = _plain(given if is_document else _of_columns(given), ())
-        _validate(document)
     except RecursionError:
-        raise InputError(f"The schema is nested too deep to be read. {_FORMS}") from None
+        raise _too_deep() from None
     return document
 
 
@@ -101,13 +109,18 @@ def list_fields(document: Mapping[str, Any]) -> dict[str, str]:
 
 
 def load_validator(document: Mapping[str, Any]) -> Any:
-    """Make a validator of a document, which never looks for anything elsewhere."""
+    """Make a validator, which looks for nothing elsewhere, of a document; stop at what is no schema."""
     jsonschema, registry = _import_jsonschema()
+    try:
+        _validate(document, jsonschema)
+    except RecursionError:
+        raise _too_deep() from None
     return jsonschema.Draft202012Validator(document, registry=registry)
 
 
 def _import_jsonschema() -> tuple[Any, Any]:
     """jsonschema, without the grammar of IRIs that it would build for a `format` that is not asserted."""
+    require_extras("An answer of a schema", "schemas")
     grammar = "rfc3987_syntax"
     blocked = "jsonschema" not in sys.modules and sys.modules.setdefault(grammar, None) is None  # type: ignore[arg-type]
     try:
@@ -197,9 +210,8 @@ def _of_column(given: Any, name: Any) -> dict[str, Any]:
     return {"type": ordered if len(ordered) > 1 else ordered[0], "enum": list(given)}
 
 
-def _validate(document: dict[str, Any]) -> None:
+def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
     """Stop at what is no schema of Draft 2020-12, is no object on top, or leads elsewhere or nowhere."""
-    jsonschema, _ = _import_jsonschema()
     for path, schema in walk_schema(document):
         for word, value in schema.items():
             _validate_word(document, word, value, (*path, word))
@@ -236,6 +248,10 @@ def _validate_word(document: Mapping[str, Any], word: str, value: Any, path: tup
         except (re.error, TypeError, OverflowError) as error:
             why = f"{pattern!r:.60} is no pattern ({error})"
             raise _fault(path, why, "Write it as Python's re has it.") from None
+
+
+def _too_deep() -> InputError:
+    return InputError(f"The schema is nested too deep to be read. {_FORMS}")
 
 
 def _show(value: Any) -> str:

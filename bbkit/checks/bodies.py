@@ -23,7 +23,7 @@ from bbkit.families import (
 from bbkit.families.converse import EXTRAS
 from bbkit.families.levels import budget_faults, sampler_faults
 from bbkit.families.requests import Field, read_field
-from bbkit.records import estimate_tokens
+from bbkit.records.tokens import estimate_tokens
 
 _SAMPLE, _PARTS = 1 << 16, 16
 

@@ -4,7 +4,6 @@ Each class has two parents: `BbkitError`, so that one `except` catches all of ou
 one would guess. Arguments of the wrong kind are refused here too.
 """
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
@@ -109,7 +108,9 @@ def as_names(value: Any, name: str, accepted: Sequence[str], hint: str = "") -> 
     chosen = list(names)
     for one in chosen:
         if one not in accepted:
-            near = difflib.get_close_matches(str(one).lower(), [each.lower() for each in accepted], 1)
+            from difflib import get_close_matches
+
+            near = get_close_matches(str(one).lower(), [each.lower() for each in accepted], 1)
             meant = next((f" Did you mean {each!r}?" for each in accepted if each.lower() in near), "")
             raise InputError(f"{name} names {one!r}. It takes {', '.join(accepted)}.{meant}{hint}")
     return chosen
@@ -140,6 +141,7 @@ _MODULES = {
     "notebooks": ("ipywidgets", "jupyterlab", "nbconvert", "nh3", "papermill", "tinycss2"),
     "standin": ("nanio", "starlette", "uvicorn"),
     "excel": ("openpyxl",),
+    "schemas": ("jsonschema", "referencing"),
 }
 """What shows that an extra of pyproject.toml is there."""
 

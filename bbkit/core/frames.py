@@ -33,6 +33,18 @@ OUTPUT_COLUMNS: dict[str, Any] = {
 }
 """One row per record sent: the tidy frame of `collect_outputs`."""
 
+CAUSES = {
+    "refused": "content_filter",
+    "empty": "blank",
+    "malformed": "syntax",
+    "no_json": "text",
+    "duplicate_key": "repeated",
+    "off_schema": "",
+    "several": "different",
+    "cut_off": "length",
+}
+"""Why an answer of a schema cannot be used, and the short word for it; off_schema has a place instead."""
+
 JOB_COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("job_name", "job_arn", "file"), TEXT),
     **dict.fromkeys(("attempt", "submission"), COUNT),

@@ -22,7 +22,7 @@ from bbkit.costs.estimates import STANDIN_NOTE, CostedRun, CostEstimate, check_b
 from bbkit.costs.rows import EMBEDS_IMAGES, HOUR, TOKENS, mark_by_manifest, price_rows, validate_groups
 from bbkit.costs.totals import ALIKE, Cost, add_up
 from bbkit.families import get_family
-from bbkit.records import estimate_tokens
+from bbkit.records.tokens import estimate_tokens
 
 __all__ = ["Cost", "CostEstimate", "check_budget", "cost_of", "estimate_cost"]
 

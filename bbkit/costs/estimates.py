@@ -17,7 +17,7 @@ from bbkit.core.panels import render_panel
 from bbkit.core.text import count_noun, format_usd, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
 from bbkit.families import family_of, foundation_model
-from bbkit.records import TokenEstimate, estimate_tokens
+from bbkit.records.tokens import TokenEstimate, estimate_tokens
 
 STANDIN_NOTE = "A stand-in answered: nothing was billed, and the amounts are what AWS would have charged."
 STANDIN_ESTIMATE = "A stand-in will answer: nothing is billed, and the amounts are what AWS would charge."

@@ -15,7 +15,7 @@ from bbkit.explorers import views
 from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
 from bbkit.explorers.filters import Condition, Selector, Sort, contains
 from bbkit.outputs.lines import find_line
-from bbkit.records import read_prompt
+from bbkit.records.building import read_prompt
 
 _PAGE = 50
 _ROW = widgets.Layout(flex_flow="row wrap", width="100%", grid_gap="4px 12px", align_items="flex-start")

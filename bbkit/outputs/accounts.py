@@ -10,11 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit.answers.reading import CAUSES
 from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
 from bbkit.core.frames import (
     BUNDLE,
+    CAUSES,
     COUNT,
     NUMBER,
     TEXT,

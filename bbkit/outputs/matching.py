@@ -123,9 +123,9 @@ def _best(
     rank = np.array([*ranks, _OTHER_RANK])[number]
     for outcome, worse in _OUTCOME_RANKS.items():
         rank[pc.equal(table["outcome"], outcome).to_numpy()] = worse
-    if find_valid is not None:
+    same = record[1:] == record[:-1]
+    if find_valid is not None and same.any():
         # Rows of a record follow each other; one alone is best whatever it holds, and is not read.
-        same = record[1:] == record[:-1]
         several = np.flatnonzero(np.append(same, False) | np.append(False, same)[: len(record)])
         rank[several[find_valid(table.take(pa.array(several)))]] = _VALID_RANK
     order = np.lexsort((-np.arange(len(record)), rank, record))

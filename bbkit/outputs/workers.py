@@ -9,15 +9,16 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import ExitStack, suppress
 from itertools import count
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bbkit.core.logs import LOG
 from bbkit.lines.reading import LineBatch, read_batches, read_share
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 MOST_PROCESSES = 4
 WORTH_SECONDS = 1.0
@@ -52,6 +53,8 @@ class Workers(ExitStack):
 
     def _start(self) -> None:
         """Start the processes, out of reach of the terminal's signals: this process ends them."""
+        from multiprocessing import Pipe
+
         # They import what this process would, and nothing that merely lies in the working folder.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), DEVNULL)
@@ -110,6 +113,10 @@ class Workers(ExitStack):
 
     def _listen(self, timeout: float | None) -> None:
         """Take what workers have read; the first that one says is that it is up."""
+        if not self._processes:
+            return
+        from multiprocessing.connection import Connection, wait
+
         for connection in wait(list(self._processes), timeout):
             assert isinstance(connection, Connection)
             try:
@@ -124,7 +131,7 @@ class Workers(ExitStack):
                 self.most -= 1
                 LOG.warning("A worker ended (exit code %s); its share is read here.", code)
 
-    def _end(self, connection: Connection) -> int | None:
+    def _end(self, connection: "Connection") -> int | None:
         """End a process, if that was not done; what it was asked for is left."""
         if (process := self._processes.pop(connection, None)) is None:
             return None

@@ -6,11 +6,6 @@ Rows become records, an id and a body each (`building`, `templates`); a record b
 `tokens` estimates what records come to in tokens, from chunks of their text.
 """
 
-from bbkit.records.building import (
-    build_records as build_records,
-    number_rows as number_rows,
-    read_prompt as read_prompt,
-)
 from bbkit.records.input_sets import record_files as record_files
 from bbkit.records.keys import hash_record as hash_record, number_ids as number_ids
 from bbkit.records.lines import (
@@ -20,11 +15,3 @@ from bbkit.records.lines import (
     iter_record_ids as iter_record_ids,
     read_records as read_records,
 )
-from bbkit.records.splitting import plan_split as plan_split
-from bbkit.records.staging import (
-    InputFile as InputFile,
-    Staged as Staged,
-    split_staged as split_staged,
-    stage as stage,
-)
-from bbkit.records.tokens import TokenEstimate as TokenEstimate, estimate_tokens as estimate_tokens

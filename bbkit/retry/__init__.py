@@ -12,9 +12,8 @@ from typing import Literal
 
 import pandas as pd
 
-from bbkit.answers.reading import CAUSES
 from bbkit.core.errors import InputError, RunError, as_names, validate_number
-from bbkit.core.frames import JOB_COLUMNS, NUMBER, TEXT, as_frame, require_columns
+from bbkit.core.frames import CAUSES, JOB_COLUMNS, NUMBER, TEXT, as_frame, require_columns
 from bbkit.core.text import count_noun
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE

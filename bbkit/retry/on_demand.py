@@ -19,8 +19,9 @@ from bbkit.core.errors import AwsError, RunError, validate_number
 from bbkit.core.files import replacing, write_text
 from bbkit.core.frames import JOB_COLUMNS, MANIFEST, as_frame
 from bbkit.families import answer_of
-from bbkit.records import InputFile, hash_record
+from bbkit.records import hash_record
 from bbkit.records.lines import read_records
+from bbkit.records.staging import InputFile
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.remote_jobs import read_answer
 

@@ -11,13 +11,13 @@ from typing import Any
 import pandas as pd
 
 from bbkit import __version__, aws
-from bbkit.answers import is_given, read_schema, schema_bytes
+from bbkit.answers.schemas import is_given, read_document, schema_bytes
 from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError
 from bbkit.core.files import local_name
 from bbkit.core.panels import render
 from bbkit.families import family_of
-from bbkit.records import InputFile
+from bbkit.records.staging import InputFile
 from bbkit.run import creation
 from bbkit.run.journal import Journal
 from bbkit.run.snapshot import RunSnapshot, read_index
@@ -301,7 +301,7 @@ class Run:
     @property
     def schema(self) -> dict[str, Any] | None:
         """What an answer should be: the JSON Schema of ``schema.json``; None where it has none."""
-        return read_schema(self.folder / creation.SCHEMA) if self.structured else None
+        return read_document(self.folder / creation.SCHEMA) if self.structured else None
 
     @property
     def price_file(self) -> str:
