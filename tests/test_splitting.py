@@ -13,8 +13,7 @@ from bbkit.catalog.quotas import Quotas
 from bbkit.core.errors import QuotaError
 from bbkit.records import input_line, iter_record_ids
 from bbkit.records.lines import iter_pairs
-from bbkit.records.splitting import plan_split
-from bbkit.records.staging import InputFile, split_staged, stage
+from bbkit.records.splitting import InputFile, plan_split, split_staged, stage
 
 
 def small_quotas(**values: int) -> Quotas:

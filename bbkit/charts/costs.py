@@ -102,7 +102,7 @@ def _draw_whole(costed: "Cost") -> list[go.Bar]:
 
 
 def _draw_groups(costed: "Cost", groups: Groups) -> list[go.Bar | go.Scatter]:
-    from bbkit.costs.comparisons import rows_by_manifest
+    from bbkit.costs.totals import rows_by_manifest
 
     manifests, rows = rows_by_manifest(costed.manifests), costed.sums
     apart = ["unpriced"] if groups.column in manifests.columns else ["unpriced", "by manifest"]

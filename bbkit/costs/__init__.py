@@ -1,8 +1,8 @@
 """What answers cost: before, as an estimate with its range, and after, from the tokens that came back.
 
 `estimates` forecasts the tokens of records (`token_forecasts`), prices them and keeps a budget. `rows` prices
-every row of the tidy frame, `comparisons` lays jobs beside their manifests and the whole beside its estimate,
-and `totals` adds up by group. A price or token that is not known is NA with its reason, never 0.
+every row of the tidy frame, `totals` adds up by group, lays jobs beside their manifests and the whole beside
+its estimate. A price or token that is not known is NA with its reason, never 0.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -17,10 +17,16 @@ from bbkit.core.datasets import head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame, find_columns, no_column, require_columns
 from bbkit.core.text import count_noun
-from bbkit.costs.comparisons import MANIFEST_COLUMNS, reconcile_manifests, rows_by_manifest
 from bbkit.costs.estimates import STANDIN_NOTE, CostedRun, CostEstimate, check_budget, estimate_cost
 from bbkit.costs.rows import EMBEDS_IMAGES, HOUR, TOKENS, mark_by_manifest, price_rows, validate_groups
-from bbkit.costs.totals import ALIKE, Cost, add_up
+from bbkit.costs.totals import (
+    ALIKE,
+    MANIFEST_COLUMNS,
+    Cost,
+    add_up,
+    reconcile_manifests,
+    rows_by_manifest,
+)
 from bbkit.families import get_family
 from bbkit.records.tokens import estimate_tokens
 

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from bbkit.core.text import count_noun
 from bbkit.outputs.files import FileMeta, SentBatch
 from bbkit.outputs.sent_ids import SentIds
-from bbkit.records.keys import hash_record, number_ids
+from bbkit.records import hash_record, number_ids
 
 _UNTOLD = (
     ", and which of them each line answers is not known without their bodies, so they are in the order of "

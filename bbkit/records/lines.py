@@ -1,10 +1,15 @@
-"""The input line of a record: written from records in memory, read back from files that anyone made."""
+"""The input line of a record: written from records in memory, read back from files that anyone made.
+
+A record is known by its recordId where that is unique, else by that and its occurrence (``id#3``).
+"""
 
 import json
 import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -14,7 +19,7 @@ import pandas as pd
 
 from bbkit.core.errors import InputError, RecordsError
 from bbkit.core.frames import TEXT, require_columns
-from bbkit.core.text import name_some
+from bbkit.core.text import name_some, whole_characters
 from bbkit.records.input_sets import file_lines, record_files
 
 Records: TypeAlias = (
@@ -105,6 +110,7 @@ _ACCEPTED = (
 _ID_BESIDE = {"modelInput": "recordId", "body": "custom_id", "params": "custom_id"}
 """What names a body and its id: Bedrock, OpenAI (https://platform.openai.com/docs/guides/batch), Anthropic
 (https://docs.claude.com/en/docs/build-with-claude/batch-processing), 2026-11."""
+_ANTHROPIC = {"anthropic_version": "bedrock-2023-05-31"}
 
 
 def as_records(data: pd.DataFrame, model_id: str = "") -> pd.DataFrame | None:
@@ -134,7 +140,7 @@ def as_records(data: pd.DataFrame, model_id: str = "") -> pd.DataFrame | None:
             if model_id and body != "modelInput":
                 bodies = _without_models(bodies, model_id)
             if body == "params":
-                bodies = bodies.map(_of_anthropic)
+                bodies = bodies.map(lambda cell: _ANTHROPIC | cell if isinstance(cell, dict) else cell)
             return pd.DataFrame({"record_id": ids, "model_input": bodies}).reset_index(drop=True)
     return None
 
@@ -143,10 +149,6 @@ def _of_arrow(value: Any) -> Any:
     """What Parquet holds, told by its arrays, as JSON has it: what is null in a struct is not there."""
     is_arrow = isinstance(value, dict) and any(isinstance(item, np.ndarray) for item in value.values())
     return _json_of(value) if is_arrow else value
-
-
-def _of_anthropic(body: Any) -> Any:
-    return {"anthropic_version": "bedrock-2023-05-31"} | body if isinstance(body, dict) else body
 
 
 def _json_of(value: Any) -> Any:
@@ -230,3 +232,45 @@ def read_line(line: bytes, name: str, number: int) -> tuple[str | None, dict[str
 
 
 _REMEDY = "check_records names every such line."
+
+
+def number_ids(ids: Iterable[tuple[Any, str | None]]) -> tuple[list[str], str]:
+    """Key records, given by attempt and id, where an attempt has one several times or none; and the mark."""
+    # Later attempts send records under their keys: no id of the first ends in so long a mark and a number.
+    listed = [(attempt, own or "") for attempt, own in ids]
+    named = pd.DataFrame(listed, columns=["attempt", "id"], dtype=object)
+    first = (own for attempt, own in listed if attempt == listed[0][0])
+    marked = (match[1] for match in map(_MARKED.search, first) if match)
+    mark = "#" + max(marked, key=len, default="")
+    groups = named.groupby(["id", "attempt"], sort=False, dropna=False)["id"]
+    shared = (groups.transform("size") > 1) | (named["id"] == "")
+    keys = named["id"].copy()
+    keys[shared] += mark + (groups.cumcount()[shared] + 1).astype(str)
+    return keys.tolist(), mark
+
+
+_MARKED = re.compile(r"(#+)\d+$")
+
+
+def _plain_float(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
+
+
+_decode = msgspec.json.Decoder(float_hook=_plain_float).decode
+_sorted = msgspec.json.Encoder(order="sorted").encode
+
+
+def hash_record(known_by: Any, body: Any) -> int:
+    """Hash a body, JSON text or its value, with what else it is known by; equal JSON gives equal hashes."""
+    text = body if isinstance(body, str | bytes) else encode_body(body)
+    try:
+        plain = _sorted(_decode(text))
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        try:
+            plain = _sorted(whole_characters(json.loads(text, parse_float=_plain_float)))
+        except (ValueError, RecursionError):
+            plain = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    key = blake2b(repr(known_by).encode("utf-8", "replace"), digest_size=8)
+    key.update(plain)
+    return int.from_bytes(key.digest(), "big")

@@ -2,7 +2,7 @@
 
 `retry_records` chooses from the outputs and writes input files as `write_records` does, each record with its
 cure (`cures`); `send_retry` sends them as jobs, or one by one on demand (`on_demand`), which writes the same
-lines a job would. `goals` does so until a goal holds, `probes` tries a few records before the rest.
+lines a job would, and which tries a few before the rest. `goals` does so until a goal holds.
 """
 
 import warnings
@@ -21,8 +21,7 @@ from bbkit.jobs import submit_jobs, wait_for_jobs
 from bbkit.outputs import accounting, collect_outputs
 from bbkit.outputs.answers import parse_answers
 from bbkit.retry.cures import Cures, find_causes
-from bbkit.retry.on_demand import send_on_demand
-from bbkit.retry.probes import probe_records
+from bbkit.retry.on_demand import probe_records, send_on_demand
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.recording import FILE_COLUMNS, list_files, replacing_unsent_attempt, write_attempt
 from bbkit.run.remote_jobs import refresh_jobs

@@ -24,7 +24,7 @@ from bbkit.families.family import Body
 from bbkit.families.json_schemas import walk_schema
 from bbkit.records import iter_record_ids, number_ids
 from bbkit.records.lines import read_records
-from bbkit.retry.probes import is_cut_off
+from bbkit.retry.on_demand import is_cut_off
 from bbkit.run import RunSnapshot
 
 CURE_COLUMNS = {"record_key": TEXT, "cause": TEXT, "cure": TEXT}

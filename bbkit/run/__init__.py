@@ -5,7 +5,7 @@ every intent, answer and status. Whoever works on a run reads it once into an im
 attempts, job states), hands that down, and gets the next one with each event journalled.
 """
 
-from bbkit.records.staging import InputFile as InputFile
+from bbkit.records.splitting import InputFile as InputFile
 from bbkit.run.recording import write_records as write_records
 from bbkit.run.run import Run as Run, as_run as as_run
 from bbkit.run.snapshot import RunSnapshot as RunSnapshot

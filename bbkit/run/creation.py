@@ -38,7 +38,7 @@ from bbkit.core.text import count_noun, whole_characters
 from bbkit.families import family_of, get_family
 from bbkit.records import iter_record_ids, number_ids
 from bbkit.records.building import number_rows
-from bbkit.records.staging import InputFile
+from bbkit.records.splitting import InputFile
 from bbkit.records.templates import Template
 from bbkit.run.journal import JobState, Journal, replay
 from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event

@@ -21,7 +21,7 @@ from bbkit.core.findings import Findings
 from bbkit.core.frames import COUNT, TEXT, as_frame
 from bbkit.core.text import count_noun, name_some
 from bbkit.records.lines import read_line
-from bbkit.records.staging import InputFile, split_staged, stage
+from bbkit.records.splitting import InputFile, split_staged, stage
 from bbkit.run.creation import plan_schema, validate_source
 from bbkit.run.run import Run, as_run
 from bbkit.run.snapshot import RunSnapshot, write_index

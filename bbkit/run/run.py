@@ -17,7 +17,7 @@ from bbkit.core.errors import InputError, PlaceError
 from bbkit.core.files import local_name
 from bbkit.core.panels import render
 from bbkit.families import family_of
-from bbkit.records.staging import InputFile
+from bbkit.records.splitting import InputFile
 from bbkit.run import creation
 from bbkit.run.journal import Journal
 from bbkit.run.snapshot import RunSnapshot, read_index

@@ -15,7 +15,7 @@ from bbkit.core.errors import RunError
 from bbkit.core.files import require_inside, write_text
 from bbkit.core.frames import JOB_COLUMNS, as_frame
 from bbkit.core.text import count_noun, name_some
-from bbkit.records.staging import InputFile
+from bbkit.records.splitting import InputFile
 from bbkit.run.journal import TERMINAL, JobState, latest_states, replay
 
 if TYPE_CHECKING:
