@@ -3,6 +3,8 @@
 from bbkit import charts as charts, explorers as explorers
 from bbkit.catalog.quotas import Quotas as Quotas
 from bbkit.checks import check_records as check_records
+from bbkit.core.parameters import check_parameters as check_parameters
+from bbkit.core.text import split_names as split_names
 from bbkit.costs import check_budget as check_budget, cost_of as cost_of, estimate_cost as estimate_cost
 from bbkit.diagnostics import diagnose_outputs as diagnose_outputs
 from bbkit.jobs import (

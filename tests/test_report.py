@@ -43,6 +43,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Report:
         folder / "out" / "calls.html",
         parameters={"account_id": "000000000012", "limit": "3"},
         with_text=True,
+        note="# In short\n\n**Nine** <script>alert(1)</script> of ten.",
         cwd=folder / "elsewhere",
     )
 
@@ -88,6 +89,13 @@ def test_the_page_tells_title_parameters_and_the_command(rendered: Report) -> No
     command = r"bbkit report \S*n\.ipynb -p account_id 000000000012 -p limit 3 -o \S*calls\.html --with-text"
     assert re.search(command, page)
     assert str(rendered.path.parent) not in page.replace(str(rendered.path.parents[1] / "elsewhere"), "")
+
+
+def test_a_note_stands_above_the_rest_and_cannot_act(rendered: Report) -> None:
+    page = rendered.path.read_text()
+    assert page.index('id="s-in-short"') < page.index("<strong>Nine</strong>") < page.index("drawn?</h2>")
+    assert page.index('href="#s-in-short"') < page.index('href="#s-is-it-drawn"')
+    assert "alert(1)" not in page
 
 
 def test_a_failing_cell_leaves_page_and_notebook_and_is_named(tmp_path: Path) -> None:

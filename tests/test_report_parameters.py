@@ -1,14 +1,19 @@
 """The parameters cell as a signature: names, types, defaults and help, strictly."""
 
 import ast
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies as st
+from papermill import PapermillExecutionError, execute_notebook
 from report_notebooks import PARAMETERS, code, markdown, write
 
 from bbkit.core.errors import BbkitError, InputError
+from bbkit.core.files import find_shared
+from bbkit.core.parameters import check_parameters
+from bbkit.core.text import split_names
 from bbkit.report import Parameter, read_parameters, render_report
 
 
@@ -118,9 +123,55 @@ def test_a_bare_name_is_a_notebook_here_or_one_that_comes_with_bbkit(
     assert read_parameters("03-explore.ipynb") == read_parameters("03-explore")
     with pytest.raises(InputError, match=r"'03-explode'.*'01-prepare', '02-launch', '03-explore'"):
         read_parameters("03-explode")
+    write(tmp_path / "03-explore.ipynb", code("x = 1"), papermill={})
+    assert "run_folder" in read_parameters("03-explore"), "what an earlier report left here is no beginning"
     (tmp_path / "notebooks").mkdir()
     write(tmp_path / "notebooks" / "03-explore.ipynb", code("x = 1"))
     assert read_parameters("03-explore") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("limit", 3.5, "'limit' takes a whole number, not 3.5"),
+        ("texts", ["a", "b"], "'texts' takes text, not ['a', 'b']"),
+        ("strict", "maybe", "'strict' takes true or false, not 'maybe'"),
+        ("strict", "false", None),
+        ("limit", "7", None),
+    ],
+)
+def test_what_bare_papermill_was_given_is_held_to_the_cell(name: str, value: Any, said: str | None) -> None:
+    cell = 'texts: str = ""\nlimit: int = 3\nstrict: bool = False\nframe: DataFrame = None'
+    names = {"In": ["", "limit: float = 1.0", "%not python", cell, "1"], "limit": 3, "frame": object()}
+    names[name] = value
+    if said:
+        with pytest.raises(InputError, match=re.escape(said)):
+            check_parameters(names)
+    else:
+        check_parameters(names)
+        assert names[name] in (False, 7)
+        assert type(names[name]) in (bool, int)
+
+
+def test_a_packaged_notebook_ends_in_its_first_cell_on_a_value_of_another_type(tmp_path: Path) -> None:
+    with pytest.raises(PapermillExecutionError, match=r"'texts' takes text, not \['a', 'b'\]") as stopped:
+        execute_notebook(
+            str(find_shared("notebooks") / "03-explore.ipynb"),
+            None,
+            parameters={"texts": ["a", "b"]},
+            kernel_name="python3",
+            progress_bar=False,
+        )
+    assert "check_parameters" in stopped.value.source
+
+
+names = st.lists(st.text("ab -", min_size=1).map(str.strip).filter(bool), min_size=1, unique=True)
+
+
+@given(names, st.sampled_from([", ", ",", " , "]))
+def test_names_with_blanks_are_told_apart(known: list[str], mark: str) -> None:
+    assert split_names(mark.join(known), known) == known
+    assert split_names(" ".join(known[:1]), known) == known[:1]
 
 
 @settings(max_examples=60, deadline=None)

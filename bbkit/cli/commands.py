@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shlex
 import sys
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
@@ -308,32 +309,53 @@ def verify(options: Namespace) -> int:
     return _show_findings(findings, as_json=options.json)
 
 
+_NEXT = {
+    "01-prepare": "bbkit report 02-launch -p run_folder {0}",
+    "02-launch": "bbkit wait {0} and, when the jobs have ended, bbkit report {0}",
+    "03-explore": "bbkit report 04-retry -p run_folder {0}",
+    "04-retry": "bbkit report {0}",
+}
+
+
 @command(
-    "report 03-explore -p run_folder runs/calls",
-    argument("notebook", help="the notebook to run: a path, or the name of one that comes with bbkit"),
+    "report runs/calls",
+    argument(
+        "notebook",
+        help="a run's folder, for its 03-explore; or a notebook: its path, or the name of one of bbkit's",
+    ),
     argument("-p", "--parameter", nargs=2, metavar=("NAME", "VALUE"), **_MANY),
-    argument("-o", "--output", help="the HTML file (default: the notebook's name in this folder)"),
+    argument(
+        "-o", "--output", metavar="HTML", help="default: in reports/ of the run, or, before it is made, here"
+    ),
     argument(
         "--with-text", action="store_true", help="keep prompts and answers in the report, without masks"
     ),
-    argument("--title", default="", help="title of the report"),
+    argument("--title", default="", help="title of the report (default: the run and what was looked at)"),
+    argument("--note", default="", metavar="FILE", help="a Markdown file to put above the rest"),
+    argument("--pdf", action="store_true", help="print it to a PDF too, where Chromium or Chrome is"),
     argument("--fail-on", nargs=3, metavar=("NAME", "OP", "NUMBER"), help=_FAIL_ON, **_MANY),
     argument("--list", action="store_true", help="list the notebook's parameters and stop"),
 )
 def report(options: Namespace) -> int:
     """Run a notebook and render it to one HTML file to share."""
-    from bbkit.report import read_parameters, render_report
+    from bbkit.report import print_report, read_parameters, render_report
 
+    notebook, parameters = options.notebook, dict(options.parameter)
+    if Path(notebook, "run.json").is_file():
+        notebook, parameters = "03-explore", {"run_folder": notebook, **parameters}
     if options.list:
-        for parameter in read_parameters(options.notebook).values():
+        for parameter in read_parameters(notebook).values():
             print(f"{parameter.name}: {parameter.type} = {parameter.default!r}  # {parameter.help}")
         return SUCCESS
+    run, name = Path(parameters.get("run_folder", "")), Path(notebook).stem
+    here = run / "reports" if (run / "run.json").is_file() else Path()
     made = render_report(
-        options.notebook,
-        options.output or Path(options.notebook).with_suffix(".html").name,
-        parameters=dict(options.parameter),
+        notebook,
+        options.output or here / f"{name}.html",
+        parameters=parameters,
         with_text=options.with_text,
         title=options.title,
+        note=Path(options.note).read_text(encoding="utf-8", errors="replace") if options.note else "",
         fail_on=options.fail_on,
     )
     print(made.path)
@@ -341,6 +363,11 @@ def report(options: Namespace) -> int:
         print(f"bbkit: warning: {show_controls(warning)}", file=sys.stderr)
     for condition in made.failed_on:
         print(f"bbkit: {condition}", file=sys.stderr)
+    follows = name in _NEXT and (name != "03-explore" or made.left)
+    step = f"Next: {_NEXT[name].format(shlex.quote(str(run)))}" if follows else "It opens without a network."
+    print(f"{step} -o puts the report elsewhere.", file=sys.stderr)
+    if options.pdf:
+        print(print_report(made.path))
     return FOUND if made.failed_on else SUCCESS
 
 

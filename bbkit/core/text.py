@@ -15,6 +15,25 @@ def name_some(values: Iterable[object], *, most: int = 3) -> str:
     return f"{text} and {len(listed) - most:,} more" if len(listed) > most else text
 
 
+def split_names(text: str, known: Iterable[str] = ()) -> list[str]:
+    """Part a text into names, such as columns.
+
+    Parameters
+    ----------
+    text : str
+        Names parted by commas or blanks.
+    known : iterable of str
+        Names that may hold commas and blanks themselves.
+
+    Returns
+    -------
+    list of str
+        The names in their order, those that are not known too.
+    """
+    own = sorted((re.escape(name) for name in map(str, known) if name), key=len, reverse=True)
+    return re.findall("(?:" + "|".join([*own, r"[^,\s]+"]) + r")(?![^,\s])", text)
+
+
 def count_noun(count: int, noun: str, verb: str = "") -> str:
     """``1 record``, ``1,200 records``; with a verb such as ``are``, ``1 record is``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}{agree(count, verb)}"

@@ -14,6 +14,8 @@ from bbkit.answers import FIELD
 from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
 from bbkit.core.frames import find_columns, is_absent, require_columns
 from bbkit.core.panels import render
+from bbkit.outputs.lines import find_line
+from bbkit.records.building import read_prompt
 
 MOST_ROWS = 100_000
 """Of a data set so many rows are looked at."""
@@ -53,7 +55,8 @@ class Examples:
     def _texts(self, row: Row) -> list[tuple[str, str | None]]:
         is_error = row["outcome"] == "errored"
         answer = ("error", _as_text(row["error_message"])) if is_error else ("answer", _answer_of(row))
-        texts = [(name.removeprefix("source."), _as_text(row[name])) for name in self._columns]
+        names = self._columns or [name for name in ("prompt",) if not is_absent(row.get(name))]
+        texts = [(name.removeprefix("source."), _as_text(row[name])) for name in names]
         return [*texts[:1], answer, *texts[1:]]
 
 
@@ -65,7 +68,8 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
     outputs : pandas.DataFrame or Accounting
         The tidy frame of `bbkit.collect_outputs`, or its data set.
     columns : str or sequence of str
-        Columns whose texts stand beside the answer; a column of the source goes by its own name.
+        Columns whose texts stand beside the answer; a column of the source goes by its own name. Where
+        none is named, the prompt as it was sent.
     n : int
         How many records.
 
@@ -82,7 +86,15 @@ def show_examples(outputs: pd.DataFrame, *, columns: str | Sequence[str] = (), n
     require_columns(head_of(outputs), LINE_COLUMNS)
     names = find_columns(head_of(outputs), [columns] if isinstance(columns, str) else columns)
     rows = _choose(read_columns(outputs, ["outcome", "stop_reason", "input_tokens"]), n)
-    return Examples(take_rows(outputs, rows).loc[rows], names, count_rows(outputs))
+    records = take_rows(outputs, rows).loc[rows]
+    if not names:
+        records["prompt"] = [_find_prompt(outputs, row) for row in records.to_dict("records")]
+    return Examples(records, names, count_rows(outputs))
+
+
+def _find_prompt(outputs: Any, row: Row) -> str | None:
+    body = find_line(outputs, row).model_input
+    return read_prompt(body) if isinstance(body, dict) else None
 
 
 def find_records(outputs: Any, where: str, *, columns: Sequence[str] = (), n: int = 20) -> pd.DataFrame:

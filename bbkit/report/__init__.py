@@ -1,9 +1,10 @@
 """Reports: a notebook run without a person, and the one HTML file that comes of it.
 
-`notebooks` reads and executes a notebook, `parameters` knows what its cell tagged ``parameters`` accepts.
+`notebooks` reads and executes a notebook, `core.parameters` knows what its cell ``parameters`` accepts.
 `provenance` holds what a report is made of (`ReportContext`), `numbers` what its results tell machines.
 `pages` lays the cells out; their outputs pass `displays`, `figures` and `sanitizing`, which leave nothing
-that acts, and `masking`. The only room that imports papermill, nbformat and nbclient.
+that acts, and `masking`; `printing` makes a PDF of the page. The only room that imports papermill,
+nbformat and nbclient.
 """
 
 import json
@@ -19,13 +20,14 @@ from bbkit.core.gates import Gate, read_gates
 
 require_extras("bbkit.report", "notebooks")
 
-from bbkit.report.notebooks import mark_ended, read_notebook, run_notebook  # noqa: E402
+from bbkit.core.parameters import Parameter, convert_parameters  # noqa: E402
+from bbkit.report.notebooks import is_executed, mark_ended, read_notebook, run_notebook  # noqa: E402
 from bbkit.report.numbers import check_gates, replace_nan  # noqa: E402
-from bbkit.report.parameters import Parameter, convert_parameters  # noqa: E402
 from bbkit.report.patterns import read_patterns  # noqa: E402
+from bbkit.report.printing import print_report  # noqa: E402
 from bbkit.report.provenance import ReportContext  # noqa: E402
 
-__all__ = ["Parameter", "Report", "export_notebook", "read_parameters", "render_report"]
+__all__ = ["Parameter", "Report", "export_notebook", "print_report", "read_parameters", "render_report"]
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Report:
     failed_on: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def left(self) -> int:
+        """How many records another attempt could repair."""
+        return sum(self.numbers.get(name) or 0 for name in ("errored", "missing", "cut_off", "invalid"))
+
 
 def render_report(
     notebook: str | Path,
@@ -47,10 +54,14 @@ def render_report(
     parameters: Mapping[str, Any] | None = None,
     with_text: bool = False,
     title: str = "",
+    note: str = "",
     fail_on: Iterable[Sequence[object]] = (),
     cwd: str | Path = ".",
 ) -> Report:
-    """Run a notebook and render it as one HTML file that opens from disk without a network."""
+    """Run a notebook and render it as one HTML file that opens from disk without a network.
+
+    A `note` is Markdown of one's own that stands above the rest, made safe and masked like it.
+    """
     gates = read_gates(fail_on)
     source = read_notebook(notebook)
     typed = convert_parameters(source.parameters, parameters or {}, source.path.name)
@@ -69,7 +80,9 @@ def render_report(
         if report.notebook_path.is_file():
             executed = mark_ended(report.notebook_path, status)
             report = _export(
-                ReportContext(source, executed, report.path, Path(cwd), title, with_text, gates, failure)
+                ReportContext(
+                    source, executed, report.path, Path(cwd), title, with_text, gates, failure, note
+                )
             )
     if failure:
         raise ReportError(
@@ -85,13 +98,14 @@ def export_notebook(
     *,
     with_text: bool = False,
     title: str = "",
+    note: str = "",
     fail_on: Iterable[Sequence[object]] = (),
 ) -> Report:
     """Render a notebook that has been executed already, anyone's, as one HTML file; nothing is run."""
     gates = read_gates(fail_on)
     source = read_notebook(notebook)
     page = _place_report(source.path, Path(output)).path
-    context = ReportContext(source, source, page, source.path.parent, title, with_text, gates)
+    context = ReportContext(source, source, page, source.path.parent, title, with_text, gates, note=note)
     return _check(_export(context), gates)
 
 
@@ -118,17 +132,10 @@ def _not_ours(path: Path, page: Path) -> InputError:
 
 def _remove_former(report: Report) -> None:
     """Leave nothing of an earlier report that a killed run could be taken for, and touch nothing else."""
-    if report.notebook_path.exists() and not _is_executed(report.notebook_path):
+    if report.notebook_path.exists() and not is_executed(report.notebook_path):
         raise _not_ours(report.notebook_path, report.path)
     for path in (report.path, report.json_path, report.notebook_path):
         path.unlink(missing_ok=True)
-
-
-def _is_executed(notebook: Path) -> bool:
-    try:
-        return "papermill" in json.loads(notebook.read_bytes())["metadata"]
-    except (ValueError, TypeError, KeyError):
-        return False
 
 
 def _load_exporter() -> None:
@@ -158,6 +165,7 @@ def _export(context: ReportContext) -> Report:
         "failed_on": masker.data(context.failed_on),
         "results": replace_nan([masker.result(bundle) for bundle in context.bundles]),
         "parameters": masker.data(context.parameters),
+        "asked": masker.data(context.asked),
         "provenance": masker.data(context.provenance),
         "with_text": context.with_text,
         "masked": masked,

@@ -11,8 +11,8 @@ from typing import Any
 from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, find_shared, replacing
 from bbkit.core.masks import find_masks
+from bbkit.core.parameters import Parameter, parse_parameters
 from bbkit.core.text import name_some, one_line, whole_characters
-from bbkit.report.parameters import Parameter, parse_parameters
 
 # rfc3987_syntax builds 35 parsers when it is imported, about a second; jsonschema can do without it.
 _is_hidden = sys.modules.setdefault("rfc3987_syntax", None) is None  # type: ignore[arg-type]
@@ -105,7 +105,17 @@ def _find_notebook(path: Path) -> Path:
         return path
     name = path.name.removesuffix(".ipynb") + ".ipynb"
     folders = (Path(), Path("notebooks"), find_shared("notebooks"))
-    return next((folder / name for folder in folders if (folder / name).is_file()), path)
+    found = [folder / name for folder in folders if (folder / name).is_file()]
+    # What an earlier report left here under the same name is no notebook to begin with.
+    return min(found, key=is_executed, default=path)
+
+
+def is_executed(notebook: Path) -> bool:
+    """Whether papermill, and so a report, wrote this notebook."""
+    try:
+        return "papermill" in json.loads(notebook.read_bytes())["metadata"]
+    except (ValueError, TypeError, KeyError):
+        return False
 
 
 def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:

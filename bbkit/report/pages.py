@@ -37,6 +37,10 @@ class Page:
 def make_page(context: ReportContext, display: Display) -> tuple[str, str]:
     """Render a report; its title and its HTML."""
     page = build_page(context.executed.node, display, context.title)
+    if context.run and page.title and not context.title:
+        page.title = f"{display.masker.text(context.run.name)}: {page.title.partition(': ')[2] or page.title}"
+    if context.note:
+        _place_note(context.note, page, display)
     script = (files("bbkit.report") / "templates/report.js").read_text(encoding="utf-8").rstrip("\n")
     sentences = [
         bundle.get("sentence", "") for bundle in context.bundles if bundle.get("kind") == "accounting"
@@ -61,9 +65,9 @@ def build_page(notebook: Any, display: Display, title: str) -> Page:
     """Turn the cells of a notebook into what the template shows, in their order."""
     page = Page(display.masker.text(title))
     for index, cell in enumerate(notebook.cells):
-        # Papermill puts cells of its own above the one that failed.
+        # Papermill puts cells of its own above the one that failed; some cells speak to who runs them.
         tags = cell.metadata.get("tags", [])
-        if "papermill-error-cell-tag" in tags or not cell.source.strip():
+        if {"papermill-error-cell-tag", "notebook"} & {*tags} or not cell.source.strip():
             continue
         if "with-output" in tags and not _has_output(notebook.cells, index):
             continue
@@ -73,6 +77,13 @@ def build_page(notebook: Any, display: Display, title: str) -> Page:
         elif cell.cell_type == "code":
             _place_code(cell, page, display)
     return page
+
+
+def _place_note(note: str, page: Page, display: Display) -> None:
+    """Put a text of one's own above all others, and its headings above theirs."""
+    shown, before = display.show_markdown(render_markdown(note)), len(page.headings)
+    page.blocks.insert(0, {**shown, "html": _place_headings(shown["html"], page)})
+    page.headings = page.headings[before:] + page.headings[:before]
 
 
 def _has_output(cells: list[Any], index: int) -> bool:

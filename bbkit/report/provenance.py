@@ -1,8 +1,9 @@
 """What a report is made of, and where it comes from: the run, its jobs, versions, the command for it."""
 
+import json
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +16,7 @@ from bbkit.core.files import find_shared
 from bbkit.core.gates import Gate
 from bbkit.core.masks import Finder
 from bbkit.core.versions import list_versions
+from bbkit.records.building import read_prompt
 from bbkit.report.notebooks import Notebook
 from bbkit.report.numbers import check_gates, collect_numbers, gather_bundles
 from bbkit.report.patterns import read_patterns
@@ -34,6 +36,7 @@ class ReportContext:
     with_text: bool = False
     gates: Sequence[Gate] = ()
     failure: str = ""
+    note: str = ""
 
     @cached_property
     def parameters(self) -> dict[str, Any]:
@@ -96,9 +99,49 @@ class ReportContext:
             "Make it again": [_command(self)],
         }
 
+    @cached_property
+    def asked(self) -> dict[str, str]:
+        """What the run asked of the model, by name; texts of records only where those are shown."""
+        return _list_asked(self.run, with_text=self.with_text) if self.run else {}
+
     @property
     def is_standin(self) -> bool:
         return self.run is not None and bool(self.run.endpoint.is_standin)
+
+
+def _list_asked(run: Any, *, with_text: bool) -> dict[str, str]:
+    sent = next((file.path for file in run.record_files() if file.path.is_file()), None)
+    body = _first_body(sent) if sent else {}
+    parameters, of_first = run.parameters, ""
+    if sent and not run.prompt:
+        parameters, of_first = dict(_list_numbers(body)), " (of the first record)"
+    first = read_prompt(body) if body and with_text else ""
+    asked = {
+        "Prompt": run.prompt or ("Each record came with a prompt of its own." if sent else ""),
+        "System": run.system,
+        f"Parameters{of_first}": "\n".join(f"{name}: {value}" for name, value in parameters.items()),
+        "Schema": json.dumps(run.schema, indent=2, ensure_ascii=False) if run.schema else "",
+        "The first record, as the model read it": first,
+    }
+    return {name: text for name, text in asked.items() if text}
+
+
+def _first_body(records: Path) -> dict[str, Any]:
+    with records.open("rb") as lines:
+        try:
+            body = json.loads(lines.readline())["modelInput"]
+        except (ValueError, TypeError, KeyError):
+            return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _list_numbers(body: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+    """The numbers and truths of a body, such as ``inferenceConfig.maxTokens``; texts may be anyone's."""
+    for name, value in body.items():
+        if isinstance(value, int | float):
+            yield f"{within}{name}", value
+        elif isinstance(value, dict) and not within:
+            yield from _list_numbers(value, f"{name}.")
 
 
 def _run_facts(run: Any) -> dict[str, list[str]]:

@@ -189,6 +189,16 @@
     mark();
   };
 
+  // A chart that is not drawn yet is printed as its table.
+  const dataOf = (plot) => plot.closest("figure").querySelector(".page-data");
+  const opened = [];
+  addEventListener("beforeprint", () => {
+    const undrawn = plots.filter((plot) => plot.dataset.drawn !== "yes").map(dataOf).filter((data) => !data.open);
+    undrawn.forEach((data) => { data.open = true; });
+    opened.push(...undrawn);
+  });
+  addEventListener("afterprint", () => { opened.splice(0).forEach((data) => { data.open = false; }); });
+
   addTools();
   followReading();
   drawAll().finally(() => { document.documentElement.dataset.figures = "ready"; });

@@ -7,7 +7,8 @@ import math
 import os
 import re
 import tokenize
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Literal, get_args
@@ -67,6 +68,33 @@ def convert_parameters(
         if name not in known:
             raise InputError(_unknown(name, known, notebook))
     return {name: known[name].convert(value) for name, value in values.items()}
+
+
+def check_parameters(namespace: MutableMapping[str, Any]) -> None:
+    """Give the parameters of the notebook that calls this the types their cell declares.
+
+    Bare papermill puts whatever it was given under their names: a list where a text belongs, ``"false"``
+    for a truth. This says so in the first cell, in the words of ``bbkit report``.
+
+    Parameters
+    ----------
+    namespace : mapping
+        The notebook's ``globals()``; values that say what is declared are converted in it. What is declared
+        is read from IPython's ``In`` (https://ipython.readthedocs.io/en/stable/interactive/reference.html).
+
+    Raises
+    ------
+    bbkit.core.errors.InputError
+        A value is none of its parameter's type; what is accepted is said.
+    """
+    declared: dict[str, Parameter] = {}
+    for source in namespace.get("In", ()):
+        with suppress(SyntaxError):
+            annotated = [each for each in ast.parse(source).body if isinstance(each, ast.AnnAssign)]
+            declared |= {each.name: each for each in (_parameter(each, {}) for each in annotated) if each}
+    for name in declared.keys() & namespace.keys():
+        if declared[name].type in _TYPES:
+            namespace[name] = declared[name].convert(namespace[name])
 
 
 def _unknown(name: str, known: Iterable[str], notebook: str) -> str:
