@@ -11,7 +11,7 @@ from bbkit.charts import style
 from bbkit.charts.axes import Axis, mark_quantiles
 from bbkit.charts.groups import Groups, group_name, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
-from bbkit.core.datasets import gather, is_dataset
+from bbkit.core.datasets import fold, gather, is_dataset
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun, format_usd
 
@@ -188,7 +188,7 @@ def cost_per_record(
     costed = _as_cost(costed, by)
     column = grouping_column(costed.sums, by)
     names = ["cost_usd", *([column] if column else [])]
-    answers = gather(frame[names] for frame in costed.iter_rows())
+    answers = gather(fold(frame[names]) for frame in costed.iter_rows())
     rows = known_rows(answers, "cost_usd")
     if not rows.any():
         return style.empty_figure(title or "Cost per answer", costed.sentence)

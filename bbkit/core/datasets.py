@@ -10,9 +10,13 @@ carries its `Collected`); the accounting itself goes through as well. `head_of` 
 """
 
 import sys
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import chain, islice
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -31,7 +35,8 @@ _APART = {"record_id", "record_key", *_LONG}
 """Texts that are seldom the same twice; others are categories in what `read_columns` makes."""
 
 _ROWS, _LONG_ROWS = 65_536, 16_384
-_MOST, _MOST_FRAMES = 2**31 - 1, 8
+_MOST = 2**31 - 1
+_MASKED = (pd.Int32Dtype, pd.Int64Dtype, pd.Float64Dtype, pd.BooleanDtype)
 
 
 def frame_of(table: pa.Table, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -131,6 +136,7 @@ def _iter_batches(dataset: Any, columns: list[str], rows: int) -> Iterator[pa.Re
     # The scanner of the whole would read ahead many parts.
     for part in parts:
         yield from part.to_batches(schema=dataset.schema, **how)
+        pa.default_memory_pool().release_unused()
 
 
 def read_columns(
@@ -147,38 +153,81 @@ def read_columns(
         require_columns(outputs, names)
         return outputs
     frames = iter_frames(outputs, names)
-    return Collected.of(outputs).attach(gather(map(make, frames) if make else frames))
+    folded = map(fold, map(make, frames) if make else frames)
+    return Collected.of(outputs).attach(gather(folded, count_rows(outputs)))
 
 
-def gather(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put frames under each other as they come, in little room."""
-    parts: list[pd.DataFrame] = []
-    for frame in frames:
-        parts.append(_fold(frame))
-        if len(parts) > _MOST_FRAMES:
-            # Many small arrays among those that go would leave the memory full of holes.
-            parts = [join_frames(parts)]
-    return join_frames(parts)
-
-
-def _fold(frame: pd.DataFrame) -> pd.DataFrame:
+def fold(frame: pd.DataFrame) -> pd.DataFrame:
+    """The same in little room."""
     kinds = {name: "category" for name, kind in frame.dtypes.items() if kind == TEXT and name not in _APART}
     for name in frame.columns[frame.dtypes == "Int64"]:
         if (frame[name].abs() <= _MOST).fillna(True).all():
             kinds[name] = "Int32"
-    # A view would keep whatever the batch was made of.
-    return frame.astype(kinds).copy()
+    return frame.astype(kinds)
 
 
-def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Put frames of the same columns under each other; categories become those of all."""
-    if len(frames) == 1:
-        return frames[0]
-    columns = {}
-    for name in frames[0].columns:
-        parts = [frame.pop(name) for frame in frames]
-        if any(part.dtype == "category" for part in parts):
-            columns[name] = pd.api.types.union_categoricals([part.astype("category") for part in parts])
+def gather(frames: Iterable[pd.DataFrame], rows: int = 0) -> pd.DataFrame:
+    """Put frames of the same columns under each other as they come, about so many rows; categories become
+    those of all.
+    """
+    first, *others = islice(frames := iter(frames), 2)
+    if not others:
+        return first
+    columns = {name: _Column(rows) for name in first}
+    for frame in chain([first], others, frames):
+        for name, column in columns.items():
+            column.add(frame[name])
+    return pd.DataFrame({name: column.whole() for name, column in columns.items()}, copy=False)
+
+
+class _Column:
+    """Values under each other, in one piece: many small ones would leave the memory full of holes."""
+
+    def __init__(self, rows: int):
+        self._pieces = defaultdict[str, _Piece](partial(_Piece, rows))
+        self._codes: dict[Any, int] = {}
+        self._others: list[pd.Series] = []
+
+    def add(self, column: pd.Series) -> None:
+        self._last = column
+        if column.dtype == "category":
+            codes = [self._codes.setdefault(value, len(self._codes)) for value in column.cat.categories]
+            kind = np.min_scalar_type(-1 - len(self._codes))
+            self._pieces["values"].add(np.array([*codes, -1], kind)[column.cat.codes])
+        elif isinstance(column.dtype, _MASKED):
+            kind = column.dtype.numpy_dtype
+            self._pieces["values"].add(column.to_numpy(kind, na_value=kind.type()))
+            self._pieces["mask"].add(column.isna().to_numpy())
+        elif isinstance(column.dtype, np.dtype) and column.dtype.kind in "biuf":
+            self._pieces["values"].add(column.to_numpy())
         else:
-            columns[name] = pd.concat(parts, ignore_index=True).array
-    return pd.DataFrame(columns)
+            self._others.append(column)
+
+    def whole(self) -> Any:
+        if self._others:
+            return pd.concat(self._others, ignore_index=True).array
+        pieces = [piece.values() for piece in self._pieces.values()]
+        if self._last.dtype == "category":
+            kept = self._last.cat
+            categories = pd.Index([*self._codes], dtype=kept.categories.dtype)
+            return pd.Categorical.from_codes(*pieces, categories, kept.ordered)
+        return type(self._last.array)(*pieces) if len(pieces) > 1 else pieces[0]
+
+
+class _Piece:
+    """Numbers in one piece, as wide as the widest."""
+
+    def __init__(self, rows: int):
+        self._rows, self._end, self._room = rows, 0, np.empty(0, bool)
+
+    def add(self, values: np.ndarray) -> None:
+        kind, end = np.promote_types(self._room.dtype, values.dtype), self._end + len(values)
+        if kind != self._room.dtype or end > len(self._room):
+            room = np.empty(self._rows if end <= self._rows else 2 * end, kind)
+            room[: self._end] = self.values()
+            self._room = room
+        self._room[self._end : end] = values
+        self._end = end
+
+    def values(self) -> np.ndarray:
+        return self._room[: self._end]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from bbkit.catalog.prices import Prices, Tier
-from bbkit.core.datasets import gather, join_frames
+from bbkit.core.datasets import gather
 from bbkit.core.errors import InputError
 from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, as_frame, as_texts, require_columns
 from bbkit.core.text import count_noun, format_usd
@@ -111,7 +111,7 @@ class Cost:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """One row per answer."""
-        return join_frames([*self.iter_rows()])
+        return gather(self.iter_rows())
 
     @property
     def table(self) -> pd.DataFrame:
@@ -193,7 +193,7 @@ class Cost:
         pandas.DataFrame
             Rows of ``.rows``, the most expensive first.
         """
-        dearest = join_frames([frame.nlargest(n, "cost_usd") for frame in self.iter_rows()])
+        dearest = gather(frame.nlargest(n, "cost_usd") for frame in self.iter_rows())
         return dearest.nlargest(n, "cost_usd").reset_index(drop=True)
 
     @property

@@ -81,7 +81,7 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     require_columns(head, OUTPUT_COLUMNS)
     collected, given = Collected.of(outputs), outputs
     outputs = read_columns(given, [name for name in head if name in _NEEDED], weigh_texts)
-    outputs = outputs.reset_index(drop=True)
+    outputs.index = pd.RangeIndex(len(outputs))
     if outputs.empty and not collected.unmatched:
         is_unread = collected.paths and not collected.rows
         text = "no_records.unread" if is_unread else "no_records.outputs"
@@ -187,7 +187,9 @@ def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:
 
 
 def _reported(outputs: pd.DataFrame) -> Iterator[Finding]:
-    answers = outputs[outputs["outcome"] == "succeeded"]
+    answers = outputs.loc[
+        outputs["outcome"] == "succeeded", ["named", "input_tokens", "model_id", "model", "family"]
+    ]
     silent = answers[answers["input_tokens"].isna() & answers["family"].notna()]
     yield from findings_on("no_usage", silent, answers)
     for column, what in (

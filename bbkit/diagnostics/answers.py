@@ -1,5 +1,6 @@
 """What deserves attention in the answers themselves: how they ended, what is in them, how long they are."""
 
+import math
 from collections.abc import Iterator, Sized
 from typing import Any, NamedTuple
 
@@ -93,10 +94,10 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
     if len(limits) > 1:
         at = f" at max_tokens between {limits.min():,} and {limits.max():,}"
     inputs = cut["input_tokens"].dropna()
-    others = answers.loc[answers["stop_reason"] != "length", "input_tokens"].dropna()
+    others = answers["input_tokens"].where(answers["stop_reason"] != "length").value_counts()
     compared = f"; their median input is {inputs.median():,.0f} tokens" if len(inputs) else ""
     if len(inputs) and len(others):
-        compared += f", that of the others {others.median():,.0f}"
+        compared += f", that of the others {_median(others.index, others):,.0f}"
     level = "warning" if len(cut) / len(answers) >= CUT_OFF_SHARE else "info"
     values: dict[str, Any] = {"at": at, "compared": compared, "threshold": 100 * CUT_OFF_SHARE}
     yield from findings_on("cut_off", cut, answers, severity=level, **values)
@@ -124,13 +125,14 @@ def _empty(answers: pd.DataFrame) -> Iterator[Finding]:
 
 def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
     texts = _where(answers[["named", "hash", "length"]], ~answers["blank"])
-    hashes = texts["hash"].to_numpy()
+    hashes, least = texts["hash"].to_numpy(), math.ceil(max(SAME_LEAST, SAME_SHARE * len(answers)))
     ordered = np.sort(hashes)
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)])
-    counts = np.diff(np.append(starts, len(ordered)))
-    if (most := counts.max(initial=0)) < SAME_LEAST or most < SAME_SHARE * len(answers):
+    # Whatever is there so often is met at one of these steps.
+    often = np.unique(ordered[::least])
+    counts = np.searchsorted(ordered, often, "right") - np.searchsorted(ordered, often)
+    if counts.max(initial=0) < least:
         return
-    first = np.isin(hashes, ordered[starts[counts == most]]).argmax()
+    first = np.isin(hashes, often[counts == counts.max()]).argmax()
     same = texts[hashes == hashes[first]]
     level = "info" if texts["length"].median() <= 40 else "warning"
     wording = one_line(take_rows(given, same.index[:1], ["text"])["text"].iloc[0], 80)
@@ -140,16 +142,27 @@ def _alike(answers: pd.DataFrame, given: Any) -> Iterator[Finding]:
 
 def _lengths(answers: pd.DataFrame) -> Iterator[Finding]:
     asked = (answers["stop_reason"] != "length") & (answers["output_tokens"] > 0)
-    whole = answers.loc[asked.fillna(False), ["named", "output_tokens"]]
-    if len(whole) < LENGTH_LEAST:
+    asked = asked.fillna(False)
+    counts = answers["output_tokens"].where(asked).value_counts()
+    total, logs = counts.sum(), np.log(counts.index.to_numpy(dtype=float))
+    if total < LENGTH_LEAST:
         return
-    logs = np.log(whole["output_tokens"].astype(float).to_numpy())
-    middle = float(np.median(logs))
-    deviation = max(1.4826 * float(np.median(np.abs(logs - middle))), 0.05)
+    middle = _median(logs, counts)
+    deviation = max(1.4826 * _median(np.abs(logs - middle), counts), 0.05)
     values: dict[str, Any] = {"median": np.exp(middle), "deviations": LENGTH_DEVIATIONS}
     for text, way in (("unusually_long", 1), ("unusually_short", -1)):
-        edge = middle + way * LENGTH_DEVIATIONS * deviation
-        yield from findings_on(text, whole[way * logs > way * edge], whole, edge=np.exp(edge), **values)
+        edge = np.exp(middle + way * LENGTH_DEVIATIONS * deviation)
+        unusual = answers[asked & (way * answers["output_tokens"] > way * edge).fillna(False)]
+        yield from findings_on(text, unusual, range(total), edge=edge, **values)
+
+
+def _median(numbers: Any, counts: pd.Series) -> float:
+    """The median of numbers that are there so many times each."""
+    values = np.asarray(numbers, float)
+    order = np.argsort(values)
+    ends = counts.to_numpy(dtype=np.int64)[order].cumsum()
+    middle = np.searchsorted(ends, [(ends[-1] - 1) // 2, ends[-1] // 2], "right")
+    return float(values[order][middle].mean())
 
 
 def _validity(outputs: pd.DataFrame, head: pd.DataFrame) -> Iterator[Finding]:

@@ -17,6 +17,8 @@ from bbkit.core.files import replacing_folder
 from bbkit.core.frames import Collected
 
 _PART_ROWS = 262_144
+_AT_ONCE = 65_536
+"""Rows that are decoded together by whoever reads a part."""
 UNMATCHED_FILE = "_unmatched.parquet"
 _ORIGIN = "_origin.json"
 """What the rows of a folder follow from; readers of Parquet folders pass over names with an underscore."""
@@ -29,8 +31,6 @@ def part_writer(
     lengths: set[int] | None = None,
 ) -> Callable[..., None]:
     """Give what writes rows to ``part-00000.parquet`` files in a folder, and what is done with each."""
-    import pyarrow.parquet as pq  # loads its file systems, too
-
     numbers = count()
 
     def write(frame: pd.DataFrame, name: str = "", least: int = 0) -> None:
@@ -42,7 +42,7 @@ def part_writer(
             table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
             table = table if lengths is None else _fit_vectors(table, lengths)
             path = folder / f"part-{next(numbers):05d}.parquet"
-            pq.write_table(table, path, compression="zstd")
+            _write(table, path)
             if done:
                 done(path)
 
@@ -62,7 +62,7 @@ def writing_parts(
         for path in list_parts(new) if "embedding" in schema.names else ():
             if pq.read_schema(path).field("embedding").type != _vectors(lengths):
                 table = _fit_vectors(pq.ParquetFile(path).read(), lengths)
-                pq.write_table(table, path, compression="zstd")
+                _write(table, path)
         if not any(new.iterdir()):
             write(schema.empty_table().to_pandas(), least=1)
         if origin:
@@ -71,13 +71,19 @@ def writing_parts(
             _note(max(list_parts(new)), collected())
 
 
+def _write(table: pa.Table, path: Path) -> None:
+    import pyarrow.parquet as pq  # loads its file systems, too
+
+    pq.write_table(table, path, compression="zstd", row_group_size=_AT_ONCE)
+
+
 def _note(part: Path, collected: Collected) -> None:
     """Keep what is known beside the rows in the last part, so that the folder holds parts alone."""
     import pyarrow.parquet as pq
 
     table = pq.ParquetFile(part).read()
     table = table.replace_schema_metadata(collected.describe(table.schema).metadata)
-    pq.write_table(table, part, compression="zstd")
+    _write(table, part)
 
 
 def _fit_vectors(table: pa.Table, lengths: set[int]) -> pa.Table:
