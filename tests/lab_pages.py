@@ -152,6 +152,12 @@ def choose(tab: Any, menu: str, item: str) -> None:
     tab.locator(".lm-Menu-itemLabel", has_text=item).first.click()
 
 
+def start_all(tab: Any) -> None:
+    """Run all cells, without waiting for them."""
+    tab.locator(".jp-Notebook .jp-Cell").first.click()
+    choose(tab, "Run", "Run All Cells")
+
+
 def run_all(
     tab: Any, lab: Lab, name: str, *, restart: bool = False, seconds: float = 120
 ) -> list[dict[str, Any]]:
@@ -160,8 +166,7 @@ def run_all(
         choose(tab, "Kernel", "Restart Kernel and Run All Cells")
         tab.locator(".jp-Dialog .jp-mod-accept").click()
     else:
-        tab.locator(".jp-Notebook .jp-Cell").first.click()
-        choose(tab, "Run", "Run All Cells")
+        start_all(tab)
 
     def finished() -> list[dict[str, Any]] | None:
         code = save(tab, lab, name)

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -299,6 +300,35 @@ def test_waiting_says_what_changed_and_runs_what_was_asked(
     assert (run.folder / "told.txt").read_text() == str(run.folder)
     with pytest.raises(RunError, match="exit status 3"):
         bb.wait_for_jobs(run, on_end="exit 3")
+
+
+def run_on_a_terminal(*command: object) -> str:
+    """What a program shows on a terminal of its own."""
+    shown, terminal = pty.openpty()
+    with subprocess.Popen([*map(str, command)], stdin=terminal, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        parts = [b""]
+        with contextlib.suppress(OSError):  # the end of a terminal that nobody holds any more
+            while parts[-1] or len(parts) == 1:
+                parts.append(os.read(shown, 1 << 16))
+        os.close(shown)
+    assert process.returncode == 0, parts
+    return b"".join(parts).decode()
+
+
+def test_a_terminal_shows_how_far_the_jobs_are_and_a_pipe_does_not(small: Any, tmp_path: Path) -> None:
+    bbkit, status = (
+        Path(sys.executable).with_name("bbkit"),
+        "\r\x1b[K1 of 1 job ended; 5 of 5 records processed",
+    )
+    folders = [make_run(tmp_path / name).folder for name in ("one", "two")]
+    for folder in folders:
+        bb.submit_jobs(bb.Run.open(folder))
+    assert status in run_on_a_terminal(bbkit, "wait", folders[0])
+    piped = subprocess.run([bbkit, "wait", folders[0]], capture_output=True, check=True)
+    assert b"\x1b" not in piped.stdout + piped.stderr
+    notebook = ("report", "02-launch", "-p", "run_folder", folders[1], "-o", tmp_path / "page.html")
+    assert status in run_on_a_terminal(bbkit, *notebook)
 
 
 def test_a_timeout_gives_the_table_and_loses_nothing(

@@ -13,10 +13,12 @@ from lab_pages import (
     ROOT,
     Lab,
     ask_kernel,
+    choose,
     open_notebook,
     run_all,
     save,
     scroll_to,
+    start_all,
     wait_until,
     write_notebook,
 )
@@ -25,6 +27,7 @@ pytestmark = pytest.mark.browser
 
 RECORD = ".bbkit-detail h3 code"
 COUNT = ".bbkit-explorer-count b"
+RED = "[data-mime-type='application/vnd.jupyter.stderr'], [data-mime-type='application/vnd.jupyter.error']"
 
 
 def set_search(tab: Any, text: str) -> None:
@@ -212,12 +215,12 @@ def test_the_same_attack_works_where_nothing_guards(lab: Lab, tab: Any) -> None:
 WATCH = [
     "import os\nos.environ.update({environment!r})\nimport bbkit as bb\nfrom bbkit import explorers",
     "run = bb.Run.open({folder!r})\nbb.submit_jobs(run)",
-    "explorers.JobProgress(bb.watch_jobs(run, every=1))",
+    "jobs = await explorers.await_jobs(run, every=1)\njobs",
 ]
 
 
 @pytest.mark.long
-def test_the_monitor_is_live_again_in_a_reopened_tab_and_after_a_restart(
+def test_the_wait_is_live_again_in_a_reopened_tab_and_ends_in_a_sentence(
     lab: Lab,
     tab: Any,
     start_standin: Callable[..., Standin],
@@ -228,29 +231,39 @@ def test_the_monitor_is_live_again_in_a_reopened_tab_and_after_a_restart(
     cells = [cell.format(environment=standin.env, folder=str(folder)) for cell in WATCH]
     write_notebook(lab, "watched", *cells)
     open_notebook(tab, lab, "watched")
-    run_all(tab, lab, "watched")
-    monitor = tab.locator(".bbkit-jobs").first
+    start_all(tab)
+    monitor = tab.locator(".bbkit-jobs").last
     monitor.scroll_into_view_if_needed()
     assert re.search(r"Submitted|Validating|Scheduled|InProgress", monitor.inner_text())
-    seen = last_look(monitor)
-    wait_until(lambda: last_look(monitor) != seen, 20, "a look", lambda: tab.wait_for_timeout(100))
+    wait_for_a_look(tab, monitor)
+    arn = monitor.locator("code").inner_text()
     save(tab, lab, "watched")
     tab.goto("about:blank")
     tab.wait_for_timeout(3_000)
-    open_notebook(tab, lab, "watched")
+    tab.goto(f"{lab.url}/lab/workspaces/watched/tree/watched.ipynb?token={lab.token}")
     monitor.wait_for()
-    seen = last_look(monitor)
-    wait_until(
-        lambda: last_look(monitor) > seen, 20, "a look after reopening", lambda: tab.wait_for_timeout(100)
-    )
-    arn = monitor.locator("code").inner_text()
+    wait_for_a_look(tab, monitor)
+    choose(tab, "Kernel", "Interrupt Kernel")
+    tab.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+    tab.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-InputArea-editor").click()
+    tab.keyboard.press("Control+Enter")
+    wait_for_a_look(tab, monitor)
+    choose(tab, "Kernel", "Interrupt Kernel")
+    tab.get_by_text("The wait was interrupted; the jobs go on.").wait_for()
+    assert tab.locator(RED).count() == 0
     run_all(tab, lab, "watched", restart=True)
     monitor.wait_for()
     assert monitor.locator("code").inner_text() == arn
-    wait_until(lambda: "Completed" in monitor.inner_text(), 120, "the end", lambda: tab.wait_for_timeout(500))
+    tab.locator(".jp-OutputArea td", has_text="Completed").first.wait_for()
     assert "1 of 1 job ended; 120 of 120 records processed" in monitor.inner_text()
+    assert tab.locator(RED).count() == 0
     jobs = standin.client("bedrock").list_model_invocation_jobs()["invocationJobSummaries"]
     assert [job["jobArn"] for job in jobs] == [arn]
+
+
+def wait_for_a_look(tab: Any, monitor: Any) -> None:
+    seen = last_look(monitor)
+    wait_until(lambda: last_look(monitor) > seen, 20, "a look", lambda: tab.wait_for_timeout(100))
 
 
 def last_look(monitor: Any) -> str:

@@ -1,16 +1,63 @@
 """The live monitor of a run: a widget fed by a watch's thread, so that a reopened tab is live again."""
 
+import asyncio
+import math
 import os
+import time
 from collections.abc import Hashable
 from typing import Any
 
 import ipywidgets as widgets
 import pandas as pd
+from IPython import get_ipython
+from IPython.display import display
 
-from bbkit.core.errors import InputError
+from bbkit.core.errors import InputError, validate_number
 from bbkit.core.panels import render
-from bbkit.jobs.watches import JobWatch, console_url
+from bbkit.jobs import wait_for_jobs
+from bbkit.jobs.watches import JobWatch, console_url, watch_jobs
+from bbkit.run import Run
 from bbkit.run.journal import TERMINAL
+
+
+async def await_jobs(run: Run, *, every: float | None = None, timeout: float | None = None) -> pd.DataFrame:
+    """Wait in a notebook until every job of a run has ended, with a `JobProgress` to look at.
+
+    Write ``jobs = await explorers.await_jobs(run)``. Interrupting the cell ends the wait in a sentence; the
+    jobs go on, and the cell run again re-attaches. Where nobody is there to look (``bbkit report``,
+    papermill) it is `bbkit.wait_for_jobs`, with a line for each change.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose jobs were submitted.
+    every, timeout : float, optional
+        Seconds between looks, by default from seconds to minutes, and to wait at most.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The jobs table when all ended, at the timeout, or when interrupted; ``attrs`` as of `wait_for_jobs`.
+
+    Raises
+    ------
+    bbkit.core.errors.InputError, bbkit.core.errors.RunError, bbkit.core.errors.PlaceError
+        As `bbkit.wait_for_jobs`.
+    """
+    if is_headless():
+        return wait_for_jobs(run, every=every, timeout=timeout)
+    if timeout is not None:
+        validate_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
+    watch = watch_jobs(run, every=every)
+    display(JobProgress(watch))  # type: ignore[no-untyped-call]
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    try:
+        # The kernel answers a reopened tab meanwhile; a call that blocks would leave it at "Loading widget".
+        while watch.alive and time.monotonic() < deadline:
+            await asyncio.sleep(0.1)
+    except asyncio.CancelledError:
+        print("The wait was interrupted; the jobs go on. Run this cell again to take it up.")
+    return watch.jobs
 
 
 class JobProgress:
@@ -48,7 +95,7 @@ class JobProgress:
         self._show(watch)
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        if os.environ.get("BBKIT_HEADLESS"):
+        if is_headless():
             return {"text/plain": self._watch.sentence, "text/html": self._view.value}
         return {**(self.widget._repr_mimebundle_() or {}), "text/plain": self._watch.sentence}
 
@@ -59,6 +106,12 @@ class JobProgress:
     def _show(self, watch: JobWatch) -> None:
         self._view.value = show_jobs(watch)
         self._stop.disabled = watch.done or not watch.alive
+
+
+def is_headless() -> bool:
+    """Whether no browser answers: ``bbkit report`` says so, papermill by taking no input."""
+    kernel = getattr(get_ipython(), "kernel", None)
+    return bool(os.environ.get("BBKIT_HEADLESS")) or getattr(kernel, "_allow_stdin", True) is False
 
 
 def show_jobs(watch: JobWatch) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from bbkit import aws
 from bbkit.core.errors import AwsError, InputError, RunError, as_names
 from bbkit.core.frames import COUNT, TEXT, as_frame
-from bbkit.jobs.submissions import Progress, name_job, stop_job, submit_queue
+from bbkit.jobs.submissions import Report, name_job, stop_job, submit_queue
 from bbkit.jobs.waiting import wait_for_jobs
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL, JobState
@@ -35,7 +35,7 @@ def submit_jobs(
     *,
     again: Sequence[str] | str = (),
     dry_run: bool = False,
-    progress: Progress | None = None,
+    progress: Report | None = None,
 ) -> pd.DataFrame:
     """Submit every job of a run that was not submitted yet; safe to call at any time, from anywhere.
 

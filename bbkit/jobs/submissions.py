@@ -14,12 +14,13 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 from bbkit.core.files import file_sha256
+from bbkit.core.progress import Progress
 from bbkit.core.text import name_some
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState
-from bbkit.run.remote_jobs import TransferProgress, find_job
+from bbkit.run.remote_jobs import find_job
 
-Progress = Callable[[int, int], object]
+Report = Callable[[int, int], object]
 """Called with the bytes uploaded so far and the bytes to upload."""
 
 
@@ -58,7 +59,7 @@ def make_request(run: Run, state: JobState, files: Sequence[InputFile]) -> dict[
 
 
 def submit_queue(
-    snapshot: RunSnapshot, *, refused_too: bool, progress: Progress | None = None
+    snapshot: RunSnapshot, *, refused_too: bool, progress: Report | None = None
 ) -> tuple[RunSnapshot, AwsError | RunError | None]:
     """Submit what is queued while AWS takes it; the run after it, and the error that weighs most."""
     last_error: AwsError | RunError | None = None
@@ -98,7 +99,7 @@ def stop_job(snapshot: RunSnapshot, state: JobState) -> None:
             raise
 
 
-def _submit(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -> None:
+def _submit(snapshot: RunSnapshot, state: JobState, progress: Report | None) -> None:
     snapshot.access.ensure()
     if state.unconfirmed and (job_arn := find_job(state.job_name)):
         snapshot.run.journal.append(state.event("submitted", job_arn=job_arn, found_by="list"))
@@ -120,7 +121,7 @@ def _submit(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -
         snapshot.run.journal.append(state.event("submitted", job_arn=job_arn, found_by="create"))
 
 
-def _create(snapshot: RunSnapshot, state: JobState, progress: Progress | None) -> str:
+def _create(snapshot: RunSnapshot, state: JobState, progress: Report | None) -> str:
     # A request whose answer is not known is repeated to the letter; a refused one may have been mended.
     run, files, request = snapshot.run, snapshot.jobs.get(state.job, []), state.request
     if not files:
@@ -201,16 +202,16 @@ def clear_media_folder(snapshot: RunSnapshot, files: Sequence[InputFile], media:
     aws.delete_objects(others)
 
 
-def upload_inputs(snapshot: RunSnapshot, files: Sequence[InputFile], progress: Progress | None) -> None:
+def upload_inputs(snapshot: RunSnapshot, files: Sequence[InputFile], progress: Report | None) -> None:
     """Upload the input files of a job; those that are there already are left alone."""
     total = sum(file.bytes for file in files)
-    count = TransferProgress(f"uploading {files[0].job}", total, progress)
-    for file in files:
-        if not file.path.is_file() or file_sha256(file.path) != file.sha256:
-            raise RunError(
-                f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
-            )
-        snapshot.access.ensure()
-        target, key = input_uri(snapshot.run, files, file), snapshot.run.job_options.get("kms_key_id", "")
-        if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256, kms_key_id=key):
-            count(file.bytes)
+    with Progress(f"uploading {files[0].job}", total, progress) as count:
+        for file in files:
+            if not file.path.is_file() or file_sha256(file.path) != file.sha256:
+                raise RunError(
+                    f"{file.path} is not the file that write_records wrote. Restore it, or make another run."
+                )
+            snapshot.access.ensure()
+            target, key = input_uri(snapshot.run, files, file), snapshot.run.job_options.get("kms_key_id", "")
+            if not aws.upload_file(file.path, target, progress=count, sha256=file.sha256, kms_key_id=key):
+                count(file.bytes)

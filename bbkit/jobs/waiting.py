@@ -13,11 +13,12 @@ import pandas as pd
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError, validate_number
 from bbkit.core.logs import LOG
+from bbkit.core.progress import show_status, write_line
 from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL
-from bbkit.run.remote_jobs import refresh_jobs, write_line
+from bbkit.run.remote_jobs import refresh_jobs
 
 _SECONDS_OF_A_LINE = 60
 
@@ -72,6 +73,7 @@ def poll_jobs(
         now = _statuses_of(jobs)
         changed = [name for name, status in now.items() if before.get(name) != status]
         last_error = last_error or next(errors, "")
+        jobs.attrs.update(done=not snapshot.open, left=snapshot.describe_left(last_error))
         yield Poll(snapshot, jobs, changed, answered, last_error, backoff.step(changed=bool(changed)))
         before, snapshot = now, RunSnapshot.read(snapshot.run, snapshot.access)
 
@@ -149,13 +151,14 @@ def wait_for_jobs(
         for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
             polls += 1
             lines.write(poll)
-            left = poll.snapshot.describe_left(poll.last_error)
-            poll.jobs.attrs.update(done=not poll.snapshot.open, left=left)
+            show_status(summarize_jobs(poll.jobs))
+            left = poll.jobs.attrs["left"]
             seconds = min(poll.seconds, deadline - time.monotonic())
             if not poll.snapshot.open or seconds <= 0:
                 break
             time.sleep(seconds)
     finally:
+        show_status("")
         for sentence in left:
             write_line(sentence)
     if not poll.snapshot.open:

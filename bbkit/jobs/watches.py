@@ -54,6 +54,7 @@ class JobWatch:
         snapshot = snapshot or RunSnapshot.read(run)
         self.run = run
         self.jobs = snapshot.table()
+        self.jobs.attrs.update(done=not snapshot.open, left=snapshot.describe_left())
         self.seen_at: datetime | None = None
         self.next_at: datetime | None = None
         self.last_error = ""

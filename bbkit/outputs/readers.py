@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from bbkit import aws
+from bbkit.core.progress import Progress
 from bbkit.lines.layout import read_head
 from bbkit.lines.reading import LineBatch
 from bbkit.outputs.accounts import compare_manifest, count_lines
@@ -55,7 +57,12 @@ class Reader:
             for number, file in enumerate(files)
             for start, end in _ranges(file)
         )
-        return self.workers.read(shares, sum(file.size for file in files))
+        *before, size = accumulate((file.size for file in files), initial=0)
+        with Progress("collecting", size) as count:
+            for number, batch in self.workers.read(shares, size):
+                at = batch.table["offset"][-1].as_py() if len(batch.table) else 0
+                count(before[number] + at - count.done, len(batch.table))
+                yield number, batch
 
     def add_unmatched(self, lines: pa.Table, number: int = 0) -> None:
         """Keep lines that are no rows, with the names of their files and their first bytes."""

@@ -12,6 +12,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, find_shared, replacing
 from bbkit.core.masks import find_masks
 from bbkit.core.parameters import Parameter, parse_parameters
+from bbkit.core.progress import TERMINAL, name_terminal
 from bbkit.core.text import name_some, one_line, whole_characters
 
 # rfc3987_syntax builds 35 parsers when it is imported, about a second; jsonschema can do without it.
@@ -28,10 +29,10 @@ _write: Callable[..., None] = nbformat.write
 # A kernel is interrupted before it is shut down and logs that as an error.
 _KERNEL_LOG = "--IPKernelApp.log_level=50"
 _KERNEL_START = (
-    "--IPKernelApp.exec_lines=__import__('os').environ.update("
-    "BBKIT_HEADLESS='1', PLOTLY_RENDERER='plotly_mimetype');"
+    "--IPKernelApp.exec_lines=__import__('os').environ.update({environment});"
     "__import__('sys').modules.setdefault('rfc3987_syntax', None)"
 )
+_ENVIRONMENT = {"BBKIT_HEADLESS": "1", "PLOTLY_RENDERER": "plotly_mimetype"}
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,7 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
     from traitlets.config import Config
 
     executed.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**_ENVIRONMENT, TERMINAL: name_terminal()}
     try:
         execute_notebook(
             str(notebook),
@@ -135,7 +137,7 @@ def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], 
             progress_bar=False,
             cwd=str(cwd),
             config=Config({"KernelManager": {"transport_encryption": "auto"}}),
-            extra_arguments=[_KERNEL_LOG, _KERNEL_START],
+            extra_arguments=[_KERNEL_LOG, _KERNEL_START.format(environment=environment)],
         )
     except PapermillExecutionError as error:
         where = f"Cell [{error.exec_count}], `{_first_line(error.source, 60)}`,"

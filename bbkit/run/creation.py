@@ -34,6 +34,7 @@ from bbkit.core.errors import (
 )
 from bbkit.core.files import file_sha256, move, write_text
 from bbkit.core.frames import TEXT, is_absent
+from bbkit.core.progress import Progress
 from bbkit.core.text import count_noun, whole_characters
 from bbkit.families import family_of, get_family
 from bbkit.records import iter_record_ids, number_ids
@@ -41,7 +42,7 @@ from bbkit.records.building import number_rows
 from bbkit.records.splitting import InputFile
 from bbkit.records.templates import Template
 from bbkit.run.journal import JobState, Journal, replay
-from bbkit.run.remote_jobs import TransferProgress, read_answer, seen_event
+from bbkit.run.remote_jobs import read_answer, seen_event
 from bbkit.run.snapshot import write_index
 from bbkit.sources.columns import frame_of_arrow
 
@@ -238,8 +239,9 @@ def _fetch_records(uri: str, made: Path) -> None:
         # A file is named alone; what only begins like it is another job's.
         inputs = [item for item in inputs if prefix.endswith("/") or item.uri == uri]
         (made / "records").mkdir()
-        count = TransferProgress("downloading the records", sum(item.size for item in inputs))
-        files = [_fetch(item.uri, number, made / "records", count) for number, item in enumerate(inputs, 1)]
+        with Progress("downloading the records", sum(item.size for item in inputs)) as count:
+            folder = made / "records"
+            files = [_fetch(item.uri, number, folder, count) for number, item in enumerate(inputs, 1)]
     except AwsError as error:
         # Inputs may have been deleted long ago; the run then reads outputs without knowing what was sent.
         if error.code not in ("NoSuchBucket", "NoSuchKey", "404", "AccessDenied", "403"):
@@ -249,7 +251,7 @@ def _fetch_records(uri: str, made: Path) -> None:
         write_index(made, files, {})
 
 
-def _fetch(uri: str, number: int, folder: Path, count: TransferProgress) -> InputFile:
+def _fetch(uri: str, number: int, folder: Path, count: Progress) -> InputFile:
     path = folder / f"1-{number:04d}.jsonl"
     aws.download_file(uri, path, progress=count)
     path.with_name(f".{path.name}.etag").unlink()

@@ -1,8 +1,6 @@
 """What AWS says now of a run's jobs, journalled; the outputs of ended ones, brought into the run's folder."""
 
 import json
-import sys
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +12,7 @@ from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
 from bbkit.core.files import LISTING, local_names, read_listing, require_inside, write_text
 from bbkit.core.frames import MANIFEST, SUFFIX
+from bbkit.core.progress import Progress
 from bbkit.core.text import name_some
 from bbkit.run.journal import TERMINAL, JobState, replay
 from bbkit.run.snapshot import RunSnapshot
@@ -34,7 +33,6 @@ _SEEN = {
     "expires_at": "jobExpirationTime",
 }
 _KNOWN_AFTER = timedelta(minutes=10)
-_SECONDS_OF_A_LINE = 10
 
 
 def find_job(job_name: str) -> str:
@@ -116,31 +114,6 @@ def _is_changed(before: Mapping[str, Any], seen: Mapping[str, Any]) -> bool:
     )
 
 
-class TransferProgress:
-    """Adds up the bytes of transfers and reports them, by default by a line every ten seconds."""
-
-    def __init__(self, what: str, total: int, report: Callable[[int, int], object] | None = None):
-        self._what, self._total, self._done = what, total, 0
-        self._report = report or self._write_line
-        self._written_at = time.monotonic()
-
-    def __call__(self, some: int) -> None:
-        """Take note of `some` more bytes."""
-        self._done += some
-        self._report(self._done, self._total)
-
-    def _write_line(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._written_at >= _SECONDS_OF_A_LINE:
-            self._written_at = now
-            write_line(f"{self._what}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB")
-
-
-def write_line(text: str) -> None:
-    """Write a line about what goes on to standard error, with the time."""
-    print(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC  {text}", file=sys.stderr, flush=True)
-
-
 def fetch_outputs(snapshot: RunSnapshot, state: JobState) -> tuple[Path, list[str]]:
     """Bring the outputs of a job that has ended into the run, manifest last; beside it what is to be said."""
     folder = snapshot.run.output_folder(state.job_arn)
@@ -198,6 +171,6 @@ def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> tuple[dic
     places = {key: folder / name for key, name in local_names(sizes).items()}
     for path in (folder, *places.values()):
         require_inside(path, snapshot.run.folder)
-    count = TransferProgress(f"downloading the outputs of {state.job}", sum(sizes.values()))
-    times = {key: aws.download_file(prefix + key, places[key], progress=count) for key in sizes}
+    with Progress(f"downloading the outputs of {state.job}", sum(sizes.values())) as count:
+        times = {key: aws.download_file(prefix + key, places[key], progress=count) for key in sizes}
     return sizes, [key for key, came in times.items() if came > 1]
