@@ -17,6 +17,7 @@ class ReportExporter(Exporter):
     export_from_notebook = "bbkit report"
     output_mimetype = "text/html"
     with_text = Bool(False, help="Keep prompts and answers in the report.").tag(config=True)
+    with_ids = Bool(False, help="Keep the ids of records in the report.").tag(config=True)
 
     def _file_extension_default(self) -> str:
         return ".html"
@@ -35,5 +36,8 @@ class ReportExporter(Exporter):
         digest = read_notebook(path).sha256 if path.is_file() else ""
         notebook = Notebook(path, digest, nb)
         page = path.with_suffix(".html")
-        context = ReportContext(notebook, notebook, page, path.parent, with_text=self.with_text)
-        return make_page(context, Display(Masker(not self.with_text, context.patterns)))[1] + "\n", resources
+        context = ReportContext(
+            notebook, notebook, page, path.parent, with_text=self.with_text, with_ids=self.with_ids
+        )
+        display = Display(Masker(not self.with_text, context.patterns), self.with_ids)
+        return make_page(context, display)[1] + "\n", resources

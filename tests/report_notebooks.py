@@ -32,7 +32,7 @@ def code(source: str, *tags: str, outputs: tuple[Any, ...] = (), count: int | No
 
 
 def display(**data: Any) -> Any:
-    """An output by MIME type; `html`, `plain`, `plotly` and `bundle` are short for theirs."""
+    """An output by MIME type; `html`, `plain`, `plotly`, `bundle` and `records` are short for theirs."""
     names = {
         "html": "text/html",
         "plain": "text/plain",
@@ -42,6 +42,7 @@ def display(**data: Any) -> Any:
         "plotly": "application/vnd.plotly.v1+json",
         "widget": "application/vnd.jupyter.widget-view+json",
         "bundle": "application/vnd.bbkit.v1+json",
+        "records": "application/vnd.bbkit.records.v1+json",
     }
     return v4.new_output("display_data", data={names[name]: value for name, value in data.items()})
 

@@ -108,6 +108,21 @@ def list_fields(document: Mapping[str, Any]) -> dict[str, str]:
     return fields
 
 
+def list_closed(document: Mapping[str, Any]) -> list[str]:
+    """The fields that hold one of the values the schema lists, or nothing, and never another text."""
+
+    def is_closed(schema: Any) -> bool:
+        found = resolve(schema, document)
+        parts = found.get("anyOf") or found.get("oneOf") or ()
+        listed = "enum" in found or "const" in found or found.get("type") == "null"
+        return listed or (bool(parts) and all(map(is_closed, parts)))
+
+    fields = resolve(document, document).get("properties", {})
+    return [
+        name for name, kind in list_fields(document).items() if kind == "string" and is_closed(fields[name])
+    ]
+
+
 def load_validator(document: Mapping[str, Any]) -> Any:
     """Make a validator, which looks for nothing elsewhere, of a document; stop at what is no schema."""
     jsonschema, registry = _import_jsonschema()

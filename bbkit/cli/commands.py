@@ -330,6 +330,7 @@ _NEXT = {
     argument(
         "--with-text", action="store_true", help="keep prompts and answers in the report, without masks"
     ),
+    argument("--with-ids", action="store_true", help="keep the ids of records in its table, masked"),
     argument("--title", default="", help="title of the report (default: the run and what was looked at)"),
     argument("--note", default="", metavar="FILE", help="a Markdown file to put above the rest"),
     argument("--pdf", action="store_true", help="print it to a PDF too, where Chromium or Chrome is"),
@@ -354,6 +355,7 @@ def report(options: Namespace) -> int:
         options.output or here / f"{name}.html",
         parameters=parameters,
         with_text=options.with_text,
+        with_ids=options.with_ids,
         title=options.title,
         note=Path(options.note).read_text(encoding="utf-8", errors="replace") if options.note else "",
         fail_on=options.fail_on,

@@ -12,6 +12,14 @@ require_extras("bbkit.explorers", "notebooks")
 
 from bbkit.explorers.progress import JobProgress, await_jobs  # noqa: E402
 from bbkit.explorers.records import RecordExplorer  # noqa: E402
+from bbkit.explorers.tables import RecordTable  # noqa: E402
 from bbkit.explorers.views import find_records, show_examples  # noqa: E402
 
-__all__ = ["JobProgress", "RecordExplorer", "await_jobs", "find_records", "show_examples"]
+__all__ = [
+    "JobProgress",
+    "RecordExplorer",
+    "RecordTable",
+    "await_jobs",
+    "find_records",
+    "show_examples",
+]

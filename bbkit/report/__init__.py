@@ -53,6 +53,7 @@ def render_report(
     *,
     parameters: Mapping[str, Any] | None = None,
     with_text: bool = False,
+    with_ids: bool = False,
     title: str = "",
     note: str = "",
     fail_on: Iterable[Sequence[object]] = (),
@@ -81,7 +82,7 @@ def render_report(
             executed = mark_ended(report.notebook_path, status)
             report = _export(
                 ReportContext(
-                    source, executed, report.path, Path(cwd), title, with_text, gates, failure, note
+                    source, executed, report.path, Path(cwd), title, with_text, with_ids, gates, failure, note
                 )
             )
     if failure:
@@ -97,6 +98,7 @@ def export_notebook(
     output: str | Path,
     *,
     with_text: bool = False,
+    with_ids: bool = False,
     title: str = "",
     note: str = "",
     fail_on: Iterable[Sequence[object]] = (),
@@ -105,7 +107,9 @@ def export_notebook(
     gates = read_gates(fail_on)
     source = read_notebook(notebook)
     page = _place_report(source.path, Path(output)).path
-    context = ReportContext(source, source, page, source.path.parent, title, with_text, gates, note=note)
+    context = ReportContext(
+        source, source, page, source.path.parent, title, with_text, with_ids, gates, note=note
+    )
     return _check(_export(context), gates)
 
 
@@ -151,7 +155,7 @@ def _export(context: ReportContext) -> Report:
     from bbkit.report.pages import make_page
 
     masker = Masker(not context.with_text, context.patterns)
-    display = Display(masker)
+    display = Display(masker, context.with_ids)
     title, page = make_page(context, display)
     masked = dict(masker.counts)
     document = {
@@ -168,6 +172,7 @@ def _export(context: ReportContext) -> Report:
         "asked": masker.data(context.asked),
         "provenance": masker.data(context.provenance),
         "with_text": context.with_text,
+        "with_ids": context.with_ids,
         "masked": masked,
         "active_content_left_out": dict(display.dropped),
         "figures": len(display.figures),

@@ -41,7 +41,9 @@ def make_page(context: ReportContext, display: Display) -> tuple[str, str]:
         page.title = f"{display.masker.text(context.run.name)}: {page.title.partition(': ')[2] or page.title}"
     if context.note:
         _place_note(context.note, page, display)
-    script = (files("bbkit.report") / "templates/report.js").read_text(encoding="utf-8").rstrip("\n")
+    templates = files("bbkit.report") / "templates"
+    scripts = [templates / f"{name}.js" for name in ("records", "report")]
+    script = "".join(path.read_text(encoding="utf-8") for path in scripts).rstrip("\n")
     sentences = [
         bundle.get("sentence", "") for bundle in context.bundles if bundle.get("kind") == "accounting"
     ]

@@ -34,6 +34,7 @@ class ReportContext:
     cwd: Path
     title: str = ""
     with_text: bool = False
+    with_ids: bool = False
     gates: Sequence[Gate] = ()
     failure: str = ""
     note: str = ""
@@ -192,7 +193,7 @@ def _command(context: ReportContext) -> str:
     for name, value in context.executed.given.items():
         words += ["-p", name, _short(Path(value)) if _is_path(value) else str(value)]
     words += ["-o", _short(context.output)]
-    words += ["--with-text"] * context.with_text
+    words += ["--with-text"] * context.with_text + ["--with-ids"] * context.with_ids
     words += ["--title", context.title] if context.title else []
     for gate in context.gates:
         words += ["--fail-on", *str(gate).split()]

@@ -1,5 +1,4 @@
 (() => {
-  "use strict";
   const PRINT_WIDTH = 680;
   const PALETTE = ["#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#8C8C8C"];
   const LOOKS = {
@@ -82,13 +81,15 @@
     plot.append(note);
     plot.closest("figure").querySelector(".page-data").open = true;
   };
-  const unpack = async () => {
-    const packed = document.getElementById("plotly-js").textContent;
-    const text = atob(packed);
+  const inflate = async (id) => {
+    const text = atob(document.getElementById(id).textContent);
     const bytes = new Uint8Array(text.length);
     for (let at = 0; at < text.length; at += 1) bytes[at] = text.charCodeAt(at);
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    const url = URL.createObjectURL(new Blob([await new Response(stream).arrayBuffer()], { type: "text/javascript" }));
+    return new Response(stream).arrayBuffer();
+  };
+  const unpack = async () => {
+    const url = URL.createObjectURL(new Blob([await inflate("plotly-js")], { type: "text/javascript" }));
     await new Promise((resolve, reject) => {
       const script = document.createElement("script");
       script.onload = resolve;
@@ -129,6 +130,12 @@
     darkness.addEventListener("change", () => plots.forEach((plot) => draw(plot, screenLook())));
     addEventListener("beforeprint", () => plots.forEach((plot) => draw(plot, LOOKS.light, PRINT_WIDTH)));
     addEventListener("afterprint", () => plots.forEach((plot) => draw(plot, screenLook())));
+  };
+
+  const openTable = async () => {
+    const section = document.querySelector(".page-records");
+    if (!section) return;
+    openRecords(JSON.parse(new TextDecoder().decode(await inflate("records-data"))), section);
   };
 
   const addTools = () => {
@@ -201,5 +208,5 @@
 
   addTools();
   followReading();
-  drawAll().finally(() => { document.documentElement.dataset.figures = "ready"; });
+  openTable().catch(() => {}).then(drawAll).finally(() => { document.documentElement.dataset.figures = "ready"; });
 })();

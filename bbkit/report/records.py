@@ -1,0 +1,92 @@
+"""The table of records in a report: what may be shown of them, masked, and packed into what fits."""
+
+import base64
+import gzip
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from bbkit.core.text import count_noun
+from bbkit.report.masking import Masker
+
+_MOST_BYTES = 800_000
+"""Of what a table takes in the page, as base64 of gzip."""
+
+
+class Column(msgspec.Struct, omit_defaults=True):
+    """A column of rows; of a category each value is the place of its label, -1 for none."""
+
+    name: str
+    kind: str
+    values: list[int | float | str | None]
+    labels: list[str] = []
+    private: bool = False
+
+
+class Bundle(msgspec.Struct):
+    """What `bbkit.explorers.RecordTable` gives: rows in a random order that never differs."""
+
+    total: int
+    columns: list[Column]
+
+
+@dataclass(frozen=True)
+class Records:
+    """The table as the page needs it."""
+
+    packed: str
+    sentence: str
+
+
+def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> Records:
+    """Keep the columns that may be shown and the rows that fit; of texts none unless they were asked for."""
+    told = msgspec.convert(bundle, Bundle)
+    kept = [column for column in told.columns if _may_be_shown(column, masker, with_ids)]
+    hidden = len(told.columns) - len(kept)
+    for column in kept:
+        _mask(column, masker)
+    rows = min((len(column.values) for column in kept), default=0)
+    packed = _pack(kept, told.total, rows)
+    while rows and len(packed) > _MOST_BYTES:
+        rows = int(0.95 * rows * _MOST_BYTES / len(packed))
+        packed = _pack(kept, told.total, rows)
+    shown = f"All {count_noun(rows, 'record')}"
+    if rows < told.total:
+        shown = f"A seeded sample of {rows:,} of {count_noun(told.total, 'record')}, as many as fit"
+    without = " Ids and texts are not in this file: --with-ids and --with-text keep them." if hidden else ""
+    return Records(packed, f"{shown}.{without}")
+
+
+def _may_be_shown(column: Column, masker: Masker, with_ids: bool) -> bool:
+    if not masker.enabled:
+        return True
+    return (column.kind in ("number", "category") and not column.private) or (
+        column.kind == "id" and with_ids
+    )
+
+
+def _mask(column: Column, masker: Masker) -> None:
+    """Mask the values of a column, each of its different ones once, and its name."""
+    name, column.private = column.name, False
+    column.name = masker.text(name)
+    column.labels = [masker.label(text, masker.text(text, name)) for text in column.labels]
+    if column.kind != "category" and masker.enabled and name != "row":
+        known = {value: masker.data(value, name) for value in {*column.values}}
+        column.values = [known[value] for value in column.values]
+
+
+def _pack(columns: Sequence[Column], total: int, rows: int) -> str:
+    """The first rows, in the order they were sent, as base64 of gzip of JSON."""
+    order = sorted(range(rows), key=columns[0].values.__getitem__)  # type: ignore[arg-type]
+    data = {
+        "total": total,
+        "columns": [
+            msgspec.to_builtins(column) | {"values": [column.values[at] for at in order]}
+            for column in columns
+        ],
+    }
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")

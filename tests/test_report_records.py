@@ -1,0 +1,300 @@
+"""The table of records in a report: what it may hold, how much, and what a reader does with it."""
+
+import base64
+import gzip
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from attacks import MARK, TEXTS
+from browser_fixtures import list_violations
+from report_notebooks import code, display, write
+
+from bbkit.core.errors import InputError
+from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, as_frame
+from bbkit.explorers import RecordTable
+from bbkit.report import export_notebook
+
+SCHEMA = {
+    "$defs": {"Mood": {"enum": ["calm", "angry"], "type": "string"}},
+    "type": "object",
+    "properties": {
+        "mood": {"anyOf": [{"$ref": "#/$defs/Mood"}, {"type": "null"}]},
+        "kind": {"anyOf": [{"enum": ["a"]}, {"type": "string"}]},
+        "solved": {"type": "boolean"},
+        "score": {"type": "number"},
+        "phone": {"type": "integer"},
+        "summary": {"type": "string"},
+        "parts": {"type": "array", "items": {"enum": ["Quintjson"]}},
+    },
+}
+
+
+def make_answers(count: int, text: str = "word ", seed: int = 0) -> pd.DataFrame:
+    """The tidy frame of parsed answers: some cut off, some errored, two queues and one that is not known."""
+    random = np.random.default_rng(seed)
+    errored = random.random(count) < 0.05
+    cut = ~errored & (random.random(count) < 0.1)
+    valid = ~errored & ~cut
+    tokens = random.lognormal(5, 0.6, count).astype(int)
+    columns: dict[str, Any] = {
+        "record_id": [f"Quintid-{n}" for n in range(count)],
+        "outcome": np.where(errored, "errored", "succeeded"),
+        "text": [text * (1 + n % 5) for n in range(count)],
+        "stop_reason": np.select([errored, cut], [None, "length"], "stop"),
+        "input_tokens": tokens,
+        "output_tokens": np.where(errored, None, np.minimum(tokens // 3, 60)),
+        "error_message": np.where(errored, "Quinterror happened", None),
+        "attempt": np.ones(count, int),
+    }
+    frame = as_frame([], OUTPUT_COLUMNS).reindex(range(count))
+    for name, values in columns.items():
+        frame[name] = pd.array(list(values), dtype=OUTPUT_COLUMNS[name])
+    frame["source.queue"] = pd.array(random.choice(["bank", "tel@quint.example", None], count), TEXT)
+    frame["source.customer"] = pd.array([f"Quintcustomer {n}" for n in range(count)], TEXT)
+    frame["source.age"] = pd.array(random.integers(700_000, 700_999, count), "Int64")
+    frame["validity"] = pd.array(np.select([errored, cut], [None, "cut_off"], "valid"), TEXT)
+    fields: dict[str, tuple[Any, Any]] = {
+        "mood": (random.choice(["calm", "angry", None], count), TEXT),
+        "kind": (["Quintkind"] * count, TEXT),
+        "solved": (random.random(count) < 0.4, "boolean"),
+        "score": (random.random(count).round(3), "Float64"),
+        "phone": ([4_420_794_609_58 + n % 3 for n in range(count)], "Int64"),
+        "summary": (["Quintsummary"] * count, TEXT),
+        "parts": (['["Quintjson"]'] * count, TEXT),
+    }
+    for name, (values, dtype) in fields.items():
+        column = pd.Series(pd.array(list(values), dtype=dtype))
+        frame[f"answer.{name}"] = column.where(valid)
+    return Collected(schema=SCHEMA).attach(frame)
+
+
+def export(tmp_path: Path, outputs: pd.DataFrame, *cells: Any, by: str = "queue", **options: Any) -> Path:
+    table = display(plain="x", records=RecordTable(outputs, by=by).bundle())
+    notebook = write(tmp_path / "n.ipynb", *cells, code("table", count=9, outputs=(table,)))
+    return export_notebook(notebook, tmp_path / "out.html", **options).path
+
+
+def unpack(path: Path) -> dict[str, Any]:
+    packed = re.search(r'id="records-data">([^<]*)<', path.read_text(encoding="utf-8"))
+    assert packed and len(packed[1]) <= 800_000
+    told: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed[1])))
+    return told
+
+
+def values_of(told: dict[str, Any], name: str) -> list[Any]:
+    column = next(column for column in told["columns"] if column["name"] == name)
+    labels = column["labels"] if column["kind"] == "category" else []
+    return [labels[value] if labels and value >= 0 else value for value in column["values"]]
+
+
+def test_a_report_to_share_holds_numbers_and_closed_values_only(tmp_path: Path) -> None:
+    outputs = make_answers(200)
+    path = export(tmp_path, outputs)
+    told = unpack(path)
+    assert [column["name"] for column in told["columns"]] == [
+        "row", "source.queue", "outcome", "stop_reason", "validity", "input_tokens", "output_tokens",
+        "attempt", "answer.mood", "answer.solved", "answer.score", "answer.phone",
+    ]  # fmt: skip
+    shown = json.dumps(told)
+    for secret in ("Quint", "quint.example", "44207946", "70010", "word"):
+        assert secret not in shown
+    assert {*values_of(told, "source.queue")} == {"bank", "[e-mail]", -1}
+    assert {*values_of(told, "answer.phone")} == {"[account id]", None}
+    assert values_of(told, "input_tokens") == outputs["input_tokens"].tolist()
+    assert values_of(told, "row") == [*range(1, 201)]
+    assert "All 200 records." in path.read_text(encoding="utf-8")
+
+
+def test_ids_and_texts_are_there_when_asked_for(tmp_path: Path) -> None:
+    outputs = make_answers(60)
+    outputs.loc[3, "record_id"] = "jane@quint.example"
+    told = unpack(export(tmp_path, outputs, with_ids=True))
+    assert values_of(told, "record_id")[2:5] == ["Quintid-2", "[e-mail]", "Quintid-4"]
+    assert "word" not in json.dumps(told) and "Quintcustomer" not in json.dumps(told)
+    told = unpack(export(tmp_path, outputs, with_text=True))
+    assert values_of(told, "record_id") == outputs["record_id"].tolist()
+    assert values_of(told, "text") == outputs["text"].tolist()
+    assert values_of(told, "source.customer") == outputs["source.customer"].tolist()
+    assert "tel@quint.example" in values_of(told, "source.queue")
+    command = json.loads((tmp_path / "out.json").read_text())
+    assert command["with_text"] and not command["with_ids"]
+
+
+def test_of_many_records_a_sample_that_never_differs_is_there(tmp_path: Path) -> None:
+    outputs = make_answers(30_000)
+    path = export(tmp_path, outputs)
+    told = unpack(path)
+    rows = np.array(values_of(told, "row")) - 1
+    assert told["total"] == 30_000 and len(rows) == 20_000 and (np.diff(rows) > 0).all()
+    assert values_of(told, "input_tokens") == outputs["input_tokens"].iloc[rows].tolist()
+    assert "A seeded sample of 20,000 of 30,000 records, as many as fit." in path.read_text(encoding="utf-8")
+    assert unpack(export(tmp_path, outputs)) == told
+
+
+def test_of_long_texts_what_fits_is_there(tmp_path: Path) -> None:
+    outputs = make_answers(3_000)
+    letters = np.random.default_rng(1).integers(97, 123, (3_000, 1_200), dtype=np.uint8)
+    outputs["text"] = pd.array([bytes(line).decode() for line in letters], TEXT)
+    path = export(tmp_path, outputs, with_text=True)
+    told = unpack(path)
+    rows = np.array(values_of(told, "row")) - 1
+    assert 500 < len(rows) < 3_000
+    assert values_of(told, "text") == outputs["text"].iloc[rows].tolist()
+    assert f"{len(rows):,} of 3,000 records, as many as fit" in path.read_text(encoding="utf-8")
+
+
+def test_without_records_there_is_a_table_without_rows(tmp_path: Path) -> None:
+    told = unpack(export(tmp_path, make_answers(0)))
+    assert told["total"] == 0 and [len(column["values"]) for column in told["columns"]] == [0]
+
+
+def test_a_column_that_is_not_there_is_refused() -> None:
+    with pytest.raises(InputError, match=r"no column 'quee'; it has 'source\.queue'"):
+        RecordTable(make_answers(3), by="quee")
+    with pytest.raises(InputError, match="no column 'record_id'"):
+        RecordTable(make_answers(3).drop(columns="record_id"))
+
+
+@pytest.mark.parametrize(
+    "bundle",
+    [
+        None,
+        {"total": 1},
+        {"total": 1, "columns": [{"name": "row", "kind": "number", "values": [None, "x"]}]},
+        {"total": 1, "columns": [{"name": "row", "kind": "number", "values": [{"a": 1}]}]},
+    ],
+)
+def test_a_table_that_nobody_here_wrote_is_left_out_with_a_note(tmp_path: Path, bundle: Any) -> None:
+    cell = code("a", outputs=(display(plain="x", records=bundle),))
+    path = export_notebook(write(tmp_path / "n.ipynb", cell), tmp_path / "o.html").path
+    assert "A table of records was left out" in path.read_text(encoding="utf-8")
+
+
+# --- in a browser
+
+
+READY = "html[data-figures=ready]"
+ROWS = ".page-records tbody tr"
+
+
+def open_table(page: Any, path: Path) -> None:
+    page.goto(path.as_uri(), wait_until="commit")
+    page.wait_for_selector(READY, timeout=60_000)
+
+
+def shown_rows(page: Any, column: int = 0) -> list[int]:
+    """The numbers in one column of all pages, in their order."""
+    told: list[int] = []
+    while True:
+        cells = page.locator(f"{ROWS} td:nth-child({column + 1})").all_inner_texts()
+        told += [int(cell.replace(",", "")) for cell in cells]
+        following = page.get_by_role("button", name="Next")
+        if following.get_attribute("aria-disabled") == "true":
+            return told
+        following.click()
+
+
+def choose(page: Any, column: str, *values: str) -> None:
+    page.locator(".page-filter > summary").filter(has_text=re.compile(rf"^{re.escape(column)}")).click()
+    for value in values:
+        page.locator(".page-filter[open] label").filter(has_text=re.compile(rf"^ *{value}")).click()
+
+
+@pytest.mark.browser
+def test_the_rows_are_those_of_a_query(page: Any, tmp_path: Path) -> None:
+    outputs = make_answers(400)
+    open_table(page, export(tmp_path, outputs, with_text=True))
+    choose(page, "stop_reason", "length")
+    cut = outputs.query("stop_reason == 'length'")
+    assert page.get_by_role("status").inner_text() == f"{len(cut)} of 400 records"
+    assert shown_rows(page) == (cut.index + 1).tolist()
+    choose(page, "output_tokens")
+    page.locator(".page-filter[open]").get_by_label("from").fill("40")
+    page.keyboard.press("Tab")
+    few = cut.query("output_tokens >= 40")
+    assert shown_rows(page) == (few.index + 1).tolist()
+    page.get_by_role("button", name="output_tokens", exact=True).click()
+    ordered = few.sort_values("output_tokens", kind="stable")
+    assert shown_rows(page) == (ordered.index + 1).tolist()
+    page.get_by_label("Search").fill("QUINTID-1")
+    assert shown_rows(page) == [n + 1 for n in ordered.index if f"{n}".startswith("1")]
+    assert page.locator(".page-filter[open]").count() == 0
+    page.get_by_role("button", name="Clear").click()
+    assert page.get_by_role("status").inner_text() == "400 of 400 records"
+
+
+@pytest.mark.browser
+def test_a_keyboard_filters_sorts_and_pages(page: Any, tmp_path: Path) -> None:
+    outputs = make_answers(120)
+    open_table(page, export(tmp_path, outputs))
+    page.get_by_label("Search").focus()
+    page.keyboard.type("errored")
+    errored = outputs.query("outcome == 'errored'")
+    assert page.get_by_role("status").inner_text() == f"{len(errored)} of 120 records"
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Delete")
+    for key in ("Tab", "Tab", "Tab", "Enter", "Tab", "Space", "Escape"):
+        page.keyboard.press(key)
+    kept = outputs.query("outcome == 'succeeded'")
+    assert page.get_by_role("status").inner_text() == f"{len(kept)} of 120 records"
+    assert page.evaluate("document.activeElement.innerText") == "outcome: succeeded"
+    page.get_by_role("button", name="input_tokens", exact=True).focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert page.locator("th[aria-sort=descending]").inner_text() == "input_tokens"
+    page.get_by_role("button", name="Next").focus()
+    page.keyboard.press("Enter")
+    ordered = kept.sort_values("input_tokens", ascending=False, kind="stable")
+    first = int(page.locator(f"{ROWS} td").first.inner_text())
+    assert first == ordered.index[50] + 1
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_table_is_accessible_and_fits(browser: Any, tmp_path: Path, scheme: Any, width: int) -> None:
+    size = {"width": width, "height": 900}
+    context = browser.new_context(offline=True, bypass_csp=True, color_scheme=scheme, viewport=size)
+    opened = context.new_page()
+    open_table(opened, export(tmp_path, make_answers(200, text="word " * 40), with_text=True))
+    choose(opened, "outcome", "errored")
+    assert list_violations(opened) == []
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
+
+
+@pytest.mark.browser
+def test_print_holds_the_first_rows_and_a_count(browser: Any, tmp_path: Path) -> None:
+    import io
+
+    import pypdf
+
+    context = browser.new_context(offline=True)
+    opened = context.new_page()
+    open_table(opened, export(tmp_path, make_answers(130)))
+    opened.get_by_role("button", name="Next").click()
+    pdf = pypdf.PdfReader(io.BytesIO(opened.pdf(format="A4", prefer_css_page_size=True)))
+    printed = " ".join(" ".join(part.extract_text() for part in pdf.pages).split())
+    context.close()
+    assert "130 of 130 records" in printed and "1 to 50 of 130" in printed
+    assert "Search" not in printed and "Next" not in printed
+
+
+@pytest.mark.browser
+def test_hostile_words_are_text_in_the_table(page: Any, tmp_path: Path) -> None:
+    outputs = make_answers(len(TEXTS))
+    for name in ("record_id", "text", "source.queue", "source.customer", "answer.mood", "error_message"):
+        outputs[name] = pd.array(TEXTS, TEXT)
+    outputs = outputs.rename(columns={"source.age": f"source.{TEXTS[0]}"})
+    open_table(page, export(tmp_path, outputs, with_text=True))
+    choose(page, "source.queue")
+    texts = page.locator(".page-filter[open] label").all_inner_texts()
+    assert len(texts) == len({*TEXTS})
+    assert page.evaluate(f"window.{MARK}") is None
+    assert page.locator(".page-records tbody :not(tr, td, details, summary, p)").count() == 0
+    assert page.locator(f"{ROWS} td", has_text=TEXTS[0]).count() >= 5
