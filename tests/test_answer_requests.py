@@ -97,6 +97,7 @@ def test_each_model_is_asked_as_it_is_known_to_take_it(model_id: str, options: d
     ("model_id", "options", "said"),
     [
         (SONNET, {"structured": "json"}, "structured is 'json'. It takes auto, native, tool or prompt."),
+        (SONNET, {"schema": " ", "structured": "tool"}, "structured is 'tool', and there is no schema"),
         (LLAMA, {"structured": "native"}, "no such form of asking in Meta Llama bodies"),
         (SONNET, {"structured": "tool", "invocation_type": "Converse"}, "no such form of asking in Converse"),
         ("us.anthropic.claude-opus-4-7", {"structured": "native"}, "takes no structured output"),

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Any, NamedTuple
 
 from bbkit.core.errors import InputError
-from bbkit.core.files import read_data
+from bbkit.core.files import fill_in, read_data
 from bbkit.families import Family, Model, Prompt, bare_model_id, find_model, user_text_of
 from bbkit.families.json_schemas import find_loop, find_rule, is_object, map_schemas, resolve, walk_schema
 from bbkit.families.levels import asks_to_think, thinks
@@ -127,8 +127,8 @@ def _asking(way: str, document: Mapping[str, Any], sent: Mapping[str, Any], fami
     if top := known["ways"][way][family.name].get("top"):
         told = {"title", "description", "additionalProperties", "default", "examples"} - {*top}
         sent = {word: value for word, value in sent.items() if word not in told}
-    values = {"{schema}": sent, "{schema_text}": json.dumps(sent, ensure_ascii=False)}
-    return Asking(way, _fill(known["ways"][way][family.name]["body"], values))
+    values = {"schema": sent, "schema_text": json.dumps(sent, ensure_ascii=False)}
+    return Asking(way, fill_in(known["ways"][way][family.name]["body"], values))
 
 
 def _find_refusal(
@@ -151,14 +151,6 @@ def _find_refusal(
         forced = model.traits.forced_tools_with_thinking or not is_thinking
         is_known = model.known and forced and not on_request
     return "" if is_known else "it is not known to take it."
-
-
-def _fill(template: Any, values: Mapping[str, Any]) -> Any:
-    if isinstance(template, dict):
-        return {name: _fill(inner, values) for name, inner in template.items()}
-    if isinstance(template, list):
-        return [_fill(inner, values) for inner in template]
-    return values.get(template, template)
 
 
 def _merge(body: Mapping[str, Any], own: Mapping[str, Any], path: str = "") -> dict[str, Any]:

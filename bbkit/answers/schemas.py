@@ -33,9 +33,13 @@ _FORMS = (
 )
 
 
-def is_given(schema: Any) -> bool:
+def is_given(schema: Any, structured: str = "auto") -> bool:
     """Tell whether there is a schema: neither None nor empty text, as a notebook's parameter has it."""
-    return schema is not None and not (isinstance(schema, str) and not schema.strip())
+    given = schema is not None and not (isinstance(schema, str) and not schema.strip())
+    if not given and structured not in ("auto", ""):
+        why = f"structured is {structured!r}, and there is no schema that could be asked for so."
+        raise InputError(f"{why} Pass schema=, or leave structured at 'auto'.")
+    return given
 
 
 def read_schema(schema: Any) -> dict[str, Any]:
@@ -237,6 +241,11 @@ def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
             known = f"Types are {', '.join(TYPES)}."
             raise _fault(place, f"{error.instance!r:.60} is no type", known) from None
         raise _fault(place, error.message[:300]) from None
+    for path, schema in walk_schema(document):
+        if absent := _find_closed_off(schema):
+            why = f"{absent!r:.60} is required and may not be there, so nothing fits"
+            remedy = "Put it under properties, or leave additionalProperties out."
+            raise _fault((*path, "required"), why, remedy)
     if (loop := find_loop(document, in_place=True)) is not None:
         raise _fault(loop, "the schema leads back to itself without end")
     top = resolve(document, document)
@@ -248,10 +257,20 @@ def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
             raise _fault(("properties", name), "the field has no name, and so has its column", "Name it.")
 
 
+def _find_closed_off(schema: Mapping[str, Any]) -> str:
+    """The first required name that no word of a closed object lets in."""
+    patterns, known = schema.get("patternProperties", ()), schema.get("properties", ())
+    names = schema.get("required", ()) if schema.get("additionalProperties") is False else ()
+    others = (one for one in names if one not in known)
+    return next((one for one in others if not any(re.search(each, one) for each in patterns)), "")
+
+
 def _validate_word(document: Mapping[str, Any], word: str, value: Any, path: tuple[Any, ...]) -> None:
     """Stop at a word whose value no description of the draft judges."""
     if word == "$schema" and (not isinstance(value, str) or value.rstrip("#") != _DRAFT):
         raise _fault(path, f"the draft is {value!r:.80}", f"Write the schema in the words of {_DRAFT}.")
+    if word == "enum" and value == []:
+        raise _fault(path, "there is no value, so nothing fits", "Write its values, or leave enum out.")
     if word == "$dynamicRef" or (word == "$ref" and follow(document, value) is None):
         raise _fault(path, f"{value!r:.80} is nowhere in the schema", "Put it under $defs: #/$defs/NAME.")
     if word == "$id" and len(path) > 1:

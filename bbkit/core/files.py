@@ -9,7 +9,7 @@ import shutil
 import threading
 import unicodedata
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from importlib.resources import files
@@ -150,6 +150,15 @@ def file_md5(path: str | Path) -> str:
 def read_data(name: str) -> Any:
     """One of the package's dated data files, such as ``models``; read once and not to be changed."""
     return json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
+
+
+def fill_in(template: Any, values: Mapping[str, Any]) -> Any:
+    """Put values in the places of JSON that name one, such as ``"{role}"``, whole."""
+    if isinstance(template, dict):
+        return {name: fill_in(inner, values) for name, inner in template.items()}
+    if isinstance(template, list):
+        return [fill_in(inner, values) for inner in template]
+    return values[template[1:-1]] if isinstance(template, str) and template[:1] == "{" else template
 
 
 def own_catalog() -> tuple[str, int]:

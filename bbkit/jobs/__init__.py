@@ -198,7 +198,13 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     snapshot = RunSnapshot.read(as_run(run))
     snapshot.access.ensure()
     if delete:
-        _secure_outputs(refresh_jobs(snapshot))
+        snapshot = refresh_jobs(snapshot)
+        if snapshot.open:
+            name = snapshot.run.name
+            raise RunError(f"Jobs of run {name!r} have not ended. Wait for them, or stop them, then clean.")
+        for state in snapshot.states:
+            if state.ended and state.job_arn and state.job_arn != snapshot.run.adopted.get("job_arn"):
+                fetch_outputs(snapshot, state)
     media = sorted({file.media for file in snapshot.files if file.media})
     prefixes = [snapshot.run.s3_prefix, *(f"{folder}{snapshot.run.label}-" for folder in media)]
     objects = [item for prefix in prefixes for item in aws.list_objects(prefix)]
@@ -206,12 +212,3 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
         aws.delete_objects(item.uri for item in objects)
     rows = ({"uri": item.uri, "bytes": item.size} for item in objects)
     return as_frame(rows, {"uri": TEXT, "bytes": COUNT})
-
-
-def _secure_outputs(snapshot: RunSnapshot) -> None:
-    run = snapshot.run
-    if snapshot.open:
-        raise RunError(f"Jobs of run {run.name!r} have not ended. Wait for them, or stop them, then clean.")
-    for state in snapshot.states:
-        if state.ended and state.job_arn and state.job_arn != run.adopted.get("job_arn"):
-            fetch_outputs(snapshot, state)

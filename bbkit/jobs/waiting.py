@@ -23,23 +23,6 @@ from bbkit.run.remote_jobs import refresh_jobs
 _SECONDS_OF_A_LINE = 60
 
 
-class Backoff:
-    """How long to wait between two polls: little at first and after a change, then more and more."""
-
-    def __init__(self, run: Run, every: float | None = None):
-        if every is not None:
-            validate_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
-        usual = (0.1, 2.0) if run.endpoint.is_standin else (5.0, 120.0)
-        self._first, self._most = usual if every is None else (every, every)
-        self._next = self._first
-
-    def step(self, *, changed: bool) -> float:
-        """Tell how many seconds to wait now."""
-        now = self._first if changed else self._next
-        self._next = min(now * 1.5, self._most)
-        return now
-
-
 @dataclass(frozen=True)
 class Poll:
     """What one poll found, what is in the way, and how many seconds to wait before the next one."""
@@ -53,10 +36,14 @@ class Poll:
 
 
 def poll_jobs(
-    snapshot: RunSnapshot, backoff: Backoff, is_waited_on: Callable[[Exception], bool]
+    snapshot: RunSnapshot, every: float | None, is_waited_on: Callable[[Exception], bool]
 ) -> Iterator[Poll]:
-    """Submit what the quota has room for, ask for every job that has not ended, again and again."""
-    before = _statuses_of(snapshot.table())
+    """Submit what the quota has room for, ask for every job that has not ended, again and again: soon at
+    first and after a change, then less and less often.
+    """
+    usual = (0.1, 2.0) if snapshot.run.endpoint.is_standin else (5.0, 120.0)
+    first, most = usual if every is None else (every, every)
+    before, pause = _statuses_of(snapshot.table()), first
     while True:
         answered, last_error = True, ""
         try:
@@ -74,7 +61,9 @@ def poll_jobs(
         changed = [name for name, status in now.items() if before.get(name) != status]
         last_error = last_error or next(errors, "")
         jobs.attrs.update(done=not snapshot.open, left=snapshot.describe_left(last_error))
-        yield Poll(snapshot, jobs, changed, answered, last_error, backoff.step(changed=bool(changed)))
+        pause = first if changed else pause
+        yield Poll(snapshot, jobs, changed, answered, last_error, pause)
+        pause = min(pause * 1.5, most)
         before, snapshot = now, RunSnapshot.read(snapshot.run, snapshot.access)
 
 
@@ -82,8 +71,10 @@ def _statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
     return dict(zip(jobs["job_name"], jobs["status"].fillna("queued"), strict=True))
 
 
-def read_submitted(run: Run) -> RunSnapshot:
-    """Read a run of which something was submitted."""
+def read_submitted(run: Run, every: float | None) -> RunSnapshot:
+    """Read a run of which something was submitted, to look after it."""
+    if every is not None:
+        validate_number(every, "every", least=1e-3, what="It is a number of seconds above 0.")
     snapshot = RunSnapshot.read(as_run(run))
     if not snapshot.states:
         raise RunError(
@@ -138,7 +129,7 @@ def wait_for_jobs(
     """
     if timeout is not None:
         validate_number(timeout, "timeout", least=0, what="It is a number of seconds, 0 or more.")
-    snapshot = read_submitted(run)
+    snapshot = read_submitted(run, every)
     deadline = math.inf if timeout is None else time.monotonic() + timeout
     polls = 0
 
@@ -148,7 +139,7 @@ def wait_for_jobs(
 
     lines, left = _Lines(), list[str]()
     try:
-        for poll in poll_jobs(snapshot, Backoff(snapshot.run, every), is_waited_on):
+        for poll in poll_jobs(snapshot, every, is_waited_on):
             polls += 1
             lines.write(poll)
             show_status(summarize_jobs(poll.jobs))

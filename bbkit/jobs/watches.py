@@ -11,7 +11,7 @@ import pandas as pd
 
 from bbkit.core.errors import RunError
 from bbkit.core.frames import COUNT, NUMBER, TEXT, TIME, as_frame
-from bbkit.jobs.waiting import Backoff, Poll, poll_jobs, read_submitted, summarize_jobs
+from bbkit.jobs.waiting import Poll, poll_jobs, read_submitted, summarize_jobs
 from bbkit.run import Run, RunSnapshot
 
 PROGRESS_COLUMNS = {
@@ -60,7 +60,7 @@ class JobWatch:
         self.last_error = ""
         self._snapshot = snapshot
         # Credentials that ran out at night are renewed in the morning: the watch says so and goes on.
-        self._polls = poll_jobs(snapshot, Backoff(run, every), is_waited_on=lambda error: True)
+        self._polls = poll_jobs(snapshot, every, is_waited_on=lambda error: True)
         self._listeners: dict[Callable[[JobWatch], object], None] = {}
         self._samples: dict[str, deque[_Sample]] = {}
         self.done = False
@@ -218,7 +218,7 @@ def watch_jobs(run: Run, *, every: float | None = None) -> JobWatch:
     bbkit.core.errors.PlaceError
         The run was made for another endpoint, account or region.
     """
-    snapshot = read_submitted(run)
+    snapshot = read_submitted(run, every)
     run = snapshot.run
     if snapshot.open:
         snapshot.access.ensure()

@@ -120,7 +120,7 @@ def build_records(
         inference=inference,
         asking=NOTHING,
     )
-    if is_given(schema):
+    if is_given(schema, structured):
         document = read_schema(schema)
         builder.fields = list(list_fields(document))
         builder.asking = plan_asking(document, known, model_family, structured, inference)

@@ -6,7 +6,7 @@ lines a job would, and which tries a few before the rest. `goals` does so until 
 """
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from typing import Literal
 
@@ -30,9 +30,6 @@ __all__ = ["probe_records", "retry_records", "send_on_demand", "send_retry"]
 
 RETRY_COLUMNS = {**FILE_COLUMNS, "tier": TEXT, "batch_usd": NUMBER, "on_demand_usd": NUMBER}
 """One row per input file of the new attempt."""
-
-_OUTCOMES = ("errored", "retryable", "missing")
-_INVALID = (*CAUSES, "all")
 
 
 def retry_records(
@@ -86,13 +83,15 @@ def retry_records(
     bbkit.core.errors.PlaceError, bbkit.core.errors.CredentialsError, bbkit.core.errors.AwsError
         Outputs must still be fetched, and AWS cannot be asked here.
     """
-    causes = as_names(invalid if invalid not in (True, False) else "all" * invalid, "invalid=", _INVALID)
+    causes = as_names(
+        invalid if invalid not in (True, False) else "all" * invalid, "invalid=", (*CAUSES, "all")
+    )
     if causes and not as_run(run).schema:
         raise InputError(
             f"Run {run.name!r} has no schema, so no answer of it is invalid. Leave invalid= out."
         )
     given = ("errored", "missing") * (not causes) if outcomes is None else outcomes
-    chosen = as_names(given, "outcomes=", _OUTCOMES)
+    chosen = as_names(given, "outcomes=", ("errored", "retryable", "missing"))
     causes = [*(CAUSES if "all" in causes else causes), *(["cut_off"] if cut_off else [])]
     if max_tokens is not None:
         validate_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
@@ -103,7 +102,10 @@ def retry_records(
         )
     with replacing_unsent_attempt(snapshot) as remaining:
         answers = read_answers(remaining)
-        wanted = answers[_choose(answers, chosen, causes)]
+        again = answers["cause"].isin([*(name for name in chosen if name != "retryable"), *causes])
+        if "retryable" in chosen:
+            again |= answers["outcome"].isin(["errored"]) & answers["error_code"].isin(RETRYABLE)
+        wanted = answers[again]
         lineage = {"outcomes": chosen, "cut_off": cut_off, "max_tokens": max_tokens, "invalid": causes}
         cures = Cures(remaining, wanted, lineage, max_tokens=max_tokens, note=note)
         retry = write_cures(cures, answers)
@@ -130,36 +132,22 @@ def read_answers(snapshot: RunSnapshot, attempts: Literal["best", "all"] = "best
 
 
 def write_cures(cures: Cures, answers: pd.DataFrame) -> pd.DataFrame:
-    """Write the records that have a cure as the next attempt, priced."""
+    """Write the records that have a cure as the next attempt; price its files, a job's by their bytes."""
     snapshot, records = cures.snapshot, cures.iter_records()
     first = next(records, None)
     if first is None:
         return as_frame([], RETRY_COLUMNS)
     allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
     after = write_attempt(chain([first], records), snapshot, lineage=cures.keep, allow=allowed)
-    return _price_files(after, answers)
-
-
-def _price_files(snapshot: RunSnapshot, outputs: pd.DataFrame) -> pd.DataFrame:
-    """Add what each file will cost either way; the cost of a job of several files is shared by their
-    bytes.
-    """
-    attempt, files = snapshot.last_attempt, list_files(snapshot)
-    estimate = estimate_cost(snapshot.run, probe=outputs, attempt=attempt).table.set_index("job")
+    attempt, files = after.last_attempt, list_files(after)
+    estimate = estimate_cost(after.run, probe=answers, attempt=attempt).table.set_index("job")
     share = (files["bytes"] / files.groupby("job")["bytes"].transform("sum")).astype("Float64")
     priced = files.assign(
-        tier=snapshot.lineage[attempt]["tier"],
+        tier=after.lineage[attempt]["tier"],
         batch_usd=files["job"].map(estimate["cost_usd"]).astype("Float64") * share,
         on_demand_usd=files["job"].map(estimate["on_demand_usd"]).astype("Float64") * share,
     )
     return as_frame(priced.to_dict("records"), RETRY_COLUMNS)
-
-
-def _choose(answers: pd.DataFrame, outcomes: Collection[str], causes: Collection[str]) -> pd.Series:
-    chosen = answers["cause"].isin([*(name for name in outcomes if name != "retryable"), *causes])
-    if "retryable" in outcomes:
-        chosen |= answers["outcome"].isin(["errored"]) & answers["error_code"].isin(RETRYABLE)
-    return chosen
 
 
 def send_retry(

@@ -2,12 +2,10 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from bbkit.core.errors import InputError, RunError, validate_number
 from bbkit.core.frames import BUNDLE, COUNT, MANIFEST, NUMBER, TEXT, as_frame, as_texts, bundle
@@ -19,6 +17,7 @@ from bbkit.jobs import wait_for_jobs
 from bbkit.outputs import accounting
 from bbkit.retry import read_answers, send_on_demand, send_retry, write_cures
 from bbkit.retry.cures import Cures
+from bbkit.retry.on_demand import alone
 from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.recording import replacing_unsent_attempt
 from bbkit.run.remote_jobs import refresh_jobs
@@ -130,13 +129,21 @@ def complete_run(
     validate_number(budget_usd, "budget_usd", least=0, what=what)
     validate_number(max_attempts, "max_attempts", least=1, whole=True, what="It is a whole number from 1.")
     run, before = as_run(run), -1
-    with _alone(run):
+    refusal = f"Run {run.name!r} is being completed by another process or thread. Wait for its end."
+    # Two at once would each spend the budget, and the one replace what the other is about to send.
+    with alone(run.folder / ".complete.lock", refusal):
         try:
             while True:
                 _settle(run, on_demand=on_demand, wait=not dry_run)
                 look = _look(run, gate)
-                stopped = look.describe_stop(gate, max_attempts, before)
-                if not stopped:
+                stopped, made = "", look.snapshot.last_attempt
+                if look.reached:
+                    stopped = "the goal holds"
+                elif look.usable <= before:
+                    stopped = f"attempt {made} repaired nothing"
+                elif made >= max_attempts:
+                    stopped = f"{count_noun(made, 'attempt', 'were')} made, the most allowed"
+                else:
                     cures = look.find_cures(gate)
                     retry = write_cures(cures, look.answers)
                     stopped = _describe_refusal(cures, retry, budget_usd, on_demand)
@@ -149,18 +156,6 @@ def complete_run(
         finally:
             with replacing_unsent_attempt(RunSnapshot.read(run)):
                 pass  # what was written and is not sent is no part of the run
-
-
-@contextmanager
-def _alone(run: Run) -> Iterator[None]:
-    """Two at once would each spend the budget, and the one replace what the other is about to send."""
-    try:
-        with FileLock(run.folder / ".complete.lock", timeout=0):
-            yield
-    except Timeout as error:
-        raise RunError(
-            f"Run {run.name!r} is being completed by another process or thread. Wait for its end."
-        ) from error
 
 
 def _settle(run: Run, *, on_demand: bool, wait: bool) -> None:
@@ -182,19 +177,7 @@ class _Look(NamedTuple):
     answers: pd.DataFrame
     numbers: dict[str, Any]
     usable: int
-
-    def reaches(self, gate: Gate) -> bool:
-        value = self.numbers[gate.name]
-        return value is not None and gate.holds(value)
-
-    def describe_stop(self, gate: Gate, max_attempts: int, before: int) -> str:
-        """Why no other attempt is to be made; empty where one may be."""
-        made = self.snapshot.last_attempt
-        if self.reaches(gate):
-            return "the goal holds"
-        if self.usable <= before:
-            return f"attempt {made} repaired nothing"
-        return f"{count_noun(made, 'attempt', 'were')} made, the most allowed" if made >= max_attempts else ""
+    reached: bool
 
     def find_cures(self, gate: Gate) -> Cures:
         """The cheapest cure of every record that cannot be used."""
@@ -212,7 +195,8 @@ def _look(run: Run, gate: Gate) -> _Look:
     if count := numbers["pending"]:
         said = " ".join(snapshot.describe_unsent()) or "Send them with submit_jobs(run)."
         raise RunError(f"{count_noun(count, 'record', 'are')} pending in run {run.name!r}. {said}")
-    return _Look(snapshot, answers, numbers, usable)
+    value = numbers[gate.name]
+    return _Look(snapshot, answers, numbers, usable, value is not None and gate.holds(value))
 
 
 def _read_costs(run: Run) -> tuple[dict[int, float], set[int]]:
@@ -263,7 +247,7 @@ def _describe_refusal(cures: Cures, retry: pd.DataFrame, budget_usd: float, on_d
 
 
 def _tabulate(look: _Look, gate: Gate, stopped: str) -> pd.DataFrame:
-    run, value, reached = look.snapshot.run, look.numbers[gate.name], look.reaches(gate)
+    run, value, reached = look.snapshot.run, look.numbers[gate.name], look.reached
     table, snapshot = list_attempts(run), RunSnapshot.read(run)
     worst = {attempt: estimate.cost_high_usd for attempt, estimate in _price_attempts(snapshot).items()}
     table.insert(6, "worst_usd", table["attempt"].map(worst).astype(NUMBER))

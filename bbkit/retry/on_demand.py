@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -97,18 +98,26 @@ def send_on_demand(
     snapshot.access.ensure()
     started, total = datetime.now(UTC), sum(file.records for file in files)
     folder.mkdir(parents=True, exist_ok=True)
+    refusal = (
+        f"Attempt {number} of run {run.name!r} is being sent on demand by another process or thread. Wait "
+        "for its end, then call send_on_demand(run) again: it sends only what is not answered yet."
+    )
+    # Two senders would pay for each record twice, and the one would write over the other's answers.
+    with alone(folder / ".lock", refusal):
+        for done, _ in enumerate(_send_files(snapshot, files, folder, concurrency), 1):
+            if progress:
+                progress(done, total)
+        return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
+
+
+@contextmanager
+def alone(lock: Path, refusal: str) -> Iterator[None]:
+    """Be the only one that holds a lock, or raise."""
     try:
-        # Two senders would pay for each record twice, and the one would write over the other's answers.
-        with FileLock(folder / ".lock", timeout=0):
-            for done, _ in enumerate(_send_files(snapshot, files, folder, concurrency), 1):
-                if progress:
-                    progress(done, total)
-            return as_frame([_finish(folder, number, files, started)], JOB_COLUMNS)
+        with FileLock(lock, timeout=0):
+            yield
     except Timeout as error:
-        raise RunError(
-            f"Attempt {number} of run {run.name!r} is being sent on demand by another process or thread. "
-            "Wait for its end, then call send_on_demand(run) again: it sends only what is not answered yet."
-        ) from error
+        raise RunError(refusal) from error
 
 
 def _send_files(
@@ -227,9 +236,7 @@ def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
 
 
 class Probe(pd.DataFrame):
-    """Real answers to a few records: columns `OUTPUT_COLUMNS` and ``input_bytes``, and what they say of the
-    whole.
-    """
+    """Real answers to a few records, and what they say of the whole."""
 
     @property
     def _constructor(self) -> type["Probe"]:

@@ -158,7 +158,7 @@ def read_description(make: "type[Run]", folder: Path) -> "Run":
 
 def plan_schema(run: "Run", schema: Any, structured: str) -> Asking:
     """Choose how answers of a schema are asked for; without one nothing is asked."""
-    if not is_given(schema):
+    if not is_given(schema, structured):
         return NOTHING
     model_id, family = run.model or run.model_id, get_family(run.family)
     return plan_asking(read_schema(schema), model_id, family, structured, run.parameters)

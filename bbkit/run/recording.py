@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 
+from bbkit.answers import NOTHING
 from bbkit.aws import split_s3_uri
 from bbkit.catalog.quotas import Quotas
 from bbkit.checks import RULES, RecordCheck, check_lines, media_uris
@@ -103,7 +104,7 @@ def write_attempt(
             quotas=quotas,
             as_of=as_of,
             model=run.model,
-            asking=plan_schema(run, run.schema if attempt == 1 else None, run.structured),
+            asking=plan_schema(run, run.schema, run.structured) if attempt == 1 else NOTHING,
         )
         staged = stage(check_lines(check, records), Path(scratch, "staged.jsonl"))
         findings = check.finish()

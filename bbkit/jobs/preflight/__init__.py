@@ -7,7 +7,6 @@ said to be unknown, never fine.
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 
 from bbkit import aws
 from bbkit.aws import split_s3_uri
@@ -66,18 +65,18 @@ def preflight(run: Run, *, as_of: dt.date | None = None) -> Findings:
     run = as_run(run)
     run.check_endpoint()
     arns = Arns(run)
-    rows = [make_finding("place", endpoint=run.endpoint)]
-    for check in (
-        _check_values,
-        partial(check_run_model, as_of=as_of),
-        _check_buckets,
-        check_identity,
-        _check_key,
-        _check_network,
-        _check_jobs,
-    ):
-        rows += check(arns)
-    return findings(rows)
+    return findings(
+        [
+            make_finding("place", endpoint=run.endpoint),
+            *_check_values(arns),
+            *check_run_model(arns, as_of),
+            *_check_buckets(arns),
+            *check_identity(arns),
+            *_check_key(arns),
+            *_check_network(arns),
+            *_check_jobs(arns),
+        ]
+    )
 
 
 def _check_values(arns: Arns) -> Iterator[Finding]:

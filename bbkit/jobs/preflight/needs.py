@@ -5,24 +5,13 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError
-from bbkit.core.files import read_data
+from bbkit.core.files import fill_in, read_data
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import bare_model_id, split_model_id, tells_model
 from bbkit.run import Run
 
 SERVICE = "bedrock.amazonaws.com"
 DENIED = ("AccessDenied", "AccessDeniedException", "403", "Forbidden")
-_AREAS = {
-    "us": "us-*",
-    "us-gov": "us-gov-*",
-    "eu": "eu-*",
-    "apac": "ap-*",
-    "in": "ap-south-*",
-    "jp": "ap-northeast-*",
-    "au": "ap-southeast-*",
-    "ca": "ca-*",
-    "global": "*",
-}
 
 
 def partition_of(region: str) -> str:
@@ -90,9 +79,8 @@ class Arns:
         routed = self.routed if isinstance(self.routed, list) else []
         if self._kind == "application-inference-profile":
             return [model_id, *(routed or [f"{base}:*::foundation-model/*"])]
-        guessed = [
-            f"{base}:{region}::foundation-model/{bare}" for region in (here, _AREAS.get(geography, "*"))
-        ]
+        area = read_data("policies")["areas"].get(geography, "*")
+        guessed = [f"{base}:{region}::foundation-model/{bare}" for region in (here, area)]
         # A global profile also authorizes against an ARN without a region.
         everywhere = [f"{base}:::foundation-model/{bare}"] if geography == "global" else []
         profile = self.here("bedrock", f"inference-profile/{geography}.{bare}")
@@ -125,7 +113,7 @@ def policies_for(run: Run) -> dict[str, dict[str, Any]]:
     """Write the least-privilege policies for exactly this run."""
     needs, policies = _needs_of(Arns(run)), {}
     for name in ("trust", "role", "caller"):
-        filled = (_fill(statement, needs) for statement in read_data("policies")[name])
+        filled = (fill_in(statement, needs) for statement in read_data("policies")[name])
         statements = [statement for statement in filled if statement.get("Resource", "*")]
         policies[name] = {"Version": "2012-10-17", "Statement": statements}
     return policies
@@ -135,14 +123,6 @@ def not_seen(rule: str, what: str, error: AwsError) -> Finding:
     """Make the finding that something could not be looked at."""
     text = ".not_seen_denied" if error.code in DENIED else ".not_seen"
     return make_finding(text, rule=rule, what=what, error=error)
-
-
-def _fill(value: Any, needs: dict[str, Any]) -> Any:
-    if isinstance(value, dict):
-        return {name: _fill(item, needs) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_fill(item, needs) for item in value]
-    return needs[value[1:-1]] if value.startswith("{") else value
 
 
 def _needs_of(arns: Arns) -> dict[str, Any]:
