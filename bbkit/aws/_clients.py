@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bbkit.core.errors import AwsError, BbkitError, CredentialsError
+from bbkit.core.files import read_data
 from bbkit.core.logs import LOG
 
 _AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
@@ -225,41 +226,8 @@ def translated() -> Iterator[None]:
         raise no_answer(f"{error} Check the network and region; a stand-in may have been stopped.") from error
 
 
-_DENIED = "Grant the permission; `bbkit preflight RUN --policies` prints what a run needs."
-_WRITE_DENIED = (
-    f"{_DENIED} The bucket's policy may demand the header x-amz-server-side-encryption: aws:kms and a key: "
-    "run.change(kms_key_id=...) sends both, and takes kms:GenerateDataKey and kms:Decrypt with that key. A "
-    "run that has a key sent it: then it is not the one demanded, or may not be used."
-)
-_REDIRECTED = "The bucket is in another region; use one in the region of the job."
-_REMEDIES = {
-    "AccessDenied": _DENIED,
-    "403": _DENIED,
-    "NoSuchBucket": "Make the bucket in the job's region, or correct its name.",
-    "NoSuchKey": "Look whether the object was deleted or is in another place.",
-    "404": "Look whether the object or bucket was deleted or is in another place.",
-    "ResourceNotFound": "Look whether it is of another account or region; a new one is known in a minute.",
-    "ServiceQuotaExceeded": "Wait for jobs to end, or ask for a higher quota.",
-    "Throttling": "Try again in a minute, or set AWS_RETRY_MODE and AWS_MAX_ATTEMPTS for more patience.",
-    "PermanentRedirect": _REDIRECTED,
-    "301": _REDIRECTED,
-    "Validation": "Correct what it names.",
-    "NotImplemented": "A stand-in does not serve this; AWS does.",
-}
-_EXPIRED = ("ExpiredToken", "RequestExpired")
-_BAD_CREDENTIALS = (
-    *_EXPIRED, "InvalidClientTokenId", "UnrecognizedClient", "SignatureDoesNotMatch",
-    "InvalidAccessKeyId", "AuthFailure", "IncompleteSignature", "MissingAuthenticationToken",
-)  # fmt: skip
 NO_ANSWER = "NoAnswer"
 """The code of what nobody answered, or something that is not AWS."""
-# Faults of the service and the network, throttling, a full quota: the one list of what is waited on
-# (https://docs.aws.amazon.com/boto3/latest/guide/retries.html,
-# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
-_PASSING = re.compile(
-    "(NoAnswer|MediaFolderBusy|OperationAborted|408|425|429|5(?!01)..)$|Request(Timeout|Throttled|LimitExc)"
-    "|Throttl|TooManyRequests|SlowDown|BandwidthLimit|PriorRequestNot|ServiceUnavailable|Internal|ServiceQuotaExc"
-)
 
 
 def no_answer(found: str) -> AwsError:
@@ -269,7 +237,7 @@ def no_answer(found: str) -> AwsError:
 def is_passing(error: Exception | str) -> bool:
     """Tell whether time cures an error, or the code of one."""
     if isinstance(error, str):
-        return _PASSING.match(error) is not None
+        return re.match(read_data("aws_errors")["passing"], error) is not None
     return getattr(error, "expired", False) or is_unanswered(error) or is_passing(getattr(error, "code", ""))
 
 
@@ -282,9 +250,10 @@ def _refused(error: Any) -> BbkitError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     message = str(error.response.get("Error", {}).get("Message", "")).strip().rstrip(".")
     short = code.removesuffix("Exception")
-    if short in _BAD_CREDENTIALS:
+    known = read_data("aws_errors")
+    if short in known["bad_credentials"]:
         found = f"AWS does not accept the credentials ({code}: {message}). {_HOW}"
-        return CredentialsError(found, expired=short in _EXPIRED)
+        return CredentialsError(found, expired=short in known["expired"])
     if (code, error.operation_name) == ("400", "HeadObject"):
         # An answer to HEAD has no body that could say ExpiredToken, which S3 answers with this status.
         found = f"S3 answered HeadObject with 400 Bad Request, as where credentials have expired. {_HOW}"
@@ -294,9 +263,9 @@ def _refused(error: Any) -> BbkitError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     verb = "refused" if status < 500 else "did not answer"
     text = f"AWS {verb} {error.operation_name}: {code}{f', {message}' if message else ''}."
-    remedy = _REMEDIES.get(short, "Try again in a minute." if status >= 500 else "")
-    if remedy == _DENIED and error.operation_name in ("PutObject", "CreateMultipartUpload"):
-        remedy = _WRITE_DENIED
+    remedy = known["remedies"].get(short, "Try again in a minute." if status >= 500 else "")
+    if short in ("AccessDenied", "403") and error.operation_name in ("PutObject", "CreateMultipartUpload"):
+        remedy += f" {known['write_denied']}"
     if "Cross-account pass role" in message:
         remedy = "Use a role of the account that the jobs run in: run.change(role_arn=...)."
     return AwsError(f"{text} {remedy}".rstrip(), code)

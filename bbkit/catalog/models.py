@@ -13,6 +13,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from bbkit.catalog.prices import STALE_DAYS
+from bbkit.core.files import read_data
 from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import arn_region, name_some
 from bbkit.families import (
@@ -183,12 +184,6 @@ def _instead(bare: str, known: bool) -> str:
     return f"It may be {own} that was meant. {see}"
 
 
-_LEFT_OUT = frozenset(
-    ["amazon", "anthropic", "deepseek", "google", "meta", "minimax", "moonshot", "moonshotai", "nvidia",
-     "openai", "zai", "ai", "instruct", "it", "dense"]
-)  # fmt: skip
-"""Words of a name that AWS leaves out in one place and not in another."""
-
 Key = tuple[str, ...]
 
 
@@ -202,7 +197,8 @@ def name_keys(name: str) -> frozenset[Key]:
 
 
 def _key(words: list[str]) -> Key:
-    kept = [word.lower() for word in words if word.lower() not in _LEFT_OUT]
+    left_out = read_data("price_list")["left_out"]
+    kept = [word.lower() for word in words if word.lower() not in left_out]
     return tuple(sorted("embed" if word in ("embeddings", "embedding") else word for word in kept))
 
 

@@ -1,7 +1,6 @@
 """What AWS says today of prices, models, profiles and quotas, read into files of the user's own.
 
-Three services of the Price List hold Bedrock, each with its own way to name a model, a direction and a unit.
-https://docs.aws.amazon.com/awsaccountbilling/latest/aboutv2/using-price-list-query-api.html
+How the Price List names models, directions and units is dated data, ``catalog/data/price_list.json``.
 """
 
 import datetime as dt
@@ -18,32 +17,9 @@ from bbkit.catalog.models import Key, model_keys, name_keys
 from bbkit.catalog.prices import UNIT
 from bbkit.catalog.quotas import match_quotas
 from bbkit.core.errors import AwsError, InputError
-from bbkit.core.files import write_text
+from bbkit.core.files import read_data, write_text
 from bbkit.core.text import count_noun
 from bbkit.families import family_name, find_model, geographies_of, model_table, split_model_id
-
-SERVICES = ("AmazonBedrock", "AmazonBedrockService", "AmazonBedrockFoundationModels")
-_EDITION = " (Amazon Bedrock Edition)"
-_MARKETPLACE = "AmazonBedrockFoundationModels"
-_PER_MILLION = {
-    "1k tokens": 1000,
-    "1000 tokens": 1000,
-    "1m tokens": 1,
-    "1 million tokens": 1,
-    "tokens": 10**6,
-}
-_SKIPPED = re.compile(
-    r"flex|priority|latency|reserved|custom|training|image|audio|video|speech|long|ctx|provisioned|tpm",
-    re.IGNORECASE,
-)
-"""What in a usage type makes it another product than plain text tokens."""
-
-_DIRECTION = re.compile(
-    r"(?:Million)?(?:Batch)?"
-    r"(?:cache[-_]?(?P<cache>read|write)[-_]?(?:5m|(?P<hour>1h))?[-_]?(?:input)?|(?P<way>input|output))"
-    r"[-_]?tokens?(?:[-_]?count)?(?![a-z])",
-    re.IGNORECASE,
-)
 
 _API = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_"
 _CALLS = ("ListFoundationModels", "ListInferenceProfiles")
@@ -64,8 +40,9 @@ class Usage(NamedTuple):
 def parse_usage(usagetype: str) -> Usage | None:
     text = re.sub(r"^[A-Z]{2,4}\d*-", "", usagetype)
     text = re.sub(r"^MP:[A-Z0-9]+_", "", text).removesuffix("-Units")
-    match = _DIRECTION.search(text)
-    if not match or _SKIPPED.search(text):
+    known = read_data("price_list")
+    match = re.search(known["direction"], text, re.IGNORECASE)
+    if not match or re.search(known["skipped"], text, re.IGNORECASE):
         return None
     name = re.sub(r"-(?:mantle|text)$", "", text[: match.start()].rstrip("-_"), flags=re.IGNORECASE)
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+", text[match.start() :])}
@@ -106,7 +83,7 @@ def read_products(
 
 
 def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, str]) -> str:
-    service = str(attributes.get("servicename", "")).removesuffix(_EDITION)
+    service = str(attributes.get("servicename", "")).removesuffix(read_data("price_list")["edition"])
     # An id within the usage type has its provider in front, which the name of a model has not.
     plain = re.sub(r"^[a-z0-9]+\.(?=[a-z])", "", usage.name)
     for name in (usage.name, plain, str(attributes.get("model") or ""), service):
@@ -118,16 +95,17 @@ def _model_of(usage: Usage, attributes: Mapping[str, Any], models: Mapping[Key, 
 
 def _price_of(product: Mapping[str, Any], service: str) -> float | None:
     """USD per million tokens; None for a unit that is not known."""
+    known = read_data("price_list")
+    units = known["units"] | known["services"].get(service, {})
     for term in ((product.get("terms") or {}).get("OnDemand") or {}).values():
         for dimension in ((term or {}).get("priceDimensions") or {}).values():
             unit = str(dimension.get("unit", "")).strip().lower().replace(",", "")
-            factor = 1 if unit == "units" and service == _MARKETPLACE else _PER_MILLION.get(unit)
             try:
                 usd = Decimal(str((dimension.get("pricePerUnit") or {}).get("USD", "")))
             except InvalidOperation:
                 continue
-            if factor and usd >= 0:
-                return float(usd * factor)
+            if unit in units and usd >= 0:
+                return float(usd * units[unit])
     return None
 
 
@@ -164,7 +142,7 @@ def read_prices(region: str) -> tuple[list[dict[str, Any]], Counter[str]]:
     prices: PriceTable = {}
     passed: Counter[str] = Counter()
     request = {"Filters": [{"Type": "TERM_MATCH", "Field": "regionCode", "Value": region}]}
-    for service in SERVICES:
+    for service in read_data("price_list")["services"]:
         # The API of the Price List is in us-east-1, whichever region is asked for.
         pages = aws.iter_pages("pricing", "get_products", "us-east-1", ServiceCode=service, **request)
         products = (json.loads(product) for page in pages for product in page["PriceList"])

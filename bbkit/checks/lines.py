@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -31,14 +31,12 @@ def _parse_again(line: bytes) -> tuple[Any, list[Finding]]:
     try:
         number = partial(_number, odd=odd)
         value = json.loads(text, parse_constant=number, parse_float=number)
+        faults = _surrogate_faults(value) if not text.isascii() or "\\u" in text else []
     except RecursionError:
         return None, [make_finding("too_deep")]
     except ValueError as error:
         return None, [_not_json(text, error)]
-    faults = [make_finding("nan.line", number=one) for one in odd[:1]]
-    if not text.isascii() or "\\u" in text:
-        faults += _surrogate_faults(value)
-    return value, faults
+    return value, [make_finding("nan.line", number=one) for one in odd[:1]] + faults
 
 
 def _number(digits: str, odd: list[str]) -> float:
@@ -58,25 +56,11 @@ def _not_json(text: str, error: ValueError) -> Finding:
 
 
 def _surrogate_faults(value: Any) -> list[Finding]:
-    for text in _iter_texts(value):
-        try:
-            text.encode("utf-8")
-        except UnicodeEncodeError as error:
-            return [make_finding("lone_surrogate", half=error.object[error.start])]
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        return [make_finding("lone_surrogate", half=error.object[error.start])]
     return []
-
-
-def _iter_texts(value: Any) -> Iterator[str]:
-    """Every name and text in a value, without recursion, so that no depth is too deep."""
-    waiting = [value]
-    while waiting:
-        item = waiting.pop()
-        if type(item) is str:
-            yield item
-        elif type(item) is dict:
-            waiting += [*item, *item.values()]
-        elif type(item) is list:
-            waiting += item
 
 
 def check_members(record: Any) -> list[Finding]:

@@ -285,7 +285,7 @@ class Duplicates:
         order = np.argsort(pairs["a"], kind="stable")
         ordered = pairs[order]
         again = np.zeros(len(ordered), dtype=bool)
-        again[1:] = _equal(ordered[1:], ordered[:-1])
+        again[1:] = ordered[1:] == ordered[:-1]
         for run in self._runs:
             again |= _contains(run, ordered)
         for position in np.sort(order[again]).tolist():
@@ -311,12 +311,7 @@ class Duplicates:
         self._runs.append(run)
 
 
-def _equal(one: NDArray[np.void], other: NDArray[np.void]) -> NDArray[np.bool_]:
-    equal: NDArray[np.bool_] = (one["a"] == other["a"]) & (one["b"] == other["b"])
-    return equal
-
-
 def _contains(run: NDArray[np.void], wanted: NDArray[np.void]) -> NDArray[np.bool_]:
     positions = np.searchsorted(run["a"], wanted["a"])
     positions[positions == len(run)] = 0
-    return _equal(run[positions], wanted) if len(run) else np.zeros(len(wanted), dtype=bool)
+    return run[positions] == wanted if len(run) else np.zeros(len(wanted), dtype=bool)

@@ -3,7 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -50,15 +50,6 @@ class _Walk:
         self.see = f"See {source} ({date})." if source else ""
         self.page = f"AWS's page of {date}" if date else "the description"
         self.faults: list[Finding] = []
-        self.kinds: dict[str, Callable[[Field, Any, str], None]] = {
-            "string": self._string,
-            "integer": self._number,
-            "number": self._number,
-            "boolean": self._values,
-            "array": self._array,
-            "object": self._object,
-            "tagged": self._tagged,
-        }
 
     def walk(self, field: Field, value: Any, path: str) -> list[Finding]:
         """Add the faults of one value and of what it holds."""
@@ -74,7 +65,7 @@ class _Walk:
         elif not _fits(field.kind, value):
             self._mistyped(value, path, _KINDS[field.kind][0])
         else:
-            self.kinds[field.kind](field, value, path)
+            getattr(self, f"_{field.kind}")(field, value, path)
         return self.faults
 
     def _add(self, rule: str, path: str, finding: str, remedy: str = "", severity: str = "error") -> None:
@@ -97,6 +88,8 @@ class _Walk:
             self._mistaken(field.mistakes[value], path, f"{path} is {show(value)}.")
             return
         self._not_among(value, field.values, ", ".join(map(show, field.values)), path)
+
+    _boolean = _values
 
     def _not_among(self, value: Any, values: Any, accepted: str, path: str) -> None:
         self._add("value", path, f"{path} is {show(value)}; accepted: {accepted}.", _suggest(value, values))
@@ -154,6 +147,8 @@ class _Walk:
             else:
                 accepted = f"{low:,} to {high:,}" if low is not None else f"at most {high:,}"
             self._add("range", path, f"{path} is {show(value)}; it takes {accepted}.")
+
+    _integer = _number
 
     def _array(self, field: Field, value: list[Any], path: str) -> None:
         self._length(field, value, path, "items")

@@ -13,7 +13,7 @@ from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict, as_list_of_dicts
 from bbkit.families.json_schemas import format_faults, schema_faults
-from bbkit.families.levels import asks_to_think, media_faults, thinks
+from bbkit.families.levels import asks_to_think, level_faults, media_faults, thinks
 from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, name_faults, offered_faults, tool_faults
 
@@ -66,20 +66,17 @@ def _turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
         content = message.get("content") if type(message) is dict else None
         if type(content) is not list:
             continue
-        assistant = message.get("role") == "assistant"
-        kinds = [
-            str(block.get("type")) for block in as_list_of_dicts(content) if type(block.get("source")) is dict
-        ]
-        faults += media_faults(kinds, f"messages[{position}].content", model)
-        for block in content:
-            if type(block) is not dict:
-                continue
+        assistant, path = message.get("role") == "assistant", f"messages[{position}].content"
+        blocks = as_list_of_dicts(content)
+        kinds = [str(block.get("type")) for block in blocks if type(block.get("source")) is dict]
+        faults += media_faults(kinds, path, model)
+        for block in blocks:
             if "tool_use_id" in block or "input" in block:
                 tools = True
             if assistant and "source" in block and block.get("type") in ("image", "document"):
                 faults.append(misplaced(position, block["type"], "assistant"))
         if not content and not (position == last and assistant):
-            faults.append(make_finding("empty_content.turn", f"messages[{position}].content"))
+            faults.append(make_finding("empty_content.turn", path))
     return faults + tool_faults(body, _TOOLS) if tools else faults
 
 
@@ -190,11 +187,11 @@ def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -
 
 
 def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
-    kind, rule = thinking.get("type"), "thinking_conflict"
-    if wrong := list(_unlike(kind, "thinking_types", rule, "thinking.type", model)):
+    kind = thinking.get("type")
+    if wrong := list(_unlike(kind, "thinking_types", "thinking_conflict", "thinking.type", model)):
         yield from wrong
-    elif "budget_tokens" in thinking and thinking.get("type") in ("adaptive", "disabled"):
-        yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", type=thinking["type"])
+    elif "budget_tokens" in thinking and kind in ("adaptive", "disabled"):
+        yield make_finding("thinking_conflict.budget", "thinking.budget_tokens", type=kind)
     elif asks_to_think(body):
         yield from _budget_faults(body, thinking)
 
@@ -211,14 +208,10 @@ def _off_faults(body: Mapping[str, Any], effort: Any, model: Model) -> Iterator[
 def _unlike(value: Any, trait: str, rule: str, path: str, model: Model) -> Iterator[Finding]:
     """A value that a model does not take; where that is not known, one that no other is known to take."""
     usual, known = _USUAL[trait], getattr(model.traits, trait)
-    if type(value) is not str or value in (usual if known is None else known or ("disabled",)):
-        return
-    if known is None:
+    if known is None and type(value) is str and value not in usual:
         yield make_finding(".unusual", path, rule=rule, value=value, usual=", ".join(usual))
-    else:
-        remedy = usual.get(known[-1], "Use one of them.") if known else "Leave it out."
-        takes = f"{', '.join(known) or 'none'} ({model.sources[trait]})"
-        yield make_finding(".unlike", path, rule=rule, value=value, takes=takes, remedy=remedy, model=model)
+    if known or value != "disabled":
+        yield from level_faults(value, path, model, trait=trait, rule=rule, remedies=usual)
 
 
 def _forced_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:

@@ -101,14 +101,21 @@ def sampler_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     return [make_finding("sampling_conflict", given["top_p"], model=model)] if both else []
 
 
-def level_faults(effort: Any, path: str, model: Model) -> Iterator[Finding]:
-    """The fault of an effort that a model is known not to take."""
-    takes = model.traits.effort
-    if takes is None or type(effort) is not str or effort in takes:
-        return
-    remedy = "Use one of them." if takes else "Leave it out."
-    said = {"value": effort, "takes": f"{', '.join(takes) or 'none'} ({model.sources['effort']})"}
-    yield make_finding(".unlike", path, rule="effort_refused", **said, remedy=remedy, model=model)
+def level_faults(
+    value: Any,
+    path: str,
+    model: Model,
+    *,
+    trait: str = "effort",
+    rule: str = "effort_refused",
+    remedies: Mapping[str, str] | None = None,
+) -> Iterator[Finding]:
+    """The fault of an effort, or of another level, that a model is known not to take."""
+    takes = getattr(model.traits, trait)
+    if takes is not None and type(value) is str and value not in takes:
+        remedy = (remedies or {}).get(takes[-1], "Use one of them.") if takes else "Leave it out."
+        said = f"{', '.join(takes) or 'none'} ({model.sources[trait]})"
+        yield make_finding(".unlike", path, rule=rule, value=value, takes=said, remedy=remedy, model=model)
 
 
 def stop_faults(given: Any, path: str, model: Model, invocation_type: str) -> list[Finding]:
