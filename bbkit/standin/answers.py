@@ -13,23 +13,8 @@ from bbkit.standin.engines import Engine, Request, count_tokens
 from bbkit.standin.errors import RecordError
 from bbkit.standin.images import check_images
 from bbkit.standin.models import bare_model_id, traits_of
-from bbkit.standin.shapes import anthropic, converse, embeddings, llama_mistral, nova, openai_chat
+from bbkit.standin.shapes import anthropic, bodies, converse, embeddings, llama_mistral, nova, openai_chat
 
-# What the ids of each family start with; the first that fits decides.
-_FAMILIES = {
-    "titan_embed_text": ("amazon.titan-embed-text-v2",),
-    "titan_embed_image": ("amazon.titan-embed-image",),
-    "nova_embed": ("amazon.nova-2-multimodal-embeddings",),
-    "nova": ("amazon.nova-",),
-    "anthropic": ("anthropic.",),
-    "llama": ("meta.llama",),
-    "mistral_text": ("mistral.mistral-7b", "mistral.mixtral", "mistral.mistral-small-2402"),
-    "mistral_chat": ("mistral.mistral-large-2402", "mistral.mistral-large-2407"),
-    "openai_chat": (
-        *("mistral.", "deepseek.v", "openai.", "qwen.", "google.", "minimax."),
-        *("moonshot.", "moonshotai.", "zai.", "nvidia.", "writer."),
-    ),
-}
 _EMBEDDERS = {
     "titan_embed_text": embeddings.answer_titan_text,
     "titan_embed_image": embeddings.answer_titan_image,
@@ -57,7 +42,8 @@ class Answered:
 def family_name(model_id: str) -> str | None:
     """The name of the family whose bodies a model takes with InvokeModel; None: no family here has it."""
     bare = bare_model_id(model_id)
-    return next((family for family, starts in _FAMILIES.items() if bare.startswith(starts)), None)
+    known = bodies.table()["families"].items()
+    return next((family for family, starts in known if bare.startswith(tuple(starts))), None)
 
 
 def answer_record(

@@ -2,11 +2,10 @@
 
 Everything that is not named below is answered with 501 and a sentence, never silently done wrong. nanio 0.1.7
 ignores conditions, checksums other than Content-MD5, copy directives and every sub-resource it does not know.
-Source of the requests:
-https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html.
 """
 
 import hashlib
+import json
 import os
 import re
 from base64 import b64encode
@@ -34,45 +33,9 @@ from bbkit.standin.s3_storage import ObjectStorage
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
-# The query parameter that an operation must have, and those it may; the first one that fits is meant.
-_LIST = "prefix delimiter max-keys encoding-type"
-_QUERIES = {
-    ("GET", "service"): {"ListBuckets": ("", "max-buckets")},
-    ("GET", "bucket"): {
-        "ListObjectsV2": ("list-type", f"{_LIST} start-after continuation-token fetch-owner"),
-        "ListObjects": ("", f"{_LIST} marker"),
-        "GetBucketLocation": ("location", ""),
-        "ListMultipartUploads": ("uploads", "encoding-type max-uploads"),
-    },
-    ("HEAD", "bucket"): {"HeadBucket": ("", "")},
-    ("PUT", "bucket"): {"CreateBucket": ("", "")},
-    ("DELETE", "bucket"): {"DeleteBucket": ("", "")},
-    ("POST", "bucket"): {"DeleteObjects": ("delete", "")},
-    ("GET", "object"): {"GetObject": ("", ""), "ListParts": ("uploadId", "max-parts")},
-    ("HEAD", "object"): {"HeadObject": ("", "")},
-    ("PUT", "object"): {"PutObject": ("", ""), "UploadPart": ("uploadId", "partNumber")},
-    ("DELETE", "object"): {"DeleteObject": ("", ""), "AbortMultipartUpload": ("uploadId", "")},
-    ("POST", "object"): {
-        "CreateMultipartUpload": ("uploads", ""),
-        "CompleteMultipartUpload": ("uploadId", ""),
-    },
-}
+# The requests that pass, and their headers.
+_TABLE: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
 _FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
-_FREE_HEADER = re.compile(
-    r"x-amz-(date|content-sha256|security-token|user-agent|meta-.+|sdk-checksum-algorithm|checksum-mode"
-    r"|checksum-algorithm|checksum-type|mp-object-size|request-payer|checksum-(crc32|sha1|sha256|md5)|copy-source"
-    r"|server-side-encryption-aws-kms-key-id)"
-)
-# Headers that are right only with the value that is this server's way anyway.
-_FIXED_HEADERS = {
-    "x-amz-acl": ("private", "bucket-owner-full-control"),
-    "x-amz-server-side-encryption": ("AES256", "aws:kms"),
-    "x-amz-storage-class": ("STANDARD",),
-    "x-amz-metadata-directive": ("COPY",),
-    "x-amz-tagging-directive": ("COPY",),
-    "x-amz-object-ownership": ("BucketOwnerEnforced",),
-}
-_REFUSED_HEADERS = ("expires", "content-language", "if-modified-since", "if-unmodified-since")
 # nanio keeps no headers but those of metadata; these are kept under such names, and told under their own.
 _META, _SSE = b"x-amz-meta-", b"x-amz-server-side-encryption"
 WRITES = ("PutObject", "CompleteMultipartUpload", "CreateMultipartUpload")
@@ -265,8 +228,8 @@ def _precondition(name: str) -> ServiceError:
 def find_operation(method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> str:
     place = "object" if key else "bucket" if bucket else "service"
     names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
-    for operation, (needed, allowed) in _QUERIES.get((method, place), {}).items():
-        if {*needed.split()} <= names <= {needed, *allowed.split()}:
+    for operation, (needed, allowed) in _TABLE["queries"].get(f"{method} {place}", {}).items():
+        if {*needed} <= names <= {*needed, *allowed}:
             if operation == "UploadPart" and "x-amz-copy-source" in headers:
                 raise not_done("UploadPartCopy")
             return operation
@@ -277,15 +240,15 @@ def find_operation(method: str, bucket: str, key: str, query: dict[str, str], he
 def check_headers(headers: dict[str, str], account: str) -> None:
     """Raise for headers nanio would not treat right, and for the bucket of another account."""
     for name, value in headers.items():
-        fixed = _FIXED_HEADERS.get(name)
-        foreign = name.startswith("x-amz-") and not _FREE_HEADER.fullmatch(name)
+        fixed = _TABLE["fixed_headers"].get(name)
+        foreign = name.startswith("x-amz-") and not re.fullmatch(_TABLE["free_headers"], name)
         if name == "x-amz-expected-bucket-owner":
             if value != account:
                 raise ServiceError("AccessDenied", f"The bucket is not owned by account {value}.", 403)
         elif fixed:
             if value not in fixed:
                 raise not_done(f"{name}: {value}")
-        elif foreign or name in _REFUSED_HEADERS:
+        elif foreign or name in _TABLE["refused_headers"]:
             raise not_done(f"Header {name}")
     if headers.get("x-amz-content-sha256", "").startswith("STREAMING-"):
         raise not_done("A body in aws-chunked encoding")

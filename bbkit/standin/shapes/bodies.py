@@ -32,7 +32,7 @@ class Field:
 
 
 @cache
-def _table() -> dict[str, Any]:
+def table() -> dict[str, Any]:
     table: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
     return table
 
@@ -40,12 +40,12 @@ def _table() -> dict[str, Any]:
 @cache
 def describe(name: str) -> Field:
     """Give the description of that name; bodies.json says how it is written."""
-    return _read(_table()["bodies"][name])
+    return _read(table()["bodies"][name])
 
 
 def _read(given: Any) -> Field:
     if isinstance(given, str):
-        return describe(given) if given in _table()["bodies"] else Field(given)
+        return describe(given) if given in table()["bodies"] else Field(given)
     if isinstance(given, dict):
         return Field("object", fields=_read_fields(given))
     kind, rules = given[0], dict(given[1])
@@ -159,7 +159,7 @@ def _schema_words(violation: Violation) -> str:
     path, rule, found, wanted = violation.path, violation.rule, violation.found, violation.wanted
     key = path[-1] if rule in ("required", "extra") else None
     if rule == "type":
-        types = _table()["types"]["schema"]
+        types = table()["types"]["schema"]
         wanted, found = types[wanted], types[_kind_of(found)]
     words = _words("schema", violation)
     if rule.endswith("_size") or rule == "one_of":
@@ -170,7 +170,7 @@ def _schema_words(violation: Violation) -> str:
 
 def _words(style: str, violation: Violation) -> str:
     is_text = violation.rule.endswith("_size") and isinstance(violation.found, str)
-    words: str = _table()["words"][style]["text" * is_text + violation.rule]
+    words: str = table()["words"][style]["text" * is_text + violation.rule]
     return words
 
 
@@ -178,7 +178,7 @@ def model_words(violation: Violation) -> str:
     """What a pydantic-checked model (Anthropic's) says of a violation."""
     rule, wanted = violation.rule, violation.wanted
     if rule == "type":
-        wanted = _table()["types"]["model"][wanted]
+        wanted = table()["types"]["model"][wanted]
     elif rule in ("enum", "tag", "one_of"):
         wanted = (" or " if rule == "enum" else ", ").join(map(repr, wanted))
     words = _words("model", violation).format(found=violation.found, wanted=wanted)
