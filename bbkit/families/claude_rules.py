@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families.family import as_dict, as_list_of_dicts
@@ -16,16 +17,6 @@ from bbkit.families.json_schemas import format_faults, schema_faults
 from bbkit.families.levels import asks_to_think, level_faults, media_faults, thinks
 from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, name_faults, offered_faults, tool_faults
-
-_USUAL = {
-    "effort": dict.fromkeys(("low", "medium", "high", "xhigh", "max"), "Use one of them."),
-    "thinking_types": {
-        "disabled": "Leave thinking out.",
-        "enabled": "Use enabled, with budget_tokens.",
-        "adaptive": "Use adaptive, with output_config.effort in place of budget_tokens.",
-    },
-}
-"""The values that Claude models are known to take, and what to write where a model takes that one."""
 
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _ON_SERVERS = ("web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor")
@@ -207,7 +198,7 @@ def _off_faults(body: Mapping[str, Any], effort: Any, model: Model) -> Iterator[
 
 def _unlike(value: Any, trait: str, rule: str, path: str, model: Model) -> Iterator[Finding]:
     """A value that a model does not take; where that is not known, one that no other is known to take."""
-    usual, known = _USUAL[trait], getattr(model.traits, trait)
+    usual, known = read_data("families")["claude_levels"][trait], getattr(model.traits, trait)
     if known is None and type(value) is str and value not in usual:
         yield make_finding(".unusual", path, rule=rule, value=value, usual=", ".join(usual))
     if known or value != "disabled":

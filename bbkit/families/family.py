@@ -22,14 +22,7 @@ _OTHER_NAMES = {**_SPELLINGS, "three_gp": "3gp", "m4a": "mp4"}
 
 EXTRA = "additionalModelRequestFields"
 """Where a Converse body has what only its model knows."""
-MAX_TOKENS_PATHS = (
-    ("max_tokens",),
-    ("max_completion_tokens",),
-    ("max_gen_len",),
-    ("inferenceConfig", "maxTokens"),
-    ("inferenceConfig", "max_new_tokens"),
-    ("textGenerationConfig", "maxTokenCount"),
-)
+MAX_TOKENS_PATHS = tuple(map(tuple, read_data("families")["max_tokens_paths"]))
 """Where bodies of any family say their maximum of output tokens."""
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families.family import EXTRA, MAX_TOKENS_PATHS, as_dict, as_int
 from bbkit.families.traits import Model
@@ -69,13 +70,6 @@ def default_max_tokens(model: Model, inference: Mapping[str, Any]) -> int | None
     return min(wanted, model.traits.output_maximum or wanted)
 
 
-_SAMPLERS = {
-    "temperature": ("temperature",),
-    "top_p": ("top_p", "topP"),
-    "top_k": ("top_k", "topK"),
-}
-
-
 def sampler_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     """Samplers that a model does not take, or not beside each other."""
     takes = model.traits.samplers
@@ -91,7 +85,7 @@ def sampler_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     given = {
         sampler: place + name
         for place, holder in holders.items()
-        for sampler, names in _SAMPLERS.items()
+        for sampler, names in read_data("families")["samplers"].items()
         for name in names
         if holder.get(name) is not None
     }

@@ -6,12 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
+from bbkit.core.files import read_data
+
 _ADDRESS = re.compile(r"(?i)data:image/svg\+xml([^,]*),")
 _WITHIN_A_LINE = {"tspan", "textPath", "a"}
-_GEOMETRY = {
-    "d", "points", "transform", "viewBox", "x", "y", "x1", "x2", "y1", "y2", "dx", "dy", "width", "height",
-    "cx", "cy", "r", "rx", "ry", "values", "keyTimes", "offset", "gradientTransform", "patternTransform",
-}  # fmt: skip
 
 
 def write_drawing(source: str) -> str:
@@ -42,9 +40,10 @@ def mask_drawing(
         for (holder, name), masked in zip(slots, mask(texts), strict=True):
             if name:
                 setattr(holder, name, masked)
+        geometry = read_data("html")["geometry"]
         for element in root.iter():
             for name, value in element.items():
-                if name not in _GEOMETRY:
+                if name not in geometry:
                     element.set(name, mask_address(value))
         return ElementTree.tostring(root, encoding="unicode")
     except (ElementTree.ParseError, RecursionError, ValueError):

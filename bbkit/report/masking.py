@@ -10,14 +10,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from bbkit.core.files import read_data
 from bbkit.core.masks import KINDS, Finder, find_masks, is_telling, put_masks
 from bbkit.report.drawings import mask_drawing, read_drawing, write_drawing
 
-TEXT_TAGS = {
-    "a", "abbr", "b", "bdi", "br", "cite", "code", "del", "dfn", "em", "i", "ins", "kbd", "mark", "q",
-    "s", "samp", "small", "span", "strong", "sub", "sup", "time", "u", "var", "wbr",
-}  # fmt: skip
-"""Elements within a line of text, which do not end what is searched as one text."""
+TEXT_TAGS = frozenset(read_data("html")["text"])
 
 _MARGIN = 200
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9:.]{2,16}(Z|[+-][0-9:]{5})?)?")

@@ -12,54 +12,17 @@ from urllib.parse import unquote
 import nh3
 import tinycss2
 
+from bbkit.core.files import read_data
 from bbkit.core.text import count_noun
 from bbkit.report.masking import FULL, TEXT_TAGS, Limits, Masker, write_html
 
 MOST_HTML = 5_000_000
 """Characters of HTML in one output above which it is left out; larger ones take a browser seconds to open."""
 
-_BLOCK_TAGS = {
-    "article", "blockquote", "dd", "details", "div", "dl", "dt", "figcaption", "figure", "h1", "h2", "h3",
-    "h4", "h5", "h6", "hr", "img", "li", "meter", "ol", "p", "pre", "progress", "summary", "ul",
-}  # fmt: skip
-_TABLE_TAGS = {
-    "caption", "col", "colgroup", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
-}  # fmt: skip
-_ACTIVE_KINDS = {
-    "script": ["script"],
-    "frame": ["iframe", "frame"],
-    "embedded object": ["object", "embed", "applet"],
-    "form": ["form"],
-    "control": ["button", "input", "select", "textarea"],
-    "inline drawing": ["svg"],
-    "inline formula": ["math"],
-    "media player": ["video", "audio"],
-    "canvas": ["canvas"],
-    "page setting": ["base", "meta", "link"],
-}
-_ACTIVE = {tag: kind for kind, tags in _ACTIVE_KINDS.items() for tag in tags}
-_CONTENT_GONE = {
-    "script", "style", "iframe", "object", "embed", "applet", "svg", "math", "noscript", "template",
-}  # fmt: skip
-_ATTRIBUTES = {
-    "*": {"class", "id", "title", "dir", "lang", "style", "aria-label"},
-    "a": {"href"},
-    "img": {"src", "alt", "width", "height"},
-    "td": {"colspan", "rowspan"},
-    "th": {"colspan", "rowspan", "scope"},
-    "col": {"span"},
-    "colgroup": {"span"},
-    "ol": {"start"},
-    "details": {"open"},
-    "progress": {"value", "max"},
-    "meter": {"value", "min", "max", "low", "high", "optimum"},
-    "time": {"datetime"},
-}
-_PROPERTIES = {
-    "color", "background-color", "font-weight", "font-style", "text-align", "text-decoration", "white-space",
-    "width", "max-width",
-}  # fmt: skip
-_SHEET_PROPERTIES = _PROPERTIES | {"background", "border-bottom", "border-top", "opacity"}
+_HTML = read_data("html")
+_ACTIVE = {tag: kind for kind, tags in _HTML["active"].items() for tag in tags}
+_ATTRIBUTES = {tag: set(names) for tag, names in _HTML["attributes"].items()}
+_PROPERTIES = set(_HTML["properties"])
 
 # Each pattern stops at the next bracket, so that no text can make it start over and over.
 _TAG = re.compile(r"<([A-Za-z][A-Za-z0-9]*)([^<>]*)")
@@ -69,10 +32,7 @@ _NESTING = re.compile(
     r"(?i)<(/?)(?:div|span|section|article|table|ul|ol|dl|blockquote|details|b|i|em|font|a)\b"
 )
 # What ends a line of text, but is not kept; what is named so elsewhere, as in drawings, is not of these.
-_UNKEPT_BLOCK = re.compile(
-    r"(?i)<(/?)(?:section|header|footer|main|nav|aside|form|button|option|optgroup|select|label|output|fieldset"
-    r"|legend|address|center|dialog|hgroup|search|menu|dir|ruby|rt|rp|textarea|input|marquee|x-[\w-]+)(?=[\s/>])"
-)
+_UNKEPT_BLOCK = re.compile(rf"(?i)<(/?)(?:{'|'.join(_HTML['unkept'])}|x-[\w-]+)(?=[\s/>])")
 _RUNS = re.compile(r"(<[A-Za-z/!?][^<>]*>)|((?:[^<]++|<(?![A-Za-z/!?]))++)")
 _STYLE_START = re.compile(r"(?i)<style\b[^<>]*>")
 _STYLE_END = re.compile(r"(?i)</style")
@@ -109,8 +69,8 @@ def clean_html(source: str, masker: Masker, limits: Limits = FULL) -> Cleaned:
         return Cleaned(dropped=Counter({"nested output": 1}), note=note)
     safe = nh3.clean(
         _bound_runs(lines),
-        tags=TEXT_TAGS | _BLOCK_TAGS | _TABLE_TAGS,
-        clean_content_tags=_CONTENT_GONE,
+        tags={*TEXT_TAGS, *_HTML["block"], *_HTML["table"]},
+        clean_content_tags=set(_HTML["content_gone"]),
         attributes=_ATTRIBUTES,
         attribute_filter=partial(_filter_attribute, masker),
         filter_style_properties=_PROPERTIES,
@@ -193,7 +153,7 @@ def _clean_styles(source: str, masker: Masker) -> str:
             if rule.type != "qualified-rule":
                 continue
             selectors = [part.strip() for part in tinycss2.serialize(rule.prelude).split(",")]
-            body = clean_declarations(rule.content, _SHEET_PROPERTIES)
+            body = clean_declarations(rule.content, _PROPERTIES | {*_HTML["sheet_properties"]})
             if body and all(re.fullmatch(r"#T_\w+( [\w.:#-]+)*", selector) for selector in selectors):
                 rules.append(f"{','.join(map(masker.word, selectors))}{{{masker.word(body)}}}")
     return "".join(rules)
