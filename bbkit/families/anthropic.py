@@ -5,18 +5,8 @@ from typing import Any
 
 from bbkit.core.errors import InputError
 from bbkit.families.claude_rules import claude_faults
-from bbkit.families.family import (
-    Answer,
-    Body,
-    Media,
-    Prompt,
-    as_dict,
-    as_int,
-    as_list_of_dicts,
-    as_str,
-    read_family,
-    with_hour,
-)
+from bbkit.families.family import Answer, Body, Media, Prompt, read_family, with_hour
+from bbkit.families.values import as_dict, as_int, as_list_of_dicts, as_str
 
 _TEXTS = ("txt", "md", "csv", "html")
 """Documents that go as plain text: the only other kind of document is PDF."""

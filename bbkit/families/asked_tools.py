@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from bbkit.families.family import as_dict, as_list_of_dicts
 from bbkit.families.shapes import answer_of
+from bbkit.families.values import as_dict, as_list_of_dicts
 
 _NULL = msgspec.Raw(b"null")
 

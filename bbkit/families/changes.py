@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bbkit.families.family import EXTRA, Body, as_dict, as_list_of_dicts
+from bbkit.families.family import EXTRA, Body
+from bbkit.families.values import as_dict, as_list_of_dicts
 
 _ENDS = ("<|eot_id|>", "<|eot|>", " [/INST]", "[/INST]")
 """Where the last turn ends in a prompt that holds a template's tokens (`llama`, `mistral`)."""

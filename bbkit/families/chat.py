@@ -4,20 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import (
-    Answer,
-    Body,
-    Prompt,
-    as_dict,
-    as_int,
-    as_list_of_dicts,
-    as_str,
-    first_dict,
-)
+from bbkit.families.family import Answer, Body, Prompt
 from bbkit.families.json_schemas import schema_faults
 from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import offered_faults
+from bbkit.families.values import as_dict, as_int, as_list_of_dicts, as_str, first_dict
 
 _MEDIA = {"image_url": "image", "input_audio": "audio", "audio_url": "audio", "video_url": "video"}
 _INSTEAD = ("tool_calls", "refusal", "function_call", "audio", "reasoning_content", "reasoning")

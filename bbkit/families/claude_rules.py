@@ -12,11 +12,11 @@ from typing import Any
 from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
-from bbkit.families.family import as_dict, as_list_of_dicts
 from bbkit.families.json_schemas import format_faults, schema_faults
 from bbkit.families.levels import asks_to_think, level_faults, media_faults, thinks
 from bbkit.families.traits import Model, model_table
 from bbkit.families.turns import ToolNames, misplaced, name_faults, offered_faults, tool_faults
+from bbkit.families.values import as_dict, as_list_of_dicts
 
 _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _ON_SERVERS = ("web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor")

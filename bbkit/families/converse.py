@@ -12,10 +12,11 @@ from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families import messages, nova
 from bbkit.families.claude_rules import conflict_faults, model_faults
-from bbkit.families.family import EXTRA, as_dict, as_list_of_dicts, read_family
+from bbkit.families.family import EXTRA, read_family
 from bbkit.families.json_schemas import format_faults
 from bbkit.families.levels import level_faults, stop_faults
 from bbkit.families.traits import Model
+from bbkit.families.values import as_dict, as_list_of_dicts
 
 EXTRAS = {"anthropic.claude": "converse.claude", "amazon.nova-": "converse.nova"}
 """The fields that models take in ``additionalModelRequestFields``, by how their bare id begins."""

@@ -5,18 +5,9 @@ from typing import Any
 
 from bbkit.core.errors import InputError
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import (
-    Answer,
-    Body,
-    Prompt,
-    as_dict,
-    as_int,
-    as_list_of_dicts,
-    is_vector,
-    read_family,
-    vector_answer,
-)
+from bbkit.families.family import Answer, Body, Prompt, read_family, vector_answer
 from bbkit.families.traits import Model
+from bbkit.families.values import as_dict, as_int, as_list_of_dicts, is_vector
 
 
 def write_titan_image(prompt: Prompt) -> Body:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bbkit.core.files import read_data
-from bbkit.families.family import as_dict, first_dict
+from bbkit.families.values import as_dict, first_dict
 
 Error = tuple[str | None, str | None]
 

@@ -2,9 +2,7 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import isfinite
 from typing import Any, Literal, NamedTuple
 
 from bbkit.core.errors import FamilyError, InputError
@@ -12,6 +10,7 @@ from bbkit.core.files import read_data
 from bbkit.core.finding import Finding
 from bbkit.families.requests import Field, read_field, write_out
 from bbkit.families.traits import Model
+from bbkit.families.values import as_dict, is_vector
 
 Body = dict[str, Any]
 Rules = Callable[[Mapping[str, Any], Model], list[Finding]]
@@ -59,14 +58,6 @@ def with_hour(answer: Answer, short: int | None, hour: int | None, *, is_told: b
     if not is_told and (short or hour):
         answer = answer._replace(cache_write_tokens=(short or 0) + (hour or 0))
     return answer._replace(cache_write_1h_tokens=hour) if answer.cache_write_tokens else answer
-
-
-def is_vector(value: Any) -> bool:
-    """Whether a value is a list of numbers, without null or NaN."""
-    if type(value) is list and value and set(map(type, value)) <= {int, float}:
-        with suppress(OverflowError):
-            return isfinite(sum(value))
-    return False
 
 
 def vector_answer(vectors: list[Any]) -> Answer:
@@ -227,31 +218,3 @@ def _put(body: Body, path: Sequence[str], value: Any) -> None:
             return
         body = body[part]
     body[path[-1]] = value
-
-
-def as_int(value: Any) -> int | None:
-    """A count, also as ``10.0`` or ``"10"``, else None (a JSON ``true`` is no number, nothing is below 0)."""
-    if type(value) is int:
-        return value if value >= 0 else None
-    if type(value) is str and value.isdecimal() and len(value) < 19:
-        return int(value)
-    return int(value) if type(value) is float and value >= 0 and value.is_integer() else None
-
-
-def as_str(value: Any) -> str | None:
-    return value if type(value) is str else None
-
-
-def as_dict(value: Any) -> Mapping[str, Any]:
-    """The value if it is an object, else an empty one."""
-    return value if type(value) is dict else {}
-
-
-def first_dict(value: Any) -> Mapping[str, Any]:
-    """The first item of a list if it is an object, else an empty one."""
-    return value[0] if type(value) is list and value and type(value[0]) is dict else {}
-
-
-def as_list_of_dicts(value: Any) -> list[dict[str, Any]]:
-    """The objects among the items of a list; empty for anything else."""
-    return [item for item in value if type(item) is dict] if type(value) is list else []

@@ -16,8 +16,8 @@ import msgspec
 from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some, one_line
-from bbkit.families.family import as_dict
 from bbkit.families.traits import Model
+from bbkit.families.values import as_dict
 
 Path = tuple[str | int, ...]
 

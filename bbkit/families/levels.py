@@ -5,8 +5,9 @@ from typing import Any
 
 from bbkit.core.files import read_data
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import EXTRA, MAX_TOKENS_PATHS, as_dict, as_int
+from bbkit.families.family import EXTRA, MAX_TOKENS_PATHS
 from bbkit.families.traits import Model
+from bbkit.families.values import as_dict, as_int
 
 DEFAULT, DEFAULT_THINKING = 1024, 8192
 """Maxima of output tokens that records are built with: of an answer alone, and of thinking and an answer."""

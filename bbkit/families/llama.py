@@ -6,8 +6,9 @@ from functools import partial
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import Answer, Body, Prompt, as_int, as_str, read_family
+from bbkit.families.family import Answer, Body, Prompt, read_family
 from bbkit.families.traits import Model
+from bbkit.families.values import as_int, as_str
 
 _TOKENS = {
     "llama3": ("<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>"),

@@ -5,20 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import (
-    Answer,
-    Body,
-    Media,
-    Prompt,
-    as_dict,
-    as_int,
-    as_list_of_dicts,
-    as_str,
-    with_hour,
-)
+from bbkit.families.family import Answer, Body, Media, Prompt, with_hour
 from bbkit.families.levels import media_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import misplaced
+from bbkit.families.values import as_dict, as_int, as_list_of_dicts, as_str
 
 ODD_IN_NAMES = re.compile(r"[^A-Za-z0-9_ ()\[\]-]|  ")
 """What the name of a document may not hold, as measured; AWS's page leaves the underscore out."""

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families import chat
-from bbkit.families.family import Answer, Body, Prompt, as_str, first_dict, read_family
+from bbkit.families.family import Answer, Body, Prompt, read_family
+from bbkit.families.values import as_str, first_dict
 
 
 def write_text(prompt: Prompt) -> Body:

@@ -10,11 +10,12 @@ from typing import Any
 from bbkit.core.finding import Finding, make_finding
 from bbkit.core.text import name_some
 from bbkit.families import messages
-from bbkit.families.family import as_dict, as_list_of_dicts, read_family
+from bbkit.families.family import read_family
 from bbkit.families.json_schemas import schema_faults
 from bbkit.families.levels import level_faults
 from bbkit.families.traits import Model
 from bbkit.families.turns import ToolNames, name_faults, offered_faults, tool_faults
+from bbkit.families.values import as_dict, as_list_of_dicts
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:

@@ -6,10 +6,11 @@ from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families import chat
-from bbkit.families.family import as_dict, read_family
+from bbkit.families.family import read_family
 from bbkit.families.json_schemas import format_faults
 from bbkit.families.levels import level_faults, stop_faults
 from bbkit.families.traits import Model
+from bbkit.families.values import as_dict
 
 
 def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:

@@ -7,16 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bbkit.families import chat
-from bbkit.families.family import (
-    Answer,
-    as_int,
-    as_list_of_dicts,
-    as_str,
-    first_dict,
-    read_family,
-    vector_answer,
-)
+from bbkit.families.family import Answer, read_family, vector_answer
 from bbkit.families.reasoning import take_reasoning
+from bbkit.families.values import as_int, as_list_of_dicts, as_str, first_dict
 
 
 def _titan_answer(output: Mapping[str, Any]) -> Answer:

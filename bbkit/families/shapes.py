@@ -10,18 +10,10 @@ import msgspec
 from bbkit.core.files import read_data
 from bbkit.families import anthropic, converse, embeddings, llama, mistral, nova, openai_chat, read_only
 from bbkit.families.error_bodies import error_of
-from bbkit.families.family import (
-    MAX_TOKENS_PATHS,
-    NO_ANSWER,
-    Answer,
-    Family,
-    as_dict,
-    as_list_of_dicts,
-    as_str,
-    first_dict,
-)
+from bbkit.families.family import MAX_TOKENS_PATHS, NO_ANSWER, Answer, Family
 from bbkit.families.reasoning import LEADING, take_reasoning
 from bbkit.families.traits import find_model
+from bbkit.families.values import as_dict, as_list_of_dicts, as_str, first_dict
 
 CALLED = frozenset(("tool_use", "tool_calls", "function_call", "tool_call", "TOOL_CALL"))
 _SEVERAL = frozenset(("choices", "outputs"))

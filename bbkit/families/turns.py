@@ -6,7 +6,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from bbkit.core.finding import Finding, make_finding
-from bbkit.families.family import as_dict, as_list_of_dicts
+from bbkit.families.values import as_dict, as_list_of_dicts
 
 _NAME = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 

@@ -27,7 +27,7 @@ from bbkit.core.frames import (
 from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun, name_some
 from bbkit.families import ERROR_BODY
-from bbkit.families.family import as_int
+from bbkit.families.values import as_int
 from bbkit.outputs.remote_parts import is_remote, open_parts
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")

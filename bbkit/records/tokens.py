@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bbkit.core.errors import FamilyError
 from bbkit.core.files import read_data
 from bbkit.families import family_of, get_family, max_tokens_of, user_text_of
-from bbkit.families.family import as_dict, as_list_of_dicts
+from bbkit.families.values import as_dict, as_list_of_dicts
 from bbkit.records.lines import Records, numbered_lines, read_line, read_records
 
 _CHUNKS = (

@@ -35,6 +35,7 @@ _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 # The requests that pass, and their headers.
 _TABLE: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_QUERIES: dict[str, dict[str, list[list[str]]]] = _TABLE["queries"]
 _FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
 # nanio keeps no headers but those of metadata; these are kept under such names, and told under their own.
 _META, _SSE = b"x-amz-meta-", b"x-amz-server-side-encryption"
@@ -228,7 +229,7 @@ def _precondition(name: str) -> ServiceError:
 def find_operation(method: str, bucket: str, key: str, query: dict[str, str], headers: dict[str, str]) -> str:
     place = "object" if key else "bucket" if bucket else "service"
     names = {name for name in query if not _FREE_QUERY.fullmatch(name)}
-    for operation, (needed, allowed) in _TABLE["queries"].get(f"{method} {place}", {}).items():
+    for operation, (needed, allowed) in _QUERIES.get(f"{method} {place}", {}).items():
         if {*needed} <= names <= {*needed, *allowed}:
             if operation == "UploadPart" and "x-amz-copy-source" in headers:
                 raise not_done("UploadPartCopy")
