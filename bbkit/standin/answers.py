@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from bbkit.standin.engines import Engine, Request, count_tokens
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.images import check_images
 from bbkit.standin.models import bare_model_id, traits_of
 from bbkit.standin.shapes import anthropic, bodies, converse, embeddings, llama_mistral, nova, openai_chat
@@ -60,10 +60,7 @@ def answer_record(
     if family is None:
         raise RecordError("The provided model identifier is invalid.")
     if family in _EMBEDDERS and invocation_type == "Converse":
-        raise RecordError(
-            "This action doesn't support the model that you provided. "
-            "Try again with a supported text or chat model.",
-        )
+        raise refuse_record("no_converse")
     if family in _EMBEDDERS:
         output, tokens = _EMBEDDERS[family](model_input)
         return Answered(output, tokens, 0)
@@ -83,10 +80,7 @@ def check_request(request: Request, model_id: str) -> Request:
     traits = traits_of(model_id)
     window, most = traits.get("context_window"), traits.get("output_maximum")
     if most and (request.max_tokens or 0) > most:
-        raise RecordError(
-            f"The maximum tokens you requested exceeds the model limit of {most}. Try again with a maximum "
-            f"tokens value that is lower than {most}."
-        )
+        raise refuse_record("max_tokens", most=most)
     media = [part for turn in request.turns for part in turn.media]
     takes = [*traits.get("inputs", ("image", "video", "audio")), "document"]
     for kind in (part.kind for part in media if part.kind not in takes):

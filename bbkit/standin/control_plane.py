@@ -16,7 +16,15 @@ from botocore import xform_name
 
 from bbkit.standin import faults as fault, inputs
 from bbkit.standin.catalog import Catalog
-from bbkit.standin.errors import ServiceError, invalid, iso_time, not_found, read_token, write_token
+from bbkit.standin.errors import (
+    ServiceError,
+    invalid,
+    iso_time,
+    not_found,
+    read_token,
+    refuse_call,
+    write_token,
+)
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, check_living, partition_of, resolve_model
@@ -79,11 +87,7 @@ class ControlPlane:
             assert known is not None
             return self._answer_known(known, given)
         if outcome == "quota":
-            raise ServiceError(
-                "ServiceQuotaExceededException",
-                f"{quota} batch inference jobs with {model.model_id} are submitted or in progress; the quota "
-                f"'Sum of in-progress and submitted batch inference jobs' is {quota}.",
-            )
+            raise refuse_call("jobs_quota", quota=quota, model_id=model.model_id)
         return {"jobArn": job["job_arn"]}
 
     def get_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -117,18 +121,14 @@ class ControlPlane:
             return {}
         now = self.jobs.store.get(job["job_id"])
         if now is not None and now["status"] in ENDED:
-            raise invalid(
-                f"The job {job['job_arn']} has ended and cannot be stopped. State was: {now['status']}",
-            )
+            raise refuse_call("has_ended", arn=job["job_arn"], status=now["status"])
         return {}
 
     def tag_resource(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         job = self._find_resource(given["resourceARN"], region)
         tags = job["tags"] | {tag["key"]: tag["value"] for tag in given["tags"]}
         if len(tags) > MAX_TAGS:
-            raise ServiceError(
-                "TooManyTagsException", f"{len(tags)} tags on one resource; at most {MAX_TAGS} are taken."
-            )
+            raise refuse_call("many_tags", count=len(tags), most=MAX_TAGS)
         self.jobs.store.set_tags(job["job_id"], tags)
         return {}
 
@@ -174,11 +174,7 @@ class ControlPlane:
     def _answer_known(self, job: Job, given: dict[str, Any]) -> dict[str, Any]:
         if job["request"] != given:
             if self.jobs.settings.strict_tokens:
-                raise ServiceError(
-                    "ConflictException",
-                    f"clientRequestToken was used with other parameters for {job['job_arn']}; "
-                    "a token names one request.",
-                )
+                raise refuse_call("token_used", arn=job["job_arn"])
             self.jobs.traces.print(
                 f"{job['job_id']}  token used again with other parameters: the request was ignored"
             )
@@ -192,10 +188,7 @@ class ControlPlane:
             raise ServiceError("AccessDeniedException", f"Cross-account pass role is not allowed: {role}")
         if "refuse-pass-role" in fault.read_faults([*self.jobs.settings.faults, fault_tag(given)]).names:
             user = f"arn:aws:iam::{self.jobs.settings.account}:user/standin"
-            raise ServiceError(
-                "AccessDeniedException",
-                f"User: {user} is not authorized to perform: iam:PassRole on resource: {role}",
-            )
+            raise refuse_call("pass_role", user=user, role=role)
 
     def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
         account = self.jobs.settings.account

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.control_plane import ControlPlane
-from bbkit.standin.errors import Protocol, ServiceError, not_served, render_error, render_json
+from bbkit.standin.errors import Protocol, ServiceError, not_served, refuse_call, render_error, render_json
 from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
@@ -71,9 +71,7 @@ class Gateway:
             claim = read_claim(request)
             if claim is None:
                 protocol = "s3" if "x-amz-content-sha256" in headers else "rest-json"
-                raise ServiceError(
-                    "MissingAuthenticationTokenException", "The request is not signed (SigV4)."
-                )
+                raise refuse_call("not_signed")
             protocol = PROTOCOLS.get(claim.service) or guess_protocol(headers)
             if claim.service == "s3":
                 await self.answer_s3(request, claim, scope, receive, send)
@@ -153,11 +151,7 @@ class Gateway:
             if exchange.name == "GetCallerIdentity":
                 return _caller_identity(self.settings.account)
             raise not_served(f"sts:{exchange.name} is not part of this stand-in.")
-        raise not_served(
-            f"The service '{claim.service}' is not part of this stand-in, which serves bedrock, "
-            "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity. The call did not leave "
-            "this machine.",
-        )
+        raise refuse_call("no_service", service=claim.service)
 
     async def answer_bedrock(
         self, request: SignedRequest, claim: Claim, body: bytes, exchange: "_Exchange"
@@ -171,9 +165,7 @@ class Gateway:
             if service == "bedrock-runtime":
                 return await self.runtime.answer(operation, labels, request, body, claim.region)
             if self.control_plane.handler(operation.name) is None:
-                raise not_served(
-                    f"{operation.name} is not part of this stand-in; the call did not leave this machine."
-                )
+                raise refuse_call("no_operation", operation=operation.name)
             given = read_request(operation, labels, request.query, body)
             answer = await asyncio.to_thread(self.control_plane.answer, operation.name, given, claim.region)
             return render_json(answer)
@@ -229,9 +221,7 @@ async def _read_body(receive: Receive) -> bytes:
         message = await receive()
         body += message.get("body", b"")
         if len(body) > MAX_BODY:
-            raise ServiceError(
-                "ValidationException", f"The request body is larger than {MAX_BODY} bytes.", 413
-            )
+            raise refuse_call("large_body", most=MAX_BODY)
         if not message.get("more_body"):
             return bytes(body)
 

@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import RecordError, refuse_record
 
 # How a format begins: where its sides stand, the bytes of each and their order, what to add.
 _HEADS: dict[bytes, tuple[int, int, Literal["big", "little"], int]] = {
@@ -42,9 +42,7 @@ def check_images(images: list[bytes], model_id: str) -> None:
             raise RecordError(f"image exceeds 5 MB maximum: {size} bytes > {limits['base64_bytes']} bytes")
         if max(_sides(data)) > side:
             many = " for many-image requests" if crowd else ""
-            raise RecordError(
-                f"At least one of the image dimensions exceed max allowed size{many}: {side} pixels"
-            )
+            raise refuse_record("image_side", many=many, side=side)
 
 
 def _sides(data: bytes) -> tuple[int, int]:

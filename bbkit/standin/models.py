@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, invalid, not_found
+from bbkit.standin.errors import ServiceError, invalid, refuse_call
 
 MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 _AREAS = dict.fromkeys(("apac", "jp", "au", "in"), "ap")
@@ -47,10 +47,7 @@ def traits_of(model_id: str) -> dict[str, Any]:
 def check_living(model_id: str, as_of: str) -> None:
     ended = traits_of(model_id).get("end_of_life")
     if ended and ended <= min(as_of, _table()["date"]):
-        raise not_found(
-            "This model version has reached the end of its life. Please refer to the AWS documentation for "
-            "more details. (A stand-in started with --as-of and an earlier day serves it.)",
-        )
+        raise refuse_call("model_ended")
 
 
 def partition_of(region: str) -> str:
@@ -134,10 +131,7 @@ def _check_bare(model_id: str, region: str) -> None:
     if model and region in model["single_region"]:
         return
     if model and region in model["profile_source_regions"]:
-        raise invalid(
-            f"Invocation of model ID {model_id} with on-demand throughput isn’t supported. Retry your "
-            "request with the ID or ARN of an inference profile that contains this model.",
-        )
+        raise refuse_call("needs_profile", model_id=model_id)
     raise invalid(INVALID)
 
 

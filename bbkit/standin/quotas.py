@@ -11,7 +11,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, not_served, read_token, write_token
+from bbkit.standin.errors import ServiceError, not_served, read_token, refuse_call, write_token
 from bbkit.standin.inputs import max_job_gb
 from bbkit.standin.service_models import check_shape, read_json, service_model
 from bbkit.standin.settings import Limits
@@ -31,9 +31,7 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
     except ServiceError as error:
         raise ServiceError("IllegalArgumentException", error.message) from None
     if given["ServiceCode"] != "bedrock":
-        raise ServiceError(
-            "NoSuchResourceException", f"Service '{given['ServiceCode']}' has no quotas here; 'bedrock' has."
-        )
+        raise refuse_call("no_quotas", service=given["ServiceCode"])
     applied = operation == "ListServiceQuotas"
     quotas = list_quotas(limits if applied else Limits())
     if applied and given.get("QuotaCode"):

@@ -13,7 +13,7 @@ from botocore.model import OperationModel
 from starlette.responses import Response
 
 from bbkit.standin.engine_pool import EnginePool, engine_for
-from bbkit.standin.errors import CODE_OF_STATUS, RecordError, ServiceError, invalid, not_served, render_json
+from bbkit.standin.errors import CODE_OF_STATUS, RecordError, ServiceError, invalid, refuse_call, render_json
 from bbkit.standin.models import check_living, resolve_model
 from bbkit.standin.service_models import read_request
 from bbkit.standin.settings import Settings
@@ -39,9 +39,7 @@ class Runtime:
         region: str,
     ) -> Response:
         if operation.name not in ("InvokeModel", "Converse"):
-            raise not_served(
-                f"{operation.name} is not part of this stand-in; it serves InvokeModel and Converse.",
-            )
+            raise refuse_call("no_runtime", operation=operation.name)
         given = read_request(
             operation, labels, request.query, b"" if operation.name == "InvokeModel" else body
         )

@@ -25,7 +25,7 @@ from nanio.storage.paths import object_path
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.errors import ServiceError, not_served, render_error
+from bbkit.standin.errors import ServiceError, not_served, refuse_call, render_error
 from bbkit.standin.faults import Faults
 from bbkit.standin.inputs import is_plain
 from bbkit.standin.s3_storage import ObjectStorage
@@ -111,13 +111,7 @@ class Guard:
         sent = headers.get(_SSE.decode()), headers.get(f"{_SSE.decode()}-aws-kms-key-id")
         wanted = "aws:kms", self.faults.require_kms or sent[1]
         if "require-kms" in self.faults.names and sent != wanted:
-            raise ServiceError(
-                "AccessDenied",
-                f"User: arn:aws:iam::{self.account}:user/standin is not authorized to perform: "
-                f's3:PutObject on resource: "arn:aws:s3:::{bucket}/{key}" with an explicit deny in a '
-                "resource-based policy",
-                403,
-            )
+            raise refuse_call("require_kms", account=self.account, bucket=bucket, key=key)
 
     def _check_key(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
         if not is_plain(key) or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
@@ -153,9 +147,7 @@ class Guard:
             etag = None
         writes = operation in WRITES
         if writes and (bucket, key) in self._writing:
-            raise ServiceError(
-                "ConditionalRequestConflict", "Another conditional write of this key is under way.", 409
-            )
+            raise refuse_call("conditional_write")
         if match is not None and etag not in [tag.strip() for tag in match.split(",")] and match != "*":
             if etag is None:
                 raise NoSuchKey(resource=f"{bucket}/{key}")

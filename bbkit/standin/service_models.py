@@ -17,7 +17,7 @@ from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
 
-from bbkit.standin.errors import ServiceError, invalid
+from bbkit.standin.errors import ServiceError, invalid, refuse_call
 
 CONVERSE_PATH = Path(__file__).parents[1] / "catalog" / "data" / "converse_request.json"
 JOB_ARN = r"arn:aws(?:-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-invocation-job/[a-z0-9]{12}"
@@ -150,9 +150,8 @@ def find_faults(value: Any, shape: Shape, path: str = "", *, closed: bool = Fals
     wrong_number = isinstance(value, bool) and shape.type_name != "boolean"
     if kinds and (wrong_number or not isinstance(value, kinds)):
         if not closed:
-            raise ServiceError(
-                "SerializationException",
-                f"{type(value).__name__} at '{path or 'body'}' can not be converted to a {shape.type_name}.",
+            raise refuse_call(
+                "wrong_type", found=type(value).__name__, path=path or "body", wanted=shape.type_name
             )
         yield f"{_opening(path)}must be of type {shape.type_name}"
     elif isinstance(shape, StructureShape):

@@ -13,7 +13,7 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bbkit.standin.errors import ServiceError
+from bbkit.standin.errors import ServiceError, refuse_call
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = 15 * 60  # seconds, AWS's own tolerance
@@ -71,9 +71,7 @@ def verify_claim(request: SignedRequest, claim: Claim, secrets: dict[str, str], 
     """Raise unless the signature is the one the secret key gives."""
     secret = secrets.get(claim.access_key)
     if secret is None:
-        raise ServiceError(
-            "UnrecognizedClientException", "The security token included in the request is invalid."
-        )
+        raise refuse_call("unknown_key")
     _check_time(claim)
     signer_class = S3SigV4Auth if claim.service == "s3" else SigV4Auth
     signer = signer_class(Credentials(claim.access_key, secret), claim.service, claim.region)
@@ -89,10 +87,7 @@ def verify_claim(request: SignedRequest, claim: Claim, secrets: dict[str, str], 
     canonical = canonical_request(signer, copy, claim, request.raw_path, body_hash)
     expected = signer.signature(signer.string_to_sign(copy, canonical), copy)
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
-        raise _bad_signature(
-            "The request signature we calculated does not match the signature you provided. "
-            "Check your AWS Secret Access Key and signing method.",
-        )
+        raise refuse_call("other_signature")
 
 
 def canonical_request(signer: SigV4Auth, request: AWSRequest, claim: Claim, path: str, body_hash: str) -> str:
@@ -120,9 +115,7 @@ def _check_time(claim: Claim) -> None:
         raise _bad_signature("X-Amz-Expires takes 1 to 604800 seconds.")
     allowed = claim.expires if claim.expires is not None else MAX_SKEW
     if age > allowed or age < -MAX_SKEW or not claim.timestamp.startswith(claim.date):
-        raise _bad_signature(
-            f"Signature expired or not yet current: {claim.timestamp} is {age:.0f} s from the server's time.",
-        )
+        raise refuse_call("other_time", timestamp=claim.timestamp, age=age)
 
 
 def _bad_signature(message: str) -> ServiceError:

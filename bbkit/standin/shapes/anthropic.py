@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import known
@@ -131,10 +131,7 @@ def _read_tool(tool: dict[str, Any], number: int) -> Tool:
         raise RecordError(f"tools.{number}.custom.input_schema: no oneOf, allOf, or anyOf at the top level")
     keys = schema.get("properties") if isinstance(schema, dict) else None
     if any(not _PROPERTY.fullmatch(key) for key in (keys if isinstance(keys, dict) else ())):
-        raise RecordError(
-            f"tools.{number}.custom.input_schema.properties: Property keys should match pattern "
-            f"'^{_PROPERTY.pattern}$'"
-        )
+        raise refuse_record("property_keys", number=number, pattern=_PROPERTY.pattern)
     if kind == "custom":
         check_grammar(schema, f"tools.{number}.custom.input_schema", strict=tool.get("strict") is True)
     return Tool(tool.get("name", ""), tool.get("description") or "", schema)
@@ -195,10 +192,7 @@ def _check_messages(messages: list[dict[str, Any]]) -> None:
         used = {block["id"] for block in blocks if block["type"] == "tool_use"}
         given = {block["tool_use_id"] for block in after if block["type"] == "tool_result"}
         if used - given:
-            raise RecordError(
-                f"messages.{number - 1}: `tool_use` ids were found without `tool_result` blocks immediately "
-                f"after: {', '.join(used - given)}."
-            )
+            raise refuse_record("unanswered_uses", number=number - 1, ids=", ".join(used - given))
         if given - used:
             raise RecordError(f"messages.{number}: unexpected `tool_use_id`: {', '.join(given - used)}.")
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.shapes.bodies import known
 from bbkit.standin.shapes.grammar import check_grammar
 
@@ -79,27 +79,15 @@ def document_part(data: bytes | None, form: str, name: str = "") -> tuple[str, M
 def check_messages(messages: list[dict[str, Any]]) -> None:
     """Who speaks when, no blank text and no message without content, in Converse's words."""
     if messages[0]["role"] != "user":
-        raise RecordError(
-            "A conversation must start with a user message. "
-            "Try again with a conversation that starts with a user message.",
-        )
+        raise refuse_record("first_turn")
     if any(before["role"] == after["role"] for before, after in pairwise(messages)):
-        raise RecordError(
-            "A conversation must alternate between user and assistant roles. "
-            "Make sure the conversation alternates between user and assistant roles and try again.",
-        )
+        raise refuse_record("alternate")
     for number, message in enumerate(messages):
         if not message["content"]:
-            raise RecordError(
-                f"The content field in the Message object at messages.{number} is empty. "
-                "Add a ContentBlock object to the content field and try again.",
-            )
+            raise refuse_record("no_content", number=number)
         for place, block in enumerate(message["content"]):
             if "text" in block and not (block["text"] or "").strip():
-                raise RecordError(
-                    f"The text field in the ContentBlock object at messages.{number}.content.{place} is "
-                    "blank. Add text to the text field, and try again.",
-                )
+                raise refuse_record("blank_text", number=number, place=place)
 
 
 def read_turns(messages: list[dict[str, Any]]) -> tuple[Turn, ...]:
@@ -190,9 +178,7 @@ def _read_bytes(source: dict[str, Any] | None, where: str) -> bytes | None:
         return None
     data = decode_base64(source["bytes"])
     if data is None:
-        raise RecordError(
-            f"The bytes at {where}.source.bytes are not valid base64. Encode them and try again."
-        )
+        raise refuse_record("base64", where=where)
     return data
 
 

@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from bbkit.standin.engines import Reply, Request
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.models import traits_of
 from bbkit.standin.service_models import find_faults, service_model
 from bbkit.standin.shapes import anthropic, contents, nova, openai_chat
@@ -32,9 +32,7 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
         raise RecordError(f"{count} validation error{'s' * (count > 1)} detected: {'; '.join(faults[:3])}")
     messages = body.get("messages") or []
     if not messages:
-        raise RecordError(
-            "The messages field is empty. Add a Message object to the messages field and try again."
-        )
+        raise refuse_record("no_messages")
     if batch and body.get("toolConfig"):
         raise RecordError("toolConfig is not supported in batch inference with the Converse API.")
     contents.check_messages(messages)
@@ -114,16 +112,10 @@ def _check_media(messages: list[dict[str, Any]], traits: dict[str, Any]) -> None
             raise RecordError(f"messages.{number}.content.0.document.source.type: Field required")
         names += [block["document"]["name"] for block in message["content"] if "document" in block]
         if any(_ODD_NAME.search(name) for name in names):
-            raise RecordError(
-                "The document file name can only contain alphanumeric characters, whitespace characters, "
-                "hyphens, parentheses, and square brackets, not more than one whitespace in a row."
-            )
+            raise refuse_record("document_name")
         if len(set(names)) < len(names):
             raise RecordError("Messages can't contain duplicate document names.")
         if "document" in kinds and "text" not in kinds:
-            raise RecordError(
-                f"The message at messages.{number} contains a document but no text. "
-                "Add a text block beside the document and try again.",
-            )
+            raise refuse_record("document_alone", number=number)
         if message["role"] == "assistant" and kinds & {"image", "document", "video", "audio"}:
             raise RecordError(f"messages.{number}: images and documents come from the user role only.")

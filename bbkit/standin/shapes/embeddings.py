@@ -14,7 +14,7 @@ import numpy as np
 
 from bbkit.standin.engines import count_tokens, cut_tokens
 from bbkit.standin.engines.cues import STOP_WORDS
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import refuse_record
 from bbkit.standin.images import check_images
 from bbkit.standin.shapes.bodies import check_schema, malformed
 from bbkit.standin.shapes.contents import decode_base64
@@ -52,10 +52,7 @@ def answer_titan_image(body: Any) -> Embedded:
     vectors = []
     tokens = count_tokens(text) if text else 0
     if tokens > _TITAN_IMAGE_TOKENS:
-        raise RecordError(
-            f"Too many input tokens. Max input tokens: {_TITAN_IMAGE_TOKENS}, "
-            f"request input token count: {tokens}"
-        )
+        raise refuse_record("many_tokens", most=_TITAN_IMAGE_TOKENS, tokens=tokens)
     if text:
         vectors.append(embed_text(text, dimension))
     if image:
@@ -104,9 +101,7 @@ def _nova_text(value: dict[str, Any], dimension: int) -> tuple[dict[str, Any], i
     shortened, tokens, cut = cut_tokens(text, 8192)
     answer: dict[str, Any] = {"embeddingType": "TEXT"}
     if cut and value["truncationMode"] == "NONE":
-        raise RecordError(
-            "The text is longer than 8,192 tokens. Shorten it, or set truncationMode to START or END."
-        )
+        raise refuse_record("long_text")
     if cut and value["truncationMode"] == "START":
         shortened = text[-len(shortened) :]
     answer["embedding"] = embed_text(shortened, dimension).tolist()

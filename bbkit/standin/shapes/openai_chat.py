@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
-from bbkit.standin.errors import RecordError
+from bbkit.standin.errors import refuse_record
 from bbkit.standin.models import traits_of
 from bbkit.standin.shapes import bodies
 from bbkit.standin.shapes.bodies import known, malformed
@@ -36,9 +36,7 @@ def read_body(body: Any, model_id: str) -> Request:
     _check_table(body, traits)
     named = body.get("model")
     if named is not None and model_id not in named:
-        raise RecordError(
-            f"The model '{named}' in the body does not match the model of the request, '{model_id}'."
-        )
+        raise refuse_record("other_model", named=named, model_id=model_id)
     if body.get("max_tokens") is not None and body.get("max_completion_tokens") is not None:
         raise malformed("#: only one of max_tokens and max_completion_tokens may be given")
     stop = body.get("stop") or ()
