@@ -12,7 +12,7 @@ import string
 import threading
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, not_found
+from bbkit.standin.errors import ServiceError, refuse_call
 from bbkit.standin.faults import Faults
 from bbkit.standin.models import destinations, model_list, partition_of, reaches, resolve_model, traits_of
 from bbkit.standin.settings import Settings, write_whole
@@ -80,7 +80,7 @@ class Catalog:
         identifier = given["inferenceProfileIdentifier"]
         if identifier in self.models:
             identifier = f"{head}application-inference-profile/{identifier}"
-        absent = not_found(f"The inference profile {identifier} was not found.")
+        absent = refuse_call("no_profile", identifier=identifier)
         try:
             model = resolve_model(identifier, region, self.settings.account, self.models)
         except ServiceError as error:
@@ -142,5 +142,5 @@ def _is_here(model: dict[str, Any], region: str) -> bool:
 def _find(identifier: str, region: str) -> dict[str, Any]:
     model = model_list().get(identifier.rpartition("/")[2])
     if model is None or not _is_here(model, region):
-        raise not_found("Could not resolve the foundation model from the provided model identifier.")
+        raise refuse_call("no_model")
     return model

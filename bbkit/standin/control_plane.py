@@ -16,15 +16,7 @@ from botocore import xform_name
 
 from bbkit.standin import faults as fault, inputs
 from bbkit.standin.catalog import Catalog
-from bbkit.standin.errors import (
-    ServiceError,
-    invalid,
-    iso_time,
-    not_found,
-    read_token,
-    refuse_call,
-    write_token,
-)
+from bbkit.standin.errors import invalid, iso_time, read_token, refuse_call, write_token
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, check_living, partition_of, resolve_model
@@ -35,11 +27,6 @@ Handler = Callable[[dict[str, Any], str], dict[str, Any]]
 ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
 MAX_TAGS = 200
-NO_ACCESS = (
-    "Model access is denied due to IAM user or service role is not authorized to perform the required AWS "
-    "Marketplace actions (aws-marketplace:ViewSubscriptions, aws-marketplace:Subscribe) to enable access to "
-    "this model."
-)
 
 
 @dataclass(frozen=True)
@@ -73,7 +60,7 @@ class ControlPlane:
         model = resolve_model(given["modelId"], region, settings.account, settings.application_profiles)
         check_living(model.model_id, settings.as_of)
         if "no-model-access" in self.calls.switched.names:
-            raise ServiceError("AccessDeniedException", NO_ACCESS)
+            raise refuse_call("no_access")
         if settings.refuse_few_records:
             uri = given["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
             records = inputs.count_records(settings.buckets, uri)
@@ -148,12 +135,12 @@ class ControlPlane:
         whole = identifier.startswith("arn:")
         known = job is not None and job["region"] == region and not is_late(job)
         if job is None or not known or (whole and job["job_arn"] != identifier):
-            raise not_found(f"The model invocation job {identifier} was not found.")
+            raise refuse_call("no_job", identifier=identifier)
         return job
 
     def _find_resource(self, arn: str, region: str) -> Job:
         if not re.fullmatch(JOB_ARN, arn):
-            raise not_found(f"{arn} is no model invocation job; nothing else has tags here.")
+            raise refuse_call("no_resource", arn=arn)
         return self._find(arn, region)
 
     def _tag_faults(self, operation: str, given: dict[str, Any], region: str) -> tuple[fault.Faults, str]:
@@ -185,7 +172,7 @@ class ControlPlane:
         role = given["roleArn"]
         owner = role.split(":")[4]
         if owner != self.jobs.settings.account:
-            raise ServiceError("AccessDeniedException", f"Cross-account pass role is not allowed: {role}")
+            raise refuse_call("other_account", role=role)
         if "refuse-pass-role" in fault.read_faults([*self.jobs.settings.faults, fault_tag(given)]).names:
             user = f"arn:aws:iam::{self.jobs.settings.account}:user/standin"
             raise refuse_call("pass_role", user=user, role=role)
@@ -258,4 +245,4 @@ def _read_place(token: str) -> tuple[float, str]:
     match read_token(token):
         case [int() | float() as submitted, str() as job_id]:
             return submitted, job_id
-    raise invalid("The provided nextToken is invalid.")
+    raise refuse_call("page_token")

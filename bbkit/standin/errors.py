@@ -52,10 +52,6 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("ValidationException", message)
 
 
-def not_found(message: str) -> ServiceError:
-    return ServiceError("ResourceNotFoundException", message)
-
-
 def not_served(message: str) -> ServiceError:
     return ServiceError("NotImplemented", message, 501)
 

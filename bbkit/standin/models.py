@@ -11,11 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, invalid, refuse_call
+from bbkit.standin.errors import refuse_call
 
 MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 _AREAS = dict.fromkeys(("apac", "jp", "au", "in"), "ap")
-INVALID = "The provided model identifier is invalid."
 
 
 @dataclass(frozen=True)
@@ -61,14 +60,14 @@ def resolve_model(identifier: str, region: str, account: str, profiles: dict[str
         kind = f"{account}:inference-profile" if split_geography(identifier)[0] else ":foundation-model"
         arn = f"{head}{kind}/{identifier}"
     if not arn.startswith(head):
-        raise invalid(INVALID)
+        raise refuse_call("model_id")
     owner, _, resource = arn[len(head) :].partition(":")
     kind, _, name = resource.partition("/")
     if kind == "foundation-model":
         _check_bare(name, region)
         return Model(name, arn)
     if owner != account:
-        raise ServiceError("AccessDeniedException", f"Account {account} has no access to {arn}.")
+        raise refuse_call("no_access_to", account=account, arn=arn)
     if kind == "inference-profile":
         geography, bare = split_geography(name)
         _check_profile(geography, bare, region)
@@ -77,7 +76,7 @@ def resolve_model(identifier: str, region: str, account: str, profiles: dict[str
         return Model(split_geography(profiles[name])[1], arn)
     if kind == "custom-model" and (base := _base_model(name)) in model_list():
         return Model(base, arn, custom=True)
-    raise invalid(INVALID)
+    raise refuse_call("model_id")
 
 
 def split_geography(identifier: str) -> tuple[str, str]:
@@ -132,13 +131,13 @@ def _check_bare(model_id: str, region: str) -> None:
         return
     if model and region in model["profile_source_regions"]:
         raise refuse_call("needs_profile", model_id=model_id)
-    raise invalid(INVALID)
+    raise refuse_call("model_id")
 
 
 def _check_profile(geography: str, model_id: str, region: str) -> None:
     model = model_list().get(model_id)
     if model is None or region not in model["profile_source_regions"]:
-        raise invalid(INVALID)
+        raise refuse_call("model_id")
     exist = model["traits"].get("geographies", {}).get("value", [geography])
     if geography not in exist or not reaches(geography, region, unknown=True):
-        raise invalid(INVALID)
+        raise refuse_call("model_id")
