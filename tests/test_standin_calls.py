@@ -108,7 +108,8 @@ def test_all_faults_are_named_at_once(standin: Standin) -> None:
 @given(name=st.text(alphabet="aZ9+.-_: ", min_size=1, max_size=70))
 @settings(max_examples=60, deadline=None)
 def test_job_names_are_those_of_the_published_pattern(name: str) -> None:
-    from bbkit.standin.service_models import compile_pattern, service_model
+    from bbkit.standin.service_models import service_model
+    from bbkit.standin.shapes.bodies import compile_pattern
 
     shape = service_model("bedrock").shape_for("ModelInvocationJobName")
     published = re.compile(r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}")

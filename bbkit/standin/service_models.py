@@ -6,7 +6,7 @@ unchecked and are checked here, in the words AWS's services use.
 
 import json
 import re
-from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,24 +18,12 @@ from botocore.model import OperationModel, ServiceModel, Shape, StructureShape
 from botocore.utils import parse_timestamp
 
 from bbkit.standin.errors import ServiceError, invalid, refuse_call
+from bbkit.standin.shapes.bodies import Field, find_violations, place_of, service_words
 
 CONVERSE_PATH = Path(__file__).parents[1] / "catalog" / "data" / "converse_request.json"
 JOB_ARN = r"arn:aws(?:-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-invocation-job/[a-z0-9]{12}"
-# The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
-# same language (job names and tokens under their length limits, which are checked first).
-LINEAR_PATTERNS = {
-    r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}": r"[a-zA-Z0-9][a-zA-Z0-9+.-]*",
-    r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
-}
-_PYTHON_TYPES: dict[str, tuple[type, ...]] = {
-    **dict.fromkeys(("structure", "map"), (dict,)),
-    **dict.fromkeys(("integer", "long"), (int,)),
-    **dict.fromkeys(("float", "double"), (int, float)),
-    "list": (list,),
-    "string": (str,),
-    "blob": (str, bytes),
-    "boolean": (bool,),
-}
+_KINDS = {"structure": "object", "map": "object", "list": "array", "blob": "string", "timestamp": "any"}
+_KINDS |= {"long": "integer", "float": "number", "double": "number"}
 
 
 @cache
@@ -112,8 +100,11 @@ def read_request(
 
 def check_shape(value: dict[str, Any], shape: Shape) -> None:
     """Raise ``ValidationException`` with every constraint of the shape that does not hold."""
-    faults = list(find_faults(value, shape))
-    if faults:
+    violations = find_violations(value, field_of(shape))
+    for one in (one for one in violations if one.rule == "type"):
+        path, found = place_of(one.path), type(one.found).__name__
+        raise refuse_call("wrong_type", found=found, path=path, wanted=one.wanted)
+    if faults := list(map(service_words, violations)):
         noun = "error" if len(faults) == 1 else "errors"
         raise invalid(f"{len(faults)} validation {noun} detected: {'; '.join(faults)}")
 
@@ -142,79 +133,22 @@ def _from_text(text: str, shape: Shape, name: str) -> Any:
     return text
 
 
-def find_faults(value: Any, shape: Shape, path: str = "", *, closed: bool = False) -> Iterator[str]:
-    """Give every constraint that does not hold; a closed check forbids members that a shape does not know."""
-    if getattr(shape, "is_document_type", False):
-        return
-    kinds = _PYTHON_TYPES.get(shape.type_name)
-    wrong_number = isinstance(value, bool) and shape.type_name != "boolean"
-    if kinds and (wrong_number or not isinstance(value, kinds)):
-        if not closed:
-            raise refuse_call(
-                "wrong_type", found=type(value).__name__, path=path or "body", wanted=shape.type_name
-            )
-        yield f"{_opening(path)}must be of type {shape.type_name}"
-    elif isinstance(shape, StructureShape):
-        yield from _find_in_structure(value, shape, path, closed)
-    elif shape.type_name == "list":
-        yield from _check_range(len(value), shape, path, "length")
-        for number, item in enumerate(value, 1):
-            yield from find_faults(item, shape.member, f"{path}.{number}.member", closed=closed)
-    elif shape.type_name == "map":
-        yield from _check_range(len(value), shape, path, "length")
-        for key, item in value.items():
-            yield from find_faults(item, shape.value, f"{path}.{key}", closed=closed)
-    elif shape.type_name == "string":
-        yield from _check_string(value, shape, path)
-    elif shape.type_name in ("integer", "long", "float", "double"):
-        yield from _check_range(value, shape, path, "value")
-
-
-def _find_in_structure(
-    value: dict[str, Any], shape: StructureShape, path: str, closed: bool
-) -> Iterator[str]:
-    start = f"{path}." if path else ""
-    for name in shape.required_members:
-        if value.get(name) is None:
-            yield f"Value null at '{start}{name}' failed to satisfy constraint: Member must not be null"
-    for name, item in value.items():
-        if name not in shape.members and closed:
-            yield f"{_opening(start + name, '')}extraneous key is not permitted"
-        elif name in shape.members and item is not None:
-            yield from find_faults(item, shape.members[name], start + name, closed=closed)
-    given = [name for name in value if value[name] is not None and (closed or name in shape.members)]
-    if shape.is_tagged_union and len(given) != 1:
-        choices = ", ".join(shape.members)
-        yield f"{_opening(path, '')}exactly one of its members must be set: {choices}"
-
-
-def _opening(path: str, subject: str = "Member ") -> str:
-    return f"Value at '{path or 'body'}' failed to satisfy constraint: {subject}"
-
-
-def _check_range(number: float, shape: Shape, path: str, what: str) -> Iterator[str]:
-    low, high = shape.metadata.get("min"), shape.metadata.get("max")
-    if high is not None and number > high:
-        yield f"{_opening(path)}must have {what} less than or equal to {high}"
-    if low is not None and number < low:
-        yield f"{_opening(path)}must have {what} greater than or equal to {low}"
-
-
-def _check_string(value: str, shape: Shape, path: str) -> Iterator[str]:
-    wrong_length = list(_check_range(len(value), shape, path, "length"))
-    yield from wrong_length
-    choices = shape.metadata.get("enum")
-    if choices and value not in choices:
-        yield f"{_opening(path)}must satisfy enum value set: [{', '.join(choices)}]"
-    pattern = shape.metadata.get("pattern")
-    # A string of the wrong length is not matched: length bounds what a pattern can cost.
-    if pattern and not wrong_length and not compile_pattern(pattern).fullmatch(value):
-        yield f"{_opening(path)}must satisfy regular expression pattern: {pattern}"
-
-
 @cache
-def compile_pattern(pattern: str) -> re.Pattern[str]:
-    """Compile a published pattern, or one that accepts the same and takes linear time."""
-    if "model-invocation-job|model-evaluation-job" in pattern:  # the ARN of anything that takes tags
-        pattern = ".+"
-    return re.compile(LINEAR_PATTERNS.get(pattern, pattern))
+def field_of(shape: Shape, closed: bool = False) -> Field:
+    """Describe what a shape takes; where `closed`, no members that it does not know."""
+    kind = _KINDS.get(shape.type_name, shape.type_name)
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    rules: dict[str, Any] = {"enum": tuple(shape.metadata.get("enum", ()))}
+    if getattr(shape, "is_document_type", False):
+        kind = "any"
+    elif isinstance(shape, StructureShape):
+        members = {name: field_of(member, closed) for name, member in shape.members.items()}
+        required = {name: replace(members[name], required=True) for name in shape.required_members}
+        rules |= {"fields": members | required, "one_of": shape.is_tagged_union, "open": not closed}
+    elif kind in ("integer", "number"):
+        rules |= {"minimum": least, "maximum": most}
+    elif shape.type_name != "blob":
+        rules |= {"min_size": least or 0, "max_size": most, "pattern": shape.metadata.get("pattern", "")}
+    if shape.type_name in ("list", "map"):
+        rules["items"] = field_of(shape.member if shape.type_name == "list" else shape.value, closed)
+    return Field(kind, named=shape.type_name, **rules)

@@ -1,6 +1,7 @@
 """Checks the bodies of records against their descriptions, and words what is wrong as the services do."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,6 +11,13 @@ from typing import Any
 from bbkit.standin.errors import RecordError
 
 Place = tuple[str | int, ...]
+
+# The published patterns below backtrack exponentially or to a high power in Python's re; these accept the
+# same language (job names and tokens under their length limits, which are checked first).
+_LINEAR = {
+    r"[a-zA-Z0-9]{1,63}(-*[a-zA-Z0-9\+\-\.]){0,63}": r"[a-zA-Z0-9][a-zA-Z0-9+.-]*",
+    r"[a-zA-Z0-9]{1,256}(-*[a-zA-Z0-9]){0,256}": r"[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?",
+}
 
 _KINDS = {str: "string", bool: "boolean", int: "integer", float: "number", list: "array", dict: "object"}
 
@@ -29,6 +37,9 @@ class Field:
     min_size: int = 0
     max_size: int | None = None
     one_of: bool = False
+    pattern: str = ""
+    open: bool = False  # other names than those of `fields` are passed over
+    named: str = ""  # as a service names the kind
 
 
 @cache
@@ -84,20 +95,23 @@ def find_violations(value: Any, field: Field, path: Place = ()) -> list[Violatio
     """Everything in `value` that `field` does not allow, in the order of the description."""
     kind, kinds = _kind_of(value), field.kind.split("|")
     if kind not in kinds and not (kind == "integer" and "number" in kinds):
-        return [Violation(path, "type", value, kinds[0])]
+        known = kinds == ["any"]
+        return [] if known else [Violation(path, "type", value, field.named or kinds[0])]
     if field.enum and value not in field.enum:
         return [Violation(path, "enum", value, field.enum)]
-    if isinstance(value, dict):
-        return _object_violations(value, field, path)
-    violations = []
-    if isinstance(value, list | str):
+    violations = _object_violations(value, field, path) if isinstance(value, dict) else []
+    if isinstance(value, list | str | dict):
         if len(value) < field.min_size:
             violations.append(Violation(path, "min_size", value, field.min_size))
         if field.max_size is not None and len(value) > field.max_size:
             violations.append(Violation(path, "max_size", value, field.max_size))
-        if isinstance(value, list) and field.items is not None:
-            for number, item in enumerate(value):
-                violations += find_violations(item, field.items, (*path, number))
+        if isinstance(value, str):
+            # A string of the wrong length is not matched: length bounds what a pattern can cost.
+            if field.pattern and not violations and not compile_pattern(field.pattern).fullmatch(value):
+                violations.append(Violation(path, "pattern", value, field.pattern))
+        elif field.items is not None:
+            for at, item in value.items() if isinstance(value, dict) else enumerate(value):
+                violations += find_violations(item, field.items, (*path, at))
     elif field.minimum is not None and value < field.minimum:
         violations.append(Violation(path, "minimum", value, field.minimum))
     elif field.maximum is not None and value > field.maximum:
@@ -121,15 +135,26 @@ def _object_violations(value: dict[str, Any], field: Field, path: Place) -> list
         return []
     violations = []
     for name, inner in fields.items():
-        if name not in value:
+        if name not in value or (field.named and value[name] is None):
             if inner.required:
                 violations.append(Violation((*path, name), "required"))
         elif value[name] is not None or inner.required:
             violations += find_violations(value[name], inner, (*path, name))
-    violations += [Violation((*path, name), "extra", value[name]) for name in value if name not in fields]
-    if field.one_of and not violations and sum(one is not None for one in value.values()) != 1:
+    if not field.open:
+        others = [name for name in value if name not in fields]
+        violations += [Violation((*path, name), "extra", value[name]) for name in others]
+    given = [name for name, one in value.items() if name in fields and one is not None]
+    if field.one_of and not violations and len(given) != 1:
         violations.append(Violation(path, "one_of", tuple(value), tuple(fields)))
     return violations
+
+
+@cache
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """A published pattern, or one that accepts the same and takes linear time."""
+    if "model-invocation-job|model-evaluation-job" in pattern:  # the ARN of anything that takes tags
+        pattern = ".+"
+    return re.compile(_LINEAR.get(pattern, pattern))
 
 
 def known(**values: Any) -> dict[str, Any]:
@@ -184,3 +209,15 @@ def model_words(violation: Violation) -> str:
     words = _words("model", violation).format(found=violation.found, wanted=wanted)
     path = ".".join(map(str, violation.path))
     return f"{path}: {words}" if path else words
+
+
+def place_of(path: Place) -> str:
+    """A place as AWS's services name it: ``messages.1.member.content``."""
+    return ".".join(f"{at + 1}.member" if isinstance(at, int) else at for at in path) or "body"
+
+
+def service_words(violation: Violation) -> str:
+    """What AWS's services say of a violation."""
+    wanted = violation.wanted
+    wanted = ", ".join(wanted) if isinstance(wanted, tuple) else wanted
+    return _words("service", violation).format(at=place_of(violation.path), wanted=wanted)

@@ -5,13 +5,14 @@ Source: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Conv
 
 import json
 import re
+from functools import cache
 from typing import Any
 
 from bbkit.standin.engines import Reply, Request
 from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.models import traits_of
-from bbkit.standin.service_models import find_faults, service_model
-from bbkit.standin.shapes import anthropic, contents, nova, openai_chat
+from bbkit.standin.service_models import field_of, service_model
+from bbkit.standin.shapes import anthropic, bodies, contents, nova, openai_chat
 from bbkit.standin.shapes.bodies import answer_format, check_schema, known, malformed
 from bbkit.standin.shapes.grammar import check_form, refuse_citations
 
@@ -26,10 +27,10 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
         if "modelId" in body:
             raise malformed("#: extraneous key [modelId] is not permitted")
         body = {"modelId": model_id, **body}
-    shape = service_model("bedrock-runtime").shape_for("ConverseRequest")
-    faults = list(find_faults(body, shape, closed=True))
-    if count := len(faults):
-        raise RecordError(f"{count} validation error{'s' * (count > 1)} detected: {'; '.join(faults[:3])}")
+    violations = bodies.find_violations(body, _request())
+    if count := len(violations):
+        faults = map(bodies.service_words, violations[:3])
+        raise RecordError(f"{count} validation error{'s' * (count > 1)} detected: {'; '.join(faults)}")
     messages = body.get("messages") or []
     if not messages:
         raise refuse_record("no_messages")
@@ -51,6 +52,11 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
         tool_choice=choice,
         options=_options(body, inference, model_id),
     )
+
+
+@cache
+def _request() -> bodies.Field:
+    return field_of(service_model("bedrock-runtime").shape_for("ConverseRequest"), closed=True)
 
 
 def write_answer(reply: Reply, latency_ms: int) -> dict[str, Any]:
