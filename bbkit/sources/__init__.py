@@ -7,7 +7,6 @@ they have is decided by all rows of the source (`columns`), so frames do not dep
 
 import re
 import tempfile
-import warnings
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,20 +25,17 @@ from bbkit.core.text import name_some
 from bbkit.sources.columns import Frames, frames_of
 from bbkit.sources.conversations import conversation_row, cues_row
 from bbkit.sources.delimited import read_delimited
-from bbkit.sources.files import calling_depth, read_text
+from bbkit.sources.files import read_text, warn
 from bbkit.sources.formats import parse_document, read_excel, read_json, read_json_lines, read_parquet
 from bbkit.sources.profiles import profile_source as profile_source
 
 _READERS: dict[str, Callable[..., Frames]] = {
     ".csv": read_delimited,
-    ".tsv": partial(read_delimited, delimiter="\t"),
-    ".tab": partial(read_delimited, delimiter="\t"),
+    **dict.fromkeys([".tsv", ".tab"], partial(read_delimited, delimiter="\t")),
     ".json": read_json,
-    ".jsonl": read_json_lines,
-    ".ndjson": read_json_lines,
+    **dict.fromkeys([".jsonl", ".ndjson"], read_json_lines),
     ".parquet": read_parquet,
-    ".xlsx": read_excel,
-    ".xlsm": read_excel,
+    **dict.fromkeys([".xlsx", ".xlsm"], read_excel),
     **dict.fromkeys(
         [".txt", ".vtt", ".srt"], lambda path, rows: frames_of(lambda: [_text_row(path, path.name)], rows)
     ),
@@ -128,7 +124,7 @@ def read_source(
         ids = table["contact_id"].dropna().map(str)
         if twice := list(ids[ids.duplicated()].unique()):
             what = f"More than one conversation is of contact {name_some(twice)}"
-            warnings.warn(f"{what}, such as what is redacted beside what is not.", stacklevel=2)
+            warn(f"{what}, such as what is redacted beside what is not.")
     return table
 
 
@@ -239,7 +235,7 @@ def _list_files(folder: Path) -> list[Path]:
         )
     files = {path: _ASIDE.fullmatch(path.name) for path in paths if path.is_file()}
     if aside := [path.name for path, is_aside in files.items() if is_aside]:
-        warnings.warn(f"{folder.name} is read without {name_some(aside)}.", stacklevel=calling_depth())
+        warn(f"{folder.name} is read without {name_some(aside)}.")
     return [path for path, is_aside in files.items() if not is_aside]
 
 

@@ -66,10 +66,7 @@ def read_encoded(path: Path, read: Callable[[str], _Content]) -> _Content:
         content = read("cp1252")
     except UnicodeDecodeError as error:
         raise SourceError(f"{where}; it is not Windows-1252 either. Save the file as UTF-8.") from error
-    warnings.warn(
-        f"{path.name} is not UTF-8 ({where}) and is read as Windows-1252; look at its accents and quotes.",
-        stacklevel=calling_depth(),
-    )
+    warn(f"{path.name} is not UTF-8 ({where}) and is read as Windows-1252; look at its accents and quotes.")
     return content
 
 
@@ -88,13 +85,12 @@ def _find_undecodable(path: Path, encoding: str) -> str:
     return ""
 
 
-def calling_depth() -> int:
-    """How many frames lie between the one that calls this and that of the person who reads a source."""
+def warn(text: str) -> None:
+    """Warn at the line of the person who reads a source, however many frames lie between."""
     depth, frame = 1, inspect.currentframe()
-    frame = frame and frame.f_back
     while frame and frame.f_globals.get("__name__", "").startswith("bbkit."):
         depth, frame = depth + 1, frame.f_back
-    return depth
+    warnings.warn(text, stacklevel=depth)
 
 
 def read_text(path: Path) -> str:

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import warnings
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -20,7 +19,7 @@ from bbkit.core.errors import SourceError, require_extras
 from bbkit.core.text import name_some
 from bbkit.sources.columns import Frames, cut_batches, frame_of_arrow, frames_of, name_columns
 from bbkit.sources.conversations import conversation_row
-from bbkit.sources.files import calling_depth, iter_whole, open_bytes, read_encoded, read_text
+from bbkit.sources.files import iter_whole, open_bytes, read_encoded, read_text, warn
 
 _NO_NUMBER = re.compile(r"\bNaN\b|-?\bInfinity\b")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -115,7 +114,7 @@ def read_json(path: Path, chunk_rows: int | None) -> Frames:
         ((name, rows),) = lists.items()
         said = f"{path.name} is one object; its {name!r} is read, a list of {len(rows):,} objects"
         left = name_some(key for key in document if key != name)
-        warnings.warn(said + (f", and {left} is not." if left else "."), stacklevel=calling_depth())
+        warn(said + (f", and {left} is not." if left else "."))
     elif isinstance(document, dict) and not lists and _is_row(document, text):
         rows = [document]
     else:
@@ -220,8 +219,8 @@ def read_excel(path: Path, chunk_rows: int | None, skip_rows: int = 0, sheet: st
         what += " Save it as .xlsx, without a password."
         raise SourceError(what) from error
     if others and not sheet:
-        said = f"{path.name}: its first sheet is read; sheet= names another: {name_some(others, most=25)}."
-        warnings.warn(said, stacklevel=calling_depth())
+        named = name_some(others, most=25)
+        warn(f"{path.name}: its first sheet is read; sheet= names another: {named}.")
     if any(None in row for row in table):
         _validate_formulas(path, sheet, skip_rows, table)
     rows = [
