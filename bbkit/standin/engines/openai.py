@@ -18,12 +18,8 @@ from bbkit.standin.errors import EngineError
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
 # Servers have names of their own for these; one that is not here is a stop.
 _STOPS = {
-    "length": Stop.LENGTH,
-    "max_tokens": Stop.LENGTH,
-    "model_length": Stop.LENGTH,
-    "tool_calls": Stop.TOOL_USE,
-    "tool_use": Stop.TOOL_USE,
-    "function_call": Stop.TOOL_USE,
+    **dict.fromkeys(("length", "max_tokens", "model_length"), Stop.LENGTH),
+    **dict.fromkeys(("tool_calls", "tool_use", "function_call"), Stop.TOOL_USE),
     "content_filter": Stop.FILTERED,
 }
 _FAILED = frozenset(("abort", "aborted", "cancelled", "error"))

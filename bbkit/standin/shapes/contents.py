@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Any
 
-from bbkit.standin.engines import Media, Reply, Stop, Tool, ToolCall, ToolResult, Turn
+from bbkit.standin.engines import Media, Reply, Request, Stop, Tool, ToolCall, ToolResult, Turn
 from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.shapes.bodies import known
 from bbkit.standin.shapes.grammar import check_grammar
@@ -90,16 +90,16 @@ def check_messages(messages: list[dict[str, Any]]) -> None:
                 raise refuse_record("blank_text", number=number, place=place)
 
 
-def read_turns(messages: list[dict[str, Any]]) -> tuple[Turn, ...]:
-    """The turns of a conversation; documents of text become text of their turn."""
-    return tuple(_read_turn(message, number) for number, message in enumerate(messages))
+def read_request(body: dict[str, Any], max_tokens: int | None, options: dict[str, Any]) -> Request:
+    """A body as an engine needs it; documents of text become text of their turn."""
+    tools, choice = _read_tools(body.get("toolConfig"))
+    turns = tuple(_read_turn(message, number) for number, message in enumerate(body["messages"]))
+    system = "\n".join(block["text"] for block in body.get("system") or () if "text" in block)
+    stops = tuple((body.get("inferenceConfig") or {}).get("stopSequences") or ())
+    return Request(turns, system, max_tokens, stops, tools, choice, options)
 
 
-def read_system(blocks: list[dict[str, Any]] | None) -> str:
-    return "\n".join(block["text"] for block in blocks or () if "text" in block)
-
-
-def read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
+def _read_tools(config: dict[str, Any] | None) -> tuple[tuple[Tool, ...], str]:
     if not config:
         return (), "auto"
     tools: tuple[Tool, ...] = ()

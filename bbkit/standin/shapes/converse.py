@@ -42,16 +42,7 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
     if not isinstance(extra, dict):
         raise malformed("#/additionalModelRequestFields: expected type: JSONObject")
     _check_model(body, inference, extra, model_id)
-    tools, choice = contents.read_tools(body.get("toolConfig"))
-    return Request(
-        turns=contents.read_turns(messages),
-        system=contents.read_system(body.get("system")),
-        max_tokens=inference.get("maxTokens"),
-        stop_sequences=tuple(inference.get("stopSequences") or ()),
-        tools=tools,
-        tool_choice=choice,
-        options=_options(body, inference, model_id),
-    )
+    return contents.read_request(body, inference.get("maxTokens"), _options(body, inference, model_id))
 
 
 @cache

@@ -9,43 +9,32 @@ from typing import Any
 from bbkit.standin.engines import Reply, Request, Tool
 from bbkit.standin.errors import RecordError
 from bbkit.standin.models import traits_of
-from bbkit.standin.shapes import bodies, contents
-from bbkit.standin.shapes.bodies import check_schema, known
+from bbkit.standin.shapes import contents
+from bbkit.standin.shapes.bodies import check_schema, malformed
 
 
 def read_body(body: Any, model_id: str) -> Request:
     check_schema(body, "nova")
-    messages = body["messages"]
-    contents.check_messages(messages)
+    contents.check_messages(body["messages"])
     inference = body.get("inferenceConfig") or {}
     check_reasoning(inference.get("reasoningConfig"), inference, model_id)
-    tools, choice = contents.read_tools(body.get("toolConfig"))
-    for number, tool in enumerate(tools):
+    names = {"temperature": "temperature", "topP": "top_p", "topK": "top_k", "top_p": "top_p"}
+    options = {own: inference[name] for name, own in names.items() if inference.get(name) is not None}
+    most = inference.get("maxTokens", inference.get("max_new_tokens"))
+    request = contents.read_request(body, most, options)
+    for number, tool in enumerate(request.tools):
         _check_tool(tool, f"#/toolConfig/tools/{number}/toolSpec", traits_of(model_id))
-    options = known(
-        temperature=inference.get("temperature"),
-        top_p=inference.get("topP"),
-        top_k=inference.get("topK"),
-    ) | known(top_p=inference.get("top_p"))
-    return Request(
-        turns=contents.read_turns(messages),
-        system=contents.read_system(body.get("system")),
-        max_tokens=inference.get("maxTokens", inference.get("max_new_tokens")),
-        stop_sequences=tuple(inference.get("stopSequences") or ()),
-        tools=tools,
-        tool_choice=choice,
-        options=options,
-    )
+    return request
 
 
 def _check_tool(tool: Tool, at: str, traits: dict[str, Any]) -> None:
     if not re.fullmatch("[a-zA-Z0-9_-]{1,64}", tool.name):
-        raise bodies.malformed(f"{at}/name: string does not match pattern [a-zA-Z0-9_-]+")
+        raise malformed(f"{at}/name: string does not match pattern [a-zA-Z0-9_-]+")
     if tool.schema.get("type", "object") != "object":
-        raise bodies.malformed(f"{at}/inputSchema/json/type: {tool.schema['type']} is not a valid enum value")
+        raise malformed(f"{at}/inputSchema/json/type: {tool.schema['type']} is not a valid enum value")
     for word in traits.get("tool_schema_refused", ()):
         if word in tool.schema:
-            raise bodies.malformed(f"{at}/inputSchema/json: extraneous key [{word}] is not permitted")
+            raise malformed(f"{at}/inputSchema/json: extraneous key [{word}] is not permitted")
 
 
 def check_reasoning(reasoning: Any, inference: dict[str, Any], model_id: str) -> None:
@@ -53,10 +42,10 @@ def check_reasoning(reasoning: Any, inference: dict[str, Any], model_id: str) ->
     if reasoning is None:
         return
     if traits_of(model_id).get("thinking") == "none":
-        raise bodies.malformed("the provided reasoning config value is invalid")
+        raise malformed("the provided reasoning config value is invalid")
     effort = reasoning.get("maxReasoningEffort")
     if effort is not None and effort not in traits_of(model_id).get("effort", [effort]):
-        raise bodies.malformed(f"#/reasoningConfig/maxReasoningEffort: {effort} is not a valid enum value")
+        raise malformed(f"#/reasoningConfig/maxReasoningEffort: {effort} is not a valid enum value")
     high = reasoning.get("type") == "enabled" and reasoning.get("maxReasoningEffort") == "high"
     excluded = {"maxTokens", "max_new_tokens", "temperature", "topP", "top_p"} & inference.keys()
     if high and excluded:
