@@ -8,7 +8,6 @@ file (bbkit/catalog/data/models.json); one that it does not have is not told.
 import hashlib
 import json
 import secrets
-import string
 import threading
 from typing import Any
 
@@ -18,7 +17,6 @@ from bbkit.standin.models import destinations, model_list, partition_of, reaches
 from bbkit.standin.settings import Settings, write_whole
 
 _DATES = {"legacyTime": "legacy_from", "endOfLifeTime": "end_of_life"}
-_LETTERS = string.ascii_lowercase + string.digits
 
 
 class Catalog:
@@ -105,8 +103,7 @@ class Catalog:
         source = given["modelSource"]["copyFrom"]
         resolve_model(source, region, account, {})
         token = given.get("clientRequestToken") or secrets.token_hex(8)
-        digest = hashlib.sha256(f"{region} {token}".encode()).digest()
-        profile_id = "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:12])
+        profile_id = hashlib.sha256(f"{region} {token}".encode()).hexdigest()[:12]
         with self._lock:
             self.models[profile_id] = source.rpartition("/")[2]
             self.made[profile_id] = {"name": given["inferenceProfileName"], "model": self.models[profile_id]}

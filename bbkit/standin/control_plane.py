@@ -24,7 +24,6 @@ from bbkit.standin.service_models import JOB_ARN
 from bbkit.standin.store import ENDED, NO_COUNTS, Job
 
 Handler = Callable[[dict[str, Any], str], dict[str, Any]]
-ID_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 PAGE = 100
 MAX_TAGS = 200
 
@@ -179,7 +178,7 @@ class ControlPlane:
 
     def _new_job(self, given: dict[str, Any], region: str, token: str, model: Model) -> Job:
         account = self.jobs.settings.account
-        job_id = "".join(secrets.choice(ID_LETTERS) for _ in range(12))
+        job_id = secrets.token_hex(6)
         now = int(time.time() * 1000) / 1000
         hours = given.get("timeoutDurationInHours", 24)
         tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
