@@ -137,7 +137,7 @@ def _find_refusal(
     """Why a model is not asked so; of a way that was `chosen`, only what is known to be refused."""
     if asking is None:
         return f"batch inference has no such form of asking in {family.title} bodies."
-    way, before = asking.way, family.rules(sample, model)
+    way, before = asking.way, list(family.rules(sample, model))
     faults = (one for one in family.rules(asking.write(sample), model) if one not in before)
     for fault in faults:
         if fault.severity == "error" or (fault.rule == "schema_refused" and not chosen):

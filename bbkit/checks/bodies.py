@@ -74,7 +74,7 @@ class BodyCheck:
 
     def _rules(self, body: Mapping[str, Any]) -> list[Finding]:
         budget = budget_faults(body, self.family.max_tokens_path, self.model)
-        return self.family.rules(body, self.model) + budget + sampler_faults(body, self.model)
+        return [*self.family.rules(body, self.model), *budget, *sampler_faults(body, self.model)]
 
     def _walk(self, body: Mapping[str, Any]) -> list[Finding]:
         found = find_faults(self.field, body, self.family.source, self.family.date)

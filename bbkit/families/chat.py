@@ -1,6 +1,6 @@
 """Chat completions of the OpenAI shape: how they are written, read, described and what they refuse."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
@@ -65,44 +65,43 @@ def _read_calls(tool_calls: Any) -> list[Any] | None:
     return calls or None
 
 
-def chat_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def chat_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     """Turns that say nothing, calls and answers that do not meet, refused media; takes any object."""
-    faults = _choice_faults(body) if "tool_choice" in body else []
+    if "tool_choice" in body:
+        yield from _choice_faults(body)
     for position, tool in enumerate(as_list_of_dicts(body.get("tools"))):
         function = as_dict(tool.get("function"))
         if function.get("strict") is True and isinstance(schema := function.get("parameters"), dict):
-            faults += schema_faults(schema, f"tools[{position}].function.parameters", closed=False)
+            yield from schema_faults(schema, f"tools[{position}].function.parameters", closed=False)
     messages = body.get("messages")
     if type(messages) is not list or not messages:
-        return faults
+        return
     for position, message in enumerate(messages):
         if type(message) is dict:
-            faults += _content_faults(position, message, model)
+            yield from _content_faults(position, message, model)
     if not any(as_dict(message).get("role") in ("user", "tool") for message in messages):
-        faults.append(make_finding("role_order.no_user", "messages"))
-    return faults + _call_faults(messages)
+        yield make_finding("role_order.no_user", "messages")
+    yield from _call_faults(messages)
 
 
-def _content_faults(position: int, message: Mapping[str, Any], model: Model) -> list[Finding]:
+def _content_faults(position: int, message: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     content, role, path = message.get("content"), message.get("role"), f"messages[{position}].content"
     if role == "assistant":
         if content in (None, []) and not any(message.get(name) for name in _INSTEAD):
-            return [make_finding("required.answer", path)]
+            yield make_finding("required.answer", path)
     elif content is None:
         found = "null" if "content" in message else "missing"
-        return [make_finding("required.content", path, found=found)]
+        yield make_finding("required.content", path, found=found)
     elif content in ("", []) and role != "tool":
-        return [make_finding("empty_content.message", path, role=role)]
+        yield make_finding("empty_content.message", path, role=role)
     elif role == "user" and type(content) is str and content.isspace():
-        return [make_finding("empty_content.user", path)]
+        yield make_finding("empty_content.user", path)
     elif type(content) is list:
         parts = (str(part.get("type")) for part in as_list_of_dicts(content))
-        return media_faults((_MEDIA[part] for part in parts if part in _MEDIA), path, model)
-    return []
+        yield from media_faults((_MEDIA[part] for part in parts if part in _MEDIA), path, model)
 
 
-def _call_faults(messages: list[Any]) -> list[Finding]:
-    faults: list[Finding] = []
+def _call_faults(messages: list[Any]) -> Iterator[Finding]:
     called: set[str] = set()
     waiting: list[str] = []
     at = 0
@@ -113,27 +112,28 @@ def _call_faults(messages: list[Any]) -> list[Finding]:
             answered = str(turn.get("tool_call_id"))
             if answered not in called:
                 path, one = f"messages[{position}].tool_call_id", turn.get("tool_call_id")
-                faults.append(make_finding("tool_pairing.message", path, id=one))
+                yield make_finding("tool_pairing.message", path, id=one)
             waiting = [one for one in waiting if one != answered]
         elif role in ("user", "assistant"):
-            faults += _unanswered(at, waiting)
+            yield from _unanswered(at, waiting)
             ids = [str(call.get("id")) for call in as_list_of_dicts(turn.get("tool_calls"))]
             waiting, at = (ids if role == "assistant" else []), position
             called.update(waiting)
-    return faults + _unanswered(at, waiting)
+    yield from _unanswered(at, waiting)
 
 
-def _unanswered(position: int, ids: list[str]) -> list[Finding]:
-    path = f"messages[{position}].tool_calls"
-    return [make_finding("tool_pairing.call", path, id=one) for one in ids[:1]]
+def _unanswered(position: int, ids: list[str]) -> Iterator[Finding]:
+    for one in ids[:1]:
+        yield make_finding("tool_pairing.call", f"messages[{position}].tool_calls", id=one)
 
 
-def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
+def _choice_faults(body: Mapping[str, Any]) -> Iterator[Finding]:
     choice = body["tool_choice"]
     if choice in (None, "none"):
-        return []
+        return
     if not body.get("tools"):
-        return [make_finding("required.tools", "tools")._replace(severity="warning")]
+        yield make_finding("required.tools", "tools")._replace(severity="warning")
+        return
     chosen = as_dict(as_dict(choice).get("function")).get("name")
     offered = (as_dict(tool.get("function")).get("name") for tool in as_list_of_dicts(body["tools"]))
-    return offered_faults(chosen, offered, "tool_choice.function.name")
+    yield from offered_faults(chosen, offered, "tool_choice.function.name")

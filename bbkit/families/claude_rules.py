@@ -22,14 +22,16 @@ _PROPERTY = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 _ON_SERVERS = ("web_search", "web_fetch", "code_execution", "mcp_toolset", "advisor")
 
 
-def claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def claude_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     """What a Claude model would refuse in a body beyond its single values; takes any object."""
-    faults = _turn_faults(body, model) + model_faults(body, model)
+    yield from _turn_faults(body, model)
+    yield from model_faults(body, model)
     if "tools" in body:
-        faults += _offer_faults(body["tools"], model)
+        yield from _offer_faults(body["tools"], model)
     if as_dict(body.get("output_config")).get("format") or body.get("output_format"):
-        faults += conflict_faults(body.get("messages"))
-    return faults + _choice_faults(body) if "tool_choice" in body else faults
+        yield from conflict_faults(body.get("messages"))
+    if "tool_choice" in body:
+        yield from _choice_faults(body)
 
 
 def conflict_faults(messages: Any) -> Iterator[Finding]:
@@ -44,15 +46,13 @@ def conflict_faults(messages: Any) -> Iterator[Finding]:
         yield make_finding("structured_output.prefill", f"messages[{len(turns) - 1}]")
 
 
-def _turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def _turn_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     messages = body.get("messages")
     if type(messages) is not list or not messages:
-        return []
-    faults: list[Finding] = []
+        return
     if as_dict(messages[0]).get("role") == "assistant":
-        faults.append(make_finding("role_order.first", "messages[0].role"))
-    last = len(messages) - 1
-    tools = False
+        yield make_finding("role_order.first", "messages[0].role")
+    last, tools = len(messages) - 1, False
     for position, message in enumerate(messages):
         content = message.get("content") if type(message) is dict else None
         if type(content) is not list:
@@ -60,15 +60,16 @@ def _turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
         assistant, path = message.get("role") == "assistant", f"messages[{position}].content"
         blocks = as_list_of_dicts(content)
         kinds = [str(block.get("type")) for block in blocks if type(block.get("source")) is dict]
-        faults += media_faults(kinds, path, model)
+        yield from media_faults(kinds, path, model)
         for block in blocks:
             if "tool_use_id" in block or "input" in block:
                 tools = True
             if assistant and "source" in block and block.get("type") in ("image", "document"):
-                faults.append(misplaced(position, block["type"], "assistant"))
+                yield misplaced(position, block["type"], "assistant")
         if not content and not (position == last and assistant):
-            faults.append(make_finding("empty_content.turn", path))
-    return faults + tool_faults(body, _TOOLS) if tools else faults
+            yield make_finding("empty_content.turn", path)
+    if tools:
+        yield from tool_faults(body, _TOOLS)
 
 
 def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
@@ -80,16 +81,15 @@ def _tool_ids(blocks: list[dict[str, Any]]) -> tuple[list[Any], list[Any]]:
 _TOOLS = ToolNames("tool_use", "tool_result", "tool", "tools", _tool_ids)
 
 
-def _choice_faults(body: Mapping[str, Any]) -> list[Finding]:
+def _choice_faults(body: Mapping[str, Any]) -> Iterator[Finding]:
     choice = as_dict(body.get("tool_choice"))
     if not body.get("tools"):
-        return [make_finding("required.tools", "tools")]
-    if choice.get("type") != "tool":
-        return []
-    if "name" not in choice:
-        return [make_finding("required.tool_name", "tool_choice.name")]
-    offered = (tool.get("name") for tool in as_list_of_dicts(body["tools"]))
-    return offered_faults(choice["name"], offered, "tool_choice.name")
+        yield make_finding("required.tools", "tools")
+    elif choice.get("type") == "tool" and "name" not in choice:
+        yield make_finding("required.tool_name", "tool_choice.name")
+    elif choice.get("type") == "tool":
+        offered = (tool.get("name") for tool in as_list_of_dicts(body["tools"]))
+        yield from offered_faults(choice["name"], offered, "tool_choice.name")
 
 
 def _offer_faults(tools: Any, model: Model) -> Iterator[Finding]:
@@ -138,43 +138,40 @@ def _input_faults(tool: Mapping[str, Any], path: str) -> Iterator[Finding]:
     yield from schema_faults(schema, path, strict=tool.get("strict") is True)
 
 
-def model_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def model_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     """What one Claude model refuses: an answer's beginning, thinking, sampling, effort, forms, beta flags."""
     messages = body.get("messages")
-    faults: list[Finding] = []
     if type(messages) is list and len(messages) > 1:
-        faults += _ending_faults(messages, body, model)
+        yield from _ending_faults(messages, body, model)
     if "thinking" in body:
-        faults += _thinking_faults(as_dict(body["thinking"]), body, model)
+        yield from _thinking_faults(as_dict(body["thinking"]), body, model)
     if "tool_choice" in body:
-        faults += _forced_faults(body, model)
+        yield from _forced_faults(body, model)
     if "output_config" in body:
         config = as_dict(body["output_config"])
-        faults += _unlike(config.get("effort"), "effort", "effort_refused", "output_config.effort", model)
-        faults += _off_faults(body, config.get("effort"), model)
-        faults += format_faults(config.get("format"), "output_config.format", "schema", model)
+        yield from _unlike(config.get("effort"), "effort", "effort_refused", "output_config.effort", model)
+        yield from _off_faults(body, config.get("effort"), model)
+        yield from format_faults(config.get("format"), "output_config.format", "schema", model)
     if "output_format" in body:
-        faults += format_faults(body["output_format"], "output_format", "schema", model)
+        yield from format_faults(body["output_format"], "output_format", "schema", model)
     if "anthropic_beta" in body:
-        faults += _flag_faults(body["anthropic_beta"])
+        yield from _flag_faults(body["anthropic_beta"])
     if "temperature" in body or "top_p" in body or "top_k" in body:
-        faults += _sampling_faults(body, model)
-    return faults
+        yield from _sampling_faults(body, model)
 
 
-def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -> list[Finding]:
+def _ending_faults(messages: list[Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     last = as_dict(messages[-1])
     if last.get("role") != "assistant":
-        return []
+        return
     path, content = f"messages[{len(messages) - 1}]", last.get("content")
     text = content if type(content) is str else (as_list_of_dicts(content) or [{}])[-1].get("text")
     if model.traits.prefill is False:
-        return [make_finding("prefill.model", path, model=model)]
-    if asks_to_think(body):
-        return [make_finding("thinking_conflict.prefill", path)]
-    if type(text) is str and text != text.rstrip():
-        return [make_finding("prefill.space", path)]
-    return []
+        yield make_finding("prefill.model", path, model=model)
+    elif asks_to_think(body):
+        yield make_finding("thinking_conflict.prefill", path)
+    elif type(text) is str and text != text.rstrip():
+        yield make_finding("prefill.space", path)
 
 
 def _thinking_faults(thinking: Mapping[str, Any], body: Mapping[str, Any], model: Model) -> Iterator[Finding]:

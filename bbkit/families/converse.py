@@ -4,7 +4,7 @@ What is described here is what botocore's shape does not say: non-empty texts, k
 several values, and what the model behind it refuses.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -22,28 +22,29 @@ EXTRAS = {"anthropic.claude": "converse.claude", "amazon.nova-": "converse.nova"
 """The fields that models take in ``additionalModelRequestFields``, by how their bare id begins."""
 
 
-def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    faults = messages.turn_faults(body, model) + _document_faults(body)
+def _rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    yield from messages.turn_faults(body, model)
+    yield from _document_faults(body)
     config = as_dict(body.get("inferenceConfig"))
     stops = config.get("stopSequences")
-    faults += stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
+    yield from stop_faults(stops, "inferenceConfig.stopSequences", model, "Converse")
     wanted = as_dict(body.get("outputConfig"))
     place, closed = "structure.jsonSchema.schema", "anthropic.claude" in model.model_id
-    faults += format_faults(wanted.get("textFormat"), "outputConfig.textFormat", place, model, closed=closed)
+    yield from format_faults(wanted.get("textFormat"), "outputConfig.textFormat", place, model, closed=closed)
     if closed and wanted.get("textFormat"):
-        faults += conflict_faults(body.get("messages"))
+        yield from conflict_faults(body.get("messages"))
     extra = as_dict(body.get(EXTRA))
     if model.model_id.startswith("amazon.nova-"):
         inner = as_dict(extra.get("inferenceConfig"))
         places = {"inferenceConfig": config, EXTRA: extra, f"{EXTRA}.inferenceConfig": inner}
-        return faults + nova.reasoning_faults(places, model)
-    if "anthropic.claude" in model.model_id:
-        return faults + _claude_faults(body, model)
-    return [*faults, *level_faults(extra.get("reasoning_effort"), f"{EXTRA}.reasoning_effort", model)]
+        yield from nova.reasoning_faults(places, model)
+    elif closed:
+        yield from _claude_faults(body, model)
+    else:
+        yield from level_faults(extra.get("reasoning_effort"), f"{EXTRA}.reasoning_effort", model)
 
 
-def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
-    faults: list[Finding] = []
+def _document_faults(body: Mapping[str, Any]) -> Iterator[Finding]:
     seen: set[str] = set()
     turns = body.get("messages")
     for position, message in enumerate(turns if type(turns) is list else ()):
@@ -54,16 +55,15 @@ def _document_faults(body: Mapping[str, Any]) -> list[Finding]:
             if type(name) is not str:
                 continue
             if odd := messages.ODD_IN_NAMES.search(name):
-                faults.append(make_finding("value.document_name", path, name=name, odd=odd[0]))
+                yield make_finding("value.document_name", path, name=name, odd=odd[0])
             if name in seen:
-                faults.append(make_finding("value.document_names", path, name=name))
+                yield make_finding("value.document_names", path, name=name)
             seen.add(name)
         if documents and not any("text" in block for block in blocks):
-            faults.append(make_finding("document_alone", path))
-    return faults
+            yield make_finding("document_alone", path)
 
 
-def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def _claude_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     config = as_dict(body.get("inferenceConfig"))
     extra = as_dict(body.get(EXTRA))
     own = {name: path.partition(".")[2] for name, path in _CLAUDE_NAMES.items()}
@@ -74,12 +74,12 @@ def _claude_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
     if effort is not None and "output_config" not in extra:
         view["output_config"] = {"effort": effort}
     view["messages"] = _claude_messages(body.get("messages"))
-    faults = model_faults(view, model)
+    faults = list(model_faults(view, model))
     stops = view.get("stop_sequences")
     for position, stop in enumerate(stops if type(stops) is list else ()):
         if type(stop) is str and stop.isspace():
             faults.append(make_finding("empty_content.stop", f"stop_sequences[{position}]", stop=stop))
-    return [fault._replace(path=_own_path(fault.path, extra)) for fault in faults]
+    yield from (fault._replace(path=_own_path(fault.path, extra)) for fault in faults)
 
 
 def _claude_messages(turns: Any) -> list[Any]:

@@ -1,6 +1,6 @@
 """Embeddings: Titan text, Titan multimodal, Nova multimodal."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.errors import InputError
@@ -51,10 +51,9 @@ def nova_answer(output: Mapping[str, Any]) -> Answer:
     return vector_answer([item["embedding"] for item in items if "embedding" in item])
 
 
-def _image_rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    if "inputText" in body or "inputImage" in body:
-        return []
-    return [make_finding("required.input", "inputText")]
+def _image_rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    if "inputText" not in body and "inputImage" not in body:
+        yield make_finding("required.input", "inputText")
 
 
 TITAN_TEXT = read_family("titan_embed_text", titan_answer, lambda prompt: {"inputText": prompt.text})

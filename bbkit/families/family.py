@@ -1,7 +1,7 @@
 """What every family is made of: prompts in, bodies out; answers in, one flat value out."""
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -13,7 +13,7 @@ from bbkit.families.traits import Model
 from bbkit.families.values import as_dict, is_vector
 
 Body = dict[str, Any]
-Rules = Callable[[Mapping[str, Any], Model], list[Finding]]
+Rules = Callable[[Mapping[str, Any], Model], Iterable[Finding]]
 
 # Formats of one name and another: an .m4a file is sound in an MP4 container.
 _SPELLINGS = {"jpg": "jpeg", "3gp": "three_gp"}

@@ -13,12 +13,11 @@ DEFAULT, DEFAULT_THINKING = 1024, 8192
 """Maxima of output tokens that records are built with: of an answer alone, and of thinking and an answer."""
 
 
-def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) -> list[Finding]:
+def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) -> Iterator[Finding]:
     """A maximum of output tokens that is above the model's own, or that thinking alone may use up."""
     most, room = model.traits.output_maximum, model.traits.thinking_room
     if not path or not (most or room):
-        return []
-    faults: list[Finding] = []
+        return
     for *above, name in MAX_TOKENS_PATHS:
         for start in ((), (EXTRA,)) if EXTRA in body else ((),):
             if not start and tuple(above) != path[:-1]:
@@ -28,10 +27,9 @@ def budget_faults(body: Mapping[str, Any], path: tuple[str, ...], model: Model) 
                 holder = as_dict(holder.get(part))
             asked, where = as_int(holder.get(name)) or 0, ".".join((*start, *above, name))
             if most and asked > most:
-                faults.append(make_finding("output_maximum", where, asked=asked, model=model))
+                yield make_finding("output_maximum", where, asked=asked, model=model)
             elif room and 1 <= asked < room and thinks(body, model):
-                faults.append(make_finding("thinking_room", where, asked=asked, model=model))
-    return faults
+                yield make_finding("thinking_room", where, asked=asked, model=model)
 
 
 def _asked(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -113,11 +111,10 @@ def level_faults(
         yield make_finding(".unlike", path, rule=rule, value=value, takes=said, remedy=remedy, model=model)
 
 
-def stop_faults(given: Any, path: str, model: Model, invocation_type: str) -> list[Finding]:
+def stop_faults(given: Any, path: str, model: Model, invocation_type: str) -> Iterator[Finding]:
     """The fault of stop sequences that a model is reported not to take."""
-    if not given or model.traits.stop_sequences in (None, True, invocation_type):
-        return []
-    return [make_finding("stop_refused", path, model=model)]
+    if given and model.traits.stop_sequences not in (None, True, invocation_type):
+        yield make_finding("stop_refused", path, model=model)
 
 
 def media_faults(kinds: Iterable[str], path: str, model: Model) -> list[Finding]:

@@ -1,7 +1,7 @@
 """Meta Llama, its own body: a prompt that holds the model's chat tokens."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -39,22 +39,20 @@ def answer(output: Mapping[str, Any]) -> Answer:
     )
 
 
-def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def _rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     prompt = body.get("prompt")
     if type(prompt) is not str:
-        return []
-    faults: list[Finding] = []
+        return
     own, other = _TOKENS["llama3"][0], _TOKENS["llama4"][0]
     if "llama4" in model.model_id:
         own, other = other, own
     if "llama" in model.model_id and other in prompt and own not in prompt:
-        faults.append(make_finding("chat_tokens.other", "prompt", own=own, other=other))
+        yield make_finding("chat_tokens.other", "prompt", own=own, other=other)
     images = body.get("images")
     if images and model.refuses("image"):
-        faults.append(make_finding("media_refused.images", "images", model=model))
+        yield make_finding("media_refused.images", "images", model=model)
     elif type(images) is list and images and "<|image|>" not in prompt:
-        faults.append(make_finding("chat_tokens.image", "prompt"))
-    return faults
+        yield make_finding("chat_tokens.image", "prompt")
 
 
 FAMILY = read_family("llama", answer, write, _rules)

@@ -1,7 +1,7 @@
 """What Amazon Nova and Converse share: content blocks, turns, answers, the description of media."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
@@ -88,25 +88,20 @@ def read(cache_read: str, cache_write: str, output: Mapping[str, Any]) -> Answer
     return with_hour(answer, kept[False], kept[True], is_told=usage.get(cache_write) is not None)
 
 
-def turn_faults(body: Mapping[str, Any], model: Model) -> list[Finding]:
+def turn_faults(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
     """Turns out of order or empty, and media where none may stand; takes any object."""
-    messages = body.get("messages")
-    if type(messages) is not list:
-        return []
-    faults: list[Finding] = []
-    before = "assistant"
-    for position, message in enumerate(messages):
+    messages, before = body.get("messages"), "assistant"
+    for position, message in enumerate(messages if type(messages) is list else ()):
         if type(message) is not dict:
             continue
         role, path = message.get("role"), f"messages[{position}]"
         if role == before:
             text = "role_order.alike" if position else "role_order.alternate"
-            faults.append(make_finding(text, f"{path}.role", turn=position + 1, role=role))
+            yield make_finding(text, f"{path}.role", turn=position + 1, role=role)
         if message.get("content") == []:
-            faults.append(make_finding("empty_content.turn", f"{path}.content"))
-        faults += _media_faults(position, message, model)
+            yield make_finding("empty_content.turn", f"{path}.content")
+        yield from _media_faults(position, message, model)
         before = role if role in ("user", "assistant") else before
-    return faults
 
 
 def _media_faults(position: int, message: Mapping[str, Any], model: Model) -> list[Finding]:

@@ -18,31 +18,28 @@ from bbkit.families.turns import ToolNames, name_faults, offered_faults, tool_fa
 from bbkit.families.values import as_dict, as_list_of_dicts
 
 
-def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    faults = messages.turn_faults(body, model)
+def _rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    yield from messages.turn_faults(body, model)
     if type(body.get("messages")) is list:
-        faults += tool_faults(body, _TOOLS)
+        yield from tool_faults(body, _TOOLS)
     if "toolConfig" in body:
-        faults += _offer_faults(as_dict(body["toolConfig"]), model)
-        faults += _choice_faults(as_dict(body["toolConfig"]))
-    config = as_dict(body.get("inferenceConfig"))
-    return faults + reasoning_faults({"inferenceConfig": config}, model)
+        yield from _offer_faults(as_dict(body["toolConfig"]), model)
+        yield from _choice_faults(as_dict(body["toolConfig"]))
+    yield from reasoning_faults({"inferenceConfig": as_dict(body.get("inferenceConfig"))}, model)
 
 
-def reasoning_faults(places: Mapping[str, Mapping[str, Any]], model: Model) -> list[Finding]:
+def reasoning_faults(places: Mapping[str, Mapping[str, Any]], model: Model) -> Iterator[Finding]:
     """What a Nova model refuses of the reasoning asked for at one of some places, and of what they hold."""
-    faults: list[Finding] = []
     for place, holder in places.items():
         path, asked = f"{place}.reasoningConfig", as_dict(holder.get("reasoningConfig"))
         if "reasoningConfig" in holder and model.traits.thinking == "none":
-            faults.append(make_finding("reasoning_conflict.model", path, model=model))
+            yield make_finding("reasoning_conflict.model", path, model=model)
         effort = asked.get("maxReasoningEffort")
-        faults += level_faults(effort, f"{path}.maxReasoningEffort", model)
+        yield from level_faults(effort, f"{path}.maxReasoningEffort", model)
         if asked.get("type") == "enabled" and effort == "high":
             for where, one in places.items():
                 given = [f"{where}.{name}" for name in _NOT_WITH_HIGH if name in one]
-                faults += [make_finding("reasoning_conflict.high", path) for path in given]
-    return faults
+                yield from (make_finding("reasoning_conflict.high", path) for path in given)
 
 
 _NOT_WITH_HIGH = ("maxTokens", "max_new_tokens", "temperature", "topP", "top_p")
@@ -76,7 +73,7 @@ def _offer_faults(config: Mapping[str, Any], model: Model) -> Iterator[Finding]:
             yield make_finding("schema_refused.more_on_top", path, words=more)
 
 
-def _choice_faults(config: Mapping[str, Any]) -> list[Finding]:
+def _choice_faults(config: Mapping[str, Any]) -> Iterator[Finding]:
     chosen = as_dict(as_dict(config.get("toolChoice")).get("tool")).get("name")
     offered = (as_dict(tool.get("toolSpec")).get("name") for tool in as_list_of_dicts(config.get("tools")))
     return offered_faults(chosen, offered, "toolConfig.toolChoice.tool.name")

@@ -1,7 +1,7 @@
 """OpenAI-shaped chat: gpt-oss, Qwen3, DeepSeek V3, Gemma 3, MiniMax, Kimi, GLM, Nemotron, newer Mistral."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bbkit.core.finding import Finding, make_finding
@@ -13,16 +13,16 @@ from bbkit.families.traits import Model
 from bbkit.families.values import as_dict
 
 
-def _rules(body: Mapping[str, Any], model: Model) -> list[Finding]:
-    faults = chat.chat_faults(body, model) + stop_faults(body.get("stop"), "stop", model, "InvokeModel")
-    faults += level_faults(body.get("reasoning_effort"), "reasoning_effort", model)
+def _rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
+    yield from chat.chat_faults(body, model)
+    yield from stop_faults(body.get("stop"), "stop", model, "InvokeModel")
+    yield from level_faults(body.get("reasoning_effort"), "reasoning_effort", model)
     form = as_dict(body.get("response_format"))
     if form.get("type") == "json_schema":
-        faults += format_faults(form, "response_format", "json_schema.schema", model, closed=False)
+        yield from format_faults(form, "response_format", "json_schema.schema", model, closed=False)
     named = body.get("model")
     if type(named) is str and model.model_id and model.model_id not in named:
-        faults.append(make_finding("model_mismatch", "model", named=named, model=model))
-    return faults
+        yield make_finding("model_mismatch", "model", named=named, model=model)
 
 
 FAMILY = read_family("openai_chat", chat.answer, chat.write, _rules)

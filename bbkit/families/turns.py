@@ -27,15 +27,14 @@ def misplaced(position: int, block: str, role: str) -> Finding:
     return make_finding("role_order.block", path, block=block, role=role, other=other)
 
 
-def tool_faults(body: Mapping[str, Any], names: ToolNames) -> list[Finding]:
+def tool_faults(body: Mapping[str, Any], names: ToolNames) -> Iterator[Finding]:
     """Uses without results, results without uses, either in the wrong role's turn, tools not described."""
     turns = []
     for position, message in enumerate(body["messages"]):
         uses, results = names.ids(as_list_of_dicts(as_dict(message).get("content")))
         turns.append((as_dict(message).get("role"), position, uses, results))
     if not any(uses or results for _, _, uses, results in turns):
-        return []
-    faults: list[Finding] = []
+        return
     waiting: list[Any] = []
     at = 0
     for role, group in groupby(turns, key=lambda turn: turn[0]):
@@ -43,32 +42,29 @@ def tool_faults(body: Mapping[str, Any], names: ToolNames) -> list[Finding]:
         used = [one for _, _, uses, _ in same for one in uses]
         answered = [one for _, _, _, results in same for one in results]
         if role == "assistant":
-            faults += [misplaced(place, names.result, role) for _, place, _, results in same if results]
+            yield from (misplaced(place, names.result, role) for _, place, _, results in same if results)
             waiting, at = used, same[-1][1]
             continue
-        faults += [misplaced(place, names.use, "user") for _, place, uses, _ in same if uses]
-        faults += _unpaired("tool_pairing.unanswered", at, waiting, answered, names)
-        faults += _unpaired("tool_pairing.uncalled", same[0][1], answered, waiting, names)
+        yield from (misplaced(place, names.use, "user") for _, place, uses, _ in same if uses)
+        yield from _unpaired("tool_pairing.unanswered", at, waiting, answered, names)
+        yield from _unpaired("tool_pairing.uncalled", same[0][1], answered, waiting, names)
         waiting = []
-    faults += _unpaired("tool_pairing.unanswered", at, waiting, [], names)
+    yield from _unpaired("tool_pairing.unanswered", at, waiting, [], names)
     if names.member not in body:
-        faults.append(make_finding("required.tools_used", names.member, names=names))
-    return faults
+        yield make_finding("required.tools_used", names.member, names=names)
 
 
-def _unpaired(text: str, at: int, ids: list[Any], others: list[Any], names: ToolNames) -> list[Finding]:
-    alone = [one for one in ids if one not in others][:1]
-    path = f"messages[{at}].content"
-    return [make_finding(text, path, id=one, names=names) for one in alone]
+def _unpaired(text: str, at: int, ids: list[Any], others: list[Any], names: ToolNames) -> Iterator[Finding]:
+    for one in [one for one in ids if one not in others][:1]:
+        yield make_finding(text, f"messages[{at}].content", id=one, names=names)
 
 
-def offered_faults(name: Any, offered: Iterable[Any], path: str) -> list[Finding]:
+def offered_faults(name: Any, offered: Iterable[Any], path: str) -> Iterator[Finding]:
     """The fault of a tool that is demanded by name and not offered."""
     names = [one for one in offered if type(one) is str]
-    if type(name) is not str or name in names:
-        return []
-    text = "value.other_tool" if names else "value.no_tool"
-    return [make_finding(text, path, name=name, names=", ".join(names[:3]))]
+    if type(name) is str and name not in names:
+        text = "value.other_tool" if names else "value.no_tool"
+        yield make_finding(text, path, name=name, names=", ".join(names[:3]))
 
 
 def name_faults(name: Any, path: str) -> Iterator[Finding]:

@@ -143,8 +143,8 @@ def _object_violations(value: dict[str, Any], field: Field, path: Place) -> list
     if not field.open:
         others = [name for name in value if name not in fields]
         violations += [Violation((*path, name), "extra", value[name]) for name in others]
-    given = [name for name, one in value.items() if name in fields and one is not None]
-    if field.one_of and not violations and len(given) != 1:
+    given = [name for name in value if value[name] is not None and (name in fields or not field.open)]
+    if field.one_of and len(given) != 1 and (field.named or not violations):
         violations.append(Violation(path, "one_of", tuple(value), tuple(fields)))
     return violations
 
