@@ -56,7 +56,8 @@ def converse(model_id: str, body: Mapping[str, Any], **options: Any) -> dict[str
     with translated():
         answer = client("bedrock-runtime", **options).converse(modelId=model_id, **request)
     answer.pop("ResponseMetadata", None)
-    return dict(json.loads(json.dumps(answer, default=_as_json)))
+    as_text = json.dumps(answer, default=lambda value: base64.b64encode(value).decode("ascii"))
+    return dict(json.loads(as_text))
 
 
 def _blobs(value: Any, shape: Any) -> Any:
@@ -69,12 +70,6 @@ def _blobs(value: Any, shape: Any) -> Any:
     if shape.type_name == "blob" and isinstance(value, str):
         return base64.b64decode(value)
     return value
-
-
-def _as_json(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
-    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
 @functools.lru_cache(maxsize=1)

@@ -23,8 +23,8 @@ LARGE_JOB_MODELS = (
 GB = 10**9
 
 
-class InvalidInput(Exception):
-    """Why a job ends Failed while it is validated."""
+class JobRefused(Exception):
+    """Why a job ends Failed: its input, or where its output cannot be written."""
 
 
 class Envelope(msgspec.Struct):
@@ -56,19 +56,19 @@ def find_inputs(buckets: Path, uri: str) -> dict[str, Path]:
     bucket, key = split_uri(uri)
     root = buckets / bucket
     if not root.is_dir():
-        raise InvalidInput(
+        raise JobRefused(
             f"The bucket {bucket} of the input data does not exist or cannot be reached by the role."
         )
     if key and not is_plain(key.removesuffix("/")):
-        raise InvalidInput(f"{uri} is no place in a bucket of this stand-in.")
+        raise JobRefused(f"{uri} is no place in a bucket of this stand-in.")
     if key and not key.endswith("/") and (root / key).is_file():
         if not key.endswith(".jsonl"):
-            raise InvalidInput(f"The input file {uri} does not end in .jsonl.")
+            raise JobRefused(f"The input file {uri} does not end in .jsonl.")
         return {(root / key).name: root / key}
     start = f"{key.removesuffix('/')}/" if key else ""
     names = [name.removeprefix(start) for name in walk_keys(root, start) if name.endswith(".jsonl")]
     if not names:
-        raise InvalidInput(f"No .jsonl file was found at {uri}.")
+        raise JobRefused(f"No .jsonl file was found at {uri}.")
     return {name: root / start / name for name in names}
 
 
@@ -104,18 +104,16 @@ def check_inputs(files: Mapping[str, Path], limits: Limits, model_id: str) -> di
     sizes = {name: path.stat().st_size for name, path in files.items()}
     for name, size in sizes.items():
         if size > limits.max_file_gb * GB:
-            raise InvalidInput(
-                f"{name} has {size} bytes; an input file has at most {limits.max_file_gb:g} GB."
-            )
+            raise JobRefused(f"{name} has {size} bytes; an input file has at most {limits.max_file_gb:g} GB.")
     most, size = max_job_gb(limits, model_id), sum(sizes.values())
     if size > most * GB:
-        raise InvalidInput(f"The input files have {size} bytes; a job has at most {most:g} GB.")
+        raise JobRefused(f"The input files have {size} bytes; a job has at most {most:g} GB.")
     counts = {name: _check_file(name, path, limits) for name, path in files.items()}
     records = sum(counts.values())
     if records > limits.max_records_per_job:
-        raise InvalidInput(f"The job has {records} records; at most {limits.max_records_per_job} are taken.")
+        raise JobRefused(f"The job has {records} records; at most {limits.max_records_per_job} are taken.")
     if records < limits.min_records:
-        raise InvalidInput(too_few(records, limits.min_records))
+        raise JobRefused(too_few(records, limits.min_records))
     return counts
 
 
@@ -133,11 +131,11 @@ def _check_file(name: str, path: Path, limits: Limits) -> int:
     with path.open("rb") as handle:
         for count, line in enumerate(handle, 1):
             if count > most:
-                raise InvalidInput(f"{name} has more than {most} records; at most {most} are taken per file.")
+                raise JobRefused(f"{name} has more than {most} records; at most {most} are taken per file.")
             try:
                 read_record(line)
             except ValueError as error:
-                raise InvalidInput(f"Line {count} of {name} is not a record: {error}") from None
+                raise JobRefused(f"Line {count} of {name} is not a record: {error}") from None
     return count
 
 
@@ -204,7 +202,7 @@ def count_records(buckets: Path, uri: str) -> int | None:
     """Count the lines an input URI names, to refuse a small job at once; None when there are none to read."""
     try:
         files = find_inputs(buckets, uri)
-    except InvalidInput:
+    except JobRefused:
         return None
     total = 0
     for path in files.values():

@@ -12,10 +12,10 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from bbkit.standin import faults as fault
-from bbkit.standin.inputs import InvalidInput, check_inputs, find_inputs
+from bbkit.standin.inputs import JobRefused, check_inputs, find_inputs
 from bbkit.standin.job_folder import JobFolder
 from bbkit.standin.records import Chunk, Report, Task, answer_chunk
-from bbkit.standin.s3_storage import OutputRefused, check_output
+from bbkit.standin.s3_storage import check_output
 from bbkit.standin.store import BEFORE_STOPPING, NO_COUNTS, Job
 
 if TYPE_CHECKING:
@@ -71,19 +71,19 @@ class JobRunner:
                 self.progress()
             if self.job["status"] == "Stopping":
                 raise Ended
-        except (InvalidInput, OutputRefused) as error:
+        except JobRefused as error:
             self.end(("Validating", "InProgress"), "Failed", message=str(error))
 
     def validate(self) -> None:
         """Check the input and keep it as it is now, by hard links."""
         if "fail-validation" in self.faults.names:
-            raise InvalidInput("The input data could not be validated. (fault asked for)")
+            raise JobRefused("The input data could not be validated. (fault asked for)")
         source = self.request["inputDataConfig"]["s3InputDataConfig"]
         target = self.request["outputDataConfig"]["s3OutputDataConfig"]
         for config, what in ((source, "input"), (target, "output")):
             owner = config.get("s3BucketOwner", self.settings.account)
             if owner != self.settings.account:
-                raise InvalidInput(f"Access denied: the {what} bucket is not owned by account {owner}.")
+                raise JobRefused(f"Access denied: the {what} bucket is not owned by account {owner}.")
         check_output(self.settings.buckets, self.output_uri)
         found = find_inputs(self.settings.buckets, source["s3Uri"])
         limits, model = self.settings.limits, self.job["model"]
@@ -141,7 +141,7 @@ class JobRunner:
         if folder is not None and folder.begun:
             try:
                 self.put_output(folder)
-            except OutputRefused as error:
+            except JobRefused as error:
                 message = str(error)
         self.end(("Stopping",), "Stopped", message=message)
 

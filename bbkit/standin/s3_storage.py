@@ -18,19 +18,15 @@ from nanio.storage.filesystem import FilesystemStorage
 from nanio.storage.metadata import write_metadata
 from nanio.storage.paths import META_DIR_NAME, bucket_dir, metadata_path, object_path
 
-from bbkit.standin.inputs import is_plain, split_uri, walk_keys
-
-
-class OutputRefused(Exception):
-    """Why the output of a job cannot be written."""
+from bbkit.standin.inputs import JobRefused, is_plain, split_uri, walk_keys
 
 
 def check_output(buckets: Path, uri: str) -> None:
     bucket, key = split_uri(uri)
     if key.strip("/") and not is_plain(key.strip("/")):
-        raise OutputRefused(f"{uri} is no place in a bucket of this stand-in.")
+        raise JobRefused(f"{uri} is no place in a bucket of this stand-in.")
     if not (buckets / bucket).is_dir():
-        raise OutputRefused(
+        raise JobRefused(
             f"The bucket {bucket} for the output data does not exist or cannot be reached by the role."
         )
 
@@ -103,7 +99,7 @@ def put_file(buckets: Path, bucket: str, key: str, source: Path, md5: str) -> No
         target.parent.mkdir(parents=True, exist_ok=True)
         source.replace(target)
     except OSError as error:
-        raise OutputRefused(
+        raise JobRefused(
             f"The output could not be written to s3://{bucket}/{key}: {error.strerror}."
         ) from error
 
