@@ -187,6 +187,9 @@ def test_what_is_not_over_or_not_reported_is_said() -> None:
         (charts.stop_reasons, [SUCCEEDED, silent], "No answer that reports why it ended was cut off"),
     ):
         assert said in chart(make_outputs(*rows)).layout.title.text
+    figure = charts.cut_off_by_input(make_outputs(SUCCEEDED, SUCCEEDED, {"outcome": "missing"}))
+    assert not figure.data and figure.layout.title.text == "No answer was cut off"
+    assert figure.layout.annotations[0].text == "No answer was cut off: n = 2 answers."
     figure = charts.cut_off_by_input(make_outputs(silent, silent))
     assert figure.layout.annotations[0].text == "No answer reports why it ended."
 

@@ -595,7 +595,9 @@ def test_a_manifest_is_in_no_group_of_the_source(collected: bb.Run) -> None:
     assert table["records"].to_list() == [0, 20, 20] and pd.isna(table["source.queue"].iloc[0])
     assert "$0.00 " not in cost._repr_mimebundle_()["text/plain"].split("Against")[0]
     assert any(
-        label.startswith("in no group") for bar in charts.cost(cost, by="queue").data for label in bar.y
+        label.startswith("in no group")
+        for bar in charts.cost(cost, by="queue").data
+        for label in bar.customdata
     )
 
 
@@ -656,7 +658,7 @@ def test_the_end_of_a_range_is_not_the_sum_of_what_is_known() -> None:
     )
     assert "a record sets no maximum of output tokens" in charts.cost_estimate(free).to_json()
     both = replace(free, table=pd.concat([free.table, capped.table]).assign(attempt=1))
-    assert charts.cost_estimate(both, by="attempt").data[0].customdata[0].endswith(" to not known")
+    assert charts.cost_estimate(both, by="attempt").data[0].hovertext[0].endswith(" to not known")
 
 
 def test_a_manifest_that_disagrees_is_said(collected: bb.Run) -> None:

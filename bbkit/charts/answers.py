@@ -123,26 +123,29 @@ def _note_words(raw: pd.Series, parts: pd.Categorical) -> dict[str, str]:
 
 def _draw_reasons(sums: dict[str, int], notes: dict[str, str], title: str, subtitle: str) -> style.Chart:
     reasons, counts = zip(*sorted(sums.items(), key=lambda one: -one[1]), strict=True)
-    total = sum(counts)
+    total, names = sum(counts), [*map(str, reasons)]
+    labels = [
+        f"{name}  {count:,} ({style.percent(count, total)})"
+        for name, count in zip(names, counts, strict=True)
+    ]
     bars = horizontal_bars(
         "answers",
-        [style.shorten(reason) for reason in reasons],
+        names,
         counts,
-        style.mark_bars(reasons),
-        text=[f"{count:,}  ({style.percent(count, total)})" for count in counts],
-        textposition="outside",
-        cliponaxis=False,
-        customdata=[notes[reason] for reason in reasons],
-        hovertemplate="<b>%{y}</b>: %{text}<br>%{customdata}<extra></extra>",
+        {"color": [style.COLOURS.get(name, style.LIGHT) for name in names], "line": {"width": 0}},
+        hovertext=labels,
+        customdata=[notes[name] for name in names],
+        hovertemplate="%{hovertext}<br>%{customdata}<extra></extra>",
     )
     named = ", ".join(f"{reason} {count:,}" for reason, count in zip(reasons, counts, strict=True))
     return style.make_figure(
         [bars],
         title=title,
         subtitle=subtitle,
-        bars=len(counts),
+        names=labels,
+        places=names,
         alt=f"{title}. {subtitle}: {named}",
-        xaxis=style.count_axis(max(counts) * 1.2, "answers"),
+        xaxis=style.count_axis(max(counts) * 1.02, "answers"),
     )
 
 
@@ -162,7 +165,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     -------
     plotly.graph_objects.Figure
         The eleven most frequent kinds, the rest as one bar; each kind stands above its bar. Where nothing
-        errored, the records that succeeded are the one bar.
+        errored, the title says so, and the records that succeeded are the one bar.
 
     Raises
     ------
@@ -174,7 +177,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     if not errored.any():
         return _draw_no_errors(outputs, title)
     groups, ways = groups.take(errored), outputs.loc[errored, ["kind"]]
-    kinds = group_rows(ways, "kind", most=_MOST_KINDS)
+    kinds = group_rows(ways, "kind", most=_MOST_KINDS, by_size=True)
     if groups.column is None:
         groups = replace(groups, names=["errors"], colours=[style.VERMILLION])
     share = style.percent(len(ways), len(outputs))
@@ -184,10 +187,9 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     return draw_kinds(
         kinds,
         groups,
-        kinds.count().max(),
         title=title,
         subtitle=subtitle,
-        legend=None if groups.column is None else style.ABOVE,
+        legend=groups.column is not None,
         alt=f"{title}. {subtitle}: {style.shorten(', '.join(most), 300)}",
     )
 
@@ -200,13 +202,21 @@ def _name_kinds(outputs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> style.Chart:
-    succeeded, sent = outputs[equal_rows(outputs, "outcome", "succeeded")], count_noun(len(outputs), "record")
-    if succeeded.empty:
-        return style.empty_figure(title or "Errors", f"No errors in {sent}.")
-    groups = replace(group_rows(succeeded, "outcome"), colours=[style.COLOURS["succeeded"]])
-    share = style.percent(len(succeeded), len(outputs))
-    subtitle = f"n = 0 errors in {sent}; {len(succeeded):,} succeeded ({share})"
-    return draw_kinds(groups, groups, len(outputs), title=title or "No record errored", subtitle=subtitle)
+    sums = count_parts(as_parts(outputs["outcome"], style.OUTCOMES, "not known"))
+    sent, succeeded = count_noun(len(outputs), "record"), sums.get("succeeded", 0)
+    others = ", ".join(f"{count:,} {outcome}" for outcome, count in sums.items())
+    sentence = f"n = 0 errors in {sent}{others and f': {others}'}"
+    if not succeeded:
+        return style.empty_figure(title or "No record errored", f"{sentence}.")
+    hover = f"{succeeded:,} of {sent}<extra>succeeded</extra>"
+    bar = horizontal_bars("succeeded", [0], [succeeded], style.mark_bars("succeeded"), hovertemplate=hover)
+    return style.make_figure(
+        [bar],
+        title=title or "No record errored",
+        subtitle=sentence,
+        names=[f"No errors: {succeeded:,} of {sent} succeeded"],
+        xaxis=style.count_axis(len(outputs), "records"),
+    )
 
 
 def _describe_errors(count: int, kinds: int) -> str:
@@ -215,42 +225,29 @@ def _describe_errors(count: int, kinds: int) -> str:
     return f"{count:,} records errored, {'all in the same way' if kinds == 1 else f'in {kinds:,} ways'}"
 
 
-def _make_distinct(labels: list[str]) -> list[str]:
-    """Keep bars apart whose names are the same after they were cut."""
-    repeats = pd.Series(labels).groupby(labels).cumcount().tolist()
-    return [f"{label} ({more + 1})" if more else label for label, more in zip(labels, repeats, strict=True)]
-
-
-def draw_kinds(kinds: Groups, groups: Groups, most: int, noun: str = "records", **layout: Any) -> style.Chart:
-    """Draw bars whose names stand above them, since a message is longer than an axis is wide."""
-    labels = _make_distinct([style.shorten(name, 110) for name in kinds.names])
-    hover = f"%{{x:,}} {noun}<br>%{{y}}<extra>%{{fullData.name}}</extra>"
+def draw_kinds(kinds: Groups, groups: Groups, noun: str = "records", **layout: Any) -> style.Chart:
+    """Draw a bar of each kind, split by groups."""
+    hover = f"%{{x:,}} {noun}<br>%{{customdata}}<extra>%{{meta[0]}}</extra>"
+    places, counts = range(len(kinds.names)), kinds.count().tolist()
     bars = [
         horizontal_bars(
-            style.shorten(groups.names[code], 28),
-            labels,
+            groups.legends[code],
+            places,
             kinds.take(rows).count().tolist(),
             groups.colours[code],
+            meta=[groups.hovers[code]],
+            customdata=kinds.hovers,
             hovertemplate=hover,
         )
         for code, rows in groups.split()
     ]
-    figure = style.make_figure(
+    return style.make_figure(
         bars,
-        bars=len(labels),
-        height=150 + 48 * len(labels),
+        names=kinds.describe(84),
         barmode="stack",
-        bargap=0.55,
-        xaxis=style.count_axis(most * 1.12, noun),
-        yaxis={"showticklabels": False},
+        xaxis=style.count_axis(max(counts) * 1.02, noun),
         **layout,
     )
-    above = {"x": 0, "xref": "paper", "yanchor": "bottom", "yshift": 12, "font": {"size": 12}}
-    for label, count in zip(labels, kinds.count().tolist(), strict=True):
-        at = {"y": label, "yref": "y", "showarrow": False, "xanchor": "left"}
-        figure.add_annotation(text=label, **at, **above)
-        figure.add_annotation(text=f"{count:,}", x=count, xref="x", xshift=4, **at)
-    return figure
 
 
 def as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:

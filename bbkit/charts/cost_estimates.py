@@ -62,14 +62,21 @@ def cost_estimate(
         "subtitle": _explain(estimate, after),
         "alt": f"{title}. {estimate.sentence}" + (f" {after.sentence}" if after else ""),
     }
-    bars, causes = _draw_amounts(estimate, after), _draw_causes(after)
+    (amounts, names), causes = _draw_amounts(estimate, after), _draw_causes(after)
     if causes is None:
-        return style.make_figure(bars, bars=2, xaxis=style.usd_axis(), **texts)
-    plots = [("", bars), ("why they differ", [causes])]
-    figure, cells = style.make_subplots(plots, height=150, columns=2, gap=0.2, **texts)
-    difference = style.usd_axis("US$ more or less than estimated", zeroline=True)
-    figure.update_xaxes(style.usd_axis(), **cells[0]).update_xaxes(difference, **cells[1])
-    return figure.update_yaxes(style.CATEGORIES)
+        return style.make_figure(amounts, names=names, xaxis=style.usd_axis(), **texts)
+    plots = [("", amounts), ("<b>why they differ</b>", [causes])]
+    axes = [style.name_places(names), style.name_places(causes.meta)]
+    height = max(row * len(axis["ticktext"]) for axis, row in axes)
+    figure, cells = style.make_subplots(plots, height=height, columns=1, **texts)
+    for cell, upright, (axis, _) in zip(
+        cells,
+        (style.usd_axis(), style.usd_axis("US$ more or less than estimated", zeroline=True)),
+        axes,
+        strict=True,
+    ):
+        figure.update_xaxes(upright, **cell).update_yaxes(axis, **cell)
+    return figure
 
 
 def _describe_both(estimate: "CostEstimate", after: "Cost | None") -> str:
@@ -92,43 +99,43 @@ def _explain(estimate: "CostEstimate", after: "Cost | None") -> str:
     return "; ".join(filter(None, parts))
 
 
-def _draw_amounts(estimate: "CostEstimate", after: "Cost | None") -> list[Any]:
-    traces: list[Any] = []
-    total = estimate.numbers
+def _draw_amounts(estimate: "CostEstimate", after: "Cost | None") -> tuple[list[Any], list[str]]:
+    total, traces, names = estimate.numbers, list[Any](), list[str]()
     if total["cost_low_usd"] is not None:
         traces += _draw_ranges(["estimate"], *([total[name]] for name in _AMOUNTS))
-    marks = {"textposition": "auto", "hovertemplate": "%{y}: %{x:$,.6~g}<extra></extra>"}
+        names.append(f"estimate: {format_usd(total['cost_usd'])}")
     for name, amount, colour in (
         ("estimate on demand", total["on_demand_usd"], style.LIGHT),
         ("cost", None if after is None else after.cost_usd, style.BLUE),
     ):
         if amount is not None:
-            text = [format_usd(amount)]
-            traces.append(horizontal_bars(name, [name], [round(amount, 8)], colour, text=text, **marks))
-    return traces
+            marks = {"customdata": [name], "hovertemplate": "%{customdata}: %{x:$,.6~g}<extra></extra>"}
+            traces.append(horizontal_bars(name, [len(names)], [round(amount, 8)], colour, **marks))
+            names.append(f"{name}: {format_usd(amount)}")
+    return traces, names
 
 
 def _draw_ranges(names: list[str], lows: list[Any], middles: list[Any], highs: list[Any]) -> list[Any]:
-    ends = list(zip(lows, highs, strict=True))
+    ends, places = list(zip(lows, highs, strict=True)), list(range(len(names)))
     bars = horizontal_bars(
         "estimate, low to high",
-        names,
+        places,
         [0 if high is None else high - low for low, high in ends],
-        "rgba(0,114,178,0.3)",
+        "rgba(0,114,178,0.4)",
         base=lows,
-        customdata=[f"{format_usd(low)} to {format_usd(high)}" for low, high in ends],
-        hovertemplate="%{y}: %{customdata}<extra></extra>",
+        customdata=names,
+        hovertext=[f"{format_usd(low)} to {format_usd(high)}" for low, high in ends],
+        hovertemplate="%{customdata}: %{hovertext}<extra></extra>",
     )
     dots = go.Scatter(
         name="estimate, expected",
-        y=names,
+        y=places,
         x=middles,
-        mode="markers+text",
-        text=[format_usd(middle) for middle in middles],
-        textposition="middle right",
+        mode="markers",
         marker={"size": 11, "color": style.BLUE},
         cliponaxis=False,
-        hovertemplate="%{y}: %{x:$,.6~g} expected<extra></extra>",
+        customdata=names,
+        hovertemplate="%{customdata}: %{x:$,.6~g} expected<extra></extra>",
     )
     return [bars, dots]
 
@@ -142,16 +149,18 @@ def _draw_causes(after: "Cost | None") -> go.Bar | None:
     if causes.empty:
         return None
     amounts = causes["difference_usd"].astype(float).tolist()
+    signed = [f"{'+' if amount > 0 else ''}{format_usd(amount)}" for amount in amounts]
+    names, reasons = causes["what"].tolist(), causes["reason"].fillna("")
     colours = [style.VERMILLION if amount > 0 else style.GREEN for amount in amounts]
     return horizontal_bars(
         "difference",
-        causes["what"].tolist(),
+        range(len(names)),
         amounts,
         {"color": colours, "line": {"width": 0}},
-        text=[f"{'+' if amount > 0 else ''}{format_usd(amount)}" for amount in amounts],
-        textposition="auto",
-        customdata=causes["reason"].fillna("").tolist(),
-        hovertemplate="%{y}: %{text}<br>%{customdata}<extra></extra>",
+        meta=[f"{name}: {amount}" for name, amount in zip(names, signed, strict=True)],
+        customdata=names,
+        hovertext=[f"{amount}<br>{reason}" for amount, reason in zip(signed, reasons, strict=True)],
+        hovertemplate="%{customdata}: %{hovertext}<extra></extra>",
     )
 
 
@@ -162,14 +171,15 @@ def _draw_parts(estimate: "CostEstimate", by: str, title: str | None) -> style.C
     known = sums.dropna(subset=["cost_low_usd"]).head(_MOST_JOBS)
     if known.empty:
         return style.empty_figure(title or "Estimate", estimate.sentence)
-    names = [style.shorten(name) or "records" for name in known[by].astype("string").fillna("records")]
+    names = [str(name) or "records" for name in known[by].astype("string").fillna("records")]
+    labels = zip(style.tell_apart(names, 36), known["cost_usd"], strict=True)
     columns = [[None if pd.isna(value) else float(value) for value in known[name]] for name in _AMOUNTS]
     more = f"; the first {_MOST_JOBS} of {len(sums):,}" if len(sums) > _MOST_JOBS else ""
     return style.make_figure(
-        _draw_ranges(names, *columns),
+        _draw_ranges([style.shorten(name, style.MOST_CHARACTERS) for name in names], *columns),
         title=title or _describe_both(estimate, None),
         subtitle=_explain(estimate, None) + more,
-        bars=len(names),
+        names=[f"{label}: {format_usd(amount)}" for label, amount in labels],
         alt=estimate.sentence,
         xaxis=style.usd_axis(),
     )

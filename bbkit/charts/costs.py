@@ -1,5 +1,6 @@
 """What the answers cost: split, against on demand, and per record."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.axes import Axis, mark_quantiles
-from bbkit.charts.groups import Groups, group_name, group_rows, grouping_column, known_rows
+from bbkit.charts.groups import Groups, group_rows, grouping_column, known_rows
 from bbkit.charts.traces import boxes, histogram, horizontal_bars
 from bbkit.core.datasets import fold, gather, is_dataset
 from bbkit.core.errors import InputError
@@ -51,16 +52,16 @@ def cost(costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | N
     if not total["answered"] or total["cost_usd"] is None:
         return style.empty_figure(title or "What the answers cost", costed.sentence)
     groups = group_rows(costed.sums, by, counts=costed.sums["records"].to_numpy(dtype=np.int64))
-    traces = _draw_whole(costed) if groups.column is None else _draw_groups(costed, groups)
+    traces, names = _draw_whole(costed) if groups.column is None else _draw_groups(costed, groups)
     least = "At least " if total["at_least"] else ""
     title = title or f"{least}{format_usd(total['cost_usd'])} for {count_noun(total['answered'], 'answer')}"
     return style.make_figure(
         traces,
         title=title,
         subtitle=_explain(costed),
-        bars=len({label for trace in traces for label in trace.y}),
+        names=names,
         barmode="stack",
-        legend=style.ABOVE,
+        legend=True,
         alt=f"{title}. {costed.sentence}",
         xaxis=style.usd_axis(),
     )
@@ -90,18 +91,21 @@ def _explain(costed: "Cost") -> str:
     return "; ".join(filter(None, parts))
 
 
-def _draw_whole(costed: "Cost") -> list[go.Bar]:
+def _draw_whole(costed: "Cost") -> tuple[list[Any], list[str]]:
     total, is_costed = costed.numbers, costed.sums["state"].isin(["priced", "by manifest"])
     tiers = {*costed.sums.loc[is_costed, "tier"].astype(str)}
     sent = "in batch" if tiers <= {"batch"} else "as sent" if len(tiers) > 1 else "on demand"
     amounts = {name: total[f"{name}_usd"] or 0.0 for name in _PARTS}
-    bars = [_bar(name, [sent], [amount]) for name, amount in amounts.items() if amount]
+    bars = [_bar(name, [0], [amount], [sent]) for name, amount in amounts.items() if amount]
+    parts = ", ".join(f"{name} {format_usd(amount)}" for name, amount in amounts.items() if amount)
+    labels = [f"{sent}: {parts or format_usd(0)}"]
     if sent != "on demand" and total["on_demand_usd"]:
-        bars.append(_bar("on demand", [_ON_DEMAND], [total["on_demand_usd"]]))
-    return bars or [_bar("input", [sent], [0.0])]
+        bars.append(_bar("on demand", [1], [total["on_demand_usd"]], [_ON_DEMAND]))
+        labels.append(f"{_ON_DEMAND}: {format_usd(total['on_demand_usd'])}")
+    return bars or [_bar("input", [0], [0.0], [sent])], labels
 
 
-def _draw_groups(costed: "Cost", groups: Groups) -> list[go.Bar | go.Scatter]:
+def _draw_groups(costed: "Cost", groups: Groups) -> tuple[list[Any], list[str]]:
     from bbkit.costs.totals import rows_by_manifest
 
     manifests, rows = rows_by_manifest(costed.manifests), costed.sums
@@ -109,30 +113,33 @@ def _draw_groups(costed: "Cost", groups: Groups) -> list[go.Bar | go.Scatter]:
     unknown = groups.take(rows["state"].isin(apart).to_numpy()).count()
     labels = [
         label + (f", {count:,.0f} not known" if count else "")
-        for label, count in zip(groups.labels, unknown, strict=True)
+        for label, count in zip(groups.describe(), unknown, strict=True)
     ]
-    codes = np.append(groups.codes, _codes_of(manifests, groups))
+    codes, hovers = np.append(groups.codes, _codes_of(manifests, groups)), groups.hovers
     if len(groups.names) in codes:
         labels.append("in no group, by the manifest")
+        hovers.append(labels[-1])
     names = [f"{name}_usd" for name in (*_PARTS, "on_demand")]
     amounts = pd.concat([rows[names], manifests.reindex(columns=names)]).astype("Float64")
     sums = amounts.fillna(0.0).groupby(codes).sum().reindex(range(len(labels)), fill_value=0.0)
-    traces: list[go.Bar | go.Scatter] = [
-        _bar(name, labels, sums[f"{name}_usd"].tolist())
+    places = list(range(len(labels)))
+    traces: list[Any] = [
+        _bar(name, places, sums[f"{name}_usd"].tolist(), hovers)
         for name in _PARTS
         if name == "input" or sums[f"{name}_usd"].any()
     ]
     if sums["on_demand_usd"].any():
         marks = go.Scatter(
             name=_ON_DEMAND,
-            y=labels,
+            y=places,
+            customdata=hovers,
             x=sums["on_demand_usd"].round(8).tolist(),
             mode="markers",
             marker={"symbol": "line-ns-open", "size": 20, "color": style.GREY, "line": {"width": 2}},
-            hovertemplate="%{y}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",
+            hovertemplate="%{customdata}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",
         )
         traces.append(marks)
-    return traces
+    return traces, labels
 
 
 def _codes_of(manifests: pd.DataFrame, groups: Groups) -> np.ndarray:
@@ -141,23 +148,19 @@ def _codes_of(manifests: pd.DataFrame, groups: Groups) -> np.ndarray:
     column = groups.column
     if column is None or column not in manifests.columns:
         return np.full(len(manifests), none)
-    codes = {name: code for code, name in enumerate(groups.names)}
-    # What has no group by its own name is among the others, the last group.
-    return np.array(
-        [codes.get(group_name(value, column), none - 1) for value in manifests[column]],
-        dtype=np.int64,
-    )
+    # What has no group of its own is among the others, the last group.
+    codes = {value: code for code, value in enumerate(groups.values)}
+    return np.array([codes.get(value, none - 1) for value in manifests[column]], dtype=np.int64)
 
 
-def _bar(name: str, labels: list[str], amounts: list[float]) -> go.Bar:
+def _bar(name: str, places: Sequence[Any], amounts: list[float], names: list[str]) -> go.Bar:
     return horizontal_bars(
         name,
-        labels,
+        places,
         [round(amount, 8) for amount in amounts],
         style.mark_bars(name),
-        text=[format_usd(amounts[0])] if len(labels) == 1 else None,
-        textposition="inside",
-        hovertemplate="%{y}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",
+        customdata=names,
+        hovertemplate="%{customdata}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",
     )
 
 
@@ -203,8 +206,9 @@ def cost_per_record(
     name = "US$ per 1,000 answers"
     if groups.column is None:
         return _draw_spread(values, name, **texts)
-    box = boxes(name, values, groups, "rgba(118,118,118,0.35)")
-    return style.make_figure([box], bars=len(box.y), xaxis=style.usd_axis(f"{name} (p5 to p95)"), **texts)
+    groups = groups.drop_empty()
+    drawn, axis = boxes(values, groups, "rgba(118,118,118,0.35)"), style.usd_axis(f"{name} (p5 to p95)")
+    return style.make_figure(drawn, names=groups.describe(), xaxis=axis, **texts)
 
 
 def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:

@@ -28,6 +28,7 @@ from bbkit.core.text import agree, count_noun
 _PART = 20
 _PARTS = 10
 _POINTS = 200
+_SHARES = {"range": [0, 124], "tickvals": [0, 20, 40, 60, 80, 100]}
 _ENDING = ["outcome", "stop_reason", "output_tokens", "max_tokens"]
 
 
@@ -53,7 +54,7 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    outputs, groups = read_groups(outputs, by, ["outcome", "stop_reason", "input_tokens"], 9)
+    outputs, groups = read_groups(outputs, by, ["outcome", "stop_reason", "input_tokens"], 8)
     answered = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "input_tokens")
     rows = answered & known_rows(outputs, "stop_reason")
     total, silent = int(rows.sum()), int((answered & ~rows).sum())
@@ -62,11 +63,14 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
         return style.empty_figure(title or "Cut off, by length of the input", f"No answer reports {absent}.")
     answers, groups = outputs.loc[rows, ["input_tokens", "stop_reason"]], groups.take(rows)
     cut = equal_rows(answers, "stop_reason", "length")
-    tables = [(groups.labels[code], _share_parts(answers.iloc[part])) for code, part in groups.split()]
     count = count_noun(total, "answer") + (f" (and {silent:,} without a stop reason)" if silent else "")
+    said = describe_cut_off(int(cut.sum()), total, silent)
+    if not cut.any():
+        return style.empty_figure(title or said, f"{said}: n = {count}.")
+    tables = [(groups.describe(18)[code], _share_parts(answers.iloc[part])) for code, part in groups.split()]
     figure, cells = style.make_subplots(
         [(name, [_share_points(table)]) for name, table in tables],
-        title=title or describe_cut_off(int(cut.sum()), total, silent),
+        title=title or said,
         subtitle=f"By input length, n = {count}; bars are 95 % intervals",
         height=270 if len(tables) == 1 else 170,
         gap=0.05,
@@ -180,19 +184,19 @@ def max_tokens_what_if(
         [shares, ("cost of these answers (US$)", spent)] if spent else [shares],
         title=title or _describe_enough(tokens, cut),
         subtitle=_explain(len(tokens), int(cut.sum()), unpriced),
-        height=(206 if spent else 260) + 16 * grouped,
+        height=206 if spent else 260,
         columns=1,
-        legend=style.BELOW if grouped else None,
+        legend=grouped,
     )
     limit = find_limit(sums["max_tokens"])
     axis = make_axis(tokens, 40, limit=limit, zero=True)
     style.share_axes(figure, cells, axis.layout("max_tokens"), {})
     for cell, upright, name in zip(
-        cells, ({"range": [0, 104]}, style.usd_axis("")), ("max_tokens was", ""), strict=False
+        cells, (_SHARES, style.usd_axis("")), ("max_tokens was", ""), strict=False
     ):
         figure.update_yaxes(upright, **cell)
         if limit is not None:
-            mark_value(figure, axis, limit, name and f"{name} {limit:,.0f}", below=5, solid=True, **cell)
+            mark_value(figure, axis, limit, name and f"{name} {limit:,.0f}", solid=True, **cell)
     return figure
 
 
@@ -220,9 +224,11 @@ def _draw_shares(tokens: np.ndarray, cut: np.ndarray, groups: Groups) -> list[go
         # How much longer a cut-off answer would have been is not known: it may still be cut off.
         still_cut = np.searchsorted(stopped, points, side="right")
         share = 100 * (longer + still_cut) / len(ordered)
-        name = groups.labels[code] or "all answers"
+        name = groups.legends[code] or "all answers"
+        full = groups.hovers[code] or name
         line = {"color": groups.colours[code], "dash": "dot" if groups.names[code] == UNKNOWN else "solid"}
-        curves += _draw_curve(points, share, stopped, (name, f"{name}, at most"), "%{y:.1f} % cut off", line)
+        names = (name, f"{full}, at most", full)
+        curves += _draw_curve(points, share, stopped, names, "%{y:.1f} % cut off", line)
     return curves
 
 
@@ -238,7 +244,9 @@ def _draw_costs(sums: pd.DataFrame, tokens: np.ndarray, cut: np.ndarray) -> tupl
     spent, rates = (np.cumsum(np.bincount(place, sums, len(points))) for sums in (made, made / counted))
     usd = (total.sum() - made.sum()) + spent + points * (rates[-1] - rates)
     line = {"color": style.BLUE, "dash": "solid"}
-    curves = _draw_curve(points, usd, np.sort(tokens[cut]), ("cost", "cost, at least"), "%{y:$,.6~g}", line)
+    curves = _draw_curve(
+        points, usd, np.sort(tokens[cut]), ("cost", "cost, at least", "cost"), "%{y:$,.6~g}", line
+    )
     for curve in curves:
         curve.showlegend = False
     unpriced = len(tokens) - int(priced["records"].sum())
@@ -253,7 +261,7 @@ def _draw_curve(
     points: np.ndarray,
     values: np.ndarray,
     stopped: np.ndarray,
-    names: tuple[str, str],
+    names: tuple[str, str, str],
     hover: str,
     line: dict[str, Any],
 ) -> list[go.Scatter]:
@@ -272,7 +280,8 @@ def _draw_curve(
             mode="lines",
             line=how,
             showlegend=name == names[0],
-            hovertemplate=f"max_tokens %{{x:,}}: {hover}<extra>%{{fullData.name}}</extra>",
+            meta=[names[2] if name == names[0] else name],
+            hovertemplate=f"max_tokens %{{x:,}}: {hover}<extra>%{{meta[0]}}</extra>",
         )
         for name, chosen, how in parts
         if chosen.any()

@@ -1,5 +1,9 @@
 """Groups to compare by: which row is in which, in an order and colours that all charts of a frame share."""
 
+import calendar
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,7 +29,10 @@ class Groups:
 
     column: str | None
     codes: np.ndarray
+    values: list[Any]
+    """Of each group but the one of all others."""
     names: list[str]
+    """In full and no two alike; `codes` are positions among them."""
     colours: list[str]
     counts: np.ndarray | None = None
     """Of how many records each row is the sum; None where it is one."""
@@ -40,13 +47,30 @@ class Groups:
         """Count the records of each group."""
         return _count(self.codes, self.counts, len(self.names))
 
-    @property
-    def labels(self) -> list[str]:
-        """Each group with its number of rows, such as ``bank  (n = 60)``."""
+    def describe(self, most: int = 30) -> list[str]:
+        """Give each name, cut to about so many letters, with its rows, such as ``bank  (n = 60)``."""
         if self.column is None:
             return [""]
-        pairs = zip(self.names, self.count().tolist(), strict=True)
-        return [f"{style.shorten(name, 28)}  (n = {count:,})" for name, count in pairs]
+        pairs = zip(style.tell_apart(self.names, most), self.count().tolist(), strict=True)
+        return [f"{name}  (n = {count:,})" for name, count in pairs]
+
+    @property
+    def legends(self) -> list[str]:
+        """Each group as a legend shows it."""
+        return [style.escape_text(name) for name in style.tell_apart(self.names, 18)]
+
+    @property
+    def hovers(self) -> list[str]:
+        """Each group by its name in full, as a hover and the data of a figure show it."""
+        return [style.shorten(name, style.MOST_CHARACTERS) for name in self.names]
+
+    def drop_empty(self) -> "Groups":
+        """Leave out the groups that have no rows."""
+        kept = np.flatnonzero(self.count())
+        places = np.cumsum(np.bincount(kept, minlength=len(self.names))) - 1
+        names, colours = ([texts[code] for code in kept] for texts in (self.names, self.colours))
+        values = [self.values[code] for code in kept if code < len(self.values)]
+        return replace(self, codes=places[self.codes], values=values, names=names, colours=colours)
 
     def split(self) -> list[tuple[int, np.ndarray]]:
         """Give each group that has rows with its rows, by position."""
@@ -105,26 +129,80 @@ def group_rows(
     needs: Sequence[str] = (),
     most: int = MOST_GROUPS,
     counts: np.ndarray | None = None,
+    by_size: bool = False,
 ) -> Groups:
-    """Group the rows of a frame by a column, the largest groups by themselves and all others as one."""
+    """Group the rows of a frame by a column, the largest groups by themselves and all others as one.
+
+    Values that have an order keep it, unless `by_size` is asked; any others begin with the largest.
+    """
     column = grouping_column(frame, by, needs)
     if column is None:
-        return Groups(None, np.zeros(len(frame), dtype=np.int64), [""], [style.ORANGE], counts)
-    codes, values = pd.factorize(frame[column], use_na_sentinel=False)
-    order = np.argsort(-_count(codes, counts, len(values)), kind="stable")
-    alone = len(order) if len(order) <= most else most - 1
-    names = [group_name(values[code], column) for code in order[:alone]]
+        return Groups(None, np.zeros(len(frame), dtype=np.int64), [], [""], [style.ORANGE], counts)
+    codes, kinds = pd.factorize(frame[column], use_na_sentinel=False)
+    sizes = np.argsort(-_count(codes, counts, len(kinds)), kind="stable")
+    alone = len(sizes) if len(sizes) <= most else most - 1
+    keys = [None] * len(sizes) if by_size else _order_keys(kinds[sizes[:alone]])
+    ranks = sorted(range(alone), key=lambda rank: (keys[rank] is None, keys[rank] or ()))
+    values = [kinds[sizes[rank]] for rank in ranks]
     colours = [
-        style.LIGHT if name == UNKNOWN else style.GROUPS[place % len(style.GROUPS)]
-        for place, name in enumerate(names)
+        style.LIGHT if frames.is_absent(value) else style.GROUPS[rank % len(style.GROUPS)]
+        for rank, value in zip(ranks, values, strict=True)
     ]
-    if alone < len(order):
-        names.append(f"{len(order) - alone:,} others")
-        colours.append(style.GREY)
-    return Groups(column, np.minimum(np.argsort(order)[codes], alone), names, colours, counts)
+    places = np.full(len(sizes), alone)
+    places[sizes[ranks]] = np.arange(alone)
+    names = _name_groups(values, column, len(sizes) - alone)
+    return Groups(column, places[codes], values, names, [*colours, style.GREY][: len(names)], counts)
 
 
 def group_name(value: Any, column: str) -> str:
     """What a group is called; a number alone says nothing, and a phone number is known by its column."""
-    text = UNKNOWN if frames.is_absent(value) else str(value)
+    text = UNKNOWN if frames.is_absent(value) else str(value).removesuffix(" 00:00:00")
     return f"{column} {text}" if text.isdigit() else text
+
+
+def _name_groups(values: Sequence[Any], column: str, others: int) -> list[str]:
+    """Name groups; what looks alike, such as ``1`` and ``"1"``, is written as Python does."""
+    names = [group_name(value, column) for value in values] + ([f"{others:,} others"] if others else [])
+    looks = ["".join(filter(str.isprintable, unicodedata.normalize("NFKC", name))) for name in names]
+    looks = [" ".join(look.split()) for look in looks]
+    times = Counter(looks)
+    for place, value in enumerate(values):
+        if times[looks[place]] > 1 and not frames.is_absent(value):
+            names[place] = ascii(value.item() if isinstance(value, np.generic) else value)
+    return names
+
+
+_CALENDAR = {
+    name.lower(): place
+    for names in (calendar.month_name, calendar.month_abbr, calendar.day_name, calendar.day_abbr)
+    for place, name in enumerate(names)
+    if name
+}
+_NUMBER = re.compile(r"(?<!\d)-?\d+(?:\.\d+)?")
+_YEARS = range(1900, 2200)
+
+
+def _order_keys(values: Any) -> list[Any]:
+    """Give each value what to sort it by, None where it is absent; None for all that have no order."""
+    kinds = pd.Series(values)
+    absent = [frames.is_absent(value) for value in kinds]
+    if isinstance(kinds.dtype, pd.CategoricalDtype) and kinds.cat.ordered:
+        keys: list[Any] = [(code,) for code in kinds.cat.codes]
+    elif kinds.dtype.kind in "iufmM":
+        keys = [(value,) for value in kinds]
+    else:
+        keys = [_read_order(str(value)) for value in kinds]
+    keys = [None if gone else key for key, gone in zip(keys, absent, strict=True)]
+    return keys if keys.count(None) == sum(absent) else [None] * len(keys)
+
+
+def _read_order(text: str) -> tuple[float, ...] | None:
+    """Read the number, date, month or weekday of a name that is one, with a year first."""
+    words = [_CALENDAR[word] for word in re.findall(r"[a-z]+", text.lower()) if word in _CALENDAR]
+    if not words and not re.match(r"\s*[-+]?[QWH]?\d", text):
+        return None
+    if words and re.sub(r"[\W\d]+", " ", text).strip().count(" "):
+        return None
+    numbers = [float(number) for number in _NUMBER.findall(re.sub(r"(?<=\d),(?=\d{3})", "", text))]
+    years = [number for number in numbers if number in _YEARS]
+    return (*years, *words, *(number for number in numbers if number not in _YEARS))

@@ -1,16 +1,25 @@
 """The one style of all charts: colours by meaning, layout, subplots, labels, empty states."""
 
 import textwrap
+import unicodedata
+from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import accumulate, takewhile
 from typing import Any
 
 import plotly.graph_objects as go
 
-from bbkit.core.text import one_line
+from bbkit.core.text import one_line, show_controls
 
 # Okabe and Ito's palette, told apart in all three colour-vision deficiencies: https://jfly.uni-koeln.de/color/
 GREEN, VERMILLION, ORANGE, PURPLE = "#009E73", "#D55E00", "#E69F00", "#CC79A7"
-BLUE, SKY, YELLOW, GREY, LIGHT = "#0072B2", "#56B4E9", "#F0E442", "#767676", "#BBBBBB"
+BLUE, SKY, GREY, LIGHT = "#0072B2", "#56B4E9", "#767676", "#BBBBBB"
+OLIVE = "#8A7A00"
+"""Their yellow, darker: the palette's own is hardly seen on white paper."""
+
+INK = GREY
+"""Read on white and on black paper alike: a figure's own paper is transparent."""
 
 OUTCOMES = ["succeeded", "errored", "missing", "pending"]
 VALIDITIES = [
@@ -30,14 +39,27 @@ _MEANINGS = {
     VERMILLION: ("errored", "error", "Failed", "malformed"),
     ORANGE: ("length", "PartiallyCompleted", "cut_off"),
     PURPLE: ("content_filter", "Expired", "refused"),
-    YELLOW: ("tool_use", "several"),
+    OLIVE: ("tool_use", "several"),
     BLUE: ("input", "InProgress", "off_schema"),
     SKY: ("output", "other", "no_json"),
     GREY: ("missing", "cancelled", "on demand", "Stopped", "duplicate_key"),
     LIGHT: ("pending", "not reported", "cache", "empty"),
 }
 COLOURS = {word: colour for colour, words in _MEANINGS.items() for word in words}
-GROUPS = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, "#8A6D00", "#004B76", "#6B4C9A", "#444444", YELLOW]
+GROUPS = [
+    BLUE,
+    ORANGE,
+    GREEN,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    OLIVE,
+    "#8073AC",
+    "#A0522D",
+    "#35978F",
+    "#C51B7D",
+    "#7FBC41",
+]
 _HATCHED = {
     "/": ("errored", "length", "on demand", "cut_off", "malformed"),
     "x": ("missing", "error", "duplicate_key", "off_schema"),
@@ -50,14 +72,15 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 # plotly.js 4 offers a button that uploads the figure and its data: https://github.com/plotly/plotly.js/pull/7909
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 
-ABOVE = {"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom", "traceorder": "normal"}
-"""A legend in a line above the plot, at its right end."""
+LEGEND = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
+LEGEND |= {"traceorder": "normal"}
+"""A legend in lines at the foot of the figure, where neither names nor plotly's buttons are."""
 
-BELOW = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-"""A legend in a line at the foot of the figure, under subplots whose names stand above them."""
+MOST_CHARACTERS = 200
+"""A name is cut at this length wherever it is shown in full."""
 
-CATEGORIES: dict[str, Any] = {"autorange": "reversed", "showgrid": False}
-"""What an axis of names adds: the first on top, no grid."""
+_ROW, BAR, _LINE = 46, 0.42, 52
+"""The height of a bar with its name above it, the part of it that is the bar, and the letters of a line."""
 
 Cell = dict[str, Any]
 """The row and column of a subplot, as plotly's own methods take them."""
@@ -96,39 +119,45 @@ def make_figure(
     *,
     title: str,
     subtitle: str = "",
-    height: int = 0,
-    bars: int = 0,
+    height: int = 360,
+    names: Sequence[str] = (),
+    places: Sequence[Any] | None = None,
     alt: str = "",
-    legend: Mapping[str, Any] | None = None,
+    legend: bool = False,
     **layout: Any,
 ) -> Chart:
-    """Put traces into a figure of this style; so many horizontal `bars` give it a height."""
-    text = escape_text(title)
-    lines = textwrap.wrap(subtitle, 120)
-    if lines:
-        small = "<br>".join(map(escape_text, lines))
-        text += f"<br><span style='font-size:12px;color:{GREY}'>{small}</span>"
-    margin = {"l": 12, "r": 24, "t": 76, "b": 84 if legend is BELOW else 52, **layout.pop("margin", {})}
-    more = 22 * max(0, len(lines) - 1)
-    corner = {"x": 0, "xref": "container", "xanchor": "left", "y": 1, "yanchor": "top"}
+    """Put traces into a figure of this style; the `names` of horizontal bars give it a height."""
+    small, lines = "<span style='font-size:12px'>{}</span>", textwrap.wrap(subtitle, 120)
+    head = [*map(escape_text, textwrap.wrap(title, 90)), *(small.format(escape_text(line)) for line in lines)]
+    keys = sum(trace.showlegend is not False for trace in traces) if legend else 0
+    more = 22 * max(0, len(head) - 2)
+    upright, row = name_places(names, places) if names else (style_axis(), 0)
     figure = Chart(list(traces))
     figure.update_layout(
         template="none",
-        title={"text": text, "pad": {"l": 12, "t": 14}, **corner},
-        font={"family": FONT, "size": 13, "color": "#222222"},
-        paper_bgcolor="#ffffff",
-        plot_bgcolor="#ffffff",
-        height=(height or (170 + 34 * bars if bars else 360)) + more,
-        margin={**margin, "t": margin["t"] + more},
+        title={
+            "text": "<br>".join(head),
+            "pad": {"l": 12, "t": 14},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "y": 1,
+            "yanchor": "top",
+        },
+        font={"family": FONT, "size": 13, "color": INK},
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        height=(136 + row * len(names) if names else height) + more + 20 * -(-keys // 2),
+        margin={"l": 12, "r": 24, "t": 76 + more, "b": 52},
         xaxis=style_axis(),
-        yaxis=style_axis(**CATEGORIES) if bars else style_axis(),
-        hoverlabel={"align": "left"},
+        yaxis=upright,
+        hoverlabel={"align": "left", "namelength": -1},
         separators=".,",
         bargap=0.28,
-        showlegend=legend is not None,
-        legend=legend,
+        showlegend=legend,
+        legend=LEGEND,
         meta={"alt": alt or f"{title}. {subtitle}".strip()},
-        modebar={"remove": ["lasso2d", "select2d", "autoScale2d"]},
+        modebar={"remove": ["lasso2d", "select2d", "autoScale2d"], "bgcolor": "rgba(0,0,0,0)"},
     )
     figure.update_layout(**layout)
     return figure
@@ -138,7 +167,7 @@ def make_subplots(
     plots: Sequence[tuple[str, Sequence[Any]]],
     *,
     height: int,
-    columns: int = 3,
+    columns: int = 2,
     gap: float = 0.07,
     **layout: Any,
 ) -> tuple[Chart, list[Cell]]:
@@ -147,6 +176,7 @@ def make_subplots(
     rows = -(-len(plots) // columns)
     total = 92 + rows * (height + 44)
     figure = make_figure(height=total, **layout)
+    figure.layout.margin.t += 14 * (columns > 1)
     figure.set_subplots(
         rows,
         columns,
@@ -157,7 +187,10 @@ def make_subplots(
     cells = [{"row": row, "col": column} for row in range(1, rows + 1) for column in range(1, columns + 1)]
     for (name, traces), cell in zip(plots, cells, strict=False):
         at = {"x": 0, "xref": "x domain", "y": 1, "yref": "y domain", "xanchor": "left", "yanchor": "bottom"}
-        figure.add_annotation(text=name, yshift=6, showarrow=False, font={"size": 12}, **at, **cell)
+        lines = name if columns == 1 else escape_text(name).replace("  (n", "<br>(n")
+        figure.add_annotation(
+            text=lines, align="left", yshift=6, showarrow=False, font={"size": 12}, **at, **cell
+        )
         for trace in traces:
             figure.add_trace(trace, **cell)
     for cell in cells[len(plots) :]:
@@ -176,9 +209,12 @@ def share_axes(figure: Chart, cells: Sequence[Cell], x: dict[str, Any], y: dict[
 
 
 def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
-    """Describe an axis of this style."""
+    """Describe an axis of this style, with no more ticks than fit on a phone."""
     return {
         "gridcolor": "rgba(128,128,128,0.22)",
+        "nticks": 6,
+        "tickangle": 0,
+        "ticklabelstandoff": 4,
         "zeroline": False,
         "automargin": True,
         "separatethousands": True,
@@ -189,6 +225,28 @@ def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
     }
 
 
+def name_places(names: Sequence[str], places: Sequence[Any] | None = None) -> tuple[dict[str, Any], int]:
+    """Describe an upright axis of names, each above what it names, the first on top, and a row's height."""
+    wrapped = [textwrap.wrap(name, _LINE) or [""] for name in names]
+    lines = max(map(len, wrapped))
+    row = _ROW + 20 * (lines - 1)
+    # A line more above one that is alone keeps it as near to its bar as the last of several.
+    texts = ["<br>".join(["\u00a0"] * (lines - len(parts)) + [*map(escape_text, parts)]) for parts in wrapped]
+    kind = {"type": "category", "categoryarray": list(places)} if places else {}
+    axis = style_axis(
+        "",
+        tickvals=list(places or range(len(names))),
+        ticktext=texts,
+        range=[len(names) - 0.5, -0.78],
+        showgrid=False,
+        ticklabelposition="inside",
+        ticklabelshift=round(BAR * row / 2 + 9 * lines),
+        ticklabeloverflow="allow",
+        **kind,
+    )
+    return axis, row
+
+
 def count_axis(most: float, title: str = "") -> dict[str, Any]:
     """Describe an axis of counts that begins at 0 and has ticks at whole numbers only."""
     whole = {"dtick": 1} if most < 8 else {}
@@ -197,14 +255,17 @@ def count_axis(most: float, title: str = "") -> dict[str, Any]:
 
 def usd_axis(title: str = "US$", **more: Any) -> dict[str, Any]:
     """Describe an axis of US dollars."""
-    return style_axis(title, tickformat="$,.10~g", rangemode="tozero", **more)
+    return style_axis(title, **{"tickformat": "$,.10~g", "rangemode": "tozero", "nticks": 4, **more})
 
 
 def empty_figure(title: str, reason: str) -> Chart:
     """Make a figure that says why there is nothing to draw."""
     corner = {"x": 0, "xref": "paper", "xanchor": "left", "y": 1, "yref": "paper", "yanchor": "top"}
-    figure = make_figure(title=title, height=112, alt=f"{title}: {reason}", margin={"t": 52, "b": 12})
-    figure.add_annotation(text=escape_text(reason), showarrow=False, font={"size": 14}, **corner)
+    lines = textwrap.wrap(reason, 54)
+    height = 96 + 18 * len(lines)
+    figure = make_figure(title=title, height=height, alt=f"{title}: {reason}", margin={"t": 52, "b": 12})
+    text = "<br>".join(map(escape_text, lines))
+    figure.add_annotation(text=text, align="left", showarrow=False, font={"size": 14}, **corner)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     return figure
 
@@ -212,13 +273,45 @@ def empty_figure(title: str, reason: str) -> Chart:
 def escape_text(value: object) -> str:
     """Keep plotly from reading text of others as its HTML-like markup or as maths."""
     text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # plotly takes a label that begins and ends with $ for LaTeX; a zero-width space keeps it text.
-    return text.replace("$", "$\u200b")
+    return text.replace("$", "&#36;")  # plotly takes what is between two of them for LaTeX
 
 
 def shorten(value: object, most: int = 60) -> str:
     """Cut a label at `most` characters, with an ellipsis where something is left out."""
     return escape_text(one_line(value, most))
+
+
+def tell_apart(names: Sequence[str], most: int = 30) -> list[str]:
+    """Cut names to a width of about `most` letters, none like another: what differs stays."""
+    lines = [one_line(show_controls(name), MOST_CHARACTERS) for name in names]
+    labels, head = [_cut(line, most) for line in lines], most // 3
+    for label in [label for label, times in Counter(labels).items() if times > 1]:
+        same = [place for place, other in enumerate(labels) if other == label]
+        ends = [lines[place] for place in same]
+        pairs = zip(min(ends), max(ends), strict=False)
+        alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        for place in same:
+            start = max(head, alike - head // 2)
+            labels[place] = f"{_cut(lines[place][:head], head)}…{_cut(lines[place][start:], most - head - 1)}"
+    seen: Counter[str] = Counter()
+    for place, label in enumerate(labels):
+        seen[label] += 1
+        labels[place] += f" ({seen[label]})" if seen[label] > 1 else ""
+    return labels
+
+
+def _cut(text: str, most: float) -> str:
+    """Cut a text where its letters, wide ones counted as such, take more room than `most` of them."""
+    ends = list(accumulate(map(_width, text)))
+    if not ends or ends[-1] <= most:
+        return text
+    return f"{text[: bisect_right(ends, most - 1)]}…"
+
+
+def _width(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 2.0
+    return 1.4 if letter.isupper() or letter in "mw@%" else 1.0
 
 
 def percent(part: float, whole: float) -> str:
@@ -235,13 +328,7 @@ def percent(part: float, whole: float) -> str:
     return f"{share:.1f} %"
 
 
-def mark_bars(words: str | Sequence[str]) -> dict[str, Any]:
-    """Give bars, all or each of them, the colour and the pattern of what they mean."""
-
-    def find(table: Mapping[str, str], default: str) -> str | list[str]:
-        if isinstance(words, str):
-            return table.get(words, default)
-        return [table.get(word, default) for word in words]
-
-    pattern = {"shape": find(_PATTERNS, ""), "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)"}
-    return {"color": find(COLOURS, LIGHT), "pattern": {**pattern, "size": 6}, "line": {"width": 0}}
+def mark_bars(word: str) -> dict[str, Any]:
+    """Give bars the colour and the pattern of what they mean."""
+    pattern = {"shape": _PATTERNS.get(word, ""), "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)"}
+    return {"color": COLOURS.get(word, LIGHT), "pattern": {**pattern, "size": 6}, "line": {"width": 0}}

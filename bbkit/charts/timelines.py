@@ -45,34 +45,36 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
         )
         return style.empty_figure(title or "Jobs over time", reason)
     statuses = started["status"].fillna("queued")
+    names = started[column].astype("string").fillna(UNKNOWN).tolist()
+    ends = started["ended_at"].fillna(started["seen_at"]).fillna(started["submitted_at"])
+    started = started.assign(
+        place=range(len(names)),
+        name=[style.shorten(name, style.MOST_CHARACTERS) for name in names],
+        seconds=(ends - started["submitted_at"]).dt.total_seconds(),
+    )
+    pairs = zip(style.tell_apart(names, 40), started["seconds"], strict=True)
     counts = ", ".join(f"{count:,} {status}" for status, count in statuses.value_counts().items())
     return style.make_figure(
-        [
-            _status_bars(str(status), rows, rows[column].astype("string").fillna(UNKNOWN))
-            for status, rows in started.groupby(statuses, sort=False)
-        ],
+        [_status_bars(str(status), rows) for status, rows in started.groupby(statuses, sort=False)],
         title=title or _describe_ended(jobs),
         subtitle=f"Jobs over time, n = {count_noun(len(jobs), 'job')}: {counts}",
-        bars=len(started),
+        names=[f"{name}  {_format_duration(seconds)}" for name, seconds in pairs],
         barmode="overlay",
-        legend=style.ABOVE,
-        xaxis=style.style_axis("time (UTC)", type="date"),
+        legend=True,
+        xaxis=style.style_axis("time (UTC)", type="date", nticks=4),
     )
 
 
-def _status_bars(status: str, jobs: pd.DataFrame, names: pd.Series) -> go.Bar:
-    ends = jobs["ended_at"].fillna(jobs["seen_at"]).fillna(jobs["submitted_at"])
-    seconds = (ends - jobs["submitted_at"]).dt.total_seconds()
+def _status_bars(status: str, jobs: pd.DataFrame) -> go.Bar:
     return horizontal_bars(
         style.escape_text(status),
-        [style.shorten(name, 44) for name in names],
-        (seconds.clip(lower=0.2) * 1000).tolist(),
+        jobs["place"].tolist(),
+        (jobs["seconds"].clip(lower=0.2) * 1000).tolist(),
         style.COLOURS.get(status, style.LIGHT),
         base=jobs["submitted_at"].dt.tz_convert(None).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist(),
-        text=[_format_duration(value) for value in seconds],
-        textposition="auto",
+        customdata=jobs["name"].tolist(),
         hovertext=[_describe_counts(row) for row in jobs.to_dict("records")],
-        hovertemplate="<b>%{y}</b><br>%{hovertext}<extra>%{fullData.name}</extra>",
+        hovertemplate="<b>%{customdata}</b><br>%{hovertext}<extra>%{fullData.name}</extra>",
     )
 
 
@@ -91,4 +93,4 @@ def _format_duration(seconds: float) -> str:
 
 def _describe_counts(row: dict[Any, Any]) -> str:
     counts = [f"{row[name]:,} {name}" for name in ("records", "succeeded", "errored") if pd.notna(row[name])]
-    return ", ".join(counts) or "no counts yet"
+    return f"{_format_duration(row['seconds'])}, {', '.join(counts) or 'no counts yet'}"

@@ -26,8 +26,8 @@ _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tok
 _PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
 _MOST_DOTS = 1_000
 _SYMBOLS = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
-_DOT = {"size": 8, "opacity": 0.75, "line": {"width": 0.5, "color": "#ffffff"}}
-_COLOURS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#08306b"]]
+_DOT = {"opacity": 0.75, "line": {"width": 0.75, "color": style.INK}}
+_COLOURS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#0b4f8a"]]
 _COUNTS = {"title": {"text": "records", "font": {"size": 12}}, "tickformat": ",.12~g"}
 _SLICE = 4_096
 
@@ -65,14 +65,15 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
         reason = f"No tokens are reported in {count_noun(len(outputs), 'record')}."
         return style.empty_figure(title or "Tokens of each record", reason)
     medians = [f"{np.median(values):,.0f} {name}" for name, values in drawn.items()]
-    height = 252 if any(len(values) >= _FEW for values in drawn.values()) else 150
+    height = 200 if any(len(values) >= _FEW for values in drawn.values()) else 120
+    groups = groups.drop_empty()
+    axis, row = style.name_places(groups.describe())
     figure, cells = style.make_subplots(
         [(f"<b>{name}</b>: {int(values.sum()):,} tokens in all", []) for name, values in drawn.items()],
         title=title or f"The median record has {' and '.join(medians)} tokens",
         subtitle=_describe_total(outputs, max(map(len, drawn.values()))),
-        height=height if groups.column is None else 92 + 34 * len(groups.names),
-        columns=2,
-        gap=0.09,
+        height=height if groups.column is None else 12 + row * len(groups.names),
+        columns=1,
     )
     for cell, (name, values) in zip(cells, drawn.items(), strict=True):
         if groups.column is None:
@@ -80,6 +81,7 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
             _draw_distribution(figure, cell, name, values, limit)
         else:
             _draw_boxes(figure, cell, name, values, groups.take(known[name]))
+            figure.update_yaxes(axis, **cell)
     return figure
 
 
@@ -101,7 +103,7 @@ def _draw_distribution(
         hover = "%{customdata} tokens: %{y:,} records<extra></extra>"
         marker = {"color": style.COLOURS[name], "line": {"width": 0}}
         trace = histogram(f"{name} tokens", axis, counts, marker=marker, hovertemplate=hover)
-        upright = style.count_axis(counts.max() * _HEADROOM, "records" if cell["col"] == 1 else "")
+        upright = style.count_axis(counts.max() * _HEADROOM, "records")
     figure.add_trace(trace, **cell)
     figure.update_xaxes(axis.layout(f"{name} tokens"), **cell).update_yaxes(upright, **cell)
     mark_quantiles(figure, axis, values, (50, 95) if len(values) >= _FEW else (50,), **cell)
@@ -119,20 +121,18 @@ def _dots(values: np.ndarray, colour: str) -> tuple[go.Scatter, dict[str, Any]]:
         x=order.tolist(),
         y=height.tolist(),
         mode="markers",
-        marker={"color": colour, "size": 9, "line": {"width": 1, "color": "#ffffff"}},
+        marker={"color": colour, "size": 9, "line": {"width": 1, "color": style.INK}},
         hovertemplate="%{x:,} tokens<extra></extra>",
     )
     return trace, style.style_axis(visible=False, range=[0, max(float(height.max()), 4.0) * 2])
 
 
 def _draw_boxes(figure: style.Chart, cell: style.Cell, name: str, values: np.ndarray, groups: Groups) -> None:
-    box = boxes(f"{name} tokens", values, groups, _BOXES[name])
-    ends = [0, max(box.upperfence) * 1.05 or 1.0]
-    figure.add_trace(box, **cell)
-    figure.update_xaxes(
-        style.style_axis(f"{name} tokens (p5, p25, p50, p75, p95)", range=ends, tickformat=",.12~g"), **cell
-    )
-    figure.update_yaxes(**style.CATEGORIES, showticklabels=cell["col"] == 1, **cell)
+    drawn = boxes(values, groups, _BOXES[name])
+    ends = [0, max(box.upperfence[0] for box in drawn) * 1.05 or 1.0]
+    figure.add_traces(drawn, rows=cell["row"], cols=cell["col"])
+    axis = style.style_axis(f"{name} tokens (p5, p25, p50, p75, p95)", range=ends, tickformat=",.12~g")
+    figure.update_xaxes(axis, **cell)
 
 
 def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -164,7 +164,7 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
         return style.empty_figure(title or "Answer against input", reason)
     points, groups = outputs.loc[rows, list(_PAIRED)], groups.take(rows)
     points["stop_reason"] = name_absent(points["stop_reason"], "not reported")
-    parts = [(groups.labels[code], points.iloc[part]) for code, part in groups.split()]
+    parts = [(groups.describe(18)[code], points.iloc[part]) for code, part in groups.split()]
     limit, bins = find_limit(outputs["max_tokens"]), 40 if len(parts) == 1 else 24
     inputs, answers = (points[f"{name}_tokens"].to_numpy(dtype=float) for name in ("input", "output"))
     axes = make_axis(inputs, bins), make_axis(answers, bins, limit=limit)
@@ -181,7 +181,7 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
         subtitle=f"Answer against input, n = {count_noun(len(points), 'record')}",
         height=300 if len(parts) == 1 else 200,
         gap=0.05,
-        legend=style.BELOW if few else None,
+        legend=few,
     )
     style.share_axes(figure, cells, axes[0].layout("input tokens"), axes[1].layout("output tokens"))
     if not few:
@@ -195,22 +195,31 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
 
 def _draw_dots(points: pd.DataFrame, in_legend: Collection[str]) -> list[go.Scatter]:
-    """Draw the dots of each stop reason, and what the legend shows of it even where it has none."""
-    parts = [(name, points[points["stop_reason"] == name]) for name in style.STOP_REASONS]
-    return [
-        go.Scatter(
+    """Draw the dots of each stop reason, equal ones as a larger one, and what the legend shows of it."""
+    traces, ends = [], ["input_tokens", "output_tokens"]
+    for name in style.STOP_REASONS:
+        part = points[points["stop_reason"] == name].groupby(ends, as_index=False).size()
+        if name not in in_legend and part.empty:
+            continue
+        sizes = np.minimum(8 * np.sqrt(part["size"].to_numpy(dtype=float)), 40)
+        marker = {
+            "color": style.COLOURS[name],
+            "symbol": _SYMBOLS.get(name, "circle"),
+            "size": sizes.round(1).tolist(),
+        }
+        trace = go.Scatter(
             name=name,
             legendgroup=name,
             showlegend=name in in_legend,
             x=part["input_tokens"].tolist(),
             y=part["output_tokens"].tolist(),
             mode="markers",
-            marker={"color": style.COLOURS[name], "symbol": _SYMBOLS.get(name, "circle"), **_DOT},
-            hovertemplate="%{x:,} in, %{y:,} out<extra>%{fullData.name}</extra>",
+            marker={**marker, **_DOT},
+            hovertext=[count_noun(count, "record") for count in part["size"]],
+            hovertemplate="%{x:,} in, %{y:,} out: %{hovertext}<extra>%{fullData.name}</extra>",
         )
-        for name, part in parts
-        if name in in_legend or len(part)
-    ]
+        traces.append(trace)
+    return traces
 
 
 def _draw_counts(points: pd.DataFrame, axes: tuple[Axis, Axis]) -> go.Heatmap:
@@ -264,7 +273,7 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
         title=title or f"The median answer has {count_noun(round(np.median(words)), 'word')}",
         subtitle=f"Length of the answers, n = {count_noun(len(words), 'answer')}",
         barmode="stack",
-        legend=style.ABOVE if len(parts) > 1 or groups.column != "stop_reason" else None,
+        legend=len(parts) > 1 or groups.column != "stop_reason",
         xaxis=axis.layout("words"),
         yaxis=style.count_axis(axis.count(words).max() * 1.18, "answers"),
     )
@@ -273,12 +282,13 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
 
 
 def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.Bar:
-    name, marker = groups.names[code], {"color": groups.colours[code], "line": {"width": 0}}
+    name, marker = groups.legends[code], {"color": groups.colours[code], "line": {"width": 0}}
     if groups.column == "stop_reason":
         name = "not reported" if name == UNKNOWN else name
         marker = style.mark_bars(name)
-    hover = "%{customdata} words: %{y:,} answers<extra>%{fullData.name}</extra>"
-    return histogram(style.shorten(name, 28), axis, axis.count(words), marker=marker, hovertemplate=hover)
+    look = {"meta": [groups.hovers[code]], "marker": marker}
+    hover = "%{customdata} words: %{y:,} answers<extra>%{meta[0]}</extra>"
+    return histogram(name, axis, axis.count(words), hovertemplate=hover, **look)
 
 
 def _measure_texts(outputs: pd.DataFrame) -> pd.DataFrame:

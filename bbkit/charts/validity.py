@@ -85,7 +85,8 @@ def answer_values(
     Returns
     -------
     plotly.graph_objects.Figure
-        Of categories and booleans a bar for each value, the largest first; of numbers a histogram, or a box
+        Of categories and booleans a bar for each value, in their own order (numbers, dates, months) or the
+        largest first; of numbers a histogram, or a box
         for each group. Texts of more than 30 values are drawn by their length: no answer is in the figure.
 
     Raises
@@ -113,16 +114,16 @@ def answer_values(
     counts = kinds.count().tolist()
     if groups.column is None:
         groups = replace(groups, names=["answers"], colours=[style.SKY])
-    title = title or f"Most frequent {name}: {kinds.names[0]} {style.percent(counts[0], len(texts))}"
+    first = int(np.argmax(counts))
+    title = title or f"Most frequent {name}: {kinds.names[first]} {style.percent(counts[first], len(texts))}"
     named = ", ".join(f"{kind} {count:,}" for kind, count in zip(kinds.names, counts, strict=True))
     return draw_kinds(
         kinds,
         groups,
-        max(counts),
         noun="answers",
         title=title,
         subtitle=subtitle,
-        legend=None if groups.column is None else style.ABOVE,
+        legend=groups.column is not None,
         alt=f"{title}. {subtitle}: {named}",
     )
 
@@ -168,14 +169,14 @@ def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.
     kinds = group_rows(pd.DataFrame({name: pd.concat([own, said])}), name)
     cells = np.zeros((len(kinds.names),) * 2, np.int64)
     np.add.at(cells, (kinds.codes[:count], kinds.codes[count:]), 1)
-    labels = [style.shorten(label, 28) for label in kinds.names]
+    labels = [*map(style.escape_text, style.tell_apart(kinds.names, 14))]
     return style.make_figure(
-        [_draw_table(cells, labels)],
+        [_draw_table(cells, labels, kinds.hovers)],
         title=title or _describe(said, own, name),
         subtitle="; ".join([f"Source against answer, n = {count_noun(count, 'valid answer')}{told}", *also]),
-        height=190 + 34 * len(labels),
-        xaxis=style.style_axis("answer", type="category"),
-        yaxis=style.style_axis("source", type="category", autorange="reversed"),
+        height=230 + 34 * len(labels),
+        xaxis=style.style_axis("answer", type="category", dtick=1, tickangle=90 if len(labels) > 2 else 0),
+        yaxis=style.style_axis("source", type="category", dtick=1, autorange="reversed"),
     )
 
 
@@ -198,10 +199,15 @@ def _describe(said: pd.Series, own: pd.Series, name: str) -> str:
     return f"{name} agrees in {alike:,} of {count:,} ({style.percent(alike, count)}){kappa}"
 
 
-def _draw_table(cells: np.ndarray, labels: list[str]) -> go.Heatmap:
-    hover = "source %{y}, answer %{x}: %{z:,}<extra></extra>"
-    look = {"texttemplate": "%{z:,}", "colorscale": [[0, "#ffffff"], [1, style.SKY]], "showscale": False}
-    return go.Heatmap(x=labels, y=labels, z=cells.tolist(), xgap=1, ygap=1, hovertemplate=hover, **look)
+def _draw_table(cells: np.ndarray, labels: list[str], names: list[str]) -> go.Heatmap:
+    hover = "source %{customdata[1]}, answer %{customdata[0]}: %{z:,}<extra></extra>"
+    look: dict[str, Any] = {
+        "texttemplate": "%{z:,}",
+        "colorscale": [[0, "#eef6fc"], [1, style.SKY]],
+        "showscale": False,
+    }
+    look |= {"customdata": [[[said, own] for said in names] for own in names], "hovertemplate": hover}
+    return go.Heatmap(x=labels, y=labels, z=cells.tolist(), xgap=1, ygap=1, **look)
 
 
 def _as_labels(values: pd.Series, is_truth: bool) -> pd.Series:
@@ -248,8 +254,9 @@ def _draw_numbers(
         )
     more: dict[str, Any] = {"title": title or f"The median of {name} is {middle}", "subtitle": subtitle}
     if groups.column is not None:
-        drawn = [boxes(name, values, groups, style.SKY)]
-        return style.make_figure(drawn, bars=len(groups.split()), xaxis=axis.layout(name), **more)
+        groups = groups.drop_empty()
+        drawn = boxes(values, groups, style.SKY)
+        return style.make_figure(drawn, names=groups.describe(), xaxis=axis.layout(name), **more)
     edges = [f"{edge:,.4g}" for edge in axis.edges]
     spans = {} if _are_whole(values) else {"customdata": list(map(" to ".join, pairwise(edges)))}
     counts = axis.count(values)

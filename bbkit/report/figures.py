@@ -229,18 +229,17 @@ def _take_title(layout: dict[str, Any]) -> tuple[str, str, int]:
     subtitle = title.get("subtitle") or {}
     below.append(str(subtitle.get("text") or ""))
     margin = layout.setdefault("margin", {})
-    margin["t"] = max(16, int(margin.get("t", 60)) - 50) if first else margin.get("t", 24)
+    room = 50 + 22 * max(0, len(re.findall(r"(?i)<br", below[0])) if below else 0)
+    margin["t"] = max(16, int(margin.get("t", 60)) - room) if first else margin.get("t", 24)
     for key in ("width", "autosize"):
         layout.pop(key, None)
     height = layout.get("height")
     height = int(height) if isinstance(height, int | float) and 80 <= height <= 3000 else 400
-    layout["height"] = height = max(100, height - 50) if first else height
+    layout["height"] = height = max(100, height - room) if first else height
     return _inline(first), _inline(" ".join(filter(None, below))), height
 
 
 def _inline(text: str) -> str:
-    # The space keeps plotly from reading maths; in the page it would only spoil what is copied and searched.
-    text = text.replace("$\u200b", "$")
     return nh3.clean(text, tags={"b", "i", "em", "strong", "br"}, attributes={}).strip()
 
 
