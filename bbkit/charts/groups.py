@@ -157,7 +157,7 @@ def group_rows(
 def group_name(value: Any, column: str) -> str:
     """What a group is called; a number alone says nothing, and a phone number is known by its column."""
     text = UNKNOWN if frames.is_absent(value) else str(value).removesuffix(" 00:00:00")
-    return f"{column} {text}" if text.isdigit() else text
+    return f"{column.removeprefix('source.')} {text}" if text.isdigit() else text
 
 
 def _name_groups(values: Sequence[Any], column: str, others: int) -> list[str]:

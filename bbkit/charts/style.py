@@ -4,7 +4,7 @@ import textwrap
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, takewhile
 from typing import Any
 
@@ -292,7 +292,8 @@ def tell_apart(names: Sequence[str], most: int = 30) -> list[str]:
         alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         for place in same:
             start = max(head, alike - head // 2)
-            labels[place] = f"{_cut(lines[place][:head], head)}…{_cut(lines[place][start:], most - head - 1)}"
+            line = lines[place]
+            labels[place] = f"{line[: _fit(line, head)]}…{_cut(line[start:], most - head - 1)}"
     seen: Counter[str] = Counter()
     for place, label in enumerate(labels):
         seen[label] += 1
@@ -301,11 +302,12 @@ def tell_apart(names: Sequence[str], most: int = 30) -> list[str]:
 
 
 def _cut(text: str, most: float) -> str:
-    """Cut a text where its letters, wide ones counted as such, take more room than `most` of them."""
-    ends = list(accumulate(map(_width, text)))
-    if not ends or ends[-1] <= most:
-        return text
-    return f"{text[: bisect_right(ends, most - 1)]}…"
+    return text if _fit(text, most) == len(text) else f"{text[: _fit(text, most - 1)]}…"
+
+
+def _fit(text: str, most: float) -> int:
+    """Count the first letters that take no more room than `most` common ones."""
+    return bisect_right([*accumulate(map(_width, text))], most)
 
 
 def _width(letter: str) -> float:
