@@ -118,6 +118,8 @@ def test_a_table_in_s3_holds_the_live_write_alone(job: Any, tmp_path: Path) -> N
     outputs = bb.collect_outputs(path, sent=sent)
     rows = told.dataset.to_table().to_pandas()
     assert rows["position"].tolist() == list(range(32)) and rows["is_best"].all()
+    written = [bb.export_records(some, tmp_path / "x.csv").read_bytes() for some in (told, outputs)]
+    assert written[0] == written[1]
     assert rows["record_id"].tolist() == outputs["record_id"].tolist() == sent
     for place in (prefix, f"{prefix}/"):
         again = bb.accounting(place)

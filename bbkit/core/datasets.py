@@ -23,6 +23,9 @@ import pyarrow as pa
 from bbkit.core.errors import InputError
 from bbkit.core.frames import TEXT, Collected, require_columns
 
+TABLE_COLUMNS = ("is_best", "position", "run_id")
+"""What a table in S3 has beside the columns of the tidy frame."""
+
 _KINDS = {
     pa.string(): TEXT,
     pa.large_string(): TEXT,

@@ -17,11 +17,11 @@ from msgspec.structs import replace
 
 from bbkit import aws
 from bbkit.answers import FIELD
-from bbkit.core.datasets import as_rows, count_rows, head_of, is_dataset, iter_frames
+from bbkit.core.datasets import TABLE_COLUMNS, as_rows, count_rows, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
-from bbkit.core.frames import Collected, is_absent, no_column, require_columns
-from bbkit.core.text import count_noun, guard_formulas
+from bbkit.core.frames import TEXT, Collected, no_column, require_columns
+from bbkit.core.text import MAY_RUN, count_noun, guard_formulas
 from bbkit.outputs.remote_parts import is_remote
 from bbkit.outputs.workbooks import write_workbook
 
@@ -46,7 +46,7 @@ def export_records(
     ----------
     outputs : pandas.DataFrame or Accounting
         What `collect_outputs` returned, or any selection of it, or a data set, which is written batch by
-        batch; an index is written where it has a name.
+        batch, without the columns that only its table in S3 has; an index is written where it has a name.
     path : str, Path or S3 URI
         A name ending in ``.csv`` (UTF-8 with a byte order mark, which spreadsheets need), ``.xlsx``
         (openpyxl, ``bbkit[excel]``), ``.parquet`` or ``.jsonl``; what is there is replaced.
@@ -78,6 +78,8 @@ def export_records(
         raise InputError(f"Cannot tell the format of {name!r}. End it in {', '.join(_WRITERS)}.")
     if named := [name for name in head.index.names if name is not None and name not in head.columns]:
         outputs = head = outputs.reset_index(level=named)
+    if is_dataset(outputs):
+        head = head.drop(columns=[*TABLE_COLUMNS], errors="ignore")
     rows = _Rows(outputs, _lead_with_source(head) if with_source else {name: name for name in head})
     if is_remote(path):
         aws.split_s3_uri(str(path))
@@ -90,6 +92,9 @@ def export_records(
     with replacing(path) as beside:
         write(rows, beside)
     return path
+
+
+_NO_TEXTS = ["number", "datetime", "datetimetz"]
 
 
 @dataclass(frozen=True)
@@ -120,26 +125,38 @@ def _lead_with_source(outputs: pd.DataFrame) -> dict[Any, Any]:
 
 
 def _write_csv(rows: _Rows, path: Path, *, guard: bool = True) -> None:
-    changed = 0
-
-    def guarded(cell: Any) -> str:
-        nonlocal changed
-        text = _text(cell)
-        safe = guard_formulas(text) if guard else text
-        changed += safe != text
-        return safe
-
-    names = [guarded(str(name)) for name in rows.names.values()]
+    names, changed = _guard(pd.Series([str(name) for name in rows.names.values()], dtype=TEXT), guard)
     with path.open("w", encoding="utf-8-sig", newline="") as file:
         for number, frame in enumerate(rows):
-            texts = frame.set_axis(names, axis=1)
-            for name in texts.select_dtypes(exclude=["number", "datetime", "datetimetz"]):
-                texts[name] = texts[name].astype(object).map(guarded, na_action="ignore")
+            columns = dict(enumerate(column for _, column in frame.items()))
+            for place in frame.set_axis([*columns], axis=1).select_dtypes(exclude=_NO_TEXTS):
+                columns[place], count = _guard(_as_texts(columns[place]), guard)
+                changed += count
             # csv quotes what holds a character of the line end; a lone \r inside a text needs that.
-            texts.to_csv(file, index=False, header=not number, lineterminator="\r\n")
+            header = False if number else names.tolist()
+            pd.DataFrame(columns).to_csv(file, index=False, header=header, lineterminator="\r\n")
     if changed:
         told = f"{count_noun(changed, 'cell')} got an apostrophe before what a spreadsheet would run"
         warnings.warn(f"{told}. read_source takes it out; guard=False leaves them.", stacklevel=3)
+
+
+def _as_texts(column: pd.Series) -> pd.Series:
+    return (
+        column if column.dtype == TEXT else column.astype(object).map(_text, na_action="ignore").astype(TEXT)
+    )
+
+
+def _guard(texts: pd.Series, guard: bool) -> tuple[pd.Series, int]:
+    """Guard texts, and count those that it changes."""
+    if not guard:
+        return texts, 0
+    suspects = texts.str.contains(MAY_RUN, na=False).to_numpy(bool)
+    safe = texts[suspects].map(guard_formulas)
+    count = int((safe != texts[suspects]).sum())
+    if count:
+        texts = texts.copy()
+        texts[suspects] = safe.array
+    return texts, count
 
 
 def _text(cell: Any) -> str:
@@ -168,12 +185,13 @@ def _write_parquet(rows: _Rows, path: Path) -> None:
 
 
 def _write_jsonl(rows: _Rows, path: Path) -> None:
-    encoder = msgspec.json.Encoder(enc_hook=_plain)
+    encoder, names = msgspec.json.Encoder(enc_hook=_plain), [str(name) for name in rows.names.values()]
     with path.open("wb") as file:
         for frame in rows:
-            for row in frame.astype(object).to_dict("records"):
-                known = {str(name): None if is_absent(cell) else cell for name, cell in row.items()}
-                file.write(encoder.encode(known) + b"\n")
+            cells = [column.to_numpy(object, na_value=None).tolist() for _, column in frame.items()]
+            file.write(
+                encoder.encode_lines(dict(zip(names, row, strict=True)) for row in zip(*cells, strict=True))
+            )
 
 
 def _plain(value: Any) -> Any:
