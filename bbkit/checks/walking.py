@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from bbkit.core.findings import Finding
+from bbkit.core.findings import Finding, make_finding
 from bbkit.families.requests import Field, Mistake
 
 _JSON_NAMES = {
@@ -68,18 +68,20 @@ class _Walk:
             getattr(self, f"_{field.kind}")(field, value, path)
         return self.faults
 
-    def _add(self, rule: str, path: str, finding: str, remedy: str = "", severity: str = "error") -> None:
-        self.faults.append(Finding(severity, rule, finding, remedy or self.see, path))
+    def said(self, text: str, path: str, *, remedy: str = "", severity: str = "", **values: Any) -> None:
+        about = {"where": path or "modelInput", "see": self.see, "page": self.page, **values}
+        fault = make_finding(text, path, remedy=remedy or self.see, **about)
+        self.faults.append(fault._replace(severity=severity or fault.severity))
 
     def _mistyped(self, value: Any, path: str, accepted: str) -> None:
         actual = _JSON_NAMES.get(type(value), type(value).__name__)
         shown = "" if value is None else f" {show(value)}"
         if type(value) is float and value.is_integer() and accepted == "a whole number":
             actual = "a number with a decimal point"
-        self._add("type", path, f"{path or 'modelInput'} is {actual}{shown}; it takes {accepted}.")
+        self.said("type", path, actual=actual, shown=shown, accepted=accepted)
 
     def _mistaken(self, mistake: Mistake, path: str, finding: str) -> None:
-        self._add(mistake.rule, path, finding, mistake.remedy, mistake.severity)
+        self.faults.append(Finding(mistake.severity, mistake.rule, finding, mistake.remedy, path))
 
     def _values(self, field: Field, value: Any, path: str) -> None:
         if not field.values or value in field.values:
@@ -92,15 +94,14 @@ class _Walk:
     _boolean = _values
 
     def _not_among(self, value: Any, values: Any, accepted: str, path: str) -> None:
-        self._add("value", path, f"{path} is {show(value)}; accepted: {accepted}.", _suggest(value, values))
+        self.said("value", path, shown=show(value), accepted=accepted, remedy=_suggest(value, values))
 
     def _string(self, field: Field, value: str, path: str) -> None:
         if field.values or field.mistakes:
             self._values(field, value, path)
         self._length(field, value, path, "characters")
         if field.blank and value and value.isspace():
-            finding, remedy = f"{path} holds white space only.", "Give it text, or leave it out."
-            self._add("empty_content", path, finding, remedy, field.blank)
+            self.said("empty_content.blank", path, severity=field.blank)
         if field.prefix and not value.startswith(field.prefix):
             accepted = " or ".join(field.prefix)
             mistake = field.prefix_mistake or Mistake(f"It must begin with {accepted}.", "value")
@@ -110,34 +111,27 @@ class _Walk:
 
     def _base64(self, value: str, path: str) -> None:
         if not value:
-            finding, remedy = f"{path} holds no base64.", "Write ;base64, and the bytes as base64 after it."
-            self._add("base64", path, finding, remedy)
-            return
+            return self.said("base64.none", path)
         if value.startswith("data:"):
-            finding = f"{path} begins with {show(value[:20])}."
-            self._add("base64", path, finding, "Send the base64 alone, without data: and what follows it.")
-            return
+            return self.said("base64.data", path, shown=show(value[:20]))
         # What is left without the alphabet tells in C, several times faster than decoding.
         rest = value.encode("utf-8", "replace").translate(None, _BASE64)
         if len(value) % 4 or rest not in (b"", b"=", b"==") or not value.endswith("=" * len(rest)):
-            self._add("base64", path, f"{path} is {show(value)}, not base64.", "Encode the bytes as base64.")
+            self.said("base64", path, shown=show(value))
 
     def _length(self, field: Field, value: Any, path: str, unit: str) -> None:
-        length = len(value)
-        if field.min_length is not None and length < field.min_length:
+        length, least, most = len(value), field.min_length, field.max_length
+        if least is not None and length < least:
             if not length:
-                self._add("empty_content", path, f"{path} is empty.", "Give it content, or leave it out.")
+                self.said("empty_content", path)
             else:
-                least = f"at least {field.min_length:,}"
-                self._add("length", path, f"{path} has {length:,} {unit}; it takes {least}.")
-        elif field.max_length is not None and length > field.max_length:
-            self._add("length", path, f"{path} has {length:,} {unit}; it takes at most {field.max_length:,}.")
+                self.said("length", path, length=length, unit=unit, bound="least", limit=least)
+        elif most is not None and length > most:
+            self.said("length", path, length=length, unit=unit, bound="most", limit=most)
 
     def _number(self, field: Field, value: float, path: str) -> None:
         if type(value) is float and not math.isfinite(value):
-            found = f"{path} is {value}, which JSON does not have."
-            self._add("nan", path, found, "Give a number, or leave it out.")
-            return
+            return self.said("nan", path, value=value)
         if field.values:
             self._values(field, value, path)
         low, high = field.low, field.high
@@ -146,7 +140,7 @@ class _Walk:
                 accepted = f"at least {low:,}"
             else:
                 accepted = f"{low:,} to {high:,}" if low is not None else f"at most {high:,}"
-            self._add("range", path, f"{path} is {show(value)}; it takes {accepted}.")
+            self.said("range", path, shown=show(value), accepted=accepted)
 
     _integer = _number
 
@@ -160,8 +154,7 @@ class _Walk:
         tag = value.get(field.tag)
         where = f"{path}.{field.tag}" if path else field.tag
         if field.tag not in value:
-            remedy = f"Say which it is: {', '.join(field.variants)}."
-            self._add("required", where, f"{where} is missing.", remedy)
+            self.said("required", where, remedy=f"Say which it is: {', '.join(field.variants)}.")
         elif type(tag) is str and tag in field.variants:
             self._object(field.variants[tag], value, path)
         elif type(tag) is str and tag in field.mistakes:
@@ -188,34 +181,29 @@ class _Walk:
 
     def _missing(self, member: Field, path: str) -> None:
         remedy = f"Add {path} = {show(member.values[0])}." if len(member.values) == 1 else ""
-        self._add("required", path, f"{path} is missing.", remedy)
+        self.said("required", path, remedy=remedy)
 
     def _unknown(self, field: Field, name: str, value: Any, prefix: str) -> None:
         path = f"{prefix}{name}"
         if name in field.mistakes:
             self._mistaken(field.mistakes[name], path, f"{path} is {show(value)}; it does not belong there.")
         elif field.closed:
-            finding = f"{path} is no name of this body, and the service refuses any other ({field.closed})."
             remedy = _suggest(name, field.members) or "Leave it out."
-            self._add("unknown_name", path, finding, remedy)
+            self.said("unknown_name.closed", path, closed=field.closed, remedy=remedy)
         elif not field.open:
-            finding = f"{path} is a name that {self.page} does not know."
-            self._add("unknown_name", path, finding, _suggest(name, field.members), "warning")
+            self.said("unknown_name", path, remedy=_suggest(name, field.members))
 
     def _groups(self, field: Field, value: Mapping[str, Any], path: str) -> None:
-        where = path or "modelInput"
         for group in field.exactly_one:
             present = [name for name in group if name in value]
             if not present and not any(name in field.mistakes for name in value):
-                fault = f"{where} has none of {', '.join(group)}."
-                self._add("exclusive", path, fault, "Give exactly one of them.")
+                self.said("exclusive.none", path, names=", ".join(group))
             elif len(present) > 1:
-                fault = f"{where} has {' and '.join(present)}."
-                self._add("exclusive", path, fault, "Give exactly one of them.")
+                self.said("exclusive", path, names=" and ".join(present), remedy="Give exactly one of them.")
         for group in field.at_most_one:
             present = [name for name in group if value.get(name) is not None]
             if len(present) > 1:
-                self._add("exclusive", path, f"{where} has {' and '.join(present)}.", "Give one of them.")
+                self.said("exclusive", path, names=" and ".join(present), remedy="Give one of them.")
 
 
 def _fits(kind: str, value: Any) -> bool:
