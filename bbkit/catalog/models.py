@@ -16,17 +16,9 @@ from bbkit.catalog.prices import STALE_DAYS
 from bbkit.core.files import read_data
 from bbkit.core.findings import Finding, make_finding
 from bbkit.core.text import arn_region, name_some
-from bbkit.families import (
-    FAMILIES,
-    Model,
-    bare_model_id,
-    family_name,
-    find_model,
-    geographies_of,
-    model_table,
-    split_model_id,
-    tells_model,
-)
+from bbkit.families import FAMILIES
+from bbkit.families.model_ids import bare_model_id, family_name, split_model_id, tells_model
+from bbkit.families.traits import Model, find_model, geographies_of, model_table
 
 _LIFECYCLE_PAGE = "https://docs.aws.amazon.com/bedrock/latest/userguide/model-lifecycle.html"
 

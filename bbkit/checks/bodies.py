@@ -10,19 +10,12 @@ from bbkit.checks.descriptions import body_type, converse_field
 from bbkit.checks.media import document_texts, media_faults
 from bbkit.checks.walking import find_faults
 from bbkit.core.findings import Finding, make_finding
-from bbkit.families import (
-    FAMILIES,
-    Family,
-    Model,
-    bare_model_id,
-    family_name,
-    find_model,
-    looks_like,
-    user_text_of,
-)
+from bbkit.families import FAMILIES, Family, family_name, looks_like, user_text_of
 from bbkit.families.converse import EXTRAS
 from bbkit.families.levels import budget_faults, sampler_faults
+from bbkit.families.model_ids import bare_model_id
 from bbkit.families.requests import Field, read_field
+from bbkit.families.traits import Model, find_model
 from bbkit.records.tokens import estimate_tokens
 
 _SAMPLE, _PARTS = 1 << 16, 16
