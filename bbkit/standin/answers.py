@@ -13,7 +13,8 @@ from bbkit.standin.engines import Engine, Request, count_tokens
 from bbkit.standin.errors import RecordError, refuse_record
 from bbkit.standin.images import check_images
 from bbkit.standin.models import bare_model_id, traits_of
-from bbkit.standin.shapes import anthropic, bodies, converse, embeddings, llama_mistral, nova, openai_chat
+from bbkit.standin.shapes import anthropic, converse, embeddings, llama_mistral, nova, openai_chat
+from bbkit.standin.tables import read_table
 
 _EMBEDDERS = {
     "titan_embed_text": embeddings.answer_titan_text,
@@ -42,7 +43,7 @@ class Answered:
 def family_name(model_id: str) -> str | None:
     """The name of the family whose bodies a model takes with InvokeModel; None: no family here has it."""
     bare = bare_model_id(model_id)
-    known = bodies.table()["families"].items()
+    known = read_table("shapes/bodies")["families"].items()
     return next((family for family, starts in known if bare.startswith(tuple(starts))), None)
 
 

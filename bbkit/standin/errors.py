@@ -11,9 +11,10 @@ import json
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from xml.sax.saxutils import escape
+
+from bbkit.standin.tables import read_table
 
 if TYPE_CHECKING:  # the engine processes need no web server
     from starlette.responses import Response
@@ -34,7 +35,6 @@ _CODES = {
     503: "ServiceUnavailableException ServiceUnavailable SlowDown",
 }
 STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes.split()}
-_REFUSALS = json.loads(Path(__file__).with_name("refusals.json").read_text(encoding="utf-8"))
 CODE_OF_STATUS = {status: codes.split()[0] for status, codes in _CODES.items()}
 
 
@@ -71,12 +71,12 @@ class EngineError(RecordError):
 
 def refuse_record(name: str, **values: Any) -> RecordError:
     """The refusal of a record that ``refusals.json`` words; values fill its braces."""
-    return RecordError(_REFUSALS["records"][name].format(**values))
+    return RecordError(read_table("refusals")["records"][name].format(**values))
 
 
 def refuse_call(name: str, **values: Any) -> ServiceError:
     """The same of a call."""
-    code, text, *status = _REFUSALS["calls"][name]
+    code, text, *status = read_table("refusals")["calls"][name]
     return ServiceError(code, text.format(**values), *status)
 
 

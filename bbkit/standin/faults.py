@@ -6,22 +6,21 @@ separated by spaces. The switch ``--fault "record-errors=0.05"`` and the job tag
 """
 
 import hashlib
-import json
 import math
 import re
 import threading
 import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from bbkit.standin.errors import ServiceError
+from bbkit.standin.tables import read_table
 
 TAG = "bbkit:fault"
 CREATE = "CreateModelInvocationJob"
 OF_ONE_JOB = (CREATE, "GetModelInvocationJob", "StopModelInvocationJob")
 ALL = "all"
-_TABLE: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_TABLE = read_table("faults")
 _FAULTS = _TABLE["faults"]
 _SERVICES = {name: service for service, names in _TABLE["operations"].items() for name in names}
 _S3_CODES = ("AccessDenied", "InternalError", "NoSuchKey", "RequestTimeout", "ServiceUnavailable", "SlowDown")

@@ -1,12 +1,11 @@
 """What models refuse of images: bytes, sides, how many, from bbkit's dated data file (images.json)."""
 
-import json
 import re
 from functools import cache
-from pathlib import Path
 from typing import Any, Literal
 
 from bbkit.standin.errors import RecordError, refuse_record
+from bbkit.standin.tables import read_dated
 
 # How a format begins: where its sides stand, the bytes of each and their order, what to add.
 _HEADS: dict[bytes, tuple[int, int, Literal["big", "little"], int]] = {
@@ -17,12 +16,11 @@ _HEADS: dict[bytes, tuple[int, int, Literal["big", "little"], int]] = {
 }
 # The last frame of a JPEG is the image's own; a thumbnail's stands before it.
 _JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]\x00[\x0b\x11\x14]\x08")
-_PATH = Path(__file__).parents[1] / "catalog" / "data" / "images.json"
 
 
 @cache
 def _limits(model_id: str) -> dict[str, int]:
-    listed: dict[str, Any] = json.loads(_PATH.read_text(encoding="utf-8"))["limits"]
+    listed: dict[str, Any] = read_dated("images")["limits"]
     own = [limits for start, limits in listed.items() if model_id.startswith(start)]
     return {name: given["value"] for limits in own for name, given in limits.items()}
 

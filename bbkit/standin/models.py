@@ -4,16 +4,14 @@ The list is bbkit's dated data file (bbkit/catalog/data/models.json), made from
 https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-supported.html.
 """
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from bbkit.standin.errors import refuse_call
+from bbkit.standin.tables import read_dated
 
-MODELS_PATH = Path(__file__).parents[1] / "catalog" / "data" / "models.json"
 _AREAS = dict.fromkeys(("apac", "jp", "au", "in"), "ap")
 
 
@@ -25,27 +23,21 @@ class Model:
 
 
 @cache
-def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(MODELS_PATH.read_text(encoding="utf-8"))
-    return table
-
-
-@cache
 def model_list() -> dict[str, dict[str, Any]]:
     none: dict[str, Any] = {"single_region": [], "profile_source_regions": [], "traits": {}}
-    return {model["model_id"]: none | model for model in _table()["models"] if model.get("batch")}
+    return {model["model_id"]: none | model for model in read_dated("models")["models"] if model.get("batch")}
 
 
 @cache
 def traits_of(model_id: str) -> dict[str, Any]:
     """What is known of a model by its bare id: the values of the data file by their names."""
-    found = [model for model in _table()["models"] if model["model_id"] == model_id]
+    found = [model for model in read_dated("models")["models"] if model["model_id"] == model_id]
     return {name: given["value"] for one in found for name, given in one.get("traits", {}).items()}
 
 
 def check_living(model_id: str, as_of: str) -> None:
     ended = traits_of(model_id).get("end_of_life")
-    if ended and ended <= min(as_of, _table()["date"]):
+    if ended and ended <= min(as_of, read_dated("models")["date"]):
         raise refuse_call("model_ended")
 
 
@@ -87,12 +79,15 @@ def split_geography(identifier: str) -> tuple[str, str]:
 
 @cache
 def _geographies() -> set[str]:
-    return {"global", *(name for names in _table()["geographies"]["value"].values() for name in names)}
+    return {
+        "global",
+        *(name for names in read_dated("models")["geographies"]["value"].values() for name in names),
+    }
 
 
 def reaches(geography: str, region: str, *, unknown: bool = False) -> bool:
     """Whether profiles of a geography can be called from a region; `unknown` is said of a region of none."""
-    known = _table()["geographies"]["value"]
+    known = read_dated("models")["geographies"]["value"]
     heads = [name for name in known if f"{region}-".startswith(f"{name}-")]
     here = known[max(heads, key=len)] if heads else [geography] if unknown else []
     return geography in ("global", *here)

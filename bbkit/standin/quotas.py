@@ -6,17 +6,15 @@ https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServic
 """
 
 import hashlib
-import json
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 from bbkit.standin.errors import ServiceError, not_served, read_token, refuse_call, write_token
 from bbkit.standin.inputs import max_job_gb
 from bbkit.standin.service_models import check_shape, read_json, service_model
 from bbkit.standin.settings import Limits
+from bbkit.standin.tables import read_table
 
-NAMES_PATH = Path(__file__).parent / "quotas.json"
 PAGE = 100
 
 
@@ -47,7 +45,7 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
 
 
 def list_quotas(limits: Limits) -> list[dict[str, Any]]:
-    data = json.loads(NAMES_PATH.read_text(encoding="utf-8"))
+    data = read_table("quotas")
     quotas = []
     for (model_id, title), (key, quota) in product(data["models"].items(), data["quotas"].items()):
         if key == "max_custom_jobs" and model_id not in data["custom"]:

@@ -5,7 +5,6 @@ ignores conditions, checksums other than Content-MD5, copy directives and every 
 """
 
 import hashlib
-import json
 import os
 import re
 from base64 import b64encode
@@ -29,12 +28,13 @@ from bbkit.standin.errors import ServiceError, not_served, refuse_call, render_e
 from bbkit.standin.faults import Faults
 from bbkit.standin.inputs import is_plain
 from bbkit.standin.s3_storage import ObjectStorage
+from bbkit.standin.tables import read_table
 
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _NAMESPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 # The requests that pass, and their headers.
-_TABLE: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_TABLE = read_table("s3")
 _QUERIES: dict[str, dict[str, list[list[str]]]] = _TABLE["queries"]
 _FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
 # nanio keeps no headers but those of metadata; these are kept under such names, and told under their own.

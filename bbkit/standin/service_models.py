@@ -8,7 +8,6 @@ import json
 import re
 from dataclasses import replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -19,8 +18,8 @@ from botocore.utils import parse_timestamp
 
 from bbkit.standin.errors import ServiceError, invalid, refuse_call
 from bbkit.standin.shapes.bodies import Field, find_violations, place_of, service_words
+from bbkit.standin.tables import read_dated
 
-CONVERSE_PATH = Path(__file__).parents[1] / "catalog" / "data" / "converse_request.json"
 JOB_ARN = r"arn:aws(?:-[^:]+)?:bedrock:[a-z0-9-]{1,20}:[0-9]{12}:model-invocation-job/[a-z0-9]{12}"
 _KINDS = {"structure": "object", "map": "object", "list": "array", "blob": "string", "timestamp": "any"}
 _KINDS |= {"long": "integer", "float": "number", "double": "number"}
@@ -31,7 +30,7 @@ def service_model(service: str) -> ServiceModel:
     """Load botocore's model of a service, without its documentation (most of its size)."""
     data = _without_documentation(Loader().load_service_model(service, "service-2"))
     if service == "bedrock-runtime":
-        dated = json.loads(CONVERSE_PATH.read_text(encoding="utf-8"))
+        dated = read_dated("converse_request")
         if _version(botocore.__version__) < _version(dated["botocore"]):
             data["shapes"] |= dated["shapes"]
     return ServiceModel(data, service)

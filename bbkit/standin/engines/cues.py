@@ -1,14 +1,13 @@
 """Words that tell what a sentence of a service conversation does, from ``cues.json``."""
 
-import json
-from pathlib import Path
+from bbkit.standin.tables import read_table
 
 # Marks above, below and beside letters, which \w leaves out and many scripts cannot be read without: of those
 # that put spaces between words, and of those that do not.
 MARKS = r"\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u0dff"
 MARKS_UNSPACED = r"\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff"
 
-_LISTS = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
+_LISTS = read_table("engines/cues")
 
 
 def _words(name: str) -> frozenset[str]:

@@ -1,14 +1,13 @@
 """Checks the bodies of records against their descriptions, and words what is wrong as the services do."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from bbkit.standin.errors import RecordError
+from bbkit.standin.tables import read_table
 
 Place = tuple[str | int, ...]
 
@@ -43,20 +42,14 @@ class Field:
 
 
 @cache
-def table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text(encoding="utf-8"))
-    return table
-
-
-@cache
 def describe(name: str) -> Field:
     """Give the description of that name; bodies.json says how it is written."""
-    return _read(table()["bodies"][name])
+    return _read(read_table("shapes/bodies")["bodies"][name])
 
 
 def _read(given: Any) -> Field:
     if isinstance(given, str):
-        return describe(given) if given in table()["bodies"] else Field(given)
+        return describe(given) if given in read_table("shapes/bodies")["bodies"] else Field(given)
     if isinstance(given, dict):
         return Field("object", fields=_read_fields(given))
     kind, rules = given[0], dict(given[1])
@@ -184,7 +177,7 @@ def _schema_words(violation: Violation) -> str:
     path, rule, found, wanted = violation.path, violation.rule, violation.found, violation.wanted
     key = path[-1] if rule in ("required", "extra") else None
     if rule == "type":
-        types = table()["types"]["schema"]
+        types = read_table("shapes/bodies")["types"]["schema"]
         wanted, found = types[wanted], types[_kind_of(found)]
     words = _words("schema", violation)
     if rule.endswith("_size") or rule == "one_of":
@@ -195,7 +188,7 @@ def _schema_words(violation: Violation) -> str:
 
 def _words(style: str, violation: Violation) -> str:
     is_text = violation.rule.endswith("_size") and isinstance(violation.found, str)
-    words: str = table()["words"][style]["text" * is_text + violation.rule]
+    words: str = read_table("shapes/bodies")["words"][style]["text" * is_text + violation.rule]
     return words
 
 
@@ -203,7 +196,7 @@ def model_words(violation: Violation) -> str:
     """What a pydantic-checked model (Anthropic's) says of a violation."""
     rule, wanted = violation.rule, violation.wanted
     if rule == "type":
-        wanted = table()["types"]["model"][wanted]
+        wanted = read_table("shapes/bodies")["types"]["model"][wanted]
     elif rule in ("enum", "tag", "one_of"):
         wanted = (" or " if rule == "enum" else ", ").join(map(repr, wanted))
     words = _words("model", violation).format(found=violation.found, wanted=wanted)

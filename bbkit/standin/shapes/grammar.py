@@ -3,14 +3,13 @@
 The list is bbkit's dated data file (bbkit/catalog/data/structured_output.json).
 """
 
-import json
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from bbkit.standin.engines.structures import follow
 from bbkit.standin.errors import RecordError
-from bbkit.standin.models import MODELS_PATH
+from bbkit.standin.tables import read_dated
 
 _OPEN = "For 'object' type, 'additionalProperties' must be explicitly set to false"
 _TYPES = ("string", "integer", "number", "boolean", "object", "array", "null")
@@ -20,9 +19,7 @@ _PLAIN: dict[str, Any] = {"flag": bool, "text": str, "list": list, "schema": (di
 
 @cache
 def _table() -> dict[str, Any]:
-    table: dict[str, Any] = json.loads(
-        MODELS_PATH.with_name("structured_output.json").read_text(encoding="utf-8")
-    )
+    table: dict[str, Any] = read_dated("structured_output")
     words = {word: rule.get("takes", ()) for word, rule in table["words"].items() if rule["refused"]}
     shapes = {word: shape for shape, named in table["shapes"].items() for word in named}
     return table | {"words": words, "shape_of": shapes}
