@@ -22,20 +22,9 @@ if TYPE_CHECKING:  # the engine processes need no web server
 _XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 Protocol = Literal["rest-json", "json", "query", "s3"]
-# The first code of a status is what bedrock-runtime says.
-_CODES = {
-    400: "ValidationException",
-    403: "AccessDeniedException AccessDenied ExpiredTokenException InvalidSignatureException "
-    "MissingAuthenticationTokenException UnrecognizedClientException",
-    404: "ResourceNotFoundException NoSuchKey NoSuchResourceException",
-    408: "ModelTimeoutException",
-    424: "ModelErrorException",
-    429: "ThrottlingException ModelNotReadyException TooManyRequestsException",
-    500: "InternalServerException InternalError ServiceException",
-    503: "ServiceUnavailableException ServiceUnavailable SlowDown",
-}
-STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes.split()}
-CODE_OF_STATUS = {status: codes.split()[0] for status, codes in _CODES.items()}
+_CODES = {int(status): codes for status, codes in read_table("refusals")["statuses"].items()}
+STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
+CODE_OF_STATUS = {status: codes[0] for status, codes in _CODES.items()}
 
 
 class ServiceError(Exception):
@@ -128,5 +117,5 @@ def read_token(token: str) -> Any:
 
 def iso_time(seconds: float) -> str:
     """Write a time (seconds since 1970) as ISO 8601 in UTC with milliseconds, as the service does."""
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    moment = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return moment.replace("+00:00", "Z")
