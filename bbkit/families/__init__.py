@@ -38,6 +38,7 @@ from bbkit.families.shapes import (
 )
 from bbkit.families.traits import (
     Model as Model,
+    Traits as Traits,
     find_model as find_model,
     geographies_of as geographies_of,
     model_table as model_table,
