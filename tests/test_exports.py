@@ -18,7 +18,7 @@ from output_files import error_line, nova_line, read_parquet, write_outputs
 
 import bbkit as bb
 from bbkit.core.errors import InputError
-from bbkit.core.text import MAY_RUN, guard_formulas, restore_formulas
+from bbkit.core.formulas import MAY_RUN, guard_formulas, restore_formulas
 from bbkit.outputs.exports import export_records
 
 ATTACKS = ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", '=HYPERLINK("http://x","y")']

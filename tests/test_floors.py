@@ -67,6 +67,30 @@ def test_what_is_not_used_is_not_loaded() -> None:
     assert not loaded_after("from bbkit import charts; charts.cost, charts.outcomes") & (heavy - {"plotly"})
 
 
+SAMPLE = PACKAGE.parent / "data/samples/outputs/nova.jsonl.out"
+COLLECT = f"import bbkit as bb; outputs = bb.collect_outputs({str(SAMPLE)!r})"
+READ = {"aws", "core", "families", "lines", "outputs", "records"}
+UNREAD = {"boto3", "difflib", "importlib.resources", "jsonschema", "multiprocessing", "openpyxl"}
+UNREAD |= {f"bbkit.records.{name}" for name in ("building", "splitting", "staging", "templates", "tokens")}
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "rooms"),
+    [
+        ("import pandas", COLLECT, READ),
+        (
+            "import pandas, plotly.graph_objects",
+            f"{COLLECT}; bb.charts.stop_reasons(outputs)",
+            READ | {"charts"},
+        ),
+    ],
+)
+def test_the_first_result_loads_what_it_needs(before: str, code: str, rooms: set[str]) -> None:
+    loaded = loaded_after(code) - loaded_after(before)
+    assert {name.split(".")[1] for name in loaded if name.startswith("bbkit.")} == rooms
+    assert not loaded & UNREAD
+
+
 def test_the_package_lists_the_names_it_gives() -> None:
     assert {"Run", "charts", "read_source", "submit_jobs"} < set(bbkit.__all__) <= set(dir(bbkit))
     for name in bbkit.__all__:

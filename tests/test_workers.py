@@ -16,7 +16,6 @@ import pytest
 from output_files import nova_line, write_outputs
 
 import bbkit as bb
-from bbkit import outputs as room
 from bbkit.outputs import readers, workers
 from bbkit.outputs.workers import Workers, count_spare_cores
 
@@ -45,7 +44,7 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
     monkeypatch.setattr(workers, "WORTH_SECONDS", -1)
     monkeypatch.setattr(workers, "_SAMPLE_BYTES", 0)
     monkeypatch.setattr(readers, "TASK_BYTES", 3_000)
-    monkeypatch.setattr(room, "count_spare_cores", lambda: 2)
+    monkeypatch.setattr(workers, "count_spare_cores", lambda: 2)
     return started
 
 
@@ -72,7 +71,7 @@ def test_workers_read_shares_and_change_nothing(
 def test_a_short_read_starts_no_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     started: list[Workers] = []
     monkeypatch.setattr(Workers, "_start", started.append)
-    monkeypatch.setattr(room, "count_spare_cores", lambda: 2)
+    monkeypatch.setattr(workers, "count_spare_cores", lambda: 2)
     write_outputs(tmp_path / "a.jsonl.out", [nova_line(f"{number}", "x" * 4_000) for number in range(5_000)])
     assert len(bb.collect_outputs(tmp_path)) == 5_000
     assert not started
@@ -124,7 +123,7 @@ from bbkit.outputs import readers, workers
 
 print("once", flush=True)
 workers.WORTH_SECONDS, workers._SAMPLE_BYTES, readers.TASK_BYTES = -1, 0, 3_000
-room.count_spare_cores = lambda: 2
+workers.count_spare_cores = lambda: 2
 start = workers.Workers._start
 
 def start_and_say(self):

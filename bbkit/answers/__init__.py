@@ -12,7 +12,6 @@ from bbkit.answers.requests import (
     request_schema as request_schema,
 )
 from bbkit.answers.schemas import (
-    FIELD as FIELD,
     is_given as is_given,
     list_fields as list_fields,
     load_validator as load_validator,

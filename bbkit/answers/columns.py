@@ -9,7 +9,8 @@ import pandas as pd
 import pyarrow as pa
 
 from bbkit.answers.reading import AnswerReader
-from bbkit.answers.schemas import FIELD, list_fields
+from bbkit.answers.schemas import list_fields
+from bbkit.core.frames import FIELD
 
 VERDICT_COLUMNS = ("validity", "answer_form", "answer_error")
 

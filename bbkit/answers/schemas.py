@@ -16,9 +16,6 @@ from bbkit.core.errors import InputError, require_extras
 from bbkit.core.text import one_line, whole_characters
 from bbkit.families.json_schemas import TYPES, find_loop, follow, format_path, resolve, walk_schema
 
-FIELD = "answer."
-"""What the name of a field's column begins with."""
-
 _TYPES: dict[Any, str] = {str: "string", int: "integer", float: "number", bool: "boolean"}
 _DTYPES = {"string": "string", "integer": "Int64", "number": "Float64", "boolean": "boolean"}
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"

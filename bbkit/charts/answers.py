@@ -11,9 +11,8 @@ from bbkit.charts import style
 from bbkit.charts.cut_offs import describe_cut_off
 from bbkit.charts.groups import Groups, equal_rows, group_rows, name_absent, read_groups
 from bbkit.charts.traces import horizontal_bars, percent_bars
-from bbkit.core.frames import TEXT
+from bbkit.core.frames import TEXT, fold_messages
 from bbkit.core.text import agree, count_noun
-from bbkit.diagnostics import fold_messages
 
 _MOST_KINDS = 12
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from bbkit.catalog.prices import load_prices
 from bbkit.charts import style
 from bbkit.charts.axes import find_limit, make_axis, mark_value, rounded
 from bbkit.charts.groups import (
@@ -156,6 +155,7 @@ def max_tokens_what_if(
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
+    from bbkit.catalog.prices import load_prices
     from bbkit.costs import COSTED
     from bbkit.costs.rows import price_rows
     from bbkit.costs.totals import add_up, describe_unpriced

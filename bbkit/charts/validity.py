@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from bbkit.answers import FIELD
 from bbkit.charts import style
 from bbkit.charts.answers import as_parts, count_parts, draw_kinds
 from bbkit.charts.axes import Axis, make_axis, mark_quantiles
@@ -17,7 +16,7 @@ from bbkit.charts.groups import Groups, group_rows, known_rows, read_groups
 from bbkit.charts.traces import boxes, histogram, percent_bars
 from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
-from bbkit.core.frames import TEXT, Collected, require_columns
+from bbkit.core.frames import FIELD, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun, format_number, name_some
 
 _PARSED = "Pass what parse_answers returned."

@@ -1,10 +1,10 @@
 """One body against its family and model: fast when it is right, every fault when it is not."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from bbkit.checks.descriptions import body_type, converse_field
 from bbkit.checks.media import document_texts, media_faults
@@ -102,7 +102,7 @@ def _prefer(field: Field, path: tuple[str, ...]) -> Field:
     if len(path) != 1 or not field.at_most_one:
         return field
     groups = tuple(tuple(sorted(group, key=lambda name: name != path[0])) for group in field.at_most_one)
-    return dataclasses.replace(field, at_most_one=groups)
+    return replace(field, at_most_one=groups)
 
 
 def _window_faults(body: Mapping[str, Any], model_id: str, model: Model, family: Family) -> list[Finding]:

@@ -6,13 +6,13 @@ cheaper (media, exclusive groups, open objects): what it refuses is walked value
 and never a finding.
 """
 
-import dataclasses
 from collections.abc import Iterable
 from functools import cache, reduce
 from operator import or_
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from bbkit import aws
 from bbkit.families.requests import Field, read_field
@@ -24,7 +24,7 @@ def converse_field(remarks: Field, extra: Field | None = None) -> Field:
     """Describe a Converse body by the service's own model, the family's remarks and what the model takes."""
     laid = _lay_over(_shaped(), remarks)
     own = {"additionalModelRequestFields": extra} if extra else {}
-    return dataclasses.replace(laid, members={**laid.members, **own})
+    return replace(laid, members={**laid.members, **own})
 
 
 @cache
@@ -37,7 +37,7 @@ def _field(shape: Any) -> Field:
     match shape.type_name:
         case "structure" if not shape.is_document_type:
             members = {
-                name: dataclasses.replace(_field(member), required=name in shape.required_members)
+                name: replace(_field(member), required=name in shape.required_members)
                 for name, member in shape.members.items()
             }
             return Field(members=members, exactly_one=(tuple(members),) if shape.is_tagged_union else ())
@@ -53,7 +53,7 @@ def _field(shape: Any) -> Field:
             return read_field("base64")
         case _:
             own = Field("string", values=tuple(getattr(shape, "enum", ()) or ()))
-    return dataclasses.replace(own, min_length=least, max_length=most)
+    return replace(own, min_length=least, max_length=most)
 
 
 def _lay_over(shaped: Field, remarks: Field) -> Field:
@@ -63,7 +63,7 @@ def _lay_over(shaped: Field, remarks: Field) -> Field:
     members = {name: one for name, one in shaped.members.items() if name not in remarks.mistakes}
     laid = {name: _lay_over(members[name], remark) for name, remark in remarks.members.items()}
     required = shaped.required or remarks.required
-    return dataclasses.replace(shaped, required=required, members=members | laid, **said)
+    return replace(shaped, required=required, members=members | laid, **said)
 
 
 # msgspec 0.22 crashes when the garbage collector takes a union of struct types; these are made once a family,
@@ -129,9 +129,9 @@ def _tagged(field: Field) -> Any:
     if len(usable) == 1:
         # msgspec takes a lone tagged struct without its tag.
         (name,) = usable
-        tag = dataclasses.replace(field.variants[name].members[field.tag], values=(name,))
+        tag = replace(field.variants[name].members[field.tag], values=(name,))
         variant = field.variants[name]
-        return _object(dataclasses.replace(variant, members={**variant.members, field.tag: tag}))
+        return _object(replace(variant, members={**variant.members, field.tag: tag}))
     return _union(made.values())
 
 

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import pkgutil
 import re
 import shutil
 import threading
@@ -12,7 +13,6 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +149,7 @@ def file_md5(path: str | Path) -> str:
 @cache
 def read_data(name: str) -> Any:
     """One of the package's dated data files, such as ``models``; read once and not to be changed."""
-    return json.loads(files("bbkit").joinpath(f"catalog/data/{name}.json").read_text(encoding="utf-8"))
+    return json.loads(pkgutil.get_data("bbkit", f"catalog/data/{name}.json") or b"")
 
 
 def fill_in(template: Any, values: Mapping[str, Any]) -> Any:

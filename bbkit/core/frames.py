@@ -48,6 +48,9 @@ CAUSES = {
 }
 """Why an answer of a schema cannot be used, and the short word for it; off_schema has a place instead."""
 
+FIELD = "answer."
+"""What the name of the column of a field of an answer begins with."""
+
 JOB_COLUMNS: dict[str, Any] = {
     **dict.fromkeys(("job_name", "job_arn", "file"), TEXT),
     **dict.fromkeys(("attempt", "submission"), COUNT),
@@ -119,6 +122,16 @@ def as_texts(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]] | 
         write = (formats or {}).get(str(name), format_number if is_number else str)
         shown[name] = ["" if is_absent(value) else write(value) for value in column]
     return pd.DataFrame(shown)
+
+
+_VARYING = r"[0-9a-fA-F-]{12,}|\d+"
+
+
+def fold_messages(messages: pd.Series) -> pd.Series:
+    """Take messages as the same that differ in ids and numbers only."""
+    codes, distinct = pd.factorize(messages)
+    folded = pd.Series(distinct, dtype=TEXT).str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
+    return pd.Series(folded.reindex(codes).array, index=messages.index)
 
 
 def bundle(

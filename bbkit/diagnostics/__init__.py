@@ -17,7 +17,7 @@ from bbkit.core.datasets import head_of, read_columns, take_rows
 from bbkit.core.files import describe_name_fault, read_data
 from bbkit.core.finding import manifest_finding
 from bbkit.core.findings import Finding, Findings, findings, make_finding
-from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, require_columns
+from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, fold_messages, require_columns
 from bbkit.core.text import name_some, one_line
 from bbkit.diagnostics.answers import Counted, findings_on, iter_answers, weigh_texts
 
@@ -32,7 +32,6 @@ _NEEDED = {name for name in (*OUTPUT_COLUMNS, *_ADDED) if not name.startswith("c
 MOST_ERRORS = 5
 """Kinds of errors named; the others are counted."""
 
-_VARYING = r"[0-9a-fA-F-]{12,}|\d+"
 
 _LOOK = "Look at one record in full before sending it again."
 _RETRY = "Send them again: retry_records(run), notebook 04-retry."
@@ -151,13 +150,6 @@ def _pending(outputs: pd.DataFrame, unsent: Sequence[Mapping[str, Any]] | None) 
         unknown = " or was not submitted" if unsent is None else ""
         for found in findings_on("pending", pending, waited=share, unknown=unknown):
             yield found._replace(count=waited)
-
-
-def fold_messages(messages: pd.Series) -> pd.Series:
-    """Take messages as the same that differ in ids and numbers only."""
-    codes, distinct = pd.factorize(messages)
-    folded = pd.Series(distinct, dtype=TEXT).str.slice(0, 400).str.replace(_VARYING, "#", regex=True)
-    return pd.Series(folded.reindex(codes).array, index=messages.index)
 
 
 def _errored(outputs: pd.DataFrame) -> Iterator[Finding]:

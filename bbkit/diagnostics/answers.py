@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from bbkit.answers import FIELD, list_fields
+from bbkit.answers import list_fields
 from bbkit.core.datasets import take_rows
 from bbkit.core.files import read_data
 from bbkit.core.findings import Finding, make_finding
-from bbkit.core.frames import TEXT, Collected
+from bbkit.core.frames import FIELD, TEXT, Collected
 from bbkit.core.text import count_noun, name_some, one_line, share_of
 
 CUT_OFF_SHARE = 0.01

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bbkit.answers.schemas import list_closed
 from bbkit.core.datasets import count_rows, head_of, take_rows
-from bbkit.core.frames import RECORDS, Collected, find_columns, is_absent, require_columns
+from bbkit.core.frames import FIELD, RECORDS, Collected, find_columns, is_absent, require_columns
 from bbkit.core.panels import render_panel
 from bbkit.core.text import count_noun
 from bbkit.explorers.views import ENDING, LINE_COLUMNS
@@ -16,7 +16,7 @@ from bbkit.explorers.views import ENDING, LINE_COLUMNS
 _MOST_ROWS, _MOST_TEXTS = 20_000, 4_000
 _LONGEST, _MOST_CHARACTERS = 2_000, 3_000_000
 _SEED = 0
-_FIELD, _SOURCE = "answer.", "source."
+_SOURCE = "source."
 _ENDS = ("text", "error_code", "error_message")
 _FIRST = 8
 
@@ -84,11 +84,11 @@ class RecordTable:
         """The columns of the table and what they are: an id, a category, numbers or texts."""
         head = head_of(self._outputs)
         schema = Collected.of(self._outputs).schema
-        closed = {f"{_FIELD}{name}" for name in (list_closed(schema) if schema else ())}
+        closed = {f"{FIELD}{name}" for name in (list_closed(schema) if schema else ())}
         categories = {"outcome", "stop_reason", "validity", self._by} | closed
         kinds = {"record_id": "id"}
         named = ("outcome", "stop_reason", "validity", "input_tokens", "output_tokens", "attempt")
-        own = [name for name in map(str, head) if name.startswith((_FIELD, _SOURCE))]
+        own = [name for name in map(str, head) if name.startswith((FIELD, _SOURCE))]
         wanted = [self._by, *(name for name in named if name in head), *own, *_ENDS]
         for name in dict.fromkeys(name for name in wanted if name and name not in kinds):
             is_truth = pd.api.types.is_bool_dtype(head[name])

@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bbkit.answers import FIELD
 from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
-from bbkit.core.frames import find_columns, is_absent, require_columns
+from bbkit.core.frames import FIELD, find_columns, is_absent, require_columns
 from bbkit.core.panels import render
 from bbkit.outputs.lines import find_line
 from bbkit.records.building import read_prompt

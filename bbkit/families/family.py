@@ -2,8 +2,10 @@
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bbkit.core.errors import FamilyError, InputError
 from bbkit.core.files import read_data
@@ -66,8 +68,7 @@ def vector_answer(vectors: list[Any]) -> Answer:
     return Answer(embedding=(vectors[0] if len(vectors) == 1 else vectors) if usable else None)
 
 
-@dataclass(frozen=True)
-class Media:
+class Media(Struct, frozen=True):
     """An image, document, video or audio beside the text of a prompt; `data` in the body or at `s3_uri`."""
 
     kind: Literal["image", "document", "video", "audio"]
@@ -87,8 +88,7 @@ class Media:
         return {"s3Location": {"uri": self.s3_uri}} if self.s3_uri else {"bytes": self.base64}
 
 
-@dataclass(frozen=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """What a model is asked: a user turn, an optional system text, optional media."""
 
     text: str
@@ -96,8 +96,7 @@ class Prompt:
     media: tuple[Media, ...] = ()
 
 
-@dataclass(frozen=True)
-class Family:
+class Family(Struct, frozen=True):
     """Models that share the shape of their bodies and answers: two pure functions and a request as data.
 
     A family without `write` is read only: batch inference does not offer it.
@@ -112,9 +111,9 @@ class Family:
     max_tokens_path: tuple[str, ...] = ("max_tokens",)
     """Where a body says its maximum of output tokens; empty for embeddings."""
     write: Callable[[Prompt], Body] | None = None
-    inference: Mapping[str, str] = field(default_factory=dict)
+    inference: Mapping[str, str] = {}
     """Where a body has each inference parameter, a path with dots."""
-    media: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    media: Mapping[str, tuple[str, ...]] = {}
     """Formats of each kind of media that a body takes; without formats, whatever the service knows."""
     media_in_s3: bool = False
     described: str = ""

@@ -1,9 +1,10 @@
 """Meta Llama, its own body: a prompt that holds the model's chat tokens."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families.family import Answer, Body, Prompt, read_family
@@ -56,5 +57,5 @@ def _rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
 
 
 FAMILY = read_family("llama", answer, write, _rules)
-FAMILY_4 = dataclasses.replace(FAMILY, write=partial(write, generation="llama4"))
+FAMILY_4 = replace(FAMILY, write=partial(write, generation="llama4"))
 """The same family with the chat tokens of Llama 4."""

@@ -1,8 +1,9 @@
 """OpenAI-shaped chat: gpt-oss, Qwen3, DeepSeek V3, Gemma 3, MiniMax, Kimi, GLM, Nemotron, newer Mistral."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
+
+from msgspec.structs import replace
 
 from bbkit.core.finding import Finding, make_finding
 from bbkit.families import chat
@@ -26,8 +27,8 @@ def _rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:
 
 
 FAMILY = read_family("openai_chat", chat.answer, chat.write, _rules)
-FAMILY_GPT = dataclasses.replace(FAMILY, max_tokens_path=("max_completion_tokens",))
+FAMILY_GPT = replace(FAMILY, max_tokens_path=("max_completion_tokens",))
 """The same family as OpenAI's models are documented: their maximum is ``max_completion_tokens``."""
-FAMILY_GPT_OSS = dataclasses.replace(FAMILY_GPT, described="gpt_oss")
+FAMILY_GPT_OSS = replace(FAMILY_GPT, described="gpt_oss")
 """As gpt-oss names its members in a refusal; the nested ``reasoning`` is reported to be taken as well
 (https://github.com/kortix-ai/suna/pull/6893, 2026-08-25)."""

@@ -4,11 +4,13 @@
 ``catalog/data/families.json``, whose note says how they are written.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from functools import cache, reduce
 from operator import getitem
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bbkit.core.files import read_data
 
@@ -21,8 +23,7 @@ class Mistake(NamedTuple):
     severity: str = "error"
 
 
-@dataclasses.dataclass(frozen=True)
-class Field:
+class Field(Struct, frozen=True):
     """One value of a request; `low` to `high`, `min_length` to `max_length` (characters, items) inclusive."""
 
     kind: str = "object"
@@ -33,12 +34,12 @@ class Field:
     max_length: int | None = None
     values: tuple[Any, ...] = ()
     items: "Field | None" = None
-    members: Mapping[str, "Field"] = dataclasses.field(default_factory=dict)
-    mistakes: Mapping[str, Mistake] = dataclasses.field(default_factory=dict)
+    members: Mapping[str, "Field"] = {}
+    mistakes: Mapping[str, Mistake] = {}
     exactly_one: tuple[tuple[str, ...], ...] = ()
     at_most_one: tuple[tuple[str, ...], ...] = ()
     tag: str = ""
-    variants: Mapping[str, "Field"] = dataclasses.field(default_factory=dict)
+    variants: Mapping[str, "Field"] = {}
     choices: tuple["Field", ...] = ()
     open: bool = False
     closed: str = ""
@@ -78,9 +79,7 @@ def _field(said: Any) -> Field:
     made = dict(said)
     required = made.pop("required", ())
     members = {name: _field(inner) for name, inner in said.get("members", {}).items()}
-    made["members"] = {
-        name: dataclasses.replace(member, required=name in required) for name, member in members.items()
-    }
+    made["members"] = {name: replace(member, required=name in required) for name, member in members.items()}
     made["mistakes"] = _mistakes(made.pop("foreign", {}), made.pop("renamed", {}), said.get("mistakes", {}))
     made["choices"] = tuple(map(_field, said.get("choices", ())))
     if "items" in said:
@@ -90,7 +89,7 @@ def _field(said: Any) -> Field:
     tag = Field("string", required=True)
     variants = {name: _field(inner) for name, inner in said.get("variants", {}).items()}
     made["variants"] = {
-        name: dataclasses.replace(variant, members={said["tag"]: tag, **variant.members})
+        name: replace(variant, members={said["tag"]: tag, **variant.members})
         for name, variant in variants.items()
     }
     return Field(**made)

@@ -41,7 +41,7 @@ from bbkit.outputs.remote_parts import NO_RUN, is_remote, validate_place, write_
 from bbkit.outputs.sent_ids import IdSlice, SentIds
 from bbkit.outputs.shared_ids import OPEN, SharedIds
 from bbkit.outputs.sources import Sent, Source, find_groups
-from bbkit.outputs.workers import Workers, count_spare_cores
+from bbkit.outputs.workers import AS_SPARE, Workers
 
 EXECUTOR_BYTES = 1_000_000_000
 """Below this many bytes of outputs an executor is left alone: starting workers costs more than they save."""
@@ -129,8 +129,8 @@ def collect_outputs(
     plan = _Plan(extras, attempts == "all", _source_table(groups, source_columns), is_remote(into))
     tally = _Tally()
     given = executor if size > EXECUTOR_BYTES else None
-    spare = count_spare_cores() if given is None and all(file.is_local for file in files) else 0
-    with Workers(spare, given) as workers:
+    most = AS_SPARE if given is None and all(file.is_local for file in files) else 0
+    with Workers(most, given) as workers:
         readers = [Reader(group, extras, workers) for group in groups]
         if into is not None:
             write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))

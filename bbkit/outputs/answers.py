@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bbkit.answers import FIELD, read_schema
+from bbkit.answers import read_schema
 from bbkit.answers.columns import VERDICT_COLUMNS, join_answers, tabulate_answers
 from bbkit.answers.reading import AnswerReader
 from bbkit.core.datasets import as_rows, frame_of, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
-from bbkit.core.frames import TEXT, Collected, require_columns
+from bbkit.core.frames import FIELD, TEXT, Collected, require_columns
 from bbkit.core.text import count_noun
 from bbkit.lines.layout import write_arguments
 from bbkit.outputs.files import FileMeta, Group, OutputFile

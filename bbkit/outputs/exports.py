@@ -16,12 +16,12 @@ import pyarrow as pa
 from msgspec.structs import replace
 
 from bbkit import aws
-from bbkit.answers import FIELD
 from bbkit.core.datasets import TABLE_COLUMNS, as_rows, count_rows, head_of, is_dataset, iter_frames
 from bbkit.core.errors import InputError
 from bbkit.core.files import replacing
-from bbkit.core.frames import TEXT, Collected, no_column, require_columns
-from bbkit.core.text import MAY_RUN, count_noun, guard_formulas
+from bbkit.core.formulas import MAY_RUN, guard_formulas
+from bbkit.core.frames import FIELD, TEXT, Collected, no_column, require_columns
+from bbkit.core.text import count_noun
 from bbkit.outputs.remote_parts import is_remote
 from bbkit.outputs.workbooks import write_workbook
 

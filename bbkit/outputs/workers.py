@@ -11,7 +11,6 @@ from contextlib import ExitStack, suppress
 from itertools import count
 from pathlib import Path
 from subprocess import DEVNULL, Popen
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from bbkit.core.logs import LOG
@@ -19,6 +18,9 @@ from bbkit.lines.reading import LineBatch, read_batches, read_share
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
+
+AS_SPARE = -1
+"""Of processes: as many as there are cores to spare."""
 
 MOST_PROCESSES = 4
 WORTH_SECONDS = 1.0
@@ -54,6 +56,7 @@ class Workers(ExitStack):
     def _start(self) -> None:
         """Start the processes, out of reach of the terminal's signals: this process ends them."""
         from multiprocessing import Pipe
+        from tempfile import TemporaryDirectory
 
         # They import what this process would, and nothing that merely lies in the working folder.
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
@@ -77,7 +80,9 @@ class Workers(ExitStack):
         waiting: deque[tuple[Share, _Given]] = deque()
         for share in shares:
             left = (time.process_time() - begun) * (size - done) / max(done, 1)
-            if self.most and not self._processes and done >= _SAMPLE_BYTES and left > WORTH_SECONDS:
+            if self.most == AS_SPARE and done >= _SAMPLE_BYTES:
+                self.most = count_spare_cores()
+            if self.most > 0 and not self._processes and done >= _SAMPLE_BYTES and left > WORTH_SECONDS:
                 self._start()
             given, here = self._offer(share), read_batches(*share.task)
             waiting.append((share, given or (list(here) if waiting else here)))

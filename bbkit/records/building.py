@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from bbkit.answers import FIELD, NOTHING, Asking, is_given, list_fields, plan_asking, read_schema
+from bbkit.answers import NOTHING, Asking, is_given, list_fields, plan_asking, read_schema
 from bbkit.core.errors import InputError, as_mapping
-from bbkit.core.frames import TEXT, no_column
+from bbkit.core.frames import FIELD, TEXT, no_column
 from bbkit.core.text import count_noun, name_some
 from bbkit.families import Family, Media, Model, Prompt, family_of, find_model, foundation_model, user_text_of
 from bbkit.families.levels import DEFAULT, default_max_tokens

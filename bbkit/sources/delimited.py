@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from bbkit.core.errors import SourceError
-from bbkit.core.text import restore_formulas
+from bbkit.core.formulas import restore_formulas
 from bbkit.sources.columns import Frames, cut_batches, dtypes_of_texts, frame_of_arrow, name_columns
 from bbkit.sources.files import iter_whole, open_bytes, read_encoded
 
