@@ -18,7 +18,6 @@ import bbkit as bb
 from bbkit import charts, explorers
 from bbkit.core import datasets
 from bbkit.core.errors import AwsError, InputError
-from bbkit.explorers import views
 from bbkit.report import render_report
 
 EXPLORE = Path(__file__).parent.parent / "notebooks" / "03-explore.ipynb"
@@ -257,20 +256,29 @@ def test_findings_are_the_same(both: tuple[pd.DataFrame, Any]) -> None:
     assert bb.diagnose_outputs(parts.dataset).to_dict("records") == found.to_dict("records")
 
 
-def test_any_row_of_a_data_set_is_found(
-    both: tuple[pd.DataFrame, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_any_row_of_a_data_set_is_found(both: tuple[pd.DataFrame, Any]) -> None:
     outputs, parts = both
     whole = explorers.RecordExplorer(parts)
     pd.testing.assert_frame_equal(whole.selection, outputs, check_flags=False)
-    monkeypatch.setattr(views, "MOST_ROWS", 20)
-    some = explorers.RecordExplorer(parts.dataset)
-    assert some.selection["record_id"].tolist() == outputs["record_id"].tolist()[:20]
-    assert "20 records (the first of 51)" in some._repr_mimebundle_()["text/plain"]
+    names = {"outputs": parts.dataset, "explorers": explorers}
+    whole._sort.value, whole._descending.value = "input_tokens", True
+    whole._filters["outcome"].widget.value = ("succeeded", "errored")
+    pd.testing.assert_frame_equal(eval(whole.query, names), whole.selection, check_flags=False)
+    same = explorers.RecordExplorer(outputs)
+    same._sort.value, same._descending.value = "input_tokens", True
+    same._filters["outcome"].widget.value = ("succeeded", "errored")
+    assert list(whole.selection["record_id"]) == list(same.selection["record_id"])
+    for explorer in (whole, same):
+        explorer.clear()
+        explorer._search.value = "YES"
+        explorer._turns[3].click()
+    assert whole._list.options == same._list.options
+    assert 0 < len(whole.selection) < 51
+    pd.testing.assert_frame_equal(eval(whole.query, names), whole.selection, check_flags=False)
     last = explorers.RecordExplorer(parts, where="record_id == 'e5'")
     assert last.selection["record_id"].tolist() == ["e5"]
     assert "1 records (of 51)" in last._repr_mimebundle_()["text/plain"]
-    pd.testing.assert_frame_equal(eval(last.query, {"outputs": outputs}), last.selection)
+    pd.testing.assert_frame_equal(eval(last.query, names), last.selection, check_flags=False)
     examples = explorers.show_examples(parts)
     assert "of 51 records" in examples._repr_mimebundle_()["text/plain"]
     assert examples.records["record_id"].tolist() == (

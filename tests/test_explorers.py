@@ -80,7 +80,7 @@ def test_sorting_and_stepping_walk_over_pages() -> None:
 
 def test_only_a_page_of_rows_goes_to_the_browser() -> None:
     explorer = explorers.RecordExplorer(make_outputs(["x" * 1000] * 5_000))
-    assert len(explorer._list.options) == 51
+    assert len(explorer._list.options) == 50
     assert sum(len(label) for label, _ in explorer._list.options) < 20_000
 
 
@@ -202,13 +202,13 @@ def test_every_column_of_single_values_can_be_filtered_by() -> None:
     for name in ("day", "zoned", "kind", "mixed", "date"):
         explorer._column.value = f"source.{name}"
         assert len(explorer.selection) == 400
-        widget = explorer._own_box.children[0]
+        widget = explorer._own_box.children[-1].children[0]
         values = [value for _, value in widget.options]
         widget.value = (values[1], values[3]) if name in ("day", "zoned") else (values[0], values[1])
         assert 0 < len(explorer.selection) < 400
         pd.testing.assert_frame_equal(eval(explorer.query, {"outputs": outputs}), explorer.selection)
-    explorer.clear()
-    assert len(explorer.selection) == 400
+        explorer._own_box.children[-1].children[1].click()
+        assert len(explorer.selection) == 400
 
 
 def test_a_line_of_the_list_leaves_most_of_its_width_to_the_text() -> None:
@@ -216,6 +216,61 @@ def test_a_line_of_the_list_leaves_most_of_its_width_to_the_text() -> None:
     line = explorer._list.options[1][0].replace("\u00a0", " ")
     assert line.index("The caller") <= 36
     assert "errored" in explorer._list.options[0][0]
+
+
+def test_filters_on_columns_add_up_and_a_text_that_seldom_recurs_is_searched() -> None:
+    outputs = make_outputs([f"text {place}" for place in range(120)])
+    outputs["source.note"] = pd.array([f"Note {place % 90:02} of <b>" for place in range(120)], "string")
+    explorer = explorers.RecordExplorer(outputs)
+    explorer._column.value = "source.note"
+    explorer._column.value = "source.queue"
+    note, queue = (box.children[0] for box in explorer._own_box.children)
+    note.value, queue.value = "NOTE 1", ("bank",)
+    chosen = outputs["source.note"].str.startswith("Note 1") & (outputs["source.queue"] == "bank")
+    pd.testing.assert_frame_equal(explorer.selection, outputs[chosen])
+    pd.testing.assert_frame_equal(eval(explorer.query, {"outputs": outputs}), explorer.selection)
+    explorer.clear()
+    assert (explorer._own_box.children, len(explorer.selection)) == ((), 120)
+
+
+def test_heads_sort_and_buttons_turn_pages() -> None:
+    outputs = make_outputs([f"text {place}" for place in range(120)])
+    explorer = explorers.RecordExplorer(outputs)
+    orders = []
+    for _ in range(3):
+        explorer._heads["input"].click()
+        orders.append((list(explorer.selection["input_tokens"]), explorer._heads["input"].description))
+    ascending = sorted(outputs["input_tokens"])
+    assert orders == [(ascending, "input▲"), (ascending[::-1], "input▼"), (ascending, "input")]
+    pages = []
+    for turn in (*explorer._turns, explorer._turns[1]):
+        turn.click()
+        pages.append((explorer._page_number.value, explorer._number.value, len(explorer._list.options)))
+    assert pages == [(1, 1, 50), (1, 1, 50), (2, 51, 50), (3, 101, 20), (2, 51, 50)]
+    explorer._page_number.value = 3
+    assert explorer._list.value == 100
+    assert explorer._pages.value == "of 3"
+
+
+def test_bars_are_of_all_rows_and_of_those_that_pass() -> None:
+    outputs = make_outputs(["x" * place for place in range(100)])
+    explorer = explorers.RecordExplorer(outputs)
+
+    def read_heights(name: str) -> list[list[float]]:
+        style = [dict(tag[1:])["style"] for tag in read_tags(explorer._bars[name].value)[1:]]
+        heights = [float(re.findall(r"[\d.]+", text)[0]) for text in style]
+        return [heights[::2], heights[1::2]]
+
+    assert explorer._bars["record_id"].value == ""
+    whole, some = read_heights("ended")
+    counts = outputs["stop_reason"].fillna(outputs["outcome"]).value_counts()
+    assert whole[: len(counts)] == [round(100 * count / counts.max(), 1) for count in counts]
+    assert some[: len(counts)] == [100] * len(counts)
+    explorer._filters["stop_reason"].widget.value = ("length",)
+    assert sorted(read_heights("ended")[1], reverse=True)[:2] == [100, 0]
+    explorer._filters["input_tokens"].widget.value = (0, 20)
+    passed = read_heights("input")[1]
+    assert passed[0] > 0 and not any(passed[1:])
 
 
 def test_the_search_button_searches_what_the_field_holds() -> None:
@@ -253,6 +308,12 @@ def test_the_answer_of_a_tool_is_read_by_its_fields_or_its_arguments() -> None:
     assert "malformed" in shown
 
 
+def test_long_texts_of_examples_are_folded_whole() -> None:
+    shown = explorers.show_examples(make_outputs(["short", "word " * 400] * 5), n=6)._repr_mimebundle_()
+    assert 0 < shown["text/html"].count('class="bbkit-fold"') < 6
+    assert "word " * 400 in shown["text/html"]
+
+
 def test_one_column_of_examples_goes_by_its_name_alone() -> None:
     shown = explorers.show_examples(make_outputs(["a"] * 5), columns="queue")._repr_mimebundle_()
     assert "telecom" in shown["text/html"]
@@ -263,7 +324,7 @@ def test_a_span_of_many_times_keeps_its_ends_and_can_be_narrowed() -> None:
     outputs["source.day"] = pd.date_range("2024-02-01 13:30:00.000001", periods=900, freq="26h")
     explorer = explorers.RecordExplorer(outputs)
     explorer._column.value = "source.day"
-    slider = explorer._own_box.children[0]
+    slider = explorer._own_box.children[0].children[0]
     assert len(slider.options) == 200
     assert slider.value == (outputs["source.day"].iloc[0], outputs["source.day"].iloc[-1])
     slider.index = (100, 199)

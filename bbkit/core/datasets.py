@@ -90,15 +90,19 @@ def count_rows(outputs: Any) -> int:
 
 
 def find_rows(
-    outputs: Any, where: str = "", names: Sequence[str] | None = None, most: int = sys.maxsize
+    outputs: Any,
+    where: str | Callable[[pd.DataFrame], Any] = "",
+    names: Sequence[str] | None = None,
+    most: int = sys.maxsize,
 ) -> pd.DataFrame:
-    """The first rows of all that pass a condition, as `DataFrame.query` takes it; all columns or some."""
+    """The first rows of all that pass a condition, of `DataFrame.query` or a mask; all columns or some."""
     head = head_of(outputs)
     shown = [*head.columns] if names is None else [*names]
-    asked, frames = [name for name in head if str(name) in where], list[pd.DataFrame]()
+    asked = [*head] if callable(where) else [name for name in head if str(name) in where]
+    frames = list[pd.DataFrame]()
     for frame in iter_frames(outputs, [*shown, *asked]):
         try:
-            passed = frame.query(where) if where else frame
+            passed = frame[where(frame)] if callable(where) else frame.query(where) if where else frame
         except (
             ArithmeticError,
             AttributeError,

@@ -8,21 +8,27 @@ import pandas as pd
 
 from bbkit.core.frames import TEXT
 from bbkit.core.text import one_line
-from bbkit.explorers.filters import NONE, Condition, Sort, is_between, is_one_of
+from bbkit.explorers.filters import NONE, Condition, Sort, contains, is_between, is_one_of
+from bbkit.explorers.rows import Rows
 
 _MOST_VALUES = 200
 _FEW_NUMBERS = 30
+_FEW_TEXTS = 30
 _LONG_TEXT = 64
 
 
 class ColumnFilter:
-    """A filter on one column: its values to choose from or, of times and many numbers, a range."""
+    """A filter on one column: its values to choose from, a range of many, or a part of a text."""
 
-    def __init__(self, frame: pd.DataFrame, column: str, *, as_range: bool = False):
-        self._frame, self._column = frame, column
-        values = frame[column]
+    def __init__(self, rows: Rows, column: str, *, as_range: bool = False):
+        self._rows, self._column = rows, column
+        if _seldom_recurs(rows.first[column]):
+            self.widget: Any = make_search("text to find", **_describe(column))
+            self._whole = self.widget.value
+            return
+        values = rows[column]
         if as_range or (_is_number(values) and values.nunique() > _FEW_NUMBERS):
-            self.widget: Any = _make_range(column, values)
+            self.widget = _make_range(column, values)
         elif _is_time(values) and values.notna().any():
             self.widget = _make_times(column, values)
         else:
@@ -33,18 +39,30 @@ class ColumnFilter:
         """The condition that is set; None when every row passes."""
         if isinstance(self.widget, widgets.SelectMultiple):
             chosen = list(self.widget.value)
-            as_text = not _is_plain(self._frame[self._column])
-            return is_one_of(self._frame, self._column, chosen, as_text=as_text) if chosen else None
+            as_text = not _is_plain(self._rows[self._column])
+            return is_one_of(self._rows, self._column, chosen, as_text=as_text) if chosen else None
         if self.widget.value == self._whole:
             return None
+        if isinstance(self.widget, widgets.Text):
+            return contains(self._rows, self._column, self.widget.value)
         low, high = self.widget.value
         # As text, so that the code needs no more than the frame.
         ends = (str(low), str(high)) if isinstance(low, pd.Timestamp) else (low, high)
-        return is_between(self._frame, self._column, *ends)
+        return is_between(self._rows, self._column, *ends)
 
     def clear(self) -> None:
         """Let every row pass."""
         self.widget.value = self._whole
+
+
+def make_search(placeholder: str, **described: Any) -> widgets.Text:
+    """A line for a text to find, which Enter searches."""
+    return widgets.Text(placeholder=placeholder, continuous_update=False, **described)
+
+
+def _seldom_recurs(first: pd.Series) -> bool:
+    known = first.dropna()
+    return is_text(first) and len(known) > _FEW_TEXTS and 2 * known.nunique() > len(known)
 
 
 def _is_number(values: pd.Series) -> bool:
@@ -117,28 +135,31 @@ def _make_times(column: str, values: pd.Series) -> widgets.SelectionRangeSlider:
     )
 
 
-def list_filterable(frame: pd.DataFrame) -> list[str]:
+def list_filterable(rows: Rows) -> list[str]:
     """Name the columns that a `ColumnFilter` takes: all whose cells are single values."""
-    return [str(name) for name in frame.columns if _is_single(frame[name])]
+    return [str(name) for name in rows.head.columns if _is_single(rows.first[name])]
 
 
-def list_sortable(frame: pd.DataFrame) -> dict[str, Sort]:
+def list_sortable(rows: Rows) -> dict[str, Sort]:
     """Name the orders on offer by their labels."""
     orders = {"as sent": Sort()}
-    for name in frame.columns:
-        if is_text(frame[name]) and _is_long(frame[name]):
+    for name in rows.head.columns:
+        first = rows.first[name]
+        if is_text(first) and _is_long(first):
             orders[f"{name} (length)"] = Sort(str(name), by_length=True)
-        elif _is_plain(frame[name]) or _is_time(frame[name]) or frame[name].dtype == "category":
+        elif _is_plain(first) or _is_time(first) or first.dtype == "category":
             orders[str(name)] = Sort(str(name))
     return orders
 
 
-def is_text(values: pd.Series) -> bool:
+def is_text(values: Any) -> bool:
     """Tell whether a column is text."""
     return bool(pd.api.types.is_string_dtype(values.dtype) and values.dtype != object)
 
 
 def _is_plain(values: pd.Series) -> bool:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return is_text(values.cat.categories)
     return is_text(values) or _is_number(values) or bool(pd.api.types.is_bool_dtype(values.dtype))
 
 
@@ -147,10 +168,10 @@ def _is_time(values: pd.Series) -> bool:
 
 
 def _is_single(values: pd.Series) -> bool:
-    """Whether the cells hold single values, no lists or objects: the first thousand tell."""
-    return bool(values.dtype != object) or all(map(pd.api.types.is_scalar, values.head(1000)))
+    """Whether the cells hold single values, no lists or objects: the first tell."""
+    return bool(values.dtype != object) or all(map(pd.api.types.is_scalar, values))
 
 
 def _is_long(values: pd.Series) -> bool:
-    known = values.iloc[np.flatnonzero(values.notna().to_numpy())[:1000]]
+    known = values.dropna()
     return bool(len(known)) and float(known.str.len().mean()) > _LONG_TEXT

@@ -1,23 +1,21 @@
 """Conditions on a frame: each is code to paste and the mask that this code gives."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pyarrow.compute as pc
 
+from bbkit.core.datasets import find_rows
 from bbkit.core.frames import TEXT
+from bbkit.explorers.rows import Rows
 
 NONE = "\x00none"
 """Stands for an absent value among the values of a choice."""
 
 _KEPT = 12
-_SLICE = 1 << 17
-_THREADS = 4
 
 
 class Condition(NamedTuple):
@@ -27,7 +25,7 @@ class Condition(NamedTuple):
     make: Callable[[], np.ndarray]
 
 
-def is_one_of(frame: pd.DataFrame, column: str, values: Sequence[Any], *, as_text: bool = False) -> Condition:
+def is_one_of(rows: Rows, column: str, values: Sequence[Any], *, as_text: bool = False) -> Condition:
     """Keep the rows whose value, as it is or as text, is one of some; `NONE` keeps those without a value."""
     known = [value for value in values if value != NONE]
     absent = len(known) < len(values)
@@ -38,46 +36,53 @@ def is_one_of(frame: pd.DataFrame, column: str, values: Sequence[Any], *, as_tex
         tests += [f"{name}[{column!r}].isna()"] if absent else []
         return f"({' | '.join(tests)})" if len(tests) > 1 else tests[0]
 
-    return Condition(code, partial(_mask_values, frame[column], known, absent, as_text))
+    return Condition(code, partial(_mask_values, rows, column, known, absent, as_text))
 
 
-def is_between(frame: pd.DataFrame, column: str, low: Any, high: Any) -> Condition:
+def is_between(rows: Rows, column: str, low: Any, high: Any) -> Condition:
     """Keep the rows whose value is known and lies between two numbers or times, ends included."""
     code = f"[{column!r}].between({low!r}, {high!r}).fillna(False)"
-    return Condition(lambda name: name + code, partial(_mask_range, frame[column], low, high))
+    return Condition(lambda name: name + code, partial(_mask_range, rows, column, low, high))
 
 
-def contains(frame: pd.DataFrame, column: str, text: str) -> Condition:
+def contains(rows: Rows, column: str, text: str) -> Condition:
     """Keep the rows whose text holds another, in upper or lower case, taken letter by letter."""
     code = f"[{column!r}].str.contains({text!r}, case=False, regex=False, na=False)"
-    return Condition(lambda name: name + code, partial(_mask_text, frame[column], text))
+    return Condition(lambda name: name + code, partial(_mask_text, rows, column, text))
 
 
-def _mask_values(values: pd.Series, known: list[Any], absent: bool, as_text: bool) -> np.ndarray:
-    values = values.astype(TEXT) if as_text else values
+def passes(rows: Rows, where: str) -> Condition:
+    """Keep the rows that pass a condition as `DataFrame.query` takes it."""
+    return Condition(lambda name: f"{name}.eval({where!r})", partial(_mask_where, rows, where))
+
+
+def _mask_values(rows: Rows, column: str, known: list[Any], absent: bool, as_text: bool) -> np.ndarray:
+    values = rows[column].astype(TEXT) if as_text else rows[column]
     mask = np.asarray(values.isin(known), dtype=bool)
     return mask | np.asarray(values.isna(), dtype=bool) if absent else mask
 
 
-def _mask_range(values: pd.Series, low: Any, high: Any) -> np.ndarray:
-    return np.asarray(values.between(low, high).fillna(False), dtype=bool)
+def _mask_range(rows: Rows, column: str, low: Any, high: Any) -> np.ndarray:
+    return np.asarray(rows[column].between(low, high).fillna(False), dtype=bool)
 
 
-def _mask_text(values: pd.Series, text: str) -> np.ndarray:
-    column = pa.table({"text": pa.array(values, pa.large_string())})
-    # What pandas itself calls for this code; Arrow lets go of the interpreter, so slices go side by side.
+def _mask_text(rows: Rows, column: str, text: str) -> np.ndarray:
+    # What pandas itself calls for this code; Arrow does it side by side.
     match = partial(pc.match_substring, pattern=text, ignore_case=True)
-    with ThreadPoolExecutor(_THREADS) as threads:
-        masks = list(threads.map(match, (batch["text"] for batch in column.to_batches(_SLICE))))
-    matches = pc.fill_null(pa.chunked_array(masks, pa.bool_()), False)
-    return np.asarray(matches, dtype=bool)
+    return np.asarray(pc.fill_null(rows.compute(column, match), False), dtype=bool)
+
+
+def _mask_where(rows: Rows, where: str) -> np.ndarray:
+    mask = np.zeros(rows.count, dtype=bool)
+    mask[find_rows(rows.outputs, where, ["record_id"]).index] = True
+    return mask
 
 
 class Selector:
     """Finds the rows that pass some conditions, in an order; what did not change is not made again."""
 
-    def __init__(self, frame: pd.DataFrame):
-        self._frame = frame
+    def __init__(self, rows: Rows):
+        self._rows = rows
         self._masks: dict[str, np.ndarray] = {}
         self._orders: dict[tuple[str, bool], np.ndarray] = {}
 
@@ -87,7 +92,7 @@ class Selector:
         passed = np.logical_and.reduce(masks) if masks else None
         order = self._order(sort)
         if order is None:
-            return np.arange(len(self._frame)) if passed is None else np.flatnonzero(passed)
+            return np.arange(self._rows.count) if passed is None else np.flatnonzero(passed)
         return order if passed is None else order[passed[order]]
 
     def _mask(self, condition: Condition) -> np.ndarray:
@@ -100,12 +105,14 @@ class Selector:
 
     def _order(self, sort: "Sort") -> np.ndarray | None:
         if not sort.column:
-            return np.arange(len(self._frame))[::-1] if sort.descending else None
+            return np.arange(self._rows.count)[::-1] if sort.descending else None
         key = (sort.column, sort.descending)
         if key not in self._orders:
-            values = self._frame[sort.column]
-            values = values.str.len() if sort.by_length else values
-            ordered = pd.Series(values.array).sort_values(ascending=not sort.descending, kind="stable")
+            if sort.by_length:
+                values = pd.Series(self._rows.compute(sort.column, pc.utf8_length).to_numpy())
+            else:
+                values = pd.Series(self._rows[sort.column].array)
+            ordered = values.sort_values(ascending=not sort.descending, kind="stable")
             self._orders = {key: ordered.index.to_numpy()}
         return self._orders[key]
 

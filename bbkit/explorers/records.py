@@ -1,8 +1,8 @@
 """Look at any record: filter, search, sort, open; the filter and its rows go back to code."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import ipywidgets as widgets
@@ -12,8 +12,11 @@ from bbkit.core.datasets import count_rows, find_rows, head_of, is_dataset
 from bbkit.core.frames import require_columns
 from bbkit.core.panels import render
 from bbkit.explorers import views
-from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable
-from bbkit.explorers.filters import Condition, Selector, Sort, contains
+from bbkit.explorers.controls import ColumnFilter, is_text, list_filterable, list_sortable, make_search
+from bbkit.explorers.distributions import Distribution
+from bbkit.explorers.filters import Condition, Selector, Sort, contains, passes
+from bbkit.explorers.progress import is_headless
+from bbkit.explorers.rows import Rows
 from bbkit.outputs.lines import find_line
 from bbkit.records.building import read_prompt
 
@@ -27,9 +30,9 @@ class RecordExplorer:
     Parameters
     ----------
     outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set, of which the first 100,000 rows that pass
-        `where` are shown, and the sentence says so. What was sent and the raw answer are read from the files
-        when a record is opened, unless `with_columns` brought them.
+        The tidy frame of `bbkit.collect_outputs`, or its data set, of which a column is read when it is
+        filtered, searched or sorted by, and else the page that is shown. What was sent and the raw answer
+        are read from the files when a record is opened, unless `with_columns` brought them.
     where : str
         Which rows to look at, of all, as ``DataFrame.query`` takes it: ``"record_id == 'r77'"``.
     name : str
@@ -42,116 +45,155 @@ class RecordExplorer:
 
     Notes
     -----
-    Arrow keys in the field ``record`` go from record to record, over the ends of a page too. Where no browser
-    will answer (``BBKIT_HEADLESS=1``, set by ``bbkit report``) it is a few records as HTML.
+    Enter searches; a click on the head of a column sorts by it, up, down, as sent; the bars above it are how
+    its values lie, those that pass in colour. Arrow keys in the field ``record`` go from record to record,
+    over the ends of a page too. Where no browser will answer (``bbkit report``, papermill) it is a few
+    records as HTML.
     """
 
     def __init__(self, outputs: pd.DataFrame, *, where: str = "", name: str = "outputs"):
         require_columns(head_of(outputs), views.LINE_COLUMNS)
-        total = count_rows(outputs)
-        if where or is_dataset(outputs):
-            outputs = find_rows(outputs, where, most=views.MOST_ROWS)
-        passing = " that pass" if where and len(outputs) == views.MOST_ROWS else ""
-        first = "" if where and not passing else "the first "
-        self._more = f" ({first}of {total:,}{passing})" if total > len(outputs) else ""
-        self._outputs = outputs
-        self._name = f"{name}.query({where!r})" if where else name
-        self._selector = Selector(outputs)
+        total, self._name, self._standing = count_rows(outputs), name, list[Condition]()
+        if where and not is_dataset(outputs):
+            outputs, self._name = find_rows(outputs, where), f"{name}.query({where!r})"
+        self._outputs = Rows(outputs)
+        if where and self._outputs.is_dataset:
+            self._standing = [passes(self._outputs, where)]
+        self._selector = Selector(self._outputs)
+        self._total = len(self._selector.select(self._standing, Sort()))
+        self._more = f" (of {total:,})" if total > self._total else ""
         self._busy = False
-        self._widths = views.fit_widths(outputs)
+        self._widths = views.fit_widths(self._outputs)
         self._build()
         self._refilter()
 
     @property
     def query(self) -> str:
-        """The filter and the order as an expression to paste into code; it gives `selection`."""
-        tests = [condition.code(self._name) for condition in self._conditions()]
-        chosen = f"{self._name}[{' & '.join(tests)}]" if tests else self._name
+        """The filter and the order as an expression to paste into code; it gives `selection`.
+
+        Of a data set it is a call of `find_records`, batch by batch.
+        """
+        is_dataset, conditions = self._outputs.is_dataset, self._conditions()
+        tests = " & ".join(one.code("rows" if is_dataset else self._name) for one in conditions)
+        if is_dataset:
+            where = f"lambda rows: {tests}" if tests else "''"
+            chosen = f"explorers.find_records({self._name}, {where}, n={len(self._rows)})"
+        else:
+            chosen = f"{self._name}[{tests}]" if tests else self._name
         return chosen + self._sorting().code
 
     @property
     def selection(self) -> pd.DataFrame:
         """The rows that pass the filter, in the order shown."""
-        return self._outputs.iloc[self._rows]
+        return self._outputs.take(self._rows)
 
     def clear(self) -> None:
         """Let every record pass, in the order they were sent."""
         with self._quietly():
-            for one in (*self._filters.values(), *self._own):
+            for one in self._filters.values():
                 one.clear()
+            self._own.clear()
+            self._own_box.children = ()
             self._search.value, self._sort.value, self._descending.value = "", "as sent", False
         self._refilter()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        if os.environ.get("BBKIT_HEADLESS"):
-            return views.show_examples(self._outputs)._repr_mimebundle_()
-        shown = f"{len(self._outputs):,} records{self._more}"
+        if is_headless():
+            return views.show_examples(self._outputs.outputs)._repr_mimebundle_()
+        shown = f"{self._total:,} records{self._more}"
         sentence = f"An explorer of {shown}; run the cell to look at them."
         return {**(self.widget._repr_mimebundle_() or {}), "text/plain": sentence}
 
     def _build(self) -> None:
-        outputs = self._outputs
+        rows = self._outputs
         self._filters = {
-            name: ColumnFilter(outputs, name, as_range=name.endswith("tokens")) for name in views.ENDING
+            name: ColumnFilter(rows, name, as_range=name.endswith("tokens")) for name in views.ENDING
         }
-        self._own: list[ColumnFilter] = []
-        others = [name for name in list_filterable(outputs) if name not in views.ENDING]
-        self._column = widgets.Dropdown(
-            options=[("another column", ""), *((name, name) for name in others)], description="filter by"
-        )
-        self._own_box = widgets.Box()
-        searched = [str(name) for name in outputs.columns if is_text(outputs[name])]
+        self._own: dict[str, ColumnFilter] = {}
+        others = [name for name in list_filterable(rows) if name not in views.ENDING]
+        self._column = widgets.Dropdown(options=[("a column", ""), *zip(others, others, strict=True)])
+        self._column.description, self._own_box = "filter by", widgets.Box(layout=_ROW)
+        searched = [str(name) for name in rows.head.columns if is_text(rows.head[name])]
         start = "text" if "text" in searched else searched[0]
         self._search_in = widgets.Dropdown(options=searched, value=start, description="search in")
-        self._search = widgets.Textarea(
-            placeholder="text to find", continuous_update=False, rows=1, description="for"
-        )
+        self._search = make_search("text to find, then Enter", description="for")
         self._find = widgets.Button(description="Search", icon="search")
-        self._orders = list_sortable(outputs)
+        self._orders = list_sortable(rows)
         self._sort = widgets.Dropdown(options=list(self._orders), value="as sent", description="sort by")
         self._descending = widgets.Checkbox(description="descending", indent=False)
         self._clear = widgets.Button(description="Clear filters", icon="times")
         self._list = widgets.Select(rows=20, layout=widgets.Layout(width="100%"))
-        self._list.add_class("bbkit-rows")
         self._count, self._detail, self._query = widgets.HTML(), widgets.HTML(), widgets.HTML()
         # A field of numbers, since JupyterLab keeps the arrow keys of a list for itself.
-        self._number = widgets.BoundedIntText(
-            value=1, min=1, max=1, description="record", tooltip="arrow keys: next and previous"
-        )
+        self._number = _make_number("record", "arrow keys: next and previous")
         self._previous = widgets.Button(description="Previous", icon="arrow-up")
         self._next = widgets.Button(description="Next", icon="arrow-down")
+        self._page_number, self._pages = _make_number("page", "of the list"), widgets.Label()
+        turns = (
+            ("fast-backward", "first"),
+            ("step-backward", "previous"),
+            ("step-forward", "next"),
+            ("fast-forward", "last"),
+        )
+        self._turns = [
+            widgets.Button(icon=icon, tooltip=f"{name} page", layout={"width": "3em"}) for icon, name in turns
+        ]
+        self._heads = {name: views.make_head(name, width) for name, width in self._widths.items()}
+        self._bars = {name: widgets.HTML() for name in self._widths}
+        self._distributions = {name: Distribution.of(rows, name) for name in self._widths}
         self._observe()
         self.widget = self._lay_out()
 
     def _lay_out(self) -> widgets.Widget:
-        self._query.add_class("bbkit-query")
-        self._count.add_class("bbkit-explorer-count")
-        self._detail.add_class("bbkit-detail")
-        head = widgets.HTML(render("head", room="explorers", line=views.head_line(self._widths)))
-        buttons = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
+        marked = {
+            "query": self._query,
+            "explorer-count": self._count,
+            "detail": self._detail,
+            "rows": self._list,
+        }
+        for name, one in marked.items():
+            one.add_class(f"bbkit-{name}")
+        fixed = widgets.Layout(flex="none")
+        columns = [widgets.VBox([self._bars[name], self._heads[name]], layout=fixed) for name in self._widths]
+        head = widgets.HBox([widgets.HTML(render("head", room="explorers")), *columns])
+        head.add_class("bbkit-head")
+        first, back, on, last = self._turns
+        pages = widgets.Box([first, back, self._page_number, self._pages, on, last], layout=_ROW)
         left = widgets.VBox(
-            [self._count, head, self._list, buttons],
+            [self._count, pages, head, self._list],
             layout=widgets.Layout(flex="6 1 38em", min_width="24em", width="auto"),
         )
+        steps = widgets.Box([self._previous, self._next, self._number], layout=_ROW)
         right = widgets.VBox(
-            [self._detail], layout=widgets.Layout(flex="5 1 26em", min_width="24em", width="auto")
+            [steps, self._detail], layout=widgets.Layout(flex="5 1 26em", min_width="24em", width="auto")
         )
-        filters = [*(one.widget for one in self._filters.values()), self._own_box]
+        filters = [one.widget for one in self._filters.values()]
         finders = [self._search_in, self._search, self._find, self._column]
         orders = [self._sort, self._descending, self._clear]
-        rows = [widgets.Box(line, layout=_ROW) for line in (filters, finders, orders, [left, right])]
-        return widgets.VBox([*rows, self._query])
+        lines = (finders, filters, [self._own_box], orders, [left, right])
+        return widgets.VBox([*(widgets.Box(line, layout=_ROW) for line in lines), self._query])
 
     def _observe(self) -> None:
         for one in self._filters.values():
             one.widget.observe(self._changed, names="value")
         for control in (self._search_in, self._search, self._sort, self._descending):
             control.observe(self._changed, names="value")
-        self._column.observe(lambda _: self._choose_column(), names="value")
+        self._column.observe(lambda _: self._add_filter(self._column.value), names="value")
         self._number.observe(lambda _: self._asked(self._number.value - 1), names="value")
         self._list.observe(lambda _: self._asked(self._list.value), names="value")
+        self._page_number.observe(lambda _: self._asked((self._page_number.value - 1) * _PAGE), names="value")
         self._previous.on_click(lambda _: self._go(self._at - 1))
         self._next.on_click(lambda _: self._go(self._at + 1))
+        targets = (
+            lambda: 0,
+            lambda: self._page - 1,
+            lambda: self._page + 1,
+            lambda: self._page_number.max - 1,
+        )
+        for turn, target in zip(self._turns, targets, strict=True):
+            turn.on_click(lambda _, target=target: self._go(target() * _PAGE))
+        for name, head in self._heads.items():
+            head.on_click(partial(self._sort_by, views.column_of(name)))
         self._find.on_click(lambda _: self._refilter())
         self._clear.on_click(lambda _: self.clear())
 
@@ -172,16 +214,42 @@ class RecordExplorer:
         if not self._busy and at is not None:
             self._go(at)
 
-    def _choose_column(self) -> None:
-        self._own = [ColumnFilter(self._outputs, self._column.value)] if self._column.value else []
-        for one in self._own:
-            one.widget.observe(self._changed, names="value")
-        self._own_box.children = [one.widget for one in self._own]
+    def _add_filter(self, column: str) -> None:
+        if not column or self._busy:
+            return
+        with self._quietly():
+            self._column.value = ""
+        self._own[column] = one = ColumnFilter(self._outputs, column)
+        one.widget.observe(self._changed, names="value")
+        self._show_own()
+
+    def _drop_filter(self, column: str, _: object) -> None:
+        del self._own[column]
+        self._show_own()
+        self._refilter()
+
+    def _show_own(self) -> None:
+        boxes = []
+        for column, one in self._own.items():
+            drop = widgets.Button(
+                icon="times", tooltip=f"drop the filter on {column}", layout={"width": "2.5em"}
+            )
+            drop.on_click(partial(self._drop_filter, column))
+            boxes.append(widgets.HBox([one.widget, drop]))
+        self._own_box.children = boxes
+
+    def _sort_by(self, column: str, _: object) -> None:
+        """Sort by a column: up, then down, then as sent."""
+        label = column if column in self._orders else f"{column} (length)"
+        is_same, is_down = self._sort.value == label, self._descending.value
+        with self._quietly():
+            self._sort.value = "as sent" if is_same and is_down else label
+            self._descending.value = is_same and not is_down
         self._refilter()
 
     def _conditions(self) -> list[Condition]:
-        filters = (*self._filters.values(), *self._own)
-        conditions = [condition for one in filters if (condition := one.condition())]
+        filters = (*self._filters.values(), *self._own.values())
+        conditions = [*self._standing, *(condition for one in filters if (condition := one.condition()))]
         if text := self._search.value:
             conditions.append(contains(self._outputs, self._search_in.value, text))
         return conditions
@@ -190,15 +258,22 @@ class RecordExplorer:
         return self._orders[self._sort.value]._replace(descending=self._descending.value)
 
     def _refilter(self) -> None:
-        self._rows = self._selector.select(self._conditions(), self._sorting())
-        selected, total = len(self._rows), len(self._outputs)
+        sorting = self._sorting()
+        self._rows = self._selector.select(self._conditions(), sorting)
         self._query.value = render("query", room="explorers", query=self.query)
-        counted = f"{total:,} records{self._more}"
-        self._count.value = render("count", room="explorers", selected=selected, counted=counted)
+        counted = f"{self._total:,} records{self._more}"
+        self._count.value = render("count", room="explorers", selected=len(self._rows), counted=counted)
+        for name, head in self._heads.items():
+            mark = "▼" if sorting.descending else "▲"
+            head.description = name + mark * (views.column_of(name) == sorting.column)
+            if distribution := self._distributions[name]:
+                self._bars[name].value = distribution.show(self._rows)
         self._page = -1
+        pages = max(1, -(-len(self._rows) // _PAGE))
+        self._pages.value = f"of {pages:,}"
         with self._quietly():
-            self._number.value = 1
-            self._number.max = max(1, len(self._rows))
+            self._number.value = self._page_number.value = 1
+            self._number.max, self._page_number.max = max(1, len(self._rows)), pages
         self._go(0)
 
     def _go(self, at: int) -> None:
@@ -209,28 +284,29 @@ class RecordExplorer:
             if at // _PAGE != self._page:
                 self._page = at // _PAGE
                 self._list.options = self._lines()
+                self._page_number.value = self._page + 1
             self._number.value = at + 1
             self._list.value = at if len(self._rows) else None
         self._open()
 
     def _lines(self) -> list[tuple[str, int]]:
         start = self._page * _PAGE
-        rows = self._rows[start : start + _PAGE]
-        shown = self._outputs.iloc[rows][views.line_columns(self._outputs)].to_dict("records")
-        lines = [(views.list_line(row, self._widths), at) for at, row in enumerate(shown, start)]
-        if start:
-            lines.insert(0, ("▲ the page before", start - 1))
-        if start + len(rows) < len(self._rows):
-            lines.append(("▼ the next page", start + len(rows)))
-        return lines
+        shown = self._outputs.take(
+            self._rows[start : start + _PAGE], views.line_columns(self._outputs.head)
+        ).to_dict("records")
+        return [(views.list_line(row, self._widths), at) for at, row in enumerate(shown, start)]
 
     def _open(self) -> None:
         if not len(self._rows):
             self._detail.value = views.show_record(None)
             return
-        row = self._outputs.iloc[[self._rows[self._at]]].to_dict("records")[0]
-        line = find_line(self._outputs, row)
+        row = self._outputs.take(self._rows[self._at : self._at + 1]).to_dict("records")[0]
+        line = find_line(self._outputs.head, row)
         if isinstance(line.model_input, dict):
             row["prompt"] = read_prompt(line.model_input)
         row["model_input"], row["model_output"] = line.model_input, line.model_output
         self._detail.value = views.show_record(row, line.note)
+
+
+def _make_number(description: str, tooltip: str) -> widgets.BoundedIntText:
+    return widgets.BoundedIntText(value=1, min=1, max=1, description=description, tooltip=tooltip)

@@ -4,20 +4,19 @@ Texts of models and sources are escaped by the templates and nowhere else.
 """
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
+import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
 from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
 from bbkit.core.frames import FIELD, find_columns, is_absent, require_columns
 from bbkit.core.panels import render
+from bbkit.explorers.rows import Rows
 from bbkit.outputs.lines import find_line
 from bbkit.records.building import read_prompt
-
-MOST_ROWS = 100_000
-"""Of a data set so many rows are looked at."""
 
 ENDING = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 """How a record ended."""
@@ -96,15 +95,18 @@ def _find_prompt(outputs: Any, row: Row) -> str | None:
     return read_prompt(body) if isinstance(body, dict) else None
 
 
-def find_records(outputs: Any, where: str, *, columns: Sequence[str] = (), n: int = 20) -> pd.DataFrame:
+def find_records(
+    outputs: Any, where: str | Callable[[pd.DataFrame], Any], *, columns: Sequence[str] = (), n: int = 20
+) -> pd.DataFrame:
     """Find the first records that pass a condition.
 
     Parameters
     ----------
     outputs : pandas.DataFrame or Accounting
         The tidy frame of `bbkit.collect_outputs`, or its data set, which is read until `n` are found.
-    where : str
-        As ``DataFrame.query`` takes it: ``"outcome != 'succeeded'"``.
+    where : str or callable
+        As ``DataFrame.query`` takes it: ``"outcome != 'succeeded'"``; or what makes a mask of a frame, and
+        is given all columns.
     columns : sequence of str
         Which to show; all where none is named.
     n : int
@@ -199,18 +201,18 @@ def _indent(value: Any) -> str | None:
 
 _NBSP = "\u00a0"
 _MOST_ID, _MOST_ENDING, _LEAST, _TEXT = 20, 14, 6, 100
+_TOKENS = ("input", "output")
 # Characters that turn the direction of a line or move its cursor would scramble a list.
 _UNSEEN = dict.fromkeys(
     [*range(32), 127, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 )
 
 
-def fit_widths(outputs: pd.DataFrame) -> dict[str, int]:
+def fit_widths(rows: Rows) -> dict[str, int]:
     """Give each column of `list_line` no more characters than it needs, so that the text has the rest."""
-    ids = outputs["record_id"].head(1000).dropna().astype(str)
-    endings = [*outputs["stop_reason"].dropna().unique(), *outputs["outcome"].dropna().unique()]
-    tokens = ("input_tokens", "output_tokens")
-    longest = {name: "" if pd.isna(most := outputs[name].max()) else f"{most:,}" for name in tokens}
+    ids = rows.first["record_id"].dropna().astype(str)
+    endings = [*rows["stop_reason"].dropna().unique(), *rows["outcome"].dropna().unique()]
+    longest = {name: "" if pd.isna(most := rows[f"{name}_tokens"].max()) else f"{most:,}" for name in _TOKENS}
     return {
         "record_id": min(max(map(len, ["record_id", *ids])), _MOST_ID),
         "ended": min(max([_LEAST, *map(len, map(str, endings))]), _MOST_ENDING),
@@ -219,9 +221,18 @@ def fit_widths(outputs: pd.DataFrame) -> dict[str, int]:
     }
 
 
-def head_line(widths: Mapping[str, int]) -> str:
-    """Name the columns of `list_line`, each at its width."""
-    return _join({name: name.removesuffix("_tokens") for name in widths}, widths)
+def column_of(name: str) -> str:
+    """The column of the frame that a column of the list is sorted by."""
+    return {"ended": "stop_reason"}.get(name, f"{name}_tokens" if name in _TOKENS else name)
+
+
+def make_head(name: str, width: int) -> widgets.Button:
+    """The head of a column of the list, as wide as the column and its gap."""
+    return widgets.Button(
+        description=name,
+        tooltip=f"sort by {column_of(name)}",
+        layout=widgets.Layout(width=f"{width + 1}ch", padding="0", margin="0", border="none"),
+    )
 
 
 def line_columns(outputs: pd.DataFrame) -> list[Hashable]:
@@ -234,11 +245,12 @@ def list_line(row: Row, widths: Mapping[str, int]) -> str:
     text = _answer_of(row) or row["error_message"]
     is_told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
     ended = row["stop_reason"] if is_told else row["outcome"]
-    return _join({**row, "text": text, "ended": ended}, widths)
+    tokens: Row = {name: row[f"{name}_tokens"] for name in _TOKENS}
+    return _join({**row, **tokens, "text": text, "ended": ended}, widths)
 
 
 def _join(row: Row, widths: Mapping[str, int]) -> str:
-    cells = [_pad(row[name], width, right=name.endswith("tokens")) for name, width in widths.items()]
+    cells = [_pad(row[name], width, right=name in _TOKENS) for name, width in widths.items()]
     return _NBSP.join(cells).rstrip(_NBSP)
 
 
