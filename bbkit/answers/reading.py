@@ -46,10 +46,7 @@ class AnswerReader:
         self._errors: dict[Hashable, str | None] = {}
 
     def read(
-        self,
-        text: str | None,
-        arguments: Sequence[str | None] | None = None,
-        stop_reason: str | None = None,
+        self, text: str | None, arguments: Sequence[str | None] | None = None, stop_reason: str | None = None
     ) -> Verdict:
         """Judge one answer; `arguments` are JSON texts as they came, None for a call that has none."""
         verdict = self._judge(text, arguments, stop_reason)
@@ -130,9 +127,6 @@ def _verdict(cause: str, form: str | None = None) -> Verdict:
     return Verdict(cause, form, CAUSES[cause])
 
 
-# --- candidates ---------------------------------------------------------------------------------
-
-
 def _strip_text(text: str) -> str:
     text = text.strip(_AROUND)
     return split_reasoning(text)[0].strip(_AROUND) if text[:1] == "<" else text
@@ -205,9 +199,6 @@ def _match(marks: Sequence[tuple[int, str]], opening: str, closing: str) -> dict
             closed[at] = outside[at]
             outside[at] = outside[closed[at] + 1]
     return closed
-
-
-# --- JSON ---------------------------------------------------------------------------------------
 
 
 def _parse(text: str) -> _Candidate | None:

@@ -239,10 +239,7 @@ def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
             raise _fault(place, f"{error.instance!r:.60} is no type", known) from None
         raise _fault(place, error.message[:300]) from None
     for path, schema in walk_schema(document):
-        if absent := _find_closed_off(schema):
-            why = f"{absent!r:.60} is required and may not be there, so nothing fits"
-            remedy = "Put it under properties, or leave additionalProperties out."
-            raise _fault((*path, "required"), why, remedy)
+        _validate_required(schema, path)
     if (loop := find_loop(document, in_place=True)) is not None:
         raise _fault(loop, "the schema leads back to itself without end")
     top = resolve(document, document)
@@ -254,12 +251,14 @@ def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
             raise _fault(("properties", name), "the field has no name, and so has its column", "Name it.")
 
 
-def _find_closed_off(schema: Mapping[str, Any]) -> str:
-    """The first required name that no word of a closed object lets in."""
+def _validate_required(schema: Mapping[str, Any], path: tuple[Any, ...]) -> None:
+    """Stop at a required name that no word of a closed object lets in."""
     patterns, known = schema.get("patternProperties", ()), schema.get("properties", ())
-    names = schema.get("required", ()) if schema.get("additionalProperties") is False else ()
-    others = (one for one in names if one not in known)
-    return next((one for one in others if not any(re.search(each, one) for each in patterns)), "")
+    for name in schema.get("required", ()) if schema.get("additionalProperties") is False else ():
+        if name not in known and not any(re.search(each, name) for each in patterns):
+            why = f"{name!r:.60} is required and may not be there, so nothing fits"
+            remedy = "Put it under properties, or leave additionalProperties out."
+            raise _fault((*path, "required"), why, remedy)
 
 
 def _validate_word(document: Mapping[str, Any], word: str, value: Any, path: tuple[Any, ...]) -> None:

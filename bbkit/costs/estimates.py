@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from numbers import Integral, Real
 from pathlib import Path
@@ -30,7 +31,11 @@ def show_cost(
     numbers: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Bring a cost into the forms a notebook and a report read; the first table's rows are the report's."""
-    shown = [(heading, _readable(table)) for heading, table in tables]
+    shown = []
+    for heading, table in tables:
+        names = {name: str(name).removesuffix("_usd").replace("_", " ") for name in table.columns}
+        amounts = {name: table[name].map(format_usd) for name in names if str(name).endswith("_usd")}
+        shown.append((heading, as_texts(table.assign(**amounts)).rename(columns=names)))
     plain = [text for heading, table in shown for text in (heading, table.to_string(index=False)) if text]
     rows = tables[0][1].to_dict("records")
     return {
@@ -40,12 +45,6 @@ def show_cost(
     }
 
 
-def _readable(table: pd.DataFrame) -> pd.DataFrame:
-    names = {name: str(name).removesuffix("_usd").replace("_", " ") for name in table.columns}
-    amounts = {name: table[name].map(format_usd) for name in names if str(name).endswith("_usd")}
-    return as_texts(table.assign(**amounts)).rename(columns=names)
-
-
 ESTIMATE_COLUMNS = {
     "job": TEXT,
     **dict.fromkeys(("attempt", "records", "input_tokens"), COUNT),
@@ -53,14 +52,6 @@ ESTIMATE_COLUMNS = {
     **dict.fromkeys(("cost_low_usd", "cost_usd", "cost_high_usd", "on_demand_usd"), NUMBER),
 }
 """One row per job; USD of the batch price, and of the expected tokens on demand."""
-
-_REGION = "us-east-1"
-_CACHE_NOTE = (
-    "Some records mark a part to be cached: the high end takes all input at the price of cache writes."
-)
-_NO_CACHE_NOTE = (
-    "Some records mark a part to be cached; no price of cache writes is known, and none is in it."
-)
 
 
 @runtime_checkable
@@ -227,17 +218,23 @@ def estimate_cost(
     name = family or (run.family if run else None)
     behind = model or (run.model if run and called == run.model_id else "")
     known = foundation_model(called, behind, name)
-    where = region or (run.endpoint.region if run else aws.find_region() or _REGION)
+    where = region or (run.endpoint.region if run else aws.find_region() or "us-east-1")
     own = load_prices(prices or (run.price_file if run else ""), {called: behind})
     if run:
         parts = _jobs_of_run(run, attempt, jobs, known, name)
     else:
         parts = [JobTokens("", None, estimate_tokens(records_or_run, known, family=name), 0)]
     batch, on_demand = own.find(called, where, tier), own.find(called, where, "on_demand")
-    forecast = TokenForecast(parts, max_tokens, probe, _has_output(known, name))
+    text = True
+    with suppress(FamilyError):
+        text = family_of(known, family=name).kind == "text"
+    forecast = TokenForecast(parts, max_tokens, probe, text)
     notes = [*forecast.notes, batch.note]
     if any(part.tokens.caches for part in parts):
-        notes.append(_CACHE_NOTE if batch.cache_write is not None else _NO_CACHE_NOTE)
+        how = "; no price of cache writes is known, and none is in it"
+        if batch.cache_write is not None:
+            how = ": the high end takes all input at the price of cache writes"
+        notes.append(f"Some records mark a part to be cached{how}.")
     is_standin = bool(run and run.endpoint.is_standin)
     return CostEstimate(
         table=as_frame((_row(forecast, part, batch, on_demand) for part in parts), ESTIMATE_COLUMNS),
@@ -261,13 +258,6 @@ def _unknowns(forecast: TokenForecast, parts: list[JobTokens], batch: Price) -> 
         yield "a record carries media, whose tokens are not known before"
     if any(forecast.outputs(part.tokens)[2] is None for part in parts):
         yield "a record sets no maximum of output tokens"
-
-
-def _has_output(model_id: str, family: str | None) -> bool:
-    try:
-        return family_of(model_id, family=family).kind == "text"
-    except FamilyError:
-        return True
 
 
 def _jobs_of_run(

@@ -81,7 +81,12 @@ def submit_jobs(
     snapshot = RunSnapshot.read(as_run(run))
     snapshot.require_records()
     if dry_run:
-        return _plan(refresh_jobs(snapshot), statuses)
+        snapshot, rows = refresh_jobs(snapshot), []
+        for state in _list_due(snapshot, statuses):
+            files, job_name = snapshot.jobs[state.job], name_job(snapshot.run, state)
+            sizes = {name: sum(getattr(file, name) for file in files) for name in ("records", "bytes")}
+            rows.append({**vars(state), "job_name": job_name, "files": len(files), **sizes})
+        return as_frame(rows, PLAN_COLUMNS)
     if {file.attempt for file in snapshot.files} <= snapshot.below_minimum:
         raise RunError(
             f"The {sum(file.records for file in snapshot.files):,} records of {snapshot.run.name!r} are too "
@@ -114,16 +119,6 @@ def _list_due(snapshot: RunSnapshot, again: Sequence[str]) -> list[JobState]:
         elif known and not known.job_arn:
             due.append(known)
     return due
-
-
-def _plan(snapshot: RunSnapshot, again: Sequence[str]) -> pd.DataFrame:
-    rows = []
-    for state in _list_due(snapshot, again):
-        files = snapshot.jobs[state.job]
-        sizes = {name: sum(getattr(file, name) for file in files) for name in ("records", "bytes")}
-        job_name = name_job(snapshot.run, state)
-        rows.append({**vars(state), "job_name": job_name, "files": len(files), **sizes})
-    return as_frame(rows, PLAN_COLUMNS)
 
 
 def list_jobs(run: Run) -> pd.DataFrame:

@@ -109,6 +109,11 @@ def build_records(
         )
     if model_family.kind == "text":
         inference["max_tokens"] = _default(known, inference) if max_tokens is None else max_tokens
+    asking, fields = NOTHING, list[str]()
+    if is_given(schema, structured):
+        document = read_schema(schema)
+        asking = plan_asking(document, known, model_family, structured, inference)
+        fields = list(list_fields(document))
     builder = _Builder(
         family=model_family,
         prompt=Template(prompt, "prompt"),
@@ -118,12 +123,9 @@ def build_records(
         overrides=as_mapping(overrides, "overrides"),
         null_cells=null_cells,
         inference=inference,
-        asking=NOTHING,
+        asking=asking,
+        fields=fields,
     )
-    if is_given(schema, structured):
-        document = read_schema(schema)
-        builder.fields = list(list_fields(document))
-        builder.asking = plan_asking(document, known, model_family, structured, inference)
     if isinstance(data, pd.DataFrame):
         return _warn_of_one_body(builder, builder.build(data))
     if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping | pd.Series | pd.Index):
@@ -173,7 +175,7 @@ class _Builder:
     null_cells: str
     inference: dict[str, Any]
     asking: Asking
-    fields: list[str] = field(default_factory=list)
+    fields: list[str]
     rows: int = 0
     seen: set[str] = field(default_factory=set)
 
@@ -199,8 +201,18 @@ class _Builder:
         systems = self.system.render(data, null_cells=self.null_cells, first_row=first)
         self._warn_of_blanks(data, first)
         self.rows += len(data)
+        columns = {name: plain_values(data[column]) for name, column in self.overrides.items()}
+        for name in self.whole_names & columns.keys():
+            columns[name] = [
+                int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in columns[name]
+            ]
+        media = [plain_values(data[name]) for name in self.media]
         bodies = np.empty(len(data), dtype=object)
-        bodies[:] = self._bodies(data, texts, systems, first)
+        for position, (text, system) in enumerate(zip(texts, systems, strict=True)):
+            own = {name: cells[position] for name, cells in columns.items() if cells[position] is not None}
+            read = tuple(read_media((cells[position] for cells in media), first + position))
+            prompt = Prompt(text + self.asking.text, system, read)
+            bodies[position] = self.asking.write(self.family.body(prompt, **(self.inference | own)))
         return pd.DataFrame({"record_id": pd.array(ids, dtype=TEXT), "model_input": bodies})
 
     def _warn_of_blanks(self, data: pd.DataFrame, first: int) -> None:
@@ -234,29 +246,16 @@ class _Builder:
             )
         return data if names == list(data.columns) else data.set_axis(names, axis=1)
 
-    def _bodies(
-        self, data: pd.DataFrame, texts: list[str], systems: list[str], first: int
-    ) -> list[dict[str, Any]]:
-        columns = {name: plain_values(data[column]) for name, column in self.overrides.items()}
-        for name in self.whole_names & columns.keys():
-            columns[name] = [
-                int(cell) if isinstance(cell, float) and cell.is_integer() else cell for cell in columns[name]
-            ]
-        media = [plain_values(data[name]) for name in self.media]
-        bodies = []
-        for position, (text, system) in enumerate(zip(texts, systems, strict=True)):
-            own = {name: cells[position] for name, cells in columns.items() if cells[position] is not None}
-            paths = [cells[position] for cells in media]
-            media_of = tuple(read_media(paths, first + position))
-            prompt = Prompt(text + self.asking.text, system, media_of)
-            bodies.append(self.asking.write(self.family.body(prompt, **(self.inference | own))))
-        return bodies
-
     def _ids(self, data: pd.DataFrame, first: int) -> list[str]:
         if not self.record_id:
             return number_rows(len(data), first)
-        ids = id_texts(data[self.record_id], first)
-        before = len(self.seen)
+        values = plain_values(data[self.record_id])
+        for row, value in enumerate(values, first):
+            if value is None or value == "" or isinstance(value, bool) or not isinstance(value, str | int):
+                remedy = "Fill the column, read it as text, or leave record_id='' to number the rows."
+                found = f"Row {row:,} of column {self.record_id!r} holds {value!r}"
+                raise InputError(f"{found}; a record id is a text or a whole number. {remedy}")
+        ids, before = list(map(str, values)), len(self.seen)
         self.seen.update(ids)
         if len(self.seen) - before < len(ids):
             counts = pd.Series(ids).value_counts(sort=False)
@@ -277,18 +276,6 @@ class _Builder:
 def number_rows(count: int, first: int = 1) -> list[str]:
     """The ids of rows that have none of their own."""
     return [f"{number:0{ID_DIGITS}d}" for number in range(first, first + count)]
-
-
-def id_texts(column: pd.Series, first_row: int = 1) -> list[str]:
-    """A column as record ids: text as it is, whole numbers by their digits."""
-    values = plain_values(column)
-    for row, value in enumerate(values, first_row):
-        if value is None or value == "" or isinstance(value, bool) or not isinstance(value, str | int):
-            raise InputError(
-                f"Row {row:,} of column {column.name!r} holds {value!r}; a record id is a text or a whole "
-                "number. Fill the column, read it as text, or leave record_id='' to number the rows."
-            )
-    return [str(value) for value in values]
 
 
 _EXTENSIONS: dict[Literal["image", "document", "video", "audio"], str] = {

@@ -75,9 +75,7 @@ class JobState:
     @property
     def open(self) -> bool:
         """Whether waiting can still change it: it runs, or it is queued and was not refused for good."""
-        if self.job_arn:
-            return not self.ended
-        return not self.withdrawn and (not self.refused or aws.is_passing(self.refused_code))
+        return self.in_flight or (self.queued and (not self.refused or aws.is_passing(self.refused_code)))
 
     def event(self, name: str, **values: Any) -> dict[str, Any]:
         """An event about this submission of the job."""

@@ -38,18 +38,10 @@ class Run:
         32 random hexadecimal digits.
     name : str
         The folder's name when the run was made; jobs and S3 keys begin with it.
-    model_id, model, family, invocation_type : str
-        The model, the one behind an id that does not tell it, the family of bodies, InvokeModel or Converse.
+    model_id, model, family, invocation_type, s3_uri, role_arn, prompt, system, parameters, demo
+        What `Run.create` was given or found.
     endpoint : bbkit.aws.Endpoint
         Endpoint, account and region it was made for.
-    s3_uri : str
-        Place in S3 under which it has a prefix of its own.
-    role_arn : str
-        The role Bedrock assumes.
-    prompt, system : str
-        Templates the records were made from.
-    parameters : dict
-        Inference parameters, such as ``max_tokens``.
     source_fingerprint : dict
         ``rows, columns, sha256`` of the rows the records were made of.
     created_at, bbkit_version : datetime, str
@@ -58,8 +50,6 @@ class Run:
         ``tags, kms_key_id, vpc_config, timeout_hours, bucket_owner``.
     prices : str
         Name of the user's own price file within the folder, or empty; `price_file` is its path.
-    demo : bool
-        Whether the demo made it and may replace it.
     adopted : dict
         For a run made from a job's ARN: ``job_arn, input_uri, output_uri``.
     structured : str
