@@ -30,6 +30,8 @@ LLAMA, SMALL, GPT = (
     "mistral.mistral-small-2402-v1:0",
     "openai.gpt-oss-20b-1:0",
 )
+FIELDS = {"type": "object", "properties": {}}
+CLOSED = {"additionalProperties": False, "patternProperties": {"^x": {}}, "required": ["x1", "y"]}
 CALLS = pd.DataFrame({"text": [f"The bank kept me waiting for {n} minutes." for n in range(100)]})
 PREPARE = Path(__file__).parents[1] / "notebooks" / "01-prepare.ipynb"
 
@@ -98,6 +100,12 @@ def test_each_model_is_asked_as_it_is_known_to_take_it(model_id: str, options: d
     [
         (SONNET, {"structured": "json"}, "structured is 'json'. It takes auto, native, tool or prompt."),
         (SONNET, {"schema": " ", "structured": "tool"}, "structured is 'tool', and there is no schema"),
+        (
+            SONNET,
+            {"schema": FIELDS | {"properties": {"a": {"enum": []}}}},
+            "at properties.a.enum, there is no",
+        ),
+        (SONNET, {"schema": FIELDS | {"$defs": {"b": CLOSED}}}, "b.required, 'y' is required and may not be"),
         (LLAMA, {"structured": "native"}, "no such form of asking in Meta Llama bodies"),
         (SONNET, {"structured": "tool", "invocation_type": "Converse"}, "no such form of asking in Converse"),
         ("us.anthropic.claude-opus-4-7", {"structured": "native"}, "takes no structured output"),

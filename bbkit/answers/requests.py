@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from itertools import count
 from typing import Any, NamedTuple
 
+from bbkit.answers.schemas import require_satisfiable
 from bbkit.core.errors import InputError
 from bbkit.core.files import fill_in, read_data
 from bbkit.families import Family, Model, Prompt, bare_model_id, find_model, user_text_of
@@ -104,6 +105,7 @@ def plan_asking(
         raise InputError(f"structured is {structured!r}. It takes auto, native, tool or prompt.")
     if family.kind != "text" or not family.writable:
         raise InputError(f"Bodies of {family.title} have no answer of a schema. Leave schema out.")
+    require_satisfiable(document)
     model = find_model(model_id) or Model(model_id=bare_model_id(model_id))
     given = {name: value for name, value in (inference or {}).items() if name in family.inference}
     sample = family.body(Prompt("?"), **given)

@@ -238,8 +238,6 @@ def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
             known = f"Types are {', '.join(TYPES)}."
             raise _fault(place, f"{error.instance!r:.60} is no type", known) from None
         raise _fault(place, error.message[:300]) from None
-    for path, schema in walk_schema(document):
-        _validate_required(schema, path)
     if (loop := find_loop(document, in_place=True)) is not None:
         raise _fault(loop, "the schema leads back to itself without end")
     top = resolve(document, document)
@@ -251,22 +249,24 @@ def _validate(document: Mapping[str, Any], jsonschema: Any) -> None:
             raise _fault(("properties", name), "the field has no name, and so has its column", "Name it.")
 
 
-def _validate_required(schema: Mapping[str, Any], path: tuple[Any, ...]) -> None:
-    """Stop at a required name that no word of a closed object lets in."""
-    patterns, known = schema.get("patternProperties", ()), schema.get("properties", ())
-    for name in schema.get("required", ()) if schema.get("additionalProperties") is False else ():
-        if name not in known and not any(re.search(each, name) for each in patterns):
-            why = f"{name!r:.60} is required and may not be there, so nothing fits"
-            remedy = "Put it under properties, or leave additionalProperties out."
-            raise _fault((*path, "required"), why, remedy)
+def require_satisfiable(document: Mapping[str, Any]) -> None:
+    """Stop at what nothing fits: no value to choose from, or a required name that a closed object refuses."""
+    for path, schema in walk_schema(document):
+        if schema.get("enum") == []:
+            remedy = "Write its values, or leave enum out."
+            raise _fault((*path, "enum"), "there is no value, so nothing fits", remedy)
+        patterns, known = schema.get("patternProperties", ()), schema.get("properties", ())
+        for name in schema.get("required", ()) if schema.get("additionalProperties") is False else ():
+            if name not in known and not any(re.search(each, name) for each in patterns):
+                why = f"{name!r:.60} is required and may not be there, so nothing fits"
+                remedy = "Put it under properties, or leave additionalProperties out."
+                raise _fault((*path, "required"), why, remedy)
 
 
 def _validate_word(document: Mapping[str, Any], word: str, value: Any, path: tuple[Any, ...]) -> None:
     """Stop at a word whose value no description of the draft judges."""
     if word == "$schema" and (not isinstance(value, str) or value.rstrip("#") != _DRAFT):
         raise _fault(path, f"the draft is {value!r:.80}", f"Write the schema in the words of {_DRAFT}.")
-    if word == "enum" and value == []:
-        raise _fault(path, "there is no value, so nothing fits", "Write its values, or leave enum out.")
     if word == "$dynamicRef" or (word == "$ref" and follow(document, value) is None):
         raise _fault(path, f"{value!r:.80} is nowhere in the schema", "Put it under $defs: #/$defs/NAME.")
     if word == "$id" and len(path) > 1:

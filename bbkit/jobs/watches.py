@@ -11,7 +11,7 @@ import pandas as pd
 
 from bbkit.core.errors import RunError
 from bbkit.core.frames import COUNT, NUMBER, TEXT, TIME, as_frame
-from bbkit.jobs.waiting import Poll, poll_jobs, read_submitted, summarize_jobs
+from bbkit.jobs.waiting import poll_jobs, read_submitted, summarize_jobs
 from bbkit.run import Run, RunSnapshot
 
 PROGRESS_COLUMNS = {
@@ -127,7 +127,14 @@ class JobWatch:
     def _watch(self) -> None:
         try:
             for poll in self._polls:
-                self._take(poll)
+                now = datetime.now(UTC)
+                self._snapshot, self.jobs, self.last_error = poll.snapshot, poll.jobs, poll.last_error
+                if poll.answered:
+                    self.seen_at = now
+                    for row in poll.jobs.to_dict("records"):
+                        self._sample(row, now)
+                self.done = not poll.snapshot.open
+                self.next_at = None if self.done else now + timedelta(seconds=poll.seconds)
                 self._notify()
                 if self.done or self._stopping.wait(poll.seconds):
                     break
@@ -138,16 +145,6 @@ class JobWatch:
             self._notify()
         finally:
             self.stop()
-
-    def _take(self, poll: Poll) -> None:
-        now = datetime.now(UTC)
-        self._snapshot, self.jobs, self.last_error = poll.snapshot, poll.jobs, poll.last_error
-        if poll.answered:
-            self.seen_at = now
-            for row in poll.jobs.to_dict("records"):
-                self._sample(row, now)
-        self.done = not poll.snapshot.open
-        self.next_at = None if self.done else now + timedelta(seconds=poll.seconds)
 
     def _sample(self, row: dict[Any, Any], now: datetime) -> None:
         if pd.isna(row["status"]) or row["status"] != "InProgress" or pd.isna(row["processed"]):

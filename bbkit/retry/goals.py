@@ -144,7 +144,10 @@ def complete_run(
                 elif made >= max_attempts:
                     stopped = f"{count_noun(made, 'attempt', 'were')} made, the most allowed"
                 else:
-                    cures = look.find_cures(gate)
+                    # The cheapest cure of every record that cannot be used.
+                    wanted = look.answers[look.answers["cause"].fillna("refused") != "refused"]
+                    lineage = {"until": str(gate)}
+                    cures = Cures(look.snapshot, wanted, lineage, note=True, otherwise=True)
                     retry = write_cures(cures, look.answers)
                     stopped = _describe_refusal(cures, retry, budget_usd, on_demand)
                 if not stopped and dry_run:
@@ -179,11 +182,6 @@ class _Look(NamedTuple):
     usable: int
     reached: bool
 
-    def find_cures(self, gate: Gate) -> Cures:
-        """The cheapest cure of every record that cannot be used."""
-        wanted = self.answers[self.answers["cause"].notna() & ~self.answers["cause"].isin(["refused"])]
-        return Cures(self.snapshot, wanted, {"until": str(gate)}, note=True, otherwise=True)
-
 
 def _look(run: Run, gate: Gate) -> _Look:
     with replacing_unsent_attempt(RunSnapshot.read(run)) as snapshot:
@@ -209,9 +207,10 @@ def _read_costs(run: Run) -> tuple[dict[int, float], set[int]]:
 
 def _price_attempts(snapshot: RunSnapshot) -> dict[int, CostEstimate]:
     """What each attempt but the first may cost, up to its maxima."""
-    tiers = {attempt: chosen["tier"] for attempt, chosen in snapshot.lineage.items() if attempt > 1}
     return {
-        attempt: estimate_cost(snapshot.run, attempt=attempt, tier=tier) for attempt, tier in tiers.items()
+        attempt: estimate_cost(snapshot.run, attempt=attempt, tier=chosen["tier"])
+        for attempt, chosen in snapshot.lineage.items()
+        if attempt > 1
     }
 
 

@@ -153,19 +153,16 @@ def replay(events: Iterable[Mapping[str, Any]], known: Iterable[JobState] = ()) 
     for event in events:
         if "job" in event:
             new = JobState(event["job"], event["attempt"], event["submission"])
-            states[new.key] = _follow(states.get(new.key, new), event)
+            state, at = states.get(new.key, new), datetime.fromisoformat(event["at"])
+            after = replace(state, **_changes(state, event), at=at)
+            is_other = state.since is None or after.status != state.status
+            states[new.key] = replace(after, since=at) if is_other else after
     return tuple(states.values())
 
 
 def latest_states(states: Iterable[JobState]) -> dict[str, JobState]:
     """Take the latest submission of each job."""
     return {state.job: state for state in sorted(states, key=lambda state: state.submission)}
-
-
-def _follow(state: JobState, event: Mapping[str, Any]) -> JobState:
-    at = datetime.fromisoformat(event["at"])
-    after = replace(state, **_changes(state, event), at=at)
-    return replace(after, since=at) if state.since is None or after.status != state.status else after
 
 
 _ACCEPTED = {"refused": "", "refused_code": ""}

@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -204,20 +204,15 @@ def _find_media_folder(path: Path) -> str:
     with path.open("rb") as stream:
         for line in stream:
             # Few lines are read whole; in them escapes such as s3:\\/\\/ are undone.
-            if b's3Location"' in line:
-                folders.update(uri.rpartition("/")[0] + "/" for uri in _media_uris(line))
+            if b's3Location"' not in line:
+                continue
+            with suppress(RecordsError):  # written all the same by someone who allowed it: no body, no media
+                uris = media_uris(read_line(line, "", 0)[1])
+                in_s3 = (uri for uri in uris if uri.startswith("s3://") and uri.count("/") > 2)
+                folders.update(uri.rpartition("/")[0] + "/" for uri in in_s3)
     if not folders:
         return ""
     if len({split_s3_uri(folder)[0] for folder in folders}) > 1:
         raise InputError(f"Media lie in several buckets ({name_some(sorted(folders))}). Put them into one.")
     common = os.path.commonpath([folder.removeprefix("s3://") for folder in folders])
     return f"s3://{common}/"
-
-
-def _media_uris(line: bytes) -> list[str]:
-    try:
-        body = read_line(line, "", 0)[1]
-    except RecordsError:
-        # Written all the same by someone who allowed it: no body, no media.
-        return []
-    return [uri for uri in media_uris(body) if uri.startswith("s3://") and uri.count("/") > 2]
