@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -63,44 +63,43 @@ def _surrogate_faults(value: Any) -> list[Finding]:
     return []
 
 
-def check_members(record: Any) -> list[Finding]:
+def check_members(record: Any) -> Iterator[Finding]:
     """What is wrong with a line's value beside its body."""
     if type(record) is not dict:
         kind = {list: "an array", str: "a string", type(None): "null"}.get(type(record), "a single value")
-        return [make_finding("not_object", kind=kind)]
+        yield make_finding("not_object", kind=kind)
+        return
     for name, owner in _OTHER_BATCHES.items():
         if "modelInput" not in record and {"custom_id", name} <= record.keys():
             rest = ", ".join(sorted(record.keys() - {"custom_id", name})[:3])
             end = f"; leave {rest} out." if rest else "."
             end += " as_records does it with what read_source reads"
             end += ", leaves the model out and adds anthropic_version." if name == "params" else "."
-            return [make_finding("other_batch_line", owner=owner, name=name, end=end)]
-    return [*_id_faults(record), *_key_faults(record)]
+            yield make_finding("other_batch_line", owner=owner, name=name, end=end)
+            return
+    yield from _id_faults(record)
+    yield from _key_faults(record)
 
 
-def _id_faults(record: Mapping[str, Any]) -> list[Finding]:
-    if record.get("recordId") is None:
+def _id_faults(record: Mapping[str, Any]) -> Iterator[Finding]:
+    record_id = record.get("recordId")
+    if record_id is None:
         how = "null" if "recordId" in record else "missing"
-        return [make_finding("record_id_missing", "recordId", how=how)]
-    record_id = record["recordId"]
-    if type(record_id) is not str:
-        shown = json.dumps(record_id, default=repr)[:40]
-        return [make_finding("record_id_type", "recordId", shown=shown)]
-    if not record_id.strip():
-        return [make_finding("record_id_missing.blank", "recordId")]
-    return []
+        yield make_finding("record_id_missing", "recordId", how=how)
+    elif type(record_id) is not str:
+        yield make_finding("record_id_type", "recordId", shown=json.dumps(record_id, default=repr)[:40])
+    elif not record_id.strip():
+        yield make_finding("record_id_missing.blank", "recordId")
 
 
-def _key_faults(record: Mapping[str, Any]) -> list[Finding]:
-    faults = []
+def _key_faults(record: Mapping[str, Any]) -> Iterator[Finding]:
     if "modelInput" not in record:
         near = next((name for name in ("model_input", "body", "input") if name in record), "")
         text = "model_input_missing.near" if near else "model_input_missing"
-        faults.append(make_finding(text, "modelInput", near=near))
+        yield make_finding(text, "modelInput", near=near)
     elif type(record["modelInput"]) is not dict:
         is_text = type(record["modelInput"]) is str
-        faults.append(make_finding("model_input_type.text" if is_text else "model_input_type", "modelInput"))
+        yield make_finding("model_input_type.text" if is_text else "model_input_type", "modelInput")
     for name in record:
         if name not in ("recordId", "modelInput"):
-            faults.append(make_finding("extra_key", name))
-    return faults
+            yield make_finding("extra_key", name)

@@ -144,11 +144,11 @@ class RecordCheck:
         record, faults = parse_line(line)
         if type(record) is not dict:
             unreadable = record is None and faults
-            return self._add(faults if unreadable else faults + check_members(record), number, file)
+            return self._add(faults if unreadable else [*faults, *check_members(record)], number, file)
         record_id = record.get("recordId")
         body = record.get("modelInput") if body is None else body
         if len(record) != 2 or type(record_id) is not str or type(body) is not dict or not record_id.strip():
-            faults = faults + check_members(record)
+            faults = [*faults, *check_members(record)]
         record_id = record_id if type(record_id) is str else None
         if record_id is not None:
             self._duplicates.add(record_id, number, file)
