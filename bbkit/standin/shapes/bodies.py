@@ -136,9 +136,10 @@ def _object_violations(value: dict[str, Any], field: Field, path: Place) -> list
     if not field.open:
         others = [name for name in value if name not in fields]
         violations += [Violation((*path, name), "extra", value[name]) for name in others]
-    given = [name for name in value if value[name] is not None and (name in fields or not field.open)]
-    if field.one_of and len(given) != 1 and (field.named or not violations):
-        violations.append(Violation(path, "one_of", tuple(value), tuple(fields)))
+    if field.one_of and (field.named or not violations):
+        given = [name for name in value if value[name] is not None and (name in fields or not field.open)]
+        if len(given) != 1:
+            violations.append(Violation(path, "one_of", tuple(value), tuple(fields)))
     return violations
 
 
