@@ -34,7 +34,6 @@ class Catalog:
         return {"modelDetails": _describe(model, region, self.settings.as_of)}
 
     def list_foundation_models(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Describe every model of the region, or those of one provider or kind of inference."""
         as_of = self.settings.as_of
         told = [_describe(model, region, as_of) for model in model_list().values() if _is_here(model, region)]
         wanted = given.get("byInferenceType")

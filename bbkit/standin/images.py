@@ -26,7 +26,6 @@ def _limits(model_id: str) -> dict[str, int]:
 
 
 def check_images(images: list[bytes], model_id: str) -> None:
-    """Refuse images as the model does, in its words."""
     limits = _limits(model_id)
     if not limits:
         return

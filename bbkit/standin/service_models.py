@@ -66,7 +66,6 @@ def routes_of(service: str) -> list[tuple[re.Pattern[str], OperationModel]]:
 
 
 def find_route(service: str, method: str, raw_path: str) -> tuple[OperationModel, dict[str, str]] | None:
-    """Find the operation a request is for, with the labels of its path decoded."""
     for pattern, operation in routes_of(service):
         if operation.http["method"] == method and (match := pattern.fullmatch(raw_path)):
             return operation, {name: unquote(value) for name, value in match.groupdict().items()}
