@@ -1,5 +1,7 @@
 """The one style of all charts: colours by meaning, layout, subplots, labels, empty states."""
 
+import json
+import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
@@ -9,7 +11,10 @@ from itertools import accumulate, takewhile
 from typing import Any
 
 import plotly.graph_objects as go
+from plotly.io import to_json
 
+from bbkit.core.figures import describe, plain_text, read_table
+from bbkit.core.panels import render
 from bbkit.core.text import one_line, show_controls
 
 # Okabe and Ito's palette, told apart in all three colour-vision deficiencies: https://jfly.uni-koeln.de/color/
@@ -82,6 +87,8 @@ MOST_CHARACTERS = 200
 _ROW, BAR, _LINE = 46, 0.42, 52
 """The height of a bar with its name above it, the part of it that is the bar, and the letters of a line."""
 
+_PLOTLY, _MOST_BYTES = "application/vnd.plotly.v1+json", 15_000
+
 Cell = dict[str, Any]
 """The row and column of a subplot, as plotly's own methods take them."""
 
@@ -90,8 +97,14 @@ class Chart(go.Figure):
     """A figure that, wherever it is shown or saved, has no button to upload its data."""
 
     def show(self, *args: Any, **options: Any) -> None:
-        """Show it as plotly does, without the upload button."""
-        super().show(*args, **_configured(options))
+        """Show it as plotly does, without the upload button, and as a table where no script runs."""
+        bundle = {} if args or "renderer" in options else self._repr_mimebundle_(**options)
+        if _PLOTLY in bundle:
+            from IPython import display
+
+            display.display(bundle, raw=True)  # type: ignore[no-untyped-call]
+        else:
+            super().show(*args, **_configured(options))
 
     def to_html(self, *args: Any, **options: Any) -> str:
         """Give it as HTML as plotly does, without the upload button."""
@@ -101,6 +114,13 @@ class Chart(go.Figure):
         """Save it as HTML as plotly does, without the upload button."""
         super().write_html(*args, **_configured(options))
 
+    def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """What a notebook keeps: plotly's figure and, for whatever does not draw it, its values as HTML."""
+        bundle = dict(super()._repr_mimebundle_(*args, **_configured(options)))
+        if _PLOTLY in bundle:
+            bundle.setdefault("text/html", _write_values(self.to_plotly_json()))
+        return bundle
+
     def _ipython_display_(self) -> None:
         import plotly.io as pio
 
@@ -108,6 +128,24 @@ class Chart(go.Figure):
             self.show()
         else:
             print(repr(self))
+
+
+def _write_values(figure: dict[str, Any]) -> str:
+    """Write what a figure says and its values as HTML without a script, of at most 15 kB."""
+    plain = json.loads(to_json(figure, validate=False))
+    data, layout = plain["data"], plain["layout"]
+    title, *subtitle = re.split("<br>", layout["title"]["text"])
+    texts = {
+        "title": plain_text(title),
+        "subtitle": plain_text(" ".join(subtitle)),
+        "alt": describe(data, layout),
+    }
+    most = 48
+    while True:
+        written = render("figure", room="charts", table=read_table(data, layout, most), **texts)
+        if len(written.encode()) <= _MOST_BYTES or most < 2:
+            return written
+        most = most * 3 // 4
 
 
 def _configured(options: dict[str, Any]) -> dict[str, Any]:
