@@ -8,7 +8,8 @@ FIND_CROSSED = """
   const corners = (text) => {
     const box = text.getBBox(), to = text.getScreenCTM();
     const spread = [[0, 0], [1, 0], [1, 1], [0, 1]];
-    return spread.map(([x, y]) => new DOMPoint(box.x + x * box.width, box.y + y * box.height).matrixTransform(to));
+    const place = ([x, y]) => new DOMPoint(box.x + x * box.width, box.y + y * box.height);
+    return spread.map((corner) => place(corner).matrixTransform(to));
   };
   const sides = (points) => points.map((point, at) => {
     const next = points[(at + 1) % 4], length = Math.hypot(next.x - point.x, next.y - point.y) || 1;
@@ -28,10 +29,11 @@ FIND_CROSSED = """
     return [[box.left, box.top], [box.right, box.top], [box.right, box.bottom], [box.left, box.bottom]]
       .map(([x, y]) => ({ x, y }));
   };
-  const seen = { checkOpacity: true, checkVisibilityCSS: true, opacityProperty: true, visibilityProperty: true };
+  const seen = { opacityProperty: true, visibilityProperty: true };
   const found = [];
   for (const plot of document.querySelectorAll(".page-plot[data-drawn=yes]")) {
-    const name = plot.closest("figure").getAttribute("aria-label"), edge = plot.getBoundingClientRect();
+    const name = plot.closest("figure").getAttribute("aria-label");
+    const edge = plot.getBoundingClientRect();
     const texts = [...plot.querySelectorAll("svg text")]
       .filter((text) => text.textContent.trim() && text.checkVisibility(seen))
       .map((text) => ({ says: text.textContent, at: corners(text) }));
@@ -45,7 +47,7 @@ FIND_CROSSED = """
     }));
     const buttons = plot.querySelector(".modebar");
     for (const legend of plot.querySelectorAll(".legend")) {
-      if (buttons && cross(rectangle(legend), rectangle(buttons))) found.push(`${name}: a legend under the buttons`);
+      if (buttons && cross(rectangle(legend), rectangle(buttons))) found.push(`${name}: a legend is hidden`);
     }
   }
   return found;

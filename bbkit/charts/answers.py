@@ -242,7 +242,7 @@ def draw_kinds(kinds: Groups, groups: Groups, noun: str = "records", **layout: A
     ]
     return style.make_figure(
         bars,
-        names=kinds.describe(84),
+        names=kinds.describe(70),
         barmode="stack",
         xaxis=style.count_axis(max(counts) * 1.02, noun),
         **layout,

@@ -70,15 +70,15 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     figure, cells = style.make_subplots(
         [(name, [_share_points(table)]) for name, table in tables],
         title=title or said,
-        subtitle=f"By input length, n = {count}; bars are 95 % intervals",
+        subtitle=f"By input length, n = {count}; medians of parts alike in number, bars are 95 % intervals",
         height=270 if len(tables) == 1 else 170,
-        gap=0.05,
+        gap=0.09,
     )
     shares = pd.concat([table for _, table in tables])
     axis = make_axis(shares["middle"].round().to_numpy(), 40, zero=True)
     top = max(1.15 * float((shares["share"] + shares["up"]).max()), 5.0)
     upright = style.style_axis("cut off (%)", range=[0, min(100.0, top)])
-    style.share_axes(figure, cells, axis.layout("input tokens (median of each part)"), upright)
+    style.share_axes(figure, cells, axis.layout("input tokens"), upright)
     return figure
 
 

@@ -57,7 +57,7 @@ class Groups:
     @property
     def legends(self) -> list[str]:
         """Each group as a legend shows it."""
-        return [style.escape_text(name) for name in style.tell_apart(self.names, 18)]
+        return [style.escape_text(name) for name in style.tell_apart(self.names, 12)]
 
     @property
     def hovers(self) -> list[str]:

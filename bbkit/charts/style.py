@@ -78,13 +78,13 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 
 LEGEND = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-LEGEND |= {"traceorder": "normal"}
+LEGEND |= {"traceorder": "normal", "font": {"size": 11}}
 """A legend in lines at the foot of the figure, where neither names nor plotly's buttons are."""
 
 MOST_CHARACTERS = 200
 """A name is cut at this length wherever it is shown in full."""
 
-_ROW, BAR, _LINE = 46, 0.42, 52
+_ROW, BAR, _LINE = 46, 0.42, 44
 """The height of a bar with its name above it, the part of it that is the bar, and the letters of a line."""
 
 _PLOTLY, _MOST_BYTES = "application/vnd.plotly.v1+json", 15_000
@@ -238,7 +238,10 @@ def make_subplots(
 
 
 def share_axes(figure: Chart, cells: Sequence[Cell], x: dict[str, Any], y: dict[str, Any]) -> None:
-    """Give all subplots the same axes, and name them at the left and below only."""
+    """Give all subplots the same axes, named at the left and below only, with few ticks side by side."""
+    if any(cell["col"] > 1 for cell in cells):
+        step = -(-len(x.get("tickvals") or [0]) // 3)
+        x = {**x, "nticks": 3, **{key: x[key][::step] for key in ("tickvals", "ticktext") if key in x}}
     figure.update_xaxes(x).update_yaxes(y)
     for cell in cells:
         if {**cell, "row": cell["row"] + 1} in cells:
@@ -266,7 +269,8 @@ def style_axis(title: str = "", **more: Any) -> dict[str, Any]:
 
 def name_places(names: Sequence[str], places: Sequence[Any] | None = None) -> tuple[dict[str, Any], int]:
     """Describe an upright axis of names, each above what it names, the first on top, and a row's height."""
-    wrapped = [textwrap.wrap(name, _LINE) or [""] for name in names]
+    whole = [name.replace("(n = ", "(n\u00a0=\u00a0") for name in names]
+    wrapped = [textwrap.wrap(name, max(_fit(name, _LINE), 8)) or [""] for name in whole]
     lines = max(map(len, wrapped))
     row = _ROW + 20 * (lines - 1)
     # A line more above one that is alone keeps it as near to its bar as the last of several.
@@ -325,8 +329,8 @@ def tell_apart(names: Sequence[str], most: int = 30) -> list[str]:
     lines = [one_line(show_controls(name), MOST_CHARACTERS) for name in names]
     labels, head = [_cut(line, most) for line in lines], most // 3
     for label in [label for label, times in Counter(labels).items() if times > 1]:
-        same = [place for place, other in enumerate(labels) if other == label]
-        ends = [lines[place] for place in same]
+        same = [place for place, other in enumerate(labels) if other == label != lines[place]]
+        ends = [lines[place] for place in same] or [""]
         pairs = zip(min(ends), max(ends), strict=False)
         alike = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
         for place in same:
@@ -352,7 +356,7 @@ def _fit(text: str, most: float) -> int:
 def _width(letter: str) -> float:
     if unicodedata.east_asian_width(letter) in "WF":
         return 2.0
-    return 1.4 if letter.isupper() or letter in "mw@%" else 1.0
+    return 1.7 if letter in "MW@%" else 1.4 if letter.isupper() or letter in "mw" else 1.0
 
 
 def percent(part: float, whole: float) -> str:

@@ -180,7 +180,7 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
         title=title or ratio,
         subtitle=f"Answer against input, n = {count_noun(len(points), 'record')}",
         height=300 if len(parts) == 1 else 200,
-        gap=0.05,
+        gap=0.09,
         legend=few,
     )
     style.share_axes(figure, cells, axes[0].layout("input tokens"), axes[1].layout("output tokens"))
