@@ -800,14 +800,15 @@ def test_a_line_over_the_bound_is_not_searched(
 @pytest.mark.parametrize(
     ("vectors", "kind"),
     [
-        ([[[0.5, -1], None], [[2, 3.25]]], "fixed_size_list[2]"),
-        ([[None], [[2, 3.25]]], "fixed_size_list[2]"),
+        ([[[0.5, -1], [1, 2]], [[2, 3.25]]], "fixed_size_list[2]"),
+        ([[[0.5, -1], None], [[2, 3.25]]], "large_list"),
+        ([[None], [[2, 3.25]]], "large_list"),
         ([[[0.5, -1]], [None, [1, 2, 3]]], "large_list"),
         ([[[1], [1, 2]], [[1]]], "large_list"),
         ([[None]], "large_list"),
     ],
 )
-def test_embeddings_are_lists_of_fixed_size_where_all_have_one_length(
+def test_embeddings_are_lists_of_fixed_size_where_every_row_has_one_of_one_length(
     tmp_path: Path, vectors: list[list[Any]], kind: str
 ):
     for number, own in enumerate(vectors):

@@ -94,7 +94,7 @@ def collect_outputs(
         A folder that becomes Parquet parts, in bounded memory, instead of a frame; or an ``s3://`` prefix,
         as a table for Athena (`table_ddl`) with a partition for each run and with ``is_best`` and
         ``position`` (the order sent; NA where that is not known). What is written appears when it is whole.
-        Embeddings are lists of float32, in a folder of fixed size where all have one length.
+        Embeddings are lists of float32, in a folder of fixed size where every row has one of one length.
     executor : concurrent.futures.Executor, optional
         Reads parts of the files side by side when there is more than 1 GB of them, such as
         ``Client.get_executor()`` of dask.distributed; on a cluster all workers must see the files. Without

@@ -28,7 +28,7 @@ def part_writer(
     folder: Path,
     schema: pa.Schema,
     done: Callable[[Path], None] | None = None,
-    lengths: set[int] | None = None,
+    lengths: set[int | None] | None = None,
 ) -> Callable[..., None]:
     """Give what writes rows to ``part-00000.parquet`` files in a folder, and what is done with each."""
     numbers = count()
@@ -57,7 +57,7 @@ def writing_parts(
     import pyarrow.parquet as pq
 
     with replacing_folder(folder) as new:
-        write = part_writer(new, schema, lengths=(lengths := set[int]()))
+        write = part_writer(new, schema, lengths=(lengths := set[int | None]()))
         yield write
         for path in list_parts(new) if "embedding" in schema.names else ():
             if pq.read_schema(path).field("embedding").type != _vectors(lengths):
@@ -86,17 +86,19 @@ def _note(part: Path, collected: Collected) -> None:
     _write(table, part)
 
 
-def _fit_vectors(table: pa.Table, lengths: set[int]) -> pa.Table:
-    """Make embeddings lists of fixed size while all have one length, which is added to those seen."""
+def _fit_vectors(table: pa.Table, lengths: set[int | None]) -> pa.Table:
+    """Make embeddings lists of fixed size while every row has one of one length, added to those seen."""
     if "embedding" not in table.column_names:
         return table
     vectors, at = table["embedding"], table.column_names.index("embedding")
-    lengths.update(pc.unique(pc.list_value_length(vectors)).drop_null().to_pylist())
+    lengths.update(pc.unique(pc.list_value_length(vectors)).to_pylist())
     return table.set_column(at, "embedding", vectors.cast(_vectors(lengths)))
 
 
-def _vectors(lengths: set[int]) -> pa.DataType:
-    return pa.list_(pa.float32(), *lengths) if len(lengths) == 1 else pa.large_list(pa.float32())
+def _vectors(lengths: set[int | None]) -> pa.DataType:
+    # pyarrow 19 to 24 neither writes nor reads lists of fixed size in Parquet where one is absent.
+    is_fixed = len(lengths) == 1 and None not in lengths
+    return pa.list_(pa.float32(), *lengths) if is_fixed else pa.large_list(pa.float32())
 
 
 def follows_from(folder: Path, origin: str) -> bool:
