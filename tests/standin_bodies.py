@@ -437,16 +437,15 @@ def _call(output: dict[str, Any]) -> Any:
 QWEN = "qwen.qwen3-32b-v1:0"
 _FORCED = {"tool_choice": {"type": "tool", "name": "answer"}}
 _TEXT_FORMAT = {"type": "json_schema", "structure": {"jsonSchema": {"schema": ""}}}
+_CLAUDE_SAYS = (lambda output: output["content"][0]["text"], lambda output: output["stop_reason"])
 WAYS = [
     Way(
         *("output_config", SONNET, "InvokeModel", _claude(lambda s: {"output_config": {"format": _form(s)}})),
-        lambda output: output["content"][0]["text"],
-        lambda output: output["stop_reason"],
+        *_CLAUDE_SAYS,
     ),
     Way(
         *("output_format", SONNET, "InvokeModel", _claude(lambda s: {"output_format": _form(s)})),
-        lambda output: output["content"][0]["text"],
-        lambda output: output["stop_reason"],
+        *_CLAUDE_SAYS,
     ),
     Way(
         "tool of Claude",

@@ -265,6 +265,7 @@ def test_a_megabyte_of_anything_is_read_in_linear_time(text):
         ({"a.b": {"type": "string"}}, '{"a.b": 1}', '["a.b"]: type'),
         ({"a": {"properties": {"b c": {"minimum": 1}}}}, '{"a": {"b c": 0}}', 'a["b c"]: minimum'),
         ({"a": {"required": ["b"]}}, '{"a": {}}', "a: required"),
+        ({"a": {"required": ["b"], "additionalProperties": False}}, '{"a": {"c": 1}}', "a: required"),
         ({"a": {"required": ["b"], "minProperties": 2}}, '{"a": {"c": 1}}', "a: required"),
         ({"a": {"type": "string", "enum": ["x"], "minLength": 3}}, '{"a": 1}', "a: type"),
         ({"a": {"enum": ["xyz"], "minLength": 3}}, '{"a": "x"}', "a: enum"),
