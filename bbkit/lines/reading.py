@@ -64,6 +64,7 @@ class _BatchBuilder:
     def __init__(self, extras: tuple[str, ...], heads: bool, model_id: str | None):
         self.extras, self.heads, self.model_id = extras, heads, model_id
         self.whole = bool({"model_input", "model_output"} & set(extras))
+        self.told = bool({*Answer._fields} & set(extras))
         self.limits: dict[Any, int | None] = {}
         self.is_last = False
         self.family, self.read_plain = "", plain_reader("", model_id)
@@ -117,7 +118,7 @@ class _BatchBuilder:
             cells += (record_id, begin, limit, family or None)
             cells += answer[:7]
             if keeps_more:
-                self._keep_more(line, Answer(*answer), parsed)
+                self._keep_more(line, answer, parsed)
             if offset >= full:
                 return offset
         self.is_last = True
@@ -156,12 +157,13 @@ class _BatchBuilder:
             about = {"offset": offset, "reason": f"unreadable: {reason}", "head": head_of(line)}
             self.unmatched.append(about)
 
-    def _keep_more(self, line: bytes, answer: Answer, parsed: Any) -> None:
-        self.answers.append(answer)
+    def _keep_more(self, line: bytes, answer: tuple[Any, ...], parsed: Any) -> None:
         if self.whole:
             self.sides.append(parsed.sides)
+        if self.told:
+            self.answers.append(Answer(*answer))
         if "arguments" in self.extras:
-            self.arguments.append(read_arguments(line) if answer.tool_calls else None)
+            self.arguments.append(read_arguments(line) if Answer(*answer).tool_calls else None)
         if self.heads:
             self.heads_read.append(head_of(line))
 

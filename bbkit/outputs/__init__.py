@@ -391,7 +391,7 @@ def _read_sent_ids(reader: Reader, *, hashed: bool) -> tuple[SentIds | None, Sha
         reader.group.notes.append(f"{unnamed} sent without a recordId")
         return None, None
     if sent.unnamed or sent.repeated:
-        shared = SharedIds(batches)
+        shared = SharedIds(sent)
         sent = shared.sent
         reader.group.notes += shared.describe()
     reader.sent = sent

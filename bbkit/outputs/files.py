@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from bbkit import __version__, aws
 from bbkit.core.files import local_names, read_listing
 from bbkit.core.frames import MANIFEST, OUTPUT_COLUMNS, SUFFIX
-from bbkit.records.lines import iter_record_ids, read_records
+from bbkit.records.lines import iter_record_ids, read_bodies
 
 if TYPE_CHECKING:
     from bbkit.run import Run
@@ -51,7 +51,7 @@ class SentBatch(NamedTuple):
 
 
 def sent_file(path: str | Path, meta: FileMeta, absent: str = "missing") -> SentBatch:
-    return SentBatch(partial(iter_record_ids, path), meta, absent, partial(read_records, path))
+    return SentBatch(partial(iter_record_ids, path), meta, absent, partial(read_bodies, path))
 
 
 @dataclass

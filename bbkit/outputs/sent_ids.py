@@ -119,6 +119,15 @@ class SentIds:
             self._sent_position, self._sent_batch = self._position[entries], self._batch[entries]
         self.repeated = len(key) - len(self._sent_position)
 
+    def list_entries(self) -> tuple[list[str], list[int]]:
+        """The id of every record, empty where it has none, in sent order, and the number of its batch."""
+        if self.hashed:
+            ids = [own for chunk in self._all_chunks() for own in chunk.to_pylist()]
+        else:
+            distinct = self._ids.to_pylist()
+            ids = [distinct[position] for position in self._position.tolist()]
+        return ids, self._batch.tolist()
+
     def locate(self, record_ids: pa.Array) -> np.ndarray:
         """Find the position of each id by its hash, -1 where none was sent; `match_lines` confirms it."""
         position = np.full(len(record_ids), -1, np.int64)

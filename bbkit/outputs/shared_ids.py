@@ -4,7 +4,7 @@ Bodies are compared as JSON, by 64-bit hashes of id and body, so that they need 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice, repeat
 from typing import Any
@@ -17,12 +17,14 @@ import pyarrow.compute as pc
 from bbkit.core.text import count_noun
 from bbkit.outputs.files import FileMeta, SentBatch
 from bbkit.outputs.sent_ids import SentIds
-from bbkit.records import hash_record, number_ids
+from bbkit.records import number_ids
+from bbkit.records.lines import encode_body, plain_json
 
 _UNTOLD = (
     ", and which of them each line answers is not known without their bodies, so they are in the order of "
     "their lines: pass the input files as sent="
 )
+_CHUNK = 16_384
 OPEN = -2
 """The position of a line whose record only what other lines answer can tell."""
 
@@ -34,39 +36,52 @@ class SharedIds:
     last: beyond their count one that succeeded meets one that did not, and wins.
     """
 
-    def __init__(self, batches: Sequence[SentBatch]):
-        listed = [[record_id or "" for record_id in batch.ids()] for batch in batches]
-        known = [(batch.meta.attempt, own) for batch, ids in zip(batches, listed, strict=True) for own in ids]
-        keys, self._mark = number_ids(known)
-        waiting = iter(keys)
-        parts = [partial(iter, list(islice(waiting, len(ids)))) for ids in listed]
+    def __init__(self, sent: SentIds):
+        batches = sent.batches
+        ids, numbers = sent.list_entries()
+        attempts = [batches[number].meta.attempt for number in numbers]
+        keys, self._mark = number_ids(zip(attempts, ids, strict=True))
+        self._slots: dict[Any, int] = {}
+        slots = np.array(
+            [
+                -1 if key == own else self._slots.setdefault((attempt, own), len(self._slots))
+                for attempt, own, key in zip(attempts, ids, keys, strict=True)
+            ]
+        )
+        waiting, lengths = iter(keys), np.bincount(numbers, minlength=len(batches)).tolist()
+        parts = [partial(iter, [*islice(waiting, length)]) for length in lengths]
+        del ids, numbers, attempts
         self.sent = SentIds(
             [batch._replace(ids=part) for batch, part in zip(batches, parts, strict=True)], hashed=True
         )
         self._knows_bodies = all(batch.records for batch in batches)
-        reads = [batch.records for batch in batches if batch.records]
-        bodies = (body for read in reads for _, body in read()) if self._knows_bodies else repeat("")
-        shared = np.flatnonzero([key != own for key, (_, own) in zip(keys, known, strict=True)])
-        told = (
-            hash_record(name, body)
-            for name, key, body in zip(known, keys, bodies, strict=False)
-            if key != name[1]
-        )
-        hashes = np.fromiter(told, np.uint64, len(shared))
-        order = np.argsort(hashes, kind="stable")
-        self._pairs, self._first, self._count = np.unique(
-            hashes[order], return_index=True, return_counts=True
-        )
+        shared = np.flatnonzero(slots >= 0)
+        raw, plain = self._hash_sent(batches, slots)
+        order = np.argsort(plain, kind="stable")
+        self._pairs, self._first, self._count = np.unique(plain[order], return_index=True, return_counts=True)
+        self._raw, spelled = np.unique(raw, return_index=True)
+        self._raw_pair = np.searchsorted(self._pairs, plain[spelled])
         self._position = self.sent.locate(
             pa.array([keys[entry] for entry in shared[order]], pa.large_string())
         )
-        names = [known[entry] for entry in shared[order][self._first]]
-        self._slots = {name: slot for slot, name in enumerate(dict.fromkeys(names))}
-        self._slot = np.array([self._slots[name] for name in names])
-        self._attempt = np.array([attempt for attempt, _ in names], object)
-        self._is_unnamed = np.array([not own for _, own in names])
-        self._answered: dict[Any, np.ndarray] = defaultdict(lambda: np.zeros((2, len(names)), np.int64))
+        self._slot = slots[shared[order][self._first]]
+        self._attempt = np.array([attempt for attempt, _ in self._slots], object)[self._slot]
+        self._is_unnamed = np.array([not own for _, own in self._slots])[self._slot]
+        self._answered: dict[Any, np.ndarray] = defaultdict(lambda: np.zeros((2, len(self._pairs)), np.int64))
         self._open: dict[Any, np.ndarray] = defaultdict(lambda: np.zeros(len(self._slots), np.int64))
+
+    def _hash_sent(self, batches: Sequence[SentBatch], slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Hash the bodies of records that share an id, as they were written and as JSON."""
+        reads = [batch.records for batch in batches if batch.records]
+        bodies = (body for read in reads for _, body in read()) if self._knows_bodies else repeat(b"")
+        hashes = []
+        for low in range(0, len(slots), _CHUNK):
+            some = slots[low : low + _CHUNK]
+            given = (body for slot, body in zip(some.tolist(), bodies, strict=False) if slot >= 0)
+            texts = [body if isinstance(body, str | bytes) else encode_body(body) for body in given]
+            hashes.append([_hash_texts(each, some[some >= 0]) for each in (texts, map(plain_json, texts))])
+        raw, plain = zip(*hashes, strict=True)
+        return np.concatenate(raw), np.concatenate(plain)
 
     def describe(self) -> Iterator[str]:
         """Say how many records share ids, or have none."""
@@ -97,10 +112,13 @@ class SharedIds:
         slots = np.array([self._slots.get((meta.attempt, own), unnamed) for own in ids], np.int64)
         rows = np.flatnonzero((position < 0) & (slots >= 0))
         slots, some = slots[rows], lines.select(["model_input", "succeeded"]).take(pa.array(rows))
-        bodies = some["model_input"].to_pylist() if self._knows_bodies else [""] * len(rows)
-        names = ["" if slot == unnamed else ids[row] for row, slot in zip(rows, slots, strict=True)]
-        hashes = [hash_record((meta.attempt, own), body) for own, body in zip(names, bodies, strict=True)]
-        pair = _find_sorted(self._pairs, np.array(hashes, np.uint64))
+        bodies = some["model_input"].to_numpy() if self._knows_bodies else [b""] * len(rows)
+        at = _find_sorted(self._raw, _hash_texts(bodies, slots))
+        pair = np.where(at < 0, -1, self._raw_pair[at])
+        # What is spelled as it was sent is not read.
+        if len(odd := np.flatnonzero(at < 0)):
+            plain = [plain_json(bodies[row]) for row in odd]
+            pair[odd] = _find_sorted(self._pairs, _hash_texts(plain, slots[odd]))
         answered = self._answered[meta.attempt, meta.submission]
         position[rows], succeeded = OPEN, some["succeeded"].to_numpy()
         for side, chosen in enumerate((succeeded, ~succeeded)):
@@ -133,6 +151,13 @@ class SharedIds:
             self._answered[state][0] += np.bincount(pair, minlength=len(free))
             self._open[state] -= np.bincount(slots[at >= 0], minlength=len(self._slots))
         return lines.set_column(lines.column_names.index("position"), "position", pa.array(position))
+
+
+def _hash_texts(texts: Iterable[str | bytes], slots: np.ndarray) -> np.ndarray:
+    """Hash each text with its slot to 64 bits."""
+    hashes: np.ndarray = pd.util.hash_array(np.array([*texts], object), categorize=False)
+    hashes ^= slots.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return hashes
 
 
 def _count_within(groups: np.ndarray) -> np.ndarray:

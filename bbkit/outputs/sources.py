@@ -114,7 +114,8 @@ def _is_path(value: Any) -> bool:
     """Whether an item of `sent` names a file: an id may look like almost anything."""
     if not isinstance(value, str):
         return isinstance(value, Path)
-    return value.startswith("s3://") or (value.endswith(".jsonl") and Path(value).is_file())
+    is_uri = re.match(r"s3://[a-z0-9][a-z0-9.-]+/.", value)
+    return bool(is_uri) or (value.endswith(".jsonl") and Path(value).is_file())
 
 
 def _id_text(value: Any) -> str | None:

@@ -209,8 +209,24 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[str, int, bytes]]:
                 yield name, number, line
 
 
+def read_bodies(path: str | Path) -> Iterator[tuple[str | None, bytes]]:
+    """Every record of input files as its id and the JSON text of its body."""
+    decode = msgspec.json.Decoder(_WholeEnvelope).decode
+    for name, number, line in numbered_lines(path):
+        try:
+            record = decode(line)
+            yield _id_text(record.recordId), bytes(record.modelInput)
+        except (msgspec.MsgspecError, RecursionError):
+            record_id, body = read_line(line, name, number)
+            yield record_id, encode_body(body)
+
+
 class _Envelope(msgspec.Struct):
     recordId: Any = None
+
+
+class _WholeEnvelope(_Envelope):
+    modelInput: msgspec.Raw = msgspec.Raw(b"null")
 
 
 def _id_text(value: Any) -> str | None:
@@ -237,10 +253,11 @@ _REMEDY = "check_records names every such line."
 def number_ids(ids: Iterable[tuple[Any, str | None]]) -> tuple[list[str], str]:
     """Key records, given by attempt and id, where an attempt has one several times or none; and the mark."""
     # Later attempts send records under their keys: no id of the first ends in so long a mark and a number.
-    listed = [(attempt, own or "") for attempt, own in ids]
-    named = pd.DataFrame(listed, columns=["attempt", "id"], dtype=object)
-    first = (own for attempt, own in listed if attempt == listed[0][0])
-    marked = (match[1] for match in map(_MARKED.search, first) if match)
+    named = pd.DataFrame(
+        ([attempt, own or ""] for attempt, own in ids), columns=["attempt", "id"], dtype=object
+    )
+    first = named["id"][named["attempt"].isin(named["attempt"][:1])]
+    marked = (match[1] for match in map(_MARKED.search, first.unique()) if match)
     mark = "#" + max(marked, key=len, default="")
     groups = named.groupby(["id", "attempt"], sort=False, dropna=False)["id"]
     shared = (groups.transform("size") > 1) | (named["id"] == "")
@@ -261,16 +278,19 @@ _decode = msgspec.json.Decoder(float_hook=_plain_float).decode
 _sorted = msgspec.json.Encoder(order="sorted").encode
 
 
-def hash_record(known_by: Any, body: Any) -> int:
-    """Hash a body, JSON text or its value, with what else it is known by; equal JSON gives equal hashes."""
-    text = body if isinstance(body, str | bytes) else encode_body(body)
+def plain_json(text: str | bytes) -> bytes:
+    """JSON text in one spelling, which is the same for equal JSON; what is no JSON as it is."""
     try:
-        plain = _sorted(_decode(text))
+        return _sorted(_decode(text))
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         try:
-            plain = _sorted(whole_characters(json.loads(text, parse_float=_plain_float)))
+            return _sorted(whole_characters(json.loads(text, parse_float=_plain_float)))
         except (ValueError, RecursionError):
-            plain = text.encode("utf-8", "replace") if isinstance(text, str) else text
+            return text.encode("utf-8", "replace") if isinstance(text, str) else text
+
+
+def hash_record(known_by: Any, body: Any) -> int:
+    """Hash a body, JSON text or its value, with what else it is known by; equal JSON gives equal hashes."""
     key = blake2b(repr(known_by).encode("utf-8", "replace"), digest_size=8)
-    key.update(plain)
+    key.update(plain_json(body if isinstance(body, str | bytes) else encode_body(body)))
     return int.from_bytes(key.digest(), "big")
