@@ -68,7 +68,7 @@ def test_three_notebooks_run_without_an_edit_and_the_explorer_filters(lab: Lab, 
         head.click()
         wait_until(lambda: read_numbers(tab) == sorted(read_numbers(tab), reverse=number < 0), 20, "an order")  # noqa: B023
     most = read_numbers(tab)[0]
-    tab.get_by_title("next page").click()
+    tab.get_by_role("button", name="Page on").click()
     wait_until(lambda: read_numbers(tab)[0] < most, 20, "the next page", lambda: tab.wait_for_timeout(50))
     tab.locator(".bbkit-rows select option").nth(3).click()
     tab.locator(".bbkit-rows select").select_option(index=3)

@@ -6,11 +6,10 @@ A kernel that ``bbkit report`` started has the terminal of whoever typed that in
 import os
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
 
 from bbkit.core.text import show_controls
 
@@ -49,32 +48,26 @@ def write_line(text: str) -> None:
     print(line, file=sys.stdout if in_kernel() else sys.stderr, flush=True)
 
 
-class Progress:
-    """Adds up bytes, and rows, of something with an end, and shows them with their rate after two seconds."""
+@contextmanager
+def showing_progress(
+    what: str, total: int, report: Callable[[int, int], object] | None = None
+) -> Iterator[Callable[..., None]]:
+    """Give what adds up bytes, and rows, of something; they are shown with their rate after two seconds."""
+    begun = shown = time.monotonic()
+    done = rows = 0
 
-    def __init__(self, what: str, total: int, report: Callable[[int, int], object] | None = None):
-        self._what, self._total, self._report = what, total, report
-        self.done = self.rows = 0
-        self._begun = self._shown = time.monotonic()
+    def count(more: int, more_rows: int = 0) -> None:
+        nonlocal done, rows, shown
+        done, rows, now = done + more, rows + more_rows, time.monotonic()
+        if report:
+            report(done, total)
+        if now - begun >= _AFTER and now - shown >= _EVERY:
+            shown, said = now, f"{rows:,} rows, " if rows else ""
+            rate = done / 1e6 / (now - begun)
+            show_status(f"{what}: {said}{done / 1e6:,.0f} of {total / 1e6:,.0f} MB, {rate:,.0f} MB/s")
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        if self._shown > self._begun:
+    try:
+        yield count
+    finally:
+        if shown > begun:
             show_status("")
-
-    def __call__(self, some: int, rows: int = 0) -> None:
-        """Take note of `some` more bytes."""
-        self.done, self.rows = self.done + some, self.rows + rows
-        if self._report:
-            self._report(self.done, self._total)
-        now = time.monotonic()
-        if now - self._begun < _AFTER or now - self._shown < _EVERY:
-            return
-        self._shown = now
-        rows_so_far = f"{self.rows:,} rows, " if self.rows else ""
-        megabytes = f"{self.done / 1e6:,.0f} of {self._total / 1e6:,.0f} MB"
-        show_status(
-            f"{self._what}: {rows_so_far}{megabytes}, {self.done / 1e6 / (now - self._begun):,.0f} MB/s"
-        )

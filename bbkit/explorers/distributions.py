@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 
 from bbkit.core.panels import render
 from bbkit.explorers.rows import Rows
+from bbkit.explorers.views import column_of
 
 _BINS = 16
 
@@ -22,32 +23,21 @@ class Distribution(NamedTuple):
     @classmethod
     def of(cls, rows: Rows, name: str) -> "Distribution | None":
         """That of a column of the list; None of ids, and of texts where all would have to be read."""
-        if name == "ended":
-            reasons = (
-                rows["stop_reason"]
-                .astype("string")
-                .fillna(rows["outcome"].astype("string"))
-                .fillna("not known")
-            )
-            codes, values = pd.factorize(reasons)
-            order = np.argsort(-np.bincount(codes, minlength=len(values)), kind="stable")
-            places = np.empty(len(values), int)
-            places[order] = np.arange(1, len(values) + 1)
-            bins = np.minimum(places[codes], _BINS) if len(values) else codes
-            title = ", ".join(map(str, values[order][:_BINS]))
-        elif name == "record_id" or (name == "text" and rows.is_dataset):
+        if name == "record_id" or (name == "text" and rows.is_dataset):
             return None
+        if name == "ended":
+            reasons = rows["stop_reason"].astype("string").fillna(rows["outcome"].astype("string"))
+            names = list(reasons.value_counts().index)[:_BINS]
+            bins, title = pd.Categorical(reasons, names).codes + 1, ", ".join(names)
         else:
-            if name == "text":
-                numbers, unit = rows.compute("text", pc.utf8_length).to_numpy(), "characters"
-            else:
-                numbers, unit = rows[f"{name}_tokens"].to_numpy(float, na_value=np.nan), "tokens"
-            known = numbers[~np.isnan(numbers.astype(float))]
-            low, high = (known.min(), np.quantile(known, 0.99)) if len(known) else (0, 0)
-            width = (high - low) / _BINS or 1
-            bins = np.nan_to_num(np.clip((numbers - low) // width, 0, _BINS - 1) + 1).astype(np.int8)
-            title = f"{low:,.0f} to {known.max() if len(known) else 0:,.0f} {unit}, 99 % up to {high:,.0f}"
-        return cls(bins.astype(np.int8), np.bincount(bins, minlength=_BINS + 1)[1:], title)
+            values = (
+                rows.compute(name, pc.utf8_length).to_pandas() if name == "text" else rows[column_of(name)]
+            )
+            numbers = values.to_numpy(float, na_value=np.nan)
+            low, high, most = np.nanquantile(numbers, [0, 0.99, 1]) if values.notna().any() else (0, 0, 0)
+            places = np.clip((numbers - low) // ((high - low) / _BINS or 1), 0, _BINS - 1)
+            bins, title = np.nan_to_num(places + 1).astype(np.int8), f"{low:,.0f} to {most:,.0f}"
+        return cls(bins, np.bincount(bins, minlength=_BINS + 1)[1:], title)
 
     def show(self, chosen: np.ndarray) -> str:
         """Draw all in grey and the chosen rows before them."""

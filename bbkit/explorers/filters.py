@@ -74,7 +74,8 @@ def _mask_text(rows: Rows, column: str, text: str) -> np.ndarray:
 
 def _mask_where(rows: Rows, where: str) -> np.ndarray:
     mask = np.zeros(rows.count, dtype=bool)
-    mask[find_rows(rows.outputs, where, ["record_id"]).index] = True
+    outputs = rows.outputs if rows.is_dataset else rows.outputs.reset_index(drop=True)
+    mask[find_rows(outputs, where, ["record_id"]).index] = True
     return mask
 
 

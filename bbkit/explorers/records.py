@@ -8,7 +8,7 @@ from typing import Any
 import ipywidgets as widgets
 import pandas as pd
 
-from bbkit.core.datasets import count_rows, find_rows, head_of, is_dataset
+from bbkit.core.datasets import head_of
 from bbkit.core.frames import require_columns
 from bbkit.core.panels import render
 from bbkit.explorers import views
@@ -53,16 +53,12 @@ class RecordExplorer:
 
     def __init__(self, outputs: pd.DataFrame, *, where: str = "", name: str = "outputs"):
         require_columns(head_of(outputs), views.LINE_COLUMNS)
-        total, self._name, self._standing = count_rows(outputs), name, list[Condition]()
-        if where and not is_dataset(outputs):
-            outputs, self._name = find_rows(outputs, where), f"{name}.query({where!r})"
-        self._outputs = Rows(outputs)
-        if where and self._outputs.is_dataset:
-            self._standing = [passes(self._outputs, where)]
+        self._outputs, self._name, self._busy = Rows(outputs), name, False
         self._selector = Selector(self._outputs)
-        self._total = len(self._selector.select(self._standing, Sort()))
-        self._more = f" (of {total:,})" if total > self._total else ""
-        self._busy = False
+        self._standing = [passes(self._outputs, where)] if where else []
+        total = len(self._selector.select(self._standing, Sort()))
+        more = f" (of {self._outputs.count:,})" if self._outputs.count > total else ""
+        self._counted = f"{total:,} records{more}"
         self._widths = views.fit_widths(self._outputs)
         self._build()
         self._refilter()
@@ -92,32 +88,27 @@ class RecordExplorer:
         with self._quietly():
             for one in self._filters.values():
                 one.clear()
-            self._own.clear()
-            self._own_box.children = ()
             self._search.value, self._sort.value, self._descending.value = "", "as sent", False
         self._refilter()
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if is_headless():
             return views.show_examples(self._outputs.outputs)._repr_mimebundle_()
-        shown = f"{self._total:,} records{self._more}"
-        sentence = f"An explorer of {shown}; run the cell to look at them."
+        sentence = f"An explorer of {self._counted}; run the cell to look at them."
         return {**(self.widget._repr_mimebundle_() or {}), "text/plain": sentence}
 
     def _build(self) -> None:
         rows = self._outputs
-        self._filters = {
-            name: ColumnFilter(rows, name, as_range=name.endswith("tokens")) for name in views.ENDING
-        }
-        self._own: dict[str, ColumnFilter] = {}
-        others = [name for name in list_filterable(rows) if name not in views.ENDING]
-        self._column = widgets.Dropdown(options=[("a column", ""), *zip(others, others, strict=True)])
-        self._column.description, self._own_box = "filter by", widgets.Box(layout=_ROW)
+        self._filters: dict[str, ColumnFilter] = {}
+        self._filter_box = widgets.Box(layout=_ROW)
+        for name in views.ENDING:
+            self._add_filter(name, as_range=name.endswith("tokens"))
+        others = [(name, name) for name in list_filterable(rows) if name not in views.ENDING]
+        self._column = widgets.Dropdown(options=[("a column", ""), *others], description="filter by")
         searched = [str(name) for name in rows.head.columns if is_text(rows.head[name])]
         start = "text" if "text" in searched else searched[0]
         self._search_in = widgets.Dropdown(options=searched, value=start, description="search in")
         self._search = make_search("text to find, then Enter", description="for")
-        self._find = widgets.Button(description="Search", icon="search")
         self._orders = list_sortable(rows)
         self._sort = widgets.Dropdown(options=list(self._orders), value="as sent", description="sort by")
         self._descending = widgets.Checkbox(description="descending", indent=False)
@@ -129,15 +120,8 @@ class RecordExplorer:
         self._previous = widgets.Button(description="Previous", icon="arrow-up")
         self._next = widgets.Button(description="Next", icon="arrow-down")
         self._page_number, self._pages = _make_number("page", "of the list"), widgets.Label()
-        turns = (
-            ("fast-backward", "first"),
-            ("step-backward", "previous"),
-            ("step-forward", "next"),
-            ("fast-forward", "last"),
-        )
-        self._turns = [
-            widgets.Button(icon=icon, tooltip=f"{name} page", layout={"width": "3em"}) for icon, name in turns
-        ]
+        self._back = widgets.Button(description="Page back", icon="chevron-left")
+        self._on = widgets.Button(description="Page on", icon="chevron-right")
         self._heads = {name: views.make_head(name, width) for name, width in self._widths.items()}
         self._bars = {name: widgets.HTML() for name in self._widths}
         self._distributions = {name: Distribution.of(rows, name) for name in self._widths}
@@ -145,20 +129,14 @@ class RecordExplorer:
         self.widget = self._lay_out()
 
     def _lay_out(self) -> widgets.Widget:
-        marked = {
-            "query": self._query,
-            "explorer-count": self._count,
-            "detail": self._detail,
-            "rows": self._list,
-        }
-        for name, one in marked.items():
+        marked = {"query": self._query, "explorer-count": self._count, "detail": self._detail}
+        for name, one in (marked | {"rows": self._list}).items():
             one.add_class(f"bbkit-{name}")
         fixed = widgets.Layout(flex="none")
         columns = [widgets.VBox([self._bars[name], self._heads[name]], layout=fixed) for name in self._widths]
         head = widgets.HBox([widgets.HTML(render("head", room="explorers")), *columns])
         head.add_class("bbkit-head")
-        first, back, on, last = self._turns
-        pages = widgets.Box([first, back, self._page_number, self._pages, on, last], layout=_ROW)
+        pages = widgets.Box([self._back, self._on, self._page_number, self._pages], layout=_ROW)
         left = widgets.VBox(
             [self._count, pages, head, self._list],
             layout=widgets.Layout(flex="6 1 38em", min_width="24em", width="auto"),
@@ -167,15 +145,12 @@ class RecordExplorer:
         right = widgets.VBox(
             [steps, self._detail], layout=widgets.Layout(flex="5 1 26em", min_width="24em", width="auto")
         )
-        filters = [one.widget for one in self._filters.values()]
-        finders = [self._search_in, self._search, self._find, self._column]
+        finders = [self._search_in, self._search, self._column]
         orders = [self._sort, self._descending, self._clear]
-        lines = (finders, filters, [self._own_box], orders, [left, right])
+        lines = (finders, [self._filter_box], orders, [left, right])
         return widgets.VBox([*(widgets.Box(line, layout=_ROW) for line in lines), self._query])
 
     def _observe(self) -> None:
-        for one in self._filters.values():
-            one.widget.observe(self._changed, names="value")
         for control in (self._search_in, self._search, self._sort, self._descending):
             control.observe(self._changed, names="value")
         self._column.observe(lambda _: self._add_filter(self._column.value), names="value")
@@ -184,17 +159,10 @@ class RecordExplorer:
         self._page_number.observe(lambda _: self._asked((self._page_number.value - 1) * _PAGE), names="value")
         self._previous.on_click(lambda _: self._go(self._at - 1))
         self._next.on_click(lambda _: self._go(self._at + 1))
-        targets = (
-            lambda: 0,
-            lambda: self._page - 1,
-            lambda: self._page + 1,
-            lambda: self._page_number.max - 1,
-        )
-        for turn, target in zip(self._turns, targets, strict=True):
-            turn.on_click(lambda _, target=target: self._go(target() * _PAGE))
+        self._back.on_click(lambda _: self._go((self._page - 1) * _PAGE))
+        self._on.on_click(lambda _: self._go((self._page + 1) * _PAGE))
         for name, head in self._heads.items():
             head.on_click(partial(self._sort_by, views.column_of(name)))
-        self._find.on_click(lambda _: self._refilter())
         self._clear.on_click(lambda _: self.clear())
 
     @contextmanager
@@ -214,29 +182,11 @@ class RecordExplorer:
         if not self._busy and at is not None:
             self._go(at)
 
-    def _add_filter(self, column: str) -> None:
-        if not column or self._busy:
-            return
-        with self._quietly():
-            self._column.value = ""
-        self._own[column] = one = ColumnFilter(self._outputs, column)
-        one.widget.observe(self._changed, names="value")
-        self._show_own()
-
-    def _drop_filter(self, column: str, _: object) -> None:
-        del self._own[column]
-        self._show_own()
-        self._refilter()
-
-    def _show_own(self) -> None:
-        boxes = []
-        for column, one in self._own.items():
-            drop = widgets.Button(
-                icon="times", tooltip=f"drop the filter on {column}", layout={"width": "2.5em"}
-            )
-            drop.on_click(partial(self._drop_filter, column))
-            boxes.append(widgets.HBox([one.widget, drop]))
-        self._own_box.children = boxes
+    def _add_filter(self, column: str, *, as_range: bool = False) -> None:
+        if column and column not in self._filters:
+            self._filters[column] = one = ColumnFilter(self._outputs, column, as_range=as_range)
+            one.widget.observe(self._changed, names="value")
+            self._filter_box.children += (one.widget,)
 
     def _sort_by(self, column: str, _: object) -> None:
         """Sort by a column: up, then down, then as sent."""
@@ -248,8 +198,8 @@ class RecordExplorer:
         self._refilter()
 
     def _conditions(self) -> list[Condition]:
-        filters = (*self._filters.values(), *self._own.values())
-        conditions = [*self._standing, *(condition for one in filters if (condition := one.condition()))]
+        filters = (one.condition() for one in self._filters.values())
+        conditions = [*self._standing, *(condition for condition in filters if condition)]
         if text := self._search.value:
             conditions.append(contains(self._outputs, self._search_in.value, text))
         return conditions
@@ -261,19 +211,18 @@ class RecordExplorer:
         sorting = self._sorting()
         self._rows = self._selector.select(self._conditions(), sorting)
         self._query.value = render("query", room="explorers", query=self.query)
-        counted = f"{self._total:,} records{self._more}"
-        self._count.value = render("count", room="explorers", selected=len(self._rows), counted=counted)
+        selected = len(self._rows)
+        self._count.value = render("count", room="explorers", selected=selected, counted=self._counted)
         for name, head in self._heads.items():
             mark = "▼" if sorting.descending else "▲"
             head.description = name + mark * (views.column_of(name) == sorting.column)
             if distribution := self._distributions[name]:
                 self._bars[name].value = distribution.show(self._rows)
         self._page = -1
-        pages = max(1, -(-len(self._rows) // _PAGE))
-        self._pages.value = f"of {pages:,}"
         with self._quietly():
             self._number.value = self._page_number.value = 1
-            self._number.max, self._page_number.max = max(1, len(self._rows)), pages
+            self._number.max, self._page_number.max = max(1, selected), max(1, -(-selected // _PAGE))
+        self._pages.value = f"of {self._page_number.max:,}"
         self._go(0)
 
     def _go(self, at: int) -> None:
@@ -309,4 +258,6 @@ class RecordExplorer:
 
 
 def _make_number(description: str, tooltip: str) -> widgets.BoundedIntText:
-    return widgets.BoundedIntText(value=1, min=1, max=1, description=description, tooltip=tooltip)
+    return widgets.BoundedIntText(
+        value=1, min=1, max=1, description=description, tooltip=tooltip, layout={"width": "170px"}
+    )

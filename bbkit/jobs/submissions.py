@@ -14,7 +14,7 @@ from typing import Any
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError
 from bbkit.core.files import file_sha256
-from bbkit.core.progress import Progress
+from bbkit.core.progress import showing_progress
 from bbkit.core.text import name_some
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState
@@ -205,7 +205,7 @@ def clear_media_folder(snapshot: RunSnapshot, files: Sequence[InputFile], media:
 def upload_inputs(snapshot: RunSnapshot, files: Sequence[InputFile], progress: Report | None) -> None:
     """Upload the input files of a job; those that are there already are left alone."""
     total = sum(file.bytes for file in files)
-    with Progress(f"uploading {files[0].job}", total, progress) as count:
+    with showing_progress(f"uploading {files[0].job}", total, progress) as count:
         for file in files:
             if not file.path.is_file() or file_sha256(file.path) != file.sha256:
                 raise RunError(

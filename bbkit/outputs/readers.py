@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from bbkit import aws
-from bbkit.core.progress import Progress
+from bbkit.core.progress import showing_progress
 from bbkit.lines.layout import read_head
 from bbkit.lines.reading import LineBatch
 from bbkit.outputs.accounts import compare_manifest, count_lines
@@ -58,10 +58,12 @@ class Reader:
             for start, end in _ranges(file)
         )
         *before, size = accumulate((file.size for file in files), initial=0)
-        with Progress("collecting", size) as count:
+        done = 0
+        with showing_progress("collecting", size) as count:
             for number, batch in self.workers.read(shares, size):
-                at = batch.table["offset"][-1].as_py() if len(batch.table) else 0
-                count(before[number] + at - count.done, len(batch.table))
+                at = before[number] + (batch.table["offset"][-1].as_py() if len(batch.table) else 0)
+                count(at - done, len(batch.table))
+                done = at
                 yield number, batch
 
     def add_unmatched(self, lines: pa.Table, number: int = 0) -> None:

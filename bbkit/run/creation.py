@@ -8,7 +8,7 @@ import shutil
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields, replace
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ from bbkit.core.errors import (
 )
 from bbkit.core.files import file_sha256, move, write_text
 from bbkit.core.frames import TEXT, is_absent
-from bbkit.core.progress import Progress
+from bbkit.core.progress import showing_progress
 from bbkit.core.text import count_noun, whole_characters
 from bbkit.families import family_of, get_family
 from bbkit.records import iter_record_ids, number_ids
@@ -239,7 +239,7 @@ def _fetch_records(uri: str, made: Path) -> None:
         # A file is named alone; what only begins like it is another job's.
         inputs = [item for item in inputs if prefix.endswith("/") or item.uri == uri]
         (made / "records").mkdir()
-        with Progress("downloading the records", sum(item.size for item in inputs)) as count:
+        with showing_progress("downloading the records", sum(item.size for item in inputs)) as count:
             folder = made / "records"
             files = [_fetch(item.uri, number, folder, count) for number, item in enumerate(inputs, 1)]
     except AwsError as error:
@@ -251,7 +251,7 @@ def _fetch_records(uri: str, made: Path) -> None:
         write_index(made, files, {})
 
 
-def _fetch(uri: str, number: int, folder: Path, count: Progress) -> InputFile:
+def _fetch(uri: str, number: int, folder: Path, count: Callable[[int], None]) -> InputFile:
     path = folder / f"1-{number:04d}.jsonl"
     aws.download_file(uri, path, progress=count)
     path.with_name(f".{path.name}.etag").unlink()

@@ -12,7 +12,7 @@ from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError
 from bbkit.core.files import LISTING, local_names, read_listing, require_inside, write_text
 from bbkit.core.frames import MANIFEST, SUFFIX
-from bbkit.core.progress import Progress
+from bbkit.core.progress import showing_progress
 from bbkit.core.text import name_some
 from bbkit.run.journal import TERMINAL, JobState, replay
 from bbkit.run.snapshot import RunSnapshot
@@ -171,6 +171,6 @@ def _download(snapshot: RunSnapshot, state: JobState, folder: Path) -> tuple[dic
     places = {key: folder / name for key, name in local_names(sizes).items()}
     for path in (folder, *places.values()):
         require_inside(path, snapshot.run.folder)
-    with Progress(f"downloading the outputs of {state.job}", sum(sizes.values())) as count:
+    with showing_progress(f"downloading the outputs of {state.job}", sum(sizes.values())) as count:
         times = {key: aws.download_file(prefix + key, places[key], progress=count) for key in sizes}
     return sizes, [key for key, came in times.items() if came > 1]

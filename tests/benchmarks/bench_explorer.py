@@ -62,12 +62,12 @@ def measure(outputs: Any, bounds: tuple[float, float]) -> None:
     for name, head in explorer._heads.items():
         tell(f"sort by {name}", head.click)
         tell(f"sort by {name}, down", head.click)
-    tell("next page", explorer._turns[2].click)
-    tell("last page", explorer._turns[3].click)
+    tell("next page", explorer._on.click)
+    tell("last page", put(explorer._page_number, explorer._page_number.max))
     tell("open a record", put(explorer._number, 4_321))
     tell("filter outcome", put(explorer._filters["outcome"].widget, ("errored",)))
     tell("filter a column", put(explorer._column, "source.queue"))
-    tell("its value", put(explorer._own["source.queue"].widget, ("bank",)))
+    tell("its value", put(explorer._filters["source.queue"].widget, ("bank",)))
     tell("clear", explorer.clear)
 
 
