@@ -36,8 +36,8 @@ def test_nothing_to_say_is_said(tmp_path: Path):
     found = diagnose(tmp_path, good(40), sent=[f"{n:03}" for n in range(40)])
     assert found.empty
     assert list(found.columns) == list(FINDING_COLUMNS)
-    assert found.sentence == "Nothing to say: all 40 records succeeded, no answer was cut off or filtered."
-    assert "all 40 records succeeded" in found._repr_mimebundle_()["text/html"]
+    assert found.sentence == "All 40 records succeeded, and no answer was cut off or filtered."
+    assert "All 40 records succeeded" in found._repr_mimebundle_()["text/html"]
 
 
 def test_missing_and_errored_records_come_first_with_counts_and_an_example(tmp_path: Path):

@@ -8,6 +8,7 @@
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
 
@@ -18,6 +19,10 @@ from bbkit.core.errors import BbkitError
 from bbkit.core.logs import ShownStream
 
 SUCCESS, BAD_USE, INTERRUPTED, BROKEN_PIPE = 0, 2, 130, 141
+
+
+def _show_warning(message: Warning | str, *where: object) -> None:
+    print(f"bbkit: warning: {message}", file=sys.stderr)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,7 +37,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         options, unknown = PARSER.parse_known_args(argv)
         if unknown:
             options.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-        with redirect_stdout(ShownStream(sys.stdout)), redirect_stderr(ShownStream(sys.stderr)):
+        with (
+            redirect_stdout(ShownStream(sys.stdout)),
+            redirect_stderr(ShownStream(sys.stderr)),
+            warnings.catch_warnings(),
+        ):
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
             status = int(options.command(options))
         sys.stdout.flush()
         return status

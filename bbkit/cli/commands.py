@@ -12,7 +12,7 @@ from typing import Any
 import bbkit as bb
 from bbkit.cli.parsing import argument, command, completion_script
 from bbkit.core.errors import require_extras
-from bbkit.core.text import count_noun, show_controls
+from bbkit.core.text import count_noun, show_controls, wrap
 
 SUCCESS, FOUND, NOT_YET = 0, 1, 75
 
@@ -199,14 +199,12 @@ def submit(options: Namespace) -> int:
     run = bb.Run.open(options.run)
     run.check_endpoint()
     plan = bb.submit_jobs(run, again=options.again, dry_run=True)
+    print(plan)
     if len(plan):
-        print(plan.to_string())
         estimate = bb.estimate_cost(run, jobs=plan["job"])
-        print(estimate)
+        print(wrap(str(estimate)))
         bb.check_budget(estimate, options.budget_usd)
-    else:
-        print("Nothing to submit.")
-    print(bb.submit_jobs(run, again=options.again).to_string())
+    print(bb.submit_jobs(run, again=options.again))
     return SUCCESS
 
 
@@ -228,14 +226,14 @@ def wait(options: Namespace) -> int:
         for row in json.loads(jobs.to_json(orient="records", date_format="iso")):
             print(json.dumps(row))
     else:
-        print(jobs.to_string())
+        print(jobs)
     return NOT_YET if not jobs.attrs["done"] else FOUND if jobs.attrs["left"] else SUCCESS
 
 
 @command("stop runs/calls", _RUN, argument("job_arns", nargs="*", help="only these"))
 def stop(options: Namespace) -> int:
     """Stop the jobs of a run."""
-    print(bb.stop_jobs(bb.Run.open(options.run), options.job_arns or None).to_string())
+    print(bb.stop_jobs(bb.Run.open(options.run), options.job_arns or None))
     return SUCCESS
 
 
@@ -245,7 +243,7 @@ def clean(options: Namespace) -> int:
     from bbkit.jobs import clean_run
 
     objects = clean_run(bb.Run.open(options.run), delete=options.yes)
-    print(objects.to_string() if len(objects) else "Nothing is left in S3.")
+    print(objects)
     return SUCCESS
 
 
@@ -338,7 +336,7 @@ _NEXT = {
     argument("--list", action="store_true", help="list the notebook's parameters and stop"),
 )
 def report(options: Namespace) -> int:
-    """Run a notebook and render it to one HTML file to share."""
+    """Run a notebook, a run's 03-explore unless another is named, and render it to one HTML file."""
     from bbkit.report import print_report, read_parameters, render_report
 
     notebook, parameters = options.notebook, dict(options.parameter)
@@ -348,7 +346,8 @@ def report(options: Namespace) -> int:
         for parameter in read_parameters(notebook).values():
             print(f"{parameter.name}: {parameter.type} = {parameter.default!r}  # {parameter.help}")
         return SUCCESS
-    run, name = Path(parameters.get("run_folder", "")), Path(notebook).stem
+    known = {"run_folder": ""} | {each.name: each.default for each in read_parameters(notebook).values()}
+    run, name = Path(str((known | parameters)["run_folder"])), Path(notebook).stem
     here = run / "reports" if (run / "run.json").is_file() else Path()
     made = render_report(
         notebook,

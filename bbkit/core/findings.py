@@ -7,9 +7,9 @@ import pandas as pd
 
 from bbkit.core.errors import RecordsError
 from bbkit.core.finding import Finding, make_finding
-from bbkit.core.frames import BUNDLE, COUNT, TEXT, as_frame, bundle, is_absent
+from bbkit.core.frames import BUNDLE, COUNT, TEXT, Table, as_frame, bundle, is_absent
 from bbkit.core.panels import render
-from bbkit.core.text import count_noun, show_controls
+from bbkit.core.text import count_noun, show_controls, wrap
 
 __all__ = ["FINDING_COLUMNS", "SEVERITIES", "Finding", "Findings", "findings", "make_finding"]
 
@@ -27,8 +27,10 @@ FINDING_COLUMNS: dict[str, str] = {
 
 SEVERITIES = ("error", "warning", "unknown", "info")
 
+_NOUNS = {"unknown": "open question", "info": "note"}
 
-class Findings(pd.DataFrame):
+
+class Findings(Table):
     """What a check says: one row per finding, columns `FINDING_COLUMNS`. Empty means nothing to say."""
 
     @property
@@ -45,14 +47,10 @@ class Findings(pd.DataFrame):
     def sentence(self) -> str:
         """How many findings of each severity there are, such as ``2 errors, 1 warning``."""
         if self.empty:
-            return str(self.attrs.get("sentence", "Nothing to say: no finding."))
+            return str(self.attrs.get("sentence", "No findings."))
         counts = self["severity"].value_counts()
         numbers = [(severity, int(counts.get(severity, 0))) for severity in SEVERITIES]
-        return ", ".join(
-            count_noun(number, severity) if severity in ("error", "warning") else f"{number:,} {severity}"
-            for severity, number in numbers
-            if number
-        )
+        return ", ".join(count_noun(number, _NOUNS.get(name, name)) for name, number in numbers if number)
 
     def to_text(self) -> str:
         """The findings as plain text: the sentence, then one line each.
@@ -68,6 +66,10 @@ class Findings(pd.DataFrame):
             for row in rows
         ]
         return "\n".join(map(show_controls, [self.sentence, *lines]))
+
+    def __repr__(self) -> str:
+        is_whole = list(self.columns) == list(FINDING_COLUMNS)
+        return wrap(self.to_text()) if is_whole else super().__repr__()
 
     def raise_for_errors(self) -> "Findings":
         """Stop where a finding is an error; otherwise give the findings back to look at.
@@ -92,7 +94,7 @@ class Findings(pd.DataFrame):
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         if list(self.columns) != list(FINDING_COLUMNS):
-            return {"text/plain": pd.DataFrame(self).to_string(), "text/html": pd.DataFrame(self).to_html()}
+            return {"text/plain": super().__repr__(), "text/html": self._repr_html_()}
         rows = pd.DataFrame(self).to_dict("records")
         numbers = {f"findings_{name}": int((self["severity"] == name).sum()) for name in SEVERITIES}
         return {

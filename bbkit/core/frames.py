@@ -1,6 +1,7 @@
 """The tables that rooms hand to each other: columns, dtypes, and how findings show themselves."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,8 @@ import msgspec
 import pandas as pd
 
 from bbkit.core.errors import InputError
-from bbkit.core.text import format_number, name_some
+from bbkit.core.panels import render_panel
+from bbkit.core.text import format_number, format_usd, lay_out, name_some
 
 BUNDLE = "application/vnd.bbkit.v1+json"
 """The MIME type under which accounting, findings and cost carry their numbers into `report.json`."""
@@ -22,6 +24,8 @@ MANIFEST = "manifest.json.out"
 
 SUFFIX = ".jsonl.out"
 """How the service names a file of output lines; the address is the same."""
+
+_MOST_ROWS = 60
 
 TEXT = pd.StringDtype("pyarrow")  # "string" alone is Python's objects under pandas 2
 COUNT, NUMBER, TIME = "Int64", "Float64", "datetime64[us, UTC]"
@@ -52,23 +56,74 @@ FIELD = "answer."
 """What the name of the column of a field of an answer begins with."""
 
 JOB_COLUMNS: dict[str, Any] = {
-    **dict.fromkeys(("job_name", "job_arn", "file"), TEXT),
-    **dict.fromkeys(("attempt", "submission"), COUNT),
-    **dict.fromkeys(("status", "message"), TEXT),
+    "job_name": TEXT,
+    "status": TEXT,
     **dict.fromkeys(("records", "processed", "succeeded", "errored"), COUNT),
+    "job_arn": TEXT,
+    "message": TEXT,
     **dict.fromkeys(("submitted_at", "ended_at", "expires_at", "seen_at"), TIME),
+    "file": TEXT,
+    **dict.fromkeys(("attempt", "submission"), COUNT),
 }
 """One row per job of a run, submitted or queued (status NA)."""
 
 
-def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any]) -> pd.DataFrame:
-    """Make a frame of exactly these columns, in order and with these dtypes, whatever the rows hold."""
+def as_texts(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]] | None = None) -> pd.DataFrame:
+    """The same table as a person reads it: numbers, amounts (``_usd``), or as `formats` by column says."""
+    shown = {}
+    for name, column in table.items():
+        is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        usual: Callable[[Any], str] = format_usd if str(name).endswith("_usd") else format_number
+        write = (formats or {}).get(str(name), usual if is_number else _as_text)
+        shown[name] = ["" if is_absent(value) else write(value) for value in column]
+    return pd.DataFrame(shown)
+
+
+def _as_text(value: Any) -> str:
+    text = str(value)[:19] if isinstance(value, pd.Timestamp) else str(value)
+    return f"{text[:12]}…" if re.fullmatch("[0-9a-f]{64}", text) else text
+
+
+class Table(pd.DataFrame):
+    """A DataFrame that shows its first rows whole: no text is cut, columns that hold nothing are left out.
+
+    In a terminal what fits into 100 columns stands side by side, the rest on lines of its own. Without rows
+    it is the sentence of ``attrs["empty"]``.
+    """
+
+    @property
+    def _constructor(self) -> type["Table"]:
+        return Table
+
+    def _shown(self) -> tuple[pd.DataFrame, str]:
+        shown = as_texts(self.head(_MOST_ROWS).dropna(axis=1, how="all"))
+        return shown, f"and {len(self) - _MOST_ROWS:,} more" if len(self) > _MOST_ROWS else ""
+
+    @property
+    def _empty(self) -> str:
+        return str(self.attrs.get("empty", "No rows."))
+
+    def __repr__(self) -> str:
+        shown, more = self._shown()
+        return "\n".join([*lay_out(shown.to_dict("list")), *filter(None, [more])]) or self._empty
+
+    def _repr_html_(self) -> str:
+        if not len(self):
+            return render_panel("table", self._empty)
+        shown, more = self._shown()
+        return render_panel("table", "", [("", shown)], filter(None, [more]))
+
+
+def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any], empty: str = "") -> pd.DataFrame:
+    """Make a table of exactly these columns, in order and with these dtypes; `empty` is said without rows."""
     listed = list(rows)
     data = {
         name: pd.array([_known(row.get(name)) for row in listed], dtype=dtype)
         for name, dtype in columns.items()
     }
-    return pd.DataFrame(data)
+    table = Table(data)
+    table.attrs |= {"empty": empty} if empty else {}
+    return table
 
 
 def require_columns(
@@ -112,16 +167,6 @@ def is_absent(value: Any) -> bool:
 
 def _known(value: Any) -> Any:
     return pd.NA if value is None else value
-
-
-def as_texts(table: pd.DataFrame, formats: Mapping[str, Callable[[Any], str]] | None = None) -> pd.DataFrame:
-    """The same table as a person reads it: numbers with separators, or as `formats` by column says."""
-    shown = {}
-    for name, column in table.items():
-        is_number = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
-        write = (formats or {}).get(str(name), format_number if is_number else str)
-        shown[name] = ["" if is_absent(value) else write(value) for value in column]
-    return pd.DataFrame(shown)
 
 
 _VARYING = r"[0-9a-fA-F-]{12,}|\d+"

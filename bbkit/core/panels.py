@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from bbkit.core.text import are_numbers
+
 if TYPE_CHECKING:
     import pandas as pd
     from jinja2 import Environment
@@ -37,10 +39,12 @@ def render_panel(
     notes: Iterable[str] = (),
 ) -> str:
     """Show a result: its sentence, small tables, each with its heading or ``""``, and notes below them."""
-    from markupsafe import Markup
-
     shown = [
-        (heading, Markup(table.to_html(index=False, border=0, na_rep="")))  # pandas escapes the cells
+        (
+            heading,
+            {name: are_numbers(table[name].astype(str)) for name in table},
+            table.to_dict("split")["data"],
+        )
         for heading, table in tables
     ]
     return render("panel", kind=kind, sentence=sentence, tables=shown, notes=notes)

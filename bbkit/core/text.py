@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Iterable
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 _SINGULAR = {"are": "is", "were": "was", "have": "has", "hold": "holds", "answer": "answers"}
@@ -102,3 +103,47 @@ def one_line(value: object, most: int) -> str:
     """A text on one line, cut with an ellipsis where it is longer than `most` characters."""
     line = " ".join(str(value).split())
     return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+_WIDTH, _LONG = 100, 44
+_NUMBER = re.compile(r"(?:[-−+]?\$?[-−]?\d[\d,.]*(?: ?%)?|not known|)")
+
+
+def are_numbers(texts: Iterable[str]) -> bool:
+    """Whether texts are numbers, amounts, shares or nothing: those stand to the right."""
+    return all(map(_NUMBER.fullmatch, texts))
+
+
+def wrap(text: str, indent: str = "") -> str:
+    """Break lines for a terminal, at blanks only, so that what is copied stays whole."""
+    fill = textwrap.TextWrapper(
+        _WIDTH,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+        drop_whitespace=True,
+    )
+    return "\n".join(fill.fill(f"{indent}{line}") for line in text.split("\n"))
+
+
+def lay_out(table: Mapping[Any, Sequence[str]]) -> list[str]:
+    """Lines of plain text for columns of texts: those that fit in a line, and below it the others, whole."""
+    cells = {str(name): [show_controls(text, "\n") for text in column] for name, column in table.items()}
+    beside, room = {}, _WIDTH
+    for name, column in cells.items():
+        width = max(map(len, [name, *column]))
+        if width <= min(_LONG, room) and not any("\n" in text for text in column):
+            beside[name], room = width, room - width - 2
+    right = {name for name in beside if are_numbers(cells[name])}
+    rows = [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+    lines = []
+    for row in [{name: name for name in beside}, *rows] if rows else []:
+        line = (row[name].rjust(n) if name in right else row[name].ljust(n) for name, n in beside.items())
+        lines += [text] if (text := "  ".join(line).rstrip()) else []
+        below = {name: row[name] for name in cells if name not in beside and row.get(name)}
+        brief = ", ".join(
+            f"{name} {text}".replace(" ", "\xa0") for name, text in below.items() if len(text) <= _LONG
+        )
+        long = (f"{name}: {text}" for name, text in below.items() if len(text) > _LONG)
+        lines += [wrap(text, "  ").replace("\xa0", " ") for text in (*long, brief) if text]
+    return lines

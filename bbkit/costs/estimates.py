@@ -15,7 +15,7 @@ from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import BudgetError, FamilyError, InputError
 from bbkit.core.frames import BUNDLE, COUNT, NUMBER, TEXT, as_frame, as_texts, bundle, require_columns
 from bbkit.core.panels import render_panel
-from bbkit.core.text import count_noun, format_usd, name_some
+from bbkit.core.text import count_noun, format_usd, lay_out, name_some
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
 from bbkit.families import family_of, foundation_model
 from bbkit.records.tokens import TokenEstimate, estimate_tokens
@@ -31,18 +31,27 @@ def show_cost(
     numbers: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Bring a cost into the forms a notebook and a report read; the first table's rows are the report's."""
-    shown = []
-    for heading, table in tables:
-        names = {name: str(name).removesuffix("_usd").replace("_", " ") for name in table.columns}
-        amounts = {name: table[name].map(format_usd) for name in names if str(name).endswith("_usd")}
-        shown.append((heading, as_texts(table.assign(**amounts)).rename(columns=names)))
-    plain = [text for heading, table in shown for text in (heading, table.to_string(index=False)) if text]
+    shown = [(heading, _readable(table)) for heading, table in tables]
+    plain = [line for heading, table in shown for line in (heading, *lay_out(table.to_dict("list"))) if line]
     rows = tables[0][1].to_dict("records")
     return {
         "text/plain": "\n".join([sentence, *plain, *notes]),
         "text/html": render_panel("cost", sentence, shown, notes),
         BUNDLE: bundle("cost", sentence, numbers, rows, {"Prices and counts": notes} if notes else None),
     }
+
+
+_COSTS = ("cost_usd", "cost_low_usd", "cost_high_usd", "on_demand_usd")
+
+
+def _readable(table: pd.DataFrame) -> pd.DataFrame:
+    """What it is the cost of, the cost, then what it is made of, without columns that are all 0 or empty."""
+    names = [name for name in table if name in _COSTS or not table[name].isin([0, None, pd.NA]).all()]
+    if "records" in names:
+        names.sort(key=[*names[: names.index("records") + 1], *_COSTS, *names].index)
+    amounts = {name: table[name].map(format_usd) for name in names if name.endswith("_usd")}
+    shown = as_texts(table[names].assign(**amounts))
+    return shown.rename(columns={name: name.removesuffix("_usd").replace("_", " ") for name in names})
 
 
 ESTIMATE_COLUMNS = {

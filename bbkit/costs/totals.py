@@ -12,7 +12,7 @@ import pandas as pd
 from bbkit.catalog.prices import Prices, Tier
 from bbkit.core.datasets import gather
 from bbkit.core.errors import InputError
-from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, as_frame, as_texts, require_columns
+from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, Table, as_frame, as_texts, require_columns
 from bbkit.core.text import count_noun, format_usd
 from bbkit.costs.estimates import CostEstimate, show_cost
 from bbkit.costs.rows import AMOUNTS, HOUR, TOKENS, validate_groups
@@ -194,7 +194,7 @@ class Cost:
             Rows of ``.rows``, the most expensive first.
         """
         dearest = gather(frame.nlargest(n, "cost_usd") for frame in self.iter_rows())
-        return dearest.nlargest(n, "cost_usd").reset_index(drop=True)
+        return Table(dearest.nlargest(n, "cost_usd").reset_index(drop=True))
 
     @property
     def unpriced(self) -> pd.DataFrame:

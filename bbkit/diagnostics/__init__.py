@@ -106,9 +106,9 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
         row if row.line is None else row._replace(record_id=ids[row.line], line=None) for row in rows
     )
     if table.empty:
-        well = "the record succeeded" if len(outputs) == 1 else f"all {len(outputs):,} records succeeded"
-        stops = ", no answer was cut off or filtered" if outputs["stop_reason"].notna().all() else ""
-        table.attrs["sentence"] = f"Nothing to say: {well}{stops}."
+        well = "The record succeeded" if len(outputs) == 1 else f"All {len(outputs):,} records succeeded"
+        stops = ", and no answer was cut off or filtered" if outputs["stop_reason"].notna().all() else ""
+        table.attrs["sentence"] = f"{well}{stops}."
     return table
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
-from bbkit.core.frames import FIELD, find_columns, is_absent, require_columns
+from bbkit.core.frames import FIELD, Table, find_columns, is_absent, require_columns
 from bbkit.core.panels import render
+from bbkit.core.text import count_noun
 from bbkit.explorers.rows import Rows
 from bbkit.outputs.lines import find_line
 from bbkit.records.building import read_prompt
@@ -123,7 +124,9 @@ def find_records(
         There is no such column, or the condition cannot be read.
     """
     require_columns(head_of(outputs), columns)
-    return find_rows(outputs, where, [*columns] or None, n)
+    found = Table(find_rows(outputs, where, [*columns] or None, n))
+    found.attrs["empty"] = f"None of {count_noun(count_rows(outputs), 'record')} passes: {where}"
+    return found
 
 
 def _choose(outputs: pd.DataFrame, n: int) -> np.ndarray:

@@ -86,7 +86,7 @@ def submit_jobs(
             files, job_name = snapshot.jobs[state.job], name_job(snapshot.run, state)
             sizes = {name: sum(getattr(file, name) for file in files) for name in ("records", "bytes")}
             rows.append({**vars(state), "job_name": job_name, "files": len(files), **sizes})
-        return as_frame(rows, PLAN_COLUMNS)
+        return as_frame(rows, PLAN_COLUMNS, "Nothing to submit.")
     if {file.attempt for file in snapshot.files} <= snapshot.below_minimum:
         raise RunError(
             f"The {sum(file.records for file in snapshot.files):,} records of {snapshot.run.name!r} are too "
@@ -206,4 +206,4 @@ def clean_run(run: Run, *, delete: bool = False) -> pd.DataFrame:
     if delete:
         aws.delete_objects(item.uri for item in objects)
     rows = ({"uri": item.uri, "bytes": item.size} for item in objects)
-    return as_frame(rows, {"uri": TEXT, "bytes": COUNT})
+    return as_frame(rows, {"uri": TEXT, "bytes": COUNT}, "Nothing is left in S3.")

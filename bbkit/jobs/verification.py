@@ -66,7 +66,7 @@ def verify_run(run: Run | str | Path, *, fetch: bool = False) -> Findings:
         rows.append(make_finding("size_only", files=files)._replace(count=sizes))
     table = findings(rows)
     counted = f"{count_noun(len(snapshot.files), 'input file')} and {count_noun(len(by), 'output file')}"
-    table.attrs["sentence"] = f"Nothing to say: {counted} are as they were."
+    table.attrs["sentence"] = f"{counted} are as they were."
     return table
 
 

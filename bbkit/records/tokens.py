@@ -175,12 +175,12 @@ def _describe(
     name: str, known: Mapping[str, Any], total: int, counted: int, error: float, foreign: float
 ) -> str:
     how = "measured on public tokenizers" if known["measured"] else "its tokenizer is not public"
-    doubt = f"; {foreign:.0%} more for other languages and scripts" if foreign >= 0.005 else ""
-    part = "" if counted == total else f" on {counted:,} of {total:,} records"
+    more = f"{error - foreign:.0%} in English, {foreign:.0%} more for other languages and scripts"
+    doubt = f" ({more})" if foreign >= 0.005 else ""
+    part = "" if counted == total else f" of {counted:,} of {total:,} records"
     return (
-        f"Estimated from pieces of text{part}, factor {known['factor']:g} for {name or 'an unknown family'} "
-        f"({how}, on English{doubt}): about {error:.0%} off; chat templates, words added for tools, and "
-        "media are not counted."
+        f"Input tokens are estimated from the texts{part} for {name or 'an unknown family'}, {how}: about "
+        f"{error:.0%} off{doubt}. What chat templates and tools add, and media, are not counted."
     )
 
 

@@ -136,7 +136,7 @@ def write_cures(cures: Cures, answers: pd.DataFrame) -> pd.DataFrame:
     snapshot, records = cures.snapshot, cures.iter_records()
     first = next(records, None)
     if first is None:
-        return as_frame([], RETRY_COLUMNS)
+        return as_frame([], RETRY_COLUMNS, "Nothing to send again.")
     allowed = [*snapshot.lineage.get(1, {}).get("allow", ()), "min_records_per_job"]
     after = write_attempt(chain([first], records), snapshot, lineage=cures.keep, allow=allowed)
     attempt, files = after.last_attempt, list_files(after)
@@ -186,7 +186,7 @@ def send_retry(
     run = as_run(run)
     require_columns(retry, ("attempt", "tier", "file", "records"), "Pass what retry_records returned.")
     if retry.empty:
-        return as_frame([], JOB_COLUMNS)
+        return as_frame([], JOB_COLUMNS, "Nothing to send again.")
     attempt = int(retry["attempt"].iloc[0])
     if (retry["tier"] == "on_demand").all():
         if on_demand:

@@ -11,7 +11,7 @@ from bbkit.core.errors import InputError, RunError, validate_number
 from bbkit.core.frames import BUNDLE, COUNT, MANIFEST, NUMBER, TEXT, as_frame, as_texts, bundle
 from bbkit.core.gates import Gate, read_gates
 from bbkit.core.panels import render_panel
-from bbkit.core.text import count_noun, format_usd
+from bbkit.core.text import count_noun, format_usd, wrap
 from bbkit.costs import CostEstimate, check_budget, cost_of, estimate_cost
 from bbkit.jobs import wait_for_jobs
 from bbkit.outputs import accounting
@@ -54,10 +54,10 @@ class Completion(NamedTuple):
         return str(self.table.attrs["sentence"])
 
     def __str__(self) -> str:
-        return f"{self.sentence}\n{self.table.drop(columns='stopped').to_string(index=False)}"
+        return f"{wrap(self.sentence)}\n{self.table.drop(columns='stopped')}"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
-        shown = as_texts(self.table, {"worst_usd": format_usd, "cost_usd": format_usd})
+        shown = as_texts(self.table)
         rows = self.table.to_dict("records")
         return {
             "text/plain": str(self),

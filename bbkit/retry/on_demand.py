@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from bbkit import aws
 from bbkit.core.errors import AwsError, RunError, validate_number
 from bbkit.core.files import replacing, write_text
-from bbkit.core.frames import COUNT, JOB_COLUMNS, MANIFEST, OUTPUT_COLUMNS, TEXT, as_frame
+from bbkit.core.frames import COUNT, JOB_COLUMNS, MANIFEST, OUTPUT_COLUMNS, TEXT, Table, as_frame
 from bbkit.core.panels import render_panel
 from bbkit.costs import CostEstimate, estimate_cost
 from bbkit.families import answer_of
@@ -235,7 +235,7 @@ def is_cut_off(outputs: pd.DataFrame) -> pd.Series:
     return outputs["outcome"].isin(["succeeded"]) & outputs["stop_reason"].isin(["length"])
 
 
-class Probe(pd.DataFrame):
+class Probe(Table):
     """Real answers to a few records, and what they say of the whole."""
 
     @property
@@ -248,7 +248,7 @@ class Probe(pd.DataFrame):
         return str(self.attrs.get("sentence", ""))
 
     def _repr_html_(self) -> str:
-        return render_panel("probe", self.sentence, [("", pd.DataFrame(self))])
+        return render_panel("probe", self.sentence, [("", self._shown()[0])])
 
 
 def probe_records(run: Run, n: int = 5, *, dry_run: bool = False) -> Probe | CostEstimate:

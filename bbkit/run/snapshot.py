@@ -112,7 +112,7 @@ class RunSnapshot:
     def table(self) -> pd.DataFrame:
         """The jobs table: one row per submission of a job, status NA while queued."""
         rows = (_job_row(state, self.jobs.get(state.job, [])) for state in self.states if not state.withdrawn)
-        return as_frame(rows, JOB_COLUMNS)
+        return as_frame(rows, JOB_COLUMNS, "No job was submitted.")
 
     def describe_unsent(self) -> list[str]:
         """Say of each job that AWS refused for good, or that was taken from the queue, what to do."""

@@ -84,7 +84,10 @@ def _json_rows(path: Path, encoding: str, *, whole: bool) -> Iterator[Mapping[st
                 odd = _NO_NUMBER.search(_QUOTED.sub("", line))
                 said = f"{odd[0]} is none: write null" if odd else str(error)
                 said += "; a list is a file ending in .json" if line.lstrip().startswith("[") else ""
-                raise SourceError(f"{path.name}, line {number:,}: not JSON ({said}).") from error
+                raise SourceError(
+                    f"{path.name}, line {number:,}: not JSON ({said}). Mend it; of lines that are records, "
+                    f"`bbkit check {path.name} --model ID --write-good good.jsonl` keeps the good ones."
+                ) from error
             except RecursionError as error:
                 raise SourceError(f"{path.name}, line {number:,} {_TOO_DEEP}") from error
             if not isinstance(row, dict):
