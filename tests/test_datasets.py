@@ -65,6 +65,14 @@ def test_a_chart_is_the_same(both: tuple[pd.DataFrame, Any], chart: Any, by: str
     assert chart(parts.dataset, by=by).to_json() == chart(outputs, by=by).to_json()
 
 
+def test_a_table_of_records_is_the_same(both: tuple[pd.DataFrame, Any]) -> None:
+    outputs, parts = both
+    told = explorers.RecordTable(outputs, by="stop_reason_raw").bundle()
+    assert told["cube"]["dims"] == ["outcome", "stop_reason", "stop_reason_raw", "error"]
+    for rows in (parts, parts.dataset):
+        assert explorers.RecordTable(rows, by="stop_reason_raw").bundle() == told
+
+
 def test_a_cost_is_the_same(both: tuple[pd.DataFrame, Any]) -> None:
     outputs, parts = both
     costed, of_parts = bb.cost_of(outputs), bb.cost_of(parts.dataset)

@@ -14,6 +14,7 @@ from attacks import MARK, TEXTS
 from browser_fixtures import list_violations
 from report_notebooks import code, display, write
 
+from bbkit import charts
 from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, as_frame
 from bbkit.explorers import RecordTable
@@ -48,7 +49,7 @@ def make_answers(count: int, text: str = "word ", seed: int = 0) -> pd.DataFrame
         "stop_reason": np.select([errored, cut], [None, "length"], "stop"),
         "input_tokens": tokens,
         "output_tokens": np.where(errored, None, np.minimum(tokens // 3, 60)),
-        "error_message": np.where(errored, "Quinterror happened", None),
+        "error_message": np.where(errored, "ask jane@quint.example", None),
         "attempt": np.ones(count, int),
     }
     frame = as_frame([], OUTPUT_COLUMNS).reindex(range(count))
@@ -97,16 +98,19 @@ def test_a_report_to_share_holds_numbers_and_closed_values_only(tmp_path: Path) 
     path = export(tmp_path, outputs)
     told = unpack(path)
     assert [column["name"] for column in told["columns"]] == [
-        "row", "source.queue", "outcome", "stop_reason", "validity", "input_tokens", "output_tokens",
-        "attempt", "answer.mood", "answer.solved", "answer.score", "answer.phone",
+        "row", "outcome", "stop_reason", "source.queue", "validity", "error", "answer.mood", "answer.solved",
+        "input_tokens", "output_tokens", "attempt", "answer.score", "answer.phone",
     ]  # fmt: skip
     shown = json.dumps(told)
     for secret in ("Quint", "quint.example", "44207946", "70010", "word"):
         assert secret not in shown
-    assert {*values_of(told, "source.queue")} == {"bank", "[e-mail]", -1}
+    assert {*values_of(told, "source.queue")} == {"bank", "[e-mail]", "not known"}
     assert {*values_of(told, "answer.phone")} == {"[account id]", None}
     assert values_of(told, "input_tokens") == outputs["input_tokens"].tolist()
     assert values_of(told, "row") == [*range(1, 201)]
+    assert {*values_of(told, "error")} == {"no code: ask [e-mail]", -1}
+    edges = [bins["name"] for bins in told["cube"]["bins"]]
+    assert edges == ["input_tokens", "output_tokens", "answer.score", "input_tokens, in parts"]
     assert "All 200 records." in path.read_text(encoding="utf-8")
 
 
@@ -150,7 +154,7 @@ def test_of_long_texts_what_fits_is_there(tmp_path: Path) -> None:
 
 def test_without_records_there_is_a_table_without_rows(tmp_path: Path) -> None:
     told = unpack(export(tmp_path, make_answers(0)))
-    assert told["total"] == 0 and [len(column["values"]) for column in told["columns"]] == [0]
+    assert told["total"] == 0 and [len(column["values"]) for column in told["columns"]] == [0] * 4
 
 
 def test_a_column_that_is_not_there_is_refused() -> None:
@@ -173,6 +177,35 @@ def test_a_table_that_nobody_here_wrote_is_left_out_with_a_note(tmp_path: Path, 
     cell = code("a", outputs=(display(plain="x", records=bundle),))
     path = export_notebook(write(tmp_path / "n.ipynb", cell), tmp_path / "o.html").path
     assert "A table of records was left out" in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("dims", ["all", "few"])
+def test_the_counts_are_those_of_the_rows(dims: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = make_answers(3_000)
+    if dims == "few":
+        monkeypatch.setattr("bbkit.explorers.tables._MOST_COUNTS", 400)
+    told = RecordTable(outputs, by="queue").bundle()
+    cube, labels = told["cube"], {each["name"]: each.get("labels") for each in told["columns"]}
+    names = ["outcome", "stop_reason", "source.queue", "validity", "error", "answer.mood", "answer.solved"]
+    assert cube["dims"] == [name for name in names if name in cube["dims"]]
+    assert (cube["dims"] == names) == (dims == "all")
+    assert sum(len(bins["counts"]) for bins in cube["bins"]) <= (400 if dims == "few" else 60_000)
+    cells = pd.DataFrame(dict(zip(cube["dims"], cube["cells"], strict=True)))
+    for name in cells:
+        cells[name] = [labels[name][code] if code >= 0 else "none" for code in cells[name]]
+    texts = outputs.assign(error=outputs["error_message"].map("no code: {}".format, na_action="ignore"))
+    texts["answer.solved"] = texts["answer.solved"].map({True: "true", False: "false"})
+    absent = {"stop_reason": "not reported", "validity": "no answer", "source.queue": "not known"}
+    rows = texts[cube["dims"]].astype(object).fillna(absent).fillna("none")
+    counted = cells.assign(n=cube["counts"]).set_index(cube["dims"])["n"]
+    assert counted.to_dict() == rows.value_counts().to_dict()
+    for bins in cube["bins"][:3]:
+        of_rows = outputs[bins["column"]].dropna().astype(float)
+        counts = np.zeros((len(cells), len(bins["edges"]) - 1), int)
+        np.add.at(counts, (bins["cells"], bins["places"]), bins["counts"])
+        assert counts.sum(axis=0).tolist() == np.histogram(of_rows, bins["edges"])[0].tolist()
+        first = rows.eq(cells.iloc[0]).all(axis=1)
+        assert counts[0].tolist() == np.histogram(of_rows[first[of_rows.index]], bins["edges"])[0].tolist()
 
 
 # --- in a browser
@@ -200,6 +233,7 @@ def shown_rows(page: Any, column: int = 0) -> list[int]:
 
 
 def choose(page: Any, column: str, *values: str) -> None:
+    page.get_by_label("Search").focus()  # what was open, and lies over what is below it, closes
     page.locator(".page-filter > summary").filter(has_text=re.compile(rf"^{re.escape(column)}")).click()
     for value in values:
         page.locator(".page-filter[open] label").filter(has_text=re.compile(rf"^ *{value}")).click()
@@ -224,7 +258,7 @@ def test_the_rows_are_those_of_a_query(page: Any, tmp_path: Path) -> None:
     page.get_by_label("Search").fill("QUINTID-1")
     assert shown_rows(page) == [n + 1 for n in ordered.index if f"{n}".startswith("1")]
     assert page.locator(".page-filter[open]").count() == 0
-    page.get_by_role("button", name="Clear").click()
+    page.get_by_role("search").get_by_role("button", name="Clear").click()
     assert page.get_by_role("status").inner_text() == "400 of 400 records"
 
 
@@ -238,7 +272,7 @@ def test_a_keyboard_filters_sorts_and_pages(page: Any, tmp_path: Path) -> None:
     assert page.get_by_role("status").inner_text() == f"{len(errored)} of 120 records"
     page.keyboard.press("Control+A")
     page.keyboard.press("Delete")
-    for key in ("Tab", "Tab", "Tab", "Enter", "Tab", "Space", "Escape"):
+    for key in ("Tab", "Tab", "Enter", "Tab", "Space", "Escape"):
         page.keyboard.press(key)
     kept = outputs.query("outcome == 'succeeded'")
     assert page.get_by_role("status").inner_text() == f"{len(kept)} of 120 records"
@@ -294,7 +328,123 @@ def test_hostile_words_are_text_in_the_table(page: Any, tmp_path: Path) -> None:
     open_table(page, export(tmp_path, outputs, with_text=True))
     choose(page, "source.queue")
     texts = page.locator(".page-filter[open] label").all_inner_texts()
-    assert len(texts) == len({*TEXTS})
+    assert len(texts) == 12 and texts[0].startswith(f" {TEXTS[0]}")
     assert page.evaluate(f"window.{MARK}") is None
     assert page.locator(".page-records tbody :not(tr, td, details, summary, p)").count() == 0
     assert page.locator(f"{ROWS} td", has_text=TEXTS[0]).count() >= 5
+
+
+CHARTS = {
+    "outcomes": lambda outputs: charts.outcomes(outputs, by="source.queue"),
+    "reasons": charts.stop_reasons,
+    "cut": charts.cut_off_by_input,
+    "tokens": charts.token_usage,
+    "errors": charts.errors,
+    "moods": lambda outputs: charts.answer_values(outputs, "mood"),
+    "scores": lambda outputs: charts.answer_values(outputs, "score"),
+    "moods_by": lambda outputs: charts.answer_values(outputs, "mood", by="source.queue"),
+    "pairs": charts.input_output,
+    "others": lambda outputs: charts.stop_reasons(outputs[: len(outputs) // 2]),
+}
+
+
+def export_charts(tmp_path: Path, outputs: pd.DataFrame) -> Path:
+    shown = [display(plotly=json.loads(draw(outputs).to_json())) for draw in CHARTS.values()]
+    return export(tmp_path, outputs, *(code("x", count=1, outputs=(one,)) for one in shown))
+
+
+def read_chart(page: Any, name: str) -> tuple[list[dict[str, Any]], dict[str, Any], str]:
+    """The traces and the layout of a chart as they are drawn now, and what stands above it."""
+    page.wait_for_selector(READY, timeout=60_000)
+    number = list(CHARTS).index(name)
+    take = f"(({{data, layout}}) => [data, layout])(document.querySelectorAll('.page-plot')[{number}])"
+    data, layout = json.loads(page.evaluate(f"JSON.stringify({take})"))
+    figure = page.locator(f"#figure-{number + 1}")
+    scope = figure.locator(".page-scope:not([hidden])").all_inner_texts()
+    return data, layout, " ".join([*figure.locator("figcaption").all_inner_texts(), *scope])
+
+
+def names_of(layout: dict[str, Any]) -> list[str]:
+    return [re.split(r"  ", text)[0] for text in layout["yaxis"]["ticktext"]]
+
+
+def check_charts(page: Any, outputs: pd.DataFrame, chosen: pd.DataFrame, share: bool, said: str) -> None:
+    """Compare every chart that follows with what pandas counts, as counts or as shares in percent."""
+
+    def scaled(counts: Any) -> Any:
+        values = np.array([*counts], float)
+        return pytest.approx(100 * values / (values.sum() or 1) if share else values, abs=0.001)
+
+    answers = chosen.query("outcome == 'succeeded'")
+    data, layout, told = read_chart(page, "outcomes")
+    assert told.startswith("Outcomes of the records") and said in told
+    queues = chosen["source.queue"].fillna("not known").replace("tel@quint.example", "[e-mail]")
+    for trace in data:
+        part = chosen["outcome"].eq(trace["name"]).groupby(queues).mean().mul(100)
+        assert trace["x"] == pytest.approx([part.get(name, 0) for name in names_of(layout)], abs=0.001)
+    data, layout, told = read_chart(page, "reasons")
+    counts = answers["stop_reason"].value_counts()
+    assert data[0]["x"] == scaled(counts.get(name, 0) for name in data[0]["y"]) and said in told
+    bins = {"tokens": ["input_tokens", "output_tokens"], "scores": ["answer.score"]}
+    for name, columns in bins.items():
+        data, _, told = read_chart(page, name)
+        assert said in told
+        for trace, column in zip(data, columns, strict=True):
+            edges = [*np.subtract(trace["x"], np.divide(trace["width"], 2)), np.inf]
+            values = chosen[column].dropna().to_numpy(float)
+            assert trace["y"] == scaled(np.histogram(values, np.array(edges) - 1e-6)[0])
+    data, layout, told = read_chart(page, "errors")
+    errored = chosen["outcome"].eq("errored").sum()
+    assert data[0]["x"] == [100.0 * (errored > 0) if share else errored] and said in told
+    data, layout, told = read_chart(page, "moods")
+    moods = chosen["answer.mood"].value_counts()
+    assert data[0]["x"] == scaled(moods.get(name, 0) for name in names_of(layout)) and said in told
+    data, layout, told = read_chart(page, "moods_by")
+    for trace in data:
+        of_queue = chosen.loc[queues == trace["name"], "answer.mood"].value_counts()
+        part = np.array([of_queue.get(name, 0) for name in names_of(layout)], float)
+        assert trace["x"] == pytest.approx(100 * part / (moods.sum() or 1) if share else part, abs=0.001)
+    data, layout, told = read_chart(page, "cut")
+    known = outputs.query("outcome == 'succeeded' and stop_reason.notna()")["input_tokens"].astype(float)
+    edges = np.quantile(known, np.linspace(0, 1, len(data[0]["x"]) + 1))
+    parts = pd.cut(answers["input_tokens"].astype(float), edges, right=False, labels=False)
+    parts = parts.where(answers["input_tokens"] < edges[-1], len(data[0]["x"]) - 1)
+    cut = answers["stop_reason"].eq("length").astype(float).groupby(parts).mean().mul(100)
+    expected = [cut.get(part, np.nan) for part in range(len(data[0]["x"]))]
+    drawn = [np.nan if value is None else value for value in data[0]["y"]]
+    assert drawn == pytest.approx(expected, abs=0.001, nan_ok=True) and said in told
+    for name in ("pairs", "others"):
+        assert "The whole run, not filtered." in read_chart(page, name)[2]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("count", [600, 21_000])
+def test_charts_follow_what_is_chosen(page: Any, tmp_path: Path, count: int) -> None:
+    outputs = make_answers(count)
+    open_table(page, export_charts(tmp_path, outputs))
+    before = read_chart(page, "tokens")
+    choose(page, "stop_reason", "length")
+    cut = outputs.query("stop_reason == 'length'")
+    check_charts(page, outputs, cut, False, f"Filtered: {len(cut):,} of {count:,} records.")
+    choose(page, "source.queue", "bank")
+    banks = cut[cut["source.queue"].eq("bank").fillna(False)]
+    check_charts(page, outputs, banks, False, f"Filtered: {len(banks):,} of {count:,} records.")
+    page.locator(".page-chosen").get_by_role("button", name="Clear").click()
+    choose(page, "answer.solved", "true")
+    solved = outputs[outputs["answer.solved"].fillna(False)]
+    check_charts(page, outputs, solved, False, f"Filtered: {len(solved):,} of {count:,} records.")
+    page.locator(".page-chosen").get_by_role("button", name="Clear").click()
+    choose(page, "input_tokens")
+    page.locator(".page-filter[open]").get_by_label("from").fill("200")
+    page.keyboard.press("Tab")
+    rows = np.array(values_of(unpack(tmp_path / "out.html"), "row")) - 1
+    here = outputs.iloc[rows].query("input_tokens >= 200")
+    said = f"Sample, 20,000 of {count:,}: shares of the {len(here):,} chosen."
+    if count <= 20_000:
+        said = f"Filtered: {len(here):,} of {count:,} records."
+    check_charts(page, outputs, here, count > 20_000, said)
+    page.locator(".page-chosen").get_by_role("button", name="Clear").click()
+    page.wait_for_selector(READY)
+    after = read_chart(page, "tokens")
+    assert [trace["y"] for trace in after[0]] == [trace["y"] for trace in before[0]]
+    assert after[2] == before[2] and "Filtered" not in page.locator("main").inner_text()

@@ -14,7 +14,9 @@ from bbkit.charts.traces import horizontal_bars, percent_bars
 from bbkit.core.frames import TEXT, fold_messages
 from bbkit.core.text import agree, count_noun
 
-_MOST_KINDS = 12
+MOST_KINDS = 12
+_WHY = "Why the answers ended"
+_SUCCEEDED = {"outcome": style.OUTCOMES.index("succeeded")}
 
 
 def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -49,6 +51,8 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
         groups,
         parts,
         noun="records",
+        follows="Outcomes of the records",
+        only={"outcome": None},
         title=title or _describe_outcomes(sums, total),
         subtitle=f"Outcomes, n = {count_noun(total, 'record')}: {', '.join(shares)}",
     )
@@ -101,8 +105,17 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     title = title or _describe_reasons(sums, len(parts))
     subtitle = f"Why the answers ended, n = {count_noun(len(parts), 'answer')}"
     if groups.column is None:
-        return _draw_reasons(sums, notes, title, subtitle)
-    return percent_bars(groups.take(rows), parts, noun="answers", notes=notes, title=title, subtitle=subtitle)
+        return _draw_reasons(sums, parts, notes, title, subtitle)
+    return percent_bars(
+        groups.take(rows),
+        parts,
+        noun="answers",
+        notes=notes,
+        follows=_WHY,
+        only={"stop_reason": None, **_SUCCEEDED},
+        title=title,
+        subtitle=subtitle,
+    )
 
 
 def _describe_reasons(sums: dict[str, int], total: int) -> str:
@@ -120,7 +133,9 @@ def _note_words(raw: pd.Series, parts: pd.Categorical) -> dict[str, str]:
     return {part: f"the model's word: {style.shorten(some)}" for part, some in words.items()}
 
 
-def _draw_reasons(sums: dict[str, int], notes: dict[str, str], title: str, subtitle: str) -> style.Chart:
+def _draw_reasons(
+    sums: dict[str, int], parts: pd.Categorical, notes: dict[str, str], title: str, subtitle: str
+) -> style.Chart:
     reasons, counts = zip(*sorted(sums.items(), key=lambda one: -one[1]), strict=True)
     total, names = sum(counts), [*map(str, reasons)]
     labels = [
@@ -137,7 +152,7 @@ def _draw_reasons(sums: dict[str, int], notes: dict[str, str], title: str, subti
         hovertemplate="%{hovertext}<br>%{customdata}<extra></extra>",
     )
     named = ", ".join(f"{reason} {count:,}" for reason, count in zip(reasons, counts, strict=True))
-    return style.make_figure(
+    figure = style.make_figure(
         [bars],
         title=title,
         subtitle=subtitle,
@@ -146,6 +161,8 @@ def _draw_reasons(sums: dict[str, int], notes: dict[str, str], title: str, subti
         alt=f"{title}. {subtitle}: {named}",
         xaxis=style.count_axis(max(counts) * 1.02, "answers"),
     )
+    told = {"along": "stop_reason", "bars": [*map(parts.categories.get_loc, reasons)], "only": _SUCCEEDED}
+    return style.follow(figure, _WHY, "bars", [told])
 
 
 def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -171,12 +188,12 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     bbkit.core.errors.InputError
         A column is not there: `by`, or one that `collect_outputs` gives.
     """
-    outputs, groups = read_groups(outputs, by, ["outcome", "error_code", "error_message"], make=_name_kinds)
+    outputs, groups = read_groups(outputs, by, ["outcome", "error_code", "error_message"], make=name_kinds)
     errored = equal_rows(outputs, "outcome", "errored")
     if not errored.any():
         return _draw_no_errors(outputs, title)
     groups, ways = groups.take(errored), outputs.loc[errored, ["kind"]]
-    kinds = group_rows(ways, "kind", most=_MOST_KINDS, by_size=True)
+    kinds = group_rows(ways, "kind", most=MOST_KINDS, by_size=True)
     if groups.column is None:
         groups = replace(groups, names=["errors"], colours=[style.VERMILLION])
     share = style.percent(len(ways), len(outputs))
@@ -186,6 +203,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     return draw_kinds(
         kinds,
         groups,
+        follows=("Errors", "error"),
         title=title,
         subtitle=subtitle,
         legend=groups.column is not None,
@@ -193,7 +211,7 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
     )
 
 
-def _name_kinds(outputs: pd.DataFrame) -> pd.DataFrame:
+def name_kinds(outputs: pd.DataFrame) -> pd.DataFrame:
     rows, kinds = equal_rows(outputs, "outcome", "errored"), np.full(len(outputs), None, object)
     codes = outputs.loc[rows, "error_code"].astype(TEXT).fillna("no code")
     kinds[rows] = codes + ": " + fold_messages(outputs.loc[rows, "error_message"]).fillna("no message")
@@ -224,7 +242,9 @@ def _describe_errors(count: int, kinds: int) -> str:
     return f"{count:,} records errored, {'all in the same way' if kinds == 1 else f'in {kinds:,} ways'}"
 
 
-def draw_kinds(kinds: Groups, groups: Groups, noun: str = "records", **layout: Any) -> style.Chart:
+def draw_kinds(
+    kinds: Groups, groups: Groups, noun: str = "records", *, follows: tuple[str, str], **layout: Any
+) -> style.Chart:
     """Draw a bar of each kind, split by groups."""
     hover = f"%{{x:,}} {noun}<br>%{{customdata}}<extra>%{{meta[0]}}</extra>"
     places, counts = range(len(kinds.names)), kinds.count().tolist()
@@ -240,13 +260,19 @@ def draw_kinds(kinds: Groups, groups: Groups, noun: str = "records", **layout: A
         )
         for code, rows in groups.split()
     ]
-    return style.make_figure(
+    figure = style.make_figure(
         bars,
         names=kinds.describe(70),
         barmode="stack",
         xaxis=style.count_axis(max(counts) * 1.02, noun),
         **layout,
     )
+    name, along = follows
+    told = [
+        {"along": along, "bars": [*places], "only": {groups.column: code} if groups.column else {}}
+        for code, _ in groups.split()
+    ]
+    return style.follow(figure, name, "bars", told)
 
 
 def as_parts(values: pd.Series, known: list[str], absent: str) -> pd.Categorical:

@@ -26,6 +26,9 @@ from bbkit.core.text import agree, count_noun
 
 _PART = 20
 _PARTS = 10
+PARTS = "input_tokens, in parts"
+"""The facet of the parts that the inputs are cut into."""
+
 _POINTS = 200
 _SHARES = {"range": [0, 124], "tickvals": [0, 20, 40, 60, 80, 100]}
 _ENDING = ["outcome", "stop_reason", "output_tokens", "max_tokens"]
@@ -79,6 +82,15 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
     top = max(1.15 * float((shares["share"] + shares["up"]).max()), 5.0)
     upright = style.style_axis("cut off (%)", range=[0, min(100.0, top)])
     style.share_axes(figure, cells, axis.layout("input tokens"), upright)
+    if groups.column is None:
+        reasons = [style.STOP_REASONS.index(reason) for reason in ("length", "not reported")]
+        told = {
+            "along": PARTS,
+            "bars": [*shares.index],
+            "only": {"outcome": 0},
+            "cut": ["stop_reason", *reasons],
+        }
+        style.follow(figure, "Cut off, by length of the input", "cut", [told])
     return figure
 
 
@@ -94,8 +106,7 @@ def describe_cut_off(cut: int, total: int, silent: int, at: str = "") -> str:
 def _share_parts(answers: pd.DataFrame) -> pd.DataFrame:
     """Cut the inputs into parts alike in number; the share of each with its interval, in percent."""
     lengths = answers["input_tokens"].to_numpy(dtype=float)
-    parts = min(_PARTS, max(1, len(lengths) // _PART))
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)))
+    edges = find_edges(lengths)
     place = np.clip(np.searchsorted(edges, lengths, side="right") - 1, 0, max(len(edges) - 2, 0))
     cut = equal_rows(answers, "stop_reason", "length")
     table = pd.DataFrame({"length": lengths, "cut": cut}).groupby(place)
@@ -103,6 +114,12 @@ def _share_parts(answers: pd.DataFrame) -> pd.DataFrame:
     low, high = _wilson(table["share"], table["count"])
     up, down = 100 * (high - table["share"]), 100 * (table["share"] - low)
     return table.assign(share=100 * table["share"], up=up, down=down)
+
+
+def find_edges(lengths: np.ndarray) -> np.ndarray:
+    """Where one part of the inputs ends and the next begins."""
+    parts = min(_PARTS, max(1, len(lengths) // _PART))
+    return np.unique(np.quantile(lengths, np.linspace(0, 1, parts + 1)))
 
 
 def _wilson(share: pd.Series, count: pd.Series, z: float = 1.96) -> tuple[pd.Series, pd.Series]:

@@ -202,6 +202,19 @@ def make_figure(
     return Chart(list(traces), own)
 
 
+def follow(figure: Chart, name: str, draws: str, traces: Sequence[dict[str, Any] | None]) -> Chart:
+    """Note in a figure which facets its traces count, so that a report can count and name it anew.
+
+    `draws` is ``shares``, ``bars``, ``bins`` or ``cut``. Of a trace, `along` is the facet that its bars are
+    places of, `bars` which ones, and `only` the places that rows must have in others.
+    """
+    figure.layout.meta = {
+        **figure.layout.meta,
+        "follows": {"name": name, "draws": draws, "traces": [*traces]},
+    }
+    return figure
+
+
 def make_subplots(
     plots: Sequence[tuple[str, Sequence[Any]]],
     *,

@@ -18,7 +18,7 @@ from bbkit.core.text import count_noun
 _FEW = 30
 """Fewer values than this are shown one by one, not as a distribution."""
 
-_BINS = 40
+BINS = 40
 _WORD_BINS = 30
 _HEADROOM = 1.32
 _BOXES = {"input": "rgba(0,114,178,0.5)", "output": "rgba(86,180,233,0.6)"}
@@ -82,6 +82,12 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
         else:
             _draw_boxes(figure, cell, name, values, groups.take(known[name]))
             figure.update_yaxes(axis, **cell)
+    if groups.column is None and all(len(values) >= _FEW for values in drawn.values()):
+        told = [
+            {"along": f"{name}_tokens", "bars": [*range(len(bars.y))]}
+            for name, bars in zip(drawn, figure.data, strict=True)
+        ]
+        style.follow(figure, "Tokens of each record", "bins", told)
     return figure
 
 
@@ -95,7 +101,7 @@ def _describe_total(outputs: pd.DataFrame, known: int) -> str:
 def _draw_distribution(
     figure: style.Chart, cell: style.Cell, name: str, values: np.ndarray, limit: float | None
 ) -> None:
-    axis = make_axis(values, _BINS, limit=limit)
+    axis = make_axis(values, BINS, limit=limit)
     if len(values) < _FEW:
         trace, upright = _dots(values, style.COLOURS[name])
     else:

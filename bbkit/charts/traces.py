@@ -52,18 +52,28 @@ def boxes(values: np.ndarray, groups: Groups, colour: str) -> list[go.Box]:
 
 
 def percent_bars(
-    groups: Groups, parts: pd.Categorical, *, noun: str, notes: Mapping[str, str] | None = None, **layout: Any
+    groups: Groups,
+    parts: pd.Categorical,
+    *,
+    noun: str,
+    follows: str,
+    only: Mapping[str, int | None],
+    notes: Mapping[str, str] | None = None,
+    **layout: Any,
 ) -> style.Chart:
-    """Draw a 100 % bar of each group that has rows; `parts` says of which part each row is."""
+    """Draw a 100 % bar of each group that has rows; `parts` says of which part each row is.
+
+    `only` says what a part is a place of (None), and which rows are counted, for `style.follow`.
+    """
     shape = len(groups.names), len(parts.categories)
     cells = np.bincount(groups.codes * shape[1] + parts.codes, minlength=shape[0] * shape[1]).reshape(shape)
-    groups, cells = groups.drop_empty(), cells[groups.count() > 0]
+    kept, drawn = np.flatnonzero(groups.count()), np.flatnonzero(cells.any(axis=0)).tolist()
+    groups, cells = groups.drop_empty(), cells[kept]
     bars = [
-        _share_bars(str(part), cells[:, place], groups, (notes or {}).get(part))
-        for place, part in enumerate(parts.categories)
-        if cells[:, place].any()
+        _share_bars(part := str(parts.categories[place]), cells[:, place], groups, (notes or {}).get(part))
+        for place in drawn
     ]
-    return style.make_figure(
+    figure = style.make_figure(
         bars,
         names=groups.describe(),
         barmode="stack",
@@ -73,6 +83,12 @@ def percent_bars(
         xaxis=style.style_axis(f"share of the {noun} (%)", range=[0, 100]),
         **layout,
     )
+    along: dict[str, Any] = {"along": groups.column, "bars": kept.tolist()}
+    told = [
+        {**along, "only": {name: place if code is None else code for name, code in only.items()}}
+        for place in drawn
+    ]
+    return style.follow(figure, follows, "shares", told)
 
 
 def _share_bars(part: str, counts: np.ndarray, groups: Groups, note: str | None) -> go.Bar:

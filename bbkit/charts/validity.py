@@ -21,7 +21,7 @@ from bbkit.core.text import count_noun, format_number, name_some
 
 _PARSED = "Pass what parse_answers returned."
 _SOURCE = "source."
-_MOST_VALUES, _BINS = 30, 30
+MOST_VALUES, _BINS = 30, 30
 _TRUTH = {"true": "true", "yes": "true", "1": "true", "false": "false", "no": "false", "0": "false"}
 
 
@@ -60,6 +60,8 @@ def validity(answers: Any, *, by: str | None = None, title: str | None = None) -
         groups.take(known),
         parts,
         noun="answers",
+        follows="Can the answers be used?",
+        only={"validity": None},
         title=title or f"{valid:,} of {count_noun(total, 'answer')} can be used ({share})",
         subtitle=f"Validity, n = {count_noun(total, 'answer')}: {', '.join(shares)}",
     )
@@ -102,14 +104,12 @@ def answer_values(
         return style.empty_figure(title or f"Values of {name}", "No valid answer has a value here.")
     subtitle = f"{name}, n = {count_noun(len(values), 'valid answer')}"
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return _draw_numbers(values.to_numpy(dtype=float), groups, name, title, subtitle)
-    texts = values.astype(TEXT)
-    if texts.nunique() > _MOST_VALUES:
+        return _draw_numbers(values.to_numpy(dtype=float), groups, name, title, subtitle, along=column)
+    texts = as_texts(values)
+    if texts.nunique() > MOST_VALUES:
         lengths = texts.str.len().to_numpy(dtype=float)
         return _draw_numbers(lengths, groups, f"characters of {name}", title, f"Length of {subtitle}")
-    if pd.api.types.is_bool_dtype(values):
-        texts = texts.str.lower()
-    kinds = group_rows(pd.DataFrame({name: texts.array}), name, most=_MOST_VALUES)
+    kinds = group_rows(pd.DataFrame({name: texts.array}), name, most=MOST_VALUES)
     counts = kinds.count().tolist()
     if groups.column is None:
         groups = replace(groups, names=["answers"], colours=[style.SKY])
@@ -120,11 +120,18 @@ def answer_values(
         kinds,
         groups,
         noun="answers",
+        follows=(f"Values of {name}", column),
         title=title,
         subtitle=subtitle,
         legend=groups.column is not None,
         alt=f"{title}. {subtitle}: {named}",
     )
+
+
+def as_texts(values: pd.Series) -> pd.Series:
+    """The values of a field as texts, ``true`` and ``false`` as JSON writes them."""
+    texts = values.astype(TEXT)
+    return texts.str.lower() if pd.api.types.is_bool_dtype(values) else texts
 
 
 def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.Figure:
@@ -241,16 +248,10 @@ def _find_field(answers: Any, field: str, wanted: Sequence[str] = ()) -> str:
 
 
 def _draw_numbers(
-    values: np.ndarray, groups: Groups, name: str, title: str | None, subtitle: str
+    values: np.ndarray, groups: Groups, name: str, title: str | None, subtitle: str, along: str = ""
 ) -> style.Chart:
     """Draw numbers as a histogram, or as a box for each group."""
-    low, high, middle = values.min(), values.max(), format_number(float(np.median(values)))
-    axis = make_axis(values, _BINS) if _are_whole(values) else None
-    if axis is None:
-        pad = 0.03 * (high - low) or abs(low) or 1.0
-        axis = Axis(
-            np.linspace(low, high if high > low else low + pad, _BINS + 1), False, low - pad, high + pad
-        )
+    axis, middle = make_number_axis(values), format_number(float(np.median(values)))
     more: dict[str, Any] = {"title": title or f"The median of {name} is {middle}", "subtitle": subtitle}
     if groups.column is not None:
         groups = groups.drop_empty()
@@ -264,7 +265,18 @@ def _draw_numbers(
     tall = style.count_axis(counts.max() * 1.18, "answers")
     figure = style.make_figure([bars], xaxis=axis.layout(name), yaxis=tall, **more)
     mark_quantiles(figure, axis, values, (50, 95), format_number)
-    return figure
+    told = {"along": along, "bars": [*range(len(counts))]} if along else None
+    return style.follow(figure, f"Values of {name}", "bins", [told])
+
+
+def make_number_axis(values: np.ndarray) -> Axis:
+    """Choose bins for numbers that may be no whole ones."""
+    if _are_whole(values):
+        return make_axis(values, _BINS)
+    low, high = values.min(), values.max()
+    pad = 0.03 * (high - low) or abs(low) or 1.0
+    edges = np.linspace(low, high if high > low else low + pad, _BINS + 1)
+    return Axis(edges, False, low - pad, high + pad)
 
 
 def _are_whole(values: np.ndarray) -> bool:

@@ -1,7 +1,8 @@
 """The records of a report: a table that its reader sorts, searches and filters, of all rows or a sample."""
 
 import os
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,15 @@ from bbkit.core.panels import render_panel
 from bbkit.core.text import count_noun
 from bbkit.explorers.views import ENDING, LINE_COLUMNS
 
+if TYPE_CHECKING:
+    from bbkit.charts.facets import Facet
+
 _MOST_ROWS, _MOST_TEXTS = 20_000, 4_000
 _LONGEST, _MOST_CHARACTERS = 2_000, 3_000_000
+_MOST_CELLS, _MOST_COUNTS = 3_000, 60_000
 _SEED = 0
 _SOURCE = "source."
-_ENDS = ("text", "error_code", "error_message")
+_APART = ("record_id", "record_key", "text", "error_message")
 _FIRST = 8
 
 
@@ -46,7 +51,8 @@ class RecordTable:
     def __init__(self, outputs: pd.DataFrame, *, by: str | None = None):
         require_columns(head_of(outputs), LINE_COLUMNS)
         self._outputs, self._total = outputs, count_rows(outputs)
-        self._by = find_columns(head_of(outputs), [by])[0] if by else None
+        column = find_columns(head_of(outputs), [by])[0] if by else None
+        self._by = None if column in _APART else column
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         sentence = f"{count_noun(self._total, 'record')}; a report has them as a table to sort and filter"
@@ -56,46 +62,90 @@ class RecordTable:
 
     def bundle(self) -> dict[str, Any]:
         """Give what a report is to have as JSON data, its rows in a random order that never differs."""
+        from bbkit.charts.facets import list_bins, list_categories
+
         choice = np.random.default_rng(_SEED).choice
         chosen = choice(self._total, min(self._total, _MOST_ROWS), replace=False)
-        kinds = self._kinds()
-        plain = [name for name, kind in kinds.items() if kind in ("number", "category")]
-        rows = take_rows(self._outputs, chosen, plain).loc[chosen]
-        texts = take_rows(self._outputs, chosen[:_MOST_TEXTS], [n for n in kinds if n not in plain])
-        texts = _bound(texts.loc[chosen[:_MOST_TEXTS]])
-        columns = [{"name": "row", "kind": "number", "values": (chosen + 1).tolist()}]
-        for name, kind in kinds.items():
-            column = (rows if name in rows else texts)[name]
-            if column.notna().any():
-                columns.append(self._describe(name, kind, column))
-        return {"total": self._total, "columns": columns}
+        numbers, closed, texts = self._sort_columns()
+        categories = [facet for facet in list_categories(self._outputs, self._by, closed) if facet.labels]
+        bins = list(list_bins(self._outputs, [name for name in numbers if name.startswith(FIELD)]))
+        columns: list[dict[str, Any]] = [{"name": "row", "kind": "number", "values": (chosen + 1).tolist()}]
+        rows = take_rows(self._outputs, chosen, ["record_id", *numbers]).loc[chosen]
+        words = _bound(take_rows(self._outputs, chosen[:_MOST_TEXTS], texts).loc[chosen[:_MOST_TEXTS]])
+        columns.append(self._describe("id", rows["record_id"]))
+        for facet in categories:
+            codes, labels = facet.codes[chosen].tolist(), list(facet.labels)
+            columns.append({"name": facet.name, "kind": "category", "labels": labels, "values": codes})
+        columns += [self._describe("number", rows[name]) for name in numbers if rows[name].notna().any()]
+        columns += [self._describe("text", words[name]) for name in texts if words[name].notna().any()]
+        return {"total": self._total, "columns": columns, "cube": count_cells(categories, bins)}
 
-    def _describe(self, name: str, kind: str, column: pd.Series) -> dict[str, Any]:
-        private = name.startswith(_SOURCE) and name != self._by
-        described = {"name": name, "kind": kind, "private": private}
-        if kind != "category":
-            return described | {
-                "values": [None if is_absent(cell) else _plain(cell) for cell in column.tolist()]
-            }
-        codes, labels = pd.factorize(column.astype("string"))
-        return described | {"labels": labels.tolist(), "values": codes.tolist()}
+    def _describe(self, kind: str, column: pd.Series) -> dict[str, Any]:
+        name = str(column.name)
+        values = [None if is_absent(cell) else _plain(cell) for cell in column.tolist()]
+        return {"name": name, "kind": kind, "values": values, "private": name.startswith(_SOURCE)}
 
-    def _kinds(self) -> dict[str, str]:
-        """The columns of the table and what they are: an id, a category, numbers or texts."""
+    def _sort_columns(self) -> tuple[list[str], list[str], list[str]]:
+        """The columns of numbers, of closed values among the fields of answers, and of ids and texts."""
         head = head_of(self._outputs)
         schema = Collected.of(self._outputs).schema
-        closed = {f"{FIELD}{name}" for name in (list_closed(schema) if schema else ())}
-        categories = {"outcome", "stop_reason", "validity", self._by} | closed
-        kinds = {"record_id": "id"}
-        named = ("outcome", "stop_reason", "validity", "input_tokens", "output_tokens", "attempt")
+        listed = {f"{FIELD}{name}" for name in (list_closed(schema) if schema else ())}
+        named = ["input_tokens", "output_tokens", *(name for name in ("attempt",) if name in head)]
+        numbers, closed, texts = named, list[str](), list[str]()
         own = [name for name in map(str, head) if name.startswith((FIELD, _SOURCE))]
-        wanted = [self._by, *(name for name in named if name in head), *own, *_ENDS]
-        for name in dict.fromkeys(name for name in wanted if name and name not in kinds):
+        for name in (name for name in (*own, "text", "error_message") if name != self._by):
             is_truth = pd.api.types.is_bool_dtype(head[name])
-            is_number = pd.api.types.is_numeric_dtype(head[name]) and not is_truth
-            is_category = is_truth or (name in categories and name not in _ENDS)
-            kinds[name] = "category" if is_category else "number" if is_number else "text"
-        return kinds
+            if name in listed or (is_truth and name.startswith(FIELD)):
+                closed.append(name)
+            elif pd.api.types.is_numeric_dtype(head[name]) and not is_truth:
+                numbers.append(name)
+            else:
+                texts.append(name)
+        return numbers, closed, texts
+
+
+def count_cells(categories: Sequence["Facet"], bins: Sequence["Facet"]) -> dict[str, Any]:
+    """Count all rows by the combinations of their categories that occur, in all and by the bins of each.
+
+    A category that would make more than a page should hold is left out: it does not filter all rows then.
+    """
+    dims, cells, places = list["Facet"](), list[np.ndarray](), np.zeros(len(categories[0].codes), np.int64)
+    size, counts = 1, np.array([len(places)])
+    for facet in categories:
+        width = len(facet.labels) + 1
+        kept, found, sums = _compact(places * width + facet.codes + 1, size * width)
+        if len(kept) > _MOST_CELLS or sum(_count_bins(found, each)[0].size for each in bins) > _MOST_COUNTS:
+            continue
+        dims.append(facet)
+        cells = [*(codes[kept // width] for codes in cells), kept % width - 1]
+        places, size, counts = found, len(kept), sums
+    told = []
+    for facet in bins:
+        keys, sums = _count_bins(places, facet)
+        where = {"cells": (keys // facet.width).tolist(), "places": (keys % facet.width).tolist()}
+        named = {"name": facet.name, "column": facet.column, "edges": facet.edges}
+        told.append({**named, **where, "counts": sums.tolist()})
+    names = [facet.name for facet in dims]
+    return {
+        "dims": names,
+        "cells": [codes.tolist() for codes in cells],
+        "counts": counts.tolist(),
+        "bins": told,
+    }
+
+
+def _count_bins(places: np.ndarray, facet: "Facet") -> tuple[np.ndarray, np.ndarray]:
+    known = facet.codes >= 0
+    keys = places[known] * facet.width + facet.codes[known]
+    kept, _, counts = _compact(keys, int(keys.max(initial=0)) + 1)
+    return kept, counts
+
+
+def _compact(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The keys that occur, the place of each among them, and how often they do."""
+    counts = np.bincount(keys, minlength=size)
+    kept = np.flatnonzero(counts)
+    return kept, (np.cumsum(counts > 0) - 1)[keys], counts[kept]
 
 
 def _bound(texts: pd.DataFrame) -> pd.DataFrame:

@@ -42,7 +42,7 @@ def make_page(context: ReportContext, display: Display) -> tuple[str, str]:
     if context.note:
         _place_note(context.note, page, display)
     templates = files("bbkit.report") / "templates"
-    scripts = [templates / f"{name}.js" for name in ("records", "report")]
+    scripts = [templates / f"{name}.js" for name in ("records", "follow", "report")]
     script = "".join(path.read_text(encoding="utf-8") for path in scripts).rstrip("\n")
     sentences = [
         bundle.get("sentence", "") for bundle in context.bundles if bundle.get("kind") == "accounting"

@@ -2,8 +2,6 @@
 
 import base64
 import gzip
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +14,10 @@ _MOST_BYTES = 800_000
 """Of what a table takes in the page, as base64 of gzip."""
 
 
+_LONGEST = 200
+"""Characters of the name of a category."""
+
+
 class Column(msgspec.Struct, omit_defaults=True):
     """A column of rows; of a category each value is the place of its label, -1 for none."""
 
@@ -26,11 +28,32 @@ class Column(msgspec.Struct, omit_defaults=True):
     private: bool = False
 
 
+class Bins(msgspec.Struct):
+    """How many of all rows are in which cell and in which bin of a column's numbers."""
+
+    name: str
+    column: str
+    edges: list[float]
+    cells: list[int]
+    places: list[int]
+    counts: list[int]
+
+
+class Cube(msgspec.Struct):
+    """How many of all rows have which combination of categories: a cell, and within it by bins of numbers."""
+
+    dims: list[str]
+    cells: list[list[int]]
+    counts: list[int]
+    bins: list[Bins]
+
+
 class Bundle(msgspec.Struct):
-    """What `bbkit.explorers.RecordTable` gives: rows in a random order that never differs."""
+    """What `bbkit.explorers.RecordTable` gives: rows in a random order, all of them counted."""
 
     total: int
     columns: list[Column]
+    cube: Cube
 
 
 @dataclass(frozen=True)
@@ -48,11 +71,15 @@ def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> Records:
     hidden = len(told.columns) - len(kept)
     for column in kept:
         _mask(column, masker)
+    numbers = {column.name for column in kept if column.kind == "number" and not _is_masked(column)}
+    told.cube.dims = [masker.text(name) for name in told.cube.dims]
+    told.cube.bins = [bins for bins in told.cube.bins if bins.column in numbers and not _tells(bins, masker)]
+    told.columns = kept
     rows = min((len(column.values) for column in kept), default=0)
-    packed = _pack(kept, told.total, rows)
+    packed = _pack(told, rows)
     while rows and len(packed) > _MOST_BYTES:
         rows = int(0.95 * rows * _MOST_BYTES / len(packed))
-        packed = _pack(kept, told.total, rows)
+        packed = _pack(told, rows)
     shown = f"All {count_noun(rows, 'record')}"
     if rows < told.total:
         shown = f"A seeded sample of {rows:,} of {count_noun(told.total, 'record')}, as many as fit"
@@ -72,21 +99,26 @@ def _mask(column: Column, masker: Masker) -> None:
     """Mask the values of a column, each of its different ones once, and its name."""
     name, column.private = column.name, False
     column.name = masker.text(name)
-    column.labels = [masker.label(text, masker.text(text, name)) for text in column.labels]
+    column.labels = [masker.label(text, masker.text(text, name))[:_LONGEST] for text in column.labels]
     if column.kind != "category" and masker.enabled and name != "row":
         known = {value: masker.data(value, name) for value in {*column.values}}
         column.values = [known[value] for value in column.values]
 
 
-def _pack(columns: Sequence[Column], total: int, rows: int) -> str:
-    """The first rows, in the order they were sent, as base64 of gzip of JSON."""
-    order = sorted(range(rows), key=columns[0].values.__getitem__)  # type: ignore[arg-type]
-    data = {
-        "total": total,
-        "columns": [
-            msgspec.to_builtins(column) | {"values": [column.values[at] for at in order]}
-            for column in columns
-        ],
-    }
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return base64.b64encode(gzip.compress(text.encode(), 9, mtime=0)).decode("ascii")
+def _tells(bins: Bins, masker: Masker) -> bool:
+    """Whether the ends of bins are what would be masked."""
+    return any(masker.knows(f"{edge:.0f}", bins.column) for edge in bins.edges)
+
+
+def _is_masked(column: Column) -> bool:
+    return any(isinstance(value, str) for value in column.values)
+
+
+def _pack(told: Bundle, rows: int) -> str:
+    """The first rows, in the order they were sent, and the counts of all, as base64 of gzip of JSON."""
+    order = sorted(range(rows), key=told.columns[0].values.__getitem__)  # type: ignore[arg-type]
+    columns = [
+        msgspec.structs.replace(column, values=[column.values[at] for at in order]) for column in told.columns
+    ]
+    text = msgspec.json.encode(msgspec.structs.replace(told, columns=columns))
+    return base64.b64encode(gzip.compress(text, 9, mtime=0)).decode("ascii")

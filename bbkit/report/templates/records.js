@@ -3,7 +3,7 @@
 const openRecords = (data, section, changed) => {
   const PAGE = 50;
   const LONG = 120;
-  const { total, columns } = data;
+  const { total, columns, cube } = data;
   const count = columns.length ? columns[0].values.length : 0;
   const state = { chosen: new Map(), ranges: new Map(), search: "", by: null, falls: false, page: 0 };
   const comma = (number) => number.toLocaleString("en-US", { maximumFractionDigits: 6 });
@@ -14,6 +14,7 @@ const openRecords = (data, section, changed) => {
     element.append(...children);
     return element;
   };
+  columns.forEach((column) => { column.labels ??= []; });
   const textOf = (column, row) => {
     const value = column.values[row];
     if (column.kind === "category") return column.labels[value] ?? "";
@@ -76,10 +77,52 @@ const openRecords = (data, section, changed) => {
     rows = Array.from({ length: count }, (_, row) => row).filter(passes);
     if (state.by) rows.sort(compare(state.by));
     state.page = 0;
-    const sample = count < total ? ` in this file, a sample of ${nouns(total)}` : "";
-    status.textContent = `${comma(rows.length)} of ${nouns(count)}${sample}`;
+    const chosen = select();
+    const here = `${comma(rows.length)} of ${nouns(count)}`;
+    const sample = chosen.exact ? `${comma(chosen.number)} of ${nouns(total)}; ${here} in this file` : `${here} in this file, a sample of ${nouns(total)}`;
+    status.textContent = count < total ? sample : here;
     show();
-    changed?.({ ...state, rows });
+    changed(chosen, status.textContent);
+  };
+
+  // What is chosen, for charts: all rows that pass where all are here or the cube counts them, else a sample.
+  const place = (value, edges) => {
+    if (typeof value !== "number" || value < edges[0] || value > edges.at(-1)) return -1;
+    const above = edges.findIndex((edge) => edge > value);
+    return Math.max(0, (above < 0 ? edges.length - 1 : above) - 1);
+  };
+  const named = (name) => columns.find((column) => column.kind === "category" && column.name === name);
+  const select = () => {
+    const isAll = count === total;
+    const passing = rows;
+    const isFiltered = state.chosen.size > 0 || state.ranges.size > 0 || state.search !== "";
+    const isCounted = !state.search && !state.ranges.size
+      && [...state.chosen.keys()].every((column) => cube.dims.includes(column.name));
+    if (isAll || !isCounted) {
+      const items = (along) => {
+        const bins = cube.bins.find((each) => each.name === along);
+        const held = columns.find((each) => each.kind === "number" && each.name === bins?.column);
+        const column = named(along);
+        if (along && !held && !column) return null;
+        return passing.map((row) => [row, held ? place(held.values[row], bins.edges) : column?.values[row] ?? 0, 1]);
+      };
+      const code = (name) => named(name) && ((row) => named(name).values[row]);
+      return { isFiltered, exact: isAll, number: rows.length, items, code };
+    }
+    const dim = (name) => cube.cells[cube.dims.indexOf(name)];
+    const wanted = [...state.chosen].map(([column, codes]) => [dim(column.name), codes]);
+    const passed = cube.counts.map((_, cell) => wanted.every(([codes, some]) => some.has(codes[cell])));
+    const items = (along) => {
+      const bins = cube.bins.find((each) => each.name === along);
+      const codes = dim(along);
+      if (along && !bins && !codes) return null;
+      const listed = bins
+        ? bins.cells.map((cell, at) => [cell, bins.places[at], bins.counts[at]])
+        : cube.counts.map((number, cell) => [cell, codes?.[cell] ?? 0, number]);
+      return listed.filter(([cell]) => passed[cell]);
+    };
+    const number = cube.counts.reduce((sum, each, cell) => sum + (passed[cell] ? each : 0), 0);
+    return { isFiltered, exact: true, number, items, code: (name) => dim(name) && ((cell) => dim(name)[cell]) };
   };
 
   const heads = columns.map((column) => {
@@ -112,12 +155,14 @@ const openRecords = (data, section, changed) => {
   };
   const choose = (column) => {
     const sums = new Map();
-    column.values.forEach((code) => sums.set(code, (sums.get(code) ?? 0) + 1));
+    const counted = count < total ? cube.cells[cube.dims.indexOf(column.name)] : null;
+    (counted ?? column.values).forEach((code, at) => sums.set(code, (sums.get(code) ?? 0) + (counted ? cube.counts[at] : 1)));
     const codes = [...sums.keys()].sort((a, b) => (a < 0) - (b < 0) || a - b);
+    if (codes.length < 2) return null;
     const boxes = codes.map((code) => make("input", { type: "checkbox", value: code }));
     const label = (code) => column.labels[code] ?? "none";
     const lines = codes.map((code, at) => {
-      const number = count === total ? ` (${comma(sums.get(code))})` : "";
+      const number = count === total || counted ? ` (${comma(sums.get(code))})` : "";
       return make("label", {}, boxes[at], ` ${label(code)}${number}`);
     });
     const details = panel(column, ...lines);
@@ -147,8 +192,9 @@ const openRecords = (data, section, changed) => {
   search.addEventListener("input", () => { state.search = search.value.trim().toLowerCase(); update(); });
   const filters = columns
     .filter((column) => ["category", "number"].includes(column.kind) && column.name !== "row")
-    .filter((column) => column.values.some((value) => value !== column.values[0]))
-    .map((column) => (column.kind === "category" ? choose(column) : range(column)));
+    .filter((column) => column.kind === "category" || column.values.some((value) => value !== column.values[0]))
+    .map((column) => (column.kind === "category" ? choose(column) : range(column)))
+    .filter(Boolean);
   const clear = make("button", { type: "reset" }, "Clear");
   const form = make("form", { class: "page-filters", role: "search", "aria-label": "Filter the records" });
   form.append(make("label", { for: "records-search" }, "Search "), search, clear, ...filters);
@@ -172,4 +218,5 @@ const openRecords = (data, section, changed) => {
   const pager = make("p", { class: "page-pager" }, previous, " ", where, " ", next);
   section.querySelector("[data-waiting]").replaceWith(form, status, frame, pager);
   update();
+  return { total, sample: count, select, clear: () => form.reset(), section };
 };

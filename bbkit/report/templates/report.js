@@ -106,9 +106,38 @@
     }
     return JSON.parse(specs.get(number));
   };
+  let table = null;
+  let whole = null;
+  let chosen = null;
+  const captions = new Map();
+  // Say under a chart's name of which records it is; one that is drawn anew has no sentence about the run.
+  const tellScope = (figure, name) => {
+    if (!captions.has(figure)) {
+      const scope = document.createElement("p");
+      scope.className = "page-note page-scope";
+      const caption = figure.querySelector("figcaption");
+      if (caption) caption.after(scope);
+      else figure.prepend(scope);
+      const told = [...figure.querySelectorAll(".page-figure-title, .page-figure-subtitle")];
+      captions.set(figure, { scope, told: told.map((part) => [part, [...part.childNodes]]) });
+    }
+    const { scope, told } = captions.get(figure);
+    const isFiltered = Boolean(chosen?.isFiltered);
+    told.forEach(([part, nodes], at) => part.replaceChildren(...(name && isFiltered ? [at ? "" : name] : nodes)));
+    const comma = (number) => number.toLocaleString("en-US");
+    const sample = `Sample, ${comma(table.sample)} of ${comma(table.total)}: shares of the ${comma(chosen?.number ?? 0)} chosen.`;
+    const some = chosen?.exact ? `Filtered: ${comma(chosen.number)} of ${comma(table.total)} records.` : sample;
+    scope.textContent = isFiltered ? (name ? some : "The whole run, not filtered.") : "";
+    scope.hidden = !isFiltered;
+    const data = figure.querySelector(".page-data > summary");
+    if (data) data.textContent = isFiltered && name ? "Data of this chart, of the whole run" : "Data of this chart";
+  };
   const draw = async (plot, look, width) => {
     try {
-      await window.Plotly.react(plot, ...themed(copyOf(plot), look, width, width ?? plot.clientWidth));
+      const spec = copyOf(plot);
+      const name = chosen?.isFiltered ? followChosen(spec, whole, chosen) : "";
+      if (table) tellScope(plot.closest("figure"), name);
+      await window.Plotly.react(plot, ...themed(spec, look, width, width ?? plot.clientWidth));
       plot.dataset.drawn = "yes";
     } catch (error) {
       say(plot, `This chart could not be drawn (${error.message}). Its values are below.`);
@@ -135,7 +164,34 @@
   const openTable = async () => {
     const section = document.querySelector(".page-records");
     if (!section) return;
-    openRecords(JSON.parse(new TextDecoder().decode(await inflate("records-data"))), section);
+    const bar = document.createElement("aside");
+    const [said, clear, link] = ["span", "button", "a"].map((tag) => document.createElement(tag));
+    bar.className = "page-chosen";
+    bar.setAttribute("aria-label", "What is chosen");
+    clear.type = "button";
+    clear.textContent = "Clear";
+    clear.addEventListener("click", () => table.clear());
+    link.href = "#records";
+    link.textContent = "To the table";
+    bar.append(said, clear, link);
+    document.body.append(bar);
+    let waiting = 0;
+    let drawing = Promise.resolve();
+    const redraw = () => plots.reduce((before, plot) => before.then(() => draw(plot, screenLook())), Promise.resolve());
+    const changed = (now, text) => {
+      whole ??= now;
+      const isSame = !chosen?.isFiltered && !now.isFiltered;
+      chosen = now;
+      bar.hidden = !now.isFiltered;
+      said.textContent = text;
+      if (isSame || !window.Plotly) return;
+      document.documentElement.dataset.figures = "drawing";
+      clearTimeout(waiting);
+      waiting = setTimeout(() => {
+        drawing = drawing.then(redraw).then(() => { document.documentElement.dataset.figures = "ready"; });
+      }, 150);
+    };
+    table = openRecords(JSON.parse(new TextDecoder().decode(await inflate("records-data"))), section, changed);
   };
 
   const addTools = () => {
