@@ -15,17 +15,16 @@ from bbkit.core.files import find_shared, write_text
 from bbkit.core.text import count_noun, name_some
 
 _ROWS, _LONGEST_ID, _MOST_GROUPS = 10_000, 64, 20
-_TEXT, _LIKE_ID = (
-    ("string", "str", "object"),
-    re.compile(r"(?i)(\b|_)(id|key|number|nr|no)(\b|_)|(?-i:[a-z]I[dD]\b)"),
-)
+_TEXT = ("string", "str", "object")
+_LIKE_ID = re.compile(r"(?i)(\b|_)(id|key|number|nr|no)(\b|_)|(?-i:[a-z]I[dD]\b)")
 _IGNORED = "# Notebooks that ran and runs hold people's words. Delete this file to keep them in git.\n*\n"
 
 
 def make_folder(folder: Path, table: str = "") -> str:
     """Put the notebooks into a folder, with parameters proposed from a table; what was made, in words."""
     shared = sorted(find_shared("notebooks").glob("*.ipynb"))
-    if there := [path.name for path in (*shared, Path("samples")) if (folder / path.name).exists()]:
+    names = [".gitignore", "samples", *(path.name for path in shared)]
+    if there := [name for name in names if (folder / name).exists()]:
         raise InputError(f"{folder} already holds {name_some(there)}. Name another folder.")
     values, told = _propose(folder, table) if table else ({"source_uri": "samples/call_transcripts.csv"}, "")
     name = re.sub(r"[^\w-]+", "-", Path(table).stem).strip("-")
@@ -81,12 +80,8 @@ def _propose(folder: Path, table: str) -> tuple[dict[str, Any], str]:
 
 def _is_id(row: Mapping[str, Any], rows: int) -> bool:
     """Whether a column tells each row from all others, in few characters."""
-    return (
-        row["filled"] == rows
-        and not row["repeated"]
-        and row["longest"] <= _LONGEST_ID
-        and "float" not in row["type"]
-    )
+    is_whole = row["filled"] == rows and not row["repeated"]
+    return is_whole and row["longest"] <= _LONGEST_ID and "float" not in row["type"]
 
 
 def _is_group(row: Mapping[str, Any]) -> bool:

@@ -106,7 +106,10 @@ def test_a_new_folder_is_set_up_for_its_table_and_kept_from_git(
     )
     assert seen.stdout == '?? "my reviews.csv"\n'
     (tmp_path / "reviews" / "01-prepare.ipynb").write_text("mine")
-    assert main(["new", "reviews"]) == main(["new", "other", "absent.csv"]) == 2
+    Path("kept").mkdir()
+    Path("kept/.gitignore").write_text("mine")
+    assert main(["new", "reviews"]) == main(["new", "kept"]) == main(["new", "other", "absent.csv"]) == 2
+    assert [path.read_text() for path in Path("kept").iterdir()] == ["mine"]
     assert (tmp_path / "reviews" / "01-prepare.ipynb").read_text() == "mine"
     assert not Path("other").exists()
 
