@@ -91,6 +91,12 @@ def test_what_is_not_there_is_said_in_the_same_sentence(both: tuple[pd.DataFrame
             charts.outcomes(rows, by="queue")
         said.append(str(error.value))
     assert said[0] == said[1]
+    with pytest.raises(InputError, match=r"pass bb.accounting\(place\)"):
+        charts.outcomes(str(both[1].parts))
+    listed = both[0].assign(labels=[["a"]] * len(both[0]))
+    for use in (charts.outcomes, charts.cost_per_record, bb.cost_of):
+        with pytest.raises(InputError, match="Column 'labels' holds lists or objects, which make no groups"):
+            use(listed, by="labels")
 
 
 @pytest.fixture

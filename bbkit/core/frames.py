@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -133,6 +134,8 @@ def require_columns(
     what: str = "frame",
 ) -> None:
     """Refuse what is not a frame with these columns, before anything is read from it."""
+    if isinstance(frame, str | Path):
+        remedy = "Of rows that were written into= a place, pass bb.accounting(place)."
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Found {type(frame).__name__} where a DataFrame belongs. {remedy}")
     if twice := frame.columns[frame.columns.duplicated()].tolist():
@@ -157,6 +160,9 @@ def find_columns(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     if absent := [name for name, column in columns.items() if column not in frame.columns]:
         remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
         raise no_column(absent, frame.columns, remedy)
+    for name, column in columns.items():
+        if not all(map(pd.api.types.is_hashable, frame[column].dropna()[:1])):
+            raise InputError(f"Column {name!r} holds lists or objects, which make no groups. Take another.")
     return list(columns.values())
 
 
