@@ -365,7 +365,7 @@ def read_chart(page: Any, name: str) -> tuple[list[dict[str, Any]], dict[str, An
 
 
 def names_of(layout: dict[str, Any]) -> list[str]:
-    return [re.split(r"  ", text)[0] for text in layout["yaxis"]["ticktext"]]
+    return [re.sub(r"(\s\s|<br>)\(n.*", "", text) for text in layout["yaxis"]["ticktext"]]
 
 
 def check_charts(page: Any, outputs: pd.DataFrame, chosen: pd.DataFrame, share: bool, said: str) -> None:
@@ -380,11 +380,16 @@ def check_charts(page: Any, outputs: pd.DataFrame, chosen: pd.DataFrame, share: 
     assert told.startswith("Outcomes of the records") and said in told
     queues = chosen["source.queue"].fillna("not known").replace("tel@quint.example", "[e-mail]")
     for trace in data:
+        shown = f"(n\u00a0=\u00a0{(queues == 'bank').sum():,})"
+        assert share or shown in " ".join(layout["yaxis"]["ticktext"])
         part = chosen["outcome"].eq(trace["name"]).groupby(queues).mean().mul(100)
         assert trace["x"] == pytest.approx([part.get(name, 0) for name in names_of(layout)], abs=0.001)
     data, layout, told = read_chart(page, "reasons")
     counts = answers["stop_reason"].value_counts()
     assert data[0]["x"] == scaled(counts.get(name, 0) for name in data[0]["y"]) and said in told
+    if not share:
+        known = counts.get("length", 0)
+        assert any(text.startswith(f"length  {known:,} (") for text in layout["yaxis"]["ticktext"])
     bins = {"tokens": ["input_tokens", "output_tokens"], "scores": ["answer.score"]}
     for name, columns in bins.items():
         data, _, told = read_chart(page, name)
@@ -415,6 +420,11 @@ def check_charts(page: Any, outputs: pd.DataFrame, chosen: pd.DataFrame, share: 
     assert drawn == pytest.approx(expected, abs=0.001, nan_ok=True) and said in told
     for name in ("pairs", "others"):
         assert "The whole run, not filtered." in read_chart(page, name)[2]
+
+
+def test_a_name_that_is_masked_is_not_cut_before(tmp_path: Path) -> None:
+    page = export_charts(tmp_path, make_answers(100)).read_text(encoding="utf-8")
+    assert "tel@" not in page and "quint.ex" not in page and "[e-mail]" in page
 
 
 @pytest.mark.browser

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from plotly.io import to_json
 
 from bbkit.core.figures import describe, plain_text, read_table
+from bbkit.core.masks import find_masks
 from bbkit.core.panels import render
 from bbkit.core.text import one_line, show_controls
 
@@ -340,7 +341,8 @@ def shorten(value: object, most: int = 60) -> str:
 def tell_apart(names: Sequence[str], most: int = 30) -> list[str]:
     """Cut names to a width of about `most` letters, none like another: what differs stays."""
     lines = [one_line(show_controls(name), MOST_CHARACTERS) for name in names]
-    labels, head = [_cut(line, most) for line in lines], most // 3
+    # Half of what a report masks is not known for what it is: it stays whole.
+    labels, head = [line if find_masks(line) else _cut(line, most) for line in lines], most // 3
     for label in [label for label, times in Counter(labels).items() if times > 1]:
         same = [place for place, other in enumerate(labels) if other == label != lines[place]]
         ends = [lines[place] for place in same] or [""]

@@ -31,9 +31,12 @@ const followChosen = (() => {
   };
   const rename = (axis, counts, exact) => {
     const whole = sum(counts);
-    axis.ticktext = axis.ticktext?.map((text, at) => text
-      .replace(/\(n(?: |<br>)=(?: |<br>)[\d,]+\)$/, exact ? `(n = ${comma(counts[at])})` : "")
-      .replace(/[\d,]+ \([^()]*\)$/, `${exact ? `${comma(counts[at])} ` : ""}(${percent(counts[at], whole) || "0 %"})`));
+    const size = (text, at) => (exact ? text.replace(/[\d,]+/, comma(counts[at])) : "");
+    const part = (at) => `${exact ? `${comma(counts[at])} ` : ""}(${percent(counts[at], whole) || "0 %"})`;
+    axis.ticktext = axis.ticktext?.map((text, at) => {
+      const named = text.replace(/\s*\(n\s=\s[\d,]+\)$/, (found) => size(found, at));
+      return named === text && !/\(n\s=/.test(text) ? text.replace(/[\d,]+\s\([^()]*\)$/, part(at)) : named;
+    });
   };
   const draws = {
     shares: ({ data, layout }, counts, exact) => {
