@@ -131,7 +131,11 @@ def find_records(
 
 def _choose(outputs: pd.DataFrame, n: int) -> np.ndarray:
     """One record of every kind of ending but the most frequent, then some spread over the input lengths."""
-    kinds = outputs.groupby(["outcome", "stop_reason"], dropna=False, sort=False).ngroup().to_numpy()
+    kinds = (
+        outputs.groupby(["outcome", "stop_reason"], dropna=False, sort=False, observed=True)
+        .ngroup()
+        .to_numpy()
+    )
     _, firsts, counts = np.unique(kinds, return_index=True, return_counts=True)
     rare = np.delete(firsts, counts.argmax()) if len(counts) else firsts
     first = np.sort(rare)[: max(0, n - 1)]
