@@ -132,7 +132,7 @@ def mark_level(figure: style.Chart, axis: Axis, value: float, text: str, **cell:
         figure, {"x0": 0, "x1": 1, "xref": "x domain", "y0": value, "y1": value, "yref": "y"}, True, cell
     )
     at |= {"y": axis.position(value), "yref": "y", "yanchor": "bottom"}
-    return _draw_note(figure, text, at, cell)
+    return _draw_note(figure, text, {**at, "bgcolor": "rgba(255,255,255,0.7)"}, cell)
 
 
 def _draw_line(figure: style.Chart, ends: dict[str, Any], solid: bool, cell: style.Cell) -> None:

@@ -1,12 +1,12 @@
 """The one style of all charts: colours by meaning, layout, subplots, labels, empty states."""
 
 import json
-import re
 import textwrap
 import unicodedata
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import accumulate, takewhile
 from typing import Any
 
@@ -78,8 +78,8 @@ FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, s
 # plotly.js 4 offers a button that uploads the figure and its data: https://github.com/plotly/plotly.js/pull/7909
 _CONFIG = {"showSendToCloud": False, "displaylogo": False, "responsive": True}
 
-LEGEND = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
-LEGEND |= {"traceorder": "normal", "font": {"size": 11}}
+LEGEND: dict[str, Any] = {"traceorder": "normal", "font": {"size": 11}}
+LEGEND |= {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0, "xanchor": "left"}
 """A legend in lines at the foot of the figure, where neither names nor plotly's buttons are."""
 
 MOST_CHARACTERS = 200
@@ -89,6 +89,8 @@ _ROW, BAR, _LINE = 46, 0.42, 44
 """The height of a bar with its name above it, the part of it that is the bar, and the letters of a line."""
 
 _PLOTLY, _MOST_BYTES = "application/vnd.plotly.v1+json", 15_000
+
+_TITLE = {"pad": {"l": 12, "t": 14}, "x": 0, "xref": "container", "xanchor": "left", "y": 1, "yanchor": "top"}
 
 Cell = dict[str, Any]
 """The row and column of a subplot, as plotly's own methods take them."""
@@ -118,8 +120,11 @@ class Chart(go.Figure):
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
         """What a notebook keeps: plotly's figure and, for whatever does not draw it, its values as HTML."""
         bundle = dict(super()._repr_mimebundle_(*args, **_configured(options)))
-        if _PLOTLY in bundle:
-            bundle.setdefault("text/html", _write_values(self.to_plotly_json()))
+        if _PLOTLY in bundle and "text/html" not in bundle:
+            with suppress(
+                AttributeError, IndexError, KeyError, TypeError, ValueError
+            ):  # others may change it
+                bundle["text/html"] = _write_values(self.to_plotly_json())
         return bundle
 
     def _ipython_display_(self) -> None:
@@ -135,18 +140,13 @@ def _write_values(figure: dict[str, Any]) -> str:
     """Write what a figure says and its values as HTML without a script, of at most 15 kB."""
     plain = json.loads(to_json(figure, validate=False))
     data, layout = plain["data"], plain["layout"]
-    title, *subtitle = re.split("<br>", layout["title"]["text"])
-    texts = {
-        "title": plain_text(title),
-        "subtitle": plain_text(" ".join(subtitle)),
-        "alt": describe(data, layout),
-    }
-    most = 48
-    while True:
+    lines = map(plain_text, layout["title"]["text"].split("<br>"))
+    texts = {"title": next(lines), "subtitle": " ".join(lines), "alt": describe(data, layout)}
+    for most in (48, 36, 24, 12):
         written = render("figure", room="charts", table=read_table(data, layout, most), **texts)
-        if len(written.encode()) <= _MOST_BYTES or most < 2:
-            return written
-        most = most * 3 // 4
+        if len(written.encode()) <= _MOST_BYTES:
+            break
+    return written
 
 
 def _configured(options: dict[str, Any]) -> dict[str, Any]:
@@ -173,15 +173,7 @@ def make_figure(
     upright, row = name_places(names, places) if names else (style_axis(), 0)
     own: dict[str, Any] = {
         "template": "none",
-        "title": {
-            "text": "<br>".join(head),
-            "pad": {"l": 12, "t": 14},
-            "x": 0,
-            "xref": "container",
-            "xanchor": "left",
-            "y": 1,
-            "yanchor": "top",
-        },
+        "title": {"text": "<br>".join(head), **_TITLE},
         "font": {"family": FONT, "size": 13, "color": INK},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

@@ -5,6 +5,7 @@ import html
 import math
 import re
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import zip_longest
@@ -88,19 +89,22 @@ def read_table(data: list[dict[str, Any]], layout: dict[str, Any], most: int = _
 
 def _find_shares(columns: list[str], rows: list[list[Any]]) -> list[list[int | None]]:
     """Compare what was measured: columns side by side, or the last one with the others of its series."""
-    numbers = [[value if _is_number(value) else None for value in row] for row in rows]
-    numeric = [place for place in range(1, len(columns)) if any(row[place] is not None for row in numbers)]
-    drawn = numeric if columns[0] != "series" else numeric[-1:] if len(numeric) < 3 else []
-    shares: list[list[int | None]] = [[None] * len(columns) for _ in rows]
-    for place in drawn:
-        tops: dict[Any, float] = {}
-        groups = [row[0] if columns[0] == "series" else None for row in rows]
-        for group, row in zip(groups, numbers, strict=True):
-            tops[group] = max(tops.get(group, 0), abs(row[place] or 0))
-        for group, row, share in zip(groups, numbers, shares, strict=True):
-            if value := row[place]:
-                share[place] = round(100 * abs(value) / tops[group])
-    return shares
+    sizes = [[abs(value) if _is_number(value) else 0 for value in row] for row in rows]
+    numeric = [place for place in range(1, len(columns)) if any(row[place] for row in sizes)]
+    has_series = columns[0] == "series"
+    drawn = numeric[-1:] * (len(numeric) < 3) if has_series else numeric
+    tops: dict[Any, float] = {}
+    for row, size in zip(rows, sizes, strict=True):
+        for place in drawn:
+            key = place, has_series and row[0]
+            tops[key] = max(tops.get(key, 0), size[place])
+    return [
+        [
+            round(100 * size / tops[place, has_series and row[0]]) if size and place in drawn else None
+            for place, size in enumerate(found)
+        ]
+        for row, found in zip(rows, sizes, strict=True)
+    ]
 
 
 def _is_number(value: Any) -> bool:
@@ -118,8 +122,16 @@ def _cell(value: Any) -> tuple[str, bool]:
 
 def _grid_rows(trace: dict[str, Any], layout: dict[str, Any]) -> tuple[list[str], list[list[Any]]]:
     x, y, grid, named = (values_of(trace.get(key)) for key in ("x", "y", "z", "customdata"))
+    is_named = all(
+        len(pair) == 2 and isinstance(pair[0], str)
+        for line in named
+        for pair in map(values_of, values_of(line))
+    )
     rows = [
-        [*(named[i][j] if named else (x[j] if j < len(x) else j, y[i] if i < len(y) else i)), value]
+        [
+            *(named[i][j] if named and is_named else [x[j] if j < len(x) else j, y[i] if i < len(y) else i]),
+            value,
+        ]
         for i, line in enumerate(grid)
         for j, value in enumerate(line if isinstance(line, list) else [line])
         if value not in (None, 0)
@@ -155,11 +167,11 @@ def _name_points(trace: dict[str, Any], columns: dict[str, list[Any]], layout: d
         columns[along] = own
     elif shown.keys() >= {*places}:
         columns[along] = [shown[place] for place in places]
-    if values_of(trace.get("base")) and _axis_of(trace, "x", layout).get("type") == "date":
+    with suppress(KeyError, TypeError, ValueError):  # a bar of time is as long as it has milliseconds
         starts = map(datetime.fromisoformat, columns["base"])
-        lengths = (timedelta(milliseconds=length) for length in columns["x"])
+        spans = [timedelta(milliseconds=length) for length in columns["x"]]
         columns["x"] = [
-            f"{start + length:%Y-%m-%d %H:%M:%S}" for start, length in zip(starts, lengths, strict=True)
+            f"{start + span:%Y-%m-%d %H:%M:%S}" for start, span in zip(starts, spans, strict=True)
         ]
 
 
@@ -170,7 +182,7 @@ def _series_rows(data: list[dict[str, Any]], layout: dict[str, Any]) -> tuple[li
         if columns:
             _name_points(trace, columns, layout)
             full = values_of(trace.get("meta"))
-            name = plain_text(full[0] if len(full) == 1 else trace.get("name"))
+            name = plain_text(full[0] if len(full) == 1 and isinstance(full[0], str) else trace.get("name"))
             series.append((name or f"series {number}", trace, columns))
     keys = [key for key in _DATA_KEYS if any(key in columns for _, _, columns in series)]
     if keys == ["x", "y"] and (pivot := _pivot(series, names)):
