@@ -221,6 +221,79 @@ def test_where_nothing_errored_the_records_that_succeeded_are_drawn() -> None:
     assert not charts.errors(make_outputs({"outcome": "missing"})).data
 
 
+ALIKE = [
+    1,
+    "1",
+    "vip",
+    "vip ",
+    "vip\u200b",
+    "é",
+    "e\u0301",
+    "a" * 90 + "b",
+    "a" * 90 + "c",
+    "not known",
+    None,
+]
+
+
+def test_groups_that_look_alike_are_bars_and_names_of_their_own() -> None:
+    rows = [SUCCEEDED, ERRORED] * len(ALIKE)
+    frame = make_outputs(*rows).assign(
+        **{"source.queue": pd.Series([one for one in ALIKE for _ in "ab"], dtype=object)}
+    )
+    for chart in (charts.outcomes, charts.stop_reasons):
+        figure = chart(frame, by="queue")
+        for trace in figure.data:
+            assert list(trace.y) == list(range(len(ALIKE)))
+            assert len({*trace.customdata}) == len(ALIKE)
+        assert list(figure.layout.yaxis.tickvals) == list(range(len(ALIKE)))
+        assert len({*figure.layout.yaxis.ticktext}) == len(ALIKE)
+        assert max(map(len, figure.layout.yaxis.ticktext)) < 60
+    shares = np.sum([trace.x for trace in charts.outcomes(frame, by="queue").data], axis=0)
+    assert shares.tolist() == [100.0] * len(ALIKE)
+    assert "a" * 90 + "b" in charts.outcomes(frame, by="queue").data[0].customdata
+
+
+@pytest.mark.parametrize(
+    ("values", "ordered"),
+    [
+        (["March", "January", "May", "February"], ["January", "February", "March", "May"]),
+        (["Jan 2026", "Feb 2025", "Dec 2025"], ["Feb 2025", "Dec 2025", "Jan 2026"]),
+        (["10", "9", "-1", "1,000"], ["-1", "queue 9", "queue 10", "1,000"]),
+        (["30-39", "5-9", "100+"], ["5-9", "30-39", "100+"]),
+        (["2026-10-02", "2025-12-31", "2026-01-03"], ["2025-12-31", "2026-01-03", "2026-10-02"]),
+        (["tue", "mon", "sun"], ["mon", "tue", "sun"]),
+        ([2.5, 0.5, 10.0], ["0.5", "2.5", "10.0"]),
+        (pd.Categorical(["b", "c", "a"], ["c", "b", "a"], ordered=True), ["c", "b", "a"]),
+        (pd.to_datetime(["2026-10-02", "2025-12-31"]), ["2025-12-31", "2026-10-02"]),
+        (["Marching", "zebra", "apple"], ["Marching", "zebra", "apple"]),
+    ],
+)
+def test_groups_that_have_an_order_keep_it_and_others_begin_with_the_largest(
+    values, ordered: list[str]
+) -> None:
+    column = pd.Series(values)
+    taken = [place for place, _ in enumerate(column) for _ in range(len(column) - place)]
+    frame = make_outputs(*[SUCCEEDED] * len(taken)).assign(**{"source.queue": column.iloc[taken].array})
+    (trace,) = charts.outcomes(frame, by="queue").data
+    assert list(trace.customdata) == ordered
+
+
+def test_a_figure_carries_its_values_as_html_without_a_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plotly.io.renderers.default", "plotly_mimetype")
+    frame = many(3_000).assign(
+        **{"source.queue": ["<b>x</b>" + "long " * 40 + str(n % 12) for n in range(3_000)]}
+    )
+    for chart in RECORD_CHARTS:
+        bundle = chart(frame, by="queue")._repr_mimebundle_()
+        assert list(bundle) == ["application/vnd.plotly.v1+json", "text/html"]
+        assert bundle["application/vnd.plotly.v1+json"]["config"]["showSendToCloud"] is False
+        html = bundle["text/html"]
+        assert len(html.encode()) <= 15_000 and "<script" not in html and "<b>x" not in html and "<td" in html
+    figure = charts.outcomes(frame).update_layout(title=None)
+    assert "application/vnd.plotly.v1+json" in figure._repr_mimebundle_()
+
+
 @pytest.mark.parametrize(
     "text", ["<b>bold</b>", "<a href='https://example.com'>x</a>", "$5 and $10", "a & b"]
 )

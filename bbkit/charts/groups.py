@@ -3,7 +3,6 @@
 import calendar
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -163,12 +162,12 @@ def group_name(value: Any, column: str) -> str:
 def _name_groups(values: Sequence[Any], column: str, others: int) -> list[str]:
     """Name groups; what looks alike, such as ``1`` and ``"1"``, is written as Python does."""
     names = [group_name(value, column) for value in values] + ([f"{others:,} others"] if others else [])
-    looks = ["".join(filter(str.isprintable, unicodedata.normalize("NFKC", name))) for name in names]
-    looks = [" ".join(look.split()) for look in looks]
-    times = Counter(looks)
-    for place, value in enumerate(values):
-        if times[looks[place]] > 1 and not frames.is_absent(value):
-            names[place] = ascii(value.item() if isinstance(value, np.generic) else value)
+    for write in (repr, ascii):
+        looks = [" ".join(unicodedata.normalize("NFKC", name).split()) for name in names]
+        looks = ["".join(filter(str.isprintable, look)) for look in looks]
+        for place, value in enumerate(values):
+            if looks.count(looks[place]) > 1 and not frames.is_absent(value):
+                names[place] = write(value.item() if isinstance(value, np.generic) else value)
     return names
 
 

@@ -52,20 +52,8 @@ _MEANINGS = {
     LIGHT: ("pending", "not reported", "cache", "empty"),
 }
 COLOURS = {word: colour for colour, words in _MEANINGS.items() for word in words}
-GROUPS = [
-    BLUE,
-    ORANGE,
-    GREEN,
-    PURPLE,
-    SKY,
-    VERMILLION,
-    OLIVE,
-    "#8073AC",
-    "#A0522D",
-    "#35978F",
-    "#C51B7D",
-    "#7FBC41",
-]
+GROUPS = [BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILLION, OLIVE]
+GROUPS += ["#8073AC", "#A0522D", "#35978F", "#C51B7D", "#7FBC41"]
 _HATCHED = {
     "/": ("errored", "length", "on demand", "cut_off", "malformed"),
     "x": ("missing", "error", "duplicate_key", "off_schema"),
