@@ -220,13 +220,20 @@ def name_kinds(outputs: pd.DataFrame) -> pd.DataFrame:
 
 def _draw_no_errors(outputs: pd.DataFrame, title: str | None) -> style.Chart:
     sums = count_parts(as_parts(outputs["outcome"], style.OUTCOMES, "not known"))
+    sent, succeeded = count_noun(len(outputs), "record"), sums.get("succeeded", 0)
     others = ", ".join(f"{count:,} {outcome}" for outcome, count in sums.items())
-    sentence = f"n = 0 errors in {count_noun(len(outputs), 'record')}{others and f': {others}'}."
-    succeeded = outputs[equal_rows(outputs, "outcome", "succeeded")]
-    if succeeded.empty:
-        return style.empty_figure(title or "No record errored", sentence)
-    groups = replace(group_rows(succeeded, "outcome"), colours=[style.COLOURS["succeeded"]])
-    return draw_kinds(groups, groups, title=title or "No record errored", subtitle=sentence)
+    sentence = f"n = 0 errors in {sent}{others and f': {others}'}"
+    if not succeeded:
+        return style.empty_figure(title or "No record errored", f"{sentence}.")
+    hover = f"{succeeded:,} of {sent}<extra>succeeded</extra>"
+    bar = horizontal_bars("succeeded", [0], [succeeded], style.mark_bars("succeeded"), hovertemplate=hover)
+    return style.make_figure(
+        [bar],
+        title=title or "No record errored",
+        subtitle=sentence,
+        names=[f"No errors: {succeeded:,} of {sent} succeeded"],
+        xaxis=style.count_axis(len(outputs), "records"),
+    )
 
 
 def _describe_errors(count: int, kinds: int) -> str:
