@@ -5,7 +5,7 @@ from bbkit.catalog.quotas import Quotas as Quotas
 from bbkit.checks import check_records as check_records
 from bbkit.core.parameters import check_parameters as check_parameters
 from bbkit.core.text import split_names as split_names
-from bbkit.costs import check_budget as check_budget, cost_of as cost_of, estimate_cost as estimate_cost
+from bbkit.costs import check_budget as check_budget, estimate_cost as estimate_cost
 from bbkit.diagnostics import diagnose_outputs as diagnose_outputs
 from bbkit.jobs import (
     list_jobs as list_jobs,
@@ -18,6 +18,7 @@ from bbkit.jobs.verification import verify_run as verify_run
 from bbkit.jobs.watches import watch_jobs as watch_jobs
 from bbkit.outputs import accounting as accounting, collect_outputs as collect_outputs
 from bbkit.outputs.answers import parse_answers as parse_answers
+from bbkit.outputs.costs import cost_of as cost_of
 from bbkit.outputs.exports import export_records as export_records
 from bbkit.outputs.tables import table_ddl as table_ddl
 from bbkit.records import as_records as as_records

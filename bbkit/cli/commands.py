@@ -365,8 +365,8 @@ def report(options: Namespace) -> int:
     for condition in made.failed_on:
         print(f"bbkit: {condition}", file=sys.stderr)
     follows = name in _NEXT and (name != "03-explore" or made.left)
-    step = f"Next: {_NEXT[name].format(shlex.quote(str(run)))}" if follows else "It opens without a network."
-    print(f"{step} -o puts the report elsewhere.", file=sys.stderr)
+    step = f" Next: {_NEXT[name].format(shlex.quote(str(run)))}" if follows else ""
+    print(f"It opens without a network; -o puts it elsewhere.{step}", file=sys.stderr)
     if options.pdf:
         print(print_report(made.path))
     return FOUND if made.failed_on else SUCCESS

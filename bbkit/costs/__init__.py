@@ -45,39 +45,7 @@ def cost_of(
     prices: str | Path = "",
     estimate: CostEstimate | None = None,
 ) -> Cost:
-    """Cost answers from the tokens their lines report.
-
-    Cached tokens are counted once: they are taken out of the input where a family's count includes them. A
-    record without an answer costs nothing; an answer whose tokens or price are not known has no cost, and the
-    total says "at least". Where no line of a job reports tokens, its manifest's counts are used.
-
-    Parameters
-    ----------
-    run_or_outputs : Run, DataFrame or Accounting
-        A run (every attempt counts), after `collect_outputs`; or the frame, accounting or data set it gave.
-    by : str or sequence of str
-        Columns to group by, of the outputs or of the run's source; attempt and tier by default.
-    model_id : str
-        The model of rows that do not say it.
-    region : str
-        The region of rows whose job's ARN does not say it.
-    prices : str or Path
-        A price file of one's own (`bbkit.catalog.prices.load_prices`); a run names its own.
-    estimate : CostEstimate, optional
-        To compare with; of a run it is made where left out.
-
-    Returns
-    -------
-    Cost
-        Shows its sentence first; ``.table``, ``.rows``, ``.by(column)``, ``.most_expensive(n)`` and
-        ``.comparison`` are frames.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A run whose outputs were not collected, a frame without the columns of `collect_outputs`, or a column
-        to group by that is not there.
-    """
+    """Cost rows, or the collected outputs of a run; `bbkit.outputs.costs` is the door that collects."""
     columns = [by] if isinstance(by, str) and by else list(by)
     outputs, run, source = run_or_outputs, None, None
     if isinstance(outputs, pd.DataFrame) or is_dataset(outputs):
@@ -141,8 +109,6 @@ def _may_hold_media(run: CostedRun) -> bool:
 def _as_run(given: Any) -> CostedRun:
     if isinstance(given, CostedRun):
         return given
-    if isinstance(given, str | Path) and (Path(given) / "run.json").is_file():
-        raise InputError(f"{str(given)!r} is the folder of a run. Pass Run.open({str(given)!r}).")
     raise InputError(f"cost_of takes a Run or the frame of collect_outputs, not {type(given).__name__}.")
 
 

@@ -193,7 +193,10 @@ def _list_facts(row: Row, names: Sequence[str] = _FACTS) -> list[tuple[str, str]
 def _as_text(value: Any) -> str | None:
     if is_absent(value):
         return None
-    return json.dumps(value, indent=2, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    if not isinstance(value, dict | list | np.ndarray):
+        return str(value)
+    # Lists of a source that was kept as Parquet come back as arrays.
+    return json.dumps(value, indent=2, ensure_ascii=False, default=lambda inner: np.asarray(inner).tolist())
 
 
 def _indent(value: Any) -> str | None:
