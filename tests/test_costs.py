@@ -709,3 +709,10 @@ def test_an_estimate_of_jobs_takes_their_labels_or_a_table_and_refuses_others(co
 
 def test_a_run_is_costed_by_any_column_of_its_outputs(collected: bb.Run) -> None:
     assert cost_of(collected, by="stop_reason").table["records"].sum() == len(cost_of(collected).rows)
+
+
+def test_what_is_collected_is_costed_by_its_place(collected: bb.Run) -> None:
+    whole = cost_of(collected)
+    assert bb.cost_of(str(collected.folder)).sentence == whole.sentence
+    place = {"model_id": collected.model_id, "region": collected.endpoint.region}
+    assert bb.cost_of(collected.folder / "outputs", **place).cost_usd == pytest.approx(whole.cost_usd)

@@ -14,7 +14,7 @@ import pytest
 from report_notebooks import PARAMETERS, bundle, code, display, markdown, stream, write
 
 from bbkit.core.errors import InputError, ReportError
-from bbkit.report import Report, export_notebook, render_report
+from bbkit.report import Report, export_notebook, print_report, render_report
 
 FIGURES = """\
 import json, os, sys
@@ -96,6 +96,13 @@ def test_a_note_stands_above_the_rest_and_cannot_act(rendered: Report) -> None:
     assert page.index('id="s-in-short"') < page.index("<strong>Nine</strong>") < page.index("drawn?</h2>")
     assert page.index('href="#s-in-short"') < page.index('href="#s-is-it-drawn"')
     assert "alert(1)" not in page
+
+
+def test_without_a_browser_a_pdf_is_one_sentence(rendered: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.delenv("BBKIT_CHROMIUM", raising=False)
+    with pytest.raises(ReportError, match=r"needs Chromium or Chrome.*print calls\.html from any browser\.$"):
+        print_report(rendered.path)
 
 
 def test_a_failing_cell_leaves_page_and_notebook_and_is_named(tmp_path: Path) -> None:

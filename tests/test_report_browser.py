@@ -15,7 +15,7 @@ from browser_fixtures import list_violations
 from report_notebooks import bar, bundle, code, display, error, markdown, stream, write
 
 from bbkit.core.findings import Finding, findings
-from bbkit.report import export_notebook
+from bbkit.report import export_notebook, print_report
 
 pytestmark = pytest.mark.browser
 
@@ -313,3 +313,8 @@ def test_the_policy_stops_what_the_sanitizer_would_miss(browser: Any, report: Pa
     open_page(opened, bare)
     assert opened.evaluate(f"window.{MARK}") is True
     context.close()
+
+
+def test_a_report_is_printed_to_a_pdf_beside_it(report: Path) -> None:
+    assert print_report(report) == report.with_suffix(".pdf")
+    assert report.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
