@@ -17,7 +17,7 @@ from bbkit.explorers.views import ENDING, LINE_COLUMNS
 if TYPE_CHECKING:
     from bbkit.charts.facets import Facet
 
-_MOST_ROWS, _MOST_TEXTS = 20_000, 4_000
+_MOST_ROWS = 20_000
 _LONGEST, _MOST_CHARACTERS = 2_000, 3_000_000
 _MOST_CELLS, _MOST_COUNTS = 3_000, 60_000
 _SEED = 0
@@ -71,7 +71,7 @@ class RecordTable:
         bins = list(list_bins(self._outputs, [name for name in numbers if name.startswith(FIELD)]))
         columns: list[dict[str, Any]] = [{"name": "row", "kind": "number", "values": (chosen + 1).tolist()}]
         rows = take_rows(self._outputs, chosen, ["record_id", *numbers]).loc[chosen]
-        words = _bound(take_rows(self._outputs, chosen[:_MOST_TEXTS], texts).loc[chosen[:_MOST_TEXTS]])
+        words = _bound(take_rows(self._outputs, chosen, texts).loc[chosen])
         columns.append(self._describe("id", rows["record_id"]))
         for facet in categories:
             codes, labels = facet.codes[chosen].tolist(), list(facet.labels)
