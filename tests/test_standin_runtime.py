@@ -76,8 +76,13 @@ def test_refusals_of_the_runtime(standin: Standin) -> None:
         "messages": [{"role": "user", "content": [{"text": "x"}]}],
     }
     assert refusal(client.converse, **embedder) == ("ValidationException", 400)
-    stream = {"modelId": "amazon.nova-lite-v1:0", "body": b"{}"}
-    assert refusal(client.invoke_model_with_response_stream, **stream) == ("NotImplemented", 501)
+    assert refusal(client.converse_stream, **embedder) == ("ValidationException", 400)
+    streamed = client.invoke_model_with_response_stream
+    for model, body in ((CLAUDE, b"{}"), ("amazon.titan-embed-text-v2:0", b'{"inputText": "x"}')):
+        assert refusal(streamed, modelId=model, body=body) == ("ValidationException", 400)
+    for model in (CLAUDE, "amazon.nova-lite-v1:0"):
+        given = {"modelId": model, "input": {"converse": {"messages": embedder["messages"]}}}
+        assert refusal(client.count_tokens, **given) == ("ValidationException", 400)
     assert refusal(client.list_async_invokes) == ("NotImplemented", 501)
 
 

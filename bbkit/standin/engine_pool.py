@@ -13,7 +13,7 @@ from multiprocessing import get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from bbkit.standin.engines import Engine
+from bbkit.standin.engines import SpeakingEngine
 from bbkit.standin.settings import Settings
 
 ENGINES = ("extractive", "openai")
@@ -80,12 +80,12 @@ def _exit_after(parent: BaseProcess) -> None:
 
 
 @cache
-def engine_for(name: str, options: str) -> Engine:
+def engine_for(name: str, options: str) -> SpeakingEngine:
     """Make the engine of this process, once; its options are JSON."""
     return make_engine(name, **json.loads(options))
 
 
-def make_engine(name: str = "extractive", **options: Any) -> Engine:
+def make_engine(name: str = "extractive", **options: Any) -> SpeakingEngine:
     if name == "extractive":
         from bbkit.standin.engines.extractive import ExtractiveEngine
 

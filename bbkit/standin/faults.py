@@ -153,7 +153,7 @@ def check_calls(faults: Faults, *, by_tag: bool) -> None:
         if not fault.carried_out:
             answers += _codes_of(fault.operation)
         elif not fault.operation.startswith("Head"):  # without a body nothing can be torn
-            answers.append(TORN)
+            answers += [TORN, *_endings_of(fault.operation)]
         if fault.answer not in answers:
             raise ValueError(
                 f"Fault {name}={fault.operation} takes {', '.join(answers)}, not '{fault.answer}'."
@@ -170,12 +170,22 @@ def _codes_of(operation: str) -> list[str]:
     return [_EXPIRED, *sorted(shape.name for shape in shapes)]
 
 
+def _endings_of(operation: str) -> list[str]:
+    """The exceptions that may end the stream of an operation's answer."""
+    from bbkit.standin.service_models import exceptions_of, service_model
+
+    if _SERVICES.get(operation) != "bedrock-runtime":
+        return []
+    return exceptions_of(service_model("bedrock-runtime").operation_model(operation))
+
+
 class SpoiltAnswer(Exception):
-    """What comes instead of an answer: a bare status, a page, or an answer that breaks off."""
+    """What comes instead of an answer: a status, a page, one that breaks off or ends by an exception."""
 
     def __init__(self, answer: str) -> None:
         super().__init__(answer)
-        self.status = {TORN: None, "html": 200}[answer] if not answer.isdigit() else int(answer)
+        self.ending = answer if answer.endswith("Exception") else ""
+        self.status = int(answer) if answer.isdigit() else None if answer == TORN else 200
 
 
 class CallFaults:

@@ -18,6 +18,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.control_plane import ControlPlane
 from bbkit.standin.errors import Protocol, ServiceError, not_served, refuse_call, render_error, render_json
+from bbkit.standin.event_streams import EventStream
 from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
@@ -88,8 +89,11 @@ class Gateway:
             if spoilt.status is None:
                 await _lose(send)
                 return
-            page = _PAGE if spoilt.status == 200 else ""
-            response = Response(page, spoilt.status, media_type="text/html")
+            if spoilt.ending and isinstance(response, EventStream):
+                response.break_off(spoilt.ending)
+            else:
+                page = _PAGE if spoilt.status == 200 else ""
+                response = Response(page, spoilt.status, media_type="text/html")
         except ClientDisconnect:
             return
         except Exception:  # a fault of ours must still arrive as an answer, and be found

@@ -100,7 +100,8 @@ def bind(host: str, port: int, last_port: int) -> socket.socket:
     """Bind the port asked for; when none is, the one of last time if it is free, else any free one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for candidate in [port] if port else [last_port, 0]:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # Only of sockets that name TCP does asyncio send each piece at once.
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, candidate))
@@ -135,7 +136,7 @@ async def serve(
         guard.storage.create_bucket(BUCKET)
     write_environment(settings.folder, identity, settings.region, endpoint)
     jobs = Jobs(settings, Store(settings.folder), traces)
-    runtime = Runtime(settings)
+    runtime = Runtime(settings, traces)
     gateway = Gateway(
         settings=settings,
         hosts=frozenset(

@@ -72,6 +72,12 @@ def find_route(service: str, method: str, raw_path: str) -> tuple[OperationModel
     return None
 
 
+def exceptions_of(operation: OperationModel) -> list[str]:
+    """What may end the answer of an operation before its time; none where it comes whole."""
+    stream = operation.get_event_stream_output()
+    return [] if stream is None else [name for name in stream.members if name.endswith("Exception")]
+
+
 def read_request(
     operation: OperationModel, labels: dict[str, str], query: str, body: bytes
 ) -> dict[str, Any]:

@@ -7,10 +7,11 @@ a small tokenizer of our own: real counts of its pieces, close to (not equal to)
 
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from threading import Event
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 # Pieces join up to exactly the text they came from.
 _PIECES = re.compile(
@@ -144,6 +145,16 @@ class Reply:
         return self.input_tokens + self.output_tokens
 
 
+class Piece(NamedTuple):
+    """Some of an answer while it is made: of its text, its reasoning, or the arguments of a call."""
+
+    kind: str  # text, reasoning or call
+    text: str
+    model: str
+    call_id: str = ""
+    name: str = ""
+
+
 class Interrupted(Exception):
     """An engine was halted before it had answered."""
 
@@ -151,6 +162,12 @@ class Interrupted(Exception):
 class Engine(Protocol):
     def answer(self, request: Request, halt: Event | None = None) -> Reply:
         """Answer one request; `EngineError` when it cannot, `Interrupted` when `halt` ends its waits."""
+        ...
+
+
+class SpeakingEngine(Engine, Protocol):
+    def speak(self, request: Request, halt: Event | None = None) -> Iterator[Piece | Reply]:
+        """Answer piece by piece; last comes the whole."""
         ...
 
 
@@ -164,3 +181,22 @@ def cut_tokens(text: str, limit: int) -> tuple[str, int, bool]:
     if len(pieces) <= limit:
         return text, len(pieces), False
     return "".join(pieces[:limit]), limit, True
+
+
+def count_input(request: Request) -> int:
+    """The tokens of all text that a request has an engine read."""
+    read = [request.system, *(turn.text for turn in request.turns)]
+    read += [result.text for turn in request.turns for result in turn.tool_results]
+    read += [json.dumps(one) for one in (request.schema, *(tool.schema for tool in request.tools)) if one]
+    return sum(map(count_tokens, read))
+
+
+def split_reply(reply: Reply) -> Iterator[Piece | Reply]:
+    """Speak an answer that is there already, token by token."""
+    for kind, text in (("reasoning", reply.reasoning), ("text", reply.text)):
+        yield from (Piece(kind, piece, reply.model) for piece in _PIECES.findall(text))
+    for call in reply.tool_calls:
+        arguments = call.to_openai()["function"]["arguments"]
+        for piece in _PIECES.findall(arguments or "") or [""]:
+            yield Piece("call", piece, reply.model, call.id, call.name)
+    yield reply

@@ -7,6 +7,7 @@ count for little. No word of an answer is invented, and no text of the instructi
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from hashlib import sha256
 from threading import Event
@@ -14,7 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from bbkit.standin.engines import Reply, Request, Stop, Tool, ToolCall, count_tokens, cues, cut_tokens
+from bbkit.standin.engines import (
+    Piece,
+    Reply,
+    Request,
+    Stop,
+    Tool,
+    ToolCall,
+    count_input,
+    count_tokens,
+    cues,
+    cut_tokens,
+    split_reply,
+)
 from bbkit.standin.engines.conversations import (
     Unit,
     assign_roles,
@@ -43,15 +56,12 @@ class ExtractiveEngine:
     def answer(self, request: Request, halt: Event | None = None) -> Reply:
         """Quote the sentences that summarize the conversation, or that are nearest to what was asked."""
         asked = [turn.text for turn in request.turns if turn.role == "user"]
-        read = [request.system, *(turn.text for turn in request.turns)]
-        read += [result.text for turn in request.turns for result in turn.tool_results]
         unread = [media for turn in request.turns for media in turn.media]
         kinds = ", ".join(sorted({media.kind for media in unread}))
         note = f"{len(unread)} not read: {kinds}; this engine reads text only" if unread else ""
         tool = _choose_tool(request)
         prompt, in_prompt = _split_schema("\n\n".join(asked))
         schema = {"type": "object"} | tool.schema if tool else request.schema or in_prompt
-        read += [json.dumps(one) for one in (request.schema, *(tool.schema for tool in request.tools)) if one]
         if schema is None:
             text = compose_answer(prompt, request.system, request.max_tokens)
             text = f"({note}.) {text}".rstrip() if note else text
@@ -67,8 +77,11 @@ class ExtractiveEngine:
             text, output_tokens, _ = cut_tokens(text, request.max_tokens)
             stop, matched = Stop.LENGTH, None
         calls = (ToolCall(f"call_{sha256(text.encode()).hexdigest()[:24]}", tool.name, text),) if tool else ()
-        tokens = sum(map(count_tokens, read)), output_tokens
+        tokens = count_input(request), output_tokens
         return Reply("" if tool else text, *tokens, stop, MODEL, matched, tool_calls=calls)
+
+    def speak(self, request: Request, halt: Event | None = None) -> Iterator[Piece | Reply]:
+        return split_reply(self.answer(request, halt))
 
 
 def _split_schema(prompt: str) -> tuple[str, Any]:

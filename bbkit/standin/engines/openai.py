@@ -5,14 +5,27 @@ Source: https://platform.openai.com/docs/api-reference/chat/create
 
 import base64
 import json
+import socket
 import threading
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 
-from bbkit.standin.engines import Interrupted, Media, Reply, Request, Stop, ToolCall, Turn
+from bbkit.standin.engines import (
+    Interrupted,
+    Media,
+    Piece,
+    Reply,
+    Request,
+    Stop,
+    ToolCall,
+    Turn,
+    split_reply,
+)
 from bbkit.standin.errors import EngineError
 
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
@@ -63,12 +76,32 @@ class OpenAIEngine:
     def answer(self, request: Request, halt: threading.Event | None = None) -> Reply:
         """Send one request, again when it is worth it, and read the completion."""
         body = json.dumps(self._body(request)).encode()
+        sending = "POST", "/chat/completions", body, self._attempts, halt
         with self._slots:
-            return self._read(self._send("POST", "/chat/completions", body, self._attempts, halt))
+            return self._read(_decode(self._send(*sending).data))
+
+    def speak(self, request: Request, halt: threading.Event | None = None) -> Iterator[Piece | Reply]:
+        """Ask for a stream and hand on what comes of it; some servers send the whole all the same."""
+        halt = halt or threading.Event()
+        asked = {"stream": True, "stream_options": {"include_usage": True}}
+        body = json.dumps(self._body(request) | asked).encode()
+        sending = "POST", "/chat/completions", body, self._attempts, halt
+        with self._slots, closing(self._send(*sending, stream=True)) as response:
+            if "event-stream" not in response.headers.get("Content-Type", ""):
+                yield from split_reply(self._read(_decode(response.data)))
+                return
+            whole: dict[str, Any] = {}
+            for chunk in _read_events(response):
+                if halt.is_set():
+                    raise Interrupted
+                yield from _add_chunk(whole, chunk, self.model)
+            if not whole.get("choices", [{}])[0].get("finish_reason"):
+                raise EngineError("The engine's server broke its answer off: no finish_reason came.", 424)
+            yield self._read(whole)
 
     def check(self) -> None:
         """Ask the server for its models once; `EngineError` says what is wrong with the address."""
-        self._send("GET", "/models", None, 1, None)
+        _decode(self._send("GET", "/models", None, 1, None).data)
 
     def _body(self, request: Request) -> dict[str, Any]:
         messages: list[dict[str, Any]] = (
@@ -93,13 +126,22 @@ class OpenAIEngine:
         return body
 
     def _send(
-        self, method: str, path: str, body: bytes | None, attempts: int, halt: threading.Event | None
-    ) -> dict[str, Any]:
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        attempts: int,
+        halt: threading.Event | None,
+        stream: bool = False,
+    ) -> Any:
+        """The server's answer, once it takes what is sent; of a `stream` the body is still to be read."""
         halt = halt or threading.Event()
         for attempt in range(1, attempts + 1):
             wait = min(self._backoff * 2 ** (attempt - 1), _LONGEST_WAIT)
             try:
-                response = self._pool.request(method, self.base_url + path, body=body, headers=self._headers)
+                response = self._pool.request(
+                    method, self.base_url + path, body=body, headers=self._headers, preload_content=not stream
+                )
             except urllib3.exceptions.ReadTimeoutError:
                 failure = EngineError("The engine's server took longer than the timeout to answer.", 408)
             except urllib3.exceptions.HTTPError as error:
@@ -107,7 +149,7 @@ class OpenAIEngine:
                 failure = EngineError(what, 503)
             else:
                 if response.status == 200:
-                    return _decode(response.data)
+                    return response
                 failure = _status_failure(response.status, response.data)
                 if response.status not in _RETRIED:
                     raise failure
@@ -139,6 +181,66 @@ class OpenAIEngine:
             tool_calls=calls,
             cache_read_tokens=_count(details.get("cached_tokens")),
         )
+
+
+def _read_events(response: Any) -> Iterator[dict[str, Any]]:
+    """The JSON of a stream of server-sent events, each as it comes."""
+    # urllib3 1.26 has no read1, and its read waits for all that it is asked for.
+    read, size = (response.read1, 1 << 16) if hasattr(response, "read1") else (response.read, 1)
+    block, rest = b"start", b""
+    try:
+        while block:
+            _acknowledge(response)
+            block = read(size)
+            *lines, rest = (rest + (block or b"\n")).split(b"\n")
+            for line in lines:
+                if line.startswith(b"data:") and line[5:].strip() != b"[DONE]":
+                    yield _decode(line[5:])
+    except urllib3.exceptions.ReadTimeoutError:
+        raise EngineError("The engine's server took longer than the timeout to go on.", 408) from None
+    except urllib3.exceptions.HTTPError as error:
+        raise EngineError(f"The engine's server broke its answer off: {type(error).__name__}.", 424) from None
+
+
+def _acknowledge(response: Any) -> None:
+    """Acknowledge at once what came: a server that waits for that (Nagle) holds its next piece for 40 ms."""
+    sock = getattr(response.connection, "sock", None)
+    if sock is not None and hasattr(socket, "TCP_QUICKACK"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
+def _add_chunk(whole: dict[str, Any], chunk: dict[str, Any], model: str) -> Iterator[Piece]:
+    """Add a chunk to the completion that it is a piece of, and tell what it brought."""
+    if chunk.get("error"):
+        raise EngineError(f"The engine's server broke its answer off: {str(chunk['error'])[:500]}", 424)
+    whole |= {name: chunk[name] for name in ("model", "usage") if chunk.get(name)}
+    model = PurePath(str(whole.get("model") or model)).name
+    empty = {"content": "", "reasoning_content": "", "tool_calls": []}
+    try:
+        for given in chunk.get("choices") or ():
+            choice = whole.setdefault("choices", [{"message": empty}])[0]
+            choice |= {name: given[name] for name in ("finish_reason", "stop_reason") if given.get(name)}
+            delta, message = given.get("delta") or {}, choice["message"]
+            reasoning = delta.get("reasoning_content") or delta.get("reasoning") or ""
+            texts = {"reasoning_content": reasoning, "content": _read_text(delta.get("content"))}
+            for name, text in texts.items():
+                message[name] += text
+                kind = "text" if name == "content" else "reasoning"
+                yield from [Piece(kind, text, model)] if text else []
+            for part in delta.get("tool_calls") or ():
+                yield _add_call(message["tool_calls"], part, model)
+    except (KeyError, IndexError, TypeError, AttributeError) as error:
+        raise EngineError(f"The engine's server gave a chunk that cannot be read: {error!r}.", 424) from error
+
+
+def _add_call(calls: list[dict[str, Any]], part: dict[str, Any], model: str) -> Piece:
+    number, function = part.get("index", len(calls)), part.get("function") or {}
+    if number >= len(calls):
+        identity = part.get("id") or f"call_{function['name']}"
+        calls.append({"id": identity, "function": {"name": function["name"], "arguments": ""}})
+    call, text = calls[number], function.get("arguments") or ""
+    call["function"]["arguments"] += text
+    return Piece("call", text, model, call["id"], call["function"]["name"])
 
 
 def _read_stop(choice: dict[str, Any], calls: bool) -> tuple[str, str | None]:

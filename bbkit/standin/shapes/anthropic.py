@@ -42,9 +42,13 @@ def read_body(body: Any, model_id: str) -> Request:
     )
 
 
+def thinks(body: dict[str, Any]) -> bool:
+    return (body.get("thinking") or {}).get("type") in ("enabled", "adaptive")
+
+
 def write_answer(reply: Reply, body: dict[str, Any], model_id: str) -> dict[str, Any]:
     content: list[dict[str, Any]] = []
-    if reply.reasoning and (body.get("thinking") or {}).get("type") in ("enabled", "adaptive"):
+    if reply.reasoning and thinks(body):
         content.append({"type": "thinking", "thinking": reply.reasoning, "signature": ""})
     if reply.text:
         content.append({"type": "text", "text": reply.text})
