@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from bbkit.report import Report
 
 _PROFILES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_BEARER_TOKEN_BEDROCK")
+_NO_NEWS = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": true}}'
 _FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
 
 
@@ -35,7 +35,6 @@ def run_demo(folder: str = "", *, faults: bool = False, schema: bool = False) ->
     spoilt = ("--fault", "bad-json=0.15") * (faults and schema)
     switches = ("--speed", "instant", *(_FAULTS if faults else ()), *spoilt)
     with start_standin(state, *switches) as environment, _environment(environment):
-        print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
         report = _run_notebooks(run_folder, faults=faults, schema=schema)
     account = _read_accounting(report)
     print(account["sentence"])
@@ -55,19 +54,22 @@ def run_lab(
     require_extras("bbkit lab", "notebooks", "standin")
     root = _lab_folder(folder)
     switches = ("--speed", speed, *(part for fault in faults for part in ("--fault", fault)))
-    with start_standin(root / "runs" / "standin", *switches) as environment:
-        print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
-        with tempfile.TemporaryDirectory() as config:
-            _write_lab_config(Path(config))
-            command = [
-                *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={port}"),
-                "--LabApp.default_url=/lab/tree/01-prepare.ipynb",
-                *(() if browser else ("--no-browser",)),
-                *(("--allow-root",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()),
-            ]
-            paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
-            variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
-            return run_process(command, env=variables)
+    with (
+        start_standin(root / "runs" / "standin", *switches) as environment,
+        tempfile.TemporaryDirectory() as config,
+    ):
+        labconfig = Path(config, "labconfig")
+        labconfig.mkdir()
+        (labconfig / "page_config.json").write_text(_NO_NEWS)
+        command = [
+            *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", f"--port={port}"),
+            "--LabApp.default_url=/lab/tree/01-prepare.ipynb",
+            *(() if browser else ("--no-browser",)),
+            *(("--allow-root",) if hasattr(os, "geteuid") and os.geteuid() == 0 else ()),
+        ]
+        paths = os.pathsep.join(filter(None, [config, os.environ.get("JUPYTER_CONFIG_PATH", "")]))
+        variables = {**os.environ, **environment, "JUPYTER_CONFIG_PATH": paths}
+        return run_process(command, env=variables)
 
 
 def _lab_folder(folder: str) -> Path:
@@ -98,13 +100,6 @@ def run_process(command: Sequence[str], env: Mapping[str, str] | None = None) ->
             signal.signal(signal.SIGTERM, former)
 
 
-def _write_lab_config(folder: Path) -> None:
-    labconfig = folder / "labconfig"
-    labconfig.mkdir()
-    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (labconfig / "page_config.json").write_text(json.dumps(disabled))
-
-
 @contextlib.contextmanager
 def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
     """Run a stand-in as a process of its own for the length of a ``with``."""
@@ -121,7 +116,9 @@ def start_standin(folder: Path, *switches: str) -> Iterator[dict[str, str]]:
         try:
             if not any(line.startswith("ready ") for line in process.stdout):
                 raise RunError(f"The stand-in did not start: {log.read_text()[-500:].strip()}")
-            yield read_environment(folder / "standin.env")
+            environment = read_environment(folder / "standin.env")
+            print(f"A stand-in of Amazon Bedrock answers at {environment['AWS_ENDPOINT_URL']}.", flush=True)
+            yield environment
         finally:
             process.stdin.close()
             try:
@@ -151,15 +148,16 @@ def _environment(values: dict[str, str]) -> Iterator[None]:
 
 
 def _remove_earlier_demo(run_folder: Path) -> None:
-    if not run_folder.exists():
-        return
     description = run_folder / "run.json"
-    if not (description.is_file() and json.loads(description.read_text()).get("demo")):
+    if description.is_file() and json.loads(description.read_text()).get("demo"):
+        shutil.rmtree(run_folder)
+    elif run_folder.exists():
         raise RunExistsError(f"{run_folder} holds something that the demo did not make. Name another folder.")
-    shutil.rmtree(run_folder)
 
 
 def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
+    from bbkit.report import render_report
+
     notebooks, samples = find_shared("notebooks"), find_shared("data/samples")
     run: dict[str, Any] = {"run_folder": str(run_folder)}
     prepare = {
@@ -184,32 +182,22 @@ def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
         retry |= {"max_tokens": 400, "invalid": "all", "note": True} if schema else {}
         pages |= {"03-explore-before": explore, "04-retry": retry}
     pages["03-explore"] = explore
+    # 01-prepare makes the run's folder and refuses one that is there: its report moves in afterwards.
+    reports, waiting = run_folder / "reports", run_folder.with_name(f"{run_folder.name}-reports")
+    shutil.rmtree(waiting, ignore_errors=True)
     for page, parameters in pages.items():
         name = page.removesuffix("-before")
         print(f"{name} ...", flush=True)
-        report = _render(notebooks / f"{name}.ipynb", run_folder, page, parameters)
+        output = (reports if run_folder.exists() else waiting) / f"{page}.html"
+        report = render_report(notebooks / f"{name}.ipynb", output, parameters=parameters, with_text=True)
+        if output.parent == waiting:
+            move(waiting, reports)
         if page != name:
             print(f"{_read_accounting(report)['sentence']}\n{report.path}", flush=True)
     return report
 
 
 def _read_accounting(report: "Report") -> dict[str, Any]:
-    results: list[dict[str, Any]] = json.loads(report.json_path.read_text())["results"]
-    return [one for one in results if one["kind"] == "accounting"][
-        -1
-    ]  # of the answers too, where it has them
-
-
-def _render(notebook: Path, run_folder: Path, page: str, parameters: dict[str, Any]) -> "Report":
-    from bbkit.report import render_report
-
-    reports = run_folder / "reports"
-    if run_folder.exists():
-        return render_report(notebook, reports / f"{page}.html", parameters=parameters, with_text=True)
-    # 01-prepare makes the run's folder and refuses one that is there: its report moves in afterwards.
-    waiting = run_folder.with_name(f"{run_folder.name}-reports")
-    shutil.rmtree(waiting, ignore_errors=True)
-    report = render_report(notebook, waiting / f"{page}.html", parameters=parameters, with_text=True)
-    move(waiting, reports)
-    moved = {name: reports / getattr(report, name).name for name in ("path", "json_path", "notebook_path")}
-    return replace(report, **moved)
+    """The last one, which counts the answers too where there are any."""
+    results = json.loads(report.json_path.read_text())["results"]
+    return dict([one for one in results if one["kind"] == "accounting"][-1])

@@ -1,6 +1,5 @@
 """Folders with the notebooks as files of one's own, set up for a table; git ignores what they will hold."""
 
-import ast
 import json
 import os
 import re
@@ -45,15 +44,11 @@ def make_folder(folder: Path, table: str = "") -> str:
 
 
 def _set_defaults(source: str, values: Mapping[str, Any]) -> str:
-    """Give parameters that are there other values."""
-    lines = source.splitlines(keepends=True)
-    for one in ast.parse(source).body:
-        if isinstance(one, ast.AnnAssign) and one.value and (name := ast.unparse(one.target)) in values:
-            line = lines[one.lineno - 1].encode()
-            value = json.dumps(values[name], ensure_ascii=False).encode()
-            line = line[: one.value.col_offset] + value + line[one.value.end_col_offset :]
-            lines[one.lineno - 1] = line.decode()
-    return "".join(lines)
+    """Give parameters that are there, each on a line of its own, other values."""
+    for name, value in values.items():
+        written = json.dumps(value, ensure_ascii=False).replace("\\", r"\\")
+        source = re.sub(rf"(?m)^({name}: \w+ = ).*?(?=  #|$)", rf"\g<1>{written}", source)
+    return source
 
 
 def _propose(folder: Path, table: str) -> tuple[dict[str, Any], str]:

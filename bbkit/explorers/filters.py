@@ -19,64 +19,52 @@ _KEPT = 12
 
 
 class Condition(NamedTuple):
-    """A condition on rows."""
+    """A condition on rows, and which they are."""
 
     code: Callable[[str], str]
-    make: Callable[[], np.ndarray]
+    mask: Callable[[], Any]
 
 
 def is_one_of(rows: Rows, column: str, values: Sequence[Any], *, as_text: bool = False) -> Condition:
     """Keep the rows whose value, as it is or as text, is one of some; `NONE` keeps those without a value."""
     known = [value for value in values if value != NONE]
-    absent = len(known) < len(values)
-    cast = ".astype('string')" if as_text else ""
+    tests = [f".astype('string').isin({known!r})" if as_text else f".isin({known!r})"] if known else []
+    tests += [".isna()"] if len(known) < len(values) else []
 
     def code(name: str) -> str:
-        tests = [f"{name}[{column!r}]{cast}.isin({known!r})"] if known else []
-        tests += [f"{name}[{column!r}].isna()"] if absent else []
-        return f"({' | '.join(tests)})" if len(tests) > 1 else tests[0]
+        whole = " | ".join(f"{name}[{column!r}]{test}" for test in tests)
+        return f"({whole})" if len(tests) > 1 else whole
 
-    return Condition(code, partial(_mask_values, rows, column, known, absent, as_text))
+    def mask() -> Any:
+        column_values = rows[column].astype(TEXT) if as_text else rows[column]
+        found = column_values.isin(known)
+        return found | column_values.isna() if len(known) < len(values) else found
+
+    return Condition(code, mask)
 
 
 def is_between(rows: Rows, column: str, low: Any, high: Any) -> Condition:
     """Keep the rows whose value is known and lies between two numbers or times, ends included."""
     code = f"[{column!r}].between({low!r}, {high!r}).fillna(False)"
-    return Condition(lambda name: name + code, partial(_mask_range, rows, column, low, high))
+    return Condition(lambda name: name + code, lambda: rows[column].between(low, high).fillna(False))
 
 
 def contains(rows: Rows, column: str, text: str) -> Condition:
     """Keep the rows whose text holds another, in upper or lower case, taken letter by letter."""
     code = f"[{column!r}].str.contains({text!r}, case=False, regex=False, na=False)"
-    return Condition(lambda name: name + code, partial(_mask_text, rows, column, text))
+    # What pandas itself calls for this code; Arrow does it side by side.
+    match = partial(pc.match_substring, pattern=text, ignore_case=True)
+    return Condition(lambda name: name + code, lambda: pc.fill_null(rows.compute(column, match), False))
 
 
 def passes(rows: Rows, where: str) -> Condition:
     """Keep the rows that pass a condition as `DataFrame.query` takes it."""
-    return Condition(lambda name: f"{name}.eval({where!r})", partial(_mask_where, rows, where))
 
+    def mask() -> np.ndarray:
+        outputs = rows.outputs if rows.is_dataset else rows.outputs.reset_index(drop=True)
+        return np.isin(np.arange(rows.count), find_rows(outputs, where, ["record_id"]).index)
 
-def _mask_values(rows: Rows, column: str, known: list[Any], absent: bool, as_text: bool) -> np.ndarray:
-    values = rows[column].astype(TEXT) if as_text else rows[column]
-    mask = np.asarray(values.isin(known), dtype=bool)
-    return mask | np.asarray(values.isna(), dtype=bool) if absent else mask
-
-
-def _mask_range(rows: Rows, column: str, low: Any, high: Any) -> np.ndarray:
-    return np.asarray(rows[column].between(low, high).fillna(False), dtype=bool)
-
-
-def _mask_text(rows: Rows, column: str, text: str) -> np.ndarray:
-    # What pandas itself calls for this code; Arrow does it side by side.
-    match = partial(pc.match_substring, pattern=text, ignore_case=True)
-    return np.asarray(pc.fill_null(rows.compute(column, match), False), dtype=bool)
-
-
-def _mask_where(rows: Rows, where: str) -> np.ndarray:
-    mask = np.zeros(rows.count, dtype=bool)
-    outputs = rows.outputs if rows.is_dataset else rows.outputs.reset_index(drop=True)
-    mask[find_rows(outputs, where, ["record_id"]).index] = True
-    return mask
+    return Condition(lambda name: f"{name}.eval({where!r})", mask)
 
 
 class Selector:
@@ -101,7 +89,7 @@ class Selector:
         if code not in self._masks:
             while len(self._masks) >= _KEPT:
                 del self._masks[next(iter(self._masks))]
-            self._masks[code] = condition.make()
+            self._masks[code] = np.asarray(condition.mask(), dtype=bool)
         return self._masks[code]
 
     def _order(self, sort: "Sort") -> np.ndarray | None:

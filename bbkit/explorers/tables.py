@@ -12,7 +12,7 @@ from bbkit.core.datasets import count_rows, head_of, take_rows
 from bbkit.core.frames import FIELD, RECORDS, Collected, find_columns, is_absent, require_columns
 from bbkit.core.panels import render_panel
 from bbkit.core.text import count_noun
-from bbkit.explorers.views import ENDING, LINE_COLUMNS
+from bbkit.explorers.views import ENDING, LINE_COLUMNS, SOURCE
 
 if TYPE_CHECKING:
     from bbkit.charts.facets import Facet
@@ -21,7 +21,6 @@ _MOST_ROWS = 20_000
 _LONGEST, _MOST_CHARACTERS = 2_000, 3_000_000
 _MOST_CELLS, _MOST_COUNTS = 3_000, 60_000
 _SEED = 0
-_SOURCE = "source."
 _APART = ("record_id", "record_key", "text", "error_message")
 _FIRST = 8
 
@@ -83,7 +82,7 @@ class RecordTable:
     def _describe(self, kind: str, column: pd.Series) -> dict[str, Any]:
         name = str(column.name)
         values = [None if is_absent(cell) else _plain(cell) for cell in column.tolist()]
-        return {"name": name, "kind": kind, "values": values, "private": name.startswith(_SOURCE)}
+        return {"name": name, "kind": kind, "values": values, "private": name.startswith(SOURCE)}
 
     def _sort_columns(self) -> tuple[list[str], list[str], list[str]]:
         """The columns of numbers, of closed values among the fields of answers, and of ids and texts."""
@@ -92,7 +91,7 @@ class RecordTable:
         listed = {f"{FIELD}{name}" for name in (list_closed(schema) if schema else ())}
         named = ["input_tokens", "output_tokens", *(name for name in ("attempt",) if name in head)]
         numbers, closed, texts = named, list[str](), list[str]()
-        own = [name for name in map(str, head) if name.startswith((FIELD, _SOURCE))]
+        own = [name for name in map(str, head) if name.startswith((FIELD, SOURCE))]
         for name in (name for name in (*own, "text", "error_message") if name != self._by):
             is_truth = pd.api.types.is_bool_dtype(head[name])
             if name in listed or (is_truth and name.startswith(FIELD)):
@@ -110,42 +109,31 @@ def count_cells(categories: Sequence["Facet"], bins: Sequence["Facet"]) -> dict[
     A category that would make more than a page should hold is left out: it does not filter all rows then.
     """
     dims, cells, places = list["Facet"](), list[np.ndarray](), np.zeros(len(categories[0].codes), np.int64)
-    size, counts = 1, np.array([len(places)])
     for facet in categories:
         width = len(facet.labels) + 1
-        kept, found, sums = _compact(places * width + facet.codes + 1, size * width)
-        if len(kept) > _MOST_CELLS or sum(_count_bins(found, each)[0].size for each in bins) > _MOST_COUNTS:
+        found, kept = pd.factorize(places * width + facet.codes + 1, sort=True)
+        if len(kept) > _MOST_CELLS or sum(len(_count_bins(found, each)) for each in bins) > _MOST_COUNTS:
             continue
         dims.append(facet)
         cells = [*(codes[kept // width] for codes in cells), kept % width - 1]
-        places, size, counts = found, len(kept), sums
+        places = found
     told = []
     for facet in bins:
-        keys, sums = _count_bins(places, facet)
-        where = {"cells": (keys // facet.width).tolist(), "places": (keys % facet.width).tolist()}
+        sums = _count_bins(places, facet)
+        where = {"cells": (sums.index // facet.width).tolist(), "places": (sums.index % facet.width).tolist()}
         named = {"name": facet.name, "column": facet.column, "edges": facet.edges}
         told.append({**named, **where, "counts": sums.tolist()})
-    names = [facet.name for facet in dims]
     return {
-        "dims": names,
+        "dims": [facet.name for facet in dims],
         "cells": [codes.tolist() for codes in cells],
-        "counts": counts.tolist(),
+        "counts": np.bincount(places).tolist(),
         "bins": told,
     }
 
 
-def _count_bins(places: np.ndarray, facet: "Facet") -> tuple[np.ndarray, np.ndarray]:
+def _count_bins(places: np.ndarray, facet: "Facet") -> pd.Series:
     known = facet.codes >= 0
-    keys = places[known] * facet.width + facet.codes[known]
-    kept, _, counts = _compact(keys, int(keys.max(initial=0)) + 1)
-    return kept, counts
-
-
-def _compact(keys: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The keys that occur, the place of each among them, and how often they do."""
-    counts = np.bincount(keys, minlength=size)
-    kept = np.flatnonzero(counts)
-    return kept, (np.cumsum(counts > 0) - 1)[keys], counts[kept]
+    return pd.Series(places[known] * facet.width + facet.codes[known]).value_counts(sort=False).sort_index()
 
 
 def _bound(texts: pd.DataFrame) -> pd.DataFrame:

@@ -14,10 +14,12 @@ import pandas as pd
 from bbkit.core.datasets import count_rows, find_rows, head_of, read_columns, take_rows
 from bbkit.core.frames import FIELD, Table, find_columns, is_absent, require_columns
 from bbkit.core.panels import render
-from bbkit.core.text import count_noun
+from bbkit.core.text import count_noun, one_line, show_controls
 from bbkit.explorers.rows import Rows
 from bbkit.outputs.lines import find_line
 from bbkit.records.building import read_prompt
+
+SOURCE = "source."
 
 ENDING = ("outcome", "stop_reason", "input_tokens", "output_tokens")
 """How a record ended."""
@@ -28,7 +30,7 @@ LINE_COLUMNS = ("record_id", *ENDING, "text", "error_message")
 _FACTS = (*ENDING, "validity", "answer_error", "max_tokens", "attempt", "tier")
 _ORIGIN = ("stop_reason_raw", "model", "model_id", "job_arn", "source_file")
 _ANSWERS = ("validity", "arguments")
-_TEXTS = {"reasoning": "reasoning", "tool_calls": "tool calls"}
+_TEXTS = {"reasoning": "reasoning", "tool_calls": "tool calls", "prompt": "prompt as sent"}
 _RAW = {"model_input": "model input, raw", "model_output": "model output, raw"}
 
 Row = Mapping[Hashable, Any]
@@ -152,25 +154,22 @@ def show_record(row: Row | None, note: str = "") -> str:
 
 
 def _describe_record(row: Row, note: str) -> dict[str, Any]:
-    answer = _answer_of(row)
-    texts: list[tuple[str, str | None]] = [("answer", answer)] if answer else []
-    texts += [
-        (heading, _indent(row[name])) for name, heading in _TEXTS.items() if not is_absent(row.get(name))
-    ]
-    if not is_absent(row.get("error_message")) or not is_absent(row.get("error_code")):
-        code = "" if is_absent(row.get("error_code")) else f" {row['error_code']}"
-        texts.insert(0, (f"error{code}", _as_text(row.get("error_message"))))
-    if not is_absent(row.get("prompt")):
-        texts.append(("prompt as sent", _as_text(row["prompt"])))
-    names = [name for name in row if str(name).startswith("source.")]
+    known = {str(name): value for name, value in row.items() if not is_absent(value)}
+    texts = [(heading, _indent(known[name])) for name, heading in _TEXTS.items() if name in known]
+    if answer := _answer_of(row):
+        texts.insert(0, ("answer", answer))
+    if {"error_message", "error_code"} & {*known}:
+        texts.insert(0, (f"error {known.get('error_code', '')}".strip(), known.get("error_message")))
     return {
         "record_id": _as_text(row["record_id"]),
         "facts": _list_facts(row),
         "texts": texts,
-        "source": [(str(name).removeprefix("source."), _as_text(row[name])) for name in names],
-        "raw": [
-            (heading, _indent(row[name])) for name, heading in _RAW.items() if not is_absent(row.get(name))
+        "source": [
+            (str(name).removeprefix(SOURCE), _as_text(row[name]))
+            for name in row
+            if str(name).startswith(SOURCE)
         ],
+        "raw": [(heading, _indent(known[name])) for name, heading in _RAW.items() if name in known],
         "note": note,
         "origin": _list_facts(row, _ORIGIN),
     }
@@ -212,10 +211,6 @@ def _indent(value: Any) -> str | None:
 _NBSP = "\u00a0"
 _MOST_ID, _MOST_ENDING, _LEAST, _TEXT = 20, 14, 6, 100
 _TOKENS = ("input", "output")
-# Characters that turn the direction of a line or move its cursor would scramble a list.
-_UNSEEN = dict.fromkeys(
-    [*range(32), 127, *range(0x200E, 0x2010), *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-)
 
 
 def fit_widths(rows: Rows) -> dict[str, int]:
@@ -256,16 +251,12 @@ def list_line(row: Row, widths: Mapping[str, int]) -> str:
     is_told = str(row["outcome"]) == "succeeded" and not is_absent(row["stop_reason"])
     ended = row["stop_reason"] if is_told else row["outcome"]
     tokens: Row = {name: row[f"{name}_tokens"] for name in _TOKENS}
-    return _join({**row, **tokens, "text": text, "ended": ended}, widths)
+    cells = {**row, **tokens, "text": text, "ended": ended}
+    return _NBSP.join(_pad(cells[name], width) for name, width in widths.items()).rstrip(_NBSP)
 
 
-def _join(row: Row, widths: Mapping[str, int]) -> str:
-    cells = [_pad(row[name], width, right=name in _TOKENS) for name, width in widths.items()]
-    return _NBSP.join(cells).rstrip(_NBSP)
-
-
-def _pad(value: Any, width: int, *, right: bool = False) -> str:
-    text = "" if is_absent(value) else f"{value:,}" if isinstance(value, int) else str(value)[: 4 * width]
-    text = " ".join(text.split()).translate(_UNSEEN)
-    text = text if len(text) <= width else text[: width - 1] + "…"
-    return (text.rjust(width) if right else text.ljust(width)).replace(" ", _NBSP)
+def _pad(value: Any, width: int) -> str:
+    if isinstance(value, int):
+        return f"{value:,}".rjust(width).replace(" ", _NBSP)
+    text = "" if is_absent(value) else one_line(show_controls(str(value)[: 4 * width], "\n\t"), width)
+    return text.ljust(width).replace(" ", _NBSP)
