@@ -16,7 +16,7 @@ from report_notebooks import code, display, write
 
 from bbkit import charts
 from bbkit.core.errors import InputError
-from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, as_frame
+from bbkit.core.frames import OUTPUT_COLUMNS, RECORDS, TEXT, Collected, as_frame
 from bbkit.explorers import RecordTable
 from bbkit.report import export_notebook
 
@@ -75,7 +75,7 @@ def make_answers(count: int, text: str = "word ", seed: int = 0) -> pd.DataFrame
 
 
 def export(tmp_path: Path, outputs: pd.DataFrame, *cells: Any, by: str = "queue", **options: Any) -> Path:
-    table = display(plain="x", records=RecordTable(outputs, by=by).bundle())
+    table = display(plain="x", records=RecordTable(outputs, by=by).bundle(True, True))
     notebook = write(tmp_path / "n.ipynb", *cells, code("table", count=9, outputs=(table,)))
     return export_notebook(notebook, tmp_path / "out.html", **options).path
 
@@ -127,6 +127,25 @@ def test_ids_and_texts_are_there_when_asked_for(tmp_path: Path) -> None:
     assert "tel@quint.example" in values_of(told, "source.queue")
     command = json.loads((tmp_path / "out.json").read_text())
     assert command["with_text"] and not command["with_ids"]
+
+
+@pytest.mark.parametrize("kept", ["", "ids", "text"])
+def test_a_notebook_that_runs_for_a_report_carries_what_it_keeps(
+    kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs = make_answers(40)
+    outputs.loc[:3, ["outcome", "stop_reason"]] = ["missing", None]
+    outputs["source.parts"] = [{"said": np.array(["Quintpart", n])} for n in range(len(outputs))]
+    table = RecordTable(outputs)
+    assert RECORDS not in table._repr_mimebundle_()
+    monkeypatch.setenv("BBKIT_REPORT", kept)
+    shown = table._repr_mimebundle_()
+    assert "nan" not in shown["text/html"] and "NA" not in shown["text/html"]
+    told = json.dumps(shown[RECORDS])
+    assert ("Quintid" in told, "Quintcustomer" in told) == (kept != "", kept == "text")
+    assert "70010" not in told or kept == "text"
+    if kept == "text":
+        assert values_of(shown[RECORDS], "source.parts")[0].startswith('{"said": ["Quintpart", ')
 
 
 def test_of_many_records_a_sample_that_never_differs_is_there(tmp_path: Path) -> None:

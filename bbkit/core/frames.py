@@ -18,7 +18,6 @@ BUNDLE = "application/vnd.bbkit.v1+json"
 
 RECORDS = "application/vnd.bbkit.records.v1+json"
 """The MIME type under which the table of records reaches a report."""
-
 MANIFEST = "manifest.json.out"
 """The service's own name for the file that counts what a job did
 (https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.html)."""

@@ -42,8 +42,8 @@ def render_panel(
     shown = [
         (
             heading,
-            {name: are_numbers(table[name].astype(str)) for name in table},
-            table.to_dict("split")["data"],
+            {name: are_numbers(table[name].dropna().map(str)) for name in table},
+            table.astype(object).where(table.notna(), "").to_dict("split")["data"],
         )
         for heading, table in tables
     ]

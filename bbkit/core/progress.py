@@ -1,6 +1,7 @@
 """How far something is, told while it lasts: on a terminal as a line that is written over, nowhere else.
 
-A kernel that ``bbkit report`` started has the terminal of whoever typed that in ``BBKIT_TERMINAL``.
+A kernel that ``bbkit report`` started has the terminal of whoever typed that in ``BBKIT_TERMINAL``, and in
+``BBKIT_REPORT`` what the report keeps of records: ``ids``, ``text``, or neither.
 """
 
 import os
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from bbkit.core.text import show_controls
 
-TERMINAL = "BBKIT_TERMINAL"
+TERMINAL, KEPT = "BBKIT_TERMINAL", "BBKIT_REPORT"
 _AFTER, _EVERY = 2.0, 0.2
 _ERASE = "\r\x1b[K"
 

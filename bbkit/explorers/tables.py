@@ -11,8 +11,9 @@ from bbkit.answers.schemas import list_closed
 from bbkit.core.datasets import count_rows, head_of, take_rows
 from bbkit.core.frames import FIELD, RECORDS, Collected, find_columns, is_absent, require_columns
 from bbkit.core.panels import render_panel
+from bbkit.core.progress import KEPT
 from bbkit.core.text import count_noun
-from bbkit.explorers.views import ENDING, LINE_COLUMNS, SOURCE
+from bbkit.explorers.views import ENDING, LINE_COLUMNS, SOURCE, as_text
 
 if TYPE_CHECKING:
     from bbkit.charts.facets import Facet
@@ -57,9 +58,10 @@ class RecordTable:
         sentence = f"{count_noun(self._total, 'record')}; a report has them as a table to sort and filter"
         first = take_rows(self._outputs, range(min(self._total, _FIRST)), ["record_id", *ENDING])
         shown = {"text/plain": sentence, "text/html": render_panel("records", sentence, [("", first)])}
-        return shown | ({RECORDS: self.bundle()} if os.environ.get("BBKIT_HEADLESS") else {})
+        kept = os.environ.get(KEPT)
+        return shown if kept is None else shown | {RECORDS: self.bundle("ids" in kept, "text" in kept)}
 
-    def bundle(self) -> dict[str, Any]:
+    def bundle(self, with_ids: bool = False, with_text: bool = False) -> dict[str, Any]:
         """Give what a report is to have as JSON data, its rows in a random order that never differs."""
         from bbkit.charts.facets import list_bins, list_categories
 
@@ -69,14 +71,17 @@ class RecordTable:
         categories = [facet for facet in list_categories(self._outputs, self._by, closed) if facet.labels]
         bins = list(list_bins(self._outputs, [name for name in numbers if name.startswith(FIELD)]))
         columns: list[dict[str, Any]] = [{"name": "row", "kind": "number", "values": (chosen + 1).tolist()}]
-        rows = take_rows(self._outputs, chosen, ["record_id", *numbers]).loc[chosen]
-        words = _bound(take_rows(self._outputs, chosen, texts).loc[chosen])
-        columns.append(self._describe("id", rows["record_id"]))
+        ids = ["record_id"] if with_ids or with_text else []
+        numbers = [name for name in numbers if with_text or not name.startswith(SOURCE)]
+        rows = take_rows(self._outputs, chosen, [*ids, *numbers]).loc[chosen]
+        columns += [self._describe("id", rows[name]) for name in ids]
         for facet in categories:
             codes, labels = facet.codes[chosen].tolist(), list(facet.labels)
             columns.append({"name": facet.name, "kind": "category", "labels": labels, "values": codes})
         columns += [self._describe("number", rows[name]) for name in numbers if rows[name].notna().any()]
-        columns += [self._describe("text", words[name]) for name in texts if words[name].notna().any()]
+        if with_text:
+            words = _bound(take_rows(self._outputs, chosen, texts).loc[chosen])
+            columns += [self._describe("text", words[name]) for name in texts if words[name].notna().any()]
         return {"total": self._total, "columns": columns, "cube": count_cells(categories, bins)}
 
     def _describe(self, kind: str, column: pd.Series) -> dict[str, Any]:
@@ -138,9 +143,13 @@ def _count_bins(places: np.ndarray, facet: "Facet") -> pd.Series:
 
 def _bound(texts: pd.DataFrame) -> pd.DataFrame:
     """The first rows, as far as their texts fit, each of bounded length."""
-    cut = texts.apply(lambda column: column.astype("string").str.slice(0, _LONGEST))
+    cut = texts.apply(lambda column: column.map(_write, na_action="ignore").astype("string"))
     room = cut.apply(lambda column: column.str.len().fillna(0)).sum(axis=1).cumsum() <= _MOST_CHARACTERS
     return cut[room.to_numpy(dtype=bool)]
+
+
+def _write(cell: Any) -> str | None:
+    return None if is_absent(cell) else (as_text(cell, indent=None) or "")[:_LONGEST]
 
 
 def _plain(cell: Any) -> Any:

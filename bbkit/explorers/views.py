@@ -47,7 +47,7 @@ class Examples:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         rows = self.records.to_dict("records")
         records = [
-            {"record_id": _as_text(row["record_id"]), "facts": _list_facts(row), "texts": self._texts(row)}
+            {"record_id": as_text(row["record_id"]), "facts": _list_facts(row), "texts": self._texts(row)}
             for row in rows
         ]
         shown = render("examples", room="explorers", sentence=self._sentence, records=records)
@@ -55,9 +55,9 @@ class Examples:
 
     def _texts(self, row: Row) -> list[tuple[str, str | None]]:
         is_error = row["outcome"] == "errored"
-        answer = ("error", _as_text(row["error_message"])) if is_error else ("answer", _answer_of(row))
+        answer = ("error", as_text(row["error_message"])) if is_error else ("answer", _answer_of(row))
         names = self._columns or [name for name in ("prompt",) if not is_absent(row.get(name))]
-        texts = [(name.removeprefix("source."), _as_text(row[name])) for name in names]
+        texts = [(name.removeprefix("source."), as_text(row[name])) for name in names]
         return [*texts[:1], answer, *texts[1:]]
 
 
@@ -161,11 +161,11 @@ def _describe_record(row: Row, note: str) -> dict[str, Any]:
     if {"error_message", "error_code"} & {*known}:
         texts.insert(0, (f"error {known.get('error_code', '')}".strip(), known.get("error_message")))
     return {
-        "record_id": _as_text(row["record_id"]),
+        "record_id": as_text(row["record_id"]),
         "facts": _list_facts(row),
         "texts": texts,
         "source": [
-            (str(name).removeprefix(SOURCE), _as_text(row[name]))
+            (str(name).removeprefix(SOURCE), as_text(row[name]))
             for name in row
             if str(name).startswith(SOURCE)
         ],
@@ -189,13 +189,16 @@ def _list_facts(row: Row, names: Sequence[str] = _FACTS) -> list[tuple[str, str]
     return [(name, f"{value:,}" if isinstance(value, int) else str(value)) for name, value in known]
 
 
-def _as_text(value: Any) -> str | None:
+def as_text(value: Any, indent: int | None = 2) -> str | None:
+    """A cell as a text; one that holds others as JSON."""
     if is_absent(value):
         return None
     if not isinstance(value, dict | list | np.ndarray):
         return str(value)
     # Lists of a source that was kept as Parquet come back as arrays.
-    return json.dumps(value, indent=2, ensure_ascii=False, default=lambda inner: np.asarray(inner).tolist())
+    return json.dumps(
+        value, indent=indent, ensure_ascii=False, default=lambda inner: np.asarray(inner).tolist()
+    )
 
 
 def _indent(value: Any) -> str | None:
@@ -205,7 +208,7 @@ def _indent(value: Any) -> str | None:
             value = json.loads(value)
         except ValueError:
             return str(value)
-    return _as_text(value)
+    return as_text(value)
 
 
 _NBSP = "\u00a0"

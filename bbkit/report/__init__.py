@@ -74,7 +74,8 @@ def render_report(
     warming = threading.Thread(target=_load_exporter, daemon=True)
     warming.start()
     try:
-        failure = run_notebook(source.path, report.notebook_path, typed, Path(cwd))
+        kept = ["ids"] * with_ids + ["text"] * with_text
+        failure = run_notebook(source.path, report.notebook_path, typed, Path(cwd), kept)
         status = "failed" if failure else "complete"
     finally:
         warming.join()

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.files import file_sha256, find_shared, replacing
 from bbkit.core.masks import find_masks
 from bbkit.core.parameters import Parameter, parse_parameters
-from bbkit.core.progress import TERMINAL, name_terminal
+from bbkit.core.progress import KEPT, TERMINAL, name_terminal
 from bbkit.core.text import name_some, one_line, whole_characters
 
 # rfc3987_syntax builds 35 parsers when it is imported, about a second; jsonschema can do without it.
@@ -119,14 +119,16 @@ def is_executed(notebook: Path) -> bool:
         return False
 
 
-def run_notebook(notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path) -> str:
+def run_notebook(
+    notebook: Path, executed: Path, parameters: Mapping[str, Any], cwd: Path, kept: Iterable[str]
+) -> str:
     """Execute a notebook, saved with its outputs after every cell; gives what failed, or nothing."""
     from nbclient.exceptions import DeadKernelError
     from papermill import PapermillExecutionError, execute_notebook
     from traitlets.config import Config
 
     executed.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**_ENVIRONMENT, TERMINAL: name_terminal()}
+    environment = {**_ENVIRONMENT, TERMINAL: name_terminal(), KEPT: " ".join(kept)}
     try:
         execute_notebook(
             str(notebook),

@@ -68,7 +68,6 @@ def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> Records:
     """Keep the columns that may be shown and the rows that fit; of texts none unless they were asked for."""
     told = msgspec.convert(bundle, Bundle)
     kept = [column for column in told.columns if _may_be_shown(column, masker, with_ids)]
-    hidden = len(told.columns) - len(kept)
     for column in kept:
         _mask(column, masker)
     numbers = {column.name for column in kept if column.kind == "number" and not _is_masked(column)}
@@ -83,7 +82,10 @@ def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> Records:
     shown = f"All {count_noun(rows, 'record')}"
     if rows < told.total:
         shown = f"A seeded sample of {rows:,} of {count_noun(told.total, 'record')}, as many as fit"
-    without = " Ids and texts are not in this file: --with-ids and --with-text keep them." if hidden else ""
+    without = " Ids and texts are not in this file: --with-ids and --with-text keep them."
+    if with_ids:
+        without = " Texts are not in this file: --with-text keeps them."
+    without = without if masker.enabled else ""
     return Records(packed, f"{shown}.{without}")
 
 
