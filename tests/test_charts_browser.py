@@ -114,7 +114,7 @@ def test_no_text_is_cut_or_crosses_another_whatever_groups_are_called(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("options", [[], ["--faults"], ["--schema"]], ids=["demo", "faults", "labels"])
+@pytest.mark.parametrize("options", [[], ["--faults"], ["--schema"], ["--schema", "--faults"]], ids=" ".join)
 def test_no_text_of_a_demo_is_cut_or_crosses_another(
     browser: Any, tmp_path: Path, options: list[str]
 ) -> None:

@@ -279,6 +279,7 @@ def name_places(names: Sequence[str], places: Sequence[Any] | None = None) -> tu
         ticklabelposition="inside",
         ticklabelshift=round(BAR * row / 2 + 9 * lines),
         ticklabeloverflow="allow",
+        automargin=False,
         **kind,
     )
     return axis, row

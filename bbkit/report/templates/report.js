@@ -51,11 +51,11 @@
     return parts.length === 3 ? 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2] : NaN;
   };
   // On dark paper the most must be the brightest, as on light paper it is the darkest.
-  const turnScale = (trace, look) => {
-    const scale = trace.colorscale;
-    if (look !== LOOKS.dark || !Array.isArray(scale) || scale.length < 2) return trace;
+  const turnScale = (holder, look) => {
+    const scale = holder?.colorscale;
+    if (look !== LOOKS.dark || !Array.isArray(scale) || scale.length < 2) return holder;
     const falls = brightness(scale[0][1]) > brightness(scale.at(-1)[1]);
-    return falls ? { ...trace, reversescale: !trace.reversescale } : trace;
+    return falls ? { ...holder, reversescale: !holder.reversescale } : holder;
   };
   const themed = (spec, look, width, room) => {
     const layout = recolour(spec.layout, look, "");
@@ -69,6 +69,7 @@
       layout.annotations?.forEach((note) => { note.font = { ...note.font, size: 10 }; });
     }
     if (width) layout.width = width;
+    for (const name of Object.keys(layout)) if (/^coloraxis\d*$/.test(name)) layout[name] = turnScale(layout[name], look);
     const data = recolour(spec.data, look, "").map((trace) => turnScale(trace, look));
     return [data, layout, { ...CONFIG, responsive: !width }];
   };
