@@ -13,7 +13,7 @@ import pandas as pd
 from bbkit import aws
 from bbkit.core.errors import AwsError, CredentialsError, PlaceError, RunError, validate_number
 from bbkit.core.logs import LOG
-from bbkit.core.progress import show_status, write_line
+from bbkit.core.progress import in_kernel, show_status, write_line
 from bbkit.core.text import count_noun
 from bbkit.jobs.submissions import submit_queue
 from bbkit.run import Run, RunSnapshot, as_run
@@ -56,15 +56,20 @@ def poll_jobs(
             answered, last_error = False, str(failure)
             LOG.info("waiting on: %s", getattr(failure, "code", "") or type(failure).__name__)
         errors = (str(state.last_error) for state in snapshot.states if state.last_error)
-        jobs = snapshot.table()
+        last_error = last_error or next(errors, "")
+        jobs = _tabulate(snapshot, last_error)
         now = _statuses_of(jobs)
         changed = [name for name, status in now.items() if before.get(name) != status]
-        last_error = last_error or next(errors, "")
-        jobs.attrs.update(done=not snapshot.open, left=snapshot.describe_left(last_error))
         pause = first if changed else pause
         yield Poll(snapshot, jobs, changed, answered, last_error, pause)
         pause = min(pause * 1.5, most)
         before, snapshot = now, RunSnapshot.read(snapshot.run, snapshot.access)
+
+
+def _tabulate(snapshot: RunSnapshot, last_error: str = "") -> pd.DataFrame:
+    jobs = snapshot.table()
+    jobs.attrs.update(done=not snapshot.open, left=snapshot.describe_left(last_error))
+    return jobs
 
 
 def _statuses_of(jobs: pd.DataFrame) -> dict[str, str]:
@@ -95,7 +100,7 @@ def wait_for_jobs(
     What passes (faults of the service or the network, throttling, credentials that have expired or are
     missing for a while) is said once and waited for. One line per change of status, and otherwise at most one
     a minute, goes to standard error, and at the end what is left undone and why. Interrupting it loses
-    nothing; call it again, here or in another process.
+    nothing, and in a notebook gives the jobs as they are; call it again, here or in another process.
 
     Parameters
     ----------
@@ -148,6 +153,11 @@ def wait_for_jobs(
             if not poll.snapshot.open or seconds <= 0:
                 break
             time.sleep(seconds)
+    except KeyboardInterrupt:
+        if not in_kernel():
+            raise
+        print("The wait was interrupted; the jobs go on. Run this cell again to take it up.")
+        return _tabulate(RunSnapshot.read(snapshot.run, snapshot.access))
     finally:
         show_status("")
         for sentence in left:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from bbkit.core.errors import InputError, RunError, as_names, validate_number
 from bbkit.core.frames import CAUSES, JOB_COLUMNS, NUMBER, TEXT, as_frame, require_columns
+from bbkit.core.progress import in_kernel
 from bbkit.core.text import count_noun
 from bbkit.costs import estimate_cost
 from bbkit.diagnostics import RETRYABLE
@@ -189,15 +190,21 @@ def send_retry(
         return as_frame([], JOB_COLUMNS, "Nothing to send again.")
     attempt = int(retry["attempt"].iloc[0])
     if (retry["tier"] == "on_demand").all():
-        if on_demand:
-            return send_on_demand(run, attempt=attempt)
         records = int(retry["records"].sum())
+        message = f"{records:,} records are too few for a batch job; on_demand=True sends them"
+        try:
+            if on_demand:
+                return send_on_demand(run, attempt=attempt)
+        except KeyboardInterrupt:
+            if not in_kernel():
+                raise
+            message = "interrupted; what was answered is kept, and this cell, run again, sends the rest"
         row = {
             "job_name": run.on_demand_folder(attempt).name,
             "file": retry["file"].iloc[0],
             "attempt": attempt,
             "records": records,
-            "message": f"{records:,} records are too few for a batch job; on_demand=True sends them",
+            "message": message,
         }
         return as_frame([row], JOB_COLUMNS)
     submit_jobs(run)
