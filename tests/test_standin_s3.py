@@ -325,6 +325,17 @@ def test_what_is_not_done_right_is_refused_and_changes_nothing(
     assert client.get_object(Bucket=bucket, Key="x")["Body"].read() == b"kept"
 
 
+@pytest.mark.parametrize("key", ["..\\x", "a\\..\\..\\identity.json", "a/..\\b"])
+def test_keys_that_climb_by_backslashes_are_refused(standin_process: Standin, key: str) -> None:
+    client = standin_process.client("s3")
+    bucket = {"Bucket": "bbkit-standin"}
+    source = {"CopySource": {**bucket, "Key": key}, "Key": "copy"}
+    for call in (client.get_object, client.head_object, client.put_object, client.delete_object):
+        assert refused(call, **bucket, Key=key)[1] == 400
+    assert refused(client.copy_object, **bucket, **source)[1] == 400
+    client.delete_objects(**bucket, Delete={"Objects": [{"Key": key}]})
+
+
 def test_another_accounts_bucket(standin_process: Standin) -> None:
     client = standin_process.client("s3")
     owner = {"Bucket": "bbkit-standin", "Prefix": "no/"}

@@ -103,6 +103,7 @@ def test_unsigned_requests_are_refused(standin_process: Standin) -> None:
 
 def test_other_hosts_and_web_pages_are_refused(standin_process: Standin) -> None:
     assert plain_request(standin_process, "/", Host="evil.example:80")[0] == 421
+    assert plain_request(standin_process, "/", Upgrade="websocket", Connection="Upgrade")[0] == 400
     for method in ("GET", "OPTIONS"):
         status, _, headers = plain_request(standin_process, "/", method, Origin="http://evil.example")
         assert status == 403
@@ -134,6 +135,28 @@ def test_the_environment_file_works_in_a_shell_and_is_private(standin_process: S
     assert done.stdout.strip() == standin_process.account
     for name in ("standin.env", "identity.json"):
         assert stat.S_IMODE((standin_process.folder / name).stat().st_mode) == 0o600
+
+
+def test_a_folder_that_existed_becomes_its_owners_alone(start_standin: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "open"
+    (folder / "s3" / "old-bucket").mkdir(parents=True)
+    (folder / "s3" / "old-bucket" / "old.txt").write_text("old")
+    (tmp_path / "elsewhere").write_text("another's")
+    (folder / "link").symlink_to(tmp_path / "elsewhere")
+    for path in (folder, *folder.rglob("*"), tmp_path / "elsewhere"):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    standin = start_standin("--min-records", "1", folder=folder)
+    run_job(standin, input_lines(["r1"]), "modes/in.jsonl")
+    paths = [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_dir()} == {0o700}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths if path.is_file()} == {0o600}
+    assert stat.S_IMODE((tmp_path / "elsewhere").stat().st_mode) == 0o644
+
+
+def test_a_folder_that_all_share_is_not_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tmp_path.chmod(0o1777)
+    assert main([str(tmp_path)]) == 2
+    assert "all share" in capsys.readouterr().err and stat.S_IMODE(tmp_path.stat().st_mode) == 0o1777
 
 
 def test_one_folder_one_standin(standin_process: Standin) -> None:

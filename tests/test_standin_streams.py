@@ -1,13 +1,18 @@
 """Answers that come piece by piece: frames as botocore reads them, events that tell what the whole does."""
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import boto3
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
 from botocore.eventstream import EventStreamBuffer
 from botocore.exceptions import EventStreamError
 from conftest import Standin
@@ -246,6 +251,37 @@ def test_a_fault_ends_a_stream_by_an_exception(start_standin: Callable[..., Stan
     with pytest.raises(ProtocolError):
         list(client.converse_stream(modelId=NOVA, messages=CALL)["stream"])
     assert "metadata" in list(client.converse_stream(modelId=NOVA, messages=CALL)["stream"])[-1]
+
+
+def test_http_2_with_prior_knowledge_signed_by_its_authority(standin: Standin) -> None:
+    zttp = pytest.importorskip("zttp")
+    url = f"{standin.endpoint}/model/{NOVA.replace(':', '%3A')}/converse-stream"
+    host, body = standin.endpoint.removeprefix("http://"), json.dumps({"messages": CALL}).encode()
+    # AWS's SDK for JavaScript signs :authority in place of host.
+    request, signed = AWSRequest("POST", url, data=body), HTTPHeaders()
+    signed[":authority"] = host
+    signer = SigV4Auth(boto3.Session().get_credentials(), "bedrock", "us-east-1")
+    signer.headers_to_sign = lambda request: signed
+    signer.add_auth(request)
+    path = url.removeprefix(standin.endpoint).encode()
+    headers = [(name.lower().encode(), value.encode()) for name, value in request.headers.items()]
+    client = zttp.Connection(zttp.CLIENT, protocol=zttp.HTTP2)
+    client.initiate_connection()
+    stream = client.send_request(b"POST", path, b"2", [(b"host", host.encode()), *headers])
+    stream.send_data(body)
+    stream.end_message()
+    status, buffer, ended = 0, EventStreamBuffer(), False
+    with socket.create_connection(host.split(":"), timeout=20) as connection:
+        while not ended:
+            connection.sendall(client.data_to_send())
+            client.receive_data(connection.recv(1 << 16))
+            while (event := client.next_event()) is not zttp.NEED_DATA:
+                status = event.status_code if isinstance(event, zttp.Response) else status
+                if isinstance(event, zttp.Data):
+                    buffer.add_data(event.data)
+                ended = ended or isinstance(event, zttp.EndOfMessage)
+    kinds = [message.headers[":event-type"] for message in buffer]
+    assert status == 200 and kinds[0] == "messageStart" and kinds[-1] == "metadata"
 
 
 class Speaker(ThreadingHTTPServer):

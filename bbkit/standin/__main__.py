@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     import asyncio
 
-    from bbkit.standin.settings import Limits, Settings, load_identity
+    from bbkit.standin.settings import Limits, Settings, keep_private, load_identity
 
     try:
         from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
@@ -155,6 +155,7 @@ def main(argv: list[str] | None = None) -> int:
         profiles, options = _read_profiles(arguments.profile), _read_engine(arguments)
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds people's words
         lock = lock_folder(folder)
+        keep_private(folder)
         identity = load_identity(folder)
         listener = bind(arguments.host, arguments.port, identity.port)
     except (FolderInUse, OSError, ValueError) as error:

@@ -51,11 +51,10 @@ class Gateway:
     traces: Traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
         exchange = _Exchange(scope, receive, send)
         receive, send = exchange.receive, exchange.send
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        headers |= {":authority": headers.get("host", "")} if scope["http_version"] == "2" else {}
         refusal = self.refuse(headers)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -108,6 +107,8 @@ class Gateway:
         """Refuse what only a browser sends: another Host, or a request from a page."""
         if headers.get("host", "").lower() not in self.hosts:
             return PlainTextResponse("This stand-in answers only to the host it was started for.", 421)
+        if headers.get("upgrade", "").lower() == "websocket":
+            return PlainTextResponse("This stand-in speaks no WebSocket.", 400)
         if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
             return PlainTextResponse("This stand-in does not answer web pages.", 403)
         return None
@@ -201,11 +202,17 @@ class _Exchange:
         self.body_awaited = bool(headers.keys() & {b"content-length", b"transfer-encoding"})
         length = headers.get(b"content-length", b"")
         self.body_short = b"expect" not in headers and length.isdigit() and int(length) <= SHORT_BODY
+        # Over HTTP/2 uvicorn 0.54 never tells that there is no body.
+        bare = length == b"0" or (not length and scope["method"] in ("GET", "HEAD", "DELETE"))
+        self.body_absent = scope["http_version"] == "2" and bare
         self.started = False
         self.name = ""  # what was asked, as the log says it
         self._receive, self._send = receive, send
 
     async def receive(self) -> Message:
+        if self.body_absent:
+            self.body_absent = self.body_awaited = False
+            return {"type": "http.request", "body": b"", "more_body": False}
         message = await self._receive()
         self.body_awaited = self.body_awaited and bool(message.get("more_body"))
         return message

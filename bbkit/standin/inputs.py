@@ -48,7 +48,13 @@ def split_uri(uri: str) -> tuple[str, str]:
 
 def is_plain(key: str) -> bool:
     """Whether a key is a path below its bucket's folder and nothing else: no empty, dotted or hidden part."""
-    return not any(part in ("", ".", "..") or part.startswith(HIDDEN) for part in key.split("/"))
+    odd = any(part in ("", ".", "..") or part.startswith(HIDDEN) for part in key.split("/"))
+    return not odd and not climbs(key)
+
+
+def climbs(key: str) -> bool:
+    """Whether a key would lead upwards on some system: its parts may end in slashes of either kind."""
+    return ".." in key.replace("\\", "/").split("/")
 
 
 def find_inputs(buckets: Path, uri: str) -> dict[str, Path]:

@@ -26,7 +26,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from bbkit.standin.errors import ServiceError, not_served, refuse_call, render_error
 from bbkit.standin.faults import Faults
-from bbkit.standin.inputs import is_plain
+from bbkit.standin.inputs import climbs, is_plain
 from bbkit.standin.s3_storage import ObjectStorage
 from bbkit.standin.tables import read_table
 
@@ -114,6 +114,9 @@ class Guard:
             raise refuse_call("require_kms", account=self.account, bucket=bucket, key=key)
 
     def _check_key(self, operation: str, bucket: str, key: str, headers: dict[str, str]) -> None:
+        source = unquote(headers.get("x-amz-copy-source", ""))
+        if any("\\" in name and climbs(name) for name in (key, source)):
+            raise InvalidRequest("A key with '..' between backslashes is no object of this stand-in.")
         if not is_plain(key) or any(len(os.fsencode(part)) > 250 for part in key.split("/")):
             raise not_done(
                 f"The key '{key[:100]}' (an empty, dotted, hidden or very long part, or a folder marker)"

@@ -18,7 +18,7 @@ from nanio.storage.filesystem import FilesystemStorage
 from nanio.storage.metadata import write_metadata
 from nanio.storage.paths import META_DIR_NAME, bucket_dir, metadata_path, object_path
 
-from bbkit.standin.inputs import JobRefused, is_plain, split_uri, walk_keys
+from bbkit.standin.inputs import JobRefused, climbs, is_plain, split_uri, walk_keys
 
 
 def check_output(buckets: Path, uri: str) -> None:
@@ -68,7 +68,9 @@ class ObjectStorage(FilesystemStorage):  # type: ignore[misc, unused-ignore]
         return ListResult(contents, common, False, None)
 
     def delete_object(self, bucket: str, key: str) -> None:
-        """Delete an object; where the key is a folder or lies below an object there is none: no error."""
+        """Delete an object; where the key is a folder, is below an object or climbs is none: no error."""
+        if climbs(key):
+            return
         path = object_path(self.data_dir, bucket, key)
         if not path.is_dir() and not any(parent.is_file() for parent in path.parents):
             super().delete_object(bucket, key)

@@ -10,8 +10,10 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
+from inspect import signature
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import uvicorn
 from starlette.requests import ClientDisconnect
@@ -68,7 +70,8 @@ def _stop_on_request(server: uvicorn.Server, stop_on_eof: bool) -> None:
 
 def _quiet_loggers() -> None:
     # A lost answer is asked for, and a client that went away is no news.
-    logging.getLogger("uvicorn.error").addFilter(lambda record: "without completing" not in record.msg)
+    quiet = ("without completing", "Unsupported upgrade", "supported WebSocket library")
+    logging.getLogger("uvicorn.error").addFilter(lambda record: not any(one in record.msg for one in quiet))
     logging.getLogger("nanio.app").addFilter(
         lambda record: not (record.exc_info and isinstance(record.exc_info[1], ClientDisconnect))
     )
@@ -114,6 +117,12 @@ def bind(host: str, port: int, last_port: int) -> socket.socket:
     raise AssertionError
 
 
+def http_options() -> dict[str, Any]:
+    """HTTP/2 beside HTTP/1.1 where uvicorn (0.53 and later) and zttp are there for it."""
+    speaks = "http2" in signature(uvicorn.Config).parameters and find_spec("zttp")
+    return {"http": "zttp", "http2": True} if speaks else {}
+
+
 async def serve(
     settings: Settings,
     identity: Identity,
@@ -151,9 +160,11 @@ async def serve(
     )
     config = uvicorn.Config(
         gateway,
+        **http_options(),
         log_config=None,
         access_log=False,
         lifespan="off",
+        ws="none",
         timeout_keep_alive=75,
         timeout_graceful_shutdown=3,
     )

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import stat
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -113,6 +114,20 @@ class Identity:
     port: int
 
 
+def keep_private(folder: Path) -> None:
+    """Take from others what they may do in a folder, now and with all that this process makes later."""
+    if folder.stat().st_mode & stat.S_ISVTX:
+        raise ValueError(
+            f"{folder} is a folder that all share; give a folder in it, which nobody else reads."
+        )
+    os.umask(0o077)
+    for place, _, names in os.walk(folder):
+        for path, least in ((Path(place), 0o700), *((Path(place, name), 0o600) for name in names)):
+            mode = path.lstat().st_mode
+            if not stat.S_ISLNK(mode):
+                path.chmod(stat.S_IMODE(mode) & 0o700 | least)
+
+
 def load_identity(folder: Path) -> Identity:
     """Read the identity kept in a folder, or make one (12 random digits, keys of this folder's own)."""
     path = folder / "identity.json"
@@ -146,6 +161,8 @@ def write_environment(folder: Path, identity: Identity, region: str, endpoint: s
     environment = {
         "AWS_ENDPOINT_URL": endpoint,
         **{f"AWS_ENDPOINT_URL_{service}": endpoint for service in services},
+        "AWS_BEDROCK_RUNTIME_ENDPOINT": endpoint,  # litellm's name for it
+        "ANTHROPIC_BEDROCK_BASE_URL": endpoint,
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,

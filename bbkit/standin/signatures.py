@@ -19,6 +19,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = 15 * 60  # seconds, AWS's own tolerance
 MAX_PRESIGNED = 7 * 24 * 3600
 UNSIGNED = "UNSIGNED-PAYLOAD"
+_HOST = {"host", ":authority"}  # the latter by AWS's SDK for JavaScript over HTTP/2
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def read_claim(request: SignedRequest) -> Claim | None:
         return None
     credential, signed, signature = (parts.get(k, "") for k in ("Credential", "SignedHeaders", "Signature"))
     scope = unquote(credential).split("/")
-    if len(scope) != 5 or scope[4] != "aws4_request" or not signature or "host" not in signed.split(";"):
+    if len(scope) != 5 or scope[4] != "aws4_request" or not signature or not _HOST & {*signed.split(";")}:
         raise _bad_signature("The Authorization header or query is not a SigV4 signature.")
     key, date, region, service, _ = scope
     return Claim(key, date, region, service, tuple(signed.split(";")), signature, timestamp, expires)
