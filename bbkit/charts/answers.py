@@ -29,7 +29,7 @@ def outcomes(outputs: pd.DataFrame, *, by: str | None = None, title: str | None 
     by : str, optional
         Column to compare by; a column of the source goes by its own name.
     title : str, optional
-        In place of the chart's own, which says how many succeeded.
+        In place of the chart's own, which says what was found.
 
     Returns
     -------
@@ -76,23 +76,13 @@ def stop_reasons(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set; only records that succeeded
-        have an answer.
-    by : str, optional
-        Column to compare by, as one 100 % bar for each group.
-    title : str, optional
-        In place of the chart's own, which says how many were cut off.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; only records that succeeded have an answer.
 
     Returns
     -------
     plotly.graph_objects.Figure
         Counts and shares; the model's own words are in the hover.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
     """
     outputs, groups = read_groups(outputs, by, ["outcome", "stop_reason", "stop_reason_raw"])
     rows = equal_rows(outputs, "outcome", "succeeded")
@@ -170,23 +160,14 @@ def errors(outputs: pd.DataFrame, *, by: str | None = None, title: str | None = 
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set.
-    by : str, optional
-        Column to split each bar by.
-    title : str, optional
-        In place of the chart's own.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; `by` splits each bar.
 
     Returns
     -------
     plotly.graph_objects.Figure
         The eleven most frequent kinds, the rest as one bar; each kind stands above its bar. Where nothing
         errored, the title says so, and the records that succeeded are the one bar.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
     """
     outputs, groups = read_groups(outputs, by, ["outcome", "error_code", "error_message"], make=name_kinds)
     errored = equal_rows(outputs, "outcome", "errored")

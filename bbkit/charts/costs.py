@@ -171,22 +171,14 @@ def cost_per_record(
 
     Parameters
     ----------
-    costed : bbkit.costs.Cost, pandas.DataFrame or Accounting
-        What `bbkit.cost_of` gave, or the tidy frame of `bbkit.collect_outputs` or its data set.
-    by : str, optional
-        One box (5th, 25th, 50th, 75th and 95th percentile) for each value of this column.
-    title : str, optional
-        In place of the chart's own, which gives the mean.
+    costed, by, title
+        As in `cost`, whose errors it has, too; `by` draws one box (5th, 25th, 50th, 75th and 95th
+        percentile) for each value.
 
     Returns
     -------
     plotly.graph_objects.Figure
         Answers without a known cost are left out and counted in the subtitle.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        It is neither a cost nor the tidy frame, or there is no column `by`.
     """
     costed = _as_cost(costed, by)
     column = grouping_column(costed.sums, by)

@@ -39,22 +39,13 @@ def cut_off_by_input(outputs: pd.DataFrame, *, by: str | None = None, title: str
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set.
-    by : str, optional
-        Draw a panel for each value of this column, all with the same axes.
-    title : str, optional
-        In place of the chart's own, which says how many were cut off.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; `by` draws a panel for each value, all with the same axes.
 
     Returns
     -------
     plotly.graph_objects.Figure
         Up to ten parts of the inputs, alike in number.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
     """
     outputs, groups = read_groups(outputs, by, ["outcome", "stop_reason", "input_tokens"], 8)
     answered = equal_rows(outputs, "outcome", "succeeded") & known_rows(outputs, "input_tokens")
@@ -151,26 +142,17 @@ def max_tokens_what_if(
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set. Answers that were cut off would
-        have gone on for an unknown number of tokens, so from the first of them on the curves are dashed: at
-        most that share, at least that cost.
-    by : str, optional
-        One curve of the share for each value of this column.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; `by` draws one curve of the share for each value.
     prices : str or Path
         A price file of one's own (`bbkit.catalog.prices.load_prices`), such as ``run.price_file``.
-    title : str, optional
-        In place of the chart's own.
 
     Returns
     -------
     plotly.graph_objects.Figure
         At most 200 points for each curve; the cost, in US$, in a panel of its own, where a price is known.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
+        Answers that were cut off would have gone on for an unknown number of tokens, so from the first of
+        them on the curves are dashed: at most that share, at least that cost.
     """
     from bbkit.catalog.prices import load_prices
     from bbkit.costs import COSTED

@@ -37,22 +37,14 @@ def token_usage(outputs: pd.DataFrame, *, by: str | None = None, title: str | No
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set.
-    by : str, optional
-        Column to compare by: one box (5th, 25th, 50th, 75th and 95th percentile) for each group.
-    title : str, optional
-        In place of the chart's own, which gives the medians.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; `by` draws one box (5th, 25th, 50th, 75th and 95th
+        percentile) for each group.
 
     Returns
     -------
     plotly.graph_objects.Figure
         Two panels with axes of their own; median, 95th percentile and `max_tokens` marked.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
     """
     outputs, groups = read_groups(outputs, by, _USAGE)
     known = {name: known_rows(outputs, f"{name}_tokens") for name in ("input", "output")}
@@ -146,22 +138,13 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set.
-    by : str, optional
-        Draw a panel for each value of this column, all with the same axes.
-    title : str, optional
-        In place of the chart's own.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; `by` draws a panel for each value, all with the same axes.
 
     Returns
     -------
     plotly.graph_objects.Figure
         One dot per record, coloured by stop reason; above 1,000 records, counts in cells.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
     """
     outputs, groups = read_groups(outputs, by, _PAIRED, 6)
     rows = known_rows(outputs, "input_tokens", "output_tokens")
@@ -249,22 +232,13 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
 
     Parameters
     ----------
-    outputs : pandas.DataFrame or Accounting
-        The tidy frame of `bbkit.collect_outputs`, or its data set.
-    by : str, optional
-        Colour by this column in place of the stop reason.
-    title : str, optional
-        In place of the chart's own, which gives the median.
+    outputs, by, title
+        As in `outcomes`, whose errors it has, too; `by` colours by a column in place of the stop reason.
 
     Returns
     -------
     plotly.graph_objects.Figure
         A stacked histogram of words between white space; an answer without text is 0 words long.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        A column is not there: `by`, or one that `collect_outputs` gives.
     """
     needs = ["text", "stop_reason"]
     outputs, groups = read_groups(outputs, by or "stop_reason", needs, make=_measure_texts)

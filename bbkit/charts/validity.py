@@ -45,7 +45,7 @@ def validity(answers: Any, *, by: str | None = None, title: str | None = None) -
     Raises
     ------
     bbkit.core.errors.InputError
-        The answers were not parsed, or `by` is not there.
+        The answers were not parsed, or there is no such column or field.
     """
     require_columns(head_of(answers), ["validity"], _PARSED)
     rows, groups = read_groups(answers, by, ["validity"])
@@ -74,26 +74,17 @@ def answer_values(
 
     Parameters
     ----------
-    answers : pandas.DataFrame or data set
-        What `bbkit.parse_answers` returned.
+    answers, by, title
+        As in `validity`, whose errors it has, too.
     field : str
         Name of a field of the schema; the first one that holds categories where none is named.
-    by : str, optional
-        Column to compare by.
-    title : str, optional
-        In place of the chart's own.
 
     Returns
     -------
     plotly.graph_objects.Figure
         Of categories and booleans a bar for each value, in their own order (numbers, dates, months) or the
-        largest first; of numbers a histogram, or a box
-        for each group. Texts of more than 30 values are drawn by their length: no answer is in the figure.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        The answers were not parsed, or have no such field or column.
+        largest first; of numbers a histogram, or a box for each group. Texts of more than 30 values are drawn
+        by their length: no answer is in the figure.
     """
     column = _find_field(answers, field)
     rows, groups = read_groups(answers, by, [column])
@@ -139,24 +130,18 @@ def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.
 
     Parameters
     ----------
-    answers : pandas.DataFrame or data set
-        What `bbkit.parse_answers` returned, with columns of the source (``source_columns=``).
+    answers, title
+        As in `validity`, whose errors it has, too; with columns of the source (``source_columns=``).
     field : str
         Name of a field of the schema; the first one that the source has, too, where none is named.
-    title : str, optional
-        In place of the chart's own, which gives the share that agrees and Cohen's kappa, the agreement beyond
-        chance (1: in all, 0: as by chance; Cohen 1960, https://doi.org/10.1177/001316446002000104).
 
     Returns
     -------
     plotly.graph_objects.Figure
         Rows are the source's values, columns the answers'. Against a boolean the texts true, yes and 1, and
         false, no and 0, count as such, anything else as a label of its own; texts are compared as they are.
-
-    Raises
-    ------
-    bbkit.core.errors.InputError
-        The answers were not parsed, or have no such field.
+        The title gives the share that agrees and Cohen's kappa, the agreement beyond chance (1: in all, 0: as
+        by chance; Cohen 1960, https://doi.org/10.1177/001316446002000104).
     """
     head = head_of(answers)
     shared = [
