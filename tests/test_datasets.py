@@ -93,10 +93,18 @@ def test_what_is_not_there_is_said_in_the_same_sentence(both: tuple[pd.DataFrame
     assert said[0] == said[1]
     with pytest.raises(InputError, match=r"pass bb.accounting\(place\)"):
         charts.outcomes(str(both[1].parts))
-    listed = both[0].assign(labels=[["a"]] * len(both[0]))
-    for use in (charts.outcomes, charts.cost_per_record, bb.cost_of):
-        with pytest.raises(InputError, match="Column 'labels' holds lists or objects, which make no groups"):
-            use(listed, by="labels")
+    with pytest.raises(InputError, match=r"pass bb.accounting\(place\)"):
+        bb.cost_of(str(both[1].parts))
+
+
+def test_a_column_of_lists_makes_no_groups(tmp_path: Path) -> None:
+    sample = Path(__file__).parents[1] / "data/samples/outputs/nova_embed.jsonl.out"
+    frame = bb.collect_outputs(sample, with_columns="embedding")
+    parts = bb.collect_outputs(sample, with_columns="embedding", into=tmp_path / "parts")
+    for rows in (frame, parts):
+        for use in (charts.outcomes, charts.cost_per_record, bb.cost_of):
+            with pytest.raises(InputError, match="'embedding' holds lists or objects, which make no groups"):
+                use(rows, by="embedding")
 
 
 @pytest.fixture

@@ -334,12 +334,29 @@ def test_an_error_code_of_null_beside_an_answer_is_no_error(tmp_path: Path):
     assert frame.columns[-1] == "reasoning"
 
 
+SAMPLE = Path(__file__).parents[1] / "data/samples/outputs/nova.jsonl.out"
+
+
+def _touched(path: Path) -> Path:
+    path.touch()
+    return path
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
         (lambda folder: bb.collect_outputs(folder / "nowhere"), "no file or folder"),
         (bb.collect_outputs, "no file whose name ends in .jsonl.out"),
         (lambda folder: bb.collect_outputs([]), "is empty"),
+        (lambda folder: bb.collect_outputs(_touched(folder / "x.zip")), "x.zip' is packed"),
+        (
+            lambda folder: bb.collect_outputs(SAMPLE, into=_touched(folder / "x") / "parts"),
+            "parts' cannot be written: Not a directory",
+        ),
+        (
+            lambda folder: bb.export_records(bb.collect_outputs(SAMPLE), _touched(folder / "x") / "o.csv"),
+            "o.csv' cannot be written: File exists",
+        ),
         (lambda folder: bb.collect_outputs(7), "int"),
         (lambda folder: bb.collect_outputs(folder, attempts="last"), "'best' or 'all'"),
         (lambda folder: bb.collect_outputs(folder, with_columns=["nope"]), "model_output"),

@@ -16,7 +16,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from bbkit.core.errors import InputError
+from bbkit.core.errors import BbkitError, InputError
 
 LISTING = "objects.json"
 """Beside what was fetched from S3: the sizes of the objects by key."""
@@ -49,11 +49,24 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def naming_place(place: str | Path) -> Iterator[None]:
+    """Say in a sentence that a place, which the user named, cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, BbkitError):
+            raise
+        why = error.strerror or error
+        raise InputError(f"{str(place)!r} cannot be written: {why}. Name another place.") from error
+
+
+@contextmanager
 def replacing_folder(folder: Path) -> Iterator[Path]:
     """Give a new folder beside `folder` to fill, which then takes its name and place, whole or not at all."""
     new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     old = new.with_name(f"{new.name}.old")
-    new.mkdir(parents=True)
+    with naming_place(folder):
+        new.mkdir(parents=True)
     try:
         yield new
         if folder.exists():

@@ -134,7 +134,7 @@ def require_columns(
 ) -> None:
     """Refuse what is not a frame with these columns, before anything is read from it."""
     if isinstance(frame, str | Path):
-        remedy = "Of rows that were written into= a place, pass bb.accounting(place)."
+        remedy += " Of rows that were written into= a place, pass bb.accounting(place)."
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"Found {type(frame).__name__} where a DataFrame belongs. {remedy}")
     if twice := frame.columns[frame.columns.duplicated()].tolist():

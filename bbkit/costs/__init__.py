@@ -68,6 +68,7 @@ def cost_of(
 
     def price(frame: pd.DataFrame) -> pd.DataFrame:
         frame = _with_source(frame, source)
+        find_columns(frame, frame.columns.intersection(groups))  # rows tell what makes no groups
         return price_rows(frame, known, model_id=model_id, region=region, keep=groups, media=media)
 
     beside, manifests = count_noun(len(paid), "line"), as_frame([], MANIFEST_COLUMNS)

@@ -31,15 +31,17 @@ from bbkit.outputs.accounts import NUMBERS, accounting as accounting
 from bbkit.outputs.files import Group
 from bbkit.outputs.matching import PAID_COLUMNS, label_lines, match_lines
 from bbkit.outputs.parts import (
+    NO_RUN,
     UNMATCHED_FILE,
     SpilledLines,
     follows_from,
+    is_remote,
+    validate_place,
+    write_rows,
     writing_parts,
 )
 from bbkit.outputs.readers import Reader
-from bbkit.outputs.remote_parts import NO_RUN, is_remote, validate_place, write_rows
-from bbkit.outputs.sent_ids import IdSlice, SentIds
-from bbkit.outputs.shared_ids import OPEN, SharedIds
+from bbkit.outputs.sent_ids import OPEN, IdSlice, SentIds, SharedIds
 from bbkit.outputs.sources import Sent, Source, find_groups
 from bbkit.outputs.workers import AS_SPARE, Workers
 

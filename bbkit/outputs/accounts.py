@@ -28,7 +28,7 @@ from bbkit.core.panels import render_panel
 from bbkit.core.text import agree, count_noun, name_some
 from bbkit.families import ERROR_BODY
 from bbkit.families.values import as_int
-from bbkit.outputs.remote_parts import is_remote, open_parts
+from bbkit.outputs.parts import is_remote, open_parts
 
 OUTCOMES = ("succeeded", "errored", "missing", "pending")
 UNMATCHED = {"unreadable": "unreadable line", "duplicate": "duplicate line"}

@@ -1,10 +1,13 @@
 """Exports: any selection of rows as a file for people and programs without Python."""
 
 import json
+import re
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,13 +20,12 @@ from msgspec.structs import replace
 
 from bbkit import aws
 from bbkit.core.datasets import TABLE_COLUMNS, as_rows, count_rows, head_of, is_dataset, iter_frames
-from bbkit.core.errors import InputError
-from bbkit.core.files import replacing
+from bbkit.core.errors import InputError, require_extras
+from bbkit.core.files import naming_place, replacing
 from bbkit.core.formulas import MAY_RUN, guard_formulas
-from bbkit.core.frames import FIELD, TEXT, Collected, no_column, require_columns
+from bbkit.core.frames import FIELD, TEXT, Collected, is_absent, no_column, require_columns
 from bbkit.core.text import count_noun
-from bbkit.outputs.remote_parts import is_remote
-from bbkit.outputs.workbooks import write_workbook
+from bbkit.outputs.parts import is_remote
 
 
 def export_records(
@@ -88,13 +90,18 @@ def export_records(
             aws.write_object(str(path), file)
         return path
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as beside:
-        write(rows, beside)
+    with naming_place(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as beside:
+            write(rows, beside)
     return path
 
 
 _NO_TEXTS = ["number", "datetime", "datetimetz"]
+# https://support.microsoft.com/en-us/office/excel-specifications-and-limits-1672b34d-7043-467e-8e27-269d656771c3
+_MOST_ROWS, _MOST_COLUMNS, _MOST_CHARACTERS, _MOST_DIGITS = 1_048_575, 16_384, 32_767, 15
+# What XML cannot hold or changes, and what Excel would read as such: ECMA-376 part 1, 22.9.2.19 (ST_Xstring).
+_ESCAPED = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
 
 
 @dataclass(frozen=True)
@@ -170,13 +177,12 @@ def _write_parquet(rows: _Rows, path: Path) -> None:
 
     # Paths of this machine and lines that are no rows stay here.
     collected = replace(Collected.of(rows.outputs), unmatched=[], paths={}, sent_paths=[], price_file="")
+    head = collected.attach(head_of(rows.outputs)[[*rows.names]].set_axis([*rows.names.values()], axis=1))
     if not is_dataset(rows.outputs):
-        whole = rows.outputs[[*rows.names]].set_axis([*rows.names.values()], axis=1)
-        collected.attach(whole).to_parquet(path, index=False)
+        head.to_parquet(path, index=False)
         return
     kinds = as_rows(rows.outputs).schema
     schema = pa.schema([(name, kinds.field(own).type) for own, name in rows.names.items()])
-    head = collected.attach(head_of(rows.outputs)[[*rows.names]].set_axis([*rows.names.values()], axis=1))
     dtypes = pa.Schema.from_pandas(head, preserve_index=False).metadata
     schema = schema.with_metadata({**dtypes, "PANDAS_ATTRS": json.dumps(head.attrs)})
     with pq.ParquetWriter(path, schema, compression="zstd") as file:
@@ -200,9 +206,53 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+def _write_workbook(rows: _Rows, path: Path) -> None:
+    """One sheet in which texts stay texts, so that ids keep their zeros and digits and nothing is run."""
+    columns = [*rows.names.values()]
+    require_extras("Writing Excel workbooks", "excel")
+    if len(rows) > _MOST_ROWS or len(columns) > _MOST_COLUMNS:
+        raise InputError(
+            f"{len(rows):,} rows of {len(columns):,} columns are more than a sheet holds "
+            f"({_MOST_ROWS:,} below their names, of {_MOST_COLUMNS:,}). Write a .parquet or a .csv."
+        )
+    from openpyxl import Workbook
+    from openpyxl.cell import WriteOnlyCell
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("records")
+
+    def cell(name: str, value: Any) -> Any:
+        value = value.item() if isinstance(value, np.generic) else value
+        plain = None if is_absent(value) else _text(value) if _is_text(value) else value
+        if not isinstance(plain, str):
+            return plain
+        if len(plain) > _MOST_CHARACTERS:
+            raise InputError(
+                f"A cell of column {name!r} holds {len(plain):,} characters; Excel takes "
+                f"{_MOST_CHARACTERS:,}. Leave the column out, or write a .parquet or a .csv."
+            )
+        made = WriteOnlyCell(sheet, _ESCAPED.sub(lambda found: f"_x{ord(found[0]):04X}_", plain))
+        made.data_type, made.number_format = "s", "@"  # also what begins with = or looks like a number
+        return made
+
+    names = [str(name) for name in columns]
+    with closing(sheet):
+        sheet.append([cell(name, name) for name in names])
+        for row in chain.from_iterable(frame.itertuples(index=False, name=None) for frame in rows):
+            sheet.append([cell(*pair) for pair in zip(names, row, strict=True)])
+    book.save(path)
+
+
+def _is_text(value: Any) -> bool:
+    """Whether Excel has a value only as text, such as a number of more digits than it keeps."""
+    if isinstance(value, int):
+        return len(str(abs(value))) > _MOST_DIGITS
+    return not isinstance(value, float) or not np.isfinite(value)
+
+
 _WRITERS: dict[str, Callable[[_Rows, Path], None]] = {
     ".csv": _write_csv,
-    ".xlsx": lambda rows, path: write_workbook(rows, [*rows.names.values()], path, as_text=_text),
+    ".xlsx": _write_workbook,
     ".parquet": _write_parquet,
     ".jsonl": _write_jsonl,
 }

@@ -98,10 +98,6 @@ def local_file(path: Path, meta: FileMeta, *, whole_folder: bool = False) -> Out
     return OutputFile(str(path), path.stat().st_size, meta, known)
 
 
-def list_s3(uri: str, meta: FileMeta) -> list[OutputFile]:
-    return find_s3(uri, meta)[0]
-
-
 def find_s3(uri: str, meta: FileMeta) -> tuple[list[OutputFile], list[str]]:
     """Output files below a URI, and the names of what else is there."""
     objects = {item.uri: item.size for item in aws.list_objects(uri)}

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 from bbkit.families import normalise_stop_reason
 from bbkit.lines.layout import UNMATCHED_SCHEMA
 from bbkit.outputs.files import FileMeta, SentBatch
-from bbkit.outputs.sent_ids import IdSlice, number_known
-from bbkit.outputs.shared_ids import OPEN, SharedIds
+from bbkit.outputs.sent_ids import OPEN, IdSlice, SharedIds, number_known
 
 _RANKS = {"stop": 0, "tool_use": 1, "length": 3, "content_filter": 4}
 PAID_COLUMNS = ["record_id", "outcome", "model_id", "family", "tier", "attempt", "job_arn", "input_tokens"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from bbkit import aws
 from bbkit.core.files import is_read_only
-from bbkit.outputs.files import FileMeta, Group, OutputFile, list_folder, list_s3, sent_file
+from bbkit.outputs.files import FileMeta, Group, OutputFile, find_s3, list_folder, sent_file
 from bbkit.records.input_sets import record_files
 from bbkit.run import InputFile, Run, RunSnapshot
 from bbkit.run.journal import TERMINAL, JobState, latest_states
@@ -31,7 +31,7 @@ def read_job(job_arn: str, model_id: str) -> Group:
     batch = sent_file(sent, meta, "missing" if ended else "pending")
     # Get tells the prefix the caller gave, without the job id.
     prefix = job["outputDataConfig"]["s3OutputDataConfig"]["s3Uri"].rstrip("/")
-    return Group(list_s3(f"{prefix}/{job['jobArn'].rpartition('/')[2]}/", meta), [batch], jobs=ended)
+    return Group(find_s3(f"{prefix}/{job['jobArn'].rpartition('/')[2]}/", meta)[0], [batch], jobs=ended)
 
 
 def _end_of(seen: Mapping[str, Any]) -> dict[str, str]:
@@ -77,7 +77,7 @@ def _job_files(snapshot: RunSnapshot, state: JobState, notes: list[str]) -> list
     except OSError as error:
         if not is_read_only(error):
             raise
-        return list_s3(run.output_uri(state.job_arn), meta)
+        return find_s3(run.output_uri(state.job_arn), meta)[0]
 
 
 def _unsent(snapshot: RunSnapshot) -> Iterator[dict[str, Any]]:

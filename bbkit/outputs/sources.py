@@ -22,9 +22,11 @@ from bbkit.outputs.files import (
     local_file,
     sent_file,
 )
+from bbkit.outputs.parts import LIVE_FILE
 
 _JOB_ARN = re.compile(r"arn:aws[^:]*:bedrock:[^:]*:\d{12}:model-invocation-job/[a-z0-9]{12}")
 _SOURCES = "Name a run, a folder, a file, an s3:// prefix or a job ARN, or a list of these."
+_PACKED = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".zst", ".7z")
 _SENT = "Pass the input file or files (paths, s3:// URIs), the ids, or a frame with record_id."
 
 Source = Any
@@ -140,22 +142,26 @@ def _loose_files(
 ) -> list[OutputFile]:
     if not isinstance(source, str | Path):
         raise InputError(f"Cannot read outputs from {type(source).__name__}. {_SOURCES}")
-    meta = FileMeta(model_id=model_id or None)
+    meta, others = FileMeta(model_id=model_id or None), list[str]()
     if str(source).startswith("s3://"):
         files, others = find_s3(str(source), meta)
         notes += _name_skipped(others)
     elif Path(source).is_dir():
         files = list_folder(Path(source), meta, prefix=Path(source).name if named else "")
-        notes += _name_skipped([path.name for path in Path(source).rglob("*out*")])
+        others = [path.name for path in Path(source).rglob("*")]
+        notes += _name_skipped(others)
         if lost := sorted(path.name for path in Path(source).rglob(f"*{SUFFIX}") if not path.exists()):
             notes.append(f"{name_some(lost)} passed over: a link to nothing")
     elif Path(source).is_file():
         files = [local_file(Path(source), meta._replace(source_file=Path(source).name))]
     else:
         raise InputError(f"There is no file or folder {str(source)!r}. {_SOURCES}")
+    if packed := [file.path for file in files if file.path.lower().endswith(_PACKED)]:
+        raise InputError(f"{packed[0]!r} is packed. Unpack it, and name the folder it gives.")
     if not files and required:
-        raise InputError(
-            f"{str(source)!r} holds no file whose name ends in {SUFFIX}. {' '.join(notes)} "
-            "Bedrock writes them under <output URI>/<job id>/; name that folder, or the job's ARN."
-        )
+        found = f"{str(source)!r} holds no file whose name ends in {SUFFIX}."
+        remedy = "Bedrock writes them under <output URI>/<job id>/; name that folder, or the job's ARN."
+        if any(name == LIVE_FILE or name.endswith(".parquet") for name in others):
+            remedy = "Of rows that were written into= a place, pass bb.accounting(place)."
+        raise InputError(" ".join([found, *notes, remedy]))
     return files

@@ -22,7 +22,7 @@ def write_parts(folder: Path, rows: int) -> None:
     import pyarrow as pa
 
     from bbkit.core.frames import OUTPUT_COLUMNS, Collected, as_frame
-    from bbkit.outputs.remote_parts import write_rows
+    from bbkit.outputs.parts import write_rows
 
     random = np.random.default_rng(7)
     arns = [f"arn:aws:bedrock:us-east-1:123456789012:model-invocation-job/{n:012d}" for n in range(20)]
