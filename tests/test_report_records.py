@@ -19,6 +19,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.frames import OUTPUT_COLUMNS, RECORDS, TEXT, Collected, as_frame
 from bbkit.explorers import RecordTable
 from bbkit.report import export_notebook
+from bbkit.report.masking import Masker
 
 SCHEMA = {
     "$defs": {"Mood": {"enum": ["calm", "angry"], "type": "string"}},
@@ -146,6 +147,17 @@ def test_a_notebook_that_runs_for_a_report_carries_what_it_keeps(
     assert "70010" not in told or kept == "text"
     if kept == "text":
         assert values_of(shown[RECORDS], "source.parts")[0].startswith('{"said": ["Quintpart", ')
+
+
+def test_groups_that_are_masked_alike_keep_one_name_each_whatever_is_counted() -> None:
+    masker = Masker(enabled=True)
+    shown = ("jane@quint.example  (n = 4)", "john@quint.example<br>(n = 4)", "john@quint.example  9 (4.0 %)")
+    assert [masker.label(text, masker.text(text)) for text in (*shown, "john@quint.example")] == [
+        "[e-mail]  (n = 4)",
+        "[e-mail] 2<br>(n = 4)",
+        "[e-mail] 2  9 (4.0 %)",
+        "[e-mail] 2",
+    ]
 
 
 def test_of_many_records_a_sample_that_never_differs_is_there(tmp_path: Path) -> None:

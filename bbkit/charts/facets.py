@@ -10,11 +10,17 @@ from bbkit.charts import style
 from bbkit.charts.answers import MOST_KINDS, as_parts, name_kinds
 from bbkit.charts.axes import make_axis
 from bbkit.charts.cut_offs import PARTS, find_edges
-from bbkit.charts.groups import Groups, equal_rows, group_rows, known_rows
+from bbkit.charts.groups import equal_rows, group_rows, known_rows
 from bbkit.charts.tokens import BINS
 from bbkit.charts.validity import MOST_VALUES, as_texts, make_number_axis
 from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.frames import FIELD
+
+_PARTS = {
+    "outcome": (style.OUTCOMES, "not known"),
+    "stop_reason": (style.STOP_REASONS, "not reported"),
+    "validity": (style.VALIDITIES, "no answer"),
+}
 
 
 class Facet(NamedTuple):
@@ -35,25 +41,20 @@ class Facet(NamedTuple):
 def list_categories(outputs: Any, by: str | None, closed: Sequence[str]) -> Iterator[Facet]:
     """Sort rows as charts do by outcome, stop reason, `by`, validity, error and fields of closed values."""
     head = head_of(outputs)
-    yield _as_facet("outcome", as_parts(_read(outputs, "outcome"), style.OUTCOMES, "not known"))
-    yield _as_facet(
-        "stop_reason", as_parts(_read(outputs, "stop_reason"), style.STOP_REASONS, "not reported")
-    )
-    if by not in (None, "outcome", "stop_reason"):
-        groups = group_rows(read_columns(outputs, [by]), by)
-        yield Facet(by, by, groups.codes, groups.names)
-    if "validity" in head and by != "validity":
-        yield _as_facet("validity", as_parts(_read(outputs, "validity"), style.VALIDITIES, "no answer"))
+    for name in dict.fromkeys(["outcome", "stop_reason", by, "validity"]):
+        if name in _PARTS and name in head:
+            parts = as_parts(_read(outputs, name), *_PARTS[name])
+            yield Facet(name, name, np.asarray(parts.codes), [*map(str, parts.categories)])
+        elif name is not None and name in head:
+            yield _group(name, read_columns(outputs, [name]), name)
     if {"error_code", "error_message"} <= {*head}:
         rows = read_columns(outputs, ["outcome", "error_code", "error_message"], name_kinds)
         errored = equal_rows(rows, "outcome", "errored")
-        yield _among("error", group_rows(rows[errored], "kind", most=MOST_KINDS, by_size=True), errored)
+        yield _group("error", rows, "kind", errored, most=MOST_KINDS, by_size=True)
     for column in (name for name in closed if name != by):
-        rows = read_columns(outputs, [column])
-        known = known_rows(rows, column)
-        name = column.removeprefix(FIELD)
-        texts = pd.DataFrame({name: as_texts(rows.loc[known, column]).array})
-        yield _among(column, group_rows(texts, name, most=MOST_VALUES), known)
+        rows, field = read_columns(outputs, [column]), column.removeprefix(FIELD)
+        texts = rows.assign(**{field: as_texts(rows[column])})
+        yield _group(column, texts, field, known_rows(rows, column), most=MOST_VALUES)
 
 
 def list_bins(outputs: Any, numbers: Sequence[str]) -> Iterator[Facet]:
@@ -75,14 +76,11 @@ def _read(outputs: Any, column: str) -> pd.Series:
     return read_columns(outputs, [column])[column]
 
 
-def _as_facet(name: str, parts: pd.Categorical) -> Facet:
-    return Facet(name, name, np.asarray(parts.codes, np.int16), [*map(str, parts.categories)])
-
-
-def _among(name: str, groups: Groups, rows: np.ndarray) -> Facet:
+def _group(name: str, rows: pd.DataFrame, column: str, among: Any = slice(None), **how: Any) -> Facet:
     """The groups of some rows; all others have none."""
+    groups = group_rows(rows[among], column, **how)
     codes = np.full(len(rows), -1, np.int16)
-    codes[rows] = groups.codes
+    codes[among] = groups.codes
     return Facet(name, name, codes, groups.names)
 
 

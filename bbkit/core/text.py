@@ -116,12 +116,9 @@ def are_numbers(texts: Iterable[str]) -> bool:
 
 def wrap(text: str, indent: str = "") -> str:
     """Break lines for a terminal, at blanks only, so that what is copied stays whole."""
+    below = f"{indent}  "
     fill = textwrap.TextWrapper(
-        _WIDTH,
-        subsequent_indent=f"{indent}  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-        drop_whitespace=True,
+        _WIDTH, subsequent_indent=below, break_long_words=False, break_on_hyphens=False
     )
     return "\n".join(fill.fill(f"{indent}{line}") for line in text.split("\n"))
 

@@ -68,26 +68,23 @@ class RecordTable:
         choice = np.random.default_rng(_SEED).choice
         chosen = choice(self._total, min(self._total, _MOST_ROWS), replace=False)
         numbers, closed, texts = self._sort_columns()
-        categories = [facet for facet in list_categories(self._outputs, self._by, closed) if facet.labels]
-        bins = list(list_bins(self._outputs, [name for name in numbers if name.startswith(FIELD)]))
-        columns: list[dict[str, Any]] = [{"name": "row", "kind": "number", "values": (chosen + 1).tolist()}]
-        ids = ["record_id"] if with_ids or with_text else []
+        ids, texts = ["record_id"] * (with_ids or with_text), texts * with_text
         numbers = [name for name in numbers if with_text or not name.startswith(SOURCE)]
-        rows = take_rows(self._outputs, chosen, [*ids, *numbers]).loc[chosen]
-        columns += [self._describe("id", rows[name]) for name in ids]
+        rows = take_rows(self._outputs, chosen, [*ids, *numbers, *texts]).loc[chosen]
+        values = {name: [*map(_plain, rows[name].tolist())] for name in (*ids, *numbers, *texts)}
+        lengths = np.array([[len(str(cell or "")) for cell in values[name]] for name in texts])
+        fitting = int((lengths.sum(axis=0).cumsum() <= _MOST_CHARACTERS).sum()) if texts else len(chosen)
+        categories = [facet for facet in list_categories(self._outputs, self._by, closed) if facet.labels]
+        bins = list_bins(self._outputs, [name for name in numbers if name.startswith(FIELD)])
+        columns: list[dict[str, Any]] = [{"name": "row", "kind": "number", "values": (chosen + 1).tolist()}]
+        columns += [{"name": name, "kind": "text", "values": values[name]} for name in ids]
         for facet in categories:
             codes, labels = facet.codes[chosen].tolist(), list(facet.labels)
             columns.append({"name": facet.name, "kind": "category", "labels": labels, "values": codes})
-        columns += [self._describe("number", rows[name]) for name in numbers if rows[name].notna().any()]
-        if with_text:
-            words = _bound(take_rows(self._outputs, chosen, texts).loc[chosen])
-            columns += [self._describe("text", words[name]) for name in texts if words[name].notna().any()]
-        return {"total": self._total, "columns": columns, "cube": count_cells(categories, bins)}
-
-    def _describe(self, kind: str, column: pd.Series) -> dict[str, Any]:
-        name = str(column.name)
-        values = [None if is_absent(cell) else _plain(cell) for cell in column.tolist()]
-        return {"name": name, "kind": kind, "values": values, "private": name.startswith(SOURCE)}
+        for kind, names in (("number", numbers), ("text", texts)):
+            known = [name for name in names if any(cell is not None for cell in values[name])]
+            columns += [{"name": name, "kind": kind, "values": values[name][:fitting]} for name in known]
+        return {"total": self._total, "columns": columns, "cube": count_cells(categories, list(bins))}
 
     def _sort_columns(self) -> tuple[list[str], list[str], list[str]]:
         """The columns of numbers, of closed values among the fields of answers, and of ids and texts."""
@@ -141,19 +138,10 @@ def _count_bins(places: np.ndarray, facet: "Facet") -> pd.Series:
     return pd.Series(places[known] * facet.width + facet.codes[known]).value_counts(sort=False).sort_index()
 
 
-def _bound(texts: pd.DataFrame) -> pd.DataFrame:
-    """The first rows, as far as their texts fit, each of bounded length."""
-    cut = texts.apply(lambda column: column.map(_write, na_action="ignore").astype("string"))
-    room = cut.apply(lambda column: column.str.len().fillna(0)).sum(axis=1).cumsum() <= _MOST_CHARACTERS
-    return cut[room.to_numpy(dtype=bool)]
-
-
-def _write(cell: Any) -> str | None:
-    return None if is_absent(cell) else (as_text(cell, indent=None) or "")[:_LONGEST]
-
-
 def _plain(cell: Any) -> Any:
-    """A text or a number as JavaScript knows it; a larger one is a text."""
-    if isinstance(cell, str):
+    """A number or a bounded text as JavaScript knows it; a larger number is a text."""
+    if is_absent(cell):
+        return None
+    if type(cell) in (int, float) and abs(cell) < 2**53:
         return cell
-    return cell if abs(cell) < 2**53 else str(cell)
+    return (as_text(cell, indent=None) or "")[:_LONGEST]

@@ -12,7 +12,7 @@ from bbkit.core.frames import RECORDS
 from bbkit.report.drawings import write_drawing
 from bbkit.report.figures import PLOTLY, Figure, build_figure
 from bbkit.report.masking import FULL, SAMPLE, Limits, Masker, shorten
-from bbkit.report.records import Records, pack_records
+from bbkit.report.records import pack_records
 from bbkit.report.sanitizing import MOST_HTML, clean_html, describe_dropped
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -33,7 +33,7 @@ class Display:
     with_ids: bool = False
     figures: list[Figure] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
-    records: Records | None = None
+    has_records: bool = False
 
     def show_outputs(self, cell: Any) -> list[dict[str, Any]]:
         """Return what to show under a cell: a list of ``kind`` (``html`` or ``figure``) and its content."""
@@ -88,7 +88,7 @@ class Display:
     def _show_data(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
         if isinstance(data.get(PLOTLY), dict):
             return self._show_figure(data[PLOTLY])
-        if RECORDS in data and self.records is None:
+        if RECORDS in data and not self.has_records:
             return self._show_records(data[RECORDS])
         scripts = Counter(script=1) if "application/javascript" in data else Counter()
         self.dropped += scripts
@@ -112,11 +112,12 @@ class Display:
 
     def _show_records(self, bundle: Any) -> list[dict[str, Any]]:
         try:
-            self.records = pack_records(bundle, self.masker, self.with_ids)
+            packed, sentence = pack_records(bundle, self.masker, self.with_ids)
         except (TypeError, ValueError) as error:
             kind = type(error).__name__
             return _notes(f"A table of records was left out: bbkit would not have written it so ({kind}).")
-        return [{"kind": "records", "records": self.records}]
+        self.has_records = True
+        return [{"kind": "records", "packed": packed, "sentence": sentence}]
 
     def _show_plainer(self, data: Any, limits: Limits) -> list[dict[str, Any]]:
         for mime in _PICTURES:

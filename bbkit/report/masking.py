@@ -24,6 +24,7 @@ _NUMBER = re.compile(r"[-+−]?[$€£]?[0-9][0-9,. ]*( ?%)?|<NA>|NaN|nan|–")
 _COUNTED = re.compile(
     r"(?i)(?:(?<![a-z])(?:tokens|count|records|rows|characters|bytes|costs?|usd|seconds|time)|_at)\b"
 )
+_COUNT = re.compile(r"(?:\s|<br>){1,4}(?:\(n\s=\s[\d,]+\)|[\d,]+\s\([^()]*\))$")
 _MARKUP = re.compile(r"(<[^<>]*>)")
 _BREAK = re.compile(r"(?i)</?(?:br|extra)\b")
 
@@ -97,12 +98,13 @@ class Masker:
         return self.enabled and is_telling(about) and not _COUNTED.search(about)
 
     def label(self, text: str, masked: str) -> str:
-        """Name something by its masked name so that two things keep two names."""
+        """Name something by its masked name so that two things keep two names, whatever counts follow."""
         if masked == text:
             return text
-        known = self._labels.setdefault(masked, {})
-        number = known.setdefault(text, len(known) + 1)
-        return masked if number == 1 else f"{masked} {number}"
+        count = found[0] if (found := _COUNT.search(masked)) else ""
+        known = self._labels.setdefault(masked.removesuffix(count), {})
+        number = known.setdefault(text.removesuffix(count), len(known) + 1)
+        return masked if number == 1 else f"{masked.removesuffix(count)} {number}{count}"
 
     def word(self, text: str) -> str:
         """Mask an id, a class or a selector, which can hold no brackets."""

@@ -85,6 +85,8 @@ class Notebook:
 def read_notebook(name: str | Path) -> Notebook:
     """Read a notebook; lone surrogates, which no file can hold, become U+FFFD."""
     path = _find_notebook(Path(name))
+    if path.is_dir():
+        raise InputError(f"{str(name)!r} is a folder without a run. Give a run's folder, or a notebook.")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

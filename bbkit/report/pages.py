@@ -84,7 +84,8 @@ def build_page(notebook: Any, display: Display, title: str) -> Page:
 def _place_note(note: str, page: Page, display: Display) -> None:
     """Put a text of one's own above all others, and its headings above theirs."""
     shown, before = display.show_markdown(render_markdown(note)), len(page.headings)
-    page.blocks.insert(0, {**shown, "html": _place_headings(shown["html"], page)})
+    page.blocks.insert(0, shown)
+    shown["html"] = _place_headings(shown["html"], page)
     page.headings = page.headings[before:] + page.headings[:before]
 
 

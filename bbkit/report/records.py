@@ -2,7 +2,6 @@
 
 import base64
 import gzip
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,7 +11,6 @@ from bbkit.report.masking import Masker
 
 _MOST_BYTES = 800_000
 """Of what a table takes in the page, as base64 of gzip."""
-
 
 _LONGEST = 200
 """Characters of the name of a category."""
@@ -25,7 +23,6 @@ class Column(msgspec.Struct, omit_defaults=True):
     kind: str
     values: list[int | float | str | None]
     labels: list[str] = []
-    private: bool = False
 
 
 class Bins(msgspec.Struct):
@@ -56,21 +53,14 @@ class Bundle(msgspec.Struct):
     cube: Cube
 
 
-@dataclass(frozen=True)
-class Records:
-    """The table as the page needs it."""
-
-    packed: str
-    sentence: str
-
-
-def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> Records:
-    """Keep the columns that may be shown and the rows that fit; of texts none unless they were asked for."""
+def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> tuple[str, str]:
+    """Pack the columns that may be shown and the rows that fit, and say how many; texts only if asked for."""
     told = msgspec.convert(bundle, Bundle)
     kept = [column for column in told.columns if _may_be_shown(column, masker, with_ids)]
     for column in kept:
         _mask(column, masker)
-    numbers = {column.name for column in kept if column.kind == "number" and not _is_masked(column)}
+    # A number that was masked is a text now.
+    numbers = {c.name for c in kept if c.kind == "number" and not any(isinstance(v, str) for v in c.values)}
     told.cube.dims = [masker.text(name) for name in told.cube.dims]
     told.cube.bins = [bins for bins in told.cube.bins if bins.column in numbers and not _tells(bins, masker)]
     told.columns = kept
@@ -86,21 +76,20 @@ def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> Records:
     if with_ids:
         without = " Texts are not in this file: --with-text keeps them."
     without = without if masker.enabled else ""
-    return Records(packed, f"{shown}.{without}")
+    return packed, f"{shown}.{without}"
 
 
 def _may_be_shown(column: Column, masker: Masker, with_ids: bool) -> bool:
     if not masker.enabled:
         return True
-    return (column.kind in ("number", "category") and not column.private) or (
-        column.kind == "id" and with_ids
-    )
+    if column.name == "record_id":
+        return with_ids
+    return column.kind == "category" or (column.kind == "number" and not column.name.startswith("source."))
 
 
 def _mask(column: Column, masker: Masker) -> None:
     """Mask the values of a column, each of its different ones once, and its name."""
-    name, column.private = column.name, False
-    column.name = masker.text(name)
+    name, column.name = column.name, masker.text(column.name)
     column.labels = [masker.label(text, masker.text(text, name))[:_LONGEST] for text in column.labels]
     if column.kind != "category" and masker.enabled and name != "row":
         known = {value: masker.data(value, name) for value in {*column.values}}
@@ -110,10 +99,6 @@ def _mask(column: Column, masker: Masker) -> None:
 def _tells(bins: Bins, masker: Masker) -> bool:
     """Whether the ends of bins are what would be masked."""
     return any(masker.knows(f"{edge:.0f}", bins.column) for edge in bins.edges)
-
-
-def _is_masked(column: Column) -> bool:
-    return any(isinstance(value, str) for value in column.values)
 
 
 def _pack(told: Bundle, rows: int) -> str:

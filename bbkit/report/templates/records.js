@@ -58,7 +58,7 @@ const openRecords = (data, section, changed) => {
   const cell = (column, row) => {
     const text = String(textOf(column, row));
     const isNumber = column.kind === "number";
-    if (text.length <= LONG) return make("td", isNumber ? { "data-number": "" } : {}, text);
+    if (text.length <= LONG) return make("td", isNumber ? { "data-number": "" } : {}, make("p", {}, text));
     const first = `${text.slice(0, LONG)}…`;
     return make("td", { "data-long": "" }, make("details", {}, make("summary", {}, first), make("p", {}, text)));
   };
@@ -79,7 +79,8 @@ const openRecords = (data, section, changed) => {
     state.page = 0;
     const chosen = select();
     const here = `${comma(rows.length)} of ${nouns(count)}`;
-    const sample = chosen.exact ? `${comma(chosen.number)} of ${nouns(total)}; ${here} in this file` : `${here} in this file, a sample of ${nouns(total)}`;
+    const filtered = chosen.exact ? `${comma(chosen.number)} of ${nouns(total)}; ${here} in this file` : `${here} in this file, a sample of ${nouns(total)}`;
+    const sample = chosen.isFiltered ? filtered : `${nouns(total)}, ${comma(count)} of them in this file`;
     status.textContent = count < total ? sample : here;
     show();
     changed(chosen, status.textContent);
@@ -91,38 +92,38 @@ const openRecords = (data, section, changed) => {
     const above = edges.findIndex((edge) => edge > value);
     return Math.max(0, (above < 0 ? edges.length - 1 : above) - 1);
   };
-  const named = (name) => columns.find((column) => column.kind === "category" && column.name === name);
+  const every = (value) => Array(count).fill(value);
+  let ofRows = null;
+  // The rows of this file as a cube: each is a cell of one record.
+  const countRows = () => {
+    const categories = columns.filter((column) => column.kind === "category");
+    const bins = cube.bins.map(({ name, column, edges }) => {
+      const { values } = columns.find((each) => each.kind === "number" && each.name === column);
+      return { name, cells: [...values.keys()], places: values.map((value) => place(value, edges)), counts: every(1) };
+    });
+    return { dims: categories.map(({ name }) => name), cells: categories.map(({ values }) => values), counts: every(1), bins };
+  };
   const select = () => {
-    const isAll = count === total;
-    const passing = rows;
     const isFiltered = state.chosen.size > 0 || state.ranges.size > 0 || state.search !== "";
-    const isCounted = !state.search && !state.ranges.size
+    const isCounted = count < total && !state.search && !state.ranges.size
       && [...state.chosen.keys()].every((column) => cube.dims.includes(column.name));
-    if (isAll || !isCounted) {
-      const items = (along) => {
-        const bins = cube.bins.find((each) => each.name === along);
-        const held = columns.find((each) => each.kind === "number" && each.name === bins?.column);
-        const column = named(along);
-        if (along && !held && !column) return null;
-        return passing.map((row) => [row, held ? place(held.values[row], bins.edges) : column?.values[row] ?? 0, 1]);
-      };
-      const code = (name) => named(name) && ((row) => named(name).values[row]);
-      return { isFiltered, exact: isAll, number: rows.length, items, code };
-    }
-    const dim = (name) => cube.cells[cube.dims.indexOf(name)];
+    const { dims, cells, counts, bins } = isCounted ? cube : (ofRows ??= countRows());
+    const dim = (name) => cells[dims.indexOf(name)];
     const wanted = [...state.chosen].map(([column, codes]) => [dim(column.name), codes]);
-    const passed = cube.counts.map((_, cell) => wanted.every(([codes, some]) => some.has(codes[cell])));
+    const passed = isCounted ? counts.map((_, cell) => wanted.every(([codes, some]) => some.has(codes[cell]))) : every(false);
+    if (!isCounted) rows.forEach((row) => { passed[row] = true; });
     const items = (along) => {
-      const bins = cube.bins.find((each) => each.name === along);
+      const binned = bins.find((each) => each.name === along);
       const codes = dim(along);
-      if (along && !bins && !codes) return null;
-      const listed = bins
-        ? bins.cells.map((cell, at) => [cell, bins.places[at], bins.counts[at]])
-        : cube.counts.map((number, cell) => [cell, codes?.[cell] ?? 0, number]);
+      if (along && !binned && !codes) return null;
+      const listed = binned
+        ? binned.cells.map((cell, at) => [cell, binned.places[at], binned.counts[at]])
+        : counts.map((number, cell) => [cell, codes?.[cell] ?? 0, number]);
       return listed.filter(([cell]) => passed[cell]);
     };
-    const number = cube.counts.reduce((sum, each, cell) => sum + (passed[cell] ? each : 0), 0);
-    return { isFiltered, exact: true, number, items, code: (name) => dim(name) && ((cell) => dim(name)[cell]) };
+    const number = counts.reduce((sum, each, cell) => sum + (passed[cell] ? each : 0), 0);
+    const code = (name) => dim(name) && ((cell) => dim(name)[cell]);
+    return { isFiltered, exact: isCounted || count === total, number, items, code };
   };
 
   const heads = columns.map((column) => {

@@ -130,6 +130,8 @@
     const some = chosen?.exact ? `Filtered: ${comma(chosen.number)} of ${comma(table.total)} records.` : sample;
     scope.textContent = isFiltered ? (name ? some : "The whole run, not filtered.") : "";
     scope.hidden = !isFiltered;
+    // What is said of it to those who cannot see it has the numbers of the run.
+    figure.querySelector(".page-hidden").hidden = isFiltered && Boolean(name);
     const data = figure.querySelector(".page-data > summary");
     if (data) data.textContent = isFiltered && name ? "Data of this chart, of the whole run" : "Data of this chart";
   };
