@@ -137,6 +137,17 @@ def test_the_environment_file_works_in_a_shell_and_is_private(standin_process: S
         assert stat.S_IMODE((standin_process.folder / name).stat().st_mode) == 0o600
 
 
+def test_the_role_of_the_standin_is_told_and_no_other(standin_process: Standin) -> None:
+    iam = client_of(standin_process, "iam")
+    role = iam.get_role(RoleName="BbkitStandinRole")["Role"]
+    assert role["Arn"] == standin_process.env["BBKIT_ROLE_ARN"]
+    assert "bedrock.amazonaws.com" in str(role["AssumeRolePolicyDocument"]["Statement"])
+    with pytest.raises(iam.exceptions.NoSuchEntityException):
+        iam.get_role(RoleName="other")
+    with pytest.raises(ClientError, match="NotImplemented"):
+        iam.list_roles()
+
+
 def test_a_folder_that_existed_becomes_its_owners_alone(start_standin: Start, tmp_path: Path) -> None:
     folder = tmp_path / "open"
     (folder / "s3" / "old-bucket").mkdir(parents=True)

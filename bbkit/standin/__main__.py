@@ -19,7 +19,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="bbkit standin",
         description="A stand-in for Amazon Bedrock batch inference on this machine: bedrock, "
-        "bedrock-runtime, s3, service-quotas and sts:GetCallerIdentity behind one endpoint.",
+        "bedrock-runtime, s3, service-quotas, sts:GetCallerIdentity and iam:GetRole behind one endpoint.",
         epilog=write_help()
         + "\n\nThen, in another shell:  set -a; . DIR/standin.env; aws bedrock list-model-invocation-jobs",
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -123,6 +123,7 @@ def _describe(model: dict[str, Any], region: str, as_of: str) -> dict[str, Any]:
         "providerName": model["provider"],
         **({"inputModalities": [name.upper() for name in inputs]} if inputs else {}),
         "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
+        "responseStreamingSupported": "embed" not in model["model_id"],
         "modelLifecycle": {"status": "LEGACY" if since <= as_of else "ACTIVE", **told},
     }
 

@@ -7,10 +7,12 @@ so that nothing ever leaves the machine by mistake.
 
 import asyncio
 import hashlib
+import json
 import traceback
+import uuid
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl, quote
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
@@ -25,12 +27,18 @@ from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtime import Runtime
 from bbkit.standin.s3 import Guard
 from bbkit.standin.service_models import find_route, read_request
-from bbkit.standin.settings import Settings
+from bbkit.standin.settings import ROLE, Settings
 from bbkit.standin.signatures import Claim, SignedRequest, read_claim, verify_claim
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20
-PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json", "sts": "query"}
+PROTOCOLS: dict[str, Protocol] = {
+    "bedrock": "rest-json",
+    "s3": "s3",
+    "servicequotas": "json",
+    "sts": "query",
+    "iam": "query",
+}
 _PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>"
 _S3_CODES = {
     "UnrecognizedClientException": "InvalidAccessKeyId",
@@ -151,11 +159,14 @@ class Gateway:
             self.begin(exchange, request.headers.get("x-amz-target", "").rpartition(".")[2])
             answer = answer_quotas(exchange.name, body, self.settings.limits)
             return render_json(answer, "application/x-amz-json-1.1")
-        if claim.service == "sts":
-            self.begin(exchange, parse_qs(body.decode("utf-8", "replace")).get("Action", [""])[0])
-            if exchange.name == "GetCallerIdentity":
+        if claim.service in ("sts", "iam"):
+            form = dict(parse_qsl(body.decode("utf-8", "replace")))
+            self.begin(exchange, form.get("Action", ""))
+            if (claim.service, exchange.name) == ("sts", "GetCallerIdentity"):
                 return _caller_identity(self.settings.account)
-            raise not_served(f"sts:{exchange.name} is not part of this stand-in.")
+            if (claim.service, exchange.name) == ("iam", "GetRole"):
+                return _role(self.settings.account, form.get("RoleName", ""))
+            raise not_served(f"{claim.service}:{exchange.name} is not part of this stand-in.")
         raise refuse_call("no_service", service=claim.service)
 
     async def answer_bedrock(
@@ -246,10 +257,28 @@ async def _lose(send: Send) -> None:
 
 def _caller_identity(account: str) -> Response:
     arn = f"arn:aws:iam::{account}:user/standin"
+    told = f"<Arn>{arn}</Arn><UserId>STANDINUSER</UserId><Account>{account}</Account>"
+    return _answer_query("https://sts.amazonaws.com/doc/2011-06-15/", "GetCallerIdentity", told)
+
+
+def _role(account: str, name: str) -> Response:
+    """Tell of the role that jobs take here, which trusts Bedrock; there is no other."""
+    if name != ROLE:
+        raise ServiceError("NoSuchEntity", f"The role with name {name} cannot be found.", 404)
+    trust = {"Effect": "Allow", "Principal": {"Service": "bedrock.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    policy = quote(json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    told = (
+        f"<Role><Path>/</Path><RoleName>{ROLE}</RoleName><RoleId>AROASTANDINSTANDIN</RoleId>"
+        f"<Arn>arn:aws:iam::{account}:role/{ROLE}</Arn><CreateDate>2026-01-01T00:00:00Z</CreateDate>"
+        f"<AssumeRolePolicyDocument>{policy}</AssumeRolePolicyDocument></Role>"
+    )
+    return _answer_query("https://iam.amazonaws.com/doc/2010-05-08/", "GetRole", told)
+
+
+def _answer_query(namespace: str, action: str, told: str) -> Response:
+    """An answer as the query protocol of AWS writes it."""
     body = (
-        '<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><GetCallerIdentityResult>'
-        f"<Arn>{arn}</Arn><UserId>STANDINUSER</UserId><Account>{account}</Account></GetCallerIdentityResult>"
-        "<ResponseMetadata><RequestId>00000000-0000-0000-0000-000000000000</RequestId></ResponseMetadata>"
-        "</GetCallerIdentityResponse>"
+        f'<{action}Response xmlns="{namespace}"><{action}Result>{told}</{action}Result><ResponseMetadata>'
+        f"<RequestId>{uuid.uuid4()}</RequestId></ResponseMetadata></{action}Response>"
     )
     return Response(body, media_type="text/xml")

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-BUCKET = "bbkit-standin"
+BUCKET, ROLE = "bbkit-standin", "BbkitStandinRole"
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ def save_identity(folder: Path, identity: Identity) -> None:
 
 def write_environment(folder: Path, identity: Identity, region: str, endpoint: str) -> None:
     """Write ``standin.env``, which leads boto3, the AWS CLI and bbkit here: ``set -a; . DIR/standin.env``."""
-    services = ("BEDROCK", "BEDROCK_RUNTIME", "S3", "SERVICE_QUOTAS", "STS")
+    services = ("BEDROCK", "BEDROCK_RUNTIME", "S3", "SERVICE_QUOTAS", "STS", "IAM")
     environment = {
         "AWS_ENDPOINT_URL": endpoint,
         **{f"AWS_ENDPOINT_URL_{service}": endpoint for service in services},
@@ -173,7 +173,7 @@ def write_environment(folder: Path, identity: Identity, region: str, endpoint: s
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "BBKIT_S3_URI": f"s3://{BUCKET}/runs",
-        "BBKIT_ROLE_ARN": f"arn:aws:iam::{identity.account}:role/BbkitStandinRole",
+        "BBKIT_ROLE_ARN": f"arn:aws:iam::{identity.account}:role/{ROLE}",
     }
     unset = "unset AWS_PROFILE AWS_DEFAULT_PROFILE AWS_BEARER_TOKEN_BEDROCK"
     lines = [unset, *(f"{name}={value}" for name, value in environment.items())]
