@@ -347,6 +347,10 @@ def test_print_holds_the_first_rows_and_a_count(browser: Any, tmp_path: Path) ->
     printed = " ".join(" ".join(part.extract_text() for part in pdf.pages).split())
     context.close()
     assert "130 of 130 records" in printed and "1 to 50 of 130" in printed
+    told = [*make_answers(130)[["outcome", "input_tokens"]].itertuples()]
+    assert len(pdf.pages) < 6, "a record of many columns is lines of its names and values"
+    for row, outcome, tokens in told[:50]:
+        assert re.search(rf"row {row + 1} · outcome {outcome} · .*? input_tokens {tokens:,} ", printed)
     assert "Search" not in printed and "Next" not in printed
 
 

@@ -2,7 +2,7 @@
 // The table of records: sorted, searched and filtered here; whatever a record says is only ever text.
 const openRecords = (data, section, changed) => {
   const PAGE = 50;
-  const LONG = 120;
+  const [WIDE, LONG] = [40, 120];
   const { total, columns, cube } = data;
   const count = columns.length ? columns[0].values.length : 0;
   const state = { chosen: new Map(), ranges: new Map(), search: "", by: null, falls: false, page: 0 };
@@ -58,9 +58,11 @@ const openRecords = (data, section, changed) => {
   const cell = (column, row) => {
     const text = String(textOf(column, row));
     const isNumber = column.kind === "number";
-    if (text.length <= LONG) return make("td", isNumber ? { "data-number": "" } : {}, make("p", {}, text));
+    const kind = { "data-name": column.name };
+    if (isNumber || text.length > WIDE) kind[isNumber ? "data-number" : "data-long"] = "";
+    if (text.length <= LONG) return make("td", kind, make("p", {}, text));
     const first = `${text.slice(0, LONG)}…`;
-    return make("td", { "data-long": "" }, make("details", {}, make("summary", {}, first), make("p", {}, text)));
+    return make("td", kind, make("details", {}, make("summary", {}, first), make("p", {}, text)));
   };
   const show = () => {
     const pages = Math.max(1, Math.ceil(rows.length / PAGE));
@@ -216,6 +218,7 @@ const openRecords = (data, section, changed) => {
 
   const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), body);
   const frame = make("div", { class: "page-table", tabindex: "0", role: "group", "aria-label": "Records" }, table);
+  if (columns.length > 9) frame.setAttribute("data-wide", "");
   const pager = make("p", { class: "page-pager" }, previous, " ", where, " ", next);
   section.querySelector("[data-waiting]").replaceWith(form, status, frame, pager);
   update();
