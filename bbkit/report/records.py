@@ -62,7 +62,11 @@ def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> tuple[str, str]
     # A number that was masked is a text now.
     numbers = {c.name for c in kept if c.kind == "number" and not any(isinstance(v, str) for v in c.values)}
     told.cube.dims = [masker.text(name) for name in told.cube.dims]
-    told.cube.bins = [bins for bins in told.cube.bins if bins.column in numbers and not _tells(bins, masker)]
+    told.cube.bins = [
+        bins
+        for bins in told.cube.bins
+        if bins.column in numbers and not any(masker.knows(f"{edge:.0f}", bins.column) for edge in bins.edges)
+    ]
     told.columns = kept
     rows = min((len(column.values) for column in kept), default=0)
     packed = _pack(told, rows)
@@ -94,11 +98,6 @@ def _mask(column: Column, masker: Masker) -> None:
     if column.kind != "category" and masker.enabled and name != "row":
         known = {value: masker.data(value, name) for value in {*column.values}}
         column.values = [known[value] for value in column.values]
-
-
-def _tells(bins: Bins, masker: Masker) -> bool:
-    """Whether the ends of bins are what would be masked."""
-    return any(masker.knows(f"{edge:.0f}", bins.column) for edge in bins.edges)
 
 
 def _pack(told: Bundle, rows: int) -> str:
