@@ -32,13 +32,8 @@ from bbkit.standin.signatures import Claim, SignedRequest, read_claim, verify_cl
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 SHORT_BODY = 1 << 20
-PROTOCOLS: dict[str, Protocol] = {
-    "bedrock": "rest-json",
-    "s3": "s3",
-    "servicequotas": "json",
-    "sts": "query",
-    "iam": "query",
-}
+PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json"}
+PROTOCOLS |= {"sts": "query", "iam": "query"}
 _PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>"
 _S3_CODES = {
     "UnrecognizedClientException": "InvalidAccessKeyId",

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import asdict, astuple, dataclass, field
 from datetime import date
 from pathlib import Path
@@ -123,9 +124,10 @@ def keep_private(folder: Path) -> None:
     os.umask(0o077)
     for place, _, names in os.walk(folder):
         for path, least in ((Path(place), 0o700), *((Path(place, name), 0o600) for name in names)):
-            mode = path.lstat().st_mode
-            if not stat.S_ISLNK(mode):
-                path.chmod(stat.S_IMODE(mode) & 0o700 | least)
+            with suppress(FileNotFoundError):  # what a process of before still clears away
+                mode = path.lstat().st_mode
+                if not stat.S_ISLNK(mode):
+                    path.chmod(stat.S_IMODE(mode) & 0o700 | least)
 
 
 def load_identity(folder: Path) -> Identity:

@@ -36,6 +36,9 @@ def write_events(
     def fill(templates: Iterable[Any], **more: Any) -> Iterator[dict[str, Any]]:
         return (_fill(frame | one, values | more | {"index": index, "call": calls}) for one in templates)
 
+    def closes(kind: str) -> Any:
+        return events[kind].get("close", events.get("close", ()))
+
     yield from fill(events.get("start", ()))
     for piece in chain([first], coming):
         if isinstance(piece, Reply):
@@ -46,14 +49,14 @@ def write_events(
         templates = events[piece.kind]
         if opened != (piece.kind, piece.call_id):
             if opened:
-                yield from fill(events[opened[0]].get("close", ()))
+                yield from fill(closes(opened[0]))
             opened, index = (piece.kind, piece.call_id), index + 1
             calls += piece.kind == "call"
             yield from fill(templates.get("open", ()), call_id=piece.call_id, name=piece.name)
         count += 1
         yield from fill([templates["piece"]] if piece.text else (), piece=piece.text, count=count)
     if opened:
-        yield from fill(events[opened[0]].get("close", ()))
+        yield from fill(closes(opened[0]))
     values = write(reply) | {name: values[name] for name in ("id", "created") if name in values}
     *others, last = fill(events["end"])
     yield from others
