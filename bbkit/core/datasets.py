@@ -1,12 +1,7 @@
 """The door by which what takes the tidy frame takes the data set of ``into=``: columns, batch by batch.
 
 A data set is what `bbkit.outputs.accounts.Accounting.dataset` gives (a ``pyarrow.dataset.Dataset`` that
-carries its `Collected`); the accounting itself goes through as well. `head_of` says which columns there are
-(``require_columns(head_of(outputs), names)``), `read_columns` gives the named ones as one frame,
-`iter_frames` all rows in frames that fit into memory, whose dtypes are those of the tidy frame::
-
-    for frame in iter_frames(outputs, ["record_key", "text"]):  # a frame is sliced, a data set is read
-        parsed = parse(frame["text"])
+carries its `Collected`); the accounting itself goes through as well.
 """
 
 import sys
@@ -103,15 +98,7 @@ def find_rows(
     for frame in iter_frames(outputs, [*shown, *asked]):
         try:
             passed = frame[where(frame)] if callable(where) else frame.query(where) if where else frame
-        except (
-            ArithmeticError,
-            AttributeError,
-            LookupError,
-            NameError,
-            SyntaxError,
-            TypeError,
-            ValueError,
-        ) as error:
+        except Exception as error:
             known = "Write it as for DataFrame.query, such as \"outcome == 'errored'\"."
             raise InputError(f"{where!r} does not tell which rows to show ({error}). {known}") from error
         frames.append(passed[shown].iloc[:most])
@@ -174,9 +161,7 @@ def fold(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def gather(frames: Iterable[pd.DataFrame], rows: int = 0) -> pd.DataFrame:
-    """Put frames of the same columns under each other as they come, about so many rows; categories become
-    those of all.
-    """
+    """Put frames of the same columns under each other, about so many rows; categories are those of all."""
     first, *others = islice(frames := iter(frames), 2)
     if not others:
         return first

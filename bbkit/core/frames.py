@@ -117,10 +117,7 @@ class Table(pd.DataFrame):
 def as_frame(rows: Iterable[Mapping[str, Any]], columns: Mapping[str, Any], empty: str = "") -> pd.DataFrame:
     """Make a table of exactly these columns, in order and with these dtypes; `empty` is said without rows."""
     listed = list(rows)
-    data = {
-        name: pd.array([_known(row.get(name)) for row in listed], dtype=dtype)
-        for name, dtype in columns.items()
-    }
+    data = {name: pd.array([row.get(name) for row in listed], dtype=dtype) for name, dtype in columns.items()}
     table = Table(data)
     table.attrs |= {"empty": empty} if empty else {}
     return table
@@ -168,10 +165,6 @@ def find_columns(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
 def is_absent(value: Any) -> bool:
     """Tell whether a cell holds nothing; a list or an array in it is something."""
     return value is None or (pd.api.types.is_scalar(value) and bool(pd.isna(value)))
-
-
-def _known(value: Any) -> Any:
-    return pd.NA if value is None else value
 
 
 _VARYING = r"[0-9a-fA-F-]{12,}|\d+"

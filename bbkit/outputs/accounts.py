@@ -232,9 +232,7 @@ _MANIFEST_NAMES = {
 
 
 def count_lines(table: pa.Table, counts: Counter[str]) -> None:
-    """Count what a manifest counts; `silent` where a line that succeeded reports no tokens,
-    `bodies` where an error stands in place of an answer.
-    """
+    """Count what a manifest counts; `silent` are answers without tokens, `bodies` errors in their place."""
     succeeded = pc.sum(table["succeeded"]).as_py() or 0
     counts.update(succeeded=succeeded, errored=len(table) - succeeded)
     counts["bodies"] += pc.sum(pc.equal(table["remarks"], ERROR_BODY.remarks)).as_py() or 0
@@ -255,6 +253,8 @@ def compare_manifest(
         row[f"manifest_{name}"] = value if value is None or value < 1 << 63 else None
         row[name] = None if name.endswith("tokens") and counts["silent"] else counts[name]
     row["total"] = total
+    pairs = {name: (row[f"manifest_{name}"], row[name]) for name in _MANIFEST_NAMES}
+    apart = {name for name, (told, held) in pairs.items() if None not in (told, held) and told != held}
     bodies, as_counted = counts["bodies"], (row["manifest_succeeded"], row["manifest_errored"])
     if bodies and as_counted == (row["succeeded"] + bodies, row["errored"] - bodies):
         errors = count_noun(bodies, "error")
@@ -262,25 +262,17 @@ def compare_manifest(
     differing = [
         f"{row[f'manifest_{name}']:,} {name} (its files hold {row[name]:,})"
         for name in ("succeeded", "errored")
-        if _differs(row, name) and not row["note"]
+        if name in apart and not row["note"]
     ]
-    if counted := " and ".join(differing) or (_describe_totals(row) if _miscounts(row) else ""):
+    totals = _describe_totals(row) if apart & {"total", "processed"} else ""
+    if counted := " and ".join(differing) or totals:
         row["disagreement"] = f"the manifest in {folder} counts {counted}"
-    given = [key for name, key in _MANIFEST_NAMES.items() if row[f"manifest_{name}"] is not None]
+    given = [_MANIFEST_NAMES[name] for name, (told, _) in pairs.items() if told is not None]
     if odd := [key for key in _MANIFEST_NAMES.values() if manifest.get(key) is not None and key not in given]:
         row["disagreement"] = f"the manifest in {folder} holds no number as {name_some(odd)}"
     elif not given:
         row["disagreement"] = f"the manifest in {folder} counts nothing"
     return row
-
-
-def _differs(manifest: Mapping[str, Any], name: str) -> bool:
-    counted, held = manifest.get(f"manifest_{name}"), manifest.get(name)
-    return counted is not None and held is not None and counted != held
-
-
-def _miscounts(manifest: Mapping[str, Any]) -> bool:
-    return _differs(manifest, "total") or _differs(manifest, "processed")
 
 
 def _describe_totals(row: Mapping[str, Any]) -> str:

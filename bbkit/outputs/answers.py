@@ -162,16 +162,12 @@ def _read_again(rows: pd.DataFrame, paths: Mapping[str, str]) -> Any:
     if not {*_SAME, "model_id"} <= {*rows.columns}:
         return None
     models = rows.groupby("source_file")["model_id"].first()
-    places = [paths.get(name, "") for name in models.index]
-    if not places or not all(place.startswith("s3://") or Path(place).is_file() for place in places):
+    metas = (FileMeta(None if pd.isna(model) else model, source_file=name) for name, model in models.items())
+    files = [OutputFile(paths.get(str(meta.source_file), ""), 0, meta) for meta in metas]
+    if not files or not all(Path(file.path).is_file() or not file.is_local for file in files):
         return None
-    metas = [
-        FileMeta(None if pd.isna(model) else str(model), source_file=str(name))
-        for name, model in models.items()
-    ]
-    files = [OutputFile(place, 0, meta) for place, meta in zip(places, metas, strict=True)]
     reader = Reader(Group(files), ("arguments",), Workers(0))
-    lines = label_lines(pa.concat_tables(reader.tables()), metas)
+    lines = label_lines(pa.concat_tables(reader.tables()), reader.meta)
     found = frame_of(lines.filter(pc.equal(lines["outcome"], "succeeded")), [*_SAME, "arguments"])
     found = found.drop_duplicates()
     merged = rows.merge(found, how="left", on=_SAME, indicator=True)

@@ -208,11 +208,11 @@ def _plain(value: Any) -> Any:
 
 def _write_workbook(rows: _Rows, path: Path) -> None:
     """One sheet in which texts stay texts, so that ids keep their zeros and digits and nothing is run."""
-    columns = [*rows.names.values()]
+    names = [str(name) for name in rows.names.values()]
     require_extras("Writing Excel workbooks", "excel")
-    if len(rows) > _MOST_ROWS or len(columns) > _MOST_COLUMNS:
+    if len(rows) > _MOST_ROWS or len(names) > _MOST_COLUMNS:
         raise InputError(
-            f"{len(rows):,} rows of {len(columns):,} columns are more than a sheet holds "
+            f"{len(rows):,} rows of {len(names):,} columns are more than a sheet holds "
             f"({_MOST_ROWS:,} below their names, of {_MOST_COLUMNS:,}). Write a .parquet or a .csv."
         )
     from openpyxl import Workbook
@@ -235,7 +235,6 @@ def _write_workbook(rows: _Rows, path: Path) -> None:
         made.data_type, made.number_format = "s", "@"  # also what begins with = or looks like a number
         return made
 
-    names = [str(name) for name in columns]
     with closing(sheet):
         sheet.append([cell(name, name) for name in names])
         for row in chain.from_iterable(frame.itertuples(index=False, name=None) for frame in rows):

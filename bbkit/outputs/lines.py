@@ -3,8 +3,7 @@
 import json
 import mmap
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -33,10 +32,9 @@ class RecordLine(NamedTuple):
 
 def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
     """Find what was sent and what came back for a row of the tidy frame."""
-    cells = {name: row.get(name) for name in ("model_input", "model_output")}
-    given = {name: None if is_absent(cell) else _read(cell) for name, cell in cells.items()}
-    if given["model_input"] is not None:
-        return RecordLine(given["model_input"], given["model_output"])
+    given = [_read(row.get(name)) for name in ("model_input", "model_output")]
+    if given[0] is not None:
+        return RecordLine(*given)
     record_id, collected = row.get("record_id"), Collected.of(outputs)
     key, sent = row.get("record_key", record_id), None
     if not isinstance(key, str):
@@ -58,7 +56,9 @@ def find_line(outputs: pd.DataFrame, row: Mapping[Any, Any]) -> RecordLine:
 
 
 def _read(value: Any) -> Any:
-    return _decode(value.encode()) if isinstance(value, str) else value
+    if isinstance(value, str):
+        return _decode(value.encode())
+    return None if is_absent(value) else value
 
 
 def _find(name: str, record_id: str, row: Mapping[Any, Any], body: Any) -> dict[str, Any] | None:
@@ -107,27 +107,16 @@ def _has_id(line: Mapping[str, Any], record_id: str) -> bool:
 def _candidates(content: mmap.mmap, record_id: str) -> Iterator[bytes]:
     """Lines that hold the id as a JSON string or, if none does, as another JSON value; all if it is empty."""
     spellings = {msgspec.json.encode(record_id), json.dumps(record_id).encode()} if record_id else {b"{"}
-    value = re.compile(rb'"recordId"\s*:\s*' + re.escape(record_id.encode()) + rb"[\s,}]")
-    seen = False
-    for spelling in sorted(spellings):
-        for line in _lines_where(content, partial(content.find, spelling)):
-            seen = True
-            yield line
-    if not seen:
-        yield from _lines_where(
-            content, lambda at: found.start() if (found := value.search(content, at)) else -1
-        )
-
-
-def _lines_where(content: mmap.mmap, find: Callable[[int], int]) -> Iterator[bytes]:
-    """Lines in which something is found, but for those over the bound."""
-    at = find(0)
-    while at >= 0:
-        begin, end = content.rfind(b"\n", 0, at) + 1, content.find(b"\n", at)
-        end = len(content) if end < 0 else end
-        if end - begin <= LINE_BYTES:
-            yield content[begin:end]
-        at = find(end)
+    value = rb'"recordId"\s*:\s*' + re.escape(record_id.encode()) + rb"[\s,}]"
+    for form in (b"|".join(map(re.escape, spellings)), value):
+        at = 0
+        while found := re.compile(form).search(content, at):
+            begin, end = content.rfind(b"\n", 0, found.start()) + 1, content.find(b"\n", found.start())
+            at = len(content) if end < 0 else end
+            if at - begin <= LINE_BYTES:
+                yield content[begin:at]
+        if at:
+            return
 
 
 def _decode(raw: bytes) -> Any:

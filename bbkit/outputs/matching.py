@@ -113,9 +113,7 @@ def _stop_reasons(raw: pa.ChunkedArray) -> pa.Array:
 def _best(
     table: pa.Table, record: np.ndarray, find_valid: Callable[[pa.Table], np.ndarray] | None
 ) -> np.ndarray:
-    """Mark one row per record: the latest valid answer where a schema tells, else stop, tool_use, others,
-    length, content_filter, errored, pending, missing.
-    """
+    """Mark one row per record: the latest valid answer where a schema tells, else the best by its rank."""
     encoded = table["stop_reason"].combine_chunks().dictionary_encode()
     ranks = [_RANKS.get(word, _OTHER_RANK) for word in encoded.dictionary.to_pylist()]
     number = encoded.indices.fill_null(len(ranks)).to_numpy(zero_copy_only=False)
