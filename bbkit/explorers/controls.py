@@ -120,12 +120,9 @@ def _make_range(column: str, values: pd.Series) -> Any:
 def _make_times(column: str, values: pd.Series) -> widgets.SelectionRangeSlider:
     known = values.dropna()
     steps = pd.DatetimeIndex(known.unique()).sort_values()
-    days = bool((steps == steps.normalize()).all())
     if len(steps) > _MOST_VALUES:
-        first, last = steps[0], steps[-1]
-        days = last - first > pd.Timedelta(days=_MOST_VALUES)
-        between = pd.date_range(first, last, periods=_MOST_VALUES)[1:-1].floor("D" if days else "s")
-        steps = pd.DatetimeIndex([first, *between[between > first].unique(), last])
+        steps = steps[np.linspace(0, len(steps) - 1, _MOST_VALUES).astype(int)]
+    days = bool((steps == steps.normalize()).all())
     return widgets.SelectionRangeSlider(
         options=[(f"{step:%Y-%m-%d}" if days else f"{step:%Y-%m-%d %H:%M:%S}", step) for step in steps],
         index=(0, len(steps) - 1),

@@ -1,6 +1,6 @@
 """Look at any record: filter, search, sort, open; the filter and its rows go back to code."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -112,20 +112,34 @@ class RecordExplorer:
         self._orders = list_sortable(rows)
         self._sort = widgets.Dropdown(options=list(self._orders), value="as sent", description="sort by")
         self._descending = widgets.Checkbox(description="descending", indent=False)
-        self._clear = widgets.Button(description="Clear filters", icon="times")
+        self._clear = _make_button("Clear filters", "times", self.clear)
         self._list = widgets.Select(rows=20, layout=widgets.Layout(width="100%"))
         self._count, self._detail, self._query = widgets.HTML(), widgets.HTML(), widgets.HTML()
         # A field of numbers, since JupyterLab keeps the arrow keys of a list for itself.
         self._number = _make_number("record", "arrow keys: next and previous")
-        self._previous = widgets.Button(description="Previous", icon="arrow-up")
-        self._next = widgets.Button(description="Next", icon="arrow-down")
+        self._previous = _make_button("Previous", "arrow-up", lambda: self._go(self._at - 1))
+        self._next = _make_button("Next", "arrow-down", lambda: self._go(self._at + 1))
         self._page_number, self._pages = _make_number("page", "of the list"), widgets.Label()
-        self._back = widgets.Button(description="Page back", icon="chevron-left")
-        self._on = widgets.Button(description="Page on", icon="chevron-right")
-        self._heads = {name: views.make_head(name, width) for name, width in self._widths.items()}
+        self._back = _make_button("Page back", "chevron-left", lambda: self._go((self._page - 1) * _PAGE))
+        self._on = _make_button("Page on", "chevron-right", lambda: self._go((self._page + 1) * _PAGE))
+        self._heads = {
+            name: _make_button(
+                name,
+                "",
+                partial(self._sort_by, views.column_of(name)),
+                tooltip=f"sort by {views.column_of(name)}",
+                layout={"width": f"{width + 1}ch", "padding": "0", "margin": "0", "border": "none"},
+            )
+            for name, width in self._widths.items()
+        }
         self._bars = {name: widgets.HTML() for name in self._widths}
         self._distributions = {name: Distribution.of(rows, name) for name in self._widths}
-        self._observe()
+        for control in (self._search_in, self._search, self._sort, self._descending):
+            control.observe(self._changed, names="value")
+        self._column.observe(lambda _: self._add_filter(self._column.value), names="value")
+        self._number.observe(lambda _: self._asked(self._number.value - 1), names="value")
+        self._list.observe(lambda _: self._asked(self._list.value), names="value")
+        self._page_number.observe(lambda _: self._asked((self._page_number.value - 1) * _PAGE), names="value")
         self.widget = self._lay_out()
 
     def _lay_out(self) -> widgets.Widget:
@@ -150,21 +164,6 @@ class RecordExplorer:
         lines = (finders, [self._filter_box], orders, [left, right])
         return widgets.VBox([*(widgets.Box(line, layout=_ROW) for line in lines), self._query])
 
-    def _observe(self) -> None:
-        for control in (self._search_in, self._search, self._sort, self._descending):
-            control.observe(self._changed, names="value")
-        self._column.observe(lambda _: self._add_filter(self._column.value), names="value")
-        self._number.observe(lambda _: self._asked(self._number.value - 1), names="value")
-        self._list.observe(lambda _: self._asked(self._list.value), names="value")
-        self._page_number.observe(lambda _: self._asked((self._page_number.value - 1) * _PAGE), names="value")
-        self._previous.on_click(lambda _: self._go(self._at - 1))
-        self._next.on_click(lambda _: self._go(self._at + 1))
-        self._back.on_click(lambda _: self._go((self._page - 1) * _PAGE))
-        self._on.on_click(lambda _: self._go((self._page + 1) * _PAGE))
-        for name, head in self._heads.items():
-            head.on_click(partial(self._sort_by, views.column_of(name)))
-        self._clear.on_click(lambda _: self.clear())
-
     @contextmanager
     def _quietly(self) -> Iterator[None]:
         """Set controls without their setting something else off."""
@@ -188,7 +187,7 @@ class RecordExplorer:
             one.widget.observe(self._changed, names="value")
             self._filter_box.children += (one.widget,)
 
-    def _sort_by(self, column: str, _: object) -> None:
+    def _sort_by(self, column: str) -> None:
         """Sort by a column: up, then down, then as sent."""
         label = column if column in self._orders else f"{column} (length)"
         is_same, is_down = self._sort.value == label, self._descending.value
@@ -255,6 +254,12 @@ class RecordExplorer:
             row["prompt"] = read_prompt(line.model_input)
         row["model_input"], row["model_output"] = line.model_input, line.model_output
         self._detail.value = views.show_record(row, line.note)
+
+
+def _make_button(description: str, icon: str, act: Callable[[], None], **how: Any) -> widgets.Button:
+    button = widgets.Button(description=description, icon=icon, **how)
+    button.on_click(lambda _: act())
+    return button
 
 
 def _make_number(description: str, tooltip: str) -> widgets.BoundedIntText:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import pandas as pd
 
@@ -133,19 +132,14 @@ def find_records(
 
 def _choose(outputs: pd.DataFrame, n: int) -> np.ndarray:
     """One record of every kind of ending but the most frequent, then some spread over the input lengths."""
-    kinds = (
-        outputs.groupby(["outcome", "stop_reason"], dropna=False, sort=False, observed=True)
-        .ngroup()
-        .to_numpy()
-    )
-    _, firsts, counts = np.unique(kinds, return_index=True, return_counts=True)
-    rare = np.delete(firsts, counts.argmax()) if len(counts) else firsts
-    first = np.sort(rare)[: max(0, n - 1)]
-    tokens = outputs["input_tokens"].to_numpy(dtype=float, na_value=np.inf)
-    others = np.argsort(tokens, kind="stable")
-    others = others[~np.isin(others, first)]
-    spread = np.unique(np.linspace(0, max(0, len(others) - 1), max(0, n - len(first))).astype(int))
-    return np.concatenate([first, others[spread[: len(others)]]])
+    ends = outputs.groupby(["outcome", "stop_reason"], dropna=False, sort=False, observed=True)
+    kinds = pd.Series(ends.ngroup().to_numpy())
+    firsts = kinds.drop_duplicates()
+    rare = firsts.index[firsts != kinds.mode().min()][: max(0, n - 1)]
+    tokens = pd.Series(outputs["input_tokens"].to_numpy(dtype=float, na_value=np.inf)).drop(rare)
+    others = tokens.sort_values(kind="stable").index
+    spread = np.unique(np.linspace(0, max(0, len(others) - 1), max(0, n - len(rare))).astype(int))
+    return np.concatenate([rare, others[spread[: len(others)]]])
 
 
 def show_record(row: Row | None, note: str = "") -> str:
@@ -232,15 +226,6 @@ def fit_widths(rows: Rows) -> dict[str, int]:
 def column_of(name: str) -> str:
     """The column of the frame that a column of the list is sorted by."""
     return {"ended": "stop_reason"}.get(name, f"{name}_tokens" if name in _TOKENS else name)
-
-
-def make_head(name: str, width: int) -> widgets.Button:
-    """The head of a column of the list, as wide as the column and its gap."""
-    return widgets.Button(
-        description=name,
-        tooltip=f"sort by {column_of(name)}",
-        layout=widgets.Layout(width=f"{width + 1}ch", padding="0", margin="0", border="none"),
-    )
 
 
 def line_columns(outputs: pd.DataFrame) -> list[Hashable]:
