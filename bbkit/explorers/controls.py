@@ -100,10 +100,8 @@ def _plain(value: Any) -> Any:
 
 def _make_range(column: str, values: pd.Series) -> Any:
     known = values.dropna()
-    low, high = (known.min(), known.max()) if len(known) else (0, 0)
     is_whole = pd.api.types.is_integer_dtype(values.dtype)
-    as_end: Any = int if is_whole else float
-    low, high = as_end(low), as_end(high)
+    low, high = map(int if is_whole else float, (known.min(), known.max()) if len(known) else (0, 0))
     make = widgets.IntRangeSlider if is_whole else widgets.FloatRangeSlider
     return make(
         value=(low, high),
@@ -144,7 +142,7 @@ def list_sortable(rows: Rows) -> dict[str, Sort]:
         first = rows.first[name]
         if is_text(first) and _is_long(first):
             orders[f"{name} (length)"] = Sort(str(name), by_length=True)
-        elif _is_plain(first) or _is_time(first) or first.dtype == "category":
+        elif first.dtype != object:
             orders[str(name)] = Sort(str(name))
     return orders
 

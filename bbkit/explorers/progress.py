@@ -15,6 +15,7 @@ from IPython.display import display
 from bbkit.core.errors import InputError, validate_number
 from bbkit.core.panels import render
 from bbkit.jobs import wait_for_jobs
+from bbkit.jobs.waiting import INTERRUPTED
 from bbkit.jobs.watches import JobWatch, console_url, watch_jobs
 from bbkit.run import Run
 from bbkit.run.journal import TERMINAL
@@ -56,7 +57,7 @@ async def await_jobs(run: Run, *, every: float | None = None, timeout: float | N
         while watch.alive and time.monotonic() < deadline:
             await asyncio.sleep(0.1)
     except asyncio.CancelledError:
-        print("The wait was interrupted; the jobs go on. Run this cell again to take it up.")
+        print(INTERRUPTED)
     return watch.jobs
 
 

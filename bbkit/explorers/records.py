@@ -135,11 +135,11 @@ class RecordExplorer:
         self._bars = {name: widgets.HTML() for name in self._widths}
         self._distributions = {name: Distribution.of(rows, name) for name in self._widths}
         for control in (self._search_in, self._search, self._sort, self._descending):
-            control.observe(self._changed, names="value")
-        self._column.observe(lambda _: self._add_filter(self._column.value), names="value")
-        self._number.observe(lambda _: self._asked(self._number.value - 1), names="value")
-        self._list.observe(lambda _: self._asked(self._list.value), names="value")
-        self._page_number.observe(lambda _: self._asked((self._page_number.value - 1) * _PAGE), names="value")
+            self._observe(control, lambda _: self._refilter())
+        self._observe(self._column, self._add_filter)
+        self._observe(self._number, lambda number: self._go(number - 1))
+        self._observe(self._list, lambda at: self._go(self._at if at is None else at))
+        self._observe(self._page_number, lambda page: self._go((page - 1) * _PAGE))
         self.widget = self._lay_out()
 
     def _lay_out(self) -> widgets.Widget:
@@ -173,18 +173,13 @@ class RecordExplorer:
         finally:
             self._busy = False
 
-    def _changed(self, _: object) -> None:
-        if not self._busy:
-            self._refilter()
-
-    def _asked(self, at: int | None) -> None:
-        if not self._busy and at is not None:
-            self._go(at)
+    def _observe(self, control: widgets.Widget, act: Callable[[Any], object]) -> None:
+        control.observe(lambda change: self._busy or act(change.new), names="value")
 
     def _add_filter(self, column: str, *, as_range: bool = False) -> None:
         if column and column not in self._filters:
             self._filters[column] = one = ColumnFilter(self._outputs, column, as_range=as_range)
-            one.widget.observe(self._changed, names="value")
+            self._observe(one.widget, lambda _: self._refilter())
             self._filter_box.children += (one.widget,)
 
     def _sort_by(self, column: str) -> None:

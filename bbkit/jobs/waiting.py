@@ -20,6 +20,9 @@ from bbkit.run import Run, RunSnapshot, as_run
 from bbkit.run.journal import TERMINAL
 from bbkit.run.remote_jobs import refresh_jobs
 
+INTERRUPTED = "The wait was interrupted; the jobs go on. Run this cell again to take it up."
+"""What a notebook says of it."""
+
 _SECONDS_OF_A_LINE = 60
 
 
@@ -156,7 +159,7 @@ def wait_for_jobs(
     except KeyboardInterrupt:
         if not in_kernel():
             raise
-        print("The wait was interrupted; the jobs go on. Run this cell again to take it up.")
+        print(INTERRUPTED)
         return _tabulate(RunSnapshot.read(snapshot.run, snapshot.access))
     finally:
         show_status("")
