@@ -12,7 +12,7 @@ from typing import Any
 import bbkit as bb
 from bbkit.cli.parsing import argument, command, completion_script
 from bbkit.core.errors import require_extras
-from bbkit.core.text import count_noun, show_controls, wrap
+from bbkit.core.text import count_noun, show_controls
 
 SUCCESS, FOUND, NOT_YET = 0, 1, 75
 
@@ -202,7 +202,7 @@ def submit(options: Namespace) -> int:
     print(plan)
     if len(plan):
         estimate = bb.estimate_cost(run, jobs=plan["job"])
-        print(wrap(str(estimate)))
+        print(estimate)
         bb.check_budget(estimate, options.budget_usd)
     print(bb.submit_jobs(run, again=options.again))
     return SUCCESS

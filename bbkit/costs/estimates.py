@@ -15,7 +15,7 @@ from bbkit.catalog.prices import Price, load_prices
 from bbkit.core.errors import BudgetError, FamilyError, InputError
 from bbkit.core.frames import BUNDLE, COUNT, NUMBER, TEXT, as_frame, as_texts, bundle, require_columns
 from bbkit.core.panels import render_panel
-from bbkit.core.text import count_noun, format_usd, lay_out, name_some
+from bbkit.core.text import count_noun, format_usd, lay_out, name_some, wrap
 from bbkit.costs.token_forecasts import JobTokens, TokenForecast
 from bbkit.families import family_of, foundation_model
 from bbkit.records.tokens import TokenEstimate, estimate_tokens
@@ -151,7 +151,7 @@ class CostEstimate:
         return f"{head}: {amount}{format_usd(known)} in batch {span}; on demand {on_demand}."
 
     def __str__(self) -> str:
-        return "\n".join([self.sentence, *self.notes])
+        return wrap("\n".join([self.sentence, *self.notes]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         numbers = {**self.numbers, "estimate_usd": self.cost_usd, "at_least": int(self.cost_high_usd is None)}

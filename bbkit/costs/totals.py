@@ -13,7 +13,7 @@ from bbkit.catalog.prices import Prices, Tier
 from bbkit.core.datasets import gather
 from bbkit.core.errors import InputError
 from bbkit.core.frames import COUNT, MANIFEST, NUMBER, TEXT, Table, as_frame, as_texts, require_columns
-from bbkit.core.text import count_noun, format_usd
+from bbkit.core.text import count_noun, format_usd, wrap
 from bbkit.costs.estimates import CostEstimate, show_cost
 from bbkit.costs.rows import AMOUNTS, HOUR, TOKENS, validate_groups
 
@@ -248,7 +248,7 @@ class Cost:
         return f"{text}."
 
     def __str__(self) -> str:
-        return "\n".join([self.sentence, *self.notes])
+        return wrap("\n".join([self.sentence, *self.notes]))
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
         tables, comparison = [("", self.table)], self.comparison
