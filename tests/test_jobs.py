@@ -489,6 +489,22 @@ def test_an_interrupted_wait_is_taken_up_again(start_standin: Callable[..., Stan
     assert set(created(standin, run).values()) == {1}
 
 
+def test_interrupting_a_wait_in_a_notebook_gives_the_jobs_and_a_sentence(
+    start_standin: Callable[..., Standin],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    start_standin("--min-records", "5", "--speed", "realistic")
+    run = make_run(tmp_path / "calls")
+    bb.submit_jobs(run)
+    monkeypatch.setattr("bbkit.jobs.waiting.in_kernel", lambda: True)
+    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
+    jobs = bb.wait_for_jobs(run)
+    assert "The wait was interrupted; the jobs go on." in capsys.readouterr().out
+    assert len(jobs) == 1 and not jobs.attrs["done"] and "not ended" in jobs.attrs["left"][0]
+
+
 def test_another_place_is_refused_naming_both(start_standin: Callable[..., Any], tmp_path: Path) -> None:
     first = start_standin("--min-records", "5")
     run = make_run(tmp_path / "calls")
