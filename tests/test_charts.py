@@ -1,6 +1,7 @@
 """Charts: true to their frame, the same size for any number of rows, sensible with nothing to draw."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -246,12 +247,32 @@ def test_groups_that_look_alike_are_bars_and_names_of_their_own() -> None:
         for trace in figure.data:
             assert list(trace.y) == list(range(len(ALIKE)))
             assert len({*trace.customdata}) == len(ALIKE)
-        assert list(figure.layout.yaxis.tickvals) == list(range(len(ALIKE)))
+        assert [math.ceil(tick) for tick in figure.layout.yaxis.tickvals] == list(range(len(ALIKE)))
         assert len({*figure.layout.yaxis.ticktext}) == len(ALIKE)
         assert max(map(len, figure.layout.yaxis.ticktext)) < 60
     shares = np.sum([trace.x for trace in charts.outcomes(frame, by="queue").data], axis=0)
     assert shares.tolist() == [100.0] * len(ALIKE)
     assert "a" * 90 + "b" in charts.outcomes(frame, by="queue").data[0].customdata
+
+
+@pytest.mark.parametrize("by", [None, "queue"])
+@pytest.mark.parametrize("chart", [*RECORD_CHARTS, charts.cost, charts.cost_per_record])
+def test_plotly_never_looks_for_room_for_names_that_are_within_a_figure(chart, by: str | None) -> None:
+    """It may do so without end, and the page then hangs."""
+    figure = chart(many(60).assign(model_id="amazon.nova-lite-v1:0", tier="batch"), by=by)
+    layout = figure.to_plotly_json()["layout"]
+    for name in ("axis", "axis2"):
+        upright = layout.get(f"y{name}", {})
+        if upright.get("ticklabelposition") == "inside":
+            assert upright["automargin"] is False and layout[f"x{name}"]["range"]
+
+
+def test_a_group_that_is_a_template_of_plotly_stays_text() -> None:
+    frame = many(60).assign(**{"source.queue": "%{x}"})
+    figure = charts.errors(
+        pd.concat([frame, make_outputs(ERRORED).assign(**{"source.queue": "%{y}"})]), by="queue"
+    )
+    assert [trace.name for trace in figure.data] == ["&#37;{y}"]
 
 
 @pytest.mark.parametrize(

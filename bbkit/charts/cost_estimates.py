@@ -63,15 +63,17 @@ def cost_estimate(
         "alt": f"{title}. {estimate.sentence}" + (f" {after.sentence}" if after else ""),
     }
     (amounts, names), causes = _draw_amounts(estimate, after), _draw_causes(after)
+    known = (estimate.cost_high_usd, estimate.numbers["on_demand_usd"], after and after.cost_usd)
+    sums = style.usd_axis([amount for amount in known if amount])
     if causes is None:
-        return style.make_figure(amounts, names=names, xaxis=style.usd_axis(), **texts)
+        return style.make_figure(amounts, names=names, xaxis=sums, **texts)
     plots = [("", amounts), ("<b>why they differ</b>", [causes])]
     axes = [style.name_places(names), style.name_places(causes.meta)]
     height = max(row * len(axis["ticktext"]) for axis, row in axes)
     figure, cells = style.make_subplots(plots, height=height, columns=1, **texts)
     for cell, upright, (axis, _) in zip(
         cells,
-        (style.usd_axis(), style.usd_axis("US$ more or less than estimated", zeroline=True)),
+        (sums, style.usd_axis(causes.x, "US$ more or less than estimated", zeroline=True)),
         axes,
         strict=True,
     ):
@@ -149,7 +151,7 @@ def _draw_causes(after: "Cost | None") -> go.Bar | None:
     if causes.empty:
         return None
     amounts = causes["difference_usd"].astype(float).tolist()
-    signed = [f"{'+' if amount > 0 else ''}{format_usd(amount)}" for amount in amounts]
+    signed = [f"{'+' if amount > 0 else '−'}{format_usd(abs(amount))}" for amount in amounts]
     names, reasons = causes["what"].tolist(), causes["reason"].fillna("")
     colours = [style.VERMILLION if amount > 0 else style.GREEN for amount in amounts]
     return horizontal_bars(
@@ -181,5 +183,5 @@ def _draw_parts(estimate: "CostEstimate", by: str, title: str | None) -> style.C
         subtitle=_explain(estimate, None) + more,
         names=[f"{label}: {format_usd(amount)}" for label, amount in labels],
         alt=estimate.sentence,
-        xaxis=style.usd_axis(),
+        xaxis=style.usd_axis(known["cost_high_usd"].astype(float).tolist()),
     )

@@ -52,7 +52,7 @@ def cost(costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | N
     if not total["answered"] or total["cost_usd"] is None:
         return style.empty_figure(title or "What the answers cost", costed.sentence)
     groups = group_rows(costed.sums, by, counts=costed.sums["records"].to_numpy(dtype=np.int64))
-    traces, names = _draw_whole(costed) if groups.column is None else _draw_groups(costed, groups)
+    traces, names, ends = _draw_whole(costed) if groups.column is None else _draw_groups(costed, groups)
     least = "At least " if total["at_least"] else ""
     title = title or f"{least}{format_usd(total['cost_usd'])} for {count_noun(total['answered'], 'answer')}"
     return style.make_figure(
@@ -63,7 +63,7 @@ def cost(costed: "Cost | pd.DataFrame", *, by: str | None = None, title: str | N
         barmode="stack",
         legend=True,
         alt=f"{title}. {costed.sentence}",
-        xaxis=style.usd_axis(),
+        xaxis=style.usd_axis(ends),
     )
 
 
@@ -91,7 +91,7 @@ def _explain(costed: "Cost") -> str:
     return "; ".join(filter(None, parts))
 
 
-def _draw_whole(costed: "Cost") -> tuple[list[Any], list[str]]:
+def _draw_whole(costed: "Cost") -> tuple[list[Any], list[str], list[float]]:
     total, is_costed = costed.numbers, costed.sums["state"].isin(["priced", "by manifest"])
     tiers = {*costed.sums.loc[is_costed, "tier"].astype(str)}
     sent = "in batch" if tiers <= {"batch"} else "as sent" if len(tiers) > 1 else "on demand"
@@ -102,10 +102,11 @@ def _draw_whole(costed: "Cost") -> tuple[list[Any], list[str]]:
     if sent != "on demand" and total["on_demand_usd"]:
         bars.append(_bar("on demand", [1], [total["on_demand_usd"]], [_ON_DEMAND]))
         labels.append(f"{_ON_DEMAND}: {format_usd(total['on_demand_usd'])}")
-    return bars or [_bar("input", [0], [0.0], [sent])], labels
+    ends = [sum(amounts.values()), total["on_demand_usd"] or 0.0]
+    return bars or [_bar("input", [0], [0.0], [sent])], labels, ends
 
 
-def _draw_groups(costed: "Cost", groups: Groups) -> tuple[list[Any], list[str]]:
+def _draw_groups(costed: "Cost", groups: Groups) -> tuple[list[Any], list[str], list[float]]:
     from bbkit.costs.totals import rows_by_manifest
 
     manifests, rows = rows_by_manifest(costed.manifests), costed.sums
@@ -139,7 +140,8 @@ def _draw_groups(costed: "Cost", groups: Groups) -> tuple[list[Any], list[str]]:
             hovertemplate="%{customdata}<br>%{x:$,.6~g}<extra>%{fullData.name}</extra>",
         )
         traces.append(marks)
-    return traces, labels
+    wholes = sums.drop(columns="on_demand_usd").sum(axis=1)
+    return traces, labels, [*wholes, *sums["on_demand_usd"]]
 
 
 def _codes_of(manifests: pd.DataFrame, groups: Groups) -> np.ndarray:
@@ -199,7 +201,8 @@ def cost_per_record(
     if groups.column is None:
         return _draw_spread(values, name, **texts)
     groups = groups.drop_empty()
-    drawn, axis = boxes(values, groups, "rgba(118,118,118,0.35)"), style.usd_axis(f"{name} (p5 to p95)")
+    drawn = boxes(values, groups, "rgba(118,118,118,0.35)")
+    axis = style.usd_axis([box.upperfence[0] for box in drawn], f"{name} (p5 to p95)")
     return style.make_figure(drawn, names=groups.describe(), xaxis=axis, **texts)
 
 
@@ -219,7 +222,7 @@ def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:
     )
     figure = style.make_figure(
         [bars],
-        xaxis=style.usd_axis(name, range=[axis.low, axis.high]),
+        xaxis=style.usd_axis((), name, range=[axis.low, axis.high]),
         yaxis=style.count_axis(counts.max() * 1.18, "answers"),
         **texts,
     )

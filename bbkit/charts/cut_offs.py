@@ -191,7 +191,10 @@ def max_tokens_what_if(
     axis = make_axis(tokens, 40, limit=limit, zero=True)
     style.share_axes(figure, cells, axis.layout("max_tokens"), {})
     for cell, upright, name in zip(
-        cells, (_SHARES, style.usd_axis("")), ("max_tokens was", ""), strict=False
+        cells,
+        (_SHARES, style.usd_axis([max(curve.y) for curve in spent], "")),
+        ("max_tokens was", ""),
+        strict=False,
     ):
         figure.update_yaxes(upright, **cell)
         if limit is not None:

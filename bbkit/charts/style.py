@@ -269,20 +269,17 @@ def name_places(names: Sequence[str], places: Sequence[Any] | None = None) -> tu
     row = _ROW + 20 * (lines - 1)
     # A line more above one that is alone keeps it as near to its bar as the last of several.
     texts = ["<br>".join(["\u00a0"] * (lines - len(parts)) + [*map(escape_text, parts)]) for parts in wrapped]
-    kind = {"type": "category", "categoryarray": list(places)} if places else {}
+    above = round(BAR / 2 + 9 * lines / row, 3)
     axis = style_axis(
-        "",
-        tickvals=list(places or range(len(names))),
+        tickvals=[place - above for place in range(len(names))],
         ticktext=texts,
         range=[len(names) - 0.5, -0.78],
         showgrid=False,
         ticklabelposition="inside",
-        ticklabelshift=round(BAR * row / 2 + 9 * lines),
         ticklabeloverflow="allow",
         automargin=False,
-        **kind,
     )
-    return axis, row
+    return axis | ({"type": "category", "categoryarray": list(places)} if places else {}), row
 
 
 def count_axis(most: float, title: str = "") -> dict[str, Any]:
@@ -291,9 +288,13 @@ def count_axis(most: float, title: str = "") -> dict[str, Any]:
     return style_axis(title, range=[0, most], tickformat=",.12~g", **whole)
 
 
-def usd_axis(title: str = "US$", **more: Any) -> dict[str, Any]:
-    """Describe an axis of US dollars."""
-    return style_axis(title, **{"tickformat": "$,.10~g", "rangemode": "tozero", "nticks": 4, **more})
+def usd_axis(amounts: Sequence[float], title: str = "US$", **more: Any) -> dict[str, Any]:
+    """Describe an axis of US dollars that holds 0 and these amounts."""
+    # Beside names within a figure plotly must look for no range: it makes room for them, at times for ever.
+    ends = [1.04 * min([0.0, *amounts]), 1.04 * max([0.0, *amounts])]
+    return style_axis(
+        title, **{"tickformat": "$,.10~g", "range": ends if any(ends) else [0, 1], "nticks": 4, **more}
+    )
 
 
 def empty_figure(title: str, reason: str) -> Chart:
@@ -311,7 +312,8 @@ def empty_figure(title: str, reason: str) -> Chart:
 def escape_text(value: object) -> str:
     """Keep plotly from reading text of others as its HTML-like markup or as maths."""
     text = str(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return text.replace("$", "&#36;")  # plotly takes what is between two of them for LaTeX
+    # Plotly takes what is between two dollars for LaTeX, and %{x} for a value of its own.
+    return text.replace("$", "&#36;").replace("%{", "&#37;{")
 
 
 def shorten(value: object, most: int = 60) -> str:

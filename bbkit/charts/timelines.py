@@ -12,6 +12,7 @@ from bbkit.core.frames import JOB_COLUMNS, require_columns
 from bbkit.core.text import agree, count_noun
 
 _MOST_JOBS = 60
+_TIME = "%Y-%m-%dT%H:%M:%S.%f"
 
 
 def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None = None) -> go.Figure:
@@ -52,6 +53,8 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
         name=[style.shorten(name, style.MOST_CHARACTERS) for name in names],
         seconds=(ends - started["submitted_at"]).dt.total_seconds(),
     )
+    first, last = started["submitted_at"].min(), ends.max() + pd.Timedelta(seconds=0.2)
+    span = [f"{time:{_TIME}}" for time in (first, last + 0.03 * (last - first))]
     pairs = zip(style.tell_apart(names, 40), started["seconds"], strict=True)
     counts = ", ".join(f"{count:,} {status}" for status, count in statuses.value_counts().items())
     return style.make_figure(
@@ -61,7 +64,7 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
         names=[f"{name}  {_format_duration(seconds)}" for name, seconds in pairs],
         barmode="overlay",
         legend=True,
-        xaxis=style.style_axis("time (UTC)", type="date", nticks=4),
+        xaxis=style.style_axis("time (UTC)", type="date", nticks=4, range=span),
     )
 
 
@@ -71,7 +74,7 @@ def _status_bars(status: str, jobs: pd.DataFrame) -> go.Bar:
         jobs["place"].tolist(),
         (jobs["seconds"].clip(lower=0.2) * 1000).tolist(),
         style.COLOURS.get(status, style.LIGHT),
-        base=jobs["submitted_at"].dt.tz_convert(None).dt.strftime("%Y-%m-%dT%H:%M:%S.%f").tolist(),
+        base=jobs["submitted_at"].dt.tz_convert(None).dt.strftime(_TIME).tolist(),
         customdata=jobs["name"].tolist(),
         hovertext=[_describe_counts(row) for row in jobs.to_dict("records")],
         hovertemplate="<b>%{customdata}</b><br>%{hovertext}<extra>%{fullData.name}</extra>",

@@ -160,7 +160,7 @@ def agreement(answers: Any, field: str = "", *, title: str | None = None) -> go.
     kinds = group_rows(pd.DataFrame({name: pd.concat([own, said])}), name)
     cells = np.zeros((len(kinds.names),) * 2, np.int64)
     np.add.at(cells, (kinds.codes[:count], kinds.codes[count:]), 1)
-    labels = [*map(style.escape_text, style.tell_apart(kinds.names, 14))]
+    labels = [*map(style.escape_text, style.tell_apart(kinds.names, 18))]
     return style.make_figure(
         [_draw_table(cells, labels, kinds.hovers)],
         title=title or _describe(said, own, name),

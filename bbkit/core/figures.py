@@ -162,7 +162,10 @@ def _name_points(trace: dict[str, Any], columns: dict[str, list[Any]], layout: d
     if not all(map(_is_number, places)):
         return
     axis = _axis_of(trace, along, layout)
-    shown = dict(zip(values_of(axis.get("tickvals")), values_of(axis.get("ticktext")), strict=False))
+    ticks = zip(values_of(axis.get("tickvals")), values_of(axis.get("ticktext")), strict=False)
+    shown = {
+        math.ceil(place) if _is_number(place) else place: name for place, name in ticks
+    }  # or just above it
     if len(own) == len(places) and all(isinstance(name, str) for name in own):
         columns[along] = own
     elif shown.keys() >= {*places}:
