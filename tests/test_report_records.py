@@ -493,3 +493,21 @@ def test_charts_follow_what_is_chosen(page: Any, tmp_path: Path, count: int) -> 
     after = read_chart(page, "tokens")
     assert [trace["y"] for trace in after[0]] == [trace["y"] for trace in before[0]]
     assert after[2] == before[2] and "Filtered" not in page.locator("main").inner_text()
+
+
+@pytest.mark.browser
+def test_groups_that_are_masked_alike_are_counted_apart(page: Any, tmp_path: Path) -> None:
+    outputs = make_answers(8)
+    outputs["source.queue"] = pd.array(["jane@quint.example", "john@quint.example"] * 4, TEXT)
+    open_table(page, export_charts(tmp_path, outputs))
+    layout = read_chart(page, "outcomes")[1]
+    assert [re.sub(r"\s+|<br>", " ", text) for text in layout["yaxis"]["ticktext"]] == [
+        "[e-mail] (n = 4)",
+        "[e-mail] 2 (n = 4)",
+    ]
+    choose(page, "source.queue", r"\[e-mail\] 2")
+    layout = read_chart(page, "outcomes")[1]
+    assert [re.sub(r"\s+|<br>", " ", text) for text in layout["yaxis"]["ticktext"]] == [
+        "[e-mail] (n = 0)",
+        "[e-mail] 2 (n = 4)",
+    ]
