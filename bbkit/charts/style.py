@@ -107,12 +107,15 @@ class Chart(go.Figure):
 
     def _repr_mimebundle_(self, *args: Any, **options: Any) -> dict[str, Any]:
         """What a notebook keeps: plotly's figure and, for whatever does not draw it, its values as HTML."""
-        bundle = dict(super()._repr_mimebundle_(*args, **_configured(options)))
-        if _PLOTLY in bundle and "text/html" not in bundle:
-            with suppress(
-                AttributeError, IndexError, KeyError, TypeError, ValueError
-            ):  # others may change it
-                bundle["text/html"] = _write_values(self.to_plotly_json())
+        import plotly.io as pio
+
+        if "plotly_mimetype" not in (pio.renderers.default or ""):
+            return dict(super()._repr_mimebundle_(*args, **_configured(options)))
+        # Older plotly adds its whole script to a notebook beside that renderer.
+        renderer = type(pio.renderers["plotly_mimetype"])(config=_configured(options)["config"])
+        bundle = dict(renderer.to_mimebundle(self.to_dict()))
+        with suppress(AttributeError, IndexError, KeyError, TypeError, ValueError):  # others may change it
+            bundle["text/html"] = _write_values(self.to_plotly_json())
         return bundle
 
     def _ipython_display_(self) -> None:

@@ -34,7 +34,7 @@ _TOO_DEEP = "is nested too deeply to be a table. Take out the innermost levels."
 def read_parquet(path: Path, chunk_rows: int | None) -> Frames:
     try:
         if chunk_rows is None:
-            yield frame_of_arrow(pq.read_table(path))
+            yield frame_of_arrow(pq.read_table(path, partitioning=None))
             return
         # Reading ahead and in threads would hold many row groups at once.
         file = pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False)
