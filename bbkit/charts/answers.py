@@ -136,7 +136,7 @@ def _draw_reasons(
         "answers",
         names,
         counts,
-        {"color": [style.COLOURS.get(name, style.LIGHT) for name in names], "line": {"width": 0}},
+        {"color": [style.COLOURS.get(name, style.LIGHT) for name in names]},
         hovertext=labels,
         customdata=[notes[name] for name in names],
         hovertemplate="%{hovertext}<br>%{customdata}<extra></extra>",

@@ -158,7 +158,7 @@ def _draw_causes(after: "Cost | None") -> go.Bar | None:
         "difference",
         range(len(names)),
         amounts,
-        {"color": colours, "line": {"width": 0}},
+        {"color": colours},
         meta=[f"{name}: {amount}" for name, amount in zip(names, signed, strict=True)],
         customdata=names,
         hovertext=[f"{amount}<br>{reason}" for amount, reason in zip(signed, reasons, strict=True)],

@@ -9,9 +9,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import style
-from bbkit.charts.axes import Axis, mark_quantiles
+from bbkit.charts.axes import Axis
 from bbkit.charts.groups import Groups, group_rows, grouping_column, known_rows
-from bbkit.charts.traces import boxes, histogram, horizontal_bars
+from bbkit.charts.traces import boxes, draw_spread, horizontal_bars
 from bbkit.core.datasets import fold, gather, is_dataset
 from bbkit.core.errors import InputError
 from bbkit.core.text import count_noun, format_usd
@@ -199,32 +199,14 @@ def cost_per_record(
     texts: dict[str, Any] = {"title": title, "subtitle": subtitle}
     name = "US$ per 1,000 answers"
     if groups.column is None:
-        return _draw_spread(values, name, **texts)
+        low = float(values.min())
+        room = (float(values.max()) - low) or max(low, 1e-6)
+        edges = np.linspace(low, low + room, _BINS + 1)
+        axis = Axis(edges, False, max(0.0, low - 0.04 * room), low + 1.04 * room)
+        spans = [f"{format_usd(first)} to {format_usd(last)}" for first, last in pairwise(edges)]
+        across = style.usd_axis((), name, range=[axis.low, axis.high])
+        return draw_spread(axis, values, style.GREY, format_usd, spans=spans, xaxis=across, **texts)
     groups = groups.drop_empty()
     drawn = boxes(values, groups, "rgba(118,118,118,0.35)")
-    axis = style.usd_axis([box.upperfence[0] for box in drawn], f"{name} (p5 to p95)")
-    return style.make_figure(drawn, names=groups.describe(), xaxis=axis, **texts)
-
-
-def _draw_spread(values: np.ndarray, name: str, **texts: Any) -> style.Chart:
-    low, high = float(values.min()), float(values.max())
-    room = (high - low) or max(high, 1e-6)
-    edges = np.linspace(low, low + room, _BINS + 1)
-    axis = Axis(edges, False, max(0.0, low - 0.04 * room), low + 1.04 * room)
-    counts = axis.count(values)
-    bars = histogram(
-        "answers",
-        axis,
-        counts,
-        marker={"color": style.GREY, "line": {"width": 0}},
-        customdata=[f"{format_usd(first)} to {format_usd(last)}" for first, last in pairwise(edges)],
-        hovertemplate="%{customdata}: %{y:,} answers<extra></extra>",
-    )
-    figure = style.make_figure(
-        [bars],
-        xaxis=style.usd_axis((), name, range=[axis.low, axis.high]),
-        yaxis=style.count_axis(counts.max() * 1.18, "answers"),
-        **texts,
-    )
-    mark_quantiles(figure, axis, values, (50, 95), format_usd)
-    return figure
+    across = style.usd_axis([box.upperfence[0] for box in drawn], f"{name} (p5 to p95)")
+    return style.make_figure(drawn, names=groups.describe(), xaxis=across, **texts)

@@ -28,17 +28,8 @@ INK = GREY
 """Read on white and on black paper alike: a figure's own paper is transparent."""
 
 OUTCOMES = ["succeeded", "errored", "missing", "pending"]
-VALIDITIES = [
-    "valid",
-    "off_schema",
-    "several",
-    "duplicate_key",
-    "malformed",
-    "no_json",
-    "empty",
-    "cut_off",
-    "refused",
-]
+VALIDITIES = ["valid", "off_schema", "several", "duplicate_key", "malformed", "no_json", "empty", "cut_off"]
+VALIDITIES += ["refused"]
 STOP_REASONS = ["stop", "tool_use", "length", "content_filter", "error", "cancelled", "other", "not reported"]
 _MEANINGS = {
     GREEN: ("succeeded", "stop", "Completed", "valid"),
@@ -377,4 +368,4 @@ def percent(part: float, whole: float) -> str:
 def mark_bars(word: str) -> dict[str, Any]:
     """Give bars the colour and the pattern of what they mean."""
     pattern = {"shape": _PATTERNS.get(word, ""), "fillmode": "overlay", "fgcolor": "rgba(255,255,255,0.55)"}
-    return {"color": COLOURS.get(word, LIGHT), "pattern": {**pattern, "size": 6}, "line": {"width": 0}}
+    return {"color": COLOURS.get(word, LIGHT), "pattern": {**pattern, "size": 6}}

@@ -99,7 +99,7 @@ def _draw_distribution(
     else:
         counts = axis.count(values)
         hover = "%{customdata} tokens: %{y:,} records<extra></extra>"
-        marker = {"color": style.COLOURS[name], "line": {"width": 0}}
+        marker = {"color": style.COLOURS[name]}
         trace = histogram(f"{name} tokens", axis, counts, marker=marker, hovertemplate=hover)
         upright = style.count_axis(counts.max() * _HEADROOM, "records")
     figure.add_trace(trace, **cell)
@@ -262,7 +262,7 @@ def output_lengths(outputs: pd.DataFrame, *, by: str | None = None, title: str |
 
 
 def _word_bars(axis: Axis, words: np.ndarray, groups: Groups, code: int) -> go.Bar:
-    name, marker = groups.legends[code], {"color": groups.colours[code], "line": {"width": 0}}
+    name, marker = groups.legends[code], {"color": groups.colours[code]}
     if groups.column == "stop_reason":
         name = "not reported" if name == UNKNOWN else name
         marker = style.mark_bars(name)

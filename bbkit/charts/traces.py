@@ -1,6 +1,6 @@
 """Bars, histograms and boxes, the same in all charts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from bbkit.charts import style
-from bbkit.charts.axes import Axis, rounded
+from bbkit.charts.axes import Axis, mark_quantiles, rounded
 from bbkit.charts.groups import Groups
 
 _FENCES = {"lowerfence": 0.05, "q1": 0.25, "median": 0.5, "q3": 0.75, "upperfence": 0.95}
@@ -19,7 +19,7 @@ def horizontal_bars(
 ) -> go.Bar:
     """Draw one bar at each place of an axis of names, in one colour or as a marker of plotly says."""
     if isinstance(marker, str):
-        marker = {"color": marker, "line": {"width": 0}}
+        marker = {"color": marker}
     look = {"width": style.BAR, "textangle": 0, "insidetextanchor": "middle"}
     return go.Bar(
         name=name, y=list(places), x=list(lengths), orientation="h", marker=marker, **{**look, **more}
@@ -31,6 +31,25 @@ def histogram(name: str, axis: Axis, counts: np.ndarray, **more: Any) -> go.Bar:
     middles, widths = (axis.edges[:-1] + axis.edges[1:]) / 2, np.diff(axis.edges)
     bins = {"x": rounded(middles), "width": rounded(widths), "customdata": axis.labels}
     return go.Bar(name=name, y=counts.tolist(), **{**bins, **more})
+
+
+def draw_spread(
+    axis: Axis,
+    values: np.ndarray,
+    colour: str,
+    write: Callable[[float], str],
+    *,
+    spans: Sequence[str] | None = None,
+    **layout: Any,
+) -> style.Chart:
+    """Draw how numbers of answers are spread, with their median and 95th percentile."""
+    counts, hover = axis.count(values), "%{customdata}: %{y:,} answers<extra></extra>"
+    bars = histogram("answers", axis, counts, marker={"color": colour}, hovertemplate=hover)
+    bars.customdata = spans or axis.labels
+    tall = style.count_axis(counts.max() * 1.18, "answers")
+    figure = style.make_figure([bars], yaxis=tall, **layout)
+    mark_quantiles(figure, axis, values, (50, 95), write)
+    return figure
 
 
 def boxes(values: np.ndarray, groups: Groups, colour: str) -> list[go.Box]:

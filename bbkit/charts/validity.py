@@ -11,9 +11,9 @@ import plotly.graph_objects as go
 
 from bbkit.charts import style
 from bbkit.charts.answers import as_parts, count_parts, draw_kinds
-from bbkit.charts.axes import Axis, make_axis, mark_quantiles
+from bbkit.charts.axes import Axis, make_axis
 from bbkit.charts.groups import Groups, group_rows, known_rows, read_groups
-from bbkit.charts.traces import boxes, histogram, percent_bars
+from bbkit.charts.traces import boxes, draw_spread, percent_bars
 from bbkit.core.datasets import head_of, read_columns
 from bbkit.core.errors import InputError
 from bbkit.core.frames import FIELD, TEXT, Collected, require_columns
@@ -243,14 +243,9 @@ def _draw_numbers(
         drawn = boxes(values, groups, style.SKY)
         return style.make_figure(drawn, names=groups.describe(), xaxis=axis.layout(name), **more)
     edges = [f"{edge:,.4g}" for edge in axis.edges]
-    spans = {} if _are_whole(values) else {"customdata": list(map(" to ".join, pairwise(edges)))}
-    counts = axis.count(values)
-    hover = "%{customdata}: %{y:,} answers<extra></extra>"
-    bars = histogram(name, axis, counts, marker={"color": style.SKY}, hovertemplate=hover, **spans)
-    tall = style.count_axis(counts.max() * 1.18, "answers")
-    figure = style.make_figure([bars], xaxis=axis.layout(name), yaxis=tall, **more)
-    mark_quantiles(figure, axis, values, (50, 95), format_number)
-    told = {"along": along, "bars": [*range(len(counts))]} if along else None
+    spans = None if _are_whole(values) else [*map(" to ".join, pairwise(edges))]
+    figure = draw_spread(axis, values, style.SKY, format_number, spans=spans, xaxis=axis.layout(name), **more)
+    told = {"along": along, "bars": [*range(len(edges) - 1)]} if along else None
     return style.follow(figure, f"Values of {name}", "bins", [told])
 
 
