@@ -105,7 +105,7 @@ def find_rows(
         most -= len(frames[-1])
         if most <= 0:
             break
-    return Collected.of(outputs).attach(pd.concat(frames))
+    return Collected.of(outputs).attach(_concat(frames))
 
 
 def take_rows(outputs: Any, rows: Iterable[int], names: Sequence[str] | None = None) -> pd.DataFrame:
@@ -117,7 +117,11 @@ def take_rows(outputs: Any, rows: Iterable[int], names: Sequence[str] | None = N
         low += len(frame)
         if not wanted or low > wanted[-1]:
             break
-    return pd.concat(frames)
+    return _concat(frames)
+
+
+def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat([frame for frame in frames if len(frame)] or frames[:1])
 
 
 def _iter_batches(dataset: Any, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
