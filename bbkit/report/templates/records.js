@@ -2,7 +2,7 @@
 // The table of records: sorted, searched and filtered here; whatever a record says is only ever text.
 const openRecords = (data, section, changed) => {
   const PAGE = 50;
-  const [WIDE, LONG] = [40, 120];
+  const [WIDE, LONG] = [40, 60];
   const { total, columns, cube } = data;
   const count = columns.length ? columns[0].values.length : 0;
   const state = { chosen: new Map(), ranges: new Map(), search: "", by: null, falls: false, page: 0 };
