@@ -89,6 +89,10 @@ def test_cut_off_answers_name_the_limit_and_their_inputs(tmp_path: Path):
     assert "cut_off=True" in row["remedy"]
     few = one(diagnose(tmp_path, [*good(300), cut[0]]), "cut_off")
     assert few["severity"] == "info"
+    assert few["finding"] == (
+        "1 of 301 answers (0.3 %) was cut off at max_tokens = 100 (threshold: 1 %); "
+        "its input is 3,210 tokens, the median of the others 250."
+    )
 
 
 def test_refused_and_odd_stops_are_warnings(tmp_path: Path):

@@ -95,9 +95,11 @@ def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:
         at = f" at max_tokens between {limits.min():,} and {limits.max():,}"
     inputs = cut["input_tokens"].dropna()
     others = answers["input_tokens"].where(answers["stop_reason"] != "length").value_counts()
-    compared = f"; their median input is {inputs.median():,.0f} tokens" if len(inputs) else ""
+    what = "its input" if len(cut) == 1 else "their median input"
+    compared = f"; {what} is {inputs.median():,.0f} tokens" if len(inputs) else ""
     if len(inputs) and len(others):
-        compared += f", that of the others {_median(others.index, others):,.0f}"
+        middle = "the median" if len(cut) == 1 else "that"
+        compared += f", {middle} of the others {_median(others.index, others):,.0f}"
     level = "warning" if len(cut) / len(answers) >= CUT_OFF_SHARE else "info"
     values: dict[str, Any] = {"at": at, "compared": compared, "threshold": 100 * CUT_OFF_SHARE}
     yield from findings_on("cut_off", cut, answers, severity=level, **values)
