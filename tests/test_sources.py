@@ -124,7 +124,7 @@ def test_what_is_no_text_is_refused(tmp_path: Path) -> None:
         ("a.csv", 'a,b\n1,"2\n3,4\n5,6\n', "row 2 opens a quote that is never closed"),
         ("a.csv", 'size,n\n5" pipe,"1\n6 inch,2\n', "row 2 opens a quote that is never closed"),
         ("a.jsonl", '{"a": 1}\n\n{"a": \n', "line 3: not JSON"),
-        ("a.jsonl", '{"a": 1}\n[1]\n', "line 2 is a list"),
+        ("a.jsonl", '{"a": 1}\n[1]\n', "line 2 is a list.*bbkit check a.jsonl --model ID --write-good"),
         ("a.json", '[{"a": 1},\n{"a" 2}]', "line 2: not JSON"),
         ("a.json", '{"a": 1,\n"b": 2}', "holds a dict"),
         ("a.json", '{"id": {"0": 1}, "text": {"0": "a"}}', "holds a dict; .*orient='records'"),

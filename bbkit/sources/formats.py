@@ -70,6 +70,8 @@ def _conversations(name: str, rows: Iterable[Mapping[str, Any]]) -> Iterator[Map
 
 
 def _json_rows(path: Path, encoding: str, *, whole: bool) -> Iterator[Mapping[str, Any]]:
+    check = f"`bbkit check {path.name} --model ID --write-good good.jsonl`"
+    mend = f"Mend it; of lines that are records, {check} keeps the good ones."
     with open_bytes(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="\n") as text:
         lines = iter(partial(text.readline, _MOST_LINE), "")
         for number, line in enumerate(iter_whole(path, lines, ("\n", "{", "[")) if whole else lines, 1):
@@ -84,15 +86,12 @@ def _json_rows(path: Path, encoding: str, *, whole: bool) -> Iterator[Mapping[st
                 odd = _NO_NUMBER.search(_QUOTED.sub("", line))
                 said = f"{odd[0]} is none: write null" if odd else str(error)
                 said += "; a list is a file ending in .json" if line.lstrip().startswith("[") else ""
-                raise SourceError(
-                    f"{path.name}, line {number:,}: not JSON ({said}). Mend it; of lines that are records, "
-                    f"`bbkit check {path.name} --model ID --write-good good.jsonl` keeps the good ones."
-                ) from error
+                raise SourceError(f"{path.name}, line {number:,}: not JSON ({said}). {mend}") from error
             except RecursionError as error:
                 raise SourceError(f"{path.name}, line {number:,} {_TOO_DEEP}") from error
             if not isinstance(row, dict):
                 kind = type(row).__name__
-                raise SourceError(f"{path.name}, line {number:,} is a {kind}; each line is to be an object.")
+                raise SourceError(f"{path.name}, line {number:,} is a {kind}; each line is an object. {mend}")
             yield row
 
 
