@@ -298,6 +298,8 @@ def test_only_what_cannot_be_used_is_asked_again_until_all_is_valid(
     run = run_cases(tmp_path)
     with monkeypatch.context() as core:
         core.setitem(sys.modules, "jsonschema", None)
+        assert main(["collect", str(run.folder), "--into", str(tmp_path / "parts")]) == 2
+        assert not (tmp_path / "parts").exists()
         outputs = bb.collect_outputs(run)
         assert bb.accounting(outputs).sentence == "360 sent = 360 succeeded"
         with pytest.raises(ExtraError, match=re.escape("Type: pip install 'bbkit[schemas]'")):

@@ -261,6 +261,8 @@ def collect(options: Namespace) -> int:
     """Read what came back and account for every record."""
     from bbkit.core.frames import Collected
 
+    if (Path(options.source) / "run.json").is_file() and bb.Run.open(options.source).structured:
+        require_extras("An answer of a schema", "schemas")
     outputs = bb.collect_outputs(
         options.source, sent=options.sent, into=options.into, source_columns=options.with_source
     )
