@@ -98,6 +98,7 @@ CORPUS = [
     of_result("image", {"type": "base64", "media_type": "image/png", "data": ""}),
     *(of_sonnet(tools=[{**TOOL, name: 5}]) for name in ("name", "description")),
     of_sonnet(tools=[TOOL]),
+    *(of_sonnet(anthropic_version=version) for version in ("2026-10-21", "2026-10-22")),
     *(Body(one.model_id, one.invocation_type, one.body) for one in BODIES),
     *(Body(one.model_id, one.invocation_type, body) for one in CASES for body in (one.broken, one.near)),
     *(Body(one.model_id, one.invocation_type, one.body) for one in (*PLANTED, *REPORTED)),
