@@ -687,6 +687,8 @@ def test_a_bucket_whose_policy_demands_kms_is_written_with_the_runs_key(
         head = aws.client("s3").head_object(Bucket=bucket, Key=name)
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key)
     assert bb.accounting(bb.collect_outputs(run)).complete
+    assert bb.collect_outputs(run, into=f"{run.s3_prefix}table").complete
+    assert any("/write=" in item.uri for item in aws.list_objects(f"{run.s3_prefix}table/"))
 
 
 @pytest.mark.usefixtures("aws_account")

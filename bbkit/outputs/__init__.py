@@ -28,7 +28,7 @@ from bbkit.core.text import count_noun, name_some
 from bbkit.lines.layout import EXTRA_COLUMNS
 from bbkit.lines.reading import no_lines
 from bbkit.outputs.accounts import NUMBERS, accounting as accounting
-from bbkit.outputs.files import Group
+from bbkit.outputs.files import Group, shared_key
 from bbkit.outputs.matching import PAID_COLUMNS, label_lines, match_lines
 from bbkit.outputs.parts import (
     NO_RUN,
@@ -94,7 +94,7 @@ def collect_outputs(
         ``embedding`` (array of float32; None where a line holds several vectors).
     into : path or S3 URI, optional
         A folder that becomes Parquet parts, in bounded memory, instead of a frame; or an ``s3://`` prefix,
-        as a table for Athena (`table_ddl`) with a partition for each run and with ``is_best`` and
+        as a table for Athena (`table_ddl`), under the runs' KMS key, a partition each, with ``is_best`` and
         ``position`` (the order sent; NA where that is not known). What is written appears when it is whole.
         Embeddings are lists of float32, in a folder of fixed size where every row has one of one length.
     executor : concurrent.futures.Executor, optional
@@ -127,15 +127,15 @@ def collect_outputs(
     if any(group.asks_by_tool for group in groups):
         extras = (*dict.fromkeys([*extras, "arguments"]),)
     files = [file for group in groups for file in group.files]
-    size = sum(file.size for file in files)
     plan = _Plan(extras, attempts == "all", _source_table(groups, source_columns), is_remote(into))
     tally = _Tally()
-    given = executor if size > EXECUTOR_BYTES else None
+    given = executor if sum(file.size for file in files) > EXECUTOR_BYTES else None
     most = AS_SPARE if given is None and all(file.is_local for file in files) else 0
     with Workers(most, given) as workers:
         readers = [Reader(group, extras, workers) for group in groups]
         if into is not None:
-            write_rows(into, plan.schema, _iter_parts(readers, plan, tally), lambda: tally.collected(readers))
+            parts, key = _iter_parts(readers, plan, tally), shared_key(groups)
+            write_rows(into, plan.schema, parts, lambda: tally.collected(readers), key)
             return accounting(into)
         frames = [plan.frame(table) for table in _iter_rows(readers, plan, tally, bounded=False)]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -76,6 +76,12 @@ class Group:
         return json.dumps(
             [__version__, list(OUTPUT_COLUMNS), [file.meta for file in self.files], stats, expected]
         )
+
+
+def shared_key(groups: Iterable[Group]) -> str:
+    """The KMS key of the run, or of all runs; empty where they have none or several."""
+    keys = {group.run.job_options.get("kms_key_id", "") if group.run else "" for group in groups}
+    return keys.pop() if len(keys) == 1 else ""
 
 
 def list_folder(folder: Path, meta: FileMeta, prefix: str = "") -> list[OutputFile]:

@@ -85,7 +85,9 @@ def validate_place(place: str | Path) -> None:
         )
 
 
-def write_rows(place: str | Path, schema: pa.Schema, rows: Rows, collected: Callable[[], Collected]) -> None:
+def write_rows(
+    place: str | Path, schema: pa.Schema, rows: Rows, collected: Callable[[], Collected], kms_key_id: str = ""
+) -> None:
     """Write frames, each with the partition of its run, and then what is known beside them."""
     if not is_remote(place):
         with writing_parts(Path(place), schema, collected=collected) as write:
@@ -98,7 +100,7 @@ def write_rows(place: str | Path, schema: pa.Schema, rows: Rows, collected: Call
     def send(part: Path) -> None:
         name = f"{live}{partition and f'run_id={partition}/'}{part.name}"
         sizes[name] = part.stat().st_size
-        aws.write_object(prefix + name, part)
+        aws.write_object(prefix + name, part, kms_key_id=kms_key_id)
         part.unlink()
 
     with TemporaryDirectory(prefix="bbkit-") as folder:
@@ -114,7 +116,7 @@ def write_rows(place: str | Path, schema: pa.Schema, rows: Rows, collected: Call
     # Paths of this machine stay here.
     known = replace(collected(), paths={}, sent_paths=[])
     about = msgspec.json.encode(_Live(live, sizes, known))
-    aws.write_object(prefix + LIVE_FILE, about)
+    aws.write_object(prefix + LIVE_FILE, about, kms_key_id=kms_key_id)
     keys = (item.uri.removeprefix(prefix) for item in aws.list_objects(f"{prefix}write="))
     aws.delete_objects(prefix + key for key in keys if _WRITE.match(key) and not key.startswith(live))
 
