@@ -353,6 +353,6 @@ def test_a_file_that_cannot_be_written_is_called_by_its_own_name(
     (tmp_path / "out.jsonl.out").write_text(json.dumps(line) + "\n")
     absent = Path("/proc/bbkit-rows.csv")
     assert main(["collect", str(tmp_path), "--export", str(absent)]) == 2
-    assert capsys.readouterr().err.startswith(f"bbkit: {absent}: ")
+    assert capsys.readouterr().err.startswith(f"bbkit: '{absent}' cannot be written: ")
     assert main(["collect", str(tmp_path), "--into", str(tmp_path / "out.jsonl.out")]) == 2
     assert "is a file" in capsys.readouterr().err
