@@ -489,20 +489,29 @@ def test_an_interrupted_wait_is_taken_up_again(start_standin: Callable[..., Stan
     assert set(created(standin, run).values()) == {1}
 
 
+IN_KERNEL = """
+import io, sys
+import bbkit as bb
+sys.stderr = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+jobs = bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)
+print(len(jobs), jobs.attrs["done"], jobs.attrs["left"])
+"""
+
+
 def test_interrupting_a_wait_in_a_notebook_gives_the_jobs_and_a_sentence(
-    start_standin: Callable[..., Standin],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    start_standin: Callable[..., Standin], tmp_path: Path
 ) -> None:
     start_standin("--min-records", "5", "--speed", "realistic")
     run = make_run(tmp_path / "calls")
     bb.submit_jobs(run)
-    monkeypatch.setattr("bbkit.jobs.waiting.in_kernel", lambda: True)
-    threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
-    jobs = bb.wait_for_jobs(run)
-    assert "The wait was interrupted; the jobs go on." in capsys.readouterr().out
-    assert len(jobs) == 1 and not jobs.attrs["done"] and "not ended" in jobs.attrs["left"][0]
+    command = [sys.executable, "-u", "-c", IN_KERNEL, str(run.folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout is not None and "0 of 1 job ended" in waiting.stdout.readline()
+        waiting.send_signal(signal.SIGINT)
+        said, _ = waiting.communicate(timeout=30)
+    assert waiting.returncode == 0
+    assert "The wait was interrupted; the jobs go on." in said
+    assert "1 False" in said and "not ended" in said
 
 
 def test_another_place_is_refused_naming_both(start_standin: Callable[..., Any], tmp_path: Path) -> None:
