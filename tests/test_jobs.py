@@ -259,10 +259,14 @@ def test_a_quota_of_three_is_never_exceeded(
     assert str(check_counts(run, 5 * files)) == f"{5 * files} sent = {5 * files} succeeded"
 
 
+# A shell that starts the tests in the background has it ignored.
+INTERRUPTIBLE = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+
+
 @contextlib.contextmanager
 def waiting_process(run: bb.Run) -> Iterator[subprocess.Popen[bytes]]:
     """Wait in a process of its own, which is killed when the block is left."""
-    script = "import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
+    script = f"{INTERRUPTIBLE}import sys, bbkit as bb; bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)"
     process = subprocess.Popen([sys.executable, "-c", script, str(run.folder)], stderr=subprocess.DEVNULL)
     try:
         yield process
@@ -489,10 +493,10 @@ def test_an_interrupted_wait_is_taken_up_again(start_standin: Callable[..., Stan
     assert set(created(standin, run).values()) == {1}
 
 
-IN_KERNEL = """
+IN_KERNEL = f"""{INTERRUPTIBLE}
 import io, sys
 import bbkit as bb
-sys.stderr = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+sys.stderr = type("OutStream", (io.StringIO,), {{"__module__": "ipykernel.iostream"}})()
 jobs = bb.wait_for_jobs(bb.Run.open(sys.argv[1]), every=0.2)
 print(len(jobs), jobs.attrs["done"], jobs.attrs["left"])
 """
