@@ -369,7 +369,7 @@ def test_names_of_series_and_categories_under_a_telling_name_are_labels(tmp_path
     path = write(tmp_path / "n.ipynb", *(code("x", outputs=(output,)) for output in outputs))
     page = export_notebook(path, tmp_path / "out.html").path.read_text()
     assert "302621894" not in page
-    assert "Series: [phone], [phone] (n = 1), none." in page
+    assert "Series: [phone], [phone] 2 (n = 1), none." in page
 
 
 def test_groups_that_are_phone_numbers_are_known_by_their_column(tmp_path: Path) -> None:
