@@ -11,7 +11,7 @@ MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '$(PYTHONS)',$
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs clean
+.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs site clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,8 +61,13 @@ dist: $(VENV)/.installed-dev  ## build what is published, check it, and try the 
 docs: $(VENV)/.installed-dev  ## write what the pages in docs/ show of the package anew
 	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py tests/test_docs.py
 
+site: $(VENV)/.installed-docs  ## the documentation as pages that open offline: build/site/index.html
+	rm -rf build/site build/doctrees
+	$(PYTHON) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/site
+	@echo "build/site/index.html"
+
 clean:  ## remove .venv, caches and what the demo made; runs of your own stay
-	rm -rf $(VENV) .venv-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .venv-* build docs/reference dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	rm -rf $(foreach name,demo demo-faults demo-schema demo-schema-faults,runs/$(name) runs/$(name)-standin)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -78,6 +83,11 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.installed-dev: pyproject.toml $(PINS) | $(VENV)/bin/python
 	@echo "Installing bbkit and its development tools into $(VENV)"
 	@$(PIP) $(PINS:%=-c %) -e '.[dev]'
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-docs
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	@echo "Installing bbkit and what its documentation is made with into $(VENV)"
+	@$(PIP) -e '.[docs]'
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-core: pyproject.toml $(PINS) | $(VENV)/bin/python

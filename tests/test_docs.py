@@ -104,7 +104,10 @@ def test_the_core_is_light() -> None:
 def test_the_lowest_versions_are_pinned_as_they_are() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
-    items = [*project["dependencies"], *(item for name in extras if name != "dev" for item in extras[name])]
+    items = [
+        *project["dependencies"],
+        *(item for name in extras if name not in ("docs", "dev") for item in extras[name]),
+    ]
     found = {re.match(r"([\w-]+)(?:\[.+\])?[>=]=([\d.]+)", item) for item in items}
     pins = "".join(sorted(f"{match[1]}=={match[2]}\n" for match in found if match))
     path = ROOT / "constraints" / "lowest.txt"

@@ -21,7 +21,7 @@ def job_timeline(jobs: pd.DataFrame, *, by: str | None = None, title: str | None
     Parameters
     ----------
     jobs : pandas.DataFrame
-        The jobs table, columns `bbkit.core.frames.JOB_COLUMNS`.
+        The jobs table, as `bbkit.list_jobs` gives it.
     by : str, optional
         Column that names the bars; ``job_name`` by default.
     title : str, optional

@@ -174,9 +174,9 @@ def estimate_cost(
 ) -> CostEstimate:
     """Estimate what records will cost in batch, with a range, before anything is sent.
 
-    Input tokens are counted in pieces (`bbkit.records.estimate_tokens`), or scaled from a probe. Output
-    tokens are those of the probe, with a range of about 95 %; without one they lie between none and
-    ``max_tokens``, and the middle is taken as expected.
+    Input tokens are counted in pieces (`bbkit.records.tokens.estimate_tokens`), or scaled from a probe.
+    Output tokens are those of the probe, with a range of about 95 %; without one they lie between none
+    and ``max_tokens``, and the middle is taken as expected.
 
     Parameters
     ----------

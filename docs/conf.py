@@ -1,0 +1,186 @@
+"""How the site is made (`make site`): reference from the package, charts from runs on a stand-in."""
+
+import inspect
+import os
+import pkgutil
+import re
+import shutil
+import typing
+from contextlib import ExitStack
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import plotly
+
+import bbkit
+from bbkit import charts, explorers
+from bbkit.cli.parsing import COMMANDS
+from bbkit.core import errors
+from bbkit.demo import start_standin
+from bbkit.report import read_parameters
+from bbkit.standin.__main__ import build_parser
+
+DOCS = Path(__file__).parent
+REFERENCE = DOCS / "reference"
+SAMPLES = {"calls.csv": "call_transcripts.csv", "answer_schema.json": "answer_schema.json"}
+FAULTS = ("--fault", "record-errors=0.06 missing-lines=0.02 bad-json=0.1")
+STANDIN = ExitStack()
+DESCRIBED = ("bbkit.catalog.prices.load_prices", "bbkit.records.tokens.estimate_tokens")
+"""What docstrings of public names lead to, beside what they return."""
+
+os.environ["COLUMNS"] = "88"  # of what --help says
+
+project, author, release = "bbkit", "The bbkit developers", bbkit.__version__
+copyright = author
+extensions = ["sphinx.ext.autodoc", "numpydoc", "myst_nb"]
+exclude_patterns = ["**.ipynb_checkpoints"]
+html_theme = "furo"
+html_title = f"bbkit {release}"
+html_static_path = ["_static", str(Path(plotly.__file__).parent / "package_data" / "plotly.min.js")]
+html_css_files = ["site.css"]
+html_copy_source = html_show_sourcelink = False
+html_theme_options = {"top_of_page_buttons": []}
+pygments_style = "friendly"
+
+default_role = "py:obj"  # names between backticks lead to where they are described
+nitpicky = True
+nitpick_ignore_regex = [("py:obj", "(?!bbkit\\.).*"), ("py:class", "(?!bbkit\\.).*")]
+autodoc_typehints = "none"  # numpydoc's sections say them
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
+nb_ipywidgets_js = {}  # which would come from another site
+
+
+def list_public(room: ModuleType = bbkit) -> dict[str, Any]:
+    """The public names of a room, or of the package without its rooms of charts and explorers."""
+    return {name: each for name in room.__all__ if not inspect.ismodule(each := getattr(room, name))}
+
+
+def list_given(names: dict[str, Any]) -> dict[str, type]:
+    """The classes of what public functions return."""
+    hints = [typing.get_type_hints(each).get("return") for each in names.values() if inspect.isfunction(each)]
+    kinds = [kind for hint in hints for kind in (hint, *typing.get_args(hint)) if inspect.isclass(kind)]
+    given = {f"{kind.__module__}.{kind.__name__}": kind for kind in kinds}
+    return {name: kind for name, kind in sorted(given.items()) if name.startswith("bbkit.")}
+
+
+def list_errors() -> dict[str, type]:
+    """Every error that bbkit raises."""
+    return {
+        name: each
+        for name, each in vars(errors).items()
+        if inspect.isclass(each) and issubclass(each, errors.BbkitError)
+    }
+
+
+def describe(names: dict[str, Any]) -> list[str]:
+    """Directives that show docstrings."""
+    options = {"function": "", "class": "   :members:\n", "exception": "   :show-inheritance:\n"}
+    kinds = {
+        name: "function"
+        if inspect.isfunction(each)
+        else "exception"
+        if issubclass(each, Exception)
+        else "class"
+        for name, each in names.items()
+    }
+    return [f".. auto{kind}:: {name}\n{options[kind]}" for name, kind in kinds.items()]
+
+
+def summarize(each: Any) -> str:
+    """The first sentence of a docstring, in Markdown."""
+    first = (inspect.getdoc(each) or "").split("\n\n")[0].replace("\n", " ")
+    return re.sub(r"``(.*?)``", r"`\1`", first).replace("|", "\\|")
+
+
+def write_api() -> None:
+    """A page for each room that has public names, one for what they give, one for errors; a list of all."""
+    public = list_public()
+    rooms = dict[str, dict[str, Any]]()
+    for name, each in public.items():
+        rooms.setdefault(bbkit._ROOMS[name].split(".")[1], {})[f"bbkit.{name}"] = each
+    for name in DESCRIBED:
+        rooms[name.split(".")[1]][name] = pkgutil.resolve_name(name)
+    for room in (charts, explorers):
+        rooms[room.__name__.split(".")[1]] = {
+            f"{room.__name__}.{n}": each for n, each in list_public(room).items()
+        }
+    rooms = dict(sorted(rooms.items())) | {"results": list_given(public)}
+    rooms["errors"] = {f"{errors.__name__}.{name}": each for name, each in list_errors().items()}
+    lines = ["# API by room\n", "```python\nimport bbkit as bb\nfrom bbkit import charts, explorers\n```\n"]
+    for room, names in rooms.items():
+        (REFERENCE / "api" / f"{room}.rst").write_text(
+            f"{room}\n{'=' * len(room)}\n\n" + "\n".join(describe(names))
+        )
+        lines += [f"## [{room}](api/{room}.rst)\n", "| name | |", "|---|---|"]
+        lines += [f"| {{py:obj}}`~{name}` | {summarize(each)} |" for name, each in names.items()]
+        lines += [""]
+    toctree = ["```{toctree}", ":hidden:", *(f"api/{room}" for room in rooms), "```\n"]
+    (REFERENCE / "api.md").write_text("\n".join(lines + toctree))
+
+
+def write_cli() -> None:
+    """What ``--help`` says of each command."""
+    parsers = {**COMMANDS.choices, "standin": build_parser()}
+    helps = [
+        f"## bbkit {name}\n\n```text\n{parsers[name].format_help()}```\n"
+        for name in parsers
+        if name != "doctor"
+    ]
+    (REFERENCE / "cli.md").write_text("# Commands\n\n" + "\n".join(helps))
+
+
+def write_parameters() -> None:
+    """What each notebook can be told."""
+    lines = ["# Parameters of the notebooks\n"]
+    for path in sorted((DOCS.parent / "notebooks").glob("*.ipynb")):
+        lines += [f"## {path.stem}\n", "| parameter | default | what it is |", "|---|---|---|"]
+        lines += [
+            f"| `{one.name}` | `{one.default!r}` | {one.help} |" for one in read_parameters(path).values()
+        ]
+        lines += [""]
+    (REFERENCE / "parameters.md").write_text("\n".join(lines))
+
+
+def start(app: Any) -> None:
+    """Write the reference, and lead the pages that run to a stand-in that loses and spoils records."""
+    shutil.rmtree(REFERENCE, ignore_errors=True)
+    (REFERENCE / "api").mkdir(parents=True)
+    write_api()
+    write_cli()
+    write_parameters()
+    work = Path(app.doctreedir).parent / "work"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    for name, path in SAMPLES.items():
+        shutil.copy(DOCS.parent / "data" / "samples" / path, work / name)
+    environment = STANDIN.enter_context(start_standin(work / "standin", "--speed", "instant", *FAULTS))
+    profile = work / "ipython" / "profile_default"
+    (profile / "startup").mkdir(parents=True)
+    shutil.copy(DOCS / "drawn.py", profile / "startup")
+    (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 50\n")
+    os.environ |= {**environment, "IPYTHONDIR": str(work / "ipython"), "BBKIT_SITE_FOLDER": str(work)}
+
+
+def add_plotly(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
+    """Let a page that has charts load the plotly.js that the package brings, before it draws them."""
+    if page == "gallery":
+        path = context["pathto"]("_static/plotly.min.js", resource=True)
+        context["metatags"] += f'<script src="{path}"></script>'
+
+
+def hide_signature(app: Any, what: str, name: str, *more: Any) -> tuple[str, None] | None:
+    """What functions give is not made by calling its class."""
+    return ("", None) if name in list_given(list_public()) else None
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-signature", hide_signature)
+    app.connect("builder-inited", start)
+    app.connect("build-finished", lambda *_: STANDIN.close())
+    app.connect("html-page-context", add_plotly)
