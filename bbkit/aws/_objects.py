@@ -60,6 +60,14 @@ def encryption(kms_key_id: str) -> dict[str, str]:
     return {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": kms_key_id} if kms_key_id else {}
 
 
+def _transfers(**options: Any) -> Any:
+    """How boto3 uploads and downloads: by itself, where AWS's C library (awscrt) is installed too."""
+    # On some instances boto3 would take that instead, which knows neither our retries nor botocore's errors.
+    from boto3.s3.transfer import TransferConfig
+
+    return TransferConfig(preferred_transfer_client="classic", **options)
+
+
 def _head(uri: str, **options: str) -> dict[str, Any]:
     bucket, key = split_s3_uri(uri)
     return dict(call("s3", "head_object", Bucket=bucket, Key=key, **options))
@@ -92,7 +100,9 @@ def upload_file(
     bucket, key = split_s3_uri(uri)
     extra: dict[str, Any] = {"Metadata": {_SHA256: checksum}, **encryption(kms_key_id)}
     with translated():
-        client("s3").upload_file(str(path), bucket, key, ExtraArgs=extra, Callback=progress)
+        client("s3").upload_file(
+            str(path), bucket, key, ExtraArgs=extra, Callback=progress, Config=_transfers()
+        )
     LOG.info("uploaded %s (%d bytes)", uri, size)
     return True
 
@@ -129,7 +139,7 @@ def _download(uri: str, path: Path, stored: Mapping[str, Any], progress: Any) ->
     bucket, key = split_s3_uri(uri)
     try:
         with translated():
-            client("s3").download_file(bucket, key, str(path), Callback=progress)
+            client("s3").download_file(bucket, key, str(path), Callback=progress, Config=_transfers())
     except FlexibleChecksumError:
         return "Its checksum is not the one S3 tells."
     return _compare(path, stored)[0]
@@ -204,11 +214,9 @@ def delete_objects(uris: Iterable[str]) -> int:
 
 def write_object(uri: str, content: bytes | Path, *, kms_key_id: str = "") -> None:
     """Write bytes or a file as one object; what is there is replaced, and the object appears whole."""
-    from boto3.s3.transfer import TransferConfig
-
     bucket, key = split_s3_uri(uri)
     with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as body:
-        extra, config = encryption(kms_key_id), TransferConfig(multipart_threshold=_MOST_AT_ONCE)
+        extra, config = encryption(kms_key_id), _transfers(multipart_threshold=_MOST_AT_ONCE)
         with translated():
             client("s3").upload_fileobj(body, bucket, key, ExtraArgs=extra, Config=config)
 

@@ -28,12 +28,18 @@ CODE_OF_STATUS = {status: codes[0] for status, codes in _CODES.items()}
 
 
 class ServiceError(Exception):
-    """An error the service answers a call with; of the status of its code (400 where none is listed)."""
+    """An error the service answers a call with; of the status of its code (400 where none is listed).
 
-    def __init__(self, code: str, message: str, status: int | None = None) -> None:
+    S3 tells its `details` as elements of their own, such as ``Key``.
+    """
+
+    def __init__(
+        self, code: str, message: str, status: int | None = None, details: Mapping[str, str] | None = None
+    ) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.details = dict(details or {})
         self.status = status if status is not None else STATUS_OF_CODE.get(code, 400)
 
 
@@ -65,8 +71,10 @@ def refuse_record(name: str, **values: Any) -> RecordError:
 
 def refuse_call(name: str, **values: Any) -> ServiceError:
     """The same of a call."""
-    code, text, *status = read_table("refusals")["calls"][name]
-    return ServiceError(code, text.format(**values), *status)
+    code, text, *others = read_table("refusals")["calls"][name]
+    status, details = others[0] if others else None, others[1] if len(others) > 1 else {}
+    told = {each: value.format(**values) for each, value in details.items()}
+    return ServiceError(code, text.format(**values), status, told)
 
 
 def render_error(error: ServiceError, protocol: Protocol) -> "Response":
@@ -77,6 +85,7 @@ def render_error(error: ServiceError, protocol: Protocol) -> "Response":
     headers = {"x-amz-request-id" if protocol == "s3" else "x-amzn-requestid": request_id}
     match protocol:
         case "s3":
+            told += "".join(f"<{name}>{escape(text)}</{name}>" for name, text in error.details.items())
             body = f"{_XML}<Error>{told}<RequestId>{request_id}</RequestId></Error>"
             media_type = "application/xml"
         case "query":

@@ -25,7 +25,7 @@ from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtime import Runtime
-from bbkit.standin.s3 import Guard
+from bbkit.standin.s3.guard import Guard
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import ROLE, Settings
 from bbkit.standin.signatures import Claim, SignedRequest, read_claim, verify_claim

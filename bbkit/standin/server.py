@@ -26,7 +26,7 @@ from bbkit.standin.gateway import Gateway
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.logs import Traces
 from bbkit.standin.runtime import Runtime
-from bbkit.standin.s3 import Guard
+from bbkit.standin.s3.guard import Guard
 from bbkit.standin.s3_storage import recover
 from bbkit.standin.settings import BUCKET, Identity, Settings, save_identity, write_environment
 from bbkit.standin.store import Store

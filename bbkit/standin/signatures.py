@@ -9,7 +9,7 @@ from calendar import timegm
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote
 
-from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.auth import EMPTY_SHA256_HASH, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
@@ -46,6 +46,25 @@ class SignedRequest:
     headers: dict[str, str]  # lower-case names
 
 
+class ChunkSigner:
+    """Verifies what is signed within a body, where each signature is of the one before it too.
+
+    Source: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html.
+    """
+
+    def __init__(self, signer: SigV4Auth, request: AWSRequest, seed: str) -> None:
+        self._signer, self._request, self._last = signer, request, seed
+
+    def verify(self, signature: str, body_hash: str, *, trailer: bool = False) -> None:
+        """Raise unless a chunk, or the trailers, of this SHA-256 has the signature that is due."""
+        lines = [f"{ALGORITHM}-{'TRAILER' if trailer else 'PAYLOAD'}", self._request.context["timestamp"]]
+        lines += [self._signer.credential_scope(self._request), self._last]
+        lines += [body_hash] if trailer else [EMPTY_SHA256_HASH, body_hash]
+        self._last = self._signer.signature("\n".join(lines), self._request)
+        if not hmac.compare_digest(self._last.encode(), signature.encode()):
+            raise ServiceError("SignatureDoesNotMatch", refuse_call("other_signature").message, 403)
+
+
 def read_claim(request: SignedRequest) -> Claim | None:
     """Read the claim of a signed request; None when it is not signed at all."""
     header = request.headers.get("authorization", "")
@@ -68,8 +87,10 @@ def read_claim(request: SignedRequest) -> Claim | None:
     return Claim(key, date, region, service, tuple(signed.split(";")), signature, timestamp, expires)
 
 
-def verify_claim(request: SignedRequest, claim: Claim, secrets: dict[str, str], payload_hash: str) -> None:
-    """Raise unless the signature is the one the secret key gives."""
+def verify_claim(
+    request: SignedRequest, claim: Claim, secrets: dict[str, str], payload_hash: str
+) -> ChunkSigner:
+    """Raise unless the signature is the one the secret key gives; those of a body go on from it."""
     secret = secrets.get(claim.access_key)
     if secret is None:
         raise refuse_call("unknown_key")
@@ -89,6 +110,7 @@ def verify_claim(request: SignedRequest, claim: Claim, secrets: dict[str, str], 
     expected = signer.signature(signer.string_to_sign(copy, canonical), copy)
     if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
         raise refuse_call("other_signature")
+    return ChunkSigner(signer, copy, expected)
 
 
 def canonical_request(signer: SigV4Auth, request: AWSRequest, claim: Claim, path: str, body_hash: str) -> str:
