@@ -11,7 +11,7 @@ MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '$(PYTHONS)',$
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs site clean
+.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs site clients clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ site: $(VENV)/.installed-docs  ## the documentation as pages that open offline: 
 	rm -rf build/site build/doctrees
 	$(PYTHON) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/site
 	@echo "build/site/index.html"
+
+clients: $(VENV)/.installed-dev  ## run other people's clients, each in its own environment, and write docs/clients.md anew
+	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q -m "long or not long" tests/test_clients.py
 
 clean:  ## remove .venv, caches and what the demo made; runs of your own stay
 	rm -rf $(VENV) .venv-* build docs/reference dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

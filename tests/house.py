@@ -1,6 +1,8 @@
 """The plan of the package, for the tests that hold it and the page that draws it."""
 
 import ast
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ import bbkit
 from bbkit.core.files import read_data
 
 PACKAGE = Path(bbkit.__file__).parent
+DOCS = Path(__file__).parent.parent / "docs"
 
 FLOORS = [
     ["core"],
@@ -120,3 +123,16 @@ def draw_findings() -> str:
         head = [f"## `{function}`", "", "| rule | severity | meaning | remedy |", "|---|---|---|---|"]
         tables.append("\n".join([*head, *rows]))
     return "\n\n".join(tables)
+
+
+def read_block(page: str, name: str, now: str = "") -> str:
+    """What stands in a page between its marks; `now` is written there first with BBKIT_WRITE_DOCS set."""
+    path = DOCS / page
+    block = re.compile(rf"(<!-- {re.escape(name)} -->\n)(.*?)(\n?<!-- end -->)", re.DOTALL)
+    text = path.read_text()
+    if now and os.environ.get("BBKIT_WRITE_DOCS"):
+        text = block.sub(lambda match: f"{match[1]}{now}\n<!-- end -->", text, count=1)
+        path.write_text(text)
+    found = block.search(text)
+    assert found, f"{page} has no block {name!r}"
+    return found[2]

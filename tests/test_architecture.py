@@ -1,8 +1,6 @@
 """The pages made from the package are what the package is; `make docs` writes them anew."""
 
 import json
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,28 +10,13 @@ import pytest
 from conftest import Standin
 from flows import FLOWS
 
-DOCS = Path(__file__).parent.parent / "docs"
-
-
-def read_block(page: str, name: str, now: str) -> str:
-    """What stands in a page between its marks; with BBKIT_WRITE_DOCS set, `now` is written there first."""
-    path = DOCS / page
-    block = re.compile(rf"(<!-- {re.escape(name)} -->\n)(.*?)(\n?<!-- end -->)", re.DOTALL)
-    text = path.read_text()
-    if os.environ.get("BBKIT_WRITE_DOCS"):
-        text = block.sub(lambda match: f"{match[1]}{now}\n<!-- end -->", text, count=1)
-        path.write_text(text)
-    found = block.search(text)
-    assert found, f"{page} has no block {name!r}"
-    return found[2]
-
 
 def test_the_floors_are_drawn_as_they_are() -> None:
-    assert read_block("architecture.md", "floors", house.draw_floors()) == house.draw_floors()
+    assert house.read_block("architecture.md", "floors", house.draw_floors()) == house.draw_floors()
 
 
 def test_the_findings_are_listed_as_they_are() -> None:
-    assert read_block("findings.md", "findings", house.draw_findings()) == house.draw_findings()
+    assert house.read_block("findings.md", "findings", house.draw_findings()) == house.draw_findings()
 
 
 @pytest.mark.parametrize("flow", FLOWS)
@@ -41,4 +24,4 @@ def test_a_flow_enters_the_files_that_the_page_lists(flow: str, standin: Standin
     command = [sys.executable, str(Path(__file__).with_name("flows.py")), flow, str(tmp_path)]
     walked = subprocess.check_output(command, text=True, stderr=subprocess.DEVNULL)
     now = house.draw_flow(json.loads(walked))
-    assert set(read_block("architecture.md", f"flow {flow}", now).splitlines()) == set(now.splitlines())
+    assert set(house.read_block("architecture.md", f"flow {flow}", now).splitlines()) == set(now.splitlines())

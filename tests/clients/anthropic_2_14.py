@@ -1,0 +1,9 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["anthropic[bedrock]==2.14.0"]
+# ///
+"""Anthropic's own client, version 2.14.0."""
+
+from anthropic_calls import try_anthropic
+
+try_anthropic()
