@@ -302,7 +302,7 @@ def test_the_log_and_console_tell_what_happened(start_standin: Start) -> None:
     asked = [
         json.loads(line).get("asked", "") for line in (standin.folder / "log.jsonl").read_text().splitlines()
     ]
-    assert {"CreateModelInvocationJob", "GetModelInvocationJob", "s3 PUT"} <= set(asked)
+    assert {"CreateModelInvocationJob", "GetModelInvocationJob", "PutObject"} <= set(asked)
     assert standin.env["AWS_SECRET_ACCESS_KEY"] not in console + (standin.folder / "log.jsonl").read_text()
 
 

@@ -26,6 +26,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("folder", metavar="DIR", type=Path, help="where everything is kept; made if it is not there")
+    what = "start nothing; list the last calls that were refused, by client, with the reason"
+    add("--why", action="store_true", help=what)
     add("--port", type=int, default=0, help="default: the one of last time, or a free one")
     add("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     add("--allow-host", action="append", default=[], metavar="NAME", help="another Host to answer to")
@@ -136,8 +138,22 @@ def _read_engine(arguments: argparse.Namespace) -> dict[str, Any]:
     return options
 
 
+def _tell_why(folder: Path) -> int:
+    from bbkit.standin.logs import tell_refusals
+
+    try:
+        print(tell_refusals(folder))
+    except OSError as error:
+        what = f"{error.filename}: {error.strerror}. Give the folder of a stand-in: bbkit standin --why DIR."
+        print(f"bbkit standin: {what}", file=sys.stderr)
+        return 2
+    return 0
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
+    if arguments.why:
+        return _tell_why(arguments.folder.expanduser())
     import asyncio
 
     from bbkit.standin.settings import Limits, Settings, keep_private, load_identity

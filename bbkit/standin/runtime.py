@@ -58,7 +58,9 @@ class Runtime:
         request: SignedRequest,
         body: bytes,
         region: str,
+        told: dict[str, Any],
     ) -> Response:
+        """Answer a call; `told` learns how a stream ends that an error ends."""
         if operation.name not in OPERATIONS:
             raise refuse_call("no_runtime", operation=operation.name, known=", ".join(OPERATIONS))
         invokes = operation.name.startswith("Invoke")
@@ -71,7 +73,7 @@ class Runtime:
         what = model.model_id, "InvokeModel" if invokes else "Converse", _read_object(body)
         self.warn(*what)
         if "Stream" in operation.name:
-            return await self.stream(operation, *what)
+            return await self.stream(operation, told, *what)
         began = time.monotonic()
         outcome = await self.ask("answer", *what)
         response = render_json(outcome.output)
@@ -121,11 +123,13 @@ class Runtime:
         self.traces.log(warning=text)
         self.traces.print(text)
 
-    async def stream(self, operation: OperationModel, *what: *tuple[str, str, dict[str, Any]]) -> EventStream:
+    async def stream(
+        self, operation: OperationModel, told: dict[str, Any], *what: *tuple[str, str, dict[str, Any]]
+    ) -> EventStream:
         """Answer once the first event is there: what is refused until then is refused as any call is."""
         events = self.events(*what)
         first = _unless_refused(await anext(events))
-        return EventStream(operation, self.frames(operation, first, events), str(uuid.uuid4()))
+        return EventStream(operation, self.frames(operation, told, first, events), str(uuid.uuid4()))
 
     async def events(self, model_id: str, invocation_type: str, body: dict[str, Any]) -> AsyncGenerator[Any]:
         """The events of an answer as its engine makes them; one that computes makes them all at once."""
@@ -155,7 +159,11 @@ class Runtime:
             halt.set()  # where a client went away, its answer is no longer made
 
     async def frames(
-        self, operation: OperationModel, first: dict[str, Any], events: AsyncGenerator[Any]
+        self,
+        operation: OperationModel,
+        told: dict[str, Any],
+        first: dict[str, Any],
+        events: AsyncGenerator[Any],
     ) -> AsyncGenerator[bytes]:
         yield _frame(operation, first)
         refusal = None
@@ -167,10 +175,13 @@ class Runtime:
                     else:
                         yield _frame(operation, event)
         except Exception:  # a fault of ours must still arrive as an answer, and be found
-            self.traces.log(asked=operation.name, traceback=traceback.format_exc())
+            told["traceback"] = traceback.format_exc()
             refusal = Refusal(500, "The stand-in failed.")
         if refusal:
-            self.traces.log(asked=operation.name, broke_off=refusal.code, message=refusal.message)
+            told |= {
+                "code": CODE_OF_STATUS.get(refusal.code, "ModelErrorException"),
+                "reason": refusal.message,
+            }
             yield encode_exception(operation, *refusal)
 
 
