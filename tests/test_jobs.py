@@ -421,7 +421,7 @@ def test_uploads_are_told_and_not_repeated(small: Any, tmp_path: Path) -> None:
     puts = [
         entry
         for entry in read_log(small)
-        if entry.get("asked") == "s3 PUT" and run.run_id[:8] in entry["path"]
+        if entry.get("asked") == "PutObject" and run.run_id[:8] in entry["path"]
     ]
     assert len(puts) == 1
 
