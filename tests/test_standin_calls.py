@@ -1,5 +1,6 @@
 """Single calls: what is refused and how, paging, tokens, tags; every answer against botocore's own shapes."""
 
+import base64
 import http.client
 import json
 import re
@@ -87,6 +88,7 @@ def output_at(uri: str, **more: Any) -> dict[str, Any]:
         ({"vpcConfig": {"subnetIds": ["s"], "securityGroupIds": ["g"] * 6}}, "securityGroupIds"),
         ({"tags": [{"key": "a" * 129, "value": ""}]}, "tags.1.member.key"),
         ({"tags": [{"key": "a", "value": "é"}]}, "tags.1.member.value"),
+        ({"tags": [{"key": "a", "value": "b" * 257}]}, "tags.1.member.value"),
         ({"tags": [{"key": str(n), "value": ""} for n in range(201)]}, "tags"),
     ],
 )
@@ -330,10 +332,96 @@ def test_tags_come_and_go(standin: Standin) -> None:
     client.tag_resource(resourceARN=arn, tags=[{"key": "team", "value": "b"}, {"key": "x", "value": ""}])
     client.untag_resource(resourceARN=arn, tagKeys=["cost", "never"])
     assert tags() == {"team": "b", "x": ""}
-    many = [{"key": str(n), "value": ""} for n in range(199)]
+    many = [{"key": str(n), "value": ""} for n in range(49)]
     assert refusal(standin, "tag_resource", resourceARN=arn, tags=many)[:2] == ("TooManyTagsException", 400)
-    other = JOB.format(account=standin.account, job_id="abcdefghijkl")
-    assert refusal(standin, "list_tags_for_resource", resourceARN=other)[0] == "ResourceNotFoundException"
+    client.tag_resource(resourceARN=arn, tags=many[1:])
+    client.tag_resource(resourceARN=arn, tags=[{"key": "x", "value": "aws:again"}])
+    assert len(tags()) == 50 and tags()["x"] == "aws:again"
+    client.untag_resource(resourceARN=arn, tagKeys=[str(n) for n in range(100)])
+    assert tags() == {"team": "b", "x": "aws:again"}
+
+
+def test_what_tags_cannot_be(standin: Standin) -> None:
+    arn = create(standin, NOWHERE, tags=[{"key": str(n), "value": ""} for n in range(50)])
+    twice = [{"key": "a", "value": "1"}, {"key": "a", "value": "1"}]
+    for tags, words in (
+        ([{"key": "Aws:x", "value": ""}], "begins with aws:"),
+        (twice, "the same key"),
+        ([{"key": "a\tb", "value": "é"}], "tags.1.member.value"),
+    ):
+        for code, status, message in (
+            refusal(standin, "tag_resource", resourceARN=arn, tags=tags),
+            refused_create(standin, tags=tags),
+        ):
+            assert (code, status) == ("ValidationException", 400) and words in message
+    code, _, message = refused_create(standin, tags=[{"key": str(n), "value": ""} for n in range(51)])
+    assert code == "ValidationException" and "50 tags per resource" in message
+    code, _, message = refusal(standin, "untag_resource", resourceARN=arn, tagKeys=["AWS:created"])
+    assert code == "ValidationException" and "reserved" in message
+
+
+@pytest.mark.parametrize(
+    ("resource", "code"),
+    [
+        (JOB.format(account="111122223333", job_id="abcdefghijkl"), "ResourceNotFoundException"),
+        ("arn:aws:bedrock:us-east-1:111122223333:guardrail/abc", "ResourceNotFoundException"),
+        ("a-name-of-twenty-letters", "ResourceNotFoundException"),
+        ("arn:aws:s3:::a-bucket-of-some-length", "ValidationException"),
+        (JOB.format(account="111122223333", job_id="TOO-LONG-OR-LOUD"), "ValidationException"),
+        ("a" * 1012, "ValidationException"),
+    ],
+)
+def test_tags_are_of_resources_by_their_published_pattern(standin: Standin, resource: str, code: str) -> None:
+    assert refusal(standin, "list_tags_for_resource", resourceARN=resource)[0] == code
+    assert refusal(standin, "untag_resource", resourceARN=resource, tagKeys=["a"])[0] == code
+
+
+def test_a_token_leads_on_in_the_list_it_was_given_for_and_no_other(start_standin: Start) -> None:
+    standin = start_standin()
+    bedrock, quotas = standin.client("bedrock"), standin.client("service-quotas")
+    for number in range(3):
+        create(standin, NOWHERE, jobName=f"page-{number}")
+    jobs = {"nameContains": "page", "maxResults": 2, "submitTimeAfter": datetime(2020, 1, 1, tzinfo=UTC)}
+    token = bedrock.list_model_invocation_jobs(**jobs)["nextToken"]
+    rest = bedrock.list_model_invocation_jobs(**jobs | {"maxResults": 5}, nextToken=token)
+    assert [job["jobName"] for job in rest["invocationJobSummaries"]] == ["page-0"]
+    for other in ({"sortOrder": "Ascending"}, {"nameContains": "pag"}, {"statusEquals": "Failed"}):
+        code, _, message = refusal(standin, "list_model_invocation_jobs", **jobs | other, nextToken=token)
+        assert code == "ValidationException" and "the same filters" in message
+    code, _, _ = refusal(standin, "list_inference_profiles", nextToken=token)
+    assert code == "ValidationException"
+    nested = base64.urlsafe_b64encode(b"[" * 1500).decode()
+    assert refusal(standin, "list_model_invocation_jobs", nextToken=nested)[0] == "ValidationException"
+    profiles = {"typeEquals": "SYSTEM_DEFINED", "maxResults": 20}
+    page = bedrock.list_inference_profiles(**profiles)
+    assert len(page["inferenceProfileSummaries"]) == 20
+    code, _, _ = refusal(standin, "list_inference_profiles", maxResults=20, nextToken=page["nextToken"])
+    assert code == "ValidationException"
+    pages = bedrock.get_paginator("list_inference_profiles").paginate(typeEquals="SYSTEM_DEFINED")
+    every = pages.build_full_result()["inferenceProfileSummaries"]
+    paged = bedrock.get_paginator("list_inference_profiles").paginate(
+        typeEquals="SYSTEM_DEFINED", PaginationConfig={"PageSize": 7}
+    )
+    assert paged.build_full_result()["inferenceProfileSummaries"] == every and len(every) > 20
+    token = quotas.list_service_quotas(ServiceCode="bedrock", MaxResults=2)["NextToken"]
+    with pytest.raises(quotas.exceptions.InvalidPaginationTokenException):
+        quotas.list_aws_default_service_quotas(ServiceCode="bedrock", NextToken=token)
+
+
+def test_foundation_models_are_listed_by_what_is_asked_for(standin: Standin) -> None:
+    client = standin.client("bedrock")
+
+    def listed(**asked: str) -> list[dict[str, Any]]:
+        return client.list_foundation_models(**asked)["modelSummaries"]
+
+    texts, embeddings = listed(byOutputModality="TEXT"), listed(byOutputModality="EMBEDDING")
+    assert all("embed" in model["modelId"] for model in embeddings) and embeddings
+    assert len(texts) + len(embeddings) == len(listed()) and listed(byOutputModality="IMAGE") == []
+    assert {model["providerName"] for model in listed(byProvider="amazon")} == {"Amazon"}
+    assert refusal(standin, "list_foundation_models", byCustomizationType="FINE_TUNING")[:2] == (
+        "NotImplemented",
+        501,
+    )
 
 
 @pytest.mark.parametrize(
@@ -475,6 +563,8 @@ def test_answers_hold_exactly_what_the_output_shapes_know(standin: Standin) -> N
         "GetFoundationModel": ("GET", f"/foundation-models/{OLD}", b""),
         "GetFoundationModelAvailability": ("GET", f"/foundation-model-availability/{OLD}", b""),
         "GetInferenceProfile": ("GET", f"/inference-profiles/us.{OLD}", b""),
+        "ListInferenceProfiles": ("GET", "/inference-profiles?maxResults=2", b""),
+        "ListFoundationModels": ("GET", "/foundation-models", b""),
     }
     model = standin.client("bedrock").meta.service_model
     for operation, call in calls.items():

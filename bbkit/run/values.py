@@ -20,6 +20,7 @@ JOB_OPTIONS = ("tags", "kms_key_id", "vpc_config", "timeout_hours", "bucket_owne
 """What the jobs of a run are created with beside model, role and place in S3."""
 
 _SOURCE = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_CreateModelInvocationJob.html"
+_OF_TAGS = "https://docs.aws.amazon.com/bedrock/latest/APIReference/API_TagResource.html"
 _fault = partial(make_finding, source=_SOURCE)
 _TAG = re.compile(r"[a-zA-Z0-9\s._:/=+@-]*", re.ASCII)
 _NETWORK = re.compile(r"[-0-9a-zA-Z]{1,32}")
@@ -32,7 +33,7 @@ _ARNS = {
         r"|[a-zA-Z0-9-]{36}|alias/[a-zA-Z0-9-_/]+"
     ),
 }
-_MOST_TAGS, _MOST_IN_NETWORK = 200, {"subnetIds": 16, "securityGroupIds": 5}
+_MOST_TAGS, _MOST_IN_NETWORK = 50, {"subnetIds": 16, "securityGroupIds": 5}
 
 
 def validated(run: "Run") -> "Run":
@@ -90,7 +91,7 @@ def _check_arn(rule: str, arn: Any) -> Iterator[Finding]:
 
 def _check_tags(tags: Mapping[Any, Any]) -> Iterator[Finding]:
     if len(tags) > _MOST_TAGS:
-        yield _fault("values.tags", count=len(tags), most=_MOST_TAGS)
+        yield _fault("values.tags", count=len(tags), most=_MOST_TAGS, source=_OF_TAGS)
     for key, value in tags.items():
         for noun, text, least, most in (("key", key, 1, 128), ("value", value, 0, 256)):
             if not (isinstance(text, str) and least <= len(text) <= most and _TAG.fullmatch(text)):

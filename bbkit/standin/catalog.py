@@ -14,6 +14,7 @@ from typing import Any
 from bbkit.standin.errors import ServiceError, refuse_call
 from bbkit.standin.faults import Faults
 from bbkit.standin.models import destinations, model_list, partition_of, reaches, resolve_model, traits_of
+from bbkit.standin.pages import read_token, write_token
 from bbkit.standin.settings import Settings, write_whole
 
 _DATES = {"legacyTime": "legacy_from", "endOfLifeTime": "end_of_life"}
@@ -34,20 +35,27 @@ class Catalog:
         return {"modelDetails": _describe(model, region, self.settings.as_of)}
 
     def list_foundation_models(self, given: dict[str, Any], region: str) -> dict[str, Any]:
+        if "byCustomizationType" in given:
+            raise refuse_call("no_customization")
         as_of = self.settings.as_of
         told = [_describe(model, region, as_of) for model in model_list().values() if _is_here(model, region)]
-        wanted = given.get("byInferenceType")
+        wanted, modality = given.get("byInferenceType"), given.get("byOutputModality")
         return {
             "modelSummaries": [
                 model
                 for model in told
                 if given.get("byProvider", model["providerName"]).lower() == model["providerName"].lower()
                 and (wanted is None or wanted in model["inferenceTypesSupported"])
+                and (modality is None or modality in model["outputModalities"])
             ]
         }
 
     def list_inference_profiles(self, given: dict[str, Any], region: str) -> dict[str, Any]:
-        """Describe every inference profile that can be called from the region, on one page."""
+        """Describe the inference profiles that can be called from the region, a page at a time."""
+        asked = {**given, "region": region}
+        start = read_token(given["nextToken"], asked) if "nextToken" in given else 0
+        if type(start) is not int:
+            raise refuse_call("page_token")
         ids = [
             f"{geography}.{model['model_id']}"
             for model in model_list().values()
@@ -55,10 +63,12 @@ class Catalog:
             for geography in model["traits"].get("geographies", {}).get("value", ())
             if reaches(geography, region)
         ]
-        asked = [{"inferenceProfileIdentifier": name} for name in (*ids, *self.models)]
-        told = [self.get_inference_profile(one, region) for one in asked]
-        kind = given.get("typeEquals")
-        return {"inferenceProfileSummaries": [one for one in told if kind in (None, one["type"])]}
+        named = [{"inferenceProfileIdentifier": name} for name in (*ids, *self.models)]
+        told = [self.get_inference_profile(one, region) for one in named]
+        told = [one for one in told if given.get("typeEquals") in (None, one["type"])]
+        end = start + given.get("maxResults", 1000)
+        answer: dict[str, Any] = {"inferenceProfileSummaries": told[start:end]}
+        return answer | ({"nextToken": write_token(end, asked)} if end < len(told) else {})
 
     def get_foundation_model_availability(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """Tell that a model may be used, unless the fault is that it may not."""
@@ -116,14 +126,15 @@ def _describe(model: dict[str, Any], region: str, as_of: str) -> dict[str, Any]:
     told = {name: f"{traits[key]}T00:00:00.000Z" for name, key in _DATES.items() if key in traits}
     # A model gets the end of its life when it becomes legacy.
     since = traits.get("legacy_from", "" if told or traits.get("lifecycle") == "legacy" else "9")
-    inputs = traits.get("inputs", ())
+    inputs, embeds = traits.get("inputs", ()), "embed" in model["model_id"]
     return {
         "modelArn": _model_arn(model["model_id"], region, region),
         "modelId": model["model_id"],
         "providerName": model["provider"],
         **({"inputModalities": [name.upper() for name in inputs]} if inputs else {}),
         "inferenceTypesSupported": ["ON_DEMAND" if alone else "INFERENCE_PROFILE"],
-        "responseStreamingSupported": "embed" not in model["model_id"],
+        "outputModalities": ["EMBEDDING" if embeds else "TEXT"],
+        "responseStreamingSupported": not embeds,
         "modelLifecycle": {"status": "LEGACY" if since <= as_of else "ACTIVE", **told},
     }
 

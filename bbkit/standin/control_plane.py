@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,16 +16,17 @@ from botocore import xform_name
 
 from bbkit.standin import faults as fault, inputs
 from bbkit.standin.catalog import Catalog
-from bbkit.standin.errors import invalid, iso_time, read_token, refuse_call, write_token
+from bbkit.standin.errors import invalid, iso_time, refuse_call
 from bbkit.standin.faults import CREATE, OF_ONE_JOB, CallFaults, check_calls
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.models import Model, check_living, partition_of, resolve_model
+from bbkit.standin.pages import read_token, write_token
 from bbkit.standin.service_models import JOB_ARN
 from bbkit.standin.store import ENDED, NO_COUNTS, Job
 
 Handler = Callable[[dict[str, Any], str], dict[str, Any]]
 PAGE = 100
-MAX_TAGS = 200
+MAX_TAGS = 50  # https://docs.aws.amazon.com/bedrock/latest/APIReference/API_TagResource.html
 
 
 @dataclass(frozen=True)
@@ -81,13 +82,13 @@ class ControlPlane:
 
     def list_model_invocation_jobs(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         """List jobs, newest first unless asked otherwise, a page at a time."""
-        size = given.get("maxResults", PAGE)
+        size, asked = given.get("maxResults", PAGE), {**given, "region": region}
         since, until = given.get("submitTimeAfter"), given.get("submitTimeBefore")
         jobs = self.jobs.store.page(
             region,
             size=size + 1,
             newest_first=given.get("sortOrder", "Descending") == "Descending",
-            after=_read_place(given["nextToken"]) if "nextToken" in given else None,
+            after=_read_place(given["nextToken"], asked) if "nextToken" in given else None,
             status=given.get("statusEquals"),
             name_contains=given.get("nameContains"),
             since=since and since.timestamp(),
@@ -97,7 +98,7 @@ class ControlPlane:
             "invocationJobSummaries": [describe_job(job) for job in jobs[:size] if not is_late(job)]
         }
         if len(jobs) > size:
-            answer["nextToken"] = write_token([jobs[size - 1]["submitted"], jobs[size - 1]["job_id"]])
+            answer["nextToken"] = write_token([jobs[size - 1]["submitted"], jobs[size - 1]["job_id"]], asked)
         return answer
 
     def stop_model_invocation_job(self, given: dict[str, Any], region: str) -> dict[str, Any]:
@@ -112,16 +113,13 @@ class ControlPlane:
 
     def tag_resource(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         job = self._find_resource(given["resourceARN"], region)
-        tags = job["tags"] | {tag["key"]: tag["value"] for tag in given["tags"]}
-        if len(tags) > MAX_TAGS:
-            raise refuse_call("many_tags", count=len(tags), most=MAX_TAGS)
-        self.jobs.store.set_tags(job["job_id"], tags)
+        self.jobs.store.set_tags(job["job_id"], read_tags(given["tags"], job["tags"]))
         return {}
 
     def untag_resource(self, given: dict[str, Any], region: str) -> dict[str, Any]:
         job = self._find_resource(given["resourceARN"], region)
-        gone = set(given["tagKeys"])
-        tags = {k: v for k, v in job["tags"].items() if k not in gone}
+        check_keys(given["tagKeys"])
+        tags = {k: v for k, v in job["tags"].items() if k not in given["tagKeys"]}
         self.jobs.store.set_tags(job["job_id"], tags)
         return {}
 
@@ -181,7 +179,6 @@ class ControlPlane:
         job_id = secrets.token_hex(6)
         now = int(time.time() * 1000) / 1000
         hours = given.get("timeoutDurationInHours", 24)
-        tags = {tag["key"]: tag["value"] for tag in given.get("tags", [])}
         return {
             "job_id": job_id,
             "job_arn": f"arn:{partition_of(region)}:bedrock:{region}:{account}:model-invocation-job/{job_id}",
@@ -197,10 +194,29 @@ class ControlPlane:
             "status": "Submitted",
             "message": None,
             "request": given,
-            "tags": tags,
+            "tags": read_tags(given.get("tags", [])),
             "faults": [*self.jobs.settings.faults, fault_tag(given)],
             "counts": NO_COUNTS,
         }
+
+
+def read_tags(given: list[dict[str, str]], had: dict[str, str] | None = None) -> dict[str, str]:
+    """The tags of a new job, or what those of a resource become by a request."""
+    tags = {tag["key"]: tag["value"] for tag in given}
+    check_keys(tags)
+    if len(tags) < len(given):
+        raise refuse_call("tag_twice")
+    together = (had or {}) | tags
+    if len(together) > MAX_TAGS:
+        refusal = refuse_call("many_tags", count=len(together), most=MAX_TAGS)
+        # Create has no exception of its own for it.
+        raise invalid(refusal.message) if had is None else refusal
+    return together
+
+
+def check_keys(keys: Iterable[str]) -> None:
+    if own := next((key for key in keys if key.lower().startswith("aws:")), None):
+        raise refuse_call("own_tag", key=own)
 
 
 def fault_tag(given: dict[str, Any]) -> str:
@@ -240,8 +256,8 @@ def describe_job(job: Job) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _read_place(token: str) -> tuple[float, str]:
-    match read_token(token):
+def _read_place(token: str, asked: dict[str, Any]) -> tuple[float, str]:
+    match read_token(token, asked):
         case [int() | float() as submitted, str() as job_id]:
             return submitted, job_id
     raise refuse_call("page_token")

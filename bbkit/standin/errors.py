@@ -6,7 +6,6 @@ https://smithy.io/2.0/aws/protocols/aws-query-protocol.html and
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 """
 
-import base64
 import json
 import uuid
 from collections.abc import Mapping
@@ -109,19 +108,6 @@ def render_json(body: Mapping[str, Any], media_type: str = "application/json") -
 
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
     return Response(text, 200, {"x-amzn-requestid": str(uuid.uuid4())}, media_type=media_type)
-
-
-def write_token(place: Any) -> str:
-    """Where the next page of a list begins, as its client is told."""
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
-
-
-def read_token(token: str) -> Any:
-    """Where a page begins; None for a token that is not one of ours."""
-    try:
-        return json.loads(base64.urlsafe_b64decode(token))
-    except ValueError:
-        return None
 
 
 def iso_time(seconds: float) -> str:

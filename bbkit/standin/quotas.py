@@ -9,8 +9,9 @@ import hashlib
 from itertools import product
 from typing import Any
 
-from bbkit.standin.errors import ServiceError, not_served, read_token, refuse_call, write_token
+from bbkit.standin.errors import ServiceError, not_served, refuse_call
 from bbkit.standin.inputs import max_job_gb
+from bbkit.standin.pages import read_token, write_token
 from bbkit.standin.service_models import check_shape, read_json, service_model
 from bbkit.standin.settings import Limits
 from bbkit.standin.tables import read_table
@@ -34,13 +35,14 @@ def answer_quotas(operation: str, body: bytes, limits: Limits) -> dict[str, Any]
     quotas = list_quotas(limits if applied else Limits())
     if applied and given.get("QuotaCode"):
         quotas = [quota for quota in quotas if quota["QuotaCode"] == given["QuotaCode"]]
-    start = read_token(given["NextToken"]) if given.get("NextToken") is not None else 0
+    asked = {**given, "operation": operation}
+    start = read_token(given["NextToken"], asked) if given.get("NextToken") is not None else 0
     if type(start) is not int or not 0 <= start < max(len(quotas), 1):
         raise ServiceError("InvalidPaginationTokenException", "The NextToken is invalid.")
     end = start + given.get("MaxResults", PAGE)
     answer: dict[str, Any] = {"Quotas": quotas[start:end]}
     if end < len(quotas):
-        answer["NextToken"] = write_token(end)
+        answer["NextToken"] = write_token(end, asked)
     return answer
 
 
