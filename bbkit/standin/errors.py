@@ -73,7 +73,7 @@ def refuse_call(name: str, **values: Any) -> ServiceError:
     code, text, *others = read_table("refusals")["calls"][name]
     status, details = others[0] if others else None, others[1] if len(others) > 1 else {}
     told = {each: value.format(**values) for each, value in details.items()}
-    return ServiceError(code, text.format(**values), status, told)
+    return ServiceError(code, text.format(**values), status, {each: x for each, x in told.items() if x})
 
 
 def render_error(error: ServiceError, protocol: Protocol) -> "Response":

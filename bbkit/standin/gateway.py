@@ -29,18 +29,13 @@ from bbkit.standin.runtime import Runtime
 from bbkit.standin.s3.guard import Guard
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import ROLE, Settings
-from bbkit.standin.signatures import Claim, SignedRequest, read_claim, verify_claim
+from bbkit.standin.signatures import Claim, SignedRequest, hoist, read_claim, verify_claim
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json"}
 PROTOCOLS |= {"sts": "query", "iam": "query"}
 _PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>"
 _ASKED_FOR = {"reason": "A fault asked for this answer."}
-_S3_CODES = {
-    "UnrecognizedClientException": "InvalidAccessKeyId",
-    "InvalidSignatureException": "SignatureDoesNotMatch",
-    "MissingAuthenticationTokenException": "AccessDenied",
-}
 
 
 @dataclass(frozen=True)
@@ -68,13 +63,14 @@ class Gateway:
         """Give the answer to a request; None where it was sent already, or breaks off."""
         headers, query = exchange.headers, scope["query_string"].decode("latin-1")
         request = SignedRequest(exchange.method, exchange.path, query, headers)
-        protocol: Protocol = "rest-json"
+        protocol: Protocol | None = None
         response: Response | None = None
         try:
             claim = read_claim(request)
             if claim is None:
-                protocol = "s3" if "x-amz-content-sha256" in headers else "rest-json"
-                raise refuse_call("not_signed")
+                protocol = guess_unsigned(request)
+                refusal = "s3_other_authorization" if "authorization" in headers else "s3_not_signed"
+                raise refuse_call(refusal if protocol == "s3" else "not_signed")
             protocol = PROTOCOLS.get(claim.service) or guess_protocol(headers)
             if claim.service == "s3":
                 await self.answer_s3(request, claim, scope, exchange)
@@ -84,8 +80,7 @@ class Gateway:
             response = await self.answer(request, claim, body, exchange)
             self.calls.spoil(self.calls.switched, exchange.asked)
         except ServiceError as error:
-            code = _S3_CODES.get(error.code, error.code) if protocol == "s3" else error.code
-            return render_error(ServiceError(code, error.message, error.status), protocol)
+            return render_error(error, protocol or guess_unsigned(request))
         except SpoiltAnswer as spoilt:
             return await _spoil(spoilt, response, exchange)
         except ClientDisconnect:
@@ -95,7 +90,8 @@ class Gateway:
             self.traces.print(f"a call failed in the stand-in itself: {exchange.asked}; see log.jsonl")
             if exchange.started:
                 return None
-            return render_error(ServiceError("InternalServerException", "The stand-in failed."), protocol)
+            code = "InternalError" if protocol == "s3" else "InternalServerException"
+            return render_error(ServiceError(code, "The stand-in failed."), protocol or "rest-json")
         return response
 
     def refuse(self, headers: dict[str, str]) -> Response | None:
@@ -109,7 +105,12 @@ class Gateway:
         return None
 
     async def answer_s3(self, request: SignedRequest, claim: Claim, scope: Scope, exchange: Exchange) -> None:
-        verify_claim(request, claim, self.secrets, request.headers.get("x-amz-content-sha256", ""))
+        sha256 = request.headers.get("x-amz-content-sha256", "")
+        verify_claim(request, claim, self.secrets, sha256, self.settings.region)
+        if claim.expires_at is not None:
+            told = hoist(request)
+            pairs = [(name.encode(), value.encode("latin-1")) for name, value in told.headers.items()]
+            scope = {**scope, "headers": pairs, "query_string": told.query.encode("latin-1")}
         spoilt, torn = "", False
 
         def begin(operation: str) -> None:
@@ -183,6 +184,16 @@ def guess_protocol(headers: dict[str, str]) -> Protocol:
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return "query"
     return "json" if "x-amz-target" in headers else "rest-json"
+
+
+def guess_unsigned(request: SignedRequest) -> Protocol:
+    """The same for a request that is not signed: what is no call of Bedrock is one of S3."""
+    protocol, asked = guess_protocol(request.headers), (request.method, request.raw_path)
+    if protocol == "rest-json" and not any(
+        find_route(each, *asked) for each in ("bedrock", "bedrock-runtime")
+    ):
+        return "s3"
+    return protocol
 
 
 async def _read_body(receive: Receive) -> bytes:

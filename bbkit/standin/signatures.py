@@ -1,39 +1,46 @@
-"""Verifies AWS Signature Version 4 with botocore's own signer, so that no cryptography is ours.
+"""Verifies AWS Signature Version 4, and 2 for S3, with botocore's own signers: no cryptography is ours.
 
-Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html.
+Sources: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html,
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html,
+https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html (version 2, by which boto3 still signs
+URLs in us-east-1) and https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 """
 
 import hmac
 import time
 from calendar import timegm
-from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote
+from dataclasses import dataclass, replace
+from email.utils import mktime_tz, parsedate_tz
+from typing import Any
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
-from botocore.auth import EMPTY_SHA256_HASH, S3SigV4Auth, SigV4Auth
+from botocore.auth import EMPTY_SHA256_HASH, HmacV1QueryAuth, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from bbkit.standin.errors import ServiceError, refuse_call
+from bbkit.standin.errors import ServiceError, not_served, refuse_call
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = 15 * 60  # seconds, AWS's own tolerance
 MAX_PRESIGNED = 7 * 24 * 3600
 UNSIGNED = "UNSIGNED-PAYLOAD"
 _HOST = {"host", ":authority"}  # the latter by AWS's SDK for JavaScript over HTTP/2
+_NAMES = ("algorithm", "credential", "date", "expires", "signedheaders", "signature")
+_OF_SIGNATURES = {f"x-amz-{name}" for name in _NAMES} | {"awsaccesskeyid", "signature", "expires", "x-id"}
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a request says about its signature, not yet believed."""
+    """What a request says about its signature, not yet believed; times in seconds since 1970."""
 
     access_key: str
-    date: str
-    region: str
-    service: str
-    signed_headers: tuple[str, ...]
     signature: str
-    timestamp: str
-    expires: int | None  # seconds, for a presigned URL
+    timestamp: str  # as it is signed
+    signed_at: float
+    expires_at: float | None = None  # of a presigned URL
+    service: str = "s3"
+    region: str = ""
+    signed_headers: tuple[str, ...] = ()  # none in version 2
 
 
 @dataclass(frozen=True)
@@ -59,57 +66,94 @@ class ChunkSigner:
         """Raise unless a chunk, or the trailers, of this SHA-256 has the signature that is due."""
         lines = [f"{ALGORITHM}-{'TRAILER' if trailer else 'PAYLOAD'}", self._request.context["timestamp"]]
         lines += [self._signer.credential_scope(self._request), self._last]
-        lines += [body_hash] if trailer else [EMPTY_SHA256_HASH, body_hash]
-        self._last = self._signer.signature("\n".join(lines), self._request)
-        if not hmac.compare_digest(self._last.encode(), signature.encode()):
-            raise ServiceError("SignatureDoesNotMatch", refuse_call("other_signature").message, 403)
+        text = "\n".join([*lines, *([] if trailer else [EMPTY_SHA256_HASH]), body_hash])
+        self._last = self._signer.signature(text, self._request)
+        compare_signatures("s3", self._last, signature, text)
+
+
+class _Version2(HmacV1QueryAuth):
+    """botocore's signer of version 2, as of the date that a request tells."""
+
+    def _get_date(self) -> str:
+        return str(self._expires)
 
 
 def read_claim(request: SignedRequest) -> Claim | None:
     """Read the claim of a signed request; None when it is not signed at all."""
-    header = request.headers.get("authorization", "")
-    expires = None
-    if header.startswith(ALGORITHM + " "):
-        parts = dict(part.strip().partition("=")[::2] for part in header[len(ALGORITHM) :].split(","))
-        timestamp = request.headers.get("x-amz-date", "")
-    elif "X-Amz-Credential=" in request.query:
-        pairs = parse_qsl(request.query, keep_blank_values=True)
-        parts = {name.removeprefix("X-Amz-"): value for name, value in pairs}
-        timestamp, given = parts.get("Date", ""), parts.get("Expires", "")
-        expires = int(given) if given.isdecimal() else -1
-    else:
-        return None
-    credential, signed, signature = (parts.get(k, "") for k in ("Credential", "SignedHeaders", "Signature"))
-    scope = unquote(credential).split("/")
-    if len(scope) != 5 or scope[4] != "aws4_request" or not signature or not _HOST & {*signed.split(";")}:
-        raise _bad_signature("The Authorization header or query is not a SigV4 signature.")
+    kind, _, rest = request.headers.get("authorization", "").partition(" ")
+    query = dict(parse_qsl(request.query, keep_blank_values=True))
+    date = request.headers.get("x-amz-date", "")
+    if "AWS4-ECDSA-P256-SHA256" in (kind, query.get("X-Amz-Algorithm")):
+        raise not_served("SigV4a, which signs for many regions, is not part of this stand-in; sign by SigV4.")
+    if kind == ALGORITHM:
+        parts = dict(part.strip().partition("=")[::2] for part in rest.split(","))
+        return _read_version4(parts | {"Date": date}, "x-amz-content-sha256" in request.headers, False)
+    if kind == "AWS":
+        key, _, signature = rest.partition(":")
+        parsed = parsedate_tz(told := date or request.headers.get("date", ""))
+        if parsed is None:
+            raise refuse_call("s3_bad_date", found=told)
+        return Claim(key, signature, "" if date else told, mktime_tz(parsed))
+    if {"X-Amz-Credential", "X-Amz-Algorithm"} & query.keys():
+        return _read_version4({name.removeprefix("X-Amz-"): query[name] for name in query}, True, True)
+    if "AWSAccessKeyId" in query:
+        if not (expires := query.get("Expires", "")).isdecimal():
+            raise refuse_call("s3_no_expires", found=expires)
+        return Claim(query["AWSAccessKeyId"], query.get("Signature", ""), expires, 0, int(expires))
+    return None
+
+
+def _read_version4(parts: dict[str, str], is_s3: bool, presigned: bool) -> Claim:
+    timestamp, signature, given = (parts.get(name, "") for name in ("Date", "Signature", "Expires"))
+    scope = unquote(parts.get("Credential", "")).split("/")
+    signed = tuple(parts.get("SignedHeaders", "").split(";"))
+    if len(scope) != 5 or scope[4] != "aws4_request" or not signature or not (is_s3 or _HOST & {*signed}):
+        raise refuse_call(f"s3_bad_{'query' if presigned else 'header'}" if is_s3 else "bad_claim")
     key, date, region, service, _ = scope
-    return Claim(key, date, region, service, tuple(signed.split(";")), signature, timestamp, expires)
+    try:
+        signed_at = timegm(time.strptime(timestamp, "%Y%m%dT%H%M%SZ"))
+    except ValueError:
+        raise _refuse(service, "bad_date", found=timestamp) from None
+    if presigned and not (given.isdecimal() and 0 < int(given) <= MAX_PRESIGNED):
+        raise _refuse(service, "bad_expires")
+    if not timestamp.startswith(date):
+        raise _refuse(service, "other_date", found=date, date=timestamp)
+    expires_at = signed_at + int(given) if presigned else None
+    return Claim(key, signature, timestamp, signed_at, expires_at, service, region, signed)
 
 
 def verify_claim(
-    request: SignedRequest, claim: Claim, secrets: dict[str, str], payload_hash: str
-) -> ChunkSigner:
-    """Raise unless the signature is the one the secret key gives; those of a body go on from it."""
+    request: SignedRequest, claim: Claim, secrets: dict[str, str], payload_hash: str, region: str = ""
+) -> ChunkSigner | None:
+    """Raise unless the signature is the one the secret key gives; those of a body go on from it.
+
+    S3 takes signatures for its own `region` alone.
+    """
     secret = secrets.get(claim.access_key)
     if secret is None:
-        raise refuse_call("unknown_key")
+        raise _refuse(claim.service, "unknown_key", key=claim.access_key)
     _check_time(claim)
+    if claim.service == "s3":
+        _check_s3(request, claim, region)
+    credentials = Credentials(claim.access_key, secret)
+    if not claim.signed_headers:
+        _verify_version2(request, claim, _Version2(credentials, claim.timestamp))
+        return None
     signer_class = S3SigV4Auth if claim.service == "s3" else SigV4Auth
-    signer = signer_class(Credentials(claim.access_key, secret), claim.service, claim.region)
+    signer = signer_class(credentials, claim.service, claim.region)
     query = "&".join(pair for pair in request.query.split("&") if not pair.startswith("X-Amz-Signature="))
     url = f"http://{request.headers.get('host', '')}{request.raw_path}" + (f"?{query}" if query else "")
     copy = AWSRequest(method=request.method, url=url)
     for name in claim.signed_headers:
         if name not in request.headers:
-            raise _bad_signature(f"Header '{name}' is signed but was not sent.")
+            raise _refuse(claim.service, "missing_header", header=name)
         copy.headers[name] = request.headers[name]
     copy.context["timestamp"] = claim.timestamp
-    body_hash = UNSIGNED if claim.expires is not None else payload_hash
+    body_hash = payload_hash if claim.expires_at is None else UNSIGNED
     canonical = canonical_request(signer, copy, claim, request.raw_path, body_hash)
-    expected = signer.signature(signer.string_to_sign(copy, canonical), copy)
-    if not hmac.compare_digest(expected.encode(), claim.signature.encode()):
-        raise refuse_call("other_signature")
+    text = signer.string_to_sign(copy, canonical)
+    expected = signer.signature(text, copy)
+    compare_signatures(claim.service, expected, claim.signature, text, canonical)
     return ChunkSigner(signer, copy, expected)
 
 
@@ -128,18 +172,65 @@ def canonical_request(signer: SigV4Auth, request: AWSRequest, claim: Claim, path
     )
 
 
+def compare_signatures(service: str, expected: str, found: str, text: str, canonical: str = "") -> None:
+    if not hmac.compare_digest(expected.encode(), found.encode()):
+        raise _refuse(service, "other_signature", found=found, text=text, canonical=canonical)
+
+
+def hoist(request: SignedRequest) -> SignedRequest:
+    """Say in headers what a presigned URL says in its query; S3 takes no checksum of a body from there."""
+    headers, query = dict[str, str](), []
+    for pair in request.query.split("&"):
+        name = unquote_plus(pair.partition("=")[0]).lower()
+        if name.startswith("x-amz-") or name in ("content-type", "content-md5"):
+            if name not in _OF_SIGNATURES and ("checksum" not in name or name == "x-amz-checksum-mode"):
+                headers[name] = unquote_plus(pair.partition("=")[2], "latin-1")
+        elif name not in _OF_SIGNATURES:
+            query.append(pair)
+    return replace(request, query="&".join(query), headers=headers | request.headers)
+
+
+def _verify_version2(request: SignedRequest, claim: Claim, signer: _Version2) -> None:
+    told = request if claim.expires_at is None else hoist(request)
+    parts = urlsplit(f"http://host{request.raw_path}?{request.query}")
+    headers = AWSRequest(headers=told.headers).headers
+    text = signer.canonical_string(request.method, parts, headers, auth_path=request.raw_path)
+    compare_signatures("s3", signer.sign_string(text), claim.signature, text)
+
+
+def _check_s3(request: SignedRequest, claim: Claim, region: str) -> None:
+    """Raise for what S3 alone refuses, beside a wrong signature."""
+    if claim.signed_headers:
+        if claim.region != region:
+            place = "header" if claim.expires_at is None else "query"
+            raise refuse_call(f"s3_{place}_region", found=claim.region, region=region)
+        if claim.expires_at is None and "x-amz-content-sha256" not in request.headers:
+            raise refuse_call("s3_no_sha256")
+        signed = {*claim.signed_headers, "x-amz-content-sha256"}
+        unsigned = {name for name in request.headers if name.startswith("x-amz-")} - signed
+        if unsigned or not _HOST & signed:
+            raise refuse_call("s3_unsigned_headers", names=", ".join(sorted(unsigned)) or "host")
+    if token := hoist(request).headers.get("x-amz-security-token"):
+        raise refuse_call("s3_other_token", found=token)
+
+
 def _check_time(claim: Claim) -> None:
-    try:
-        signed_at = timegm(time.strptime(claim.timestamp, "%Y%m%dT%H%M%SZ"))
-    except ValueError:
-        raise _bad_signature(f"'{claim.timestamp}' is not an x-amz-date.") from None
-    age = time.time() - signed_at
-    if claim.expires is not None and not 0 < claim.expires <= MAX_PRESIGNED:
-        raise _bad_signature("X-Amz-Expires takes 1 to 604800 seconds.")
-    allowed = claim.expires if claim.expires is not None else MAX_SKEW
-    if age > allowed or age < -MAX_SKEW or not claim.timestamp.startswith(claim.date):
-        raise refuse_call("other_time", timestamp=claim.timestamp, age=age)
+    now, lives = time.time(), (claim.expires_at or 0) - claim.signed_at
+    age = now - claim.signed_at
+    if claim.expires_at is not None:
+        name = "expired" if now > claim.expires_at else "not_yet" if age < -MAX_SKEW else ""
+    else:
+        name = "other_time" if abs(age) > MAX_SKEW else ""
+    if name:
+        times = {"signed": _iso(claim.signed_at), "now": _iso(now), "expires": _iso(claim.expires_at or 0)}
+        seconds = f"{lives:.0f}" if claim.signed_at else ""  # version 2 tells the end alone
+        raise _refuse(claim.service, name, age=age, seconds=seconds, skew=MAX_SKEW * 1000, **times)
 
 
-def _bad_signature(message: str) -> ServiceError:
-    return ServiceError("InvalidSignatureException", message)
+def _iso(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _refuse(service: str, name: str, **values: Any) -> ServiceError:
+    """A refusal as S3 words it, or the other services."""
+    return refuse_call(f"s3_{name}" if service == "s3" else name, **values)

@@ -1,0 +1,143 @@
+"""Who may speak to the stand-in's S3: presigned URLs of either version, and refusals in the words of S3."""
+
+import re
+import time
+import urllib.error
+import urllib.request
+from typing import Any
+
+import boto3
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
+from conftest import Standin
+
+BUCKET = "bbkit-standin"
+
+
+def client_of(standin: Standin, *, secret: str = "", token: str | None = None, **config: Any) -> Any:
+    key, region = standin.env["AWS_ACCESS_KEY_ID"], config.pop("region", "us-east-1")
+    session = boto3.Session(key, secret or standin.env["AWS_SECRET_ACCESS_KEY"], token, region_name=region)
+    return session.client("s3", endpoint_url=standin.endpoint, config=Config(**config))
+
+
+def ask(url: str, method: str = "GET", body: bytes | None = None, **headers: str) -> tuple[int, str]:
+    """Status and text of an answer to a request that is as raw as it gets."""
+    sent = {name.replace("_", "-"): value for name, value in headers.items()}
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, body, sent, method=method)) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def element(name: str, text: str) -> str:
+    match = re.search(f"<{name}>([^<]*)<", text)
+    return match[1] if match else ""
+
+
+def sign(standin: Standin, method: str, path: str, late: float = 0, **headers: str) -> dict[str, str]:
+    """The headers of a request that is signed by hand; they say that it was made `late` seconds from now."""
+    credentials = Credentials(standin.env["AWS_ACCESS_KEY_ID"], standin.env["AWS_SECRET_ACCESS_KEY"])
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(time.time() + late))
+    sent = {"x-amz-date": stamp, "x-amz-content-sha256": "UNSIGNED-PAYLOAD"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    request = AWSRequest(method, standin.endpoint + path, {k: v for k, v in sent.items() if v})
+    request.context["timestamp"] = stamp
+    signer = S3SigV4Auth(credentials, "s3", "us-east-1")
+    text = signer.string_to_sign(request, signer.canonical_request(request))
+    signer._inject_signature_to_request(request, signer.signature(text, request))
+    return dict(request.headers.items())
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4", None], ids=["version 2", "version 4", "default"])
+def test_presigned_urls_of_every_method(standin_process: Standin, version: str | None) -> None:
+    signer = client_of(standin_process, **({"signature_version": version} if version else {}))
+    plain, key = standin_process.client("s3"), f"presigned/{version} ä+b"
+    place = {"Bucket": BUCKET, "Key": key}
+
+    def presign(operation: str, **given: Any) -> str:
+        return str(signer.generate_presigned_url(operation, Params={**place, **given}, ExpiresIn=60))
+
+    url = presign("put_object", ContentType="text/x", Metadata={"who": "me"})
+    assert ("AWSAccessKeyId=" in url) == (version != "s3v4")  # boto3's default in us-east-1
+    headers = {"x_amz_meta_who": "me"} if version == "s3v4" else {}
+    assert ask(url, "PUT", b"seen", Content_Type="text/x", **headers) == (200, "")
+    head = plain.head_object(**place)
+    assert (head["ContentType"], head["Metadata"]) == ("text/x", {"who": "me"})
+    assert ask(presign("get_object")) == (200, "seen")
+    assert ask(presign("head_object"), "HEAD") == (200, "")
+    assert ask(presign("delete_object"), "DELETE") == (204, "")
+    status, text = ask(presign("create_multipart_upload"), "POST", b"", Content_Type="")
+    upload = {"UploadId": element("UploadId", text)}
+    assert ask(presign("upload_part", PartNumber=1, **upload), "PUT", b"part", Content_Type="")[0] == 200
+    assert ask(presign("abort_multipart_upload", **upload), "DELETE")[0] == 204 and status == 200
+
+
+def test_what_is_wrong_with_a_presigned_url(standin_process: Standin) -> None:
+    def presign(**config: Any) -> str:
+        signer = client_of(standin_process, **config)
+        given = {"Bucket": BUCKET, "Key": "x"}
+        return str(signer.generate_presigned_url("get_object", Params=given, ExpiresIn=100))
+
+    four, two = presign(signature_version="s3v4"), presign(signature_version="s3")
+    late = re.sub(r"Expires=\d+", "Expires=1", two)
+    for url, code, told in [
+        (four + "0", "SignatureDoesNotMatch", "StringToSign"),
+        (two + "0", "SignatureDoesNotMatch", "StringToSign"),
+        (re.sub(r"Expires=\d+", "Expires=soon", two), "AccessDenied", "Message"),
+        (late, "AccessDenied", "ServerTime"),
+        (re.sub(r"Date=\d{8}T\d{6}Z", "Date=20200101T000000Z", four), "SignatureDoesNotMatch", "Message"),
+        (re.sub(r"X-Amz-Date=[^&]+&", "", four), "AccessDenied", "Message"),
+        (four.replace("Expires=100", "Expires=604801"), "AuthorizationQueryParametersError", "Message"),
+        (four.replace("aws4_request", "aws5"), "AuthorizationQueryParametersError", "Message"),
+        (four.replace("us-east-1", "eu-west-1"), "AuthorizationQueryParametersError", "Region"),
+        (four.replace("HMAC-SHA256", "ECDSA-P256-SHA256", 1).replace("AWS4-HMAC", "AWS4-ECDSA-P256"), "", ""),
+        (presign(signature_version="s3v4", token="other"), "InvalidToken", "Message"),
+        (presign(signature_version="s3", token="other"), "InvalidToken", "Message"),
+        (f"{standin_process.endpoint}/{BUCKET}/x", "AccessDenied", "Message"),
+    ]:
+        status, text = ask(url)
+        assert element("Code", text) == (code or "NotImplemented"), url
+        assert status in (400, 403, 501) and (not told or element(told, text)), url
+    assert element("Message", ask(late)[1]) == "Request has expired" and element("Expires", ask(late)[1])
+    status, text = ask(four, x_amz_acl="private")
+    assert (status, element("HeadersNotSigned", text)) == (403, "x-amz-acl")
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        ({"late": -901}, "RequestTimeTooSkewed", "MaxAllowedSkewMilliseconds"),
+        ({"late": 901}, "RequestTimeTooSkewed", "RequestTime"),
+        ({"x_amz_date": "soon"}, "AccessDenied", "Message"),
+        ({"x_amz_content_sha256": ""}, "InvalidRequest", "Message"),
+        ({"x_amz_security_token": "other"}, "InvalidToken", "Message"),
+    ],
+    ids=["late", "early", "no date", "no hash", "other token"],
+)
+def test_what_is_wrong_with_a_header(
+    standin_process: Standin, given: dict[str, Any], code: str, told: str
+) -> None:
+    headers = sign(standin_process, "GET", "/", **given)
+    status, text = ask(standin_process.endpoint + "/", **headers)
+    assert (element("Code", text), status // 100) == (code, 4) and element(told, text)
+
+
+def test_what_is_wrong_with_a_client(standin_process: Standin) -> None:
+    for version in ("s3", "s3v4"):
+        with pytest.raises(ClientError) as caught:
+            client_of(standin_process, secret="wrong", signature_version=version).list_buckets()
+        wrong = caught.value.response["Error"]
+        assert wrong["Code"] == "SignatureDoesNotMatch" and wrong["StringToSign"]
+    assert client_of(standin_process, signature_version="s3").list_buckets()["Buckets"]
+    headers = sign(standin_process, "GET", "/")
+    headers["Authorization"] = headers["Authorization"].replace("us-east-1", "eu-west-1")
+    status, text = ask(standin_process.endpoint + "/", **headers)
+    assert (status, element("Code", text)) == (400, "AuthorizationHeaderMalformed")
+    assert element("Region", text) == "us-east-1"
+    # boto3 goes on with the region that it was told.
+    assert client_of(standin_process, region="eu-west-1").list_objects_v2(Bucket=BUCKET)["KeyCount"] >= 0
