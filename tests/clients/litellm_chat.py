@@ -23,6 +23,7 @@ for route in (f"bedrock/converse/{NOVA}", f"bedrock/invoke/{CLAUDE}"):
         assert told and answer.usage.completion_tokens, answer
     with trial.works(f"stream ({kind})"):
         chunks = list(litellm.completion(route, messages, max_tokens=90, stream=True))
+        assert len(chunks) > 2
         assert "".join(chunk.choices[0].delta.content or "" for chunk in chunks) == told, chunks
 with trial.works("tools"):
     sort = {
