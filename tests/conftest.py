@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,12 +74,14 @@ class Standin:
             self.process.stdout.close()
 
 
-def launch_standin(folder: Path, *switches: str, stdin: int | None = None) -> Standin:
+def launch_standin(
+    folder: Path, *switches: str, stdin: int | None = None, python: Sequence[str] = (sys.executable,)
+) -> Standin:
     """Start a stand-in on a folder and wait until it answers."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "console.txt").open("a") as console:
         process = subprocess.Popen(
-            [sys.executable, "-m", "bbkit.standin", str(folder), *switches],
+            [*python, "-m", "bbkit.standin", str(folder), *switches],
             stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=console,

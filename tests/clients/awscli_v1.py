@@ -29,7 +29,8 @@ def aws(*words: str, output: str = "json") -> str:
 turn = {"role": "user", "content": [{"text": QUESTION}]}
 with trial.works("batch job"):
     lines = (
-        json.dumps({"recordId": f"CALL{number:07}", "modelInput": {"messages": [turn]}}) for number in range(100)
+        json.dumps({"recordId": f"CALL{number:07}", "modelInput": {"messages": [turn]}})
+        for number in range(100)
     )
     (folder / "calls.jsonl").write_text("\n".join(lines))
     place = f"s3://{trial.bucket}/{trial.once}"
@@ -37,7 +38,12 @@ with trial.works("batch job"):
     arn = json.loads(
         aws(
             *("bedrock", "create-model-invocation-job", "--job-name", trial.once, "--model-id", NOVA),
-            *("--role-arn", trial.role, "--input-data-config", f"s3InputDataConfig={{s3Uri={place}/calls.jsonl}}"),
+            *(
+                "--role-arn",
+                trial.role,
+                "--input-data-config",
+                f"s3InputDataConfig={{s3Uri={place}/calls.jsonl}}",
+            ),
             *("--output-data-config", f"s3OutputDataConfig={{s3Uri={place}/out/}}"),
         )
     )["jobArn"]

@@ -9,7 +9,7 @@ import tempfile
 
 folder = tempfile.mkdtemp()
 os.chdir(folder)
-os.environ["EXTRACTION_MODEL"] = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+os.environ["EXTRACTION_MODEL"] = "amazon.nova-lite-v1:0"
 
 from graphrag_toolkit.lexical_graph.indexing.extract import BatchConfig
 from graphrag_toolkit.lexical_graph.indexing.extract.batch_llm_proposition_extractor_sync import (
@@ -21,15 +21,15 @@ from trial import QUESTION, Trial
 trial = Trial("graphrag-lexical-graph", "`EXTRACTION_MODEL`, its own")
 
 
-def extract(role: str) -> list[dict[str, list[str]]]:
+def extract(role: str) -> list[TextNode]:
     config = BatchConfig(role, "us-east-1", trial.bucket, f"graphrag/{trial.once}", max_batch_size=100)
     extractor = BatchLLMPropositionExtractorSync(config, batch_inference_dir=folder)
-    return extractor.extract([TextNode(text=f"{number}. {QUESTION}") for number in range(100)])
+    return extractor([TextNode(text=f"{number}. {QUESTION}") for number in range(100)])
 
 
 with trial.works("batch job"):
     found = extract(trial.role)
-    assert len(found) == 100 and all(each["aws::graph::propositions"] for each in found), found[:2]
+    assert len(found) == 100 and all(node.metadata["aws::graph::propositions"] for node in found), found[:2]
 with trial.refused("Cross-account pass role is not allowed"):
     extract("arn:aws:iam::111122223333:role/other")
 trial.report()

@@ -17,7 +17,9 @@ with trial.works("chat"):
     assert answer.text and answer.meta["usage"]["completion_tokens"]
 with trial.works("stream"):
     heard: list[str] = []
-    AmazonBedrockChatGenerator(NOVA, streaming_callback=lambda chunk: heard.append(chunk.content)).run(messages)
+    AmazonBedrockChatGenerator(NOVA, streaming_callback=lambda chunk: heard.append(chunk.content)).run(
+        messages
+    )
     assert len(heard) > 2 and "".join(heard) == answer.text
 with trial.works("embeddings"):
     assert len(AmazonBedrockTextEmbedder(TITAN).run(QUESTION)["embedding"]) == 1024

@@ -4,7 +4,6 @@
 # ///
 """Instructor: answers as objects, by a tool of Converse."""
 
-
 import instructor
 from forms import Call
 from trial import NO_MODEL, NOVA, QUESTION, Trial

@@ -4,9 +4,8 @@
 # ///
 """LangChain's chat models and embeddings on Bedrock: invoke, stream, structured output."""
 
-
-from langchain_aws import BedrockEmbeddings, ChatBedrock, ChatBedrockConverse
 from forms import Call
+from langchain_aws import BedrockEmbeddings, ChatBedrock, ChatBedrockConverse
 from trial import CLAUDE, NO_MODEL, NOVA, QUESTION, TITAN, Trial
 
 trial = Trial("langchain-aws")

@@ -10,7 +10,7 @@ from forms import Call
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.llms.bedrock_converse import BedrockConverse
-from trial import CLAUDE, NOVA, QUESTION, Trial
+from trial import CLAUDE, NO_MODEL, NOVA, QUESTION, Trial
 
 trial = Trial("llama-index-llms-bedrock-converse")
 llm = BedrockConverse(model=NOVA)
@@ -28,6 +28,8 @@ with trial.works("async"):
 with trial.works("structured output"):
     called = BedrockConverse(model=CLAUDE).structured_predict(Call, PromptTemplate(QUESTION))
     assert called.queue == "router"
-with trial.refused("The maximum tokens you requested exceeds the model limit"):
-    BedrockConverse(model=NOVA, max_tokens=10**6).complete(QUESTION)
+with trial.refused(NO_MODEL):
+    account = trial.role.split(":")[4]
+    arn = f"arn:aws:bedrock:us-east-1:{account}:application-inference-profile/{trial.once}"
+    BedrockConverse(model=NOVA, application_inference_profile_arn=arn).complete(QUESTION)
 trial.report()

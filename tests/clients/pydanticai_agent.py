@@ -2,12 +2,12 @@
 # requires-python = ">=3.11"
 # dependencies = ["pydantic-ai-slim[bedrock]==2.68.0"]
 # ///
-"""Pydantic AI: an agent that answers, streams, answers in a form; embeddings."""
+"""Pydantic AI: an agent that answers, streams, answers in a form."""
 
 import asyncio
 
-from pydantic_ai import Agent
 from forms import Call
+from pydantic_ai import Agent
 from trial import CLAUDE, NO_MODEL, NOVA, QUESTION, Trial
 
 trial = Trial("pydantic-ai-slim")

@@ -2,13 +2,13 @@
 # requires-python = ">=3.11"
 # dependencies = ["strands-agents==1.62.0"]
 # ///
-"""Strands Agents: an agent that streams, calls a tool, answers in a form."""
+"""Strands Agents: an agent that answers, streams, answers in a form."""
 
 import asyncio
 
-from strands import Agent, tool
-from strands.models import BedrockModel
 from forms import Call
+from strands import Agent
+from strands.models import BedrockModel
 from trial import CLAUDE, NO_MODEL, NOVA, QUESTION, Trial
 
 trial = Trial("strands-agents")

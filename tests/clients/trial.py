@@ -47,7 +47,12 @@ class Trial:
         self.role = os.environ["BBKIT_ROLE_ARN"]
         self.bucket = urlsplit(os.environ["BBKIT_S3_URI"]).netloc
         self.once = uuid.uuid4().hex[:8]  # in names of jobs and keys, so that no other trial has them
-        self._found = {"client": client, "version": release or version(client), "needs": needs}
+        self._found = {
+            "client": client,
+            "version": release or version(client),
+            "needs": needs,
+            "once": self.once,
+        }
         self._works: list[str] = []
         self._fails: dict[str, str] = {}
         self._refusals: list[str] = []
