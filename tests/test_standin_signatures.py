@@ -77,6 +77,16 @@ def test_presigned_urls_of_every_method(standin_process: Standin, version: str |
     assert ask(presign("abort_multipart_upload", **upload), "DELETE")[0] == 204 and status == 200
 
 
+def test_a_query_is_signed_for_what_it_says_however_it_is_spelled(standin_process: Standin) -> None:
+    signer = client_of(standin_process, signature_version="s3v4")
+    standin_process.client("s3").put_object(Bucket=BUCKET, Key="spelled/a b+ä", Body=b"")
+    given = {"Bucket": BUCKET, "Prefix": "spelled/a b+"}
+    url = signer.generate_presigned_url("list_objects_v2", Params=given, ExpiresIn=60)
+    for one in (url, url.replace("%20", "+"), url.replace("%2F", "/")):
+        assert element("Key", ask(one)[1]).startswith("spelled"), one
+    assert element("Code", ask(url.replace("%2B", "+"))[1]) == "SignatureDoesNotMatch"
+
+
 def test_what_is_wrong_with_a_presigned_url(standin_process: Standin) -> None:
     def presign(**config: Any) -> str:
         signer = client_of(standin_process, **config)

@@ -7,12 +7,13 @@ URLs in us-east-1) and https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResp
 """
 
 import hmac
+import re
 import time
 from calendar import timegm
 from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
-from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
 
 from botocore.auth import EMPTY_SHA256_HASH, HmacV1QueryAuth, S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -142,6 +143,8 @@ def verify_claim(
     signer_class = S3SigV4Auth if claim.service == "s3" else SigV4Auth
     signer = signer_class(credentials, claim.service, claim.region)
     query = "&".join(pair for pair in request.query.split("&") if not pair.startswith("X-Amz-Signature="))
+    # What a parameter says is signed, however it is spelled on the way: + and %20 are one.
+    query = re.sub("[^&=]+", lambda part: quote(unquote_plus(part[0], "latin-1"), "", "latin-1"), query)
     url = f"http://{request.headers.get('host', '')}{request.raw_path}" + (f"?{query}" if query else "")
     copy = AWSRequest(method=request.method, url=url)
     for name in claim.signed_headers:
