@@ -4,7 +4,9 @@ import argparse
 import math
 import os
 import re
+import sqlite3
 import sys
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -160,6 +162,7 @@ def main(argv: list[str] | None = None) -> int:
 
     try:
         from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
+        from bbkit.standin.store import disk_fault
     except ImportError as error:
         remedy = "Type: pip install 'bbkit[standin]'"
         print(f"bbkit standin needs {error.name}, not installed here. {remedy}", file=sys.stderr)
@@ -187,9 +190,14 @@ def main(argv: list[str] | None = None) -> int:
     )
     serving = serve(settings, identity, listener, arguments.host, arguments.allow_host, arguments.stop_on_eof)
     with lock:
-        asyncio.run(serving)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        try:
+            asyncio.run(serving)
+        except (OSError, sqlite3.Error) as error:
+            print(f"bbkit standin: {disk_fault(error) or error}", file=sys.stderr)
+            return 2
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError):
+                stream.flush()
         os._exit(0)  # the threads of jobs stay where they are, for the next start
 
 

@@ -114,9 +114,9 @@ class Catalog:
         token = given.get("clientRequestToken") or secrets.token_hex(8)
         profile_id = hashlib.sha256(f"{region} {token}".encode()).hexdigest()[:12]
         with self._lock:
-            self.models[profile_id] = source.rpartition("/")[2]
-            self.made[profile_id] = {"name": given["inferenceProfileName"], "model": self.models[profile_id]}
-            write_whole(self.path, json.dumps(self.made, indent=1).encode())
+            made = {"name": given["inferenceProfileName"], "model": source.rpartition("/")[2]}
+            write_whole(self.path, json.dumps(self.made | {profile_id: made}, indent=1).encode())
+            self.made[profile_id], self.models[profile_id] = made, made["model"]
         head = f"arn:{partition_of(region)}:bedrock:{region}:{account}:application-inference-profile"
         return {"inferenceProfileArn": f"{head}/{profile_id}", "status": "ACTIVE"}
 

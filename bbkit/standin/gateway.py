@@ -30,6 +30,7 @@ from bbkit.standin.s3.guard import Guard
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import ROLE, Settings
 from bbkit.standin.signatures import Claim, SignedRequest, hoist, read_claim, verify_claim
+from bbkit.standin.store import disk_fault
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json"}
@@ -85,13 +86,14 @@ class Gateway:
             return await _spoil(spoilt, response, exchange)
         except ClientDisconnect:
             raise
-        except Exception:  # a fault of ours must still arrive as an answer, and be found
+        except Exception as error:  # a fault of ours must still arrive as an answer, and be found
             exchange.told["traceback"] = traceback.format_exc()
-            self.traces.print(f"a call failed in the stand-in itself: {exchange.asked}; see log.jsonl")
+            full = disk_fault(error)
+            self.traces.print(full or f"a call failed in the stand-in: {exchange.asked}; see log.jsonl")
             if exchange.started:
                 return None
             code = "InternalError" if protocol == "s3" else "InternalServerException"
-            return render_error(ServiceError(code, "The stand-in failed."), protocol or "rest-json")
+            return render_error(ServiceError(code, full or "The stand-in failed."), protocol or "rest-json")
         return response
 
     def refuse(self, headers: dict[str, str]) -> Response | None:

@@ -2,7 +2,9 @@
 
 import fcntl
 import shutil
+import sqlite3
 import threading
+import time
 import traceback
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -13,7 +15,7 @@ from bbkit.standin.job_runner import Ended, JobRunner
 from bbkit.standin.logs import Traces
 from bbkit.standin.records import Report
 from bbkit.standin.settings import Settings
-from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store
+from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store, disk_fault
 
 TURNS = 4  # jobs in progress at once; the others wait as Scheduled
 QUICK, SLOW = 0.15, 0.6  # seconds a chunk may take: long enough to be cheap, short enough to stop soon
@@ -99,9 +101,18 @@ class Jobs:
             pass  # the stand-in is stopping: the next one takes the job up
         except Exception as error:  # the job must reach a legal end and the others go on
             self.traces.log(did="fail", job=runner.job_id, traceback=traceback.format_exc())
-            self.traces.print(f"{runner.job_id}  failed in the stand-in itself: {error!r}; see log.jsonl")
-            with suppress(Ended):
-                runner.end(OPEN, "Failed", message="The stand-in failed on this job; see its log.jsonl.")
+            full = disk_fault(error)
+            self.traces.print(full or f"{runner.job_id}  failed in the stand-in: {error!r}; see log.jsonl")
+            self._fail(runner, full or "The stand-in failed on this job; see its log.jsonl.")
         finally:
             with self._in_order:
                 del self._runners[runner.job_id]
+
+    def _fail(self, runner: JobRunner, message: str) -> None:
+        while True:
+            try:
+                with suppress(Ended):
+                    runner.end(OPEN, "Failed", message=message)
+                return
+            except sqlite3.OperationalError:  # not even the store's reserve can be written
+                time.sleep(1)

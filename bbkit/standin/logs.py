@@ -70,16 +70,23 @@ class Traces:
         self._append(self.events_path, event)
 
     def _append(self, path: Path, fields: dict[str, Any]) -> None:
-        waiting = self._waiting[path]
-        with self._lock, suppress(OSError):
-            waiting.append(json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-            with path.open("ab", buffering=0) as file:
-                while waiting:
-                    end = file.seek(0, os.SEEK_END)
-                    if file.write(waiting[0]) != len(waiting[0]):
-                        file.truncate(end)
-                        return
-                    waiting.popleft()
+        line = json.dumps(fields, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
+        with self._lock:
+            self._waiting[path].append(line)
+            for target, lines in self._waiting.items():
+                with suppress(OSError):
+                    _write_lines(target, lines)
+
+
+def _write_lines(path: Path, lines: deque[bytes]) -> None:
+    """Append lines, each whole, and take those away that are there."""
+    while lines:
+        with path.open("ab", buffering=0) as file:
+            end = file.seek(0, os.SEEK_END)
+            if file.write(lines[0]) < len(lines[0]):
+                file.truncate(end)
+                return
+            lines.popleft()
 
 
 def plain(text: str) -> str:

@@ -186,6 +186,10 @@ def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a small file so that a reader sees all of it or the one before."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as handle:
-        handle.write(data)
-    temporary.replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as handle:
+            handle.write(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink()
+        raise
