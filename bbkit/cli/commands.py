@@ -173,18 +173,20 @@ def catalog(options: Namespace) -> int:
     "preflight runs/calls --policies",
     _RUN,
     argument("--policies", action="store_true", help="print the least-privilege policies"),
+    argument("--events", action="store_true", help="print an EventBridge rule for the ends of its jobs"),
     _AS_OF,
     _JSON,
     alias="doctor",
 )
 def preflight(options: Namespace) -> int:
     """Check account, model, buckets and role before a launch."""
-    from bbkit.jobs.preflight import policies_for
+    from bbkit.jobs.preflight import events_for, policies_for
 
     run = bb.Run.open(options.run)
-    if not options.policies:
+    text = (policies_for(run) if options.policies else {}) | (events_for(run) if options.events else {})
+    if not text:
         return _show_findings(bb.preflight(run, as_of=options.as_of), as_json=options.json)
-    print(json.dumps(policies_for(run), indent=2))
+    print(json.dumps(text, indent=2))
     return SUCCESS
 
 

@@ -16,12 +16,12 @@ from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.families import split_model_id
 from bbkit.jobs.preflight.identities import check_identity
 from bbkit.jobs.preflight.models import check_run_model
-from bbkit.jobs.preflight.needs import DENIED, Arns, not_seen, policies_for
+from bbkit.jobs.preflight.needs import DENIED, Arns, events_for, not_seen, policies_for
 from bbkit.run import Run, as_run
 from bbkit.run.journal import TERMINAL
 from bbkit.run.values import check_values
 
-__all__ = ["policies_for", "preflight"]
+__all__ = ["events_for", "policies_for", "preflight"]
 
 _OPEN = ("Submitted", "Validating", "Scheduled", "InProgress", "Stopping")
 _ERRORS = {

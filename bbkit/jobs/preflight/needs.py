@@ -9,6 +9,7 @@ from bbkit.core.files import fill_in, read_data
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import bare_model_id, split_model_id, tells_model
 from bbkit.run import Run
+from bbkit.run.journal import TERMINAL
 
 SERVICE = "bedrock.amazonaws.com"
 DENIED = ("AccessDenied", "AccessDeniedException", "403", "Forbidden")
@@ -117,6 +118,18 @@ def policies_for(run: Run) -> dict[str, dict[str, Any]]:
         statements = [statement for statement in filled if statement.get("Resource", "*")]
         policies[name] = {"Version": "2012-10-17", "Statement": statements}
     return policies
+
+
+def events_for(run: Run) -> dict[str, Any]:
+    """Write the pattern of EventBridge's rule for the ends of this run's jobs, and its SNS topic's policy."""
+    needs = {
+        "label": run.label,
+        "prefix": f"{run.label}-",
+        "terminal": list(TERMINAL),
+        "topic": Arns(run).here("sns", run.label.replace(".", "-")),
+    }
+    filled: dict[str, Any] = fill_in(read_data("policies")["events"], needs)
+    return filled
 
 
 def not_seen(rule: str, what: str, error: AwsError) -> Finding:
