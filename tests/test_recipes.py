@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,8 +21,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from conftest import Standin, launch_standin
 from moto.events.models import EventPattern
 
@@ -101,10 +104,10 @@ def make_run(folder: Path) -> bb.Run:
     """A run of the sample, written and not submitted."""
     data = bb.read_source(SAMPLE)
     prompt = read_parameters("01-prepare")["prompt"].default
-    records = bb.build_records(
-        data, MODEL, prompt=prompt, record_id="call_id", max_tokens=300, temperature=0.0
-    )
-    run = bb.Run.create(folder, model_id=MODEL, source=data.set_index("call_id"), prompt=prompt)
+    asked: dict[str, Any] = {"max_tokens": 300, "temperature": 0.0}
+    records = bb.build_records(data, MODEL, prompt=prompt, record_id="call_id", **asked)
+    source = data.set_index("call_id")
+    run = bb.Run.create(folder, model_id=MODEL, source=source, prompt=prompt, parameters=asked)
     bb.write_records(records, run)
     return run
 
@@ -163,6 +166,17 @@ def wait_until(holds: Callable[[], object], what: str, seconds: float = 60) -> N
     while not holds():
         assert time.monotonic() < deadline, what
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0
 
 
 # The pages
@@ -444,3 +458,267 @@ def test_a_submit_task_that_is_killed_20_times_makes_one_job(
     shop.run("bbkit", "wait", "runs/2026-01-05")
     shop.run("bash", "-c", commands["wait"], env=environment)
     assert len(shop.jobs()) == 1
+
+
+@needs_uv
+@pytest.mark.long
+def test_the_rule_is_made_by_the_shown_lines(shop: Shop, tmp_path: Path) -> None:
+    port = free_port()
+    tools = shop.with_tools("moto[server]>=5.2")
+    moto = shop.start(*tools, "moto_server", "-p", port, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers(port), "moto does not answer")
+        asked = {f"AWS_ENDPOINT_URL_{name}": f"http://127.0.0.1:{port}" for name in ("SNS", "EVENTBRIDGE")}
+        environment = shop.environment | asked
+        [lines] = [code for code in blocks("events.md", "sh") if "put-rule" in code]
+        awscli = shop.with_tools("awscli>=1.46,<2")
+        shop.run(*awscli, "bash", "-e", "-c", lines, env=environment)
+        run = bb.Run.open(shop.folder / "runs/calls")
+
+        def ask(*words: str) -> Any:
+            return json.loads(shop.run(*awscli, "aws", "--output", "json", *words, env=environment))
+
+        [rule] = ask("events", "list-rules")["Rules"]
+        assert rule["Name"] == run.label
+        [target] = ask("events", "list-targets-by-rule", "--rule", run.label)["Targets"]
+        topic = ask("sns", "get-topic-attributes", "--topic-arn", target["Arn"])["Attributes"]
+        [statement] = json.loads(topic["Policy"])["Statement"]
+        assert statement["Resource"].split(":")[5] == target["Arn"].split(":")[5]
+    finally:
+        os.killpg(moto.pid, signal.SIGKILL)
+        moto.wait()
+
+
+STATE_MACHINE = """
+import json, sys
+import boto3
+from moto import mock_aws
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_aws_sdk as integration,
+)
+
+def recase(change, names):
+    return {change(name[0]) + name[1:]: value for name, value in names.items()}
+
+class Integration:
+    # As AWS's integration names parameters and results; moto hands them on as boto3 has them.
+    def __init__(self, region, service, **_):
+        self.client = boto3.client(service, region_name=region)
+
+    def __getattr__(self, name):
+        def call(**parameters):
+            assert all(word[0].isupper() for word in parameters), parameters
+            found = getattr(self.client, name)(**recase(str.lower, parameters))
+            return json.loads(json.dumps(recase(str.upper, found), default=str))
+        return call
+
+integration.boto_client_for = Integration
+config = {"core": {"mock_credentials": False}, "stepfunctions": {"execute_state_machine": True}}
+with mock_aws(config=config):
+    machines = boto3.client("stepfunctions", endpoint_url="https://states.us-east-1.amazonaws.com")
+    role = "arn:aws:iam::123456789012:role/x"
+    made = machines.create_state_machine(name="wait", definition=open(sys.argv[1]).read(), roleArn=role)
+    begun = machines.start_execution(stateMachineArn=made["stateMachineArn"], input=sys.argv[2])
+    status = "RUNNING"
+    while status == "RUNNING":
+        told = machines.describe_execution(executionArn=begun["executionArn"])
+        status = told["status"]
+    history = machines.get_execution_history(executionArn=begun["executionArn"], maxResults=1000)
+    entered = [each["stateEnteredEventDetails"]["name"] for each in history["events"]
+               if "stateEnteredEventDetails" in each]
+    print(json.dumps([status, entered]))
+"""
+
+
+@needs_uv
+@pytest.mark.long
+@pytest.mark.parametrize("fault", [[], ["--fault", "fail"]])
+def test_the_state_machine_waits_for_the_jobs(
+    fault: list[str], own_shop: Callable[..., Shop], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = own_shop("--speed", "25", *fault)
+    shop.standin.use(monkeypatch)
+    bb.submit_jobs(make_run(shop.folder / "runs/calls"))
+    definition = file_of("events.md", "wait.asl.json")
+    (shop.folder / "wait.asl.json").write_text(definition.replace('"Seconds": 300', '"Seconds": 1'))
+    [begin] = [code for code in blocks("events.md", "sh") if "start-execution" in code]
+    jobs = shop.shell(f"{begin.splitlines()[0]} || test $? -eq 75; echo $jobs", stderr=None)
+    words = ["python", "-c", STATE_MACHINE, "wait.asl.json", jobs]
+    said = shop.run(*shop.with_tools("moto[stepfunctions]>=5.2", "boto3>=1.42.81"), *words)
+    status, entered = json.loads(said)
+    assert status == ("FAILED" if fault else "SUCCEEDED")
+    assert entered[-1] == ("EndedOtherwise" if fault else "Done")
+    assert "Pause" in entered
+    if not fault:
+        properties = {"RoleArn": "arn:aws:iam::123456789012:role/x", "Definition": json.loads(definition)}
+        machine = {"Type": "AWS::StepFunctions::StateMachine", "Properties": properties}
+        template = {"AWSTemplateFormatVersion": "2010-09-09", "Resources": {"Machine": machine}}
+        (shop.folder / "template.json").write_text(json.dumps(template))
+        shop.run(*shop.with_tools("cfn-lint>=1.40"), "cfn-lint", "template.json")
+
+
+@needs_uv
+@pytest.mark.long
+def test_papermill_runs_the_notebook(shop: Shop) -> None:
+    folder = shop.folder / "notebooks"
+    shutil.copytree(ROOT / "notebooks", folder, dirs_exist_ok=True)
+    [papermill] = [code for code in blocks("notebook-jobs.md", "sh") if "papermill" in code]
+    shop.shell(papermill)
+    assert "120 sent = 120 succeeded" in (shop.folder / "explored.ipynb").read_text()
+
+
+@needs_uv
+@pytest.mark.long
+def test_jupyter_scheduler_runs_the_notebook(shop: Shop, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "notebooks/03-explore.ipynb", tmp_path)
+    port, token = free_port(), "secret-of-the-test"
+    environment = shop.environment | {"JUPYTER_TOKEN": token, "JUPYTER_DATA_DIR": str(tmp_path / "data")}
+    words = ["jupyter", "server", "--allow-root", "--no-browser", f"--port={port}"]
+    tools = shop.with_tools("jupyter-scheduler>=2.12", "jupyter-server", editable=True)
+    shop.run(*tools, "jupyter", "--version")
+    server = shop.start(*tools, *words, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers(port), "jupyter does not answer")
+        [request] = [code for code in blocks("notebook-jobs.md", "sh") if "curl" in code]
+        request = request.replace("localhost:8888", f"127.0.0.1:{port}")
+        made = json.loads(shop.shell(request, env=environment))
+        job = f'curl -fsS -H "Authorization: token {token}" http://127.0.0.1:{port}/scheduler/jobs/{made["job_id"]}'
+        told: dict[str, Any] = {}
+
+        def has_ended() -> bool:
+            told.update(json.loads(shop.shell(job)))
+            return told["status"] in ("COMPLETED", "FAILED")
+
+        wait_until(has_ended, "the job did not end", 120)
+        assert told["status"] == "COMPLETED", told
+        [page] = tmp_path.glob("data/scheduler_staging_area/*/*.html")
+        assert "120 sent = 120 succeeded" in page.read_text()
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+
+
+@needs_uv
+@pytest.mark.long
+def test_sagemaker_takes_the_step(shop: Shop) -> None:
+    shutil.copytree(ROOT / "notebooks", shop.folder / "notebooks", dirs_exist_ok=True)
+    (shop.folder / "start.sh").write_text("pip install 'bbkit[notebooks]'\n")
+    [step] = blocks("notebook-jobs.md", "python")
+    step += "\nprint(explore.parameters, explore.additional_dependencies)"
+    said = shop.run(*shop.with_tools("sagemaker>=3.27,<4"), "python", "-c", step)
+    assert said.splitlines()[-1] == "{'run_folder': 'calls'} ['runs/calls']"
+
+
+@needs_uv
+@pytest.mark.long
+@pytest.mark.parametrize("fault", [[], ["--fault", "record-errors=0.05"]])
+def test_the_workflow_is_red_when_a_record_errored(fault: list[str], own_shop: Callable[..., Shop]) -> None:
+    shop = own_shop("--speed", "instant", *fault)
+    text = file_of("github-actions.md", ".github/workflows/calls.yml")
+    (shop.folder / "calls.yml").write_text(text)
+    if not fault:
+        schema = ("--builtin-schema", "vendor.github-workflows")
+        shop.run(*shop.with_tools("check-jsonschema>=0.37"), "check-jsonschema", *schema, "calls.yml")
+    [job] = yaml.safe_load(text)["jobs"].values()
+    (shop.folder / "prompt.txt").write_text("Summarize:\n\n{transcript}\n")
+    commands = [step["run"] for step in job["steps"] if "run" in step and step.get("name") != "Install"]
+    *before, gate = commands
+    for command in before:
+        shop.shell(command)
+    shop.shell(gate, status=1 if fault else 0)
+    kept = [step["with"]["path"].split() for step in job["steps"] if "upload" in step.get("uses", "")]
+    assert all(list(shop.folder.glob(pattern)) for pattern in kept[0])
+
+
+@needs_uv
+@pytest.mark.long
+def test_mlflow_keeps_the_numbers(shop: Shop, report: Path) -> None:
+    environment = shop.environment | {"MLFLOW_TRACKING_URI": f"sqlite:///{shop.folder}/mlflow.db"}
+    back = """
+runs = mlflow.search_runs(search_all_experiments=True)
+print(json.dumps([runs["metrics.succeeded"][0], runs["params.Parameters"][0], len(runs)]))
+print([item.path for item in mlflow.artifacts.list_artifacts(run_id=runs["run_id"][0])])
+"""
+    [code] = blocks("mlflow.md", "python")
+    tools = shop.with_tools("mlflow>=3.17,<4")
+    said = shop.run(*tools, "python", "-c", code + back, env=environment).splitlines()
+    assert json.loads(said[-2])[::2] == [120.0, 1]
+    assert said[-1] == "['03-explore.html']"
+
+
+@needs_uv
+@pytest.mark.long
+def test_polars_joins_the_rows_with_their_source(shop: Shop) -> None:
+    [code] = [code for code in blocks("tables.md", "python") if "polars" in code]
+    code += "\nprint(joined.select(pl.len()).collect().item())"
+    assert shop.run(*shop.with_tools("polars>=1.30,<3"), "python", "-c", code).splitlines()[-1] == "120"
+
+
+ATHENA = """
+import json, sys
+import pyarrow.parquet as pq
+import sqlglot
+from awswrangler._data_types import athena_types_from_pyarrow_schema
+
+[statement] = sqlglot.parse(sys.argv[1], dialect="athena", error_level=sqlglot.ErrorLevel.RAISE)
+assert isinstance(statement, sqlglot.exp.Create), statement
+told = {one.name: one.kind.sql("hive").lower() for one in statement.this.expressions
+        if isinstance(one, sqlglot.exp.ColumnDef)}
+types = athena_types_from_pyarrow_schema(pq.read_schema(sys.argv[2]), False)
+print(json.dumps([told, types]))
+"""
+
+
+@needs_uv
+@pytest.mark.long
+def test_the_statement_for_athena_is_read_by_others(here: Shop) -> None:
+    statement = athena_statement(here)
+    [part] = here.folder.glob("runs/calls/outputs.parquet/*.parquet")
+    tools = here.with_tools("sqlglot>=27", "awswrangler>=3.17,<4")
+    told, types = json.loads(here.run(*tools, "python", "-c", ATHENA, statement, part))
+    assert {name: kind for name, kind in told.items() if name in types} == types
+    assert set(types) - {"is_best"} <= set(told)
+
+
+@pytest.mark.long
+def test_a_cluster_reads_more_than_a_gigabyte(shop: Shop, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    [lines] = shop.folder.glob("runs/calls/outputs/*/*.jsonl.out")
+    many = lines.read_bytes() * (110_000_000 // lines.stat().st_size)
+    for number in range(10):
+        (tmp_path / "outputs").mkdir(exist_ok=True)
+        (tmp_path / "outputs" / f"{number}.jsonl.out").write_bytes(many)
+    (tmp_path / "collect.py").write_text(file_of("dask.md", "collect.py"))
+    [cluster] = blocks("dask.md", "sh")
+    workers = shop.start("bash", "-c", f"{cluster}\nwait", cwd=tmp_path, stderr=(tmp_path / "log").open("w"))
+    try:
+        wait_until(lambda: (tmp_path / "log").read_text().count("Registered to:") >= 2, "no workers")
+        said = shop.run(sys.executable, "collect.py", "outputs", cwd=tmp_path)
+    finally:
+        os.killpg(workers.pid, signal.SIGTERM)
+        workers.wait()
+    rows = 10 * many.count(b"\n")
+    assert f"{rows:,} lines" in said or f"{rows:,}" in said
+    assert ds.dataset(tmp_path / "collected", format="parquet").count_rows() == rows
+    assert (tmp_path / "log").read_text().count("Registered to:") >= 2
+
+
+@needs_uv
+@pytest.mark.long
+def test_voila_shows_the_run(shop: Shop, tmp_path: Path) -> None:
+    shop.run("bbkit", "new", "calls", shop.folder / "calls.csv", cwd=tmp_path)
+    shutil.copytree(shop.folder / "runs", tmp_path / "calls" / "runs")
+    [serve] = [code for code in blocks("quarto-and-voila.md", "sh") if "voila" in code]
+    port = free_port()
+    tools = shop.with_tools("voila>=0.5.8,<1", editable=True)
+    shop.run(*tools, "voila", "--version")
+    words = ["bash", "-e", "-c", serve.replace("8866", str(port))]
+    server = shop.start(*tools, *words, cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: answers(port), "voila does not answer")
+        page = shop.shell(f"curl -fsS http://127.0.0.1:{port}/")
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait()
+    assert "120 sent = 120 succeeded" in page
+    assert page.count("application/vnd.plotly.v1+json") >= 9
