@@ -265,7 +265,7 @@ CLI = "from bbkit.cli import main; sys.exit(main())"
 @pytest.mark.parametrize(
     ("arguments", "module", "extra"),
     [
-        (["demo"], "nanio", "standin"),
+        (["demo"], "starlette", "standin"),
         (["lab"], "jupyterlab", "notebooks"),
         (["standin", "x"], "uvicorn", "standin"),
         (["report", "x.ipynb"], "papermill", "notebooks"),

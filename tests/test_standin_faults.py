@@ -292,7 +292,8 @@ def test_calls_to_s3_fail_or_lose_their_answers(start_standin: Callable[..., Sta
     assert puts == [(503, "SlowDown"), (500, "InternalError"), (500, "InternalError")]
     # This one is there, though its answer is not.
     assert told(s3.put_object, **place, Body=b"0123456789" * 500) == (502, "502")
-    assert [told(s3.head_object, **place) for _ in range(3)] == [(503, "503"), (400, "400"), (200, "")]
+    # After a HEAD of 400 boto3 asks for the region of the bucket, and tries again.
+    assert [told(s3.head_object, **place) for _ in range(2)] == [(503, "503"), (200, "")]
     assert told(s3.list_objects_v2, Bucket="bbkit-standin") == (400, "ExpiredToken")
     page = s3.get_object(**place)
     assert b"<html>" in page["Body"].read()

@@ -233,8 +233,15 @@ def referee() -> Iterator[Callable[..., Any]]:
     server.stop()
 
 
-@pytest.mark.xfail(strict=True, reason="nanio answers 501 to what it does not know")
-@pytest.mark.parametrize("group", OPERATIONS)
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param(
+            name, marks=pytest.mark.xfail(reason="forms are not taken yet") if name == "urls" else ()
+        )
+        for name in OPERATIONS
+    ],
+)
 def test_the_stand_in_answers_as_the_referee(
     referee: Callable[..., Any], standin_process: Standin, group: str
 ) -> None:

@@ -139,7 +139,7 @@ def validate_number(
 
 _MODULES = {
     "notebooks": ("ipywidgets", "jupyterlab", "nbconvert", "nh3", "papermill", "tinycss2"),
-    "standin": ("nanio", "starlette", "uvicorn"),
+    "standin": ("starlette", "uvicorn"),
     "excel": ("openpyxl",),
     "schemas": ("jsonschema", "referencing"),
 }

@@ -63,7 +63,7 @@ class ControlPlane:
             raise refuse_call("no_access")
         if settings.refuse_few_records:
             uri = given["inputDataConfig"]["s3InputDataConfig"]["s3Uri"]
-            records = inputs.count_records(settings.buckets, uri)
+            records = inputs.count_records(self.jobs.buckets, uri)
             if records is not None and records < limits.min_records:
                 raise invalid(inputs.too_few(records, limits.min_records))
         job = self._new_job(given, region, token, model)

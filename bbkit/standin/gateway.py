@@ -26,7 +26,7 @@ from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtime import Runtime
-from bbkit.standin.s3.guard import Guard
+from bbkit.standin.s3.service import S3
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import ROLE, Settings
 from bbkit.standin.signatures import Claim, SignedRequest, hoist, read_claim, verify_claim
@@ -47,7 +47,7 @@ class Gateway:
     control_plane: ControlPlane
     calls: CallFaults
     runtime: Runtime
-    guard: Guard
+    s3: S3
     traces: Traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +108,7 @@ class Gateway:
 
     async def answer_s3(self, request: SignedRequest, claim: Claim, scope: Scope, exchange: Exchange) -> None:
         sha256 = request.headers.get("x-amz-content-sha256", "")
-        verify_claim(request, claim, self.secrets, sha256, self.settings.region)
+        signing = verify_claim(request, claim, self.secrets, sha256, self.settings.region)
         if claim.expires_at is not None:
             told = hoist(request)
             pairs = [(name.encode(), value.encode("latin-1")) for name, value in told.headers.items()]
@@ -133,7 +133,7 @@ class Gateway:
             await exchange.send(message)
 
         scope = {**scope, "raw_path": request.raw_path.encode("latin-1")}
-        await self.guard(scope, exchange.receive, noted, begin)
+        await self.s3(scope, exchange.receive, noted, begin, signing)
         if spoilt and not torn:
             raise SpoiltAnswer(spoilt)
 

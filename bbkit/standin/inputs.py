@@ -5,15 +5,17 @@ https://docs.aws.amazon.com/general/latest/gr/bedrock.html.
 """
 
 import json
-import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from bbkit.standin.settings import Limits
+
+if TYPE_CHECKING:  # the engine processes need no buckets
+    from bbkit.standin.s3.store import Buckets
 
 LARGE_JOB_MODELS = (
     "amazon.nova-lite-v1:0",
@@ -38,71 +40,27 @@ _MARKS = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]')
 _DECODER = msgspec.json.Decoder(Envelope)
 
 
-HIDDEN = (".nanio", ".tmp.")  # what the names of files beside objects start with
-
-
 def split_uri(uri: str) -> tuple[str, str]:
     bucket, _, key = uri.removeprefix("s3://").partition("/")
     return bucket, key
 
 
-def is_plain(key: str) -> bool:
-    """Whether a key is a path below its bucket's folder and nothing else: no empty, dotted or hidden part."""
-    odd = any(part in ("", ".", "..") or part.startswith(HIDDEN) for part in key.split("/"))
-    return not odd and not climbs(key)
-
-
-def climbs(key: str) -> bool:
-    """Whether a key would lead upwards on some system: its parts may end in slashes of either kind."""
-    return ".." in key.replace("\\", "/").split("/")
-
-
-def find_inputs(buckets: Path, uri: str) -> dict[str, Path]:
-    """Find the ``.jsonl`` objects an input URI names, one or all below a folder: files by name below it."""
+def find_inputs(buckets: "Buckets", uri: str) -> dict[str, str]:
+    """Find the ``.jsonl`` objects an input URI names, one or all below a folder: keys by name below it."""
     bucket, key = split_uri(uri)
-    root = buckets / bucket
-    if not root.is_dir():
+    if not buckets.has(bucket):
         raise JobRefused(
             f"The bucket {bucket} of the input data does not exist or cannot be reached by the role."
         )
-    if key and not is_plain(key.removesuffix("/")):
-        raise JobRefused(f"{uri} is no place in a bucket of this stand-in.")
-    if key and not key.endswith("/") and (root / key).is_file():
+    if key and not key.endswith("/") and buckets.find(bucket, key):
         if not key.endswith(".jsonl"):
             raise JobRefused(f"The input file {uri} does not end in .jsonl.")
-        return {(root / key).name: root / key}
+        return {key.rpartition("/")[2]: key}
     start = f"{key.removesuffix('/')}/" if key else ""
-    names = [name.removeprefix(start) for name in walk_keys(root, start) if name.endswith(".jsonl")]
-    if not names:
+    keys = [found.key for found in buckets.page(bucket, start)[0] if found.key.endswith(".jsonl")]
+    if not keys:
         raise JobRefused(f"No .jsonl file was found at {uri}.")
-    return {name: root / start / name for name in names}
-
-
-def walk_keys(root: Path, prefix: str = "", after: str = "") -> Iterator[str]:
-    """Give the keys of a bucket that start with a prefix and come after a key, in UTF-8 order."""
-    base = prefix.rpartition("/")[0]
-    start = f"{base}/" if base else ""
-    if base and not is_plain(base):
-        return
-    yield from _walk(root / base, start, prefix, after)
-
-
-def _walk(folder: Path, start: str, prefix: str, after: str) -> Iterator[str]:
-    try:
-        entries = [(e.name + "/" * e.is_dir(follow_symlinks=False), e) for e in os.scandir(folder)]
-    except (FileNotFoundError, NotADirectoryError):
-        return
-    for name, entry in sorted(entries, key=lambda pair: pair[0]):
-        key = start + name
-        if entry.name.startswith(HIDDEN) or entry.is_symlink():
-            continue
-        if name.endswith("/"):
-            within = key.startswith(prefix) or prefix.startswith(key)
-            # Every key of the folder comes before `after` unless the folder's range reaches it.
-            if within and (key > after or after.startswith(key)):
-                yield from _walk(Path(entry.path), key, prefix, after)
-        elif key.startswith(prefix) and key > after:
-            yield key
+    return {key.removeprefix(start): key for key in keys}
 
 
 def check_inputs(files: Mapping[str, Path], limits: Limits, model_id: str) -> dict[str, int]:
@@ -204,14 +162,14 @@ def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-def count_records(buckets: Path, uri: str) -> int | None:
+def count_records(buckets: "Buckets", uri: str) -> int | None:
     """Count the lines an input URI names, to refuse a small job at once; None when there are none to read."""
     try:
-        files = find_inputs(buckets, uri)
+        keys = find_inputs(buckets, uri).values()
     except JobRefused:
         return None
     total = 0
-    for path in files.values():
-        with path.open("rb") as handle:
+    for key in keys:
+        with buckets.open(split_uri(uri)[0], key)[1] as handle:
             total += sum(1 for _ in handle)
     return total

@@ -7,22 +7,37 @@ https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference-results.htm
 
 import hashlib
 import json
-import os
 import random
 import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from bbkit.standin.inputs import split_uri
+from bbkit.standin.errors import ServiceError
+from bbkit.standin.inputs import JobRefused, split_uri
 from bbkit.standin.logs import Traces
 from bbkit.standin.records import Chunk, Part, add_known
-from bbkit.standin.s3_storage import put_file
+from bbkit.standin.s3.rules import check_key
+from bbkit.standin.s3.store import PLAIN, Buckets
 from bbkit.standin.settings import write_whole
 
 MAX_CHUNK = 1 << 20  # bytes; bounds the memory of an engine process
 _BLOCK = 1 << 20
+OUTPUT = PLAIN | {"headers": {"ContentType": "application/octet-stream"}}
+
+
+def check_output(buckets: Buckets, uri: str) -> None:
+    bucket, key = split_uri(uri)
+    try:
+        check_key(key)
+    except ServiceError:
+        raise JobRefused(f"{uri} is no place in a bucket.") from None
+    if not buckets.has(bucket):
+        raise JobRefused(
+            f"The bucket {bucket} for the output data does not exist or cannot be reached by the role."
+        )
 
 
 @dataclass(frozen=True)
@@ -34,14 +49,18 @@ class JobFolder:
 
     @classmethod
     def make(
-        cls, path: Path, found: Mapping[str, Path], check: Callable[[Mapping[str, Path]], Mapping[str, int]]
+        cls,
+        path: Path,
+        found: Mapping[str, str],
+        link: Callable[[str, Path], None],
+        check: Callable[[Mapping[str, Path]], Mapping[str, int]],
     ) -> "JobFolder":
         """Link the input, check the links, and write down the plan, whole or not at all."""
         shutil.rmtree(path, ignore_errors=True)
         (path / "input").mkdir(parents=True)
         links = {name: path / "input" / f"{number:05d}" for number, name in enumerate(found)}
-        for name, link in links.items():
-            os.link(found[name], link)
+        for name, target in links.items():
+            link(found[name], target)
         files = check(links)
         plan = [{"name": name, "records": records} for name, records in files.items()]
         write_whole(path / "plan.json", json.dumps(plan).encode())
@@ -109,7 +128,7 @@ class JobFolder:
                     if not line:
                         break
 
-    def put_output(self, buckets: Path, uri: str, ordered: bool, traces: Traces) -> None:
+    def put_output(self, buckets: Buckets, uri: str, ordered: bool, traces: Traces) -> None:
         """Put one object per input file, and then the manifest, below the job's id in the output bucket."""
         bucket, prefix = split_uri(uri)
         job_id = self.path.name
@@ -117,7 +136,7 @@ class JobFolder:
         for number, name in enumerate(self.files):
             joined = self.path / f"{number:05d}.out"
             md5 = self._join_parts(number, joined, None if ordered else f"{job_id} {number}")
-            put_file(buckets, bucket, f"{prefix}{name}.out", joined, md5)
+            _put(buckets, bucket, f"{prefix}{name}.out", joined, md5)
             lines = sum(part.success + part.error for part in self.parts_of(number))
             traces.log(did="put output", job=job_id, key=f"{prefix}{name}.out", records=lines)
         counts, parts = self.counts(), self._all_parts()
@@ -130,7 +149,7 @@ class JobFolder:
         manifest = self.path / "manifest.tmp"
         manifest.write_bytes(data)
         key = f"{prefix}manifest.json.out"
-        put_file(buckets, bucket, key, manifest, hashlib.md5(data, usedforsecurity=False).hexdigest())
+        _put(buckets, bucket, key, manifest, hashlib.md5(data, usedforsecurity=False).hexdigest())
         traces.log(did="put manifest", job=job_id, key=key, **known)
 
     def _join_parts(self, number: int, target: Path, seed: str | None) -> str:
@@ -145,6 +164,15 @@ class JobFolder:
                         digest.update(block)
                         out.write(block)
         return digest.hexdigest()
+
+
+def _put(buckets: Buckets, bucket: str, key: str, source: Path, md5: str) -> None:
+    """Move a finished file into a bucket; it appears whole or not at all."""
+    try:
+        buckets.put(bucket, key, buckets.adopt(source, md5), OUTPUT)
+    except (OSError, sqlite3.OperationalError, ServiceError) as error:
+        said = error.message if isinstance(error, ServiceError) else error
+        raise JobRefused(f"The output could not be written to s3://{bucket}/{key}: {said}.") from error
 
 
 def _count_lines(handle: BinaryIO, size: int) -> int:

@@ -8,14 +8,14 @@ import shutil
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from bbkit.standin import faults as fault
-from bbkit.standin.inputs import JobRefused, check_inputs, find_inputs
-from bbkit.standin.job_folder import JobFolder
+from bbkit.standin.inputs import JobRefused, check_inputs, find_inputs, split_uri
+from bbkit.standin.job_folder import JobFolder, check_output
 from bbkit.standin.records import Chunk, Report, Task, answer_chunk
-from bbkit.standin.s3_storage import check_output
 from bbkit.standin.store import BEFORE_STOPPING, NO_COUNTS, Job
 
 if TYPE_CHECKING:
@@ -84,10 +84,12 @@ class JobRunner:
             owner = config.get("s3BucketOwner", self.settings.account)
             if owner != self.settings.account:
                 raise JobRefused(f"Access denied: the {what} bucket is not owned by account {owner}.")
-        check_output(self.settings.buckets, self.output_uri)
-        found = find_inputs(self.settings.buckets, source["s3Uri"])
+        buckets = self.jobs.buckets
+        check_output(buckets, self.output_uri)
+        found = find_inputs(buckets, source["s3Uri"])
+        link = partial(buckets.link, split_uri(source["s3Uri"])[0])
         limits, model = self.settings.limits, self.job["model"]
-        JobFolder.make(self.path, found, lambda links: check_inputs(links, limits, model))
+        JobFolder.make(self.path, found, link, lambda links: check_inputs(links, limits, model))
 
     def schedule(self, seconds: float) -> None:
         """Wait for the turn; a job that does not begin before its time is over expires."""
@@ -126,7 +128,7 @@ class JobRunner:
 
     def put_output(self, folder: JobFolder) -> None:
         """Put what is done into the output bucket, and remember whom passing faults befell."""
-        folder.put_output(self.settings.buckets, self.output_uri, self.settings.ordered, self.jobs.traces)
+        folder.put_output(self.jobs.buckets, self.output_uri, self.settings.ordered, self.jobs.traces)
         if faulted := folder.faulted():
             self.store.add_faulted(self.job_id, faulted)
 

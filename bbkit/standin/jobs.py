@@ -14,6 +14,7 @@ from bbkit.standin.engine_pool import LOCK, EnginePool
 from bbkit.standin.job_runner import Ended, JobRunner
 from bbkit.standin.logs import Traces
 from bbkit.standin.records import Report
+from bbkit.standin.s3.store import Buckets
 from bbkit.standin.settings import Settings
 from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store, disk_fault
 
@@ -25,9 +26,10 @@ MOST_RECORDS = 1024
 class Jobs:
     """Everything that happens to jobs; what the store and the events say of them is in the same order."""
 
-    def __init__(self, settings: Settings, store: Store, traces: Traces) -> None:
+    def __init__(self, settings: Settings, store: Store, buckets: Buckets, traces: Traces) -> None:
         self.settings = settings
         self.store = store
+        self.buckets = buckets
         self.traces = traces
         self.pool = EnginePool(settings, settings.parallel)
         self.turns = threading.Semaphore(TURNS)

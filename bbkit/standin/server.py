@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import uvicorn
-from starlette.requests import ClientDisconnect
 
 from bbkit.standin.catalog import Catalog
 from bbkit.standin.control_plane import ControlPlane
@@ -26,8 +25,9 @@ from bbkit.standin.gateway import Gateway
 from bbkit.standin.jobs import Jobs
 from bbkit.standin.logs import Traces
 from bbkit.standin.runtime import Runtime
-from bbkit.standin.s3.guard import Guard
-from bbkit.standin.s3_storage import recover
+from bbkit.standin.s3.service import S3
+from bbkit.standin.s3.store import Buckets
+from bbkit.standin.s3.uploads import Uploads
 from bbkit.standin.settings import BUCKET, Identity, Settings, save_identity, write_environment
 from bbkit.standin.store import Store
 
@@ -72,9 +72,6 @@ def _quiet_loggers() -> None:
     # A lost answer is asked for, and a client that went away is no news.
     quiet = ("without completing", "Unsupported upgrade", "supported WebSocket library")
     logging.getLogger("uvicorn.error").addFilter(lambda record: not any(one in record.msg for one in quiet))
-    logging.getLogger("nanio.app").addFilter(
-        lambda record: not (record.exc_info and isinstance(record.exc_info[1], ClientDisconnect))
-    )
 
 
 def _check_engine(settings: Settings, traces: Traces) -> None:
@@ -139,12 +136,10 @@ async def serve(
     save_identity(settings.folder, identity)
     traces = Traces(settings.folder, settings.quiet)
     calls = CallFaults(settings.faults)
-    guard = Guard(settings.buckets, settings.account, settings.region, calls.switched)
-    recover(guard.storage)
-    if not (settings.buckets / BUCKET).is_dir():
-        guard.storage.create_bucket(BUCKET)
+    buckets = Buckets(settings.buckets)
+    buckets.create_bucket(BUCKET)
     write_environment(settings.folder, identity, settings.region, endpoint)
-    jobs = Jobs(settings, Store(settings.folder), traces)
+    jobs = Jobs(settings, Store(settings.folder), buckets, traces)
     runtime = Runtime(settings, traces)
     gateway = Gateway(
         settings=settings,
@@ -155,7 +150,7 @@ async def serve(
         control_plane=ControlPlane(jobs, calls, Catalog(settings, calls.switched)),
         calls=calls,
         runtime=runtime,
-        guard=guard,
+        s3=S3(Uploads(buckets, settings.account, settings.region, calls.switched)),
         traces=traces,
     )
     config = uvicorn.Config(

@@ -25,10 +25,14 @@ _KINDS = {"structure": "object", "map": "object", "list": "array", "blob": "stri
 _KINDS |= {"long": "integer", "float": "number", "double": "number"}
 
 
+def load_model(service: str) -> Any:
+    """Load botocore's model of a service, without its documentation (most of its size)."""
+    return _without_documentation(Loader().load_service_model(service, "service-2"))
+
+
 @cache
 def service_model(service: str) -> ServiceModel:
-    """Load botocore's model of a service, without its documentation (most of its size)."""
-    data = _without_documentation(Loader().load_service_model(service, "service-2"))
+    data = load_model(service)
     if service == "bedrock-runtime":
         dated = read_dated("converse_request")
         if _version(botocore.__version__) < _version(dated["botocore"]):

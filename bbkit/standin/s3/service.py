@@ -1,0 +1,123 @@
+"""S3 of one stand-in, as an ASGI application: from a request, already authenticated, to its answer."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+from botocore import xform_name
+from starlette.types import Receive, Scope, Send
+
+from bbkit.standin.errors import ServiceError, refuse_call, render_error
+from bbkit.standin.s3.bodies import Body
+from bbkit.standin.s3.operations import Answer, Operations
+from bbkit.standin.s3.store import BLOCK, Staged
+from bbkit.standin.s3.wire import Operation, check_headers, find_operation
+from bbkit.standin.signatures import ChunkSigner
+from bbkit.standin.tables import read_table
+
+CONSTANTS = read_table("s3")["constants"]
+MOST_XML = 8 << 20  # bytes; 10,000 parts with a checksum each are 3 MB
+
+
+class S3:
+    def __init__(self, operations: Operations) -> None:
+        self.operations = operations
+
+    async def __call__(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        begin: Callable[[str], None] = lambda name: None,
+        signing: ChunkSigner | None = None,
+    ) -> None:
+        """Answer a request; `begin` is told its operation first."""
+        try:
+            operation, answer = await self.carry_out(scope, receive, begin, signing)
+        except ServiceError as error:
+            await render_error(error, "s3")(scope, receive, send)
+            return
+        with answer.body or nullcontext():
+            headers, body = operation.write(answer.values)
+            status = answer.status or operation.status
+            if answer.body is None and scope["method"] != "HEAD" and status not in (204, 304):
+                headers["Content-Length"] = str(len(body))
+            told = [
+                (name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()
+            ]
+            await send({"type": "http.response.start", "status": status, "headers": told})
+            left = answer.length if answer.body else 0
+            while left and answer.body:
+                body = await asyncio.to_thread(answer.body.read, min(BLOCK, left))
+                left = left - len(body) if body else 0
+                await send({"type": "http.response.body", "body": body, "more_body": left > 0})
+            if not answer.length or not answer.body:
+                await send({"type": "http.response.body", "body": body})
+
+    async def carry_out(
+        self, scope: Scope, receive: Receive, begin: Callable[[str], None], signing: ChunkSigner | None
+    ) -> tuple[Operation, Answer]:
+        told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        bucket, key = read_path(scope["raw_path"])
+        operation = find_operation(scope["method"], bool(bucket) + bool(key), query | told, query)
+        begin(operation.name)
+        told = {name: value for name, value in query.items() if name in operation.queries} | told
+        check_headers(told)
+        body = Body(receive, told, signing)
+        if operation.payload != "Body":
+            given = operation.read(bucket, key, told, await self.read(body))
+            return operation, await asyncio.to_thread(self.answer, operation, given)
+        given = operation.read(bucket, key, told | {"content-encoding": body.content_encoding}, b"")
+        await asyncio.to_thread(self.operations.check, operation.name, given)
+        staged = self.operations.buckets.stage()
+        try:
+            await self.take(body, staged)
+            return operation, await asyncio.to_thread(self.answer, operation, given, staged)
+        except BaseException as error:
+            staged.path.unlink(missing_ok=True)
+            if isinstance(error, OSError):
+                raise refuse_call("disk", said=error) from error
+            raise
+
+    def answer(self, operation: Operation, given: Mapping[str, Any], *staged: Staged) -> Answer:
+        self.operations.check(operation.name, given)
+        if operation.name in CONSTANTS:
+            return Answer(CONSTANTS[operation.name])
+        try:
+            answer: Answer = getattr(self.operations, xform_name(operation.name))(given, *staged)
+        except (OSError, sqlite3.OperationalError) as error:
+            raise refuse_call("disk", said=error) from error
+        return answer
+
+    async def take(self, body: Body, staged: Staged) -> None:
+        """Write a body to a file while it comes, in bounded memory."""
+        waiting = bytearray()
+        with staged.path.open("xb", buffering=0) as target:
+            async for piece in body:
+                waiting += piece
+                if len(waiting) >= BLOCK:
+                    await asyncio.to_thread(target.write, waiting)
+                    waiting = bytearray()
+            target.write(waiting)
+        staged.size, staged.md5, staged.checksums = body.size, body.md5, body.checksums
+
+    async def read(self, body: Body) -> bytes:
+        found = bytearray()
+        async for piece in body:
+            found += piece
+            if len(found) > MOST_XML:
+                raise refuse_call("malformed_xml")
+        return bytes(found)
+
+
+def read_path(raw: bytes) -> tuple[str, str]:
+    """Bucket and key of a path."""
+    try:
+        bucket, _, key = unquote(raw.decode("latin-1"), errors="strict").removeprefix("/").partition("/")
+    except UnicodeDecodeError:
+        raise refuse_call("invalid_uri", key=raw.decode("latin-1")) from None
+    return bucket, key

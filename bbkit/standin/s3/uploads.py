@@ -1,0 +1,145 @@
+"""The operations of S3 on uploads in parts, beside all others.
+
+Source: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html and, of checksums of parts,
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity.html.
+"""
+
+import hashlib
+import re
+from base64 import b64decode, b64encode
+from typing import Any
+from urllib.parse import quote
+
+from bbkit.standin.errors import refuse_call
+from bbkit.standin.s3.bodies import make_digest
+from bbkit.standin.s3.operations import Answer, Operations
+from bbkit.standin.s3.rules import Given, check_write, name_sums, page_of_parts, read_time
+from bbkit.standin.s3.store import Object, Staged
+
+MIN_PART = 5 << 20  # bytes, but of the last
+_BOTH = ("COMPOSITE", "FULL_OBJECT")
+_TYPES = {"CRC64NVME": ("FULL_OBJECT",), "CRC32": _BOTH, "CRC32C": _BOTH}
+
+
+class Uploads(Operations):
+    def create_multipart_upload(self, given: Given) -> Answer:
+        name = given.get("ChecksumAlgorithm", "")
+        types = _TYPES.get(name, ("COMPOSITE",)) if name else ()
+        kind = given.get("ChecksumType", types[0]) if types else None
+        if types and kind not in types:
+            raise refuse_call("checksum_type", kind=kind, algorithm=name.lower())
+        details = self._details(given) | {"algorithm": name, "type": kind}
+        upload = self.buckets.begin_upload(given["Bucket"], given["Key"], details)
+        told = {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": upload}
+        return Answer(told | {"ChecksumAlgorithm": name or None, "ChecksumType": kind} | details["sse"])
+
+    def upload_part(self, given: Given, staged: Staged) -> Answer:
+        upload = self._upload(given)
+        wanted = upload.details["algorithm"]
+        if wanted and staged.checksums and wanted not in staged.checksums:
+            found = min(staged.checksums).lower()
+            raise refuse_call("part_checksum", wanted=wanted.lower(), found=found)
+        part = self._put_part(given, staged)
+        return Answer({"ETag": f'"{part.etag}"'} | part.details | upload.details["sse"])
+
+    def upload_part_copy(self, given: Given) -> Answer:
+        upload = self._upload(given)
+        found, source = self._open_source(given)
+        with source:
+            start, length = 0, found.size
+            if "CopySourceRange" in given:
+                match = re.fullmatch(r"bytes=(\d+)-(\d+)", given["CopySourceRange"])
+                if not match or not int(match[1]) <= int(match[2]) < found.size:
+                    raise refuse_call("copy_range", size=found.size, range=given["CopySourceRange"])
+                start, length = int(match[1]), int(match[2]) - int(match[1]) + 1
+            asked = filter(None, [upload.details["algorithm"]])
+            part = self._put_part(given, self.buckets.stage_copy([(source, start, length)], asked))
+        told = {"ETag": f'"{part.etag}"', "LastModified": read_time(part.modified)} | part.details
+        return Answer({"CopyPartResult": told} | upload.details["sse"])
+
+    def _upload(self, given: Given) -> Object:
+        if not 1 <= given.get("PartNumber", 1) <= 10_000:
+            raise refuse_call("part_number", number=given["PartNumber"])
+        return self.buckets.get_upload(given["Bucket"], given["Key"], given["UploadId"])
+
+    def _put_part(self, given: Given, staged: Staged) -> Object:
+        space, key = f"{given['Bucket']}/{given['UploadId']}", f"{given['PartNumber']:05d}"
+        sums = name_sums(staged.checksums)
+        return self.buckets.put(space, key, staged, sums, check=lambda found: self._upload(given))
+
+    def _parts(self, given: Given) -> list[Object]:
+        return self.buckets.page(f"{given['Bucket']}/{given['UploadId']}")[0]
+
+    def complete_multipart_upload(self, given: Given) -> Answer:
+        bucket, key, name = given["Bucket"], given["Key"], given["UploadId"]
+        known = self.buckets.find(bucket, key)
+        if known and known.details.get("upload") == name:  # done before, its answer was lost
+            return self._completed(given, known)
+        details = self._upload(given).details
+        parts = self._chosen(given)
+        algorithm, kind = details["algorithm"], details["type"]
+        pieces = (self.buckets.open(f"{bucket}/{name}", part.key)[1] for part in parts)
+        whole = [algorithm] if kind == "FULL_OBJECT" else []
+        staged = self.buckets.stage_copy(
+            ((one, 0, part.size) for one, part in zip(pieces, parts, strict=True)), whole, md5=False
+        )
+        digests = [b64decode(part.details.get(f"Checksum{algorithm}", "")) for part in parts]
+        if kind == "COMPOSITE" and all(digests):
+            (digest := make_digest(algorithm)).update(b"".join(digests))
+            staged.checksums = {algorithm: f"{b64encode(digest.digest()).decode()}-{len(parts)}"}
+        for one, value in staged.checksums.items():
+            told = given.get(f"Checksum{one}", value)
+            if told.partition("-")[0] != value.partition("-")[0]:
+                raise refuse_call("other_checksum", kind=one, found=told, computed=value)
+        etags = b"".join(bytes.fromhex(part.etag) for part in parts)
+        staged.md5 = f"{hashlib.md5(etags, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        details |= {"sums": name_sums(staged.checksums, kind), "upload": name}
+        details["parts"] = [_part(number, part) for number, part in enumerate(parts, 1)]
+        found = self.buckets.put(bucket, key, staged, details, check=check_write(given), upload=name)
+        return self._completed(given, found)
+
+    def _completed(self, given: Given, found: Object) -> Answer:
+        where = f"http://{given['Bucket']}.s3.amazonaws.com/{quote(found.key)}"
+        told = {"Location": where, "Bucket": given["Bucket"], "Key": found.key, "ETag": f'"{found.etag}"'}
+        return Answer(told | found.details["sums"] | found.details["sse"])
+
+    def _chosen(self, given: Given) -> list[Object]:
+        """The parts that an upload is completed with."""
+        listed, name = given["MultipartUpload"].get("Parts", []), given["UploadId"]
+        numbers = [one.get("PartNumber", 0) for one in listed]
+        if not listed:
+            raise refuse_call("malformed_xml")
+        if numbers != sorted({*numbers}):
+            raise refuse_call("part_order", upload=name)
+        there, parts = {int(part.key): part for part in self._parts(given)}, list[Object]()
+        for number, one in zip(numbers, listed, strict=True):
+            part, etag = there.get(number), one.get("ETag", "").strip('"')
+            sums = {name: value for name, value in one.items() if name.startswith("Checksum")}
+            if part is None or etag != part.etag or not sums.items() <= part.details.items():
+                raise refuse_call("invalid_part", upload=name, number=number, etag=etag)
+            parts.append(part)
+        for part in parts[:-1]:
+            if part.size < MIN_PART:
+                raise refuse_call("small_part", size=part.size, number=int(part.key), etag=part.etag)
+        size = sum(part.size for part in parts)
+        if given.get("MpuObjectSize", size) != size:
+            raise refuse_call("upload_size", size=size, found=given["MpuObjectSize"])
+        return parts
+
+    def abort_multipart_upload(self, given: Given) -> Answer:
+        self.buckets.abort(given["Bucket"], given["Key"], given["UploadId"])
+        return Answer({})
+
+    def list_parts(self, given: Given) -> Answer:
+        upload, who = self._upload(given).details, {"Owner": self.owner, "Initiator": self.owner}
+        told = {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": given["UploadId"]} | who
+        told |= {"StorageClass": upload["class"], "ChecksumType": upload["type"]}
+        rows = [
+            _part(int(part.key), part) | {"ETag": f'"{part.etag}"', "LastModified": read_time(part.modified)}
+            for part in self._parts(given)
+        ]
+        return Answer(told | {"ChecksumAlgorithm": upload["algorithm"] or None} | page_of_parts(given, rows))
+
+
+def _part(number: int, part: Object) -> dict[str, Any]:
+    return {"PartNumber": number, "Size": part.size, **part.details}
