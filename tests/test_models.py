@@ -552,7 +552,7 @@ def test_a_catalog_that_cannot_be_read_is_refused(
 
 def test_what_the_project_shows_and_defaults_to_are_models_that_live() -> None:
     root = Path(__file__).parents[1]
-    shown = [root / "README.md", *root.glob("docs/*.md"), *root.glob("notebooks/*.ipynb")]
+    shown = [root / "README.md", *root.glob("docs/**/*.md"), *root.glob("notebooks/*.ipynb")]
     shown += [*root.glob("bbkit/*.py"), *root.glob("bbkit/run/*.py"), *root.glob("data/samples/*")]
     texts = "\n".join(path.read_text("utf-8") for path in shown if path.is_file())
     named = {one for one in TABLE if re.search(rf"(?<![\w-]){re.escape(one)}(?![\w:-])", texts)}

@@ -13,16 +13,14 @@ import pytest
 from conftest import Standin
 from standin_cases import input_lines, log, record_ids
 
-README = Path(__file__).parents[1] / "README.md"
+PAGE = Path(__file__).parents[1] / "docs" / "how-to" / "stand-in.md"
 AWSCLI = "awscli>=1.46,<2"
 
 
 def transcript() -> str:
-    """The lines README shows."""
+    """The lines that the page of the stand-in shows."""
     [lines] = [
-        block
-        for block in re.findall(r"```sh\n(.*?)```", README.read_text(), re.DOTALL)
-        if "aws s3 cp" in block
+        block for block in re.findall(r"```sh\n(.*?)```", PAGE.read_text(), re.DOTALL) if "aws s3 cp" in block
     ]
     return lines
 
@@ -44,7 +42,7 @@ def aws_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
-def test_the_transcript_of_readme(
+def test_the_transcript_of_the_page(
     start_standin: Callable[..., Standin], aws_folder: Path, tmp_path: Path
 ) -> None:
     standin = start_standin("--speed", "100")
