@@ -1,4 +1,4 @@
-"""The path of three strangers, by the commands of README and its guides alone: from what they have to a report."""
+"""The path of three strangers, by the commands of README and its guides: from what they have to a report."""
 
 import json
 from pathlib import Path
