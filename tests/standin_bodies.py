@@ -470,6 +470,12 @@ WAYS = [
         lambda output: output["stopReason"],
     ),
     Way(
+        *("output_config in Converse", SONNET, "Converse"),  # as Vercel's AI SDK asks
+        _nova(lambda s: {"additionalModelRequestFields": {"output_config": {"format": _form(s)}}}),
+        lambda output: output["output"]["message"]["content"][0]["text"],
+        lambda output: output["stopReason"],
+    ),
+    Way(
         *("tool of Nova", NOVA, "InvokeModel", _nova(lambda s: _specs(s, {"tool": {"name": "answer"}}))),
         lambda output: output["output"]["message"]["content"][0]["toolUse"]["input"],
         lambda output: output["stopReason"],

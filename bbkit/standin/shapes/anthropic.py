@@ -29,8 +29,6 @@ def read_body(body: Any, model_id: str) -> Request:
     system = body.get("system") or ""
     choice = body.get("tool_choice") or {"type": "auto"}
     options = known(**{name: body.get(name) for name in ("temperature", "top_p", "top_k")})
-    if form := (body.get("output_config") or {}).get("format") or body.get("output_format"):
-        options["response_format"] = bodies.answer_format(form["schema"])
     return Request(
         turns=tuple(_read_turn(message) for message in body["messages"]),
         system=system if isinstance(system, str) else "\n".join(block["text"] for block in system),
@@ -38,8 +36,14 @@ def read_body(body: Any, model_id: str) -> Request:
         stop_sequences=tuple(body.get("stop_sequences") or ()),
         tools=tuple(_read_tool(tool, n) for n, tool in enumerate(body.get("tools") or ())),
         tool_choice=choice["name"] if choice["type"] == "tool" else choice["type"],
-        options=options,
+        options=options | read_form(body),
     )
+
+
+def read_form(body: dict[str, Any]) -> dict[str, Any]:
+    """The option that an answer of a schema is asked by, in Converse among the fields of the model's own."""
+    form = (body.get("output_config") or {}).get("format") or body.get("output_format")
+    return {"response_format": bodies.answer_format(form["schema"])} if form else {}
 
 
 def thinks(body: dict[str, Any]) -> bool:

@@ -42,7 +42,9 @@ def read_body(body: Any, model_id: str, batch: bool = True) -> Request:
     if not isinstance(extra, dict):
         raise malformed("#/additionalModelRequestFields: expected type: JSONObject")
     _check_model(body, inference, extra, model_id)
-    return contents.read_request(body, inference.get("maxTokens"), _options(body, inference, model_id))
+    own = anthropic.read_form(extra) if model_id.startswith("anthropic.") else {}
+    options = own | _options(body, inference, model_id)
+    return contents.read_request(body, inference.get("maxTokens"), options)
 
 
 @cache
