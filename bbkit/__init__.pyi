@@ -19,6 +19,11 @@ from bbkit.jobs.watches import watch_jobs as watch_jobs
 from bbkit.outputs import accounting as accounting, collect_outputs as collect_outputs
 from bbkit.outputs.answers import parse_answers as parse_answers
 from bbkit.outputs.costs import cost_of as cost_of
+from bbkit.outputs.embeddings import (
+    embedding_matrix as embedding_matrix,
+    near_duplicates as near_duplicates,
+    nearest_records as nearest_records,
+)
 from bbkit.outputs.exports import export_records as export_records
 from bbkit.outputs.tables import table_ddl as table_ddl
 from bbkit.records import as_records as as_records

@@ -25,17 +25,19 @@ _NO_NEWS = '{"disabledExtensions": {"@jupyterlab/apputils-extension:announcement
 _FAULTS = ("--fault", "record-errors=0.06", "--fault", "missing-lines=0.02")
 
 
-def run_demo(folder: str = "", *, faults: bool = False, schema: bool = False) -> int:
+def run_demo(
+    folder: str = "", *, faults: bool = False, schema: bool = False, embeddings: bool = False
+) -> int:
     """Run the sample calls through prepare, launch and explore on a stand-in; say where the report is."""
     require_extras("bbkit demo", "notebooks", "standin")
-    named = f"runs/demo{'-schema' * schema}{'-faults' * faults}"
+    named = f"runs/demo{'-schema' * schema}{'-embeddings' * embeddings}{'-faults' * faults}"
     run_folder = Path(folder or named).absolute()
     _remove_earlier_demo(run_folder)
     state = run_folder.with_name(f"{run_folder.name}-standin")
     spoilt = ("--fault", "bad-json=0.15") * (faults and schema)
     switches = ("--speed", "instant", *(_FAULTS if faults else ()), *spoilt)
     with start_standin(state, *switches) as environment, _environment(environment):
-        report = _run_notebooks(run_folder, faults=faults, schema=schema)
+        report = _run_notebooks(run_folder, faults=faults, schema=schema, embeddings=embeddings)
     account = _read_accounting(report)
     print(account["sentence"])
     print(report.path)
@@ -155,7 +157,7 @@ def _remove_earlier_demo(run_folder: Path) -> None:
         raise RunExistsError(f"{run_folder} holds something that the demo did not make. Name another folder.")
 
 
-def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
+def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool, embeddings: bool) -> "Report":
     from bbkit.report import render_report
 
     notebooks, samples = find_shared("notebooks"), find_shared("data/samples")
@@ -176,6 +178,9 @@ def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool) -> "Report":
             "max_tokens": 300,
         }
     explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
+    if embeddings:
+        prepare |= {"model_id": "amazon.titan-embed-text-v2:0", "system": "", "prompt": "{transcript}"}
+        explore["alike"] = 0.35  # no two of the sample calls are nearly the same
     pages = {"01-prepare": prepare, "02-launch": {**run, "wait_minutes": 10.0}}
     if faults:
         retry = {**run, "cut_off": True, "max_tokens": 256, "on_demand": True}

@@ -35,6 +35,7 @@ HEAVY = {
     "jsonschema": "answers",
     "referencing": "answers",
     "plotly": "charts",
+    "sklearn": "charts",
     "ipywidgets": "explorers",
     "papermill": "report",
     "nbformat": "report",

@@ -11,6 +11,7 @@ from bbkit.charts.answers import errors, outcomes, stop_reasons
 from bbkit.charts.cost_estimates import cost_estimate
 from bbkit.charts.costs import cost, cost_per_record
 from bbkit.charts.cut_offs import cut_off_by_input, max_tokens_what_if
+from bbkit.charts.embeddings import embedding_map, embedding_norms
 from bbkit.charts.timelines import job_timeline
 from bbkit.charts.tokens import input_output, output_lengths, token_usage
 from bbkit.charts.validity import agreement, answer_values, validity
@@ -22,6 +23,8 @@ __all__ = [
     "cost_estimate",
     "cost_per_record",
     "cut_off_by_input",
+    "embedding_map",
+    "embedding_norms",
     "errors",
     "input_output",
     "job_timeline",

@@ -1,6 +1,6 @@
 """How long inputs and answers are, in tokens and in words, and one against the other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,11 +24,14 @@ _HEADROOM = 1.32
 _BOXES = {"input": "rgba(0,114,178,0.5)", "output": "rgba(86,180,233,0.6)"}
 _USAGE = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "max_tokens")
 _PAIRED = ("input_tokens", "output_tokens", "max_tokens", "stop_reason")
+_ENDS = ["input_tokens", "output_tokens"]
 _MOST_DOTS = 1_000
 _SYMBOLS = {"length": "diamond", "error": "x", "content_filter": "square", "tool_use": "triangle-up"}
 _DOT = {"opacity": 0.75, "line": {"width": 0.75, "color": style.INK}}
 _COLOURS = [[0, "#cfe3f1"], [0.5, "#4a9cc9"], [1, "#0b4f8a"]]
-_COUNTS = {"title": {"text": "records", "font": {"size": 12}}, "tickformat": ",.12~g"}
+COUNTS: dict[str, Any] = {"title": {"text": "records", "font": {"size": 12}}, "tickformat": ",.12~g"}
+COUNTS |= {"thickness": 12, "outlinewidth": 0}
+_PAIR = "about %{x:,.0f} in, %{y:,.0f} out: %{z:,} records<extra></extra>"
 _SLICE = 4_096
 
 
@@ -161,9 +164,10 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     ratio = "Answer against input"
     if inputs.any():
         ratio = f"{100 * answers.sum() / inputs.sum():,.3g} output tokens for every 100 input tokens"
+    edges = [axis.edges for axis in axes]
     figure, cells = style.make_subplots(
         [
-            (name, _draw_dots(part, [] if place else reasons) if few else [_draw_counts(part, axes)])
+            (name, _draw_dots(part, [] if place else reasons) if few else [draw_counts(part[_ENDS], edges)])
             for place, (name, part) in enumerate(parts)
         ],
         title=title or ratio,
@@ -175,8 +179,7 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
     style.share_axes(figure, cells, axes[0].layout("input tokens"), axes[1].layout("output tokens"))
     if not few:
         most = max(float(np.nanmax(trace.z)) for trace in figure.data)
-        scale = {"thickness": 12, "outlinewidth": 0, **_COUNTS}
-        figure.update_layout(coloraxis={"cmin": 0, "cmax": most, "colorscale": _COLOURS, "colorbar": scale})
+        figure.update_layout(coloraxis={"cmin": 0, "cmax": most, "colorscale": _COLOURS, "colorbar": COUNTS})
     if limit is not None:
         for cell in cells:
             mark_level(figure, axes[1], limit, f"max_tokens {limit:,.0f}", **cell)
@@ -185,9 +188,9 @@ def input_output(outputs: pd.DataFrame, *, by: str | None = None, title: str | N
 
 def _draw_dots(points: pd.DataFrame, in_legend: Collection[str]) -> list[go.Scatter]:
     """Draw the dots of each stop reason, equal ones as a larger one, and what the legend shows of it."""
-    traces, ends = [], ["input_tokens", "output_tokens"]
+    traces = []
     for name in style.STOP_REASONS:
-        part = points[points["stop_reason"] == name].groupby(ends, as_index=False).size()
+        part = points[points["stop_reason"] == name].groupby(_ENDS, as_index=False).size()
         if name not in in_legend and part.empty:
             continue
         sizes = np.minimum(8 * np.sqrt(part["size"].to_numpy(dtype=float)), 40)
@@ -211,10 +214,9 @@ def _draw_dots(points: pd.DataFrame, in_legend: Collection[str]) -> list[go.Scat
     return traces
 
 
-def _draw_counts(points: pd.DataFrame, axes: tuple[Axis, Axis]) -> go.Heatmap:
-    edges = [axis.edges for axis in axes]
-    values = points[["input_tokens", "output_tokens"]].to_numpy(dtype=float)
-    counts = np.histogramdd(values, edges)[0].T
+def draw_counts(points: Any, edges: Sequence[np.ndarray], hover: str = _PAIR) -> go.Heatmap:
+    """Count points of two numbers in cells."""
+    counts = np.histogramdd(np.asarray(points, float), edges)[0].T
     return go.Heatmap(
         x=rounded(edges[0]),
         y=rounded(edges[1]),
@@ -223,7 +225,7 @@ def _draw_counts(points: pd.DataFrame, axes: tuple[Axis, Axis]) -> go.Heatmap:
         xgap=1,
         ygap=1,
         hoverongaps=False,
-        hovertemplate="about %{x:,.0f} in, %{y:,.0f} out: %{z:,} records<extra></extra>",
+        hovertemplate=hover,
     )
 
 

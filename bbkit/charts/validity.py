@@ -95,11 +95,11 @@ def answer_values(
         return style.empty_figure(title or f"Values of {name}", "No valid answer has a value here.")
     subtitle = f"{name}, n = {count_noun(len(values), 'valid answer')}"
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
-        return _draw_numbers(values.to_numpy(dtype=float), groups, name, title, subtitle, along=column)
+        return draw_numbers(values.to_numpy(dtype=float), groups, name, title, subtitle, along=column)
     texts = as_texts(values)
     if texts.nunique() > MOST_VALUES:
         lengths = texts.str.len().to_numpy(dtype=float)
-        return _draw_numbers(lengths, groups, f"characters of {name}", title, f"Length of {subtitle}")
+        return draw_numbers(lengths, groups, f"characters of {name}", title, f"Length of {subtitle}")
     kinds = group_rows(pd.DataFrame({name: texts.array}), name, most=MOST_VALUES)
     counts = kinds.count().tolist()
     if groups.column is None:
@@ -232,7 +232,7 @@ def _find_field(answers: Any, field: str, wanted: Sequence[str] = ()) -> str:
     return column
 
 
-def _draw_numbers(
+def draw_numbers(
     values: np.ndarray, groups: Groups, name: str, title: str | None, subtitle: str, along: str = ""
 ) -> style.Chart:
     """Draw numbers as a histogram, or as a box for each group."""

@@ -44,12 +44,15 @@ _FILE = argument("-o", "--output", required=True, help="the file to write")
     argument("folder", nargs="?", default="", help="folder of the run (default: runs/demo)"),
     argument("--faults", action="store_true", help="let records error, go missing and be cut off"),
     argument("--schema", action="store_true", help="sort the calls into queues, by the schema beside them"),
+    argument("--embeddings", action="store_true", help="embed the calls, and look for near-duplicates"),
 )
 def demo(options: Namespace) -> int:
     """Run the sample calls through a batch job on this machine."""
     from bbkit.demo import run_demo
 
-    return run_demo(options.folder, faults=options.faults, schema=options.schema)
+    return run_demo(
+        options.folder, faults=options.faults, schema=options.schema, embeddings=options.embeddings
+    )
 
 
 @command(

@@ -97,7 +97,8 @@ class Table(pd.DataFrame):
 
     def _shown(self) -> tuple[pd.DataFrame, str]:
         shown = as_texts(self.head(_MOST_ROWS).dropna(axis=1, how="all"))
-        return shown, f"and {len(self) - _MOST_ROWS:,} more" if len(self) > _MOST_ROWS else ""
+        more = max(len(self) - _MOST_ROWS, 0) + self.attrs.get("unlisted", 0)
+        return shown, f"and {more:,} more" if more else ""
 
     @property
     def _empty(self) -> str:

@@ -19,6 +19,7 @@ from bbkit.core.finding import manifest_finding
 from bbkit.core.findings import Finding, Findings, findings, make_finding
 from bbkit.core.frames import OUTPUT_COLUMNS, TEXT, Collected, fold_messages, require_columns
 from bbkit.core.text import name_some, one_line
+from bbkit.core.vectors import VECTORS
 from bbkit.diagnostics.answers import Counted, findings_on, iter_answers, weigh_texts
 
 RETRYABLE = ("408", "409", "424", "425", "429", "500", "502", "503", "504", "529")
@@ -51,6 +52,7 @@ _BY_LINE = (
     "several_choices",
     "no_tool_call",
     "negative_count",
+    "truncated_input",
     "ambiguous",
 )
 """What the accounting counts of lines, in the order in which it is said."""
@@ -79,7 +81,8 @@ def diagnose_outputs(outputs: pd.DataFrame) -> Findings:
     head = head_of(outputs)
     require_columns(head, OUTPUT_COLUMNS)
     collected, given = Collected.of(outputs), outputs
-    outputs = read_columns(given, [name for name in head if name in _NEEDED], weigh_texts)
+    needed = _NEEDED | ({VECTORS, "model_input"} if VECTORS in head else set())
+    outputs = read_columns(given, [name for name in head if name in needed], weigh_texts)
     outputs.index = pd.RangeIndex(len(outputs))
     if outputs.empty and not collected.unmatched:
         is_unread = collected.paths and not collected.rows

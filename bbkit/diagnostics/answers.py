@@ -13,6 +13,7 @@ from bbkit.core.files import read_data
 from bbkit.core.findings import Finding, make_finding
 from bbkit.core.frames import FIELD, TEXT, Collected
 from bbkit.core.text import count_noun, name_some, one_line, share_of
+from bbkit.core.vectors import VECTORS, weigh_vectors
 
 CUT_OFF_SHARE = 0.01
 """Cut-off answers are a warning from this share of answers on, below it a note."""
@@ -26,6 +27,8 @@ answers it takes to say so."""
 
 _TOLD = ["stop_reason", "stop_reason_raw", "input_tokens", "output_tokens", "max_tokens", "family"]
 _TOLD += ["hash", "length", "blank", "thought", "named"]
+_WEIGHED = ["record_id", "text", "reasoning", "model_input", VECTORS]
+_VECTORS = ["named", "embedded", "norm", "vector", "asked"]
 _EMBEDDINGS = ("titan_embed_text", "titan_embed_image", "nova_embed", "cohere_embed")
 
 
@@ -60,7 +63,11 @@ def weigh_texts(outputs: pd.DataFrame) -> pd.DataFrame:
     weighed = {"hash": hashes, "length": texts.str.len().to_numpy(dtype=np.int32)}
     weighed |= {"blank": texts.str.strip().eq("").to_numpy(bool), "thought": thought.to_numpy(bool)}
     weighed["named"] = outputs["record_id"].notna().to_numpy(bool)
-    return outputs.drop(columns=["record_id", "text", "reasoning"], errors="ignore").assign(**weighed)
+    if VECTORS in outputs:
+        weighed |= weigh_vectors(outputs)
+    if "model_input" in outputs:
+        weighed["asked"] = pd.util.hash_array(outputs["model_input"].to_numpy(object), categorize=False)
+    return outputs.drop(columns=_WEIGHED, errors="ignore").assign(**weighed)
 
 
 def _where(frame: pd.DataFrame, rows: pd.Series) -> pd.DataFrame:
@@ -80,7 +87,19 @@ def iter_answers(outputs: pd.DataFrame, given: Any, head: pd.DataFrame) -> Itera
     yield from _empty(known)
     yield from _alike(known, given)
     yield from _lengths(known)
+    if "embedded" in outputs:
+        yield from _embeddings(outputs.reindex(columns=_VECTORS))
     yield from _validity(outputs, head)
+
+
+def _embeddings(outputs: pd.DataFrame) -> Iterator[Finding]:
+    """Vectors that say nothing, or the same of different inputs, where both were collected."""
+    vectors = outputs[outputs["embedded"]]
+    directed = vectors[vectors["norm"] > 0]
+    yield from findings_on("zero_vector", vectors.drop(directed.index), vectors, "embedding")
+    inputs = directed[["vector", "asked"]].dropna().drop_duplicates()
+    shared = inputs.loc[inputs["vector"].duplicated(), "vector"]
+    yield from findings_on("same_vector", directed[directed["vector"].isin(shared)], vectors, "embedding")
 
 
 def _cut_off(answers: pd.DataFrame) -> Iterator[Finding]:

@@ -48,7 +48,9 @@ def titan_answer(output: Mapping[str, Any]) -> Answer:
 def nova_answer(output: Mapping[str, Any]) -> Answer:
     """Read Nova embeddings: one vector, or the list of them (video with separate audio); no token counts."""
     items = as_list_of_dicts(output.get("embeddings"))
-    return vector_answer([item["embedding"] for item in items if "embedding" in item])
+    answer = vector_answer([item["embedding"] for item in items if "embedding" in item])
+    is_cut = any(as_int(item.get("truncatedCharLength")) for item in items)
+    return answer._replace(remarks="truncated_input") if is_cut else answer
 
 
 def _image_rules(body: Mapping[str, Any], model: Model) -> Iterator[Finding]:

@@ -47,7 +47,7 @@ class Answer(NamedTuple):
     """How many of `cache_write_tokens` are kept for 1 hour, where the line tells; 0 beside None: a count of
     cached tokens was below 0, so that what they cost is not known."""
     remarks: str | None = None
-    """Of ``reasoned``, ``several_choices``, ``no_tool_call``, ``negative_count``, with blanks between."""
+    """Of ``reasoned``, ``several_choices``, ``no_tool_call``, ``negative_count``, ``truncated_input``."""
 
 
 NO_ANSWER = Answer()

@@ -16,7 +16,7 @@ from bbkit.aws import Endpoint
 from bbkit.core.errors import InputError, PlaceError
 from bbkit.core.files import local_name
 from bbkit.core.panels import render
-from bbkit.families import family_of
+from bbkit.families import FAMILIES, family_of
 from bbkit.records.splitting import InputFile
 from bbkit.run import creation
 from bbkit.run.journal import Journal
@@ -292,6 +292,11 @@ class Run:
     def schema(self) -> dict[str, Any] | None:
         """What an answer should be: the JSON Schema of ``schema.json``; None where it has none."""
         return read_document(self.folder / creation.SCHEMA) if self.structured else None
+
+    @property
+    def embeds(self) -> bool:
+        """Whether its model answers with embeddings."""
+        return self.family in FAMILIES and FAMILIES[self.family].kind == "embedding"
 
     @property
     def price_file(self) -> str:
