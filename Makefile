@@ -74,7 +74,7 @@ clients: $(VENV)/.installed-dev  ## run other people's clients, each in its own 
 
 clean:  ## remove .venv, caches and what the demo made; runs of your own stay
 	rm -rf $(VENV) .venv-* build docs/reference dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	rm -rf $(foreach name,demo demo-faults demo-schema demo-schema-faults,runs/$(name) runs/$(name)-standin)
+	rm -rf $(foreach name,demo demo-embeddings demo-faults demo-schema demo-schema-faults,runs/$(name) runs/$(name)-standin)
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

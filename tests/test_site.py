@@ -173,6 +173,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
         (["../README.md"], None, False),
         (["how-to/failures.md"], submit_run, True),
         (["how-to/schema.md", "how-to/goal.md"], None, True),
+        (["how-to/embeddings.md"], None, False),
         (["how-to/prices.md"], write_prices, False),
         (["how-to/kms.md"], None, False),
         (["how-to/thousands.md"], write_letters, False),
