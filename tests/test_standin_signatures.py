@@ -151,3 +151,88 @@ def test_what_is_wrong_with_a_client(standin_process: Standin) -> None:
     assert element("Region", text) == "us-east-1"
     # boto3 goes on with the region that it was told.
     assert client_of(standin_process, region="eu-west-1").list_objects_v2(Bucket=BUCKET)["KeyCount"] >= 0
+
+
+def post(url: str, fields: dict[str, str], file: bytes | None = b"hello", name: str = "C:\\a b.txt") -> Any:
+    """Send a form as a page does; status, headers and text of the answer, which is not followed."""
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    parts = [(f'name="{field}"', value.encode()) for field, value in fields.items()]
+    parts += [(f'name="file"; filename="{name}"', file)] if file is not None else []
+    parts.append(('name="late"', b"does not count"))
+    lines = [b"--xx\r\nContent-Disposition: form-data; %s\r\n\r\n%s\r\n" % (k.encode(), v) for k, v in parts]
+    headers = {"Content-Type": "multipart/form-data; boundary=xx"}
+    request = urllib.request.Request(url, b"".join([*lines, b"--xx--\r\n"]), headers)
+    try:
+        with urllib.request.build_opener(Stay).open(request) as answer:
+            return answer.status, answer.headers, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read().decode()
+
+
+@pytest.mark.parametrize("version", ["s3", "s3v4"])
+def test_a_form(standin_process: Standin, version: str) -> None:
+    client = client_of(standin_process, signature_version=version)
+    key, tags = f"forms/{version}/${{filename}}", "<Tagging><TagSet/></Tagging>"
+    fields = {"Content-Type": "text/x, text/y", "x-amz-meta-who": "me", "success_action_status": "201"}
+    fields |= {"tagging": tags, "x-ignore-this": "1"}
+    conditions: list[Any] = [["starts-with", "$Content-Type", "text/"], {"x-amz-meta-who": "me"}]
+    conditions += [["eq", "$success_action_status", "201"], ["starts-with", "$tagging", ""]]
+    conditions += [["content-length-range", 2, 100_000]]
+    form = client.generate_presigned_post(BUCKET, key, fields, conditions)
+    status, headers, text = post(form["url"], form["fields"])
+    place = {"Bucket": BUCKET, "Key": f"forms/{version}/a b.txt"}
+    head = client.head_object(**place)
+    assert (status, element("Key", text), element("ETag", text)) == (201, place["Key"], head["ETag"])
+    assert headers["Location"] == element("Location", text) == f"{form['url']}/forms/{version}/a%20b.txt"
+    assert (head["ContentType"], head["Metadata"], head["ContentLength"]) == (
+        "text/x, text/y",
+        {"who": "me"},
+        5,
+    )
+    other = {**form["fields"], "policy": "e30="}
+    for changed, file, code, told in [
+        ({}, b"x", "EntityTooSmall", "smaller"),
+        ({}, b"x" * 100_001, "EntityTooLarge", "exceeds"),
+        ({}, None, "InvalidArgument", "'file'"),
+        (
+            {"Content-Type": "html"},
+            b"hello",
+            "AccessDenied",
+            'failed: ["starts-with", "$Content-Type", "text/"]',
+        ),
+        ({"key": "else/where"}, b"hello", "AccessDenied", "Policy Condition failed"),
+        ({"x-amz-meta-b": "1"}, b"hello", "AccessDenied", "Extra input fields: x-amz-meta-b"),
+        (other, b"hello", "SignatureDoesNotMatch", "signature"),
+    ]:
+        status, _, text = post(form["url"], {**form["fields"], **changed}, file)
+        assert element("Code", text) == code and told in element("Message", text).replace("&quot;", '"')
+        assert status in (400, 403)
+    assert client.list_objects_v2(Bucket=BUCKET, Prefix=f"forms/{version}/")["KeyCount"] == 1
+
+
+def test_what_a_form_is_answered(standin_process: Standin) -> None:
+    client = client_of(standin_process)
+    target = {"success_action_redirect": "http://example.com/done?a=1"}
+    form = client.generate_presigned_post(BUCKET, "forms/x", target, [target])
+    status, headers, _ = post(form["url"], form["fields"], b"")
+    etag = client.head_object(Bucket=BUCKET, Key="forms/x")["ETag"].strip('"')
+    assert (status, headers["Location"]) == (
+        303,
+        f"http://example.com/done?a=1&bucket={BUCKET}&key=forms%2Fx&etag=%22{etag}%22",
+    )
+    plain = client.generate_presigned_post(BUCKET, "forms/x")
+    assert post(plain["url"], plain["fields"])[0] == 204
+    late = client.generate_presigned_post(BUCKET, "forms/x", ExpiresIn=-1)
+    assert "Policy expired" in post(late["url"], late["fields"])[2]
+    assert "<Code>AccessDenied<" in post(plain["url"], {"key": "forms/x"})[2]
+    none = standin_process.endpoint + "/no-such-bucket"
+    nowhere = client.generate_presigned_post("no-such-bucket", "x")
+    assert "<Code>NoSuchBucket<" in post(none, nowhere["fields"])[2]
+    content = {"Content_Type": "multipart/form-data; boundary=xx"}
+    for body in (b"--xx\r\nContent-Disposition: form-data\r\n\r\n", b"", b"--yy"):
+        status, text = ask(plain["url"], "POST", body, **content)
+        assert status == 400 and element("Code", text) in ("MalformedPOSTRequest", "InvalidArgument")

@@ -61,8 +61,7 @@ def encryption(kms_key_id: str) -> dict[str, str]:
 
 
 def _transfers(**options: Any) -> Any:
-    """How boto3 uploads and downloads: by itself, where AWS's C library (awscrt) is installed too."""
-    # On some instances boto3 would take that instead, which knows neither our retries nor botocore's errors.
+    """How boto3 itself transfers; awscrt, which it prefers on some machines, retries and fails otherwise."""
     from boto3.s3.transfer import TransferConfig
 
     return TransferConfig(preferred_transfer_client="classic", **options)

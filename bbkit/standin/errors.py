@@ -18,7 +18,7 @@ from bbkit.standin.tables import read_table
 if TYPE_CHECKING:  # the engine processes need no web server
     from starlette.responses import Response
 
-_XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
 Protocol = Literal["rest-json", "json", "query", "s3"]
 _CODES = {int(status): codes for status, codes in read_table("refusals")["statuses"].items()}
@@ -85,7 +85,7 @@ def render_error(error: ServiceError, protocol: Protocol) -> "Response":
     match protocol:
         case "s3":
             told += "".join(f"<{name}>{escape(text)}</{name}>" for name, text in error.details.items())
-            body = f"{_XML}<Error>{told}<RequestId>{request_id}</RequestId></Error>"
+            body = f"{XML}<Error>{told}<RequestId>{request_id}</RequestId></Error>"
             media_type = "application/xml"
         case "query":
             kind = "Sender" if error.status < 500 else "Receiver"

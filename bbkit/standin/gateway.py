@@ -26,6 +26,7 @@ from bbkit.standin.faults import TORN, CallFaults, SpoiltAnswer
 from bbkit.standin.logs import Traces
 from bbkit.standin.quotas import answer_quotas
 from bbkit.standin.runtime import Runtime
+from bbkit.standin.s3.forms import read_form
 from bbkit.standin.s3.service import S3
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import ROLE, Settings
@@ -68,14 +69,13 @@ class Gateway:
         response: Response | None = None
         try:
             claim = read_claim(request)
-            if claim is None:
-                protocol = guess_unsigned(request)
-                refusal = "s3_other_authorization" if "authorization" in headers else "s3_not_signed"
-                raise refuse_call(refusal if protocol == "s3" else "not_signed")
-            protocol = PROTOCOLS.get(claim.service) or guess_protocol(headers)
-            if claim.service == "s3":
+            known = claim and PROTOCOLS.get(claim.service)
+            protocol = known or (guess_protocol(headers) if claim else guess_unsigned(request))
+            if protocol == "s3":
                 await self.answer_s3(request, claim, scope, exchange)
                 return None
+            if claim is None:
+                raise refuse_call("not_signed")
             body = await _read_body(exchange.receive)
             verify_claim(request, claim, self.secrets, hashlib.sha256(body).hexdigest())
             response = await self.answer(request, claim, body, exchange)
@@ -106,13 +106,23 @@ class Gateway:
             return PlainTextResponse("This stand-in does not answer web pages.", 403)
         return None
 
-    async def answer_s3(self, request: SignedRequest, claim: Claim, scope: Scope, exchange: Exchange) -> None:
-        sha256 = request.headers.get("x-amz-content-sha256", "")
-        signing = verify_claim(request, claim, self.secrets, sha256, self.settings.region)
-        if claim.expires_at is not None:
-            told = hoist(request)
-            pairs = [(name.encode(), value.encode("latin-1")) for name, value in told.headers.items()]
-            scope = {**scope, "headers": pairs, "query_string": told.query.encode("latin-1")}
+    async def answer_s3(
+        self, request: SignedRequest, claim: Claim | None, scope: Scope, exchange: Exchange
+    ) -> None:
+        receive: Receive = exchange.receive
+        form = signing = None
+        if claim is not None:
+            sha256 = request.headers.get("x-amz-content-sha256", "")
+            signing = verify_claim(request, claim, self.secrets, sha256, self.settings.region)
+            told = request if claim.expires_at is None else hoist(request)
+            pairs = [
+                (name.encode("latin-1"), value.encode("latin-1")) for name, value in told.headers.items()
+            ]
+            path, query = told.raw_path.encode("latin-1"), told.query.encode("latin-1")
+            scope = {**scope, "headers": pairs, "raw_path": path, "query_string": query}
+        else:
+            form = await read_form(scope, receive, self.secrets)
+            scope, receive = form.put(scope), form.pieces().__anext__
         spoilt, torn = "", False
 
         def begin(operation: str) -> None:
@@ -132,8 +142,8 @@ class Gateway:
                 message = {**message, "headers": [*message["headers"], (b"x-amz-request-id", b"STANDIN")]}
             await exchange.send(message)
 
-        scope = {**scope, "raw_path": request.raw_path.encode("latin-1")}
-        await self.s3(scope, exchange.receive, noted, begin, signing)
+        send = form.answering(scope, receive, noted) if form else noted
+        await self.s3(scope, receive, send, begin, signing)
         if spoilt and not torn:
             raise SpoiltAnswer(spoilt)
 

@@ -10,6 +10,7 @@ import hmac
 import re
 import time
 from calendar import timegm
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
@@ -130,13 +131,11 @@ def verify_claim(
 
     S3 takes signatures for its own `region` alone.
     """
-    secret = secrets.get(claim.access_key)
-    if secret is None:
-        raise _refuse(claim.service, "unknown_key", key=claim.access_key)
+    token = hoist(request).headers.get("x-amz-security-token") if claim.service == "s3" else None
+    credentials = _find_credentials(claim, secrets, token)
     _check_time(claim)
-    if claim.service == "s3":
+    if claim.service == "s3" and claim.signed_headers:
         _check_s3(request, claim, region)
-    credentials = Credentials(claim.access_key, secret)
     if not claim.signed_headers:
         _verify_version2(request, claim, _Version2(credentials, claim.timestamp))
         return None
@@ -160,19 +159,38 @@ def verify_claim(
     return ChunkSigner(signer, copy, expected)
 
 
+def verify_policy(fields: Mapping[str, str], secrets: dict[str, str]) -> None:
+    """Raise unless the policy of a form has the signature that the secret key gives, by either version."""
+    if "policy" not in fields:
+        raise refuse_call("s3_not_signed")
+    text, claim = (
+        fields["policy"],
+        Claim(fields.get("awsaccesskeyid", ""), fields.get("signature", ""), "", 0),
+    )
+    if "x-amz-credential" in fields:
+        names = ("credential", "date", "signature")
+        claim = _read_version4({name.title(): fields.get(f"x-amz-{name}", "") for name in names}, True, False)
+    credentials = _find_credentials(claim, secrets, fields.get("x-amz-security-token"))
+    copy = AWSRequest()
+    copy.context["timestamp"] = claim.timestamp
+    signer = S3SigV4Auth(credentials, "s3", claim.region)
+    expected = signer.signature(text, copy) if claim.region else _Version2(credentials, "").sign_string(text)
+    compare_signatures("s3", expected, claim.signature, text)
+
+
+def _find_credentials(claim: Claim, secrets: dict[str, str], token: str | None) -> Credentials:
+    if claim.access_key not in secrets:
+        raise _refuse(claim.service, "unknown_key", key=claim.access_key)
+    if token:  # nothing here gives any
+        raise refuse_call("s3_other_token", found=token)
+    return Credentials(claim.access_key, secrets[claim.access_key])
+
+
 def canonical_request(signer: SigV4Auth, request: AWSRequest, claim: Claim, path: str, body_hash: str) -> str:
     """Build the canonical request from exactly the headers the client signed."""
     headers = "".join(f"{name}:{' '.join(request.headers[name].split())}\n" for name in claim.signed_headers)
-    return "\n".join(
-        [
-            request.method.upper(),
-            signer._normalize_url_path(path),
-            signer.canonical_query_string(request),
-            headers,
-            ";".join(claim.signed_headers),
-            body_hash,
-        ]
-    )
+    lines = [request.method.upper(), signer._normalize_url_path(path), signer.canonical_query_string(request)]
+    return "\n".join([*lines, headers, ";".join(claim.signed_headers), body_hash])
 
 
 def compare_signatures(service: str, expected: str, found: str, text: str, canonical: str = "") -> None:
@@ -197,41 +215,35 @@ def _verify_version2(request: SignedRequest, claim: Claim, signer: _Version2) ->
     told = request if claim.expires_at is None else hoist(request)
     parts = urlsplit(f"http://host{request.raw_path}?{request.query}")
     headers = AWSRequest(headers=told.headers).headers
-    text = signer.canonical_string(request.method, parts, headers, auth_path=request.raw_path)
+    path = re.sub("^(/[^/]+)$", r"\1/", request.raw_path)  # of a bucket alone, as botocore has it
+    text = signer.canonical_string(request.method, parts, headers, auth_path=path)
     compare_signatures("s3", signer.sign_string(text), claim.signature, text)
 
 
 def _check_s3(request: SignedRequest, claim: Claim, region: str) -> None:
-    """Raise for what S3 alone refuses, beside a wrong signature."""
-    if claim.signed_headers:
-        if claim.region != region:
-            place = "header" if claim.expires_at is None else "query"
-            raise refuse_call(f"s3_{place}_region", found=claim.region, region=region)
-        if claim.expires_at is None and "x-amz-content-sha256" not in request.headers:
-            raise refuse_call("s3_no_sha256")
-        signed = {*claim.signed_headers, "x-amz-content-sha256"}
-        unsigned = {name for name in request.headers if name.startswith("x-amz-")} - signed
-        if unsigned or not _HOST & signed:
-            raise refuse_call("s3_unsigned_headers", names=", ".join(sorted(unsigned)) or "host")
-    if token := hoist(request).headers.get("x-amz-security-token"):
-        raise refuse_call("s3_other_token", found=token)
+    """Raise for what S3 alone refuses of version 4, beside a wrong signature."""
+    if claim.region != region:
+        place = "header" if claim.expires_at is None else "query"
+        raise refuse_call(f"s3_{place}_region", found=claim.region, region=region)
+    if claim.expires_at is None and "x-amz-content-sha256" not in request.headers:
+        raise refuse_call("s3_no_sha256")
+    signed = {*claim.signed_headers, "x-amz-content-sha256"}
+    unsigned = {name for name in request.headers if name.startswith("x-amz-")} - signed
+    if unsigned or not _HOST & signed:
+        raise refuse_call("s3_unsigned_headers", names=", ".join(sorted(unsigned)) or "host")
 
 
 def _check_time(claim: Claim) -> None:
-    now, lives = time.time(), (claim.expires_at or 0) - claim.signed_at
-    age = now - claim.signed_at
-    if claim.expires_at is not None:
-        name = "expired" if now > claim.expires_at else "not_yet" if age < -MAX_SKEW else ""
-    else:
+    age = time.time() - claim.signed_at
+    if claim.expires_at is None:
         name = "other_time" if abs(age) > MAX_SKEW else ""
+    else:
+        name = "expired" if time.time() > claim.expires_at else "not_yet" if age < -MAX_SKEW else ""
     if name:
-        times = {"signed": _iso(claim.signed_at), "now": _iso(now), "expires": _iso(claim.expires_at or 0)}
-        seconds = f"{lives:.0f}" if claim.signed_at else ""  # version 2 tells the end alone
-        raise _refuse(claim.service, name, age=age, seconds=seconds, skew=MAX_SKEW * 1000, **times)
-
-
-def _iso(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+        times = {"signed": claim.signed_at, "now": time.time(), "expires": claim.expires_at or 0}
+        told = {each: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at)) for each, at in times.items()}
+        lives = f"{times['expires'] - claim.signed_at:.0f}" if claim.signed_at else ""  # not in version 2
+        raise _refuse(claim.service, name, age=age, seconds=lives, skew=MAX_SKEW * 1000, **told)
 
 
 def _refuse(service: str, name: str, **values: Any) -> ServiceError:

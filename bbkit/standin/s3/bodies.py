@@ -122,10 +122,12 @@ class Body:
         async for piece in self._pieces:
             self._buffer += piece
             if len(self._buffer) > _LONGEST:
-                raise refuse_call("malformed_trailer")
+                break
         self._read_trailers(self._buffer.decode("latin-1"))
 
     def _read_trailers(self, text: str) -> None:
+        if len(text) > _LONGEST:
+            raise refuse_call("malformed_trailer")
         if text != "\r\n" and not text.endswith("\r\n\r\n"):
             raise refuse_call("incomplete_body")
         # The pages of AWS show an empty line before the signature.

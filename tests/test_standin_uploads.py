@@ -1,0 +1,168 @@
+"""What S3 of the stand-in takes as a body: framings, signatures, checksums, as botocore and AWS have them."""
+
+import asyncio
+import hashlib
+import io
+import zlib
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.httpchecksum import _CHECKSUM_CLS, AwsChunkedWrapper
+from hypothesis import given, settings, strategies as st
+
+from bbkit.standin.errors import ServiceError
+from bbkit.standin.s3.bodies import Body
+from bbkit.standin.signatures import ChunkSigner
+
+UNSIGNED, SIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+
+
+def take(
+    raw: bytes, headers: Mapping[str, str], signing: ChunkSigner | None = None, size: int = 1 << 16
+) -> tuple[Body, bytes]:
+    """A body that came in pieces of a size, and what it says."""
+    pieces: Iterator[bytes] = iter([raw[at : at + size] for at in range(0, len(raw), size)] or [b""])
+    left = max(1, -(-len(raw) // size))
+
+    async def receive() -> Any:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": next(pieces), "more_body": left > 0}
+
+    async def read() -> tuple[Body, bytes]:
+        body = Body(receive, headers, signing)
+        return body, b"".join([piece async for piece in body])
+
+    return asyncio.run(read())
+
+
+def framed(length: int, trailer: str = "", kind: str = UNSIGNED, **others: str) -> dict[str, str]:
+    headers = {"x-amz-content-sha256": kind, "x-amz-decoded-content-length": str(length)}
+    headers |= {"x-amz-trailer": trailer} if trailer else {}
+    return headers | {name.replace("_", "-"): value for name, value in others.items()}
+
+
+@given(
+    data=st.binary(max_size=2000),
+    chunk=st.integers(1, 300),
+    size=st.integers(1, 500),
+    algorithm=st.sampled_from([*_CHECKSUM_CLS]),
+)
+@settings(max_examples=150, deadline=None)
+def test_what_botocore_frames_comes_out_as_it_was(data: bytes, chunk: int, size: int, algorithm: str) -> None:
+    trailer, kind = f"x-amz-checksum-{algorithm}", _CHECKSUM_CLS[algorithm]
+    raw = AwsChunkedWrapper(io.BytesIO(data), kind, trailer, chunk).read()
+    body, found = take(raw, framed(len(data), trailer, content_encoding="gzip,aws-chunked"), size=size)
+    assert (found, body.size, body.md5) == (data, len(data), hashlib.md5(data).hexdigest())
+    assert body.checksums == {algorithm.upper(): kind().handle(data)}
+    assert body.content_encoding == "gzip"
+    with pytest.raises(ServiceError) as caught:
+        take(raw[:-1], framed(len(data), trailer), size=size)
+    assert caught.value.code == "IncompleteBody"
+
+
+def signer_of(seed: str) -> ChunkSigner:
+    """That of the examples of AWS."""
+    credentials = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    request = AWSRequest()
+    request.context["timestamp"] = "20130524T000000Z"
+    return ChunkSigner(S3SigV4Auth(credentials, "s3", "us-east-1"), request, seed)
+
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html and sigv4-streaming-trailers.html
+SEED = "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9"
+CHUNKS = [
+    "ad80c730a21e5b8d04586a2213dd63b9a0e99e0e2307b0ade35a65485a288648",
+    "0055627c9e194cb4542bae2aa5492e3c1575bbb81b612b7d234b86a503ef5497",
+    "b6c6ea8a5354eaf15b3cb7646744f4275b71ea724fed81ceb9323e279d449df9",
+]
+SEED_OF_TRAILERS = "106e2a8a18243abcf37539882f36619c00e2dfc72633413f02d3b74544bfeb8e"
+CHUNKS_OF_TRAILERS = [
+    "b474d8862b1487a5145d686f57f013e54db672cee1c953b3010fb58501ef5aa2",
+    "1c1344b170168f8e65b41376b44b20fe354e373826ccbbe2c1d40a8cae51e5c7",
+    "2ca2aba2005185cf7159c6277faf83795951dd77a3a99e6e65d5c9f85863f992",
+]
+TRAILER = "d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435"
+DATA = b"a" * 66560
+
+
+def sign_chunks(signatures: list[str], end: bytes) -> bytes:
+    parts = [DATA[:65536], DATA[65536:], b""]
+    frames = zip(parts, signatures, strict=True)
+    lines = [b"%x;chunk-signature=%s\r\n%s\r\n" % (len(part), sign.encode(), part) for part, sign in frames]
+    return b"".join(lines).removesuffix(b"\r\n") + end
+
+
+def test_the_signed_examples_of_aws() -> None:
+    raw = sign_chunks(CHUNKS, b"\r\n")
+    assert take(raw, framed(66560, kind=SIGNED), signer_of(SEED))[1] == DATA
+    headers = framed(66560, "x-amz-checksum-crc32c", f"{SIGNED}-TRAILER")
+    for end in ("\r\n", "\n\r\n"):  # the page has the latter
+        trailer = f"x-amz-checksum-crc32c:sOO8/Q=={end}x-amz-trailer-signature:{TRAILER}\r\n\r\n".encode()
+        body, found = take(sign_chunks(CHUNKS_OF_TRAILERS, trailer), headers, signer_of(SEED_OF_TRAILERS))
+        assert (found, body.checksums) == (DATA, {"CRC32C": "sOO8/Q=="})
+    for other in (raw.replace(b"a\r\n0;", b"b\r\n0;"), raw.replace(b"b6c6", b"b6c7")):
+        with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
+            take(other, framed(66560, kind=SIGNED), signer_of(SEED))
+    trailer = trailer.replace(b"d81f", b"d81e")
+    with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
+        take(sign_chunks(CHUNKS_OF_TRAILERS, trailer), headers, signer_of(SEED_OF_TRAILERS))
+
+
+CRC = "x-amz-checksum-crc32"
+SUM = b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()
+
+
+@pytest.mark.parametrize(
+    ("raw", "headers", "code"),
+    [
+        (b"hello", {"content-length": "6"}, "IncompleteBody"),
+        (b"hello", {"content-length": str((5 << 30) + 1)}, "EntityTooLarge"),
+        (b"hello", {"transfer-encoding": "chunked"}, "NotImplemented"),
+        (b"hello", {"content-md5": "aGVsbG8="}, "InvalidDigest"),
+        (b"hello", {"content-md5": b64encode(bytes(16)).decode()}, "BadDigest"),
+        (b"hello", {"x-amz-content-sha256": "0" * 64}, "XAmzContentSHA256Mismatch"),
+        (b"hello", {"x-amz-content-sha256": "none"}, "InvalidArgument"),
+        (b"hello", {CRC: "AAAAAA=="}, "BadDigest"),
+        (b"hello", {CRC: "AAAA"}, "InvalidRequest"),
+        (b"hello", {CRC: SUM, "x-amz-checksum-sha1": "x"}, "InvalidRequest"),
+        (b"hello", {"x-amz-checksum-sha3": "x"}, "InvalidRequest"),
+        (b"hello", {"x-amz-sdk-checksum-algorithm": "SHA3"}, "InvalidRequest"),
+        (b"5\r\nhello\r\n0\r\n\r\n", framed(5, kind=SIGNED), "InvalidRequest"),
+        (b"5\r\nhello\r\n0\r\n\r\n", framed(5, "x-amz-meta-a"), "InvalidRequest"),
+        (b"5\r\nhello\r\n0\r\n\r\n", {"x-amz-content-sha256": UNSIGNED}, "MissingContentLength"),
+        (b"5\r\nhello\r\n0\r\n\r\n", framed(4), "IncompleteBody"),
+        (b"5\r\nhello\r\n0\r\n\r\n", framed(6), "IncompleteBody"),
+        (b"5\r\nhello\r\n0\r\n\r\n", framed(5, CRC), "MalformedTrailerError"),
+        (f"5\r\nhello\r\n0\r\n{CRC}:{SUM}\r\n\r\n".encode(), framed(5), "MalformedTrailerError"),
+        (f"5\r\nhello\r\n0\r\n{CRC}:AAAAAA==\r\n\r\n".encode(), framed(5, CRC), "BadDigest"),
+        (f"5\r\nhello\r\n0\r\n{CRC}:AAAA\r\n\r\n".encode(), framed(5, CRC), "InvalidRequest"),
+        (b"5\r\nhello\r\n0\r\n" + b"x" * 20_000, framed(5, CRC), "MalformedTrailerError"),
+        (b"5\r\nhello\r\n", framed(5), "IncompleteBody"),
+        (b"5\r\nhelloo\r\n0\r\n\r\n", framed(5), "IncompleteBody"),
+        (b"-5\r\nhello\r\n0\r\n\r\n", framed(5), "IncompleteBody"),
+        (b"ffffffffffffffff\r\nhello\r\n", framed(5), "IncompleteBody"),
+        (b"5" * 40_000, framed(5), "IncompleteBody"),
+        (b"hello", framed(5), "IncompleteBody"),
+        (b"", framed(5), "IncompleteBody"),
+    ],
+)
+def test_bodies_that_do_not_hold(raw: bytes, headers: dict[str, str], code: str) -> None:
+    for size in (1, 1000, 1 << 16):
+        with pytest.raises(ServiceError) as caught:
+            take(raw, headers, size=size)
+        assert caught.value.code == code and caught.value.status in (400, 411, 501)
+
+
+def test_what_is_asked_or_announced_is_computed() -> None:
+    sums = {"x-amz-sdk-checksum-algorithm": "CRC64NVME", CRC: SUM, "content-length": "5"}
+    body, _ = take(b"hello", sums | {"content-md5": b64encode(hashlib.md5(b"hello").digest()).decode()})
+    assert (body.size, body.md5) == (5, hashlib.md5(b"hello").hexdigest())
+    assert body.checksums == {"CRC32": SUM, "CRC64NVME": "M3eFcAZSQlc="}
+    digest = hashlib.sha256(b"hello").hexdigest()
+    assert take(b"hello", {"x-amz-content-sha256": digest})[1] == b"hello"
