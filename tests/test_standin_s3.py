@@ -237,8 +237,9 @@ def test_pages_of_any_bucket_join_to_its_sorted_keys(
     buckets = Buckets(folder)
     buckets.create_bucket("bucket")
     for key in keys:
-        (staged := buckets.stage()).path.write_text(key)
-        buckets.put("bucket", key, staged, PLAIN)
+        with buckets.stage() as staged:
+            staged.path.write_text(key)
+            buckets.put("bucket", key, staged, PLAIN)
     buckets = Buckets(folder)  # as after a kill
     wanted = sorted((key for key in keys if key.startswith(prefix)), key=str.encode)
     cut = {key: key.find(delimiter, len(prefix)) if delimiter else -1 for key in wanted}
@@ -386,9 +387,9 @@ from pathlib import Path
 from bbkit.standin.s3.store import PLAIN, Buckets
 
 def put(key, text):
-    staged = buckets.stage()
-    staged.path.write_text(text)
-    buckets.put("bucket", key, staged, PLAIN)
+    with buckets.stage() as staged:
+        staged.path.write_text(text)
+        buckets.put("bucket", key, staged, PLAIN)
 
 for number in range(int(sys.argv[2])):
     if os.fork() == 0:

@@ -169,7 +169,10 @@ class JobFolder:
 def _put(buckets: Buckets, bucket: str, key: str, source: Path, md5: str) -> None:
     """Move a finished file into a bucket; it appears whole or not at all."""
     try:
-        buckets.put(bucket, key, buckets.adopt(source, md5), OUTPUT)
+        with buckets.stage() as staged:
+            staged.size, staged.md5 = source.stat().st_size, md5
+            source.replace(staged.path)
+            buckets.put(bucket, key, staged, OUTPUT)
     except (OSError, sqlite3.OperationalError, ServiceError) as error:
         said = error.message if isinstance(error, ServiceError) else error
         raise JobRefused(f"The output could not be written to s3://{bucket}/{key}: {said}.") from error

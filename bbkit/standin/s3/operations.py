@@ -21,10 +21,11 @@ from bbkit.standin.s3.rules import (
     page_size,
     read_time,
 )
-from bbkit.standin.s3.store import PLAIN, Buckets, Object, Staged
+from bbkit.standin.s3.store import PLAIN, Buckets, Object, Staged, copy
 from bbkit.standin.s3.wire import NAMESPACE, not_done
 
 MOST_METADATA = 2048  # bytes
+MOST_PARTS = 10_000
 _HEADERS = (
     "CacheControl",
     "ContentDisposition",
@@ -68,6 +69,8 @@ class Operations:
             raise refuse_call("no_bucket", bucket=bucket)
         if given.get("VersionId", "null") != "null":
             raise refuse_call("version_id", version=given["VersionId"])
+        if not 1 <= given.get("PartNumber", 1) <= MOST_PARTS:
+            raise refuse_call("part_number", number=given["PartNumber"])
 
     def list_buckets(self, given: Given) -> Answer:
         after, most = rules.read_place(given), given.get("MaxBuckets", 10_000)
@@ -221,6 +224,8 @@ class Operations:
 
     def delete_objects(self, given: Given) -> Answer:
         done, failed = list[dict[str, str]](), list[dict[str, str]]()
+        if len(given["Delete"]["Objects"]) > rules.MOST:
+            raise refuse_call("malformed_xml")
         for one in given["Delete"]["Objects"]:
             asked = {"Bucket": given["Bucket"], "Key": one["Key"], "VersionId": one.get("VersionId", "null")}
             try:
@@ -234,7 +239,7 @@ class Operations:
     def copy_object(self, given: Given) -> Answer:
         details, bucket, key = self._details(given), given["Bucket"], given["Key"]
         found, source = self._open_source(given)
-        with source:
+        with source, self.buckets.stage() as staged:
             if given.get("MetadataDirective") != "REPLACE":
                 if rules.read_source(given) == (bucket, key) and not _CHANGES & given.keys():
                     raise refuse_call("copy_same")
@@ -243,9 +248,9 @@ class Operations:
                 details["tags"] = found.details["tags"]
             known = [name.removeprefix("Checksum") for name in found.details["sums"]][:1]
             asked = [given["ChecksumAlgorithm"]] if "ChecksumAlgorithm" in given else known
-            staged = self.buckets.stage_copy([(source, 0, found.size)], asked)
-        details["sums"] = name_sums(staged.checksums, "FULL_OBJECT")
-        new = self.buckets.put(bucket, key, staged, details, check=check_write(given))
+            copy([(source, 0, found.size)], staged, asked)
+            details["sums"] = name_sums(staged.checksums, "FULL_OBJECT")
+            new = self.buckets.put(bucket, key, staged, details, check=check_write(given))
         told = {"ETag": f'"{new.etag}"', "LastModified": read_time(new.modified)} | details["sums"]
         return Answer({"CopyObjectResult": told} | details["sse"])
 

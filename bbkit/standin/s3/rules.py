@@ -16,7 +16,7 @@ Given = Mapping[str, Any]
 MOST = 1000  # of one page
 LONGEST_KEY = 1024  # bytes
 NOT_MODIFIED = ("If-None-Match", "If-Modified-Since")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _TAG = re.compile(r"[\w\s+\-=.:/@]*")
 
 
@@ -29,11 +29,11 @@ def failed_condition(given: Given, found: Object | None, of: str = "") -> str:
     since, until = given.get(f"{of}IfModifiedSince"), given.get(f"{of}IfUnmodifiedSince")
     if match is not None and not _matches(match, found):
         return "If-Match"
-    if match is None and until and found and read_time(found.modified) > until:
+    if match is None and until and found and int(found.modified) > until.timestamp():
         return "If-Unmodified-Since"
     if none is not None and _matches(none, found):
         return "If-None-Match"
-    unchanged = none is None and since and found and read_time(found.modified) <= since
+    unchanged = none is None and since and found and int(found.modified) <= since.timestamp()
     return "If-Modified-Since" if unchanged else ""
 
 

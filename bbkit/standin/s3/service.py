@@ -73,15 +73,9 @@ class S3:
             return operation, await asyncio.to_thread(self.answer, operation, given)
         given = operation.read(bucket, key, told | {"content-encoding": body.content_encoding}, b"")
         await asyncio.to_thread(self.operations.check, operation.name, given)
-        staged = self.operations.buckets.stage()
-        try:
+        with self.operations.buckets.stage() as staged:
             await self.take(body, staged)
             return operation, await asyncio.to_thread(self.answer, operation, given, staged)
-        except BaseException as error:
-            staged.path.unlink(missing_ok=True)
-            if isinstance(error, OSError):
-                raise refuse_call("disk", said=error) from error
-            raise
 
     def answer(self, operation: Operation, given: Mapping[str, Any], *staged: Staged) -> Answer:
         self.operations.check(operation.name, given)

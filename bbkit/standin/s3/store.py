@@ -52,12 +52,13 @@ class Object(NamedTuple):
 
 @dataclass
 class Staged:
-    """A file that was written and belongs to nothing yet; its MD5 in hexadecimal."""
+    """A file that is written and belongs to nothing yet; its MD5 in hexadecimal."""
 
     path: Path
     size: int = 0
     md5: str = ""
     checksums: dict[str, str] = field(default_factory=dict)
+    kept: bool = False
 
 
 Check = Callable[[Object | None], Any]
@@ -99,8 +100,7 @@ class Buckets:
         with self._change():
             if self.page(name, most=1)[0]:
                 raise refuse_call("bucket_not_empty", bucket=name)
-            files = self._forget("space > ? AND space < ?", f"{name}/", f"{name}0")
-            self._db.execute("DELETE FROM buckets WHERE name = ?", (name,))
+            files = self._forget_bucket(name)
             try:
                 (self.folder / name).rmdir()
             except OSError:  # files that were put there by hand
@@ -154,6 +154,7 @@ class Buckets:
                     raise refuse_call("no_bucket", bucket=bucket)
                 done = self._end_upload(space, key, upload) if upload else []
                 self._write(space, new)
+            staged.kept = True
             self._show(space, new)
             self._throw_away([old.file, *done] if old else done)
         return new
@@ -227,30 +228,15 @@ class Buckets:
             files = self._end_upload(bucket, key, upload)
         self._throw_away(files)
 
-    def stage(self) -> Staged:
-        return Staged(self._files / uuid.uuid4().hex)
-
-    def adopt(self, source: Path, md5: str) -> Staged:
-        """Take a finished file of the same disk as a staged one."""
-        staged = Staged(self.stage().path, source.stat().st_size, md5)
-        source.replace(staged.path)
-        return staged
-
-    def stage_copy(
-        self, pieces: Iterable[tuple[BinaryIO, int, int]], algorithms: Iterable[str], md5: bool = True
-    ) -> Staged:
-        """Write stretches (file, start, bytes) one after the other, and compute what is asked."""
-        staged, whole = self.stage(), make_digest("MD5")
-        digests = {name: make_digest(name) for name in algorithms}
-        with staged.path.open("xb") as target:
-            into = [target.write, *(one.update for one in [*digests.values(), *[whole] * md5])]
-            for source, start, size in pieces:
-                with source:
-                    source.seek(start)
-                    staged.size += _pour(source, size, into)
-        staged.md5 = whole.digest().hex()
-        staged.checksums = {name: b64encode(one.digest()).decode() for name, one in digests.items()}
-        return staged
+    @contextmanager
+    def stage(self) -> Iterator[Staged]:
+        """Give a place for a file, which is taken away unless it becomes an object."""
+        staged = Staged(self._files / uuid.uuid4().hex)
+        try:
+            yield staged
+        finally:
+            if not staged.kept:
+                staged.path.unlink(missing_ok=True)
 
     def _path(self, space: str, key: str) -> Path | None:
         """Where a person looks for a key; None for one that is no path."""
@@ -298,6 +284,10 @@ class Buckets:
         rows = self._db.execute(f"DELETE FROM objects WHERE {where} RETURNING file", values).fetchall()
         return [file for (file,) in rows]
 
+    def _forget_bucket(self, name: str) -> list[str]:
+        self._db.execute("DELETE FROM buckets WHERE name = ?", (name,))
+        return self._forget("space > ? AND space < ?", f"{name}/", f"{name}0")
+
     def _end_upload(self, bucket: str, key: str, name: str) -> list[str]:
         self.get_upload(bucket, key, name)
         self._forget("space = ? AND key = ?", f"{bucket}/uploads", f"{key}\0{name}".encode())
@@ -317,16 +307,8 @@ class Buckets:
             if (self.folder / name).is_dir():
                 self._recover_bucket(name)
             else:  # taken away by hand
-                self._throw_away(
-                    self._forget(
-                        "space >= ? AND space < ? AND (space = ? OR space > ?)",
-                        name,
-                        f"{name}0",
-                        name,
-                        f"{name}/",
-                    )
-                )
-                self._db.execute("DELETE FROM buckets WHERE name = ?", (name,))
+                self._throw_away(self._forget("space = ?", name))
+                self._throw_away(self._forget_bucket(name))
 
     def _recover_bucket(self, bucket: str) -> None:
         rows = {found.key: found for found in self.page(bucket)[0]}
@@ -342,7 +324,7 @@ class Buckets:
                 continue
             if old is None or (old.size, old.mtime) != (state.st_size, state.st_mtime_ns):
                 with path.open("rb") as source:
-                    _pour(source, state.st_size, [(md5 := make_digest("MD5")).update])
+                    pour(source, state.st_size, [(md5 := make_digest("MD5")).update])
                 details = (old.details | {"sums": {}, "parts": None}) if old else PLAIN
                 told = (md5.digest().hex(), state.st_mtime, True, state.st_mtime_ns, details)
                 self._write(bucket, Object(key, uuid.uuid4().hex, state.st_size, *told))
@@ -375,7 +357,22 @@ def _end(prefix: bytes) -> bytes:
     return prefix[:-1] + bytes([prefix[-1] + 1]) if prefix else b"\xff"
 
 
-def _pour(source: BinaryIO, size: int, into: list[Callable[[bytes], Any]]) -> int:
+def copy(
+    pieces: Iterable[tuple[BinaryIO, int, int]], staged: Staged, names: Iterable[str], md5: bool = True
+) -> None:
+    """Write stretches (file, start, bytes) one after the other, and compute checksums of these names."""
+    whole, digests = make_digest("MD5"), {name: make_digest(name) for name in names}
+    with staged.path.open("xb") as target:
+        into = [target.write, *(one.update for one in [*digests.values(), *[whole] * md5])]
+        for source, start, size in pieces:
+            with source:
+                source.seek(start)
+                staged.size += pour(source, size, into)
+    staged.md5 = whole.digest().hex()
+    staged.checksums = {name: b64encode(one.digest()).decode() for name, one in digests.items()}
+
+
+def pour(source: BinaryIO, size: int, into: list[Callable[[bytes], Any]]) -> int:
     left = size
     while left and (block := source.read(min(left, BLOCK))):
         left -= len(block)

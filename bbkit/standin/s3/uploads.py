@@ -14,7 +14,7 @@ from bbkit.standin.errors import refuse_call
 from bbkit.standin.s3.bodies import make_digest
 from bbkit.standin.s3.operations import Answer, Operations
 from bbkit.standin.s3.rules import Given, check_write, name_sums, page_of_parts, read_time
-from bbkit.standin.s3.store import Object, Staged
+from bbkit.standin.s3.store import Object, Staged, copy
 
 MIN_PART = 5 << 20  # bytes, but of the last
 _BOTH = ("COMPOSITE", "FULL_OBJECT")
@@ -48,18 +48,18 @@ class Uploads(Operations):
         with source:
             start, length = 0, found.size
             if "CopySourceRange" in given:
-                match = re.fullmatch(r"bytes=(\d+)-(\d+)", given["CopySourceRange"])
+                match = re.fullmatch(r"bytes=(\d{1,15})-(\d{1,15})", given["CopySourceRange"])
                 if not match or not int(match[1]) <= int(match[2]) < found.size:
                     raise refuse_call("copy_range", size=found.size, range=given["CopySourceRange"])
                 start, length = int(match[1]), int(match[2]) - int(match[1]) + 1
             asked = filter(None, [upload.details["algorithm"]])
-            part = self._put_part(given, self.buckets.stage_copy([(source, start, length)], asked))
+            with self.buckets.stage() as staged:
+                copy([(source, start, length)], staged, asked)
+                part = self._put_part(given, staged)
         told = {"ETag": f'"{part.etag}"', "LastModified": read_time(part.modified)} | part.details
         return Answer({"CopyPartResult": told} | upload.details["sse"])
 
     def _upload(self, given: Given) -> Object:
-        if not 1 <= given.get("PartNumber", 1) <= 10_000:
-            raise refuse_call("part_number", number=given["PartNumber"])
         return self.buckets.get_upload(given["Bucket"], given["Key"], given["UploadId"])
 
     def _put_part(self, given: Given, staged: Staged) -> Object:
@@ -77,26 +77,28 @@ class Uploads(Operations):
             return self._completed(given, known)
         details = self._upload(given).details
         parts = self._chosen(given)
-        algorithm, kind = details["algorithm"], details["type"]
-        pieces = (self.buckets.open(f"{bucket}/{name}", part.key)[1] for part in parts)
-        whole = [algorithm] if kind == "FULL_OBJECT" else []
-        staged = self.buckets.stage_copy(
-            ((one, 0, part.size) for one, part in zip(pieces, parts, strict=True)), whole, md5=False
-        )
-        digests = [b64decode(part.details.get(f"Checksum{algorithm}", "")) for part in parts]
-        if kind == "COMPOSITE" and all(digests):
-            (digest := make_digest(algorithm)).update(b"".join(digests))
-            staged.checksums = {algorithm: f"{b64encode(digest.digest()).decode()}-{len(parts)}"}
+        details |= {"parts": [_part(number, part) for number, part in enumerate(parts, 1)], "upload": name}
+        with self.buckets.stage() as staged:
+            self._join(given, details, parts, staged)
+            details["sums"] = name_sums(staged.checksums, details["type"])
+            found = self.buckets.put(bucket, key, staged, details, check=check_write(given), upload=name)
+        return self._completed(given, found)
+
+    def _join(self, given: Given, details: dict[str, Any], parts: list[Object], staged: Staged) -> None:
+        """Put parts together, with the ETag and the checksum of the whole."""
+        name, space = details["algorithm"], f"{given['Bucket']}/{given['UploadId']}"
+        pieces = ((self.buckets.open(space, part.key)[1], 0, part.size) for part in parts)
+        copy(pieces, staged, [name] if details["type"] == "FULL_OBJECT" else [], md5=False)
+        etags = b"".join(bytes.fromhex(part.etag) for part in parts)
+        staged.md5 = f"{hashlib.md5(etags, usedforsecurity=False).hexdigest()}-{len(parts)}"
+        digests = [b64decode(part.details.get(f"Checksum{name}", "")) for part in parts]
+        if details["type"] == "COMPOSITE" and all(digests):
+            (digest := make_digest(name)).update(b"".join(digests))
+            staged.checksums = {name: f"{b64encode(digest.digest()).decode()}-{len(parts)}"}
         for one, value in staged.checksums.items():
             told = given.get(f"Checksum{one}", value)
             if told.partition("-")[0] != value.partition("-")[0]:
                 raise refuse_call("other_checksum", kind=one, found=told, computed=value)
-        etags = b"".join(bytes.fromhex(part.etag) for part in parts)
-        staged.md5 = f"{hashlib.md5(etags, usedforsecurity=False).hexdigest()}-{len(parts)}"
-        details |= {"sums": name_sums(staged.checksums, kind), "upload": name}
-        details["parts"] = [_part(number, part) for number, part in enumerate(parts, 1)]
-        found = self.buckets.put(bucket, key, staged, details, check=check_write(given), upload=name)
-        return self._completed(given, found)
 
     def _completed(self, given: Given, found: Object) -> Answer:
         where = f"http://{given['Bucket']}.s3.amazonaws.com/{quote(found.key)}"
