@@ -66,7 +66,8 @@ def test_a_client(script: str, request: pytest.FixtureRequest, monkeypatch: pyte
     if "Failed to fetch" in done.stderr:
         pytest.skip(f"no package index: {done.stderr}")
     assert done.returncode == 0, done.stdout + done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
+    [line] = [line for line in done.stdout.splitlines() if line.startswith('{"client"')]
+    found = json.loads(line)
     why = [sys.executable, "-m", "bbkit.standin", "--why", str(standin.folder)]
     told = subprocess.run(why, capture_output=True, text=True, check=True).stdout
     of_client, *_ = re.split(r"\n(?! )", told)  # the one that was refused last
