@@ -3,8 +3,10 @@
 import http.client
 import json
 import os
+import resource
 import shutil
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -338,3 +341,31 @@ def test_it_stops_with_the_program_that_holds_its_input(tmp_path: Path) -> None:
         assert standin.process.wait(20) == 0
     finally:
         standin.stop()
+
+
+@pytest.mark.parametrize("count", [300, pytest.param(10_000, marks=pytest.mark.long)])
+def test_connections_that_never_finish_keep_nobody_waiting(start_standin: Start, count: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count + 200:
+        pytest.skip(f"the system allows {hard} open files")
+    with ExitStack() as opened:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))  # as a shell may have it
+        standin = start_standin()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (count + 200, hard))
+        bedrock = client_of(standin, "bedrock")
+        host, _, port = standin.endpoint.removeprefix("http://").partition(":")
+        heads = (
+            b"POST /model-invocation-job HTTP/1.1\r\nHost: x\r\nCont",
+            b"GET / HTTP/1.1\r\nContent-Length: 9\r\n\r\nab",
+        )
+        slowest = 0.0
+        for number in range(count):
+            connection = opened.enter_context(socket.create_connection((host, int(port)), timeout=20))
+            connection.sendall(heads[number % 2])
+            if number % 100 == 99:
+                began = time.monotonic()
+                bedrock.list_model_invocation_jobs()
+                slowest = max(slowest, time.monotonic() - began)
+        client_of(standin, "s3").list_buckets()
+        assert slowest < 2

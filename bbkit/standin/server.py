@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import logging
 import os
+import resource
 import signal
 import socket
 import threading
@@ -30,6 +31,8 @@ from bbkit.standin.s3.store import Buckets
 from bbkit.standin.s3.uploads import Uploads
 from bbkit.standin.settings import BUCKET, Identity, Settings, save_identity, write_environment
 from bbkit.standin.store import Store
+
+MOST_FILES = 65_536
 
 
 class FolderInUse(Exception):
@@ -114,6 +117,15 @@ def bind(host: str, port: int, last_port: int) -> socket.socket:
     raise AssertionError
 
 
+def allow_connections() -> None:
+    """Take as many open files as the system gives without asking: many shells begin with 1,024."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
 def http_options() -> dict[str, Any]:
     """HTTP/2 beside HTTP/1.1 where uvicorn (0.53 and later) and zttp are there for it."""
     speaks = "http2" in signature(uvicorn.Config).parameters and find_spec("zttp")
@@ -129,6 +141,7 @@ async def serve(
     stop_on_eof: bool,
 ) -> None:
     """Answer until SIGTERM, SIGINT or, if so asked, the end of standard input."""
+    allow_connections()
     port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else "127.0.0.1" if host == "0.0.0.0" else host
     endpoint = f"http://{shown}:{port}"
