@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
@@ -85,6 +85,27 @@ def test_a_query_is_signed_for_what_it_says_however_it_is_spelled(standin_proces
     for one in (url, url.replace("%20", "+"), url.replace("%2F", "/")):
         assert element("Key", ask(one)[1]).startswith("spelled"), one
     assert element("Code", ask(url.replace("%2B", "+"))[1]) == "SignatureDoesNotMatch"
+
+
+def test_what_aws_s_other_kits_say_in_the_query(standin_process: Standin) -> None:
+    """AWS's SDK for JavaScript signs the checksum of an empty body, which S3 does not heed, and headers."""
+    credentials = Credentials(
+        *(standin_process.env[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    )
+    said = {"x-amz-checksum-crc32": "AAAAAA==", "x-amz-sdk-checksum-algorithm": "CRC32", "x-id": "PutObject"}
+    said |= {"x-amz-meta-who": "me", "X-Amz-Content-Sha256": "UNSIGNED-PAYLOAD", "x-amz-user-agent": "js"}
+    request = AWSRequest("PUT", f"{standin_process.endpoint}/{BUCKET}/by-node", params=said)
+    S3SigV4QueryAuth(credentials, "s3", "us-east-1").add_auth(request)
+    assert ask(request.url, "PUT", b"body", Content_Type="text/x") == (200, "")
+    head = standin_process.client("s3").head_object(Bucket=BUCKET, Key="by-node", ChecksumMode="ENABLED")
+    assert (head["ContentLength"], head["ContentType"], head["Metadata"]) == (4, "text/x", {"who": "me"})
+    assert "ChecksumCRC32" not in head
+    read = {"Bucket": BUCKET, "Key": "by-node", "ResponseContentType": "a/b", "ChecksumMode": "ENABLED"}
+    for version in ("s3", "s3v4"):
+        signer = client_of(standin_process, signature_version=version)
+        url = signer.generate_presigned_url("get_object", Params=read)
+        checked = {} if version == "s3" else {"x_amz_checksum_mode": "ENABLED"}
+        assert ask(url, **checked) == (200, "body")
 
 
 def test_what_is_wrong_with_a_presigned_url(standin_process: Standin) -> None:

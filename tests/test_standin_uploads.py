@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import http.client
 import io
+import os
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
@@ -12,8 +14,11 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from botocore.httpchecksum import _CHECKSUM_CLS, AwsChunkedWrapper
+from conftest import Standin
 from hypothesis import given, settings, strategies as st
+from test_standin_signatures import BUCKET, element, sign
 
 from bbkit.standin.errors import ServiceError
 from bbkit.standin.s3.bodies import Body
@@ -166,3 +171,73 @@ def test_what_is_asked_or_announced_is_computed() -> None:
     assert body.checksums == {"CRC32": SUM, "CRC64NVME": "M3eFcAZSQlc="}
     digest = hashlib.sha256(b"hello").hexdigest()
     assert take(b"hello", {"x-amz-content-sha256": digest})[1] == b"hello"
+
+
+def put_chunks(standin: Standin, key: str, data: bytes, *, spoil: bytes = b"") -> tuple[int, str]:
+    """Upload in chunks that are signed, each with the one before it, and then the checksum."""
+    sent = {
+        "x_amz_decoded_content_length": str(len(data)),
+        "x_amz_trailer": CRC,
+        "Content_Encoding": "aws-chunked",
+    }
+    path, kind = f"/{BUCKET}/{key}", f"{SIGNED}-TRAILER"
+    headers = sign(standin, "PUT", path, x_amz_content_sha256=kind, **sent)
+    request, last = AWSRequest(), headers["Authorization"].rpartition("=")[2]
+    request.context["timestamp"] = stamp = headers["x-amz-date"]
+    credentials = Credentials(standin.env["AWS_ACCESS_KEY_ID"], standin.env["AWS_SECRET_ACCESS_KEY"])
+    signer, body = S3SigV4Auth(credentials, "s3", "us-east-1"), bytearray()
+
+    def follow(what: str, *hashes: str) -> str:
+        lines = [f"AWS4-HMAC-SHA256-{what}", stamp, signer.credential_scope(request), last, *hashes]
+        return str(signer.signature("\n".join(lines), request))
+
+    empty = hashlib.sha256().hexdigest()
+    for at in [*range(0, len(data), 10_000), len(data)]:
+        part = data[at : at + 10_000]
+        last = follow("PAYLOAD", empty, hashlib.sha256(part).hexdigest())
+        body += f"{len(part):x};chunk-signature={last}\r\n".encode() + part + (b"\r\n" if part else b"")
+    trailer = f"{CRC}:{b64encode(zlib.crc32(data).to_bytes(4, 'big')).decode()}"
+    last = follow("TRAILER", hashlib.sha256(f"{trailer}\n".encode()).hexdigest())
+    body += f"{trailer}\r\nx-amz-trailer-signature:{last}\r\n\r\n".encode()
+    connection = http.client.HTTPConnection(standin.endpoint.removeprefix("http://"))
+    connection.request(
+        "PUT", path, bytes(body).replace(spoil, spoil[::-1]) if spoil else bytes(body), headers
+    )
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode()
+
+
+def test_a_signed_stream_becomes_an_object(standin_process: Standin) -> None:
+    data, client = os.urandom(35_000), standin_process.client("s3")
+    assert put_chunks(standin_process, "chunks", data) == (200, "")
+    found = client.get_object(Bucket=BUCKET, Key="chunks", ChecksumMode="ENABLED")
+    assert found["Body"].read() == data and found["ChecksumCRC32"] and "ContentEncoding" not in found
+    status, text = put_chunks(standin_process, "spoilt", data, spoil=data[20_000:20_008])
+    assert (status, element("Code", text)) == (403, "SignatureDoesNotMatch")
+    with pytest.raises(ClientError, match="404"):
+        client.head_object(Bucket=BUCKET, Key="spoilt")
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME"])
+def test_the_checksum_of_an_object_in_parts_is_told_when_it_is_completed(
+    standin_process: Standin, algorithm: str
+) -> None:
+    client, parts = standin_process.client("s3"), [os.urandom(5 << 20), b"end"]
+    place, asked = {"Bucket": BUCKET, "Key": "in parts"}, {"ChecksumAlgorithm": algorithm}
+    upload = client.create_multipart_upload(**place, **asked, ChecksumType="FULL_OBJECT")["UploadId"]
+    answers = [
+        client.upload_part(Body=part, PartNumber=number, UploadId=upload, **place, **asked)
+        for number, part in enumerate(parts, 1)
+    ]
+    listed = [
+        {"PartNumber": number, "ETag": each["ETag"], f"Checksum{algorithm}": each[f"Checksum{algorithm}"]}
+        for number, each in enumerate(answers, 1)
+    ]
+    whole = {"UploadId": upload, "MultipartUpload": {"Parts": listed}, "ChecksumType": "FULL_OBJECT"}
+    with pytest.raises(ClientError, match="BadDigest"):
+        client.complete_multipart_upload(
+            **place, **whole, **{f"Checksum{algorithm}": answers[0][f"Checksum{algorithm}"]}
+        )
+    checksum = _CHECKSUM_CLS[algorithm.lower()]().handle(b"".join(parts))
+    done = client.complete_multipart_upload(**place, **whole, **{f"Checksum{algorithm}": checksum})
+    assert (done[f"Checksum{algorithm}"], done["ChecksumType"]) == (checksum, "FULL_OBJECT")
