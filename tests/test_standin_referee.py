@@ -149,7 +149,10 @@ class World:
             self.bucket, Key, fields, [{name: value} for name, value in fields.items()]
         )
         files = {"file": ("file.csv", Body)}
-        return told(requests.post(form["url"], data=form["fields"], files=files, timeout=10))
+        answer = told(requests.post(form["url"], data=form["fields"], files=files, timeout=10))
+        if answer["status"] == 204:  # the one of 201 is looked at; moto gives none
+            answer["headers"].pop("etag", None)
+        return answer
 
 
 def plain(answer: Any, encoded: bool = False) -> Any:
@@ -233,15 +236,7 @@ def referee() -> Iterator[Callable[..., Any]]:
     server.stop()
 
 
-@pytest.mark.parametrize(
-    "group",
-    [
-        pytest.param(
-            name, marks=pytest.mark.xfail(reason="forms are not taken yet") if name == "urls" else ()
-        )
-        for name in OPERATIONS
-    ],
-)
+@pytest.mark.parametrize("group", OPERATIONS)
 def test_the_stand_in_answers_as_the_referee(
     referee: Callable[..., Any], standin_process: Standin, group: str
 ) -> None:
