@@ -42,6 +42,7 @@ html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = False
 html_theme_options = {"top_of_page_buttons": []}
 pygments_style = "friendly"
+highlight_language = "text"
 
 default_role = "py:obj"  # names between backticks lead to where they are described
 nitpicky = True

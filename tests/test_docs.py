@@ -14,6 +14,7 @@ from packaging.version import Version
 import bbkit
 from bbkit import charts, explorers
 from bbkit.cli import COMMANDS
+from bbkit.core.frames import OUTPUT_COLUMNS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -38,7 +39,7 @@ def test_a_page_names_nothing_that_is_not_there(page: str) -> None:
     assert set(re.findall(r"\bbb\.(\w+)", text)) <= set(bbkit.__all__)
     assert set(re.findall(r"\bcharts\.(\w+)\(", text)) <= set(charts.__all__)
     assert set(re.findall(r"\bexplorers\.(\w+)\(", text)) <= set(explorers.__all__)
-    assert set(re.findall(r"(?:`|^\$ |^)bbkit ([a-z]+)", text, re.MULTILINE)) <= {
+    assert set(re.findall(r"(?:`|^\$ )bbkit ([a-z]+)", text, re.MULTILINE)) <= {
         *commands(),
         "standin",
         "doctor",
@@ -46,6 +47,11 @@ def test_a_page_names_nothing_that_is_not_there(page: str) -> None:
     makefile = (ROOT / "Makefile").read_text()
     for target in re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE):
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_the_columns_of_outputs_are_described() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (\w+) \|", (DOCS / "columns.md").read_text(), re.MULTILINE)
+    assert rows == [(name, str(kind)) for name, kind in OUTPUT_COLUMNS.items()]
 
 
 def test_every_command_has_help_and_an_example() -> None:
