@@ -1,9 +1,10 @@
-// What AWS's SDK for JavaScript does; prints {"works": {what: "" or its error}, "refusal": what it was told}.
+// What AWS's SDK for JavaScript does.
 import * as bedrock from "@aws-sdk/client-bedrock";
 import * as runtime from "@aws-sdk/client-bedrock-runtime";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
+import { report } from "./report.mjs";
 
 const { model, claude, question, bucket, role, once } = JSON.parse(process.argv[2]);
 const control = new bedrock.BedrockClient();
@@ -74,14 +75,5 @@ const works = {
   },
 };
 
-const found = { works: {}, refusal: "" };
-for (const [what, run] of Object.entries(works)) {
-  found.works[what] = await run().then(
-    () => "",
-    (error) => String(error.stack),
-  );
-}
-const none = new runtime.ConverseCommand({ modelId: "amazon.nova-none-v1:0", messages });
-await models.send(none).catch((error) => (found.refusal = error.message));
-console.log(JSON.stringify(found));
-process.exit();
+const none = { modelId: `amazon.nova-none-${once}-v1:0`, messages };
+await report(works, () => models.send(new runtime.ConverseCommand(none)));
