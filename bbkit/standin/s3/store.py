@@ -7,6 +7,7 @@ what no row knows is thrown away in ``.store``, and made an object below a bucke
 rows, too, in the spaces ``BUCKET/uploads`` and ``BUCKET/ID``, which are no buckets.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -25,7 +26,7 @@ from typing import Any, BinaryIO, NamedTuple
 from bbkit.standin.errors import refuse_call
 from bbkit.standin.s3.bodies import make_digest
 
-BLOCK = 1 << 20  # bytes that are held of a body
+BLOCK = 1 << 18  # bytes that are held of a body
 PLAIN: dict[str, Any] = {"headers": {}, "class": "STANDARD", "sums": {}, "tags": {}}
 PLAIN |= {"sse": {"ServerSideEncryption": "AES256"}}
 """The details of an object that came with none, under the names of S3's members."""
@@ -324,9 +325,9 @@ class Buckets:
                 continue
             if old is None or (old.size, old.mtime) != (state.st_size, state.st_mtime_ns):
                 with path.open("rb") as source:
-                    pour(source, state.st_size, [(md5 := make_digest("MD5")).update])
+                    md5 = hashlib.file_digest(source, lambda: make_digest("MD5"))
                 details = (old.details | {"sums": {}, "parts": None}) if old else PLAIN
-                told = (md5.digest().hex(), state.st_mtime, True, state.st_mtime_ns, details)
+                told = (md5.hexdigest(), state.st_mtime, True, state.st_mtime_ns, details)
                 self._write(bucket, Object(key, uuid.uuid4().hex, state.st_size, *told))
 
 
@@ -361,21 +362,21 @@ def copy(
     pieces: Iterable[tuple[BinaryIO, int, int]], staged: Staged, names: Iterable[str], md5: bool = True
 ) -> None:
     """Write stretches (file, start, bytes) one after the other, and compute checksums of these names."""
-    whole, digests = make_digest("MD5"), {name: make_digest(name) for name in names}
+    whole, sums = make_digest("MD5"), {name: make_digest(name) for name in names}
+    digests = [*sums.values(), *[whole] * md5]
     with staged.path.open("xb") as target:
-        into = [target.write, *(one.update for one in [*digests.values(), *[whole] * md5])]
         for source, start, size in pieces:
             with source:
                 source.seek(start)
-                staged.size += pour(source, size, into)
+                left = size
+                if not digests:
+                    with suppress(OSError, AttributeError):  # not every system and disk can
+                        while left and (done := os.copy_file_range(source.fileno(), target.fileno(), left)):
+                            left -= done
+                while left and (block := source.read(min(left, BLOCK))):
+                    left -= target.write(block)
+                    for digest in digests:
+                        digest.update(block)
+                staged.size += size - left
     staged.md5 = whole.digest().hex()
-    staged.checksums = {name: b64encode(one.digest()).decode() for name, one in digests.items()}
-
-
-def pour(source: BinaryIO, size: int, into: list[Callable[[bytes], Any]]) -> int:
-    left = size
-    while left and (block := source.read(min(left, BLOCK))):
-        left -= len(block)
-        for take in into:
-            take(block)
-    return size - left
+    staged.checksums = {name: b64encode(one.digest()).decode() for name, one in sums.items()}
