@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import pytest
 
 import bbkit as bb
+from bbkit.report import render_report
 
+EXPLORE = Path(__file__).parent.parent / "notebooks" / "03-explore.ipynb"
 BBKIT = Path(sys.executable).with_name("bbkit")
-ATTEMPTS = "What did each attempt repair?"
+ATTEMPTS, DUPLICATES = "What did each attempt repair?", "Are there near-duplicates?"
 
 
 class Demo(NamedTuple):
@@ -87,7 +89,7 @@ def test_the_report_opens_offline_with_every_figure(demo: Demo, page: Any) -> No
         for output in cell.get("outputs", [])
     )
     html = demo.folder / "reports" / "03-explore.html"
-    assert ATTEMPTS not in html.read_text()
+    assert not [question for question in (ATTEMPTS, DUPLICATES) if question in html.read_text()]
     page.goto(html.as_uri())
     page.wait_for_selector("html[data-figures=ready]", state="attached")
     marks = page.evaluate(
@@ -158,3 +160,23 @@ def test_the_faults_are_found_explained_and_repaired(tmp_path: Path, demo: Demo)
     assert last["errored"] < first["errored"]
     # A record that errored is sent again as it was, so now it may be the one that is cut off.
     assert last["cut_off"] < first["cut_off"]
+
+
+@pytest.mark.long
+def test_the_calls_are_embedded_and_those_that_are_alike_shown(demo: Demo, tmp_path: Path) -> None:
+    done = run_bbkit("demo", "--embeddings", cwd=tmp_path, environment=demo.environment)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "runs" / "demo-embeddings"
+    html = (folder / "reports" / "03-explore.html").read_text()
+    outputs = bb.collect_outputs(folder, with_columns="embedding", source_columns="transcript")
+    pair = bb.near_duplicates(outputs, 0.35).iloc[0]
+    assert DUPLICATES in html
+    assert "All embeddings have the norm 1" in html
+    assert re.search(rf">{pair['record_id']}</td><td[^>]*>{pair['other_id']}</td>", html)
+    assert "of how the embeddings vary" in html
+    shared = render_report(EXPLORE, tmp_path / "x.html", parameters={"run_folder": folder, "alike": 0.35})
+    text = shared.path.read_text()
+    assert DUPLICATES in text
+    said = outputs.set_index("record_key")["source.transcript"][pair["record_id"]].splitlines()
+    line = max((one for one in said if not {*one} & {*"'\"<>&"}), key=len)
+    assert (line in html, line in text) == (True, False)

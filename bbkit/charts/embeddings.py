@@ -18,8 +18,7 @@ from bbkit.core.errors import ExtraError, validate_number
 from bbkit.core.text import count_noun, format_number
 from bbkit.core.vectors import VECTORS, iter_vectors, measure
 
-_MOST_MARKS, _CELLS, _MOST_NUMBERS = 1_000, 60, 8_192
-_SEED = 0
+_MOST_MARKS, _CELLS, _MOST_NUMBERS, _SEED = 1_000, 60, 8_192, 0
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 _GREYS = [[0, "#e4e4e4"], [0.02, "#cfcfcf"], [0.15, "#a8a8a8"], [1, "#6b6b6b"]]
 
@@ -75,7 +74,7 @@ def embedding_map(
     plotly.graph_objects.Figure
         A mark for each record, known by its row as in the table of records; above 1,000, a seeded sample of
         so many before a density of all. The title says how much of the variance is seen. A data set is read
-        twice, in batches; beside one it takes 16 bytes a record and 40 d² for vectors of d numbers.
+        twice, in batches: a million of 1,024 numbers take 0.35 GB, and a minute of CPU.
     """
     plane = _find_plane(outputs)
     if isinstance(plane, str):
