@@ -18,27 +18,29 @@ from conftest import Standin, launch_standin
 CLIENTS = Path(__file__).with_name("clients")
 SCRIPTS = sorted(path.stem for path in CLIENTS.glob("*.py") if path.read_text().startswith("# /// script"))
 QUICK = ("anthropic_2_14", "boto3_old")
-HEAD = "| client | script | told beside `standin.env` | works | does not, and why |\n|---|---|---|---|---|"
+HEAD = "| client, script | works | told beside `standin.env`; what does not work, and why |\n|---|---|---|"
 
 
 def draw_row(script: str, found: dict[str, Any]) -> str:
-    fails = "; ".join(f"{what}: {why}" for what, why in found["fails"].items())
-    client = f"{found['client']} {found['version']} | `{script}`"
-    return f"| {client} | {found['needs'] or 'nothing'} | {', '.join(found['works'])} | {fails} |"
+    told = [f"Told {found['needs']}."] if found["needs"] else []
+    told += [f"Not {what}: {why}." for what, why in found["fails"].items()]
+    client = f"{found['client']} {found['version']}, `{script}`"
+    return f"| {client} | {', '.join(found['works'])} | {' '.join(told)} |"
 
 
 def hold_row(script: str, row: str) -> None:
     """Hold a script's row of the page, or write it there anew."""
-    rows = house.read_block("clients.md", "clients").splitlines()[2:]
-    others = [each for each in rows if f"| `{script}` |" not in each]
-    now = "\n".join([HEAD, *sorted([*others, row])])
-    assert house.read_block("clients.md", "clients", now) == now
+    kind = "s3" if "s3" in script.split("_") else "bedrock"
+    rows = house.read_block("clients.md", kind).splitlines()[2:]
+    others = [each for each in rows if f", `{script}` |" not in each]
+    now = "\n".join([HEAD, *sorted([*others, row], key=str.lower)])
+    assert house.read_block("clients.md", kind, now) == now
 
 
 def test_the_page_has_a_row_of_every_client() -> None:
     if not os.environ.get("BBKIT_WRITE_DOCS"):
-        named = re.findall(r"^\|[^|]+\| `(\w+)` \|", house.read_block("clients.md", "clients"), re.M)
-        assert sorted(named) == SCRIPTS
+        page = (house.DOCS / "clients.md").read_text()
+        assert sorted(re.findall(r"^\| [^|]+, `(\w+)` \|", page, re.M)) == SCRIPTS
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from graphrag_toolkit.lexical_graph.indexing.extract.batch_llm_proposition_extra
 from llama_index.core.schema import TextNode
 from trial import QUESTION, Trial
 
-trial = Trial("graphrag-lexical-graph", "`EXTRACTION_MODEL`, its own")
+trial = Trial("graphrag-lexical-graph", "its own `EXTRACTION_MODEL`")
 
 
 def extract(role: str) -> list[TextNode]:

@@ -22,7 +22,7 @@ from langchain_aws import ChatBedrockConverse
 from langchain_core.prompts import ChatPromptTemplate
 from trial import CLAUDE, QUESTION, Trial
 
-trial = Trial("langasync", "`BEDROCK_S3_BUCKET` and `BEDROCK_ROLE_ARN`, its own")
+trial = Trial("langasync", "its own `BEDROCK_S3_BUCKET` and `BEDROCK_ROLE_ARN`")
 prompt = ChatPromptTemplate.from_messages([("system", "You are brief."), ("user", "{text}")])
 
 

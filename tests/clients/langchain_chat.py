@@ -12,15 +12,12 @@ trial = Trial("langchain-aws")
 
 
 for model in (ChatBedrockConverse(model=NOVA), ChatBedrock(model=CLAUDE)):
-    kind = type(model).__name__
-    with trial.works(f"invoke ({kind})"):
+    with trial.works(f"{type(model).__name__} (invoke, stream, structured output)"):
         answer = model.invoke(QUESTION)
         assert answer.text and answer.usage_metadata["output_tokens"]
-    with trial.works(f"stream ({kind})"):
         chunks = list(model.stream(QUESTION))
         assert len(chunks) > 2 and "".join(chunk.text for chunk in chunks) == answer.text
         assert sum((chunk.usage_metadata or {}).get("output_tokens", 0) for chunk in chunks)
-    with trial.works(f"structured output ({kind})"):
         assert model.with_structured_output(Call).invoke(QUESTION).queue == "router"
 with trial.works("embeddings"):
     assert len(BedrockEmbeddings(model_id=TITAN).embed_query(QUESTION)) == 1024

@@ -15,7 +15,7 @@ Path(folder.name, "config").write_text("[profile standin]\nregion = us-east-1\n"
 from llmbo import BatchInferer, ModelInput
 from trial import CLAUDE, QUESTION, Trial
 
-trial = Trial("llmbo-bedrock", "`AWS_PROFILE` that names a profile, which it demands")
+trial = Trial("llmbo-bedrock", "`AWS_PROFILE` of a profile that exists, which it demands")
 
 
 def inputs() -> dict[str, ModelInput]:

@@ -8,7 +8,7 @@ from trial import CLAUDE, NO_MODEL, NOVA, QUESTION, Trial
 
 trial = Trial(
     "AWS SDK for JavaScript",
-    "nothing, where the stand-in has the extra `http2`",
+    "`requestHandler: new NodeHttpHandler()`, unless the stand-in has the extra `http2`",
     release=PACKAGES["@aws-sdk/client-bedrock-runtime"],
 )
 given = {"model": NOVA, "claude": CLAUDE.removeprefix("us."), "question": QUESTION}

@@ -10,9 +10,8 @@ from trial import NO_MODEL, NOVA, QUESTION, Trial
 trial = Trial("smolagents")
 messages = [ChatMessage(MessageRole.USER, [{"type": "text", "text": QUESTION}])]
 
-with trial.fails(
-    "answers of text", "'tool_calls'", "it reads tool calls that Converse leaves out (smolagents#1941)"
-):
+why = "it reads tool calls of a name that Converse does not use, on AWS too (smolagents#1941)"
+with trial.fails("answers of text", "'tool_calls'", why):
     assert AmazonBedrockModel(NOVA).generate(messages).content
 with trial.refused(NO_MODEL):
     AmazonBedrockModel("amazon.nova-none-v1:0").generate(messages)

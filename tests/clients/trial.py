@@ -75,19 +75,21 @@ class Trial:
             yield
         except Exception:
             told = traceback.format_exc()
-            if sentence not in told:
+            if sentence in told:
+                self._fails[what] = why
+            else:
                 self._miss(what, told)
         else:
-            self._miss(what, f"{what} works now.")
-        self._fails[what] = why
+            self._miss(what, "No error came.")
 
     @contextmanager
-    def refused(self, sentence: str = NO_MODEL) -> Iterator[None]:
+    def refused(self, sentence: str) -> Iterator[None]:
         """Run what the stand-in refuses, which must come out of the client in its sentence."""
-        with self.fails("a refusal", sentence, ""):
+        with self.fails("refusal", sentence, why=""):
             yield
-        del self._fails["a refusal"]
-        self._refusals.append(sentence)
+        if "refusal" in self._fails:
+            del self._fails["refusal"]
+            self._refusals.append(sentence)
 
     def _miss(self, what: str, told: str) -> None:
         self._broken.append(what)
