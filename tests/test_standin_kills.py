@@ -31,8 +31,8 @@ MOMENTS: dict[str, Callable[[Path, str], bool]] = {
 class Story:
     """Several jobs on one folder whose stand-in is killed again and again."""
 
-    def __init__(self, standin: Standin, dice: random.Random) -> None:
-        self.standin = standin
+    def __init__(self, standin: Standin, dice: random.Random, speed: str = "instant") -> None:
+        self.standin, self.speed = standin, speed
         self.dice = dice
         self.sent: dict[str, tuple[dict[str, Any], list[str]]] = {}
         self.phases: Counter[str] = Counter()
@@ -67,7 +67,7 @@ class Story:
         parts = len(list((self.standin.folder / "jobs" / job_id).glob("parts/*/*.part")))
         self.phases[moment] += 1
         print(f"killed at '{moment}' of {name}: {parts} parts done; jobs: {dict(statuses)}")
-        self.standin = launch_standin(self.standin.folder, "--speed", "instant")
+        self.standin = launch_standin(self.standin.folder, "--speed", self.speed)
 
     def check(self) -> None:
         """Hold every job to the promises."""
@@ -152,6 +152,30 @@ def test_twenty_kills(start_standin: Callable[..., Standin]) -> None:
         story.standin.stop()
     assert sum(story.phases.values()) == 20
     print(dict(story.phases))
+
+
+@pytest.mark.long
+def test_twenty_kills_in_one_job(start_standin: Callable[..., Standin]) -> None:
+    story = Story(start_standin("--workers", "1"), random.Random(5), speed="2.5")
+    story.submit("long", 12_000)
+    job_id = story.jobs()["long"]["jobArn"][-12:]
+    done: list[int] = []
+    for number in range(20):
+        before = parts = set((story.standin.folder / "jobs" / job_id).glob("parts/*/*.part"))
+        deadline = time.monotonic() + 30
+        while not parts - before:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+            parts = set((story.standin.folder / "jobs" / job_id).glob("parts/*/*.part"))
+        story.speed = "2.5" if number < 19 else "instant"  # two minutes for what the restarts leave
+        story.kill_and_start("at once", "long")
+        done.append(len(parts))
+    assert done == sorted(set(done))
+    try:
+        story.check()
+        assert story.jobs()["long"]["status"] == "Completed"
+    finally:
+        story.standin.stop()
 
 
 @pytest.mark.long

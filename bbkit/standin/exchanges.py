@@ -8,6 +8,7 @@ from xml.sax.saxutils import unescape
 
 from starlette.types import Message, Receive, Scope, Send
 
+from bbkit.standin.faults import TORN
 from bbkit.standin.logs import Traces, plain
 
 SHORT_BODY = 1 << 20
@@ -64,14 +65,15 @@ class Exchange:
             head, self._head = self._head, None
             await self._send(self._explain(head, message.get("body", b"")))
         ends = message["type"] == "http.response.body" and not message.get("more_body")
-        if ends or self.method == "HEAD":
+        # A client reads no further than what breaks off, or ends by an exception.
+        if ends or self.method == "HEAD" or "reason" in self.told:
             self._log(self._status)
         await self._send(message)
 
     def close(self) -> None:
         """Log an answer that broke off."""
-        self.told = {"code": "torn", "reason": "The answer broke off."} | self.told
-        self._log(None)
+        self.told = {"code": TORN, "reason": "The answer broke off."} | self.told
+        self._log(self._status)
 
     def _explain(self, head: Message, body: bytes) -> Message:
         """Log a refusal before its client has it; give its head, for a HEAD with the reason."""
@@ -92,6 +94,7 @@ class Exchange:
         told = {name: text if name == "traceback" else plain(text) for name, text in self.told.items()}
         if "reason" in told:
             told["user_agent"] = plain(self.headers.get("user-agent", ""))
+        status = None if told.get("code") == TORN else status
         self._traces.log(asked=plain(self.asked), path=plain(self.path), status=status, **told)
 
 

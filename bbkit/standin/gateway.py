@@ -136,7 +136,7 @@ class Gateway:
                 return
             if spoilt and "body" in message:
                 torn, half = True, len(message["body"]) // 2
-                exchange.told |= _ASKED_FOR
+                exchange.told |= _ASKED_FOR | {"code": TORN}
                 message = {**message, "body": message["body"][:half], "more_body": True}
             if "status" in message:
                 message = {**message, "headers": [*message["headers"], (b"x-amz-request-id", b"STANDIN")]}
