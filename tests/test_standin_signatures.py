@@ -120,6 +120,12 @@ def test_what_is_wrong_with_a_presigned_url(standin_process: Standin) -> None:
         (four + "0", "SignatureDoesNotMatch", "StringToSign"),
         (two + "0", "SignatureDoesNotMatch", "StringToSign"),
         (re.sub(r"Expires=\d+", "Expires=soon", two), "AccessDenied", "Message"),
+        (re.sub(r"Expires=\d+", f"Expires={'9' * 5000}", two), "AccessDenied", "Message"),
+        (
+            four.replace("Expires=100", f"Expires={'9' * 5000}"),
+            "AuthorizationQueryParametersError",
+            "Message",
+        ),
         (late, "AccessDenied", "ServerTime"),
         (re.sub(r"Date=\d{8}T\d{6}Z", "Date=20200101T000000Z", four), "SignatureDoesNotMatch", "Message"),
         (re.sub(r"X-Amz-Date=[^&]+&", "", four), "AccessDenied", "Message"),
@@ -170,6 +176,9 @@ def test_what_is_wrong_with_a_client(standin_process: Standin) -> None:
     status, text = ask(standin_process.endpoint + "/", **headers)
     assert (status, element("Code", text)) == (400, "AuthorizationHeaderMalformed")
     assert element("Region", text) == "us-east-1"
+    for date in ("Thu, 01 Jan 99999999 00:00:00 GMT", "soon"):
+        status, text = ask(standin_process.endpoint + "/", Authorization="AWS key:signature", Date=date)
+        assert (status, element("Code", text)) == (403, "AccessDenied")
     # boto3 goes on with the region that it was told.
     assert client_of(standin_process, region="eu-west-1").list_objects_v2(Bucket=BUCKET)["KeyCount"] >= 0
 

@@ -141,6 +141,7 @@ SUM = b64encode(zlib.crc32(b"hello").to_bytes(4, "big")).decode()
         (b"5\r\nhello\r\n0\r\n\r\n", framed(5, kind=SIGNED), "InvalidRequest"),
         (b"5\r\nhello\r\n0\r\n\r\n", framed(5, "x-amz-meta-a"), "InvalidRequest"),
         (b"5\r\nhello\r\n0\r\n\r\n", {"x-amz-content-sha256": UNSIGNED}, "MissingContentLength"),
+        (b"", framed(5) | {"x-amz-decoded-content-length": "9" * 5000}, "MissingContentLength"),
         (b"5\r\nhello\r\n0\r\n\r\n", framed(4), "IncompleteBody"),
         (b"5\r\nhello\r\n0\r\n\r\n", framed(6), "IncompleteBody"),
         (b"5\r\nhello\r\n0\r\n\r\n", framed(5, CRC), "MalformedTrailerError"),

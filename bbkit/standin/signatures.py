@@ -26,6 +26,7 @@ ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = 15 * 60  # seconds, AWS's own tolerance
 MAX_PRESIGNED = 7 * 24 * 3600
 UNSIGNED = "UNSIGNED-PAYLOAD"
+_SECONDS = re.compile("[0-9]{1,12}")
 _HOST = {"host", ":authority"}  # the latter by AWS's SDK for JavaScript over HTTP/2
 _NAMES = ("algorithm", "credential", "date", "expires", "signedheaders", "signature")
 _OF_SIGNATURES = {f"x-amz-{name}" for name in _NAMES} | {"awsaccesskeyid", "signature", "expires", "x-id"}
@@ -92,14 +93,15 @@ def read_claim(request: SignedRequest) -> Claim | None:
         return _read_version4(parts | {"Date": date}, "x-amz-content-sha256" in request.headers, False)
     if kind == "AWS":
         key, _, signature = rest.partition(":")
-        parsed = parsedate_tz(told := date or request.headers.get("date", ""))
-        if parsed is None:
-            raise refuse_call("s3_bad_date", found=told)
-        return Claim(key, signature, "" if date else told, mktime_tz(parsed))
+        told = date or request.headers.get("date", "")
+        try:
+            return Claim(key, signature, "" if date else told, mktime_tz(parsedate_tz(told)))
+        except (TypeError, ValueError, OverflowError):
+            raise refuse_call("s3_bad_date", found=told) from None
     if {"X-Amz-Credential", "X-Amz-Algorithm"} & query.keys():
         return _read_version4({name.removeprefix("X-Amz-"): query[name] for name in query}, True, True)
     if "AWSAccessKeyId" in query:
-        if not (expires := query.get("Expires", "")).isdecimal():
+        if not _SECONDS.fullmatch(expires := query.get("Expires", "")):
             raise refuse_call("s3_no_expires", found=expires)
         return Claim(query["AWSAccessKeyId"], query.get("Signature", ""), expires, 0, int(expires))
     return None
@@ -116,7 +118,7 @@ def _read_version4(parts: dict[str, str], is_s3: bool, presigned: bool) -> Claim
         signed_at = timegm(time.strptime(timestamp, "%Y%m%dT%H%M%SZ"))
     except ValueError:
         raise _refuse(service, "bad_date", found=timestamp) from None
-    if presigned and not (given.isdecimal() and 0 < int(given) <= MAX_PRESIGNED):
+    if presigned and not (_SECONDS.fullmatch(given) and 0 < int(given) <= MAX_PRESIGNED):
         raise _refuse(service, "bad_expires")
     if not timestamp.startswith(date):
         raise _refuse(service, "other_date", found=date, date=timestamp)

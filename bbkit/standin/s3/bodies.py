@@ -195,8 +195,10 @@ def _read_length(headers: Mapping[str, str], chunked: bool) -> int | None:
     if "transfer-encoding" in headers and not chunked:
         raise refuse_call("transfer_encoding")
     given = headers.get("x-amz-decoded-content-length" if chunked else "content-length", "")
-    if chunked and not given.isdecimal():
-        raise refuse_call("no_length")
-    if given.isdecimal() and int(given) > LARGEST:
+    if not re.fullmatch("[0-9]{1,20}", given):
+        if chunked:
+            raise refuse_call("no_length")
+        return None
+    if int(given) > LARGEST:
         raise refuse_call("large_object", found=given, most=LARGEST)
-    return int(given) if given.isdecimal() else None
+    return int(given)

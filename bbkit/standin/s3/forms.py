@@ -50,7 +50,7 @@ class Form:
                 pairs = each.items() if isinstance(each, dict) else ()
                 conditions += [["eq", f"${name}", value] for name, value in pairs] or [list(each)]
             failed = [each for each in conditions if not self._holds(*each)]
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError):
             raise refuse_call("invalid_policy") from None
         named = {str(each[1]).lower().removeprefix("$") for each in conditions}
         extra = [name for name in self.fields if name not in named and not _OPEN.fullmatch(name)]
