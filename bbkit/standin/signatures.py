@@ -12,7 +12,7 @@ import time
 from calendar import timegm
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from email.utils import mktime_tz, parsedate_tz
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, unquote_plus, urlsplit
 
@@ -95,8 +95,8 @@ def read_claim(request: SignedRequest) -> Claim | None:
         key, _, signature = rest.partition(":")
         told = date or request.headers.get("date", "")
         try:
-            return Claim(key, signature, "" if date else told, mktime_tz(parsedate_tz(told)))
-        except (TypeError, ValueError, OverflowError):
+            return Claim(key, signature, "" if date else told, parsedate_to_datetime(told).timestamp())
+        except (ValueError, OverflowError):
             raise refuse_call("s3_bad_date", found=told) from None
     if {"X-Amz-Credential", "X-Amz-Algorithm"} & query.keys():
         return _read_version4({name.removeprefix("X-Amz-"): query[name] for name in query}, True, True)
