@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import re
 import string
 import subprocess
 import sys
@@ -13,8 +14,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.httpsession import URLLib3Session
 from conftest import Standin
 from hypothesis import HealthCheck, given, settings, strategies as st
 from moto import mock_aws
@@ -368,6 +372,58 @@ def test_keys_that_are_no_paths_are_kept_over_a_restart(
     for key in [*kept, "by hand.txt"]:
         s3.delete_object(Bucket=bucket, Key=key)
     assert list(folder.iterdir()) == [] and len(list((folder.parent / ".store").iterdir())) <= 3
+
+
+def test_what_is_sent_by_hand_is_answered_or_refused_and_never_fails(standin_process: Standin) -> None:
+    """No client of AWS sends these; each is refused with its code, or means what S3 takes it for."""
+    s3, bucket = standin_process.client("s3"), "/bbkit-standin"
+    s3.put_object(Bucket="bbkit-standin", Key="by hand", Body=b"0123456789")
+    credentials = s3._request_signer._credentials
+    bomb = b'<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><Delete><Object><Key>&e;</Key></Object></Delete>'
+
+    def send(method: str, path: str, body: bytes = b"", **headers: str) -> str:
+        request = AWSRequest(method, standin_process.endpoint + path, headers, body)
+        S3SigV4Auth(credentials, "s3", "us-east-1").add_auth(request)
+        answer = URLLib3Session().send(request.prepare())
+        found = re.search(r"<Code>(\w+)<", answer.text)
+        return f"{answer.status_code} {found[1] if found else answer.text[:10]}".strip()
+
+    by_hand = f"{bucket}/by%20hand"
+    assert [
+        send("GET", by_hand, Range=f"bytes={'9' * 5000}-"),
+        send("GET", by_hand, Range="bytes=4-2"),
+        send("GET", by_hand, Range="bytes=0-1,4-5"),
+        send("GET", f"{by_hand}?partNumber=0"),
+        send("GET", f"{by_hand}?partNumber=x"),
+        send("GET", by_hand, **{"If-Modified-Since": "Wed, 21 Oct 2015 07:28:00"}),
+        send("GET", f"{bucket}/a%00b"),
+        send("GET", f"{bucket}/none%01"),
+        send("GET", "//x"),
+        send("PATCH", by_hand),
+        send("GET", f"{bucket}?list-type=2&max-keys=-1"),
+        send("POST", f"{bucket}?delete", b"nonsense"),
+        send("POST", f"{bucket}?delete", bomb),
+        send("POST", f"{bucket}?delete", b"<Delete>%s</Delete>" % (b"<Object><Key>a</Key></Object>" * 1001)),
+        send("PUT", f"{by_hand}?tagging", b"<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>"),
+        send("PUT", f"{bucket}/y", b"1", **{"x-amz-unheard-of": "1"}),
+        send("PUT", f"{bucket}/y", b"", **{"x-amz-copy-source": "nothing"}),
+        send(
+            "POST", f"{by_hand}?uploadId=none", b"<CompleteMultipartUpload><Part/></CompleteMultipartUpload>"
+        ),
+    ] == [
+        *["200 0123456789"] * 3,
+        *["400 InvalidArgument"] * 2,
+        "200 0123456789",
+        "400 InvalidURI",
+        "404 NoSuchKey",
+        "400 InvalidBucketName",
+        "501 NotImplemented",
+        "400 InvalidArgument",
+        *["400 MalformedXML"] * 4,
+        "501 NotImplemented",
+        "400 InvalidArgument",
+        "404 NoSuchUpload",
+    ]
 
 
 def test_a_download_is_of_one_object_whatever_is_written_meanwhile(standin_process: Standin) -> None:

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:  # the engine processes need no web server
 
 XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _STS = "https://sts.amazonaws.com/doc/2011-06-15/"
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f]")
 Protocol = Literal["rest-json", "json", "query", "s3"]
 _CODES = {int(status): codes for status, codes in read_table("refusals")["statuses"].items()}
 STATUS_OF_CODE = {code: status for status, codes in _CODES.items() for code in codes}
@@ -100,6 +102,7 @@ def render_error(error: ServiceError, protocol: Protocol) -> "Response":
         case _:
             headers["x-amzn-errortype"] = error.code
             body, media_type = json.dumps({"message": error.message}), "application/json"
+    body = _CONTROL.sub("\ufffd", body)  # which no XML can say
     return Response(body, error.status, headers, media_type=media_type)
 
 

@@ -62,7 +62,7 @@ class Operations:
         for member in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
             if given.get(member, self.account) != self.account:
                 raise refuse_call("not_owner")
-        if bucket and not _BUCKET.fullmatch(bucket):
+        if name != "ListBuckets" and not _BUCKET.fullmatch(bucket):
             raise refuse_call("bucket_name", bucket=bucket)
         rules.check_key(key)
         if bucket and name != "CreateBucket" and not self.buckets.has(bucket):

@@ -120,7 +120,7 @@ def name_sums(checksums: Mapping[str, str], kind: str | None = None) -> dict[str
 
 def page_size(given: Given, name: str) -> int:
     size = given.get(name, MOST)
-    if size < 0:
+    if not 0 <= size < 1 << 31:
         raise refuse_call("page_size", argument=name, size=size)
     return int(size)
 

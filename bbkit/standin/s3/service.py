@@ -62,7 +62,7 @@ class S3:
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         bucket, key = read_path(scope["raw_path"])
-        operation = find_operation(scope["method"], bool(bucket) + bool(key), query | told, query)
+        operation = find_operation(scope["method"], 2 if key else bool(bucket), query | told, query)
         begin(operation.name)
         told = {name: value for name, value in query.items() if name in operation.queries} | told
         check_headers(told)

@@ -61,7 +61,7 @@ class Operation:
         except ResponseParserError:
             raise refuse_call("malformed_xml") from None
         except (ValueError, OverflowError, RuntimeError) as error:
-            raise refuse_call("argument", said=error) from None
+            raise refuse_call("malformed_xml" if body else "argument", said=error) from None
         del given["ResponseMetadata"]
         for name, value in given.items():
             shape = self.takes.members[name]
@@ -142,7 +142,7 @@ def find_operation(method: str, depth: int, told: Mapping[str, str], query: Mapp
             if others := sorted({*others} - operation.queries):
                 raise not_done(f"{operation.name} with {', '.join(others)}")
             return operation
-    raise not_done(f"{method} of a {('service', 'bucket', 'object')[depth]}")
+    raise not_done(f"{method} of {('the service', 'a bucket', 'an object')[depth]}")
 
 
 def check_headers(told: Mapping[str, str]) -> None:
