@@ -17,8 +17,8 @@ TOOL = {
 }
 
 
-def try_anthropic() -> None:
-    trial = Trial("anthropic")
+def try_anthropic(needs: str = "") -> None:
+    trial = Trial("anthropic", needs)
     client = anthropic.AnthropicBedrock()
     with trial.works("messages"):
         answer = client.messages.create(model=CLAUDE, max_tokens=90, messages=MESSAGES)

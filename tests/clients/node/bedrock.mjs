@@ -4,9 +4,9 @@ import * as runtime from "@aws-sdk/client-bedrock-runtime";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import assert from "node:assert/strict";
 import { setTimeout } from "node:timers/promises";
-import { report } from "./report.mjs";
+import { gather, given, report } from "./report.mjs";
 
-const { model, claude, question, bucket, role, once } = JSON.parse(process.argv[2]);
+const { model, claude, question, bucket, role, once } = given;
 const control = new bedrock.BedrockClient();
 const models = new runtime.BedrockRuntimeClient();
 const s3 = new S3Client({ forcePathStyle: true });
@@ -14,12 +14,6 @@ const messages = [{ role: "user", content: [{ text: question }] }];
 const ask = { modelId: model, messages };
 const body = { modelId: model, body: JSON.stringify({ messages }) };
 let answer;
-
-async function gather(stream) {
-  const events = [];
-  for await (const event of stream) events.push(event);
-  return events;
-}
 
 const works = {
   async Converse() {
@@ -43,7 +37,7 @@ const works = {
   },
   async CountTokens() {
     const input = { converse: { messages } };
-    const counted = await models.send(new runtime.CountTokensCommand({ modelId: claude, input }));
+    const counted = await models.send(new runtime.CountTokensCommand({ modelId: claude.replace("us.", ""), input }));
     assert.ok(counted.inputTokens > 10);
   },
   async "batch job"() {

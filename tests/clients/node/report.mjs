@@ -1,3 +1,13 @@
+// What the Python beside says.
+export const given = JSON.parse(process.argv[2]);
+
+// Everything that a stream gives.
+export async function gather(stream) {
+  const events = [];
+  for await (const event of stream) events.push(event);
+  return events;
+}
+
 // Runs what shall work, then what is refused; prints {"works": {what: "" or its error}, "refusal": what it was told}.
 export async function report(works, refused) {
   const found = { works: {}, refusal: "" };

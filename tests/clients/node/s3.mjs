@@ -6,9 +6,9 @@ import { getSignedUrl } from "@aws-sdk/s3-request-presigner";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { Readable } from "node:stream";
-import { report } from "./report.mjs";
+import { given, report } from "./report.mjs";
 
-const { bucket, once } = JSON.parse(process.argv[2]);
+const { bucket, once } = given;
 const client = new s3.S3Client({ forcePathStyle: true });
 const place = (key) => ({ Bucket: bucket, Key: `node/${once}/${key}` });
 const large = randomBytes(12_000_000);
