@@ -70,15 +70,6 @@ def list_given(names: dict[str, Any]) -> dict[str, type]:
     return {name: kind for name, kind in sorted(given.items()) if name.startswith("bbkit.")}
 
 
-def list_errors() -> dict[str, type]:
-    """Every error that bbkit raises."""
-    return {
-        name: each
-        for name, each in vars(errors).items()
-        if inspect.isclass(each) and issubclass(each, errors.BbkitError)
-    }
-
-
 def describe(names: dict[str, Any]) -> list[str]:
     """Directives that show docstrings."""
     options = {"function": "", "class": "   :members:\n", "exception": "   :show-inheritance:\n"}
@@ -112,7 +103,8 @@ def write_api() -> None:
             f"{room.__name__}.{n}": each for n, each in list_public(room).items()
         }
     rooms = dict(sorted(rooms.items())) | {"results": list_given(public)}
-    rooms["errors"] = {f"{errors.__name__}.{name}": each for name, each in list_errors().items()}
+    raised = [each for each in vars(errors).values() if inspect.isclass(each) and issubclass(each, Exception)]
+    rooms["errors"] = {f"{errors.__name__}.{each.__name__}": each for each in raised}
     lines = ["# API by room\n", "```python\nimport bbkit as bb\nfrom bbkit import charts, explorers\n```\n"]
     for room, names in rooms.items():
         (REFERENCE / "api" / f"{room}.rst").write_text(
@@ -168,13 +160,6 @@ def start(app: Any) -> None:
     os.environ |= {**environment, "IPYTHONDIR": str(work / "ipython"), "BBKIT_SITE_FOLDER": str(work)}
 
 
-def add_plotly(app: Any, page: str, template: str, context: Any, doctree: Any) -> None:
-    """Let a page that has charts load the plotly.js that the package brings, before it draws them."""
-    if page == "gallery":
-        path = context["pathto"]("_static/plotly.min.js", resource=True)
-        context["metatags"] += f'<script src="{path}"></script>'
-
-
 def hide_signature(app: Any, what: str, name: str, *more: Any) -> tuple[str, None] | None:
     """What functions give is not made by calling its class."""
     return ("", None) if name in list_given(list_public()) else None
@@ -184,4 +169,3 @@ def setup(app: Any) -> None:
     app.connect("autodoc-process-signature", hide_signature)
     app.connect("builder-inited", start)
     app.connect("build-finished", lambda *_: STANDIN.close())
-    app.connect("html-page-context", add_plotly)

@@ -1,7 +1,6 @@
 """The site: what its pages show is what happens, and it is read as a newcomer with no network reads it."""
 
 import ast
-import json
 import os
 import re
 import shlex
@@ -10,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
-from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -19,7 +17,7 @@ from urllib.parse import unquote
 import pytest
 from conftest import Standin, launch_standin
 
-import bbkit
+import bbkit as bb
 from bbkit import charts, explorers
 from bbkit.cli import main
 from bbkit.cli.parsing import COMMANDS, PARSER
@@ -120,43 +118,39 @@ def follow(page: str, folder: Path) -> None:
     path.write_text(now) if writes else None
 
 
-def copy_samples(folder: Path) -> None:
-    shutil.copy(SAMPLES / "call_transcripts.csv", folder / "calls.csv")
-    shutil.copy(SAMPLES / "answer_schema.json", folder)
-
-
-def make_run(folder: Path) -> None:
+def make_run() -> None:
     """What pages about a run begin with: `runs/calls`, of the sample calls, not submitted yet."""
-    calls = bbkit.read_source(folder / "calls.csv")
+    calls = bb.read_source("calls.csv")
     prompt = "Summarize this call. {transcript}"
-    records = bbkit.build_records(calls, MODEL, prompt=prompt, record_id="call_id", max_tokens=60)
-    bbkit.write_records(
-        records, bbkit.Run.create("runs/calls", model_id=MODEL, source=calls.set_index("call_id"))
-    )
+    records = bb.build_records(calls, MODEL, prompt=prompt, record_id="call_id", max_tokens=60)
+    run = bb.Run.create("runs/calls", model_id=MODEL, source=calls.set_index("call_id"))
+    bb.write_records(records, run)
 
 
-def submit_run(folder: Path) -> None:
-    make_run(folder)
-    bbkit.submit_jobs(bbkit.Run.open("runs/calls"))
-    bbkit.wait_for_jobs(bbkit.Run.open("runs/calls"), every=0.1)
+def submit_run() -> None:
+    make_run()
+    bb.submit_jobs(bb.Run.open("runs/calls"))
+    bb.wait_for_jobs(bb.Run.open("runs/calls"), every=0.1)
 
 
-def write_letters(folder: Path) -> None:
-    (folder / "letters").mkdir()
-    for number in range(1, 1001):
-        (folder / "letters" / f"letter {number:04}.txt").write_text(f"Letter {number}: the parcel was late.")
+PAGES: list[tuple[str, Callable[[], None] | None, bool]] = [
+    ("../README.md", None, False),
+    ("gallery.md", None, True),
+    ("how-to/failures.md", submit_run, True),
+    ("how-to/schema.md how-to/goal.md", None, True),
+    ("how-to/embeddings.md", None, False),
+    ("how-to/prices.md", None, False),
+    ("how-to/kms.md", None, False),
+    ("how-to/thousands.md", None, False),
+]
+"""Pages that are followed in one folder, what they begin with, and whether the faults are switched on."""
 
-
-def write_prices(folder: Path) -> None:
-    prices = {"date": "2026-11-01", "source": "our contract", "prices": []}
-    prices["prices"] += [
-        {
-            "model_id": MODEL,
-            "batch": {"input": 0.02, "output": 0.1},
-            "on_demand": {"input": 0.05, "output": 0.2},
-        }
-    ]
-    (folder / "prices.json").write_text(json.dumps(prices, indent=1) + "\n")
+LONG_PAGES = [
+    ("start.md", None, False),
+    ("how-to/own-data.md", None, False),
+    ("how-to/schedule.md", make_run, False),
+    ("how-to/share.md", submit_run, False),
+]
 
 
 @pytest.fixture(scope="module")
@@ -168,30 +162,13 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standin]:
 
 
 @pytest.mark.parametrize(
-    ("pages", "prepare", "is_faulty"),
-    [
-        (["../README.md"], None, False),
-        (["how-to/failures.md"], submit_run, True),
-        (["how-to/schema.md", "how-to/goal.md"], None, True),
-        (["how-to/embeddings.md"], None, False),
-        (["how-to/prices.md"], write_prices, False),
-        (["how-to/kms.md"], None, False),
-        (["how-to/thousands.md"], write_letters, False),
-        *(
-            pytest.param([page], prepare, False, marks=pytest.mark.long)
-            for page, prepare in {
-                "start.md": None,
-                "how-to/own-data.md": None,
-                "how-to/schedule.md": make_run,
-                "how-to/share.md": submit_run,
-            }.items()
-        ),
-    ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ("pages", "begin", "is_faulty"),
+    [*PAGES, *(pytest.param(*each, marks=pytest.mark.long) for each in LONG_PAGES)],
+    ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_page_shows_what_happens(
-    pages: list[str],
-    prepare: Callable[[Path], None] | None,
+    pages: str,
+    begin: Callable[[], None] | None,
     is_faulty: bool,
     request: pytest.FixtureRequest,
     tmp_path: Path,
@@ -199,39 +176,23 @@ def test_a_page_shows_what_happens(
 ) -> None:
     request.getfixturevalue("faulty" if is_faulty else "standin_process").use(monkeypatch)
     monkeypatch.chdir(tmp_path)
-    copy_samples(tmp_path)
-    if prepare:
-        prepare(tmp_path)
-    for page in pages:
+    shutil.copy(SAMPLES / "call_transcripts.csv", "calls.csv")
+    shutil.copy(SAMPLES / "answer_schema.json", ".")
+    if begin:
+        begin()
+    for page in pages.split():
         follow(page, tmp_path)
 
 
-def test_the_gallery_draws_every_chart(
-    faulty: Standin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    faulty.use(monkeypatch)
-    monkeypatch.chdir(tmp_path)
-    copy_samples(tmp_path)
-    follow("gallery.md", tmp_path)
-    drawn = set(re.findall(r"^charts\.(\w+)\(", (DOCS / "gallery.md").read_text(), re.M))
-    assert drawn == set(charts.__all__)
+def test_every_page_that_shows_code_is_followed() -> None:
+    guides = [*DOCS.glob("*.md"), *DOCS.glob("how-to/*.md")]
+    shows = {str(path.relative_to(DOCS)) for path in guides if FENCE.search(path.read_text())}
+    assert shows <= {page for pages, *_ in (*PAGES, *LONG_PAGES) for page in pages.split()}
 
 
-class Page(HTMLParser):
-    """The anchors of a page, where its links lead, and what it loads."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.anchors, self.links, self.loads = set[str](), set[str](), set[str]()
-        self.feed(path.read_text())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self.anchors.add(values.get("id") or "")
-        if tag == "a":
-            self.links.add(values.get("href") or "")
-        else:
-            self.loads |= {values.get("src") or "", (values.get("href") or "") if tag == "link" else ""}
+def test_the_gallery_has_every_chart() -> None:
+    drawn = re.findall(r"^charts\.(\w+)\(", (DOCS / "gallery.md").read_text(), re.MULTILINE)
+    assert sorted(drawn) == sorted(charts.__all__)
 
 
 @pytest.fixture(scope="module")
@@ -256,33 +217,50 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.long
-def test_every_link_inside_leads_somewhere_and_nothing_is_loaded_from_outside(site: Path) -> None:
-    pages = {path.resolve(): Page(path) for path in site.rglob("*.html")}
-    assert len(pages) > 25
-    for path, page in pages.items():
-        assert not [each for each in page.loads if re.match(r"(https?:)?//", each)], path
-        for link in page.links:
-            if re.match(r"\w+:", link):
-                continue
-            where, _, anchor = unquote(link).partition("#")
-            target = (path.parent / where).resolve() if where else path
-            assert target.exists(), f"{path.name}: {link}"
-            assert not anchor or target not in pages or anchor in pages[target].anchors, (
-                f"{path.name}: {link}"
-            )
+@pytest.mark.browser
+def test_every_page_opens_without_a_network_and_every_link_inside_leads_somewhere(
+    site: Path, page: Any
+) -> None:
+    anchors, links = dict[str, set[str]](), dict[str, str]()
+    for path in site.rglob("*.html"):
+        page.goto(path.as_uri())
+        anchors[path.as_uri()] = set(page.eval_on_selector_all("[id]", "all => all.map(one => one.id)"))
+        links |= dict.fromkeys(
+            page.eval_on_selector_all("a[href]", "all => all.map(one => one.href)"), path.name
+        )
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (path.name, width)
+    for link, name in links.items():
+        where, _, anchor = unquote(link).partition("#")
+        if where.startswith("file:"):
+            assert Path(where.removeprefix("file://")).exists(), f"{name}: {link}"
+            assert not anchor or anchor in anchors.get(where, {anchor}), f"{name}: {link}"
+
+
+@pytest.mark.long
+@pytest.mark.browser
+def test_a_newcomer_finds_the_way_in_two_clicks_and_charts_are_drawn(site: Path, page: Any) -> None:
+    for link, answer in (
+        ("From your own CSV to a report", "bbkit report"),
+        ("Why did these fail?", "diagnose_outputs"),
+    ):
+        page.goto((site / "index.html").as_uri())
+        page.locator("article").get_by_role("link", name=link).click()
+        assert page.locator("h1").inner_text().startswith(link)
+        assert answer in page.locator("article").inner_text()
+    page.goto((site / "gallery.html").as_uri())
+    assert page.locator(".plotly-graph-div .main-svg").first.is_visible()
+    assert page.locator(".plotly-graph-div:has(.main-svg)").count() == len(charts.__all__)
 
 
 @pytest.mark.long
 def test_the_reference_has_every_public_name_and_command(site: Path) -> None:
-    anchors = {
-        anchor for path in (site / "reference" / "api").glob("*.html") for anchor in Page(path).anchors
-    }
-    rooms = (bbkit, charts, explorers)
-    names = {f"{room.__name__}.{name}" for room in rooms for name in room.__all__}
-    assert names - anchors == {"bbkit.charts", "bbkit.explorers"}
-    assert {f"bbkit-{name}" for name in COMMANDS.choices} - Page(site / "reference" / "cli.html").anchors == {
-        "bbkit-doctor"
-    }
+    text = "".join(path.read_text() for path in (site / "reference").rglob("*.html"))
+    names = [f"{room.__name__}.{name}" for room in (bb, charts, explorers) for name in room.__all__]
+    commands = [f"bbkit-{name}" for name in COMMANDS.choices if name != "doctor"]
+    absent = [name for name in (*names, *commands) if f'id="{name}"' not in text]
+    assert absent == ["bbkit.charts", "bbkit.explorers"]
 
 
 def test_the_example_of_each_command_is_one_it_takes() -> None:
