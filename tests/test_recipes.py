@@ -259,6 +259,14 @@ def test_the_rule_of_a_run_takes_the_ends_of_its_jobs_and_nothing_else(
     assert statement["Resource"] == f"arn:aws:sns:us-east-1:{here.standin.account}:{told['rule']}"
 
 
+def test_the_rule_of_an_adopted_run_takes_its_job(here: Shop, tmp_path: Path) -> None:
+    [job] = bb.list_jobs(bb.Run.open("runs/calls"))["job_arn"]
+    pattern = events_for(bb.Run.adopt(job, tmp_path / "adopted"))["pattern"]
+    matches = EventPattern.load(json.dumps(pattern)).matches_event
+    events = [json.loads(line) for line in (here.standin.folder / "events.jsonl").read_text().splitlines()]
+    assert [event["detail"]["batchJobArn"] for event in events if matches(event)] == [job]
+
+
 def test_policies_and_the_rule_are_one_document(here: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["preflight", "runs/calls", "--events", "--policies"]) == 0
     assert {"trust", "role", "caller", "rule", "pattern", "topic_policy"} == set(

@@ -8,7 +8,7 @@ from bbkit.core.errors import AwsError, CredentialsError
 from bbkit.core.files import fill_in, read_data
 from bbkit.core.findings import Finding, make_finding
 from bbkit.families import bare_model_id, split_model_id, tells_model
-from bbkit.run import Run
+from bbkit.run import Run, RunSnapshot
 from bbkit.run.journal import TERMINAL
 
 SERVICE = "bedrock.amazonaws.com"
@@ -122,9 +122,11 @@ def policies_for(run: Run) -> dict[str, dict[str, Any]]:
 
 def events_for(run: Run) -> dict[str, Any]:
     """Write the pattern of EventBridge's rule for the ends of this run's jobs, and its SNS topic's policy."""
+    prefix = f"{run.label}-"
+    adopted = [name for name in RunSnapshot.read(run).table()["job_name"] if not name.startswith(prefix)]
     needs = {
         "label": run.label,
-        "prefix": f"{run.label}-",
+        "names": [{"prefix": prefix}, *adopted],
         "terminal": list(TERMINAL),
         "topic": Arns(run).here("sns", run.label.replace(".", "-")),
     }
