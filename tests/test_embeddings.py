@@ -177,9 +177,9 @@ def test_a_map_of_nothing_says_why() -> None:
 
 def test_norms_are_those_of_the_vectors() -> None:
     unit = scatter(50, 8) / np.linalg.norm(scatter(50, 8), axis=1, keepdims=True)
-    title = charts.embedding_norms(as_outputs([*unit, None])).layout.title.text
-    assert title.startswith("All embeddings have the norm 1<br>")
-    assert "n = 50 embeddings" in title
+    alike = charts.embedding_norms(as_outputs([*unit, None])).layout
+    assert alike.title.text == "All embeddings have the norm 1"
+    assert alike.annotations[0].text == "Norm, n = 50 embeddings."
     mixed = charts.embedding_norms(as_outputs([[3.0, 4.0], [0.0, 0.0], [6.0, 8.0, 0.0]]))
     assert mixed.layout.title.text.startswith("The median norm is 5<br>")
     assert "3 embeddings; 1 of them 0" in mixed.layout.title.text

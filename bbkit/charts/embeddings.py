@@ -36,18 +36,19 @@ def embedding_norms(outputs: Any, *, by: str | None = None, title: str | None = 
     Returns
     -------
     plotly.graph_objects.Figure
-        A histogram. Where a model was asked to normalise, every norm is 1; a vector of norm 0 says nothing.
+        A histogram, or a sentence where all are the same, as those of a model that normalises: 1.
     """
     norms, places = _compute(outputs, measure)
     if not len(norms):
         return style.empty_figure(title or "Norms of the embeddings", "No record has an embedding.")
     norms = np.array(rounded(norms, 4))  # more digits would be those of single precision
     _, groups = read_groups(outputs, by, ["outcome"])
-    zero, count = int((norms == 0).sum()), count_noun(len(norms), "embedding")
-    middle = format_number(float(np.median(norms)))
-    found = f"All embeddings have the norm {middle}" if np.ptp(norms) == 0 else f"The median norm is {middle}"
-    said = f"Norm, n = {count}" + f"; {zero:,} of them 0, without a direction" * (zero > 0)
-    return draw_numbers(norms, groups.take(places), "norm", title or found, said)
+    zero, middle = int((norms == 0).sum()), format_number(float(np.median(norms)))
+    said = f"Norm, n = {count_noun(len(norms), 'embedding')}"
+    said += f"; {zero:,} of them 0, without a direction" * (zero > 0)
+    if np.ptp(norms) == 0:
+        return style.empty_figure(title or f"All embeddings have the norm {middle}", f"{said}.")
+    return draw_numbers(norms, groups.take(places), "norm", title or f"The median norm is {middle}", said)
 
 
 def _compute(outputs: Any, make: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -70,9 +70,8 @@ def near_duplicates(outputs: Any, threshold: float = 0.95, *, most: int = 10_000
     -------
     pandas.DataFrame
         One row per pair, the nearest first: ``record_id, other_id`` (by ``record_key``) and ``similarity``;
-        ``.attrs["unlisted"]`` counts those beyond `most`. All are compared, in single precision (to 5e-7):
-        seconds for 20,000 records, four times as long for twice as many, in the matrix and 0.2 GB. A vector
-        of zeros is in no pair.
+        ``.attrs["unlisted"]`` counts those beyond `most`. All are compared, in single precision (to 5e-7), in
+        the matrix and 0.2 GB: seconds for 20,000 records, four times as long for twice as many.
     """
     what = "It is a cosine similarity, 0 to 1, such as 0.95."
     validate_number(threshold, "threshold", least=0, most=1, what=what)
