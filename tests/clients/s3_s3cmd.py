@@ -43,6 +43,9 @@ with TemporaryDirectory() as name:
         s3cmd("sync", f"{folder}/up/", f"{place}/tree/")
         s3cmd("sync", f"{place}/tree/", f"{folder}/down/")
         assert (folder / "down/deep er/20 MB+ä.bin").read_bytes() == large.read_bytes()
+    with trial.works("info"):
+        assert "Versioning:none" in s3cmd("info", f"s3://{trial.bucket}").replace(" ", "")
+        assert "x-amz-meta-k: v" in s3cmd("info", f"{place}/large")
     with trial.works("ls, cp, mv, del"):
         assert "tree/" in s3cmd("ls", f"{place}/")
         s3cmd("cp", f"{place}/large", f"{place}/copied")

@@ -80,6 +80,8 @@ class Operation:
         told = {name: value for name, value in values.items() if value is not None}
         request = _SERIALIZER.serialize_to_request(told, self.answer)
         headers, body = dict(request["headers"]), request["body"] or b""
+        if (root := _TABLE["operations"][self.name]) and not body:
+            body = f'<{root} xmlns="{NAMESPACE}"/>'.encode()
         if body:
             headers["Content-Type"] = "application/xml"
             text = _NOT_XML.sub(lambda match: b"&#%d;" % match[0][0], body.partition(b"?>\n")[2] or body)
