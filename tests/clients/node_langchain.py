@@ -11,5 +11,5 @@ PACKAGES = {
     "@langchain/core": "1.4.0",
     "zod": "4.6.7",
 }
-trial = Trial("@langchain/aws", "a stand-in with the extra `http2`", PACKAGES["@langchain/aws"])
+trial = Trial("@langchain/aws", "nothing, if the stand-in has the extra `http2`", PACKAGES["@langchain/aws"])
 try_node(trial, "langchain.mjs", PACKAGES, NO_MODEL)
