@@ -157,6 +157,8 @@ def test_a_disk_of_20_mb(start_standin: Start, small_disk: Path, how: int) -> No
         bedrock.create_inference_profile(inferenceProfileName="a", modelSource=PROFILE)
     with pytest.raises(ClientError):
         asks_once(standin, "s3", "uploader").put_object(Bucket=BUCKET, Key="more", Body=bytes(3_000_000))
+    standin.client("s3").delete_object(Bucket=BUCKET, Key="disk/big.jsonl")
+    assert "Contents" not in standin.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="disk/big")
     reader.done.set()
     reader.join()
     assert (reader.faults, reader.slowest < 2) == ([], True) and reader.count > 100

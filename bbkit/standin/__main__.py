@@ -161,8 +161,8 @@ def main(argv: list[str] | None = None) -> int:
     from bbkit.standin.settings import Limits, Settings, keep_private, load_identity
 
     try:
+        from bbkit.standin.databases import disk_fault
         from bbkit.standin.server import FolderInUse, bind, lock_folder, serve
-        from bbkit.standin.store import disk_fault
     except ImportError as error:
         remedy = "Type: pip install 'bbkit[standin]'"
         print(f"bbkit standin needs {error.name}, not installed here. {remedy}", file=sys.stderr)

@@ -19,6 +19,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from bbkit.standin.control_plane import ControlPlane
+from bbkit.standin.databases import disk_fault
 from bbkit.standin.errors import Protocol, ServiceError, not_served, refuse_call, render_error, render_json
 from bbkit.standin.event_streams import EventStream
 from bbkit.standin.exchanges import Exchange
@@ -31,7 +32,6 @@ from bbkit.standin.s3.service import S3
 from bbkit.standin.service_models import find_route, read_request
 from bbkit.standin.settings import ROLE, Settings
 from bbkit.standin.signatures import Claim, SignedRequest, hoist, read_claim, verify_claim
-from bbkit.standin.store import disk_fault
 
 MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json"}

@@ -10,13 +10,14 @@ from concurrent.futures import CancelledError
 from contextlib import suppress
 from typing import Any
 
+from bbkit.standin.databases import disk_fault
 from bbkit.standin.engine_pool import LOCK, EnginePool
 from bbkit.standin.job_runner import Ended, JobRunner
 from bbkit.standin.logs import Traces
 from bbkit.standin.records import Report
 from bbkit.standin.s3.store import Buckets
 from bbkit.standin.settings import Settings
-from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store, disk_fault
+from bbkit.standin.store import BEFORE_STOPPING, OPEN, Job, Store
 
 TURNS = 4  # jobs in progress at once; the others wait as Scheduled
 QUICK, SLOW = 0.15, 0.6  # seconds a chunk may take: long enough to be cheap, short enough to stop soon

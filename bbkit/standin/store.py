@@ -1,16 +1,16 @@
 """The jobs of one stand-in, in SQLite, safe against kill -9.
 
-Every move from status to status names the status it starts from, so that a Stop that came first wins. Pages
-are kept free in the file and its log, so that jobs reach their ends on a full disk, too.
+Every move from status to status names the status it starts from, so that a Stop that came first wins.
 """
 
-import errno
 import json
 import sqlite3
 import threading
 import time
 from pathlib import Path
 from typing import Any
+
+from bbkit.standin.databases import keep_reserve, open_database
 
 BEFORE_STOPPING = ("Submitted", "Validating", "Scheduled", "InProgress")
 OPEN = (*BEFORE_STOPPING, "Stopping")
@@ -26,12 +26,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS tokens ON jobs (region, token);
 CREATE INDEX IF NOT EXISTS statuses ON jobs (status);
 CREATE INDEX IF NOT EXISTS times ON jobs (region, submitted, job_id);
 CREATE TABLE IF NOT EXISTS hits (record TEXT PRIMARY KEY, job_id TEXT);
-CREATE TABLE IF NOT EXISTS reserve (space BLOB);
 """
 _OPEN_LIST = ", ".join(f"'{status}'" for status in OPEN)
 _JSON_COLUMNS = ("request", "tags", "faults", "counts", "final")
-_RESERVE = 64  # pages of 4,096 bytes; twice as many as are written before they go from the log to the file
-_OF_A_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
 
 Job = dict[str, Any]
 
@@ -41,15 +38,8 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            folder / "jobs.sqlite", timeout=30, isolation_level=None, check_same_thread=False
-        )
+        self._connection = open_database(folder / "jobs.sqlite", _SCHEMA)
         self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=NORMAL")
-        self._connection.execute(f"PRAGMA wal_autocheckpoint={_RESERVE // 2}")
-        self._connection.executescript(_SCHEMA)
-        self._fill_reserve()
 
     def create(self, job: Job, quota: int) -> str:
         """Insert a job unless the open ones of its model already reach the quota."""
@@ -61,17 +51,11 @@ class Store:
             (open_jobs,) = self._connection.execute(counting, job).fetchone()
             if open_jobs >= quota:
                 return "quota"
-            (free,) = self._connection.execute("PRAGMA freelist_count").fetchone()
-            if free < _RESERVE // 2:
-                self._fill_reserve()
+            keep_reserve(self._connection)
             row = _to_row(job)
             values = ", ".join(f":{name}" for name in row)
             self._connection.execute(f"INSERT INTO jobs ({', '.join(row)}) VALUES ({values})", row)
             return "created"
-
-    def _fill_reserve(self) -> None:
-        self._connection.execute("INSERT INTO reserve VALUES (zeroblob(?))", (_RESERVE * 4096,))
-        self._connection.execute("DELETE FROM reserve")
 
     def get(self, job_id: str) -> Job | None:
         return self._one("SELECT * FROM jobs WHERE job_id = ?", job_id)
@@ -142,17 +126,6 @@ class Store:
             {k: json.loads(row[k]) if k in _JSON_COLUMNS and row[k] else row[k] for k in row.keys()}  # noqa: SIM118
             for row in rows
         ]
-
-
-def disk_fault(error: Exception) -> str:
-    """What is wrong with the disk where an error comes of that, and what to do; empty where it does not."""
-    if isinstance(error, OSError) and error.errno in _OF_A_DISK:
-        what = error.strerror
-    elif isinstance(error, sqlite3.OperationalError):
-        what = str(error)
-    else:
-        return ""
-    return f"The stand-in cannot write to its disk ({what}). Free space on it, then try again."
 
 
 def _to_row(job: Job) -> Job:

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import threading
 import time
 import uuid
@@ -23,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from bbkit.standin.databases import keep_reserve, open_database
 from bbkit.standin.errors import refuse_call
 from bbkit.standin.s3.bodies import make_digest
 
@@ -72,12 +72,7 @@ class Buckets:
         self.folder, self._files = folder, folder / ".store"
         self._files.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(
-            self._files / "index.sqlite", timeout=30, isolation_level=None, check_same_thread=False
-        )
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(_SCHEMA)
+        self._db = open_database(self._files / "index.sqlite", _SCHEMA)
         self._recover()
 
     def list_buckets(self) -> list[tuple[str, float]]:
@@ -150,6 +145,7 @@ class Buckets:
             shown = path is not None and (bool(old and old.shown) or not os.path.lexists(path))
             told = (key, staged.path.name, staged.size, staged.md5, time.time(), shown)
             new = Object(*told, staged.path.stat().st_mtime_ns, details)
+            keep_reserve(self._db)
             with self._change():
                 if not self.has(bucket := space.partition("/")[0]):
                     raise refuse_call("no_bucket", bucket=bucket)
