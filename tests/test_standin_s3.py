@@ -359,6 +359,9 @@ def test_keys_that_are_no_paths_are_kept_over_a_restart(
     standin.stop()
     (folder / "by hand.txt").write_text("by hand")
     (folder / "A").unlink()
+    (folder / ".nanio-meta").mkdir()  # of an older stand-in
+    (folder / ".nanio-meta" / "by hand.txt.json").write_text("{}")
+    (folder / ".tmp.1").write_text("half")
     s3 = start_standin(folder=tmp_path / "d").client("s3")
     kept = [key for key in HOSTILE if key != "A"]
     assert keys_of(s3, bucket, 5)[0] == sorted([*kept, "by hand.txt"], key=str.encode)

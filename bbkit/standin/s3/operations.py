@@ -12,28 +12,14 @@ from bbkit.standin.errors import ServiceError, refuse_call
 from bbkit.standin.faults import Faults
 from bbkit.standin.pages import write_token
 from bbkit.standin.s3 import rules
-from bbkit.standin.s3.rules import (
-    Given,
-    check_write,
-    encode_name,
-    failed_condition,
-    name_sums,
-    page_size,
-    read_time,
-)
+from bbkit.standin.s3.rules import Given, check_write, encode_name, name_sums, read_time
 from bbkit.standin.s3.store import PLAIN, Buckets, Object, Staged, copy
 from bbkit.standin.s3.wire import NAMESPACE, not_done
 
 MOST_METADATA = 2048  # bytes
 MOST_PARTS = 10_000
-_HEADERS = (
-    "CacheControl",
-    "ContentDisposition",
-    "ContentEncoding",
-    "ContentLanguage",
-    "ContentType",
-    "Expires",
-)
+_HEADERS = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage", "ContentType"}
+_HEADERS |= {"Expires", "Metadata"}
 _SSE = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled", "SSEKMSEncryptionContext")
 _CHANGES = {"StorageClass", "TaggingDirective", "ChecksumAlgorithm", *_SSE}
 _BUCKET = re.compile(r"(?!xn--|sthree-|\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
@@ -108,17 +94,15 @@ class Operations:
 
     def get_bucket_location(self, given: Given) -> Answer:
         where = "" if self.region == "us-east-1" else self.region
-        return Answer(
-            {"LocationConstraint": f'<LocationConstraint xmlns="{NAMESPACE}">{where}</LocationConstraint>'}
-        )
+        told = f'<LocationConstraint xmlns="{NAMESPACE}">{where}</LocationConstraint>'
+        return Answer({"LocationConstraint": told})
 
     def list_objects(self, given: Given) -> Answer:
         told, found, last = self._page(given, given.get("Marker", ""))
         told["Marker"] = encode_name(given, given.get("Marker", ""))
         told["Contents"] = [self._row(given, one) for one in found]
-        return Answer(
-            told | ({"NextMarker": encode_name(given, last)} if last and "Delimiter" in given else {})
-        )
+        more = {"NextMarker": encode_name(given, last)} if last and "Delimiter" in given else {}
+        return Answer(told | more)
 
     def list_objects_v2(self, given: Given) -> Answer:
         after = given.get("StartAfter", "")
@@ -141,12 +125,8 @@ class Operations:
         mark = given.get("KeyMarker", ""), given.get("UploadIdMarker", "")
         after = "\0".join(mark) if mark[1] else f"{mark[0]}\1" if mark[0] else ""
         told, found, last = self._page(given, after, "MaxUploads", "/uploads")
-        told |= {
-            "Bucket": told.pop("Name"),
-            "KeyMarker": encode_name(given, mark[0]),
-            "UploadIdMarker": mark[1],
-        }
-        told["Uploads"] = []
+        told |= {"Bucket": told.pop("Name"), "Uploads": []}
+        told |= {"KeyMarker": encode_name(given, mark[0]), "UploadIdMarker": mark[1]}
         for one in found:
             key, _, name = one.key.partition("\0")
             row = {"Key": encode_name(given, key), "UploadId": name, "Initiated": read_time(one.modified)}
@@ -160,9 +140,13 @@ class Operations:
         self, given: Given, after: str, limit: str = "MaxKeys", space: str = ""
     ) -> tuple[dict[str, Any], list[Object], str]:
         """One page of a bucket, and how all lists tell of it; the last name where there are more."""
-        prefix, delimiter, most = given.get("Prefix", ""), given.get("Delimiter", ""), page_size(given, limit)
-        page = self.buckets.page(given["Bucket"] + space, prefix, delimiter, after, min(most, rules.MOST))
-        found, groups, last = page
+        prefix, delimiter, most = (
+            given.get("Prefix", ""),
+            given.get("Delimiter", ""),
+            rules.page_size(given, limit),
+        )
+        where = given["Bucket"] + space, prefix, delimiter, after, min(most, rules.MOST)
+        found, groups, last = self.buckets.page(*where)
         told = {"Name": given["Bucket"], "Prefix": encode_name(given, prefix), limit: most}
         told |= {"Delimiter": encode_name(given, delimiter)} if delimiter else {}
         told |= {"IsTruncated": bool(last), "EncodingType": given.get("EncodingType")}
@@ -200,7 +184,7 @@ class Operations:
         """The headers of a Get or Head, and which bytes are its body."""
         details = found.details
         told: dict[str, Any] = {"ETag": f'"{found.etag}"', "LastModified": read_time(found.modified)}
-        if failed := failed_condition(given, found):
+        if failed := rules.failed_condition(given, found):
             if failed in rules.NOT_MODIFIED:
                 return Answer(told, 304)
             raise refuse_call("precondition", condition=failed)
@@ -209,9 +193,8 @@ class Operations:
         told |= details["headers"] | details["sse"] | {"TagCount": len(details["tags"]) or None}
         told |= {"StorageClass": details["class"] if details["class"] != "STANDARD" else None}
         told |= {name[8:]: value for name, value in given.items() if name.startswith("Response")}
-        told |= (
-            {"PartsCount": len(details["parts"])} if "PartNumber" in given and details.get("parts") else {}
-        )
+        if "PartNumber" in given and details.get("parts"):
+            told["PartsCount"] = len(details["parts"])
         if start is not None:
             told["ContentRange"] = f"bytes {start}-{start + length - 1}/{found.size}"
         if given.get("ChecksumMode", "").upper() == "ENABLED" and length == found.size:
@@ -260,7 +243,7 @@ class Operations:
         if not self.buckets.has(bucket):
             raise refuse_call("no_bucket", bucket=bucket)
         found, source = self.buckets.open(bucket, key)
-        if failed := failed_condition(given, found, "CopySource"):
+        if failed := rules.failed_condition(given, found, "CopySource"):
             source.close()
             raise refuse_call("precondition", condition=f"x-amz-copy-source-{failed}")
         return found, source
@@ -277,7 +260,7 @@ class Operations:
         if size > MOST_METADATA:
             raise refuse_call("large_metadata", size=size)
         pairs = parse_qsl(given.get("Tagging", ""), keep_blank_values=True)
-        headers = {name: given[name] for name in (*_HEADERS, "Metadata") if given.get(name)}
+        headers = {name: given[name] for name in _HEADERS if given.get(name)}
         sse = {name: given[name] for name in _SSE if given.get(name)}
         kept = {"headers": headers, "sse": PLAIN["sse"] | sse, "tags": rules.read_tags(pairs)}
         return PLAIN | kept | {"class": given.get("StorageClass", "STANDARD")}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -18,6 +18,7 @@ from bbkit.standin.signatures import ChunkSigner
 from bbkit.standin.tables import read_table
 
 CONSTANTS = read_table("s3")["constants"]
+Begin = Callable[[str], None]
 MOST_XML = 8 << 20  # bytes; 10,000 parts with a checksum each are 3 MB
 
 
@@ -26,12 +27,7 @@ class S3:
         self.operations = operations
 
     async def __call__(
-        self,
-        scope: Scope,
-        receive: Receive,
-        send: Send,
-        begin: Callable[[str], None] = lambda name: None,
-        signing: ChunkSigner | None = None,
+        self, scope: Scope, receive: Receive, send: Send, begin: Begin, signing: ChunkSigner | None
     ) -> None:
         """Answer a request; `begin` is told its operation first."""
         try:
@@ -39,25 +35,22 @@ class S3:
         except ServiceError as error:
             await render_error(error, "s3")(scope, receive, send)
             return
-        with answer.body or nullcontext():
-            headers, body = operation.write(answer.values)
-            status = answer.status or operation.status
-            if answer.body is None and scope["method"] != "HEAD" and status not in (204, 304):
-                headers["Content-Length"] = str(len(body))
-            told = [
-                (name.lower().encode(), value.encode("latin-1", "replace")) for name, value in headers.items()
-            ]
+        headers, body = operation.write(answer.values)
+        status = answer.status or operation.status
+        if answer.body is None and scope["method"] != "HEAD" and status not in (204, 304):
+            headers["Content-Length"] = str(len(body))
+        told = [(name.lower().encode(), text.encode("latin-1", "replace")) for name, text in headers.items()]
+        with answer.body or BytesIO(body) as source:
             await send({"type": "http.response.start", "status": status, "headers": told})
             left = answer.length if answer.body else 0
-            while left and answer.body:
-                body = await asyncio.to_thread(answer.body.read, min(BLOCK, left))
+            while left:
+                body = await asyncio.to_thread(source.read, min(BLOCK, left))
                 left = left - len(body) if body else 0
-                await send({"type": "http.response.body", "body": body, "more_body": left > 0})
-            if not answer.length or not answer.body:
-                await send({"type": "http.response.body", "body": body})
+                await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send({"type": "http.response.body", "body": source.read(left if answer.body else -1)})
 
     async def carry_out(
-        self, scope: Scope, receive: Receive, begin: Callable[[str], None], signing: ChunkSigner | None
+        self, scope: Scope, receive: Receive, begin: Begin, signing: ChunkSigner | None
     ) -> tuple[Operation, Answer]:
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
