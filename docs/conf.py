@@ -17,7 +17,7 @@ import bbkit
 from bbkit import charts, explorers
 from bbkit.cli.parsing import COMMANDS
 from bbkit.core import errors
-from bbkit.demo import start_standin
+from bbkit.demo import _environment as use_environment, start_standin
 from bbkit.report import read_parameters
 from bbkit.standin.__main__ import build_parser
 
@@ -70,18 +70,12 @@ def list_given(names: dict[str, Any]) -> dict[str, type]:
     return {name: kind for name, kind in sorted(given.items()) if name.startswith("bbkit.")}
 
 
-def describe(names: dict[str, Any]) -> list[str]:
-    """Directives that show docstrings."""
-    options = {"function": "", "class": "   :members:\n", "exception": "   :show-inheritance:\n"}
-    kinds = {
-        name: "function"
-        if inspect.isfunction(each)
-        else "exception"
-        if issubclass(each, Exception)
-        else "class"
-        for name, each in names.items()
-    }
-    return [f".. auto{kind}:: {name}\n{options[kind]}" for name, kind in kinds.items()]
+def describe(name: str, each: Any) -> str:
+    """The directive that shows a docstring."""
+    if inspect.isfunction(each):
+        return f".. autofunction:: {name}\n"
+    kind, option = ("exception", "show-inheritance") if issubclass(each, Exception) else ("class", "members")
+    return f".. auto{kind}:: {name}\n   :{option}:\n"
 
 
 def summarize(each: Any) -> str:
@@ -99,20 +93,17 @@ def write_api() -> None:
     for name in DESCRIBED:
         rooms[name.split(".")[1]][name] = pkgutil.resolve_name(name)
     for room in (charts, explorers):
-        rooms[room.__name__.split(".")[1]] = {
-            f"{room.__name__}.{n}": each for n, each in list_public(room).items()
-        }
+        named = {f"{room.__name__}.{name}": each for name, each in list_public(room).items()}
+        rooms[room.__name__.split(".")[1]] = named
     rooms = dict(sorted(rooms.items())) | {"results": list_given(public)}
     raised = [each for each in vars(errors).values() if inspect.isclass(each) and issubclass(each, Exception)]
     rooms["errors"] = {f"{errors.__name__}.{each.__name__}": each for each in raised}
     lines = ["# API by room\n", "```python\nimport bbkit as bb\nfrom bbkit import charts, explorers\n```\n"]
     for room, names in rooms.items():
-        (REFERENCE / "api" / f"{room}.rst").write_text(
-            f"{room}\n{'=' * len(room)}\n\n" + "\n".join(describe(names))
-        )
+        shown = [f"{room}\n{'=' * len(room)}\n", *(describe(*pair) for pair in names.items())]
+        (REFERENCE / "api" / f"{room}.rst").write_text("\n".join(shown))
         lines += [f"## [{room}](api/{room}.rst)\n", "| name | |", "|---|---|"]
-        lines += [f"| {{py:obj}}`~{name}` | {summarize(each)} |" for name, each in names.items()]
-        lines += [""]
+        lines += [*(f"| {{py:obj}}`~{name}` | {summarize(each)} |" for name, each in names.items()), ""]
     toctree = ["```{toctree}", ":hidden:", *(f"api/{room}" for room in rooms), "```\n"]
     (REFERENCE / "api.md").write_text("\n".join(lines + toctree))
 
@@ -120,11 +111,8 @@ def write_api() -> None:
 def write_cli() -> None:
     """What ``--help`` says of each command."""
     parsers = {**COMMANDS.choices, "standin": build_parser()}
-    helps = [
-        f"## bbkit {name}\n\n```text\n{parsers[name].format_help()}```\n"
-        for name in parsers
-        if name != "doctor"
-    ]
+    del parsers["doctor"]  # another name of preflight
+    helps = [f"## bbkit {name}\n\n```text\n{each.format_help()}```\n" for name, each in parsers.items()]
     (REFERENCE / "cli.md").write_text("# Commands\n\n" + "\n".join(helps))
 
 
@@ -133,10 +121,8 @@ def write_parameters() -> None:
     lines = ["# Parameters of the notebooks\n"]
     for path in sorted((DOCS.parent / "notebooks").glob("*.ipynb")):
         lines += [f"## {path.stem}\n", "| parameter | default | what it is |", "|---|---|---|"]
-        lines += [
-            f"| `{one.name}` | `{one.default!r}` | {one.help} |" for one in read_parameters(path).values()
-        ]
-        lines += [""]
+        declared = read_parameters(path).values()
+        lines += [*(f"| `{one.name}` | `{one.default!r}` | {one.help} |" for one in declared), ""]
     (REFERENCE / "parameters.md").write_text("\n".join(lines))
 
 
@@ -157,7 +143,8 @@ def start(app: Any) -> None:
     (profile / "startup").mkdir(parents=True)
     shutil.copy(DOCS / "drawn.py", profile / "startup")
     (profile / "ipython_kernel_config.py").write_text("c.IPKernelApp.log_level = 50\n")
-    os.environ |= {**environment, "IPYTHONDIR": str(work / "ipython"), "BBKIT_SITE_FOLDER": str(work)}
+    leading = {**environment, "IPYTHONDIR": str(work / "ipython"), "BBKIT_SITE_FOLDER": str(work)}
+    STANDIN.enter_context(use_environment(leading))
 
 
 def hide_signature(app: Any, what: str, name: str, *more: Any) -> tuple[str, None] | None:
