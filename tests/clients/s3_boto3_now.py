@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["boto3==1.44.8"]
+# dependencies = ["boto3[crt]==1.44.8"]
 # ///
 """boto3 of today on S3."""
 
