@@ -31,7 +31,7 @@ NAMES = [
 KINDS = [f"{LONG * 3} and more", "Too many requests", "<script>alert(1)</script> " + "x" * 200]
 EACH = (
     *("outcomes", "stop_reasons", "cut_off_by_input", "errors", "token_usage", "input_output"),
-    *("max_tokens_what_if", "output_lengths", "cost", "cost_per_record"),
+    *("max_tokens_what_if", "output_lengths", "cost", "cost_per_record", "embedding_norms", "embedding_map"),
 )
 MODEL = {
     "model_id": "amazon.nova-lite-v1:0",
@@ -63,9 +63,9 @@ def make_outputs(count: int) -> pd.DataFrame:
     )
     picked = random.integers(0, len(NAMES), count)
     months = np.array(["January", "February", "March", "April"])[random.integers(0, 4, count)]
-    return frame.assign(
-        **{"source.name": pd.Series([NAMES[at] for at in picked], dtype=object), "source.month": months}
-    )
+    vectors = pd.Series([*random.standard_normal((count, 6))], dtype=object)
+    named = {"source.name": pd.Series([NAMES[at] for at in picked], dtype=object), "source.month": months}
+    return frame.assign(**named, embedding=vectors)
 
 
 def make_jobs() -> pd.DataFrame:
@@ -114,7 +114,9 @@ def test_no_text_is_cut_or_crosses_another_whatever_groups_are_called(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("options", [[], ["--faults"], ["--schema"], ["--schema", "--faults"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "options", [[], ["--embeddings"], ["--faults"], ["--schema"], ["--schema", "--faults"]], ids=" ".join
+)
 def test_no_text_of_a_demo_is_cut_or_crosses_another(
     browser: Any, tmp_path: Path, options: list[str]
 ) -> None:
