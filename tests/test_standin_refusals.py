@@ -66,9 +66,9 @@ def test_a_refusal_of_every_service_is_one_line_with_its_reason_and_client(start
 
 
 def test_a_head_that_is_refused_carries_the_reason_in_a_header(start_standin: Start) -> None:
-    standin = start_standin("--fault", "fail-call=HeadObject:AccessDenied:1")
+    standin = start_standin("--fault", "fail-call=HeadObject:AccessDenied:1 fail-call=HeadObject:503:1")
     s3 = client_named(standin, "s3", "header")
-    for code, status in (("AccessDenied", 403), ("", 404)):
+    for code, status in (("AccessDenied", 403), ("503", 503), ("NoSuchKey", 404)):
         with pytest.raises(ClientError) as caught:
             s3.head_object(Bucket=BUCKET, Key="nöne")
         said = caught.value.response["ResponseMetadata"]["HTTPHeaders"]["x-bbkit-reason"]

@@ -11,6 +11,7 @@ import json
 import traceback
 import uuid
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -37,7 +38,7 @@ MAX_BODY = 26_000_000  # bytes; InvokeModel takes 25,000,000
 PROTOCOLS: dict[str, Protocol] = {"bedrock": "rest-json", "s3": "s3", "servicequotas": "json"}
 PROTOCOLS |= {"sts": "query", "iam": "query"}
 _PAGE = "<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to go on.</body></html>"
-_ASKED_FOR = {"reason": "A fault asked for this answer."}
+_ASKED_FOR = "A fault asked for this answer."
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send, self.traces)
         try:
-            response = self.refuse(exchange.headers) or await self.respond(scope, exchange)
+            response = self.refuse(exchange) or await self.respond(scope, exchange)
             if response is not None:
                 await response(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -81,7 +82,8 @@ class Gateway:
             response = await self.answer(request, claim, body, exchange)
             self.calls.spoil(self.calls.switched, exchange.asked)
         except ServiceError as error:
-            return render_error(error, protocol or guess_unsigned(request))
+            answer = render_error(error, protocol or guess_unsigned(request))
+            return exchange.refuse(answer, error.code, error.message)
         except SpoiltAnswer as spoilt:
             return await _spoil(spoilt, response, exchange)
         except ClientDisconnect:
@@ -93,17 +95,23 @@ class Gateway:
             if exchange.started:
                 return None
             code = "InternalError" if protocol == "s3" else "InternalServerException"
-            return render_error(ServiceError(code, full or "The stand-in failed."), protocol or "rest-json")
+            reason = full or "The stand-in failed."
+            answer = render_error(ServiceError(code, reason), protocol or "rest-json")
+            return exchange.refuse(answer, code, reason)
         return response
 
-    def refuse(self, headers: dict[str, str]) -> Response | None:
+    def refuse(self, exchange: Exchange) -> Response | None:
         """Refuse what only a browser sends: another Host, or a request from a page."""
-        if headers.get("host", "").lower() not in self.hosts:
-            return PlainTextResponse("This stand-in answers only to the host it was started for.", 421)
-        if headers.get("upgrade", "").lower() == "websocket":
-            return PlainTextResponse("This stand-in speaks no WebSocket.", 400)
-        if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
-            return PlainTextResponse("This stand-in does not answer web pages.", 403)
+        headers = exchange.headers
+        foreign = headers.get("host", "").lower() not in self.hosts
+        page = "origin" in headers or headers.get("sec-fetch-site", "none") != "none"
+        for status, is_so, reason in (
+            (421, foreign, "This stand-in answers only to the host it was started for."),
+            (400, headers.get("upgrade", "").lower() == "websocket", "This stand-in speaks no WebSocket."),
+            (403, page, "This stand-in does not answer web pages."),
+        ):
+            if is_so:
+                return exchange.refuse(PlainTextResponse(reason, status), HTTPStatus(status).phrase, reason)
         return None
 
     async def answer_s3(
@@ -136,7 +144,7 @@ class Gateway:
                 return
             if spoilt and "body" in message:
                 torn, half = True, len(message["body"]) // 2
-                exchange.told |= _ASKED_FOR | {"code": TORN}
+                exchange.told |= {"code": TORN, "reason": _ASKED_FOR}
                 message = {**message, "body": message["body"][:half], "more_body": True}
             if "status" in message:
                 message = {**message, "headers": [*message["headers"], (b"x-amz-request-id", b"STANDIN")]}
@@ -221,7 +229,7 @@ async def _read_body(receive: Receive) -> bytes:
 
 async def _spoil(spoilt: SpoiltAnswer, answer: Response | None, exchange: Exchange) -> Response | None:
     """Give what a fault asked for in the place of an answer; None where that breaks off."""
-    exchange.told |= _ASKED_FOR | {"code": str(spoilt)}
+    exchange.told |= {"code": str(spoilt), "reason": _ASKED_FOR}
     if spoilt.status is None:
         # A chunked body that breaks off: the server closes the connection, and the client knows that it did.
         await exchange.send({"type": "http.response.start", "status": 200, "headers": []})
@@ -230,7 +238,8 @@ async def _spoil(spoilt: SpoiltAnswer, answer: Response | None, exchange: Exchan
     if spoilt.ending and isinstance(answer, EventStream):
         answer.break_off(spoilt.ending)
         return answer
-    return Response(_PAGE if spoilt.status == 200 else "", spoilt.status, media_type="text/html")
+    page = Response(_PAGE if spoilt.status == 200 else "", spoilt.status, media_type="text/html")
+    return exchange.refuse(page, str(spoilt), _ASKED_FOR)
 
 
 def _caller_identity(account: str) -> Response:

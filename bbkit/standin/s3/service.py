@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, unquote
 from botocore import xform_name
 from starlette.types import Receive, Scope, Send
 
-from bbkit.standin.errors import ServiceError, refuse_call, render_error
+from bbkit.standin.errors import refuse_call
 from bbkit.standin.s3.bodies import Body
 from bbkit.standin.s3.operations import Answer, Operations
 from bbkit.standin.s3.store import BLOCK, Staged
@@ -29,12 +29,8 @@ class S3:
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send, begin: Begin, signing: ChunkSigner | None
     ) -> None:
-        """Answer a request; `begin` is told its operation first."""
-        try:
-            operation, answer = await self.carry_out(scope, receive, begin, signing)
-        except ServiceError as error:
-            await render_error(error, "s3")(scope, receive, send)
-            return
+        """Answer a request, or raise its refusal; `begin` is told its operation first."""
+        operation, answer = await self.carry_out(scope, receive, begin, signing)
         headers, body = operation.write(answer.values)
         status = answer.status or operation.status
         if answer.body is None and scope["method"] != "HEAD" and status not in (204, 304):
