@@ -283,7 +283,7 @@ def test_stop_ends_stopped_with_what_was_processed(start_standin: Start) -> None
 
 def test_stop_of_a_small_job_leaves_a_part_of_it(start_standin: Start) -> None:
     standin = start_standin("--speed", "150")
-    arn = create(standin, put(standin, "stop/small.jsonl", input_lines(record_ids(200))))
+    arn = create(standin, put(standin, "stop/small.jsonl", input_lines(record_ids(1_000))))
     deadline = time.monotonic() + 30
     while (shown := get(standin, arn)["processedRecordCount"]) == 0:
         assert time.monotonic() < deadline
@@ -291,7 +291,7 @@ def test_stop_of_a_small_job_leaves_a_part_of_it(start_standin: Start) -> None:
     standin.client("bedrock").stop_model_invocation_job(jobIdentifier=arn)
     job = wait_for(standin, arn)
     records = output_records(standin, job)
-    assert job["status"] == "Stopped" and shown <= len(records) < 200
+    assert job["status"] == "Stopped" and shown <= len(records) < 1_000
     assert len(records) == job["processedRecordCount"] == manifest(standin, job)["processedRecordCount"]
 
 
