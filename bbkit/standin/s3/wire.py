@@ -76,8 +76,9 @@ class Operation:
         return given | {"Bucket": bucket, "Key": key}
 
     def write(self, values: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
-        """Give headers and body of an answer; members that are None are left out."""
-        told = {name: value for name, value in values.items() if value is not None}
+        """Give headers and body of an answer, of the members that it has and that are not None."""
+        has = self.answer.input_shape.members
+        told = {name: value for name, value in values.items() if value is not None and name in has}
         request = _SERIALIZER.serialize_to_request(told, self.answer)
         headers, body = dict(request["headers"]), request["body"] or b""
         if (root := _TABLE["operations"][self.name]) and not body:
