@@ -5,6 +5,7 @@ import os
 import pkgutil
 import re
 import shutil
+import sys
 import typing
 from contextlib import ExitStack
 from pathlib import Path
@@ -126,6 +127,25 @@ def write_parameters() -> None:
     (REFERENCE / "parameters.md").write_text("\n".join(lines))
 
 
+def write_tables() -> None:
+    """The columns of each table that a docstring names, such as JOB_COLUMNS."""
+    rooms = [module for name, module in sys.modules.items() if name.startswith("bbkit.")]
+    named = {
+        name: each
+        for room in rooms
+        for name, each in vars(room).items()
+        if re.match("[A-Z].*_COLUMNS$", name)
+    }
+    lines = ["# Tables\n", "Columns and types of the tables that the [API](api.md) names.\n"]
+    for name, columns in sorted(named.items()):
+        if isinstance(columns, dict):
+            lines += [
+                f"## {name}\n",
+                ", ".join(f"`{column}` ({kind})" for column, kind in columns.items()) + "\n",
+            ]
+    (REFERENCE / "tables.md").write_text("\n".join(lines))
+
+
 def start(app: Any) -> None:
     """Write the reference, and lead the pages that run to a stand-in that loses and spoils records."""
     shutil.rmtree(REFERENCE, ignore_errors=True)
@@ -133,6 +153,7 @@ def start(app: Any) -> None:
     write_api()
     write_cli()
     write_parameters()
+    write_tables()
     work = Path(app.doctreedir).parent / "work"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
@@ -149,7 +170,7 @@ def start(app: Any) -> None:
 
 def hide_signature(app: Any, what: str, name: str, *more: Any) -> tuple[str, None] | None:
     """What functions give is not made by calling its class."""
-    return ("", None) if name in list_given(list_public()) else None
+    return ("", None) if name == "bbkit.Run" or name in list_given(list_public()) else None
 
 
 def setup(app: Any) -> None:
