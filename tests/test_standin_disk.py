@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -81,6 +82,15 @@ def test_nothing_can_be_written_and_calls_are_answered_and_told_of_later(start_s
     assert bedrock.list_inference_profiles(typeEquals="APPLICATION")["inferenceProfileSummaries"] == []
     assert "unlucky\n" in tell_refusals(standin.folder) and len(log(standin)) >= before + 4
     assert not list(standin.folder.glob(".profiles.json*"))
+
+
+@pytest.mark.parametrize("blocks", [0, 100])
+def test_a_stand_in_that_cannot_keep_anything_does_not_start(tmp_path: Path, blocks: int) -> None:
+    command = f"ulimit -f {blocks}; exec {sys.executable} -m bbkit.standin {tmp_path}"
+    told = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert (told.returncode, told.stdout) == (2, "")
+    assert told.stderr.startswith("bbkit standin: The stand-in cannot write to its disk (")
+    assert told.stderr.count("\n") == 1
 
 
 @pytest.fixture

@@ -178,7 +178,7 @@ def main(argv: list[str] | None = None) -> int:
         identity = load_identity(folder)
         listener = bind(arguments.host, arguments.port, identity.port)
     except (FolderInUse, OSError, ValueError) as error:
-        print(f"bbkit standin: {error}", file=sys.stderr)
+        print(f"bbkit standin: {disk_fault(error) or error}", file=sys.stderr)
         return 2
     given = vars(arguments) | {"folder": folder, "faults": tuple(arguments.fault)}
     settings = Settings(
