@@ -6,8 +6,8 @@
 
 from anthropic_calls import try_anthropic
 
-# What Claude Sonnet 4.5 was seen to say on AWS: https://github.com/anthropics/anthropic-sdk-python/issues/2031.
+# Who refuses it: https://github.com/anthropics/anthropic-sdk-python/issues/2031.
 try_anthropic(
-    "nothing; on AWS `extra_body=`, `anthropic_version` in it, where a model refuses the 2026-10-21 that it"
-    " sends, of which the stand-in warns"
+    "nothing; on AWS some models refuse the `anthropic_version` 2026-10-21 that it sends, of which the"
+    " stand-in warns: `extra_body={'anthropic_version': 'bedrock-2023-05-31'}`"
 )

@@ -40,19 +40,12 @@ class Trial:
     def __init__(self, client: str, needs: str = "", release: str = "") -> None:
         self.endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
         if urlsplit(self.endpoint).hostname != "127.0.0.1":
-            told = f"AWS_ENDPOINT_URL is '{self.endpoint}', no stand-in on 127.0.0.1."
-            sys.exit(
-                f"{told} Start one and take its environment: bbkit standin DIR; set -a; . DIR/standin.env"
-            )
+            told = f"AWS_ENDPOINT_URL is '{self.endpoint}', no stand-in on 127.0.0.1. Start one and take its"
+            sys.exit(f"{told} environment: bbkit standin DIR; set -a; . DIR/standin.env")
         self.role = os.environ["BBKIT_ROLE_ARN"]
         self.bucket = urlsplit(os.environ["BBKIT_S3_URI"]).netloc
         self.once = uuid.uuid4().hex[:8]  # in names of jobs and keys, so that no other trial has them
-        self._found = {
-            "client": client,
-            "version": release or version(client),
-            "needs": needs,
-            "once": self.once,
-        }
+        self._found = {"client": client, "version": release or version(client), "needs": needs}
         self._works: list[str] = []
         self._fails: dict[str, str] = {}
         self._refusals: list[str] = []
