@@ -38,7 +38,7 @@ ANSWER_NUMBERS = ("valid", *(f"invalid_{cause}" for cause in CAUSES))
 _UNMATCHED_COLUMNS = {"file": TEXT, "offset": COUNT, "reason": TEXT, "head": TEXT}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Accounting:
     """What was sent and what became of it.
 
@@ -69,10 +69,10 @@ class Accounting:
     sentence: str
     numbers: dict[str, Any]
     complete: bool
-    lines: pd.DataFrame = field(repr=False)
-    manifests: pd.DataFrame = field(repr=False)
+    lines: pd.DataFrame
+    manifests: pd.DataFrame
     parts: str | Path | None = None
-    collected: Collected = field(default_factory=Collected, repr=False)
+    collected: Collected = field(default_factory=Collected)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -92,7 +92,7 @@ class Accounting:
             raise InputError("These rows are in a frame. Pass into= to collect_outputs for Parquet parts.")
         return open_parts(self.parts)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.sentence
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:
