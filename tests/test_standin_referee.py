@@ -22,6 +22,7 @@ import requests
 from botocore.config import Config
 from botocore.exceptions import ClientError
 from conftest import Standin
+from moto.server import ThreadedMotoServer
 
 OPERATIONS: dict[str, list[tuple[str, dict[str, Any], dict[str, Any]]]] = {
     group: [(name, given, judged[0] if judged else {}) for name, given, *judged in operations]
@@ -225,9 +226,6 @@ def connect(endpoint: str, *keys: str) -> Callable[..., Any]:
 @pytest.fixture(scope="module")
 def referee() -> Iterator[Callable[..., Any]]:
     """moto's server, on a port of its own."""
-    pytest.importorskip("flask", reason="moto's server wants flask and flask-cors: pip install -e .[dev]")
-    from moto.server import ThreadedMotoServer
-
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = ThreadedMotoServer(port=0, verbose=False)
     server.start()

@@ -1,4 +1,4 @@
-"""S3: the same cases on the stand-in and on moto, an independent referee; and what is refused with 501."""
+"""S3 beyond the operations of `test_standin_referee.py`: any key, any page, crashes, and what is refused."""
 
 import hashlib
 import os
@@ -8,7 +8,7 @@ import string
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,14 @@ from botocore.exceptions import ClientError
 from botocore.httpsession import URLLib3Session
 from conftest import Standin
 from hypothesis import HealthCheck, given, settings, strategies as st
-from moto import mock_aws
 
 from bbkit.standin.s3.store import PLAIN, Buckets
 
 
-@pytest.fixture(params=["standin", "moto"])
-def s3(request: pytest.FixtureRequest, standin_process: Standin) -> Iterator[Any]:
-    """An S3 client of either world."""
-    if request.param == "standin":
-        yield standin_process.client("s3")
-        return
-    with mock_aws():
-        yield boto3.Session("key", "secret", region_name="us-east-1").client("s3")
+@pytest.fixture
+def s3(standin_process: Standin) -> Any:
+    """An S3 client of the stand-in."""
+    return standin_process.client("s3")
 
 
 @pytest.fixture
@@ -80,64 +75,6 @@ def test_an_object_comes_back_as_it_went(s3: Any, bucket: str) -> None:
     assert refused(s3.get_object, Bucket=bucket, Key="a/b c+ä.bin") == ("NoSuchKey", 404)
 
 
-def test_an_object_says_with_which_key_it_is_encrypted(s3: Any, bucket: str) -> None:
-    key = "arn:aws:kms:us-east-1:111122223333:key/11111111-2222-3333-4444-555555555555"
-    asked = {"Bucket": bucket, "Key": "x", "ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key}
-    s3.put_object(Body=b"once", Metadata={"k": "v"}, **asked)
-    for answer in (s3.head_object(Bucket=bucket, Key="x"), s3.get_object(Bucket=bucket, Key="x")):
-        assert (answer["ServerSideEncryption"], answer["SSEKMSKeyId"]) == ("aws:kms", key)
-        assert answer["Metadata"] == {"k": "v"}
-    upload = s3.create_multipart_upload(**asked)["UploadId"]
-    part = {"Bucket": bucket, "Key": "x", "UploadId": upload}
-    tag = s3.upload_part(Body=b"in parts", PartNumber=1, **part)["ETag"]
-    s3.complete_multipart_upload(MultipartUpload={"Parts": [{"ETag": tag, "PartNumber": 1}]}, **part)
-    got = s3.get_object(Bucket=bucket, Key="x")
-    assert (got["Body"].read(), got["SSEKMSKeyId"]) == (b"in parts", key)
-
-
-def test_one_s_own_bucket_at_home(s3: Any, bucket: str) -> None:
-    assert s3.get_bucket_location(Bucket=bucket)["LocationConstraint"] is None
-    assert s3.create_bucket(Bucket=bucket)["ResponseMetadata"]["HTTPStatusCode"] == 200
-
-
-def test_what_is_missing(s3: Any, bucket: str) -> None:
-    assert refused(s3.get_object, Bucket="no-such-bucket-here", Key="x") == ("NoSuchBucket", 404)
-    assert refused(s3.put_object, Bucket="no-such-bucket-here", Key="x", Body=b"") == ("NoSuchBucket", 404)
-    assert refused(s3.list_objects_v2, Bucket="no-such-bucket-here") == ("NoSuchBucket", 404)
-    assert refused(s3.head_bucket, Bucket="no-such-bucket-here") == ("404", 404)
-    s3.put_object(Bucket=bucket, Key="x", Body=b"")
-    assert refused(s3.delete_bucket, Bucket=bucket) == ("BucketNotEmpty", 409)
-
-
-@pytest.mark.parametrize(
-    ("asked", "expected"),
-    [("bytes=0-4", b"01234"), ("bytes=7-", b"789"), ("bytes=-3", b"789"), ("bytes=5-99", b"56789")],
-)
-def test_ranges(s3: Any, bucket: str, asked: str, expected: bytes) -> None:
-    s3.put_object(Bucket=bucket, Key="digits", Body=b"0123456789")
-    got = s3.get_object(Bucket=bucket, Key="digits", Range=asked)
-    assert got["Body"].read() == expected and got["ResponseMetadata"]["HTTPStatusCode"] == 206
-    assert got["ContentLength"] == len(expected)
-    assert refused(s3.get_object, Bucket=bucket, Key="digits", Range="bytes=10-") == ("InvalidRange", 416)
-
-
-def test_conditions_of_reading(s3: Any, bucket: str) -> None:
-    tag = s3.put_object(Bucket=bucket, Key="x", Body=b"1")["ETag"]
-    assert s3.get_object(Bucket=bucket, Key="x", IfMatch=tag)["Body"].read() == b"1"
-    assert refused(s3.get_object, Bucket=bucket, Key="x", IfMatch='"0"') == ("PreconditionFailed", 412)
-    assert refused(s3.get_object, Bucket=bucket, Key="x", IfNoneMatch=tag) == ("304", 304)
-    assert s3.get_object(Bucket=bucket, Key="x", IfNoneMatch='"0"')["Body"].read() == b"1"
-
-
-def test_a_conditional_write_never_overwrites(s3: Any, bucket: str) -> None:
-    s3.put_object(Bucket=bucket, Key="once", Body=b"first", IfNoneMatch="*")
-    assert refused(s3.put_object, Bucket=bucket, Key="once", Body=b"second", IfNoneMatch="*") == (
-        "PreconditionFailed",
-        412,
-    )
-    assert s3.get_object(Bucket=bucket, Key="once")["Body"].read() == b"first"
-
-
 def test_both_listings_are_in_order_whatever_the_page(s3: Any, bucket: str) -> None:
     keys = ["a", "a-b/x", "a.b", "a0", "b/c", "b-c", "b/c/d" + "e", "b.c", "ä/1", "z/1", "z/2", "z/3/4"]
     keys = sorted({key for key in keys if not any(other.startswith(key + "/") for other in keys)})
@@ -155,40 +92,6 @@ def test_both_listings_are_in_order_whatever_the_page(s3: Any, bucket: str) -> N
     assert keys_of(s3, bucket, 3, StartAfter="b-c")[0] == [key for key in keys if key > "b-c"]
     assert s3.list_objects_v2(Bucket=bucket, MaxKeys=1)["KeyCount"] == 1
     assert keys_of(s3, bucket, 5, Prefix="nothing") == ([], [])
-
-
-def test_the_resource_interface_lists_and_deletes(s3: Any, bucket: str) -> None:
-    for number in range(7):
-        s3.put_object(Bucket=bucket, Key=f"many/{number}", Body=b"")
-    found = s3.delete_objects(
-        Bucket=bucket, Delete={"Objects": [{"Key": f"many/{n}"} for n in range(5)] + [{"Key": "not there"}]}
-    )
-    assert len(found["Deleted"]) == 6 and "Errors" not in found
-    assert keys_of(s3, bucket, 10)[0] == ["many/5", "many/6"]
-
-
-def test_multipart_upload_and_copy(s3: Any, bucket: str) -> None:
-    parts = [os.urandom(5 * 1024 * 1024), os.urandom(1000)]
-    upload = s3.create_multipart_upload(Bucket=bucket, Key="large")["UploadId"]
-    tags = [
-        s3.upload_part(Bucket=bucket, Key="large", UploadId=upload, PartNumber=n, Body=part)["ETag"]
-        for n, part in enumerate(parts, 1)
-    ]
-    assert [p["PartNumber"] for p in s3.list_parts(Bucket=bucket, Key="large", UploadId=upload)["Parts"]] == [
-        1,
-        2,
-    ]
-    assert keys_of(s3, bucket, 10) == ([], [])
-    listed = {"Parts": [{"PartNumber": n, "ETag": tag} for n, tag in enumerate(tags, 1)]}
-    done = s3.complete_multipart_upload(Bucket=bucket, Key="large", UploadId=upload, MultipartUpload=listed)
-    digest = hashlib.md5(b"".join(hashlib.md5(part).digest() for part in parts)).hexdigest()
-    assert done["ETag"] == f'"{digest}-2"'
-    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "large"})
-    assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == b"".join(parts)
-    gone = s3.create_multipart_upload(Bucket=bucket, Key="gone")["UploadId"]
-    assert [found["UploadId"] for found in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [gone]
-    s3.abort_multipart_upload(Bucket=bucket, Key="gone", UploadId=gone)
-    assert "Uploads" not in s3.list_multipart_uploads(Bucket=bucket)
 
 
 def test_the_transfer_manager_both_ways(s3: Any, bucket: str, tmp_path: Path) -> None:
