@@ -69,10 +69,8 @@ class ControlPlane:
         job = self._new_job(given, region, token, model)
         quota = limits.max_custom_jobs if model.custom else limits.max_jobs
         outcome = self.jobs.add(job, quota)
-        if outcome == "known":
-            known = self.jobs.store.by_token(region, token)
-            assert known is not None
-            return self._answer_known(known, given)
+        if outcome == "known":  # by a call at the same time
+            return self.create_model_invocation_job(given, region)
         if outcome == "quota":
             raise refuse_call("jobs_quota", quota=quota, model_id=model.model_id)
         return {"jobArn": job["job_arn"]}

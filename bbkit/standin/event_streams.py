@@ -34,11 +34,7 @@ def encode_frame(headers: dict[str, str], payload: bytes) -> bytes:
 
 def encode_event(kind: str, name: str, payload: dict[str, Any]) -> bytes:
     """A frame of an ``event`` or ``exception`` of that name, which the operation's output lists."""
-    headers = {
-        f":{kind}-type": name,
-        ":content-type": "application/json",
-        ":message-type": kind,
-    }
+    headers = {f":{kind}-type": name, ":content-type": "application/json", ":message-type": kind}
     return encode_frame(headers, json.dumps(payload, separators=(",", ":")).encode())
 
 

@@ -27,7 +27,7 @@ _KINDS |= {"long": "integer", "float": "number", "double": "number"}
 
 def load_model(service: str) -> Any:
     """Load botocore's model of a service, without its documentation (most of its size)."""
-    return _without_documentation(Loader().load_service_model(service, "service-2"))
+    return _undocumented(Loader().load_service_model(service, "service-2"))
 
 
 @cache
@@ -44,16 +44,11 @@ def _version(text: str) -> list[int]:
     return [int(part) for part in text.split(".")]
 
 
-def _without_documentation(node: Any) -> Any:
+def _undocumented(node: Any) -> Any:
     if isinstance(node, dict):
-        return {
-            k: _without_documentation(v)
-            for k, v in node.items()
-            if k != "documentation" or isinstance(v, dict)
-        }
-    if isinstance(node, list):
-        return [_without_documentation(item) for item in node]
-    return node
+        told = {k: v for k, v in node.items() if k != "documentation" or isinstance(v, dict)}
+        return {k: _undocumented(v) for k, v in told.items()}
+    return [_undocumented(item) for item in node] if isinstance(node, list) else node
 
 
 @cache

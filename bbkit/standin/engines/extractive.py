@@ -45,8 +45,7 @@ _COURTESY = re.compile(r"\b(?:" + "|".join(map(re.escape, cues.COURTESY_PHRASES)
 _NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "ten": 10}
 _COUNT = r"\d{1,3}|" + "|".join(_NUMBERS)
 _ASKED_LENGTH = re.compile(
-    rf"\b(?:({_COUNT})\s*(?:-|–|to|or)\s*)?({_COUNT})[ -](sentence|word|bullet|line|point)s?\b",
-    re.I,
+    rf"\b(?:({_COUNT})\s*(?:-|–|to|or)\s*)?({_COUNT})[ -](sentence|word|bullet|line|point)s?\b", re.I
 )
 
 

@@ -15,17 +15,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from bbkit.standin.engines import (
-    Interrupted,
-    Media,
-    Piece,
-    Reply,
-    Request,
-    Stop,
-    ToolCall,
-    Turn,
-    split_reply,
-)
+from bbkit.standin.engines import Interrupted, Media, Piece, Reply, Request, Stop, ToolCall, Turn, split_reply
 from bbkit.standin.errors import EngineError
 
 _RETRIED = frozenset((408, 409, 425, 429, 500, 502, 503, 504))
