@@ -121,8 +121,10 @@ def test_why_names_the_last_refusals_of_each_client(start_standin: Start) -> Non
             bedrock.create_model_invocation_job(
                 **create_request(standin, f"s3://{BUCKET}/in.jsonl", jobName=f"under_score-{number}")
             )
-    with pytest.raises(ClientError):
-        client_named(standin, "s3", "langchain-aws").head_object(Bucket=BUCKET, Key="none")
+    s3 = client_named(standin, "s3", "langchain-aws")
+    for call in (s3.head_object, s3.get_object_acl):
+        with pytest.raises(ClientError):
+            call(Bucket=BUCKET, Key="none")
     running = why(standin.folder)
     standin.stop()
     stopped = why(standin.folder)
@@ -133,6 +135,7 @@ def test_why_names_the_last_refusals_of_each_client(start_standin: Start) -> Non
     assert sum("CreateModelInvocationJob" in line for line in lines) == 5
     assert "    400 ValidationException: 1 validation error detected" in stopped.stdout
     assert "HeadObject  /bbkit-standin/none\n    404 " in stopped.stdout
+    assert "Z  GET  /bbkit-standin/none\n    501 " in stopped.stdout
 
 
 def test_why_of_a_folder_without_a_log_and_of_one_without_refusals(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import string
 import subprocess
 import sys
@@ -260,14 +261,32 @@ def test_keys_that_are_no_paths_are_kept_over_a_restart(
     assert (folder / "a").read_text() == "a" and (folder / "é").read_text() == "é"
     assert not (folder / "up").exists()
     standin.stop()
-    (folder / "by hand.txt").write_text("by hand")
     (folder / "A").unlink()
     (folder / ".nanio-meta").mkdir()  # of an older stand-in
     (folder / ".nanio-meta" / "by hand.txt.json").write_text("{}")
-    (folder / ".tmp.1").write_text("half")
+    by_hand = ["by hand.txt", ".tmp.report.csv", ".nanio.txt", "notes/.nanio-meta/x.json"]
+    for name in by_hand:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("by hand")
+    elsewhere = tmp_path / "elsewhere"
+    for place in (elsewhere, folder.parent / "My Folder", folder.parent / ".nanio" / "multipart"):
+        place.mkdir(parents=True)
+    for link in (folder / "link", folder.parent / "linked-bucket"):
+        link.symlink_to(elsewhere)
+    (folder / "w\udcff").mkdir()
+    (folder / "w\udcff" / "no UTF-8").write_text("")
     s3 = start_standin(folder=tmp_path / "d").client("s3")
     kept = [key for key in HOSTILE if key != "A"]
-    assert keys_of(s3, bucket, 5)[0] == sorted([*kept, "by hand.txt"], key=str.encode)
+    assert keys_of(s3, bucket, 5)[0] == sorted([*kept, *by_hand], key=str.encode)
+    assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == [bucket]
+    console = (tmp_path / "d" / "console.txt").read_text()
+    assert console.count("cannot be buckets") == 1 and "alone: My Folder, linked-bucket." in console
+    s3.put_object(Bucket=bucket, Key="link/below", Body=b"kept")
+    assert s3.get_object(Bucket=bucket, Key="link/below")["Body"].read() == b"kept"
+    s3.delete_object(Bucket=bucket, Key="link/below")
+    assert [*elsewhere.iterdir()] == [] and (folder / ".tmp.report.csv").read_text() == "by hand"
+    shutil.rmtree(folder / "w\udcff")
+    (folder / "link").unlink()
     for key in kept:
         got = s3.get_object(Bucket=bucket, Key=key)
         assert got["Body"].read().decode() == key
@@ -275,7 +294,7 @@ def test_keys_that_are_no_paths_are_kept_over_a_restart(
     assert (
         s3.get_object(Bucket=bucket, Key="by hand.txt")["ETag"] == f'"{hashlib.md5(b"by hand").hexdigest()}"'
     )
-    for key in [*kept, "by hand.txt"]:
+    for key in [*kept, *by_hand]:
         s3.delete_object(Bucket=bucket, Key=key)
     assert list(folder.iterdir()) == [] and len(list((folder.parent / ".store").iterdir())) <= 3
 
@@ -302,11 +321,23 @@ def test_what_is_sent_by_hand_is_answered_or_refused_and_never_fails(standin_pro
         send("GET", f"{by_hand}?partNumber=0"),
         send("GET", f"{by_hand}?partNumber=x"),
         send("GET", by_hand, **{"If-Modified-Since": "Wed, 21 Oct 2015 07:28:00"}),
+        send("GET", by_hand, **{"If-Modified-Since": "the day before"}),
+        send("GET", by_hand, **{"If-Unmodified-Since": "Wed, 99 Oct 2015"}),
+        send("GET", by_hand, uploads="1", tagging="1", **{"list-type": "1", "partNumber": "7"}),
         send("GET", f"{bucket}/a%00b"),
         send("GET", f"{bucket}/none%01"),
         send("GET", "//x"),
         send("PATCH", by_hand),
         send("GET", f"{bucket}?list-type=2&max-keys=-1"),
+        send("GET", f"{bucket}?list-type=2&max-keys=abc"),
+        send("GET", f"{bucket}?list-type=3"),
+        send("GET", f"{bucket}?encoding-type=base64"),
+        send("GET", f"{by_hand}?attributes", **{"x-amz-object-attributes": "ETag, Colour"}),
+        send("GET", f"{by_hand}?attributes"),
+        send("POST", f"{bucket}?delete", b"<Delete><Object><Key>by hand</Key></Object></Delete>"),
+        send("PUT", by_hand, **{"x-amz-copy-source": by_hand, "x-amz-metadata-directive": "MERGE"}),
+        send("PUT", by_hand, **{"x-amz-copy-source": by_hand, "x-amz-tagging-directive": "MERGE"}),
+        send("PUT", f"{bucket}/y", **{"x-amz-tagging": "a=1%0A2"}),
         send("POST", f"{bucket}?delete", b"nonsense"),
         send("POST", f"{bucket}?delete", bomb),
         send("POST", f"{bucket}?delete", b"<Delete>%s</Delete>" % (b"<Object><Key>a</Key></Object>" * 1001)),
@@ -319,12 +350,15 @@ def test_what_is_sent_by_hand_is_answered_or_refused_and_never_fails(standin_pro
     ] == [
         *["200 0123456789"] * 3,
         *["400 InvalidArgument"] * 2,
-        "200 0123456789",
+        *["200 0123456789"] * 4,
         "400 InvalidURI",
         "404 NoSuchKey",
         "400 InvalidBucketName",
         "501 NotImplemented",
-        "400 InvalidArgument",
+        *["400 InvalidArgument"] * 5,
+        *["400 InvalidRequest"] * 2,
+        *["400 InvalidArgument"] * 2,
+        "400 InvalidTag",
         *["400 MalformedXML"] * 4,
         "501 NotImplemented",
         "400 InvalidArgument",

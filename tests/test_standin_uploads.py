@@ -8,11 +8,14 @@ import os
 import zlib
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from botocore.httpchecksum import _CHECKSUM_CLS, AwsChunkedWrapper
@@ -22,6 +25,7 @@ from test_standin_signatures import BUCKET, element, sign
 
 from bbkit.standin.errors import ServiceError
 from bbkit.standin.s3.bodies import Body
+from bbkit.standin.s3.store import PLAIN, Buckets
 from bbkit.standin.signatures import ChunkSigner
 
 UNSIGNED, SIGNED = "STREAMING-UNSIGNED-PAYLOAD-TRAILER", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
@@ -242,3 +246,76 @@ def test_the_checksum_of_an_object_in_parts_is_told_when_it_is_completed(
     checksum = _CHECKSUM_CLS[algorithm.lower()]().handle(b"".join(parts))
     done = client.complete_multipart_upload(**place, **whole, **{f"Checksum{algorithm}": checksum})
     assert (done[f"Checksum{algorithm}"], done["ChecksumType"]) == (checksum, "FULL_OBJECT")
+
+
+def refused(call: Any, **given: Any) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(**given)
+    return f"{caught.value.response['Error']['Code']}: {caught.value.response['Error']['Message']}"
+
+
+def test_parts_are_held_to_the_checksum_that_their_upload_began_with(standin_process: Standin) -> None:
+    """As AWS was seen to: https://github.com/floci-io/floci/pull/3093 and apache/arrow-rs/issues/6793."""
+    client, place = standin_process.client("s3"), {"Bucket": BUCKET, "Key": "sums of parts"}
+    config = Config(request_checksum_calculation="when_required")
+    keys = (standin_process.env[f"AWS_{name}"] for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"))
+    session = boto3.Session(*keys, region_name="us-east-1")
+    bare = session.client("s3", endpoint_url=standin_process.endpoint, config=config)
+    begin = client.create_multipart_upload
+    assert "can only be used with" in refused(begin, **place, ChecksumType="COMPOSITE")
+    assert "header is invalid" in refused(begin, **place, ChecksumAlgorithm="CRC32", ChecksumType="HALF")
+    assert (
+        begin(**place, ChecksumAlgorithm="CRC32", ChecksumType="full_object")["ChecksumType"] == "FULL_OBJECT"
+    )
+
+    part = {**place, "PartNumber": 1, "Body": b"part"}
+    none = {"UploadId": begin(**place)["UploadId"]}
+    mismatch = "InvalidRequest: Checksum Type mismatch occurred, expected checksum Type: "
+    found = refused(client.upload_part, **part, **none, ChecksumAlgorithm="SHA256")
+    assert found == f"{mismatch}null, actual checksum Type: sha256"
+    answer = client.upload_part(**part, **none)  # boto3 sends a CRC32 unasked
+    listed = {"PartNumber": 1, "ETag": answer["ETag"]}
+    with_sum = {"Parts": [listed | {"ChecksumCRC32": answer["ChecksumCRC32"]}]}
+    assert (
+        refused(client.complete_multipart_upload, **place, **none, MultipartUpload=with_sum)[:12]
+        == "InvalidPart:"
+    )
+    client.complete_multipart_upload(**place, **none, MultipartUpload={"Parts": [listed]})
+
+    upload = {"UploadId": begin(**place, ChecksumAlgorithm="SHA256")["UploadId"]}
+    assert refused(bare.upload_part, **part, **upload) == f"{mismatch}sha256, actual checksum Type: null"
+    answer = client.upload_part(**part, **upload, ChecksumAlgorithm="SHA256")
+    complete = {**place, **upload, "MultipartUpload": {"Parts": [listed]}}
+    assert refused(client.complete_multipart_upload, **complete).startswith(
+        "InvalidRequest: The upload was created using a sha256 checksum. The complete request must include"
+    )
+    complete["MultipartUpload"] = {"Parts": [listed | {"ChecksumSHA256": answer["ChecksumSHA256"]}]}
+    other = refused(client.complete_multipart_upload, **complete, ChecksumType="FULL_OBJECT")
+    assert "created using the COMPOSITE checksum mode" in other
+    whole = client.complete_multipart_upload(**complete)["ChecksumSHA256"]
+    told = client.get_object_attributes(**place, ObjectAttributes=["Checksum"])["Checksum"]
+    assert whole == told["ChecksumSHA256"] + "-1" and told["ChecksumType"] == "COMPOSITE"
+    for ask in (client.head_object, client.get_object):
+        one = ask(**place, PartNumber=1, ChecksumMode="ENABLED")
+        assert one["ChecksumSHA256"] == answer["ChecksumSHA256"]
+        assert ask(**place, ChecksumMode="ENABLED")["ChecksumSHA256"] == whole
+
+
+def test_uploads_are_grouped_by_their_keys_alone_and_one_that_ended_is_no_upload(
+    standin_process: Standin, tmp_path: Path
+) -> None:
+    client, keys = standin_process.client("s3"), ["u/a-b", "u/a-c", "u/d"]
+    client.create_bucket(Bucket="many-uploads")
+    for key in keys:
+        client.create_multipart_upload(Bucket="many-uploads", Key=key)
+    for delimiter in "0123456789abcdef":
+        found = client.list_multipart_uploads(Bucket="many-uploads", Prefix="u/", Delimiter=delimiter)
+        groups = [one["Prefix"] for one in found.get("CommonPrefixes", [])]
+        assert groups == {"a": ["u/a"], "b": ["u/a-b"], "c": ["u/a-c"], "d": ["u/d"]}.get(delimiter, [])
+        assert len(found.get("Uploads", [])) == 3 - (2 if groups == ["u/a"] else len(groups))
+    buckets = Buckets(tmp_path)
+    buckets.create_bucket("bucket")
+    upload = buckets.begin_upload("bucket", "key", PLAIN)
+    buckets.abort("bucket", "key", upload)
+    with pytest.raises(ServiceError, match="NoSuchUpload"):  # as to who completes it meanwhile
+        buckets.open(f"bucket/{upload}", "00001")

@@ -110,7 +110,8 @@ def tell_refusals(folder: Path, each: int = 5) -> str:
             told = {name: plain(str(value)) for name, value in json.loads(line).items()}
             name = _SIDE.sub("", told["user_agent"]) or "a client that does not name itself"
             status = "" if told["status"] == "None" else f"{told['status']} "
-            call = f"  {told['at']}  {told['asked']}  {told['path']}"
+            asked = told["asked"].removesuffix(told["path"]).rstrip()  # it ends so where it was no operation
+            call = f"  {told['at']}  {asked}  {told['path']}"
             why = f"    {status}{told['code']}: {told['reason']}"
             latest = clients[name] = clients.pop(name, deque(maxlen=each))
             latest.appendleft(f"{call}\n{why}")

@@ -24,7 +24,7 @@ from bbkit.standin.errors import EngineError
 from bbkit.standin.faults import CallFaults
 from bbkit.standin.gateway import Gateway
 from bbkit.standin.jobs import Jobs
-from bbkit.standin.logs import Traces
+from bbkit.standin.logs import Traces, plain
 from bbkit.standin.runtime import Runtime
 from bbkit.standin.s3.service import S3
 from bbkit.standin.s3.store import Buckets
@@ -150,6 +150,8 @@ async def serve(
     traces = Traces(settings.folder, settings.quiet)
     calls = CallFaults(settings.faults)
     buckets = Buckets(settings.buckets)
+    if names := ", ".join(plain(name) for name in sorted(buckets.passed_over)):
+        traces.print(f"Folders of {buckets.folder} that cannot be buckets, by name or as links, are left alone: {names}.")
     buckets.create_bucket(BUCKET)
     write_environment(settings.folder, identity, settings.region, endpoint)
     jobs = Jobs(settings, Store(settings.folder), buckets, traces)

@@ -165,10 +165,8 @@ def verify_policy(fields: Mapping[str, str], secrets: dict[str, str]) -> None:
     """Raise unless the policy of a form has the signature that the secret key gives, by either version."""
     if "policy" not in fields:
         raise refuse_call("s3_not_signed")
-    text, claim = (
-        fields["policy"],
-        Claim(fields.get("awsaccesskeyid", ""), fields.get("signature", ""), "", 0),
-    )
+    text = fields["policy"]
+    claim = Claim(fields.get("awsaccesskeyid", ""), fields.get("signature", ""), "", 0)
     if "x-amz-credential" in fields:
         names = ("credential", "date", "signature")
         claim = _read_version4({name.title(): fields.get(f"x-amz-{name}", "") for name in names}, True, False)
@@ -200,13 +198,14 @@ def compare_signatures(service: str, expected: str, found: str, text: str, canon
         raise _refuse(service, "other_signature", found=found, text=text, canonical=canonical)
 
 
-def hoist(request: SignedRequest) -> SignedRequest:
-    """Say in headers what a presigned URL says in its query; S3 takes no checksum of a body from there."""
+def hoist(request: SignedRequest, checksums: bool = False) -> SignedRequest:
+    """Say in headers what a presigned URL says in its query; S3 signs `checksums`, but does not heed them."""
     headers, query = dict[str, str](), []
     for pair in request.query.split("&"):
         name = unquote_plus(pair.partition("=")[0]).lower()
         if name.startswith("x-amz-") or name in ("content-type", "content-md5"):
-            if name not in _OF_SIGNATURES and ("checksum" not in name or name == "x-amz-checksum-mode"):
+            taken = checksums or "checksum" not in name or name == "x-amz-checksum-mode"
+            if taken and name not in _OF_SIGNATURES:
                 headers[name] = unquote_plus(pair.partition("=")[2], "latin-1")
         elif name not in _OF_SIGNATURES:
             query.append(pair)
@@ -214,7 +213,7 @@ def hoist(request: SignedRequest) -> SignedRequest:
 
 
 def _verify_version2(request: SignedRequest, claim: Claim, signer: _Version2) -> None:
-    told = request if claim.expires_at is None else hoist(request)
+    told = request if claim.expires_at is None else hoist(request, checksums=True)
     parts = urlsplit(f"http://host{request.raw_path}?{request.query}")
     headers = AWSRequest(headers=told.headers).headers
     path = re.sub("^(/[^/]+)$", r"\1/", request.raw_path)  # of a bucket alone, as botocore has it

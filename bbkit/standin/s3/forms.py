@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from bbkit.standin.errors import XML, refuse_call
+from bbkit.standin.errors import XML, not_served, refuse_call
 from bbkit.standin.signatures import verify_policy
 
 MOST_FIELD, BLOCK = 20_000, 1 << 20  # bytes of a field, and of a file that are held at once
@@ -65,9 +65,8 @@ class Form:
         if kind == "content-length-range":
             size = self.file.size or 0
             if not int(name) <= size <= int(value):
-                raise refuse_call(
-                    "large_object" if size > int(name) else "small_object", found=size, most=value, least=name
-                )
+                refusal = "large_object" if size > int(name) else "small_object"
+                raise refuse_call(refusal, found=size, most=value, least=name)
             return True
         found = self.fields.get(name.lower().removeprefix("$"), "")
         return found == value if kind == "eq" else kind == "starts-with" and found.startswith(value)
@@ -127,6 +126,8 @@ async def read_form(scope: Scope, receive: Receive, secrets: dict[str, str]) -> 
         parts = (await request.form(max_part_size=MOST_FIELD)).multi_items()
     except MultiPartException:
         raise refuse_call("malformed_post") from None
+    except AssertionError:  # Starlette's, without python-multipart
+        raise not_served("Forms take python-multipart: pip install 'bbkit[standin]'") from None
     before = takewhile(lambda part: part[0].lower() != "file", parts)  # what follows the file does not count
     fields = {name.lower(): str(value) for name, value in before}
     file = next((value for name, value in parts if name.lower() == "file"), None)

@@ -4,7 +4,6 @@ Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Si
 """
 
 import hashlib
-import re
 from typing import Any, BinaryIO, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -13,7 +12,7 @@ from bbkit.standin.faults import Faults
 from bbkit.standin.pages import write_token
 from bbkit.standin.s3 import rules
 from bbkit.standin.s3.rules import Given, check_write, encode_name, name_sums, read_time
-from bbkit.standin.s3.store import PLAIN, Buckets, Object, Staged, copy
+from bbkit.standin.s3.store import BUCKET, PLAIN, Buckets, Object, Staged, copy
 from bbkit.standin.s3.wire import NAMESPACE, not_done
 
 MOST_METADATA = 2048  # bytes
@@ -22,7 +21,6 @@ _HEADERS = {"CacheControl", "ContentDisposition", "ContentEncoding", "ContentLan
 _HEADERS |= {"Expires", "Metadata"}
 _SSE = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled", "SSEKMSEncryptionContext")
 _CHANGES = {"StorageClass", "TaggingDirective", "ChecksumAlgorithm", *_SSE}
-_BUCKET = re.compile(r"(?!xn--|sthree-|\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
 
 
 class Answer(NamedTuple):
@@ -48,7 +46,7 @@ class Operations:
         for member in ("ExpectedBucketOwner", "ExpectedSourceBucketOwner"):
             if given.get(member, self.account) != self.account:
                 raise refuse_call("not_owner")
-        if name != "ListBuckets" and not _BUCKET.fullmatch(bucket):
+        if name != "ListBuckets" and not BUCKET.fullmatch(bucket):
             raise refuse_call("bucket_name", bucket=bucket)
         rules.check_key(key)
         if bucket and name != "CreateBucket" and not self.buckets.has(bucket):
@@ -140,11 +138,8 @@ class Operations:
         self, given: Given, after: str, limit: str = "MaxKeys", space: str = ""
     ) -> tuple[dict[str, Any], list[Object], str]:
         """One page of a bucket, and how all lists tell of it; the last name where there are more."""
-        prefix, delimiter, most = (
-            given.get("Prefix", ""),
-            given.get("Delimiter", ""),
-            rules.page_size(given, limit),
-        )
+        prefix, delimiter = given.get("Prefix", ""), given.get("Delimiter", "")
+        most = rules.page_size(given, limit)
         where = given["Bucket"] + space, prefix, delimiter, after, min(most, rules.MOST)
         found, groups, last = self.buckets.page(*where)
         told = {"Name": given["Bucket"], "Prefix": encode_name(given, prefix), limit: most}
@@ -193,12 +188,17 @@ class Operations:
         told |= details["headers"] | details["sse"] | {"TagCount": len(details["tags"]) or None}
         told |= {"StorageClass": details["class"] if details["class"] != "STANDARD" else None}
         told |= {name[8:]: value for name, value in given.items() if name.startswith("Response")}
-        if "PartNumber" in given and details.get("parts"):
-            told["PartsCount"] = len(details["parts"])
+        sums, parts = details["sums"] if length == found.size else {}, details.get("parts")
+        if "PartNumber" in given and parts:
+            told["PartsCount"] = len(parts)
+            if details["sums"].get("ChecksumType") == "COMPOSITE":
+                sums = {
+                    name: parts[given["PartNumber"] - 1].get(name, x) for name, x in details["sums"].items()
+                }
         if start is not None:
             told["ContentRange"] = f"bytes {start}-{start + length - 1}/{found.size}"
-        if given.get("ChecksumMode", "").upper() == "ENABLED" and length == found.size:
-            told |= details["sums"]
+        if given.get("ChecksumMode", "").upper() == "ENABLED":
+            told |= sums
         return Answer(told, 200 if start is None else 206, None, start or 0, length)
 
     def delete_object(self, given: Given) -> Answer:
@@ -209,6 +209,8 @@ class Operations:
         done, failed = list[dict[str, str]](), list[dict[str, str]]()
         if len(given["Delete"]["Objects"]) > rules.MOST:
             raise refuse_call("malformed_xml")
+        if not given["Verified"]:
+            raise refuse_call("no_md5")
         for one in given["Delete"]["Objects"]:
             asked = {"Bucket": given["Bucket"], "Key": one["Key"], "VersionId": one.get("VersionId", "null")}
             try:
@@ -277,9 +279,12 @@ class Operations:
     delete_object_tagging = put_object_tagging
 
     def get_object_attributes(self, given: Given) -> Answer:
+        if not given.get("ObjectAttributes"):
+            raise refuse_call("no_attributes")
         found = self.buckets.get(given["Bucket"], given["Key"])
         parts, details = found.details.get("parts") or [], found.details
-        told = {"ETag": found.etag, "Checksum": details["sums"] or None, "StorageClass": details["class"]}
+        sums = {name: value.partition("-")[0] for name, value in details["sums"].items()}
+        told = {"ETag": found.etag, "Checksum": sums or None, "StorageClass": details["class"]}
         told |= {"ObjectSize": found.size, "ObjectParts": {"TotalPartsCount": len(parts)} if parts else None}
         if any(len(part) > 2 for part in parts):  # they have checksums
             told["ObjectParts"] |= rules.page_of_parts(given, parts)

@@ -17,7 +17,7 @@ MOST = 1000  # of one page
 LONGEST_KEY = 1024  # bytes
 NOT_MODIFIED = ("If-None-Match", "If-Modified-Since")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_TAG = re.compile(r"[\w\s+\-=.:/@]*")
+_TAG = re.compile(r"(?:[\w+\-=.:/@]|[^\S\x00-\x1f\x85])*")
 
 
 def failed_condition(given: Given, found: Object | None, of: str = "") -> str:

@@ -51,9 +51,12 @@ class S3:
         told = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
         bucket, key = read_path(scope["raw_path"])
-        operation = find_operation(scope["method"], 2 if key else bool(bucket), query | told, query)
+        depth, copies = 2 if key else bool(bucket), "x-amz-copy-source" in told
+        operation = find_operation(scope["method"], depth, copies, query)
         begin(operation.name)
-        told = {name: value for name, value in query.items() if name in operation.queries} | told
+        named = {name.lower() for name in operation.queries}
+        told = {name: value for name, value in told.items() if name not in named}
+        told |= {name: value for name, value in query.items() if name in operation.queries}
         check_headers(told)
         of_body = told
         if operation.name == "CompleteMultipartUpload":  # its checksum is that of the object
@@ -61,6 +64,7 @@ class S3:
         body = Body(receive, of_body, signing)
         if operation.payload != "Body":
             given = operation.read(bucket, key, told, await self.read(body))
+            given["Verified"] = "content-md5" in told or bool(body.checksums)
             return operation, await asyncio.to_thread(self.answer, operation, given)
         given = operation.read(bucket, key, told | {"content-encoding": body.content_encoding}, b"")
         await asyncio.to_thread(self.operations.check, operation.name, given)

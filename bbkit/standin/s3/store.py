@@ -30,7 +30,8 @@ BLOCK = 1 << 18  # bytes that are held of a body
 PLAIN: dict[str, Any] = {"headers": {}, "class": "STANDARD", "sums": {}, "tags": {}}
 PLAIN |= {"sse": {"ServerSideEncryption": "AES256"}}
 """The details of an object that came with none, under the names of S3's members."""
-_OLD = (".nanio", ".tmp.")  # what an older stand-in laid beside its objects
+BUCKET = re.compile(r"(?!xn--|sthree-|\d+\.\d+\.\d+\.\d+$)[a-z0-9](?:[a-z0-9-]|\.(?!\.)){1,61}[a-z0-9]")
+_NANIO = ".nanio-meta"  # what an older stand-in laid in a bucket's folder
 _SURROGATE = re.compile("[\ud800-\udfff]")  # in a name that is no UTF-8
 _LONGEST = 250  # bytes of a file's name
 _SCHEMA = """
@@ -69,7 +70,8 @@ class Buckets:
     """All buckets; every method may be called from any thread, and what it changes is whole or not at all."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self._files = folder, folder / ".store"
+        self.folder = folder.resolve()
+        self._files, self.passed_over = self.folder / ".store", list[str]()
         self._files.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
         self._db = open_database(self._files / "index.sqlite", _SCHEMA)
@@ -110,7 +112,8 @@ class Buckets:
 
     def get(self, space: str, key: str) -> Object:
         if (found := self.find(space, key)) is None:
-            raise refuse_call("no_key", key=key)
+            upload = key.partition("\0")[2] or space.partition("/")[2]
+            raise refuse_call("no_upload" if upload else "no_key", key=key, upload=upload)
         return found
 
     def open(self, space: str, key: str) -> tuple[Object, BinaryIO]:
@@ -188,12 +191,10 @@ class Buckets:
         found, groups = list[Object](), list[str]()
         with self._lock:
             while low is not None and most:
-                rows = self._db.execute(
-                    *_select(space, "key >= ? AND key < ? ORDER BY key", low, _end(start))
-                )
+                asked = _select(space, "key >= ? AND key < ? ORDER BY key", low, _end(start))
                 low = None
-                for row in rows:
-                    place = row[0].find(cut, len(start)) if cut else -1
+                for row in self._db.execute(*asked):
+                    place = row[0].partition(b"\0")[0].find(cut, len(start)) if cut else -1
                     name = row[0] if place < 0 else row[0][: place + len(cut)]
                     if len(found) + len(groups) >= most and (place < 0 or name > last):
                         return found, groups, last.decode()
@@ -215,10 +216,7 @@ class Buckets:
         return name
 
     def get_upload(self, bucket: str, key: str, name: str) -> Object:
-        found = self.find(f"{bucket}/uploads", f"{key}\0{name}")
-        if found is None:
-            raise refuse_call("no_upload", upload=name)
-        return found
+        return self.get(f"{bucket}/uploads", f"{key}\0{name}")
 
     def abort(self, bucket: str, key: str, upload: str) -> None:
         with self._change():
@@ -239,9 +237,10 @@ class Buckets:
         """Where a person looks for a key; None for one that is no path."""
         parts = key.split("/")
         odd = "/" in space or "\0" in key or any(len(part.encode()) > _LONGEST for part in parts)
-        if odd or any(part in ("", ".", "..") or part.startswith(_OLD) for part in parts):
+        if odd or parts[0] == _NANIO or any(part in ("", ".", "..") for part in parts):
             return None
-        return self.folder / space / key
+        path = self.folder / space / key
+        return path if os.path.realpath(path.parent) == str(path.parent) else None  # links lead elsewhere
 
     def _place(self, space: str, found: Object) -> Path:
         hidden, path = self._files / found.file, self._path(space, found.key)
@@ -297,11 +296,13 @@ class Buckets:
             if path.name not in known and not path.name.startswith("index.sqlite"):
                 path.unlink()
         for folder in self.folder.iterdir():
-            if folder.is_dir() and folder != self._files:
+            if BUCKET.fullmatch(folder.name) and folder.is_dir() and not folder.is_symlink():
                 row = (folder.name, folder.stat().st_mtime)
                 self._db.execute("INSERT OR IGNORE INTO buckets VALUES (?, ?)", row)
+            elif folder.is_dir() and folder.name not in (".store", ".nanio"):
+                self.passed_over.append(folder.name)
         for name, _ in self.list_buckets():
-            if (self.folder / name).is_dir():
+            if BUCKET.fullmatch(name) and (self.folder / name).is_dir():
                 self._recover_bucket(name)
             else:  # taken away by hand
                 self._throw_away(self._forget("space = ?", name))
@@ -314,30 +315,22 @@ class Buckets:
                 self._show(bucket, found)
             elif not self._place(bucket, found).is_file():
                 self._forget("space = ? AND key = ?", bucket, found.key.encode())
-        for path in _walk(self.folder / bucket):
-            key, state = path.relative_to(self.folder / bucket).as_posix(), path.stat()
-            old = rows.get(key)
-            if self._path(bucket, key) != path or (old and (self._files / old.file).exists()):
+        folder = self.folder / bucket
+        shutil.rmtree(folder / _NANIO, ignore_errors=True)
+        for path in (Path(place, name) for place, _, names in os.walk(folder) for name in names):
+            key = path.relative_to(folder).as_posix()
+            if _SURROGATE.search(key) or self._path(bucket, key) != path:
                 continue
+            old = rows.get(key)
+            if path.is_symlink() or not path.is_file() or (old and (self._files / old.file).exists()):
+                continue
+            state = path.stat()
             if old is None or (old.size, old.mtime) != (state.st_size, state.st_mtime_ns):
                 with path.open("rb") as source:
                     md5 = hashlib.file_digest(source, lambda: make_digest("MD5"))
                 details = (old.details | {"sums": {}, "parts": None}) if old else PLAIN
                 told = (md5.hexdigest(), state.st_mtime, True, state.st_mtime_ns, details)
                 self._write(bucket, Object(key, uuid.uuid4().hex, state.st_size, *told))
-
-
-def _walk(folder: Path) -> Iterator[Path]:
-    """Every file below a folder that has a name in UTF-8, without what an older stand-in laid beside."""
-    for place, folders, files in os.walk(folder):
-        for name in [name for name in folders if name.startswith(_OLD)]:
-            folders.remove(name)
-            shutil.rmtree(Path(place, name))
-        for path in (Path(place, name) for name in files):
-            if path.name.startswith(_OLD):
-                path.unlink()
-            elif path.is_file() and not path.is_symlink() and not _SURROGATE.search(path.name):
-                yield path
 
 
 def _select(space: str, where: str, *values: bytes) -> tuple[str, tuple[Any, ...]]:

@@ -23,11 +23,12 @@ _TYPES = {"CRC64NVME": ("FULL_OBJECT",), "CRC32": _BOTH, "CRC32C": _BOTH}
 
 class Uploads(Operations):
     def create_multipart_upload(self, given: Given) -> Answer:
-        name = given.get("ChecksumAlgorithm", "")
-        types = _TYPES.get(name, ("COMPOSITE",)) if name else ()
-        kind = given.get("ChecksumType", types[0]) if types else None
-        if types and kind not in types:
-            raise refuse_call("checksum_type", kind=kind, algorithm=name.lower())
+        name, asked = given.get("ChecksumAlgorithm", "").upper(), given.get("ChecksumType", "").upper()
+        types = _TYPES.get(name, ("COMPOSITE",)) if name else (None,)
+        kind = asked or types[0]
+        if kind not in types:
+            refusal = "lone_type" if not name else "checksum_type" if kind in _BOTH else "other_type"
+            raise refuse_call(refusal, kind=kind, algorithm=name.lower())
         details = self._details(given) | {"algorithm": name, "type": kind}
         upload = self.buckets.begin_upload(given["Bucket"], given["Key"], details)
         told = {"Bucket": given["Bucket"], "Key": given["Key"], "UploadId": upload}
@@ -35,10 +36,11 @@ class Uploads(Operations):
 
     def upload_part(self, given: Given, staged: Staged) -> Answer:
         upload = self._upload(given)
-        wanted = upload.details["algorithm"]
-        if wanted and staged.checksums and wanted not in staged.checksums:
-            found = min(staged.checksums).lower()
-            raise refuse_call("part_checksum", wanted=wanted.lower(), found=found)
+        wanted, found = upload.details["algorithm"], staged.checksums
+        known = {wanted} if wanted else _TYPES.keys()  # those that SDKs send unasked
+        if not known & found.keys() and (found or upload.details["type"] == "COMPOSITE"):
+            actual = min(found, default="null").lower()
+            raise refuse_call("part_checksum", wanted=wanted.lower() or "null", found=actual)
         part = self._put_part(given, staged)
         return Answer({"ETag": f'"{part.etag}"'} | part.details | upload.details["sse"])
 
@@ -76,7 +78,7 @@ class Uploads(Operations):
         if known and known.details.get("upload") == name:  # done before, its answer was lost
             return self._completed(given, known)
         details = self._upload(given).details
-        parts = self._chosen(given)
+        parts = self._chosen(given, details["algorithm"], details["type"] or "FULL_OBJECT")
         details |= {"parts": [_part(number, part) for number, part in enumerate(parts, 1)], "upload": name}
         with self.buckets.stage() as staged:
             self._join(given, details, parts, staged)
@@ -105,8 +107,10 @@ class Uploads(Operations):
         told = {"Location": where, "Bucket": given["Bucket"], "Key": found.key, "ETag": f'"{found.etag}"'}
         return Answer(told | found.details["sums"] | found.details["sse"])
 
-    def _chosen(self, given: Given) -> list[Object]:
+    def _chosen(self, given: Given, algorithm: str, kind: str) -> list[Object]:
         """The parts that an upload is completed with."""
+        if given.get("ChecksumType", kind).upper() != kind:
+            raise refuse_call("other_mode", kind=kind)
         listed, name = given["MultipartUpload"].get("Parts", []), given["UploadId"]
         numbers = [one.get("PartNumber", 0) for one in listed]
         if not listed:
@@ -117,7 +121,10 @@ class Uploads(Operations):
         for number, one in zip(numbers, listed, strict=True):
             part, etag = there.get(number), one.get("ETag", "").strip('"')
             sums = {name: value for name, value in one.items() if name.startswith("Checksum")}
-            if part is None or etag != part.etag or not sums.items() <= part.details.items():
+            if kind == "COMPOSITE" and f"Checksum{algorithm}" not in sums:
+                raise refuse_call("no_part_checksum", algorithm=algorithm.lower(), number=number)
+            known = part.details.items() if part and algorithm else set()
+            if part is None or etag != part.etag or not sums.items() <= known:
                 raise refuse_call("invalid_part", upload=name, number=number, etag=etag)
             parts.append(part)
         for part in parts[:-1]:

@@ -16,6 +16,7 @@ from botocore.awsrequest import HeadersDict
 from botocore.model import OperationModel, ServiceModel, StructureShape
 from botocore.parsers import ResponseParserError, create_parser
 from botocore.serialize import create_serializer
+from botocore.utils import parse_timestamp
 
 from bbkit.standin.errors import ServiceError, not_served, refuse_call
 from bbkit.standin.service_models import field_of, load_model
@@ -28,7 +29,10 @@ NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _XML = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _FREE_QUERY = re.compile(r"x-id|X-Amz-.+")
 _FREE_HEADER = re.compile(_TABLE["free_headers"])
+_STORED = re.compile("x-amz-|response-|content-|cache-control|expires")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_INTEGER = re.compile("-?[0-9]{1,18}")
 _NOT_XML = re.compile(rb"[\x00-\x08\x0b-\x1f]")
 _PARSER = create_parser("rest-xml")
 _SERIALIZER = create_serializer("rest-xml", include_validation=False)
@@ -55,7 +59,8 @@ class Operation:
 
     def read(self, bucket: str, key: str, told: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """Gather the members of a request from its headers and query (`told`) and its XML, and check them."""
-        response = {"status_code": 200, "headers": HeadersDict(told), "body": body}
+        headers = self._check_values(HeadersDict(told))
+        response = {"status_code": 200, "headers": headers, "body": body}
         try:
             given: dict[str, Any] = _PARSER.parse(response, self.takes)
         except ResponseParserError:
@@ -74,6 +79,24 @@ class Operation:
                 if any(fault.rule != "enum" for fault in faults):
                     raise refuse_call("malformed_xml")
         return given | {"Bucket": bucket, "Key": key}
+
+    def _check_values(self, told: HeadersDict) -> HeadersDict:
+        """Raise for values that are none; leave out conditions whose date is none (RFC 9110, 13.1.3)."""
+        for member, shape in self.takes.members.items():
+            if (name := shape.serialization.get("name", "")) not in told:
+                continue
+            said, known = _TABLE["enums"].get(member), getattr(shape, "member", shape)
+            if said and {one.strip() for one in told[name].split(",")} - {*known.enum}:
+                raise refuse_call("other_value", said=said, argument=name, found=told[name])
+            if shape.type_name in ("integer", "long") and not _INTEGER.fullmatch(told[name]):
+                refusal = "part_number" if member == "PartNumber" else "no_integer"
+                raise refuse_call(refusal, argument=name, number=told[name])
+            if member.endswith("Since"):
+                try:
+                    parse_timestamp(told[name])
+                except (ValueError, OverflowError, RuntimeError):
+                    del told[name]
+        return told
 
     def write(self, values: Mapping[str, Any]) -> tuple[dict[str, str], bytes]:
         """Give headers and body of an answer, of the members that it has and that are not None."""
@@ -100,10 +123,8 @@ def read_operations() -> dict[tuple[str, int], list[Operation]]:
     model = ServiceModel(data, "s3")
     operations = defaultdict[tuple[str, int], list[Operation]](list)
     for name, told in data["operations"].items():
-        http, root = (
-            told["http"],
-            {"locationName": _TABLE["operations"].get(name), "xmlNamespace": {"uri": NAMESPACE}},
-        )
+        http = told["http"]
+        root = {"locationName": _TABLE["operations"].get(name), "xmlNamespace": {"uri": NAMESPACE}}
         path, _, query = http["requestUri"].partition("?")
         if "input" not in told or path not in _PATHS:
             continue
@@ -114,31 +135,27 @@ def read_operations() -> dict[tuple[str, int], list[Operation]]:
             if where == "querystring":
                 place["location"] = "header"
                 queries.add(place["locationName"])
-            if member in takes.get("required", ()) and where in ("querystring", "header"):
+            if member in takes.get("required", ()) and (where == "querystring" or member == "CopySource"):
                 needed.add(place["locationName"])
         gives = told.get("output", told["input"])
         if (payload := data["shapes"][gives["shape"]].get("payload")) and "output" in told:
             data["shapes"][gives["shape"]]["members"][payload] |= root
         answer = {"name": name, "http": {"method": "GET", "requestUri": "/"}, "input": gives | root}
-        operations[http["method"], _PATHS.index(path)].append(
-            Operation(
-                name,
-                frozenset(needed),
-                frozenset(queries),
-                model.resolve_shape_ref(told["input"]),
-                OperationModel(answer, model, name),
-                http.get("responseCode", 200),
-            )
-        )
+        names = frozenset(needed), frozenset(queries)
+        shapes = model.resolve_shape_ref(told["input"]), OperationModel(answer, model, name)
+        operation = Operation(name, *names, *shapes, http.get("responseCode", 200))
+        operations[http["method"], _PATHS.index(path)].append(operation)
     for several in operations.values():
         several.sort(key=lambda one: (-len(one.needed), one.name not in _TABLE["operations"]))
     return operations
 
 
-def find_operation(method: str, depth: int, told: Mapping[str, str], query: Mapping[str, str]) -> Operation:
+def find_operation(method: str, depth: int, copies: bool, query: Mapping[str, str]) -> Operation:
     """Find what a request asks for; raise for what is not done and for what no operation knows."""
+    if (kind := query.get("list-type", "2")) != "2":
+        raise refuse_call("list_type", found=kind)
     for operation in read_operations()[method, depth]:
-        if operation.needed <= told.keys():
+        if operation.needed <= {*query, *["x-amz-copy-source"] * copies}:
             if operation.name not in _TABLE["operations"]:
                 raise not_done(operation.name)
             others = [name for name in query if not _FREE_QUERY.fullmatch(name)]
@@ -151,10 +168,10 @@ def find_operation(method: str, depth: int, told: Mapping[str, str], query: Mapp
 def check_headers(told: Mapping[str, str]) -> None:
     """Raise for headers that no operation of S3 knows, and for those that would make two of one."""
     for name, value in told.items():
+        if _STORED.match(name) and (_CONTROL.search(value) or not _NAME.fullmatch(name)):
+            raise refuse_call("argument", said=f"{name} has a character that no header takes")
         if name.startswith("x-amz-") and name not in known_headers() and not _FREE_HEADER.fullmatch(name):
             raise not_done(f"Header {name}")
-        if name.startswith(("x-amz-", "response-")) and _CONTROL.search(value):
-            raise refuse_call("argument", said=f"{name} has a control character")
 
 
 @cache
