@@ -151,7 +151,7 @@ async def serve(
     calls = CallFaults(settings.faults)
     buckets = Buckets(settings.buckets)
     if names := ", ".join(plain(name) for name in sorted(buckets.passed_over)):
-        traces.print(f"Folders of {buckets.folder} that cannot be buckets, by name or as links, are left alone: {names}.")
+        traces.print(f"Of {buckets.folder} these folders cannot be buckets, and are left alone: {names}.")
     buckets.create_bucket(BUCKET)
     write_environment(settings.folder, identity, settings.region, endpoint)
     jobs = Jobs(settings, Store(settings.folder), buckets, traces)
