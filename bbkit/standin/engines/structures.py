@@ -15,13 +15,25 @@ from math import log1p, sqrt
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from bbkit.standin.engines import cues
-from bbkit.standin.engines.conversations import Unit, words_of
+from bbkit.standin.engines.texts import STOP_WORDS, Unit, words_of
 from bbkit.standin.errors import EngineError
 
 NOTHING = "This engine only quotes, and the prompt holds no text to quote from."
 _UNBUILT = ("not", "if", "prefixItems", "contains", "patternProperties", "propertyNames", "dependentRequired",
             "dependentSchemas", "minProperties", "uniqueItems", "$dynamicRef")  # fmt: skip
+# What a word of each format looks like, and what stands there where the text has none.
+_FORMATS = {
+    "date": (r"\b\d{4}-\d\d-\d\d\b", "1970-01-01"),
+    "time": (r"\b\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "00:00:00Z"),
+    "date-time": (r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", "1970-01-01T00:00:00Z"),
+    "duration": (r"\bP(?:\d+[DW]|T\d+[HMS])\b", "PT0S"),
+    "email": (r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+", "nobody@example.invalid"),
+    "hostname": (r"\b(?:[a-z0-9-]+\.)+[a-z]{2,}\b", "example.invalid"),
+    "uri": (r'\bhttps?://[^\s<>"]+', "https://example.invalid/"),
+    "ipv4": (r"\b(?:\d{1,3}\.){3}\d{1,3}\b", "0.0.0.0"),
+    "ipv6": (r"\b(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}\b", "0:0:0:0:0:0:0:0"),
+    "uuid": (r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "00000000-0000-0000-0000-000000000000"),
+}
 _LIMITS: dict[str, Callable[[Any, Any], Any]] = {
     "minimum": operator.ge,
     "maximum": operator.le,
@@ -31,7 +43,7 @@ _LIMITS: dict[str, Callable[[Any, Any], Any]] = {
     **dict.fromkeys(("minLength", "minItems"), lambda value, least: len(value) >= least),
     **dict.fromkeys(("maxLength", "maxItems"), lambda value, most: len(value) <= most),
     "pattern": lambda value, pattern: re.search(pattern, value),
-    "format": lambda value, form: re.fullmatch(cues.FORMATS.get(form, [".*"])[0], value, re.S),
+    "format": lambda value, form: re.fullmatch(_FORMATS.get(form, (".*",))[0], value, re.S),
 }
 _CHOICES = ("allOf", "anyOf", "oneOf")
 _NUMBER = re.compile(r"(?<![\w.,:-])-?(?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,9})?(?![\w-]|[.,:]\d)")
@@ -43,7 +55,7 @@ _MOST_ITEMS, _MOST_VALUES = 3, 10_000
 def stems_of(text: str) -> list[str]:
     """What words are compared by: five letters, no plural, none of the words that say nothing."""
     words = words_of(text.replace("_", " "))
-    return [stem_of(word) for word in words if word not in cues.STOP_WORDS] or words
+    return [stem_of(word) for word in words if word not in STOP_WORDS] or words
 
 
 def stem_of(word: str) -> str:
@@ -154,7 +166,7 @@ class Builder:
             case "string" if schema.keys() & {"pattern", "format"}:
                 values = [word.strip(".,;:!?()'\"") for text in every for word in text.split()]
                 told = len(values)
-                values.append(cues.FORMATS.get(schema.get("format", ""), ["", ""])[1])
+                values.append(_FORMATS.get(schema.get("format", ""), ("", ""))[1])
             case "string":
                 text = " ".join(self.quote(f"{asked} {' '.join(sorted(self.told))}", 2)) or NOTHING
                 values, told = [text, text[: schema.get("maxLength")]], 2 * (bool(near) or not nullable)

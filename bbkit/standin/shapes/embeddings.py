@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bbkit.standin.engines import count_tokens, cut_tokens
-from bbkit.standin.engines.cues import STOP_WORDS
+from bbkit.standin.engines.texts import STOP_WORDS
 from bbkit.standin.errors import refuse_record
 from bbkit.standin.images import check_images
 from bbkit.standin.shapes.bodies import check_schema, malformed

@@ -1,0 +1,115 @@
+"""What a prompt asks and the text it asks that about; the sentences of a text, and their words."""
+
+import re
+from collections import Counter
+from typing import NamedTuple
+
+from bbkit.standin.tables import read_table
+
+STOP_WORDS = frozenset(" ".join(read_table("engines/stop_words")["words"]).split())
+"""Function words: they carry no content, so they neither centre nor connect sentences."""
+
+SUMMARY = re.compile(
+    "summar|recap|tl;?dr|overview|key point|zusammenfass|fasse|r[ée]sum|riassum|samenvat|streść|кратк|резюм"
+    "|لخص|סכם|सारांश|สรุป|要約|摘要|总结|總結|概括|요약",
+    re.I,
+)
+_LABEL = re.compile(r"[\W\d_]*([^\W\d_][^:：\n]{0,30}?)[\])*_ \t]*(?:：|:[*_]*[ \t])\s*(?=\S)")
+_FENCED = re.compile(r"(```|\"\"\"|'''|~~~)(?:[a-z]*\n)?(.*?)\1", re.S)
+_CLOSED = re.compile(r"</([A-Za-z][\w-]*)>[ \t]*$", re.M)
+_BLANK = re.compile(r"\n\s*\n")
+_END = re.compile(
+    r"(?<![.!?…؟।])(?<!\b[A-Z])(?<!\b[DM][rs])(?<!\bMrs)[.!?…؟।]+[\"”’)»]*(?=\s)|[。！？]+[」』”]?|\n"
+)
+_WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
+_MOST_BLOCKS, _MOST_ASKED, _LONGEST = 20, 80, 60
+
+
+class Unit(NamedTuple):
+    """A sentence, who says it ('' where nobody is named), and its words in lower case."""
+
+    text: str
+    label: str
+    words: list[str]
+
+
+def split_prompt(prompt: str) -> tuple[str, str]:
+    """What a prompt asks, and about what: a block in tags or fences, what speakers say, or the rest."""
+    blocks = [(match.start(), *match.span(2), match.end()) for match in _FENCED.finditer(prompt)]
+    for name in list(dict.fromkeys(_CLOSED.findall(prompt)))[:_MOST_BLOCKS]:
+        opening = re.search(rf"^[ \t]*<{name}(?: [^<>\n]*)?>", prompt, re.M)
+        end = prompt.rindex(f"</{name}>")
+        if opening and opening.end() < end:
+            blocks.append((opening.start(), opening.end(), end, end + len(name) + 3))
+    start, inner, inner_end, end = max(blocks, key=lambda block: block[2] - block[1], default=(0, 0, 0, 0))
+    inside = prompt[inner:inner_end].strip()
+    if len(inside.split()) >= 5 and ("\n" in inside or 2 * len(inside) > len(prompt)):
+        return f"{prompt[:start]}\n{prompt[end:]}".strip(), inside
+    lines = prompt.split("\n")
+    said = [row for row, label in enumerate(_labels(lines)) if label]
+    if said:
+        head, paragraphs = "\n".join(lines[: said[0]]).strip(), _BLANK.split("\n".join(lines[said[0] :]))
+        tail = [paragraphs.pop()] if len(paragraphs) > 1 and _asks(paragraphs[-1]) else []
+        return "\n".join([head, *tail]).strip(), "\n\n".join(paragraphs)
+    return _split_parts(prompt.strip())
+
+
+def _split_parts(prompt: str) -> tuple[str, str]:
+    """What the first and last paragraphs ask, or lines, or sentences, and what is between."""
+    levels = (_BLANK.split(prompt), prompt.split("\n"), _sentences(re.sub(r":\s", ":\n", prompt, count=1)))
+    parts = next((level for level in levels if len(level) > 1), [prompt])
+    first, last = 0, len(parts)
+    is_short = len(parts[0]) < len(prompt) / 4 and not _LABEL.match(parts[0])
+    if is_short and parts is not levels[2]:
+        first = 1
+    while first < last and _asks(parts[first]):
+        first += 1
+    while first < last and _asks(parts[last - 1]):
+        last -= 1
+    asked, rest = [*parts[:first], *parts[last:]], parts[first:last]
+    few = len(words_of(" ".join(rest))) < 8 if asked else len(rest) < 4
+    if (parts is levels[2] and few) or len(parts) == 1:
+        return prompt, ""
+    return "\n".join(asked), "\n".join(rest)
+
+
+def _asks(part: str) -> bool:
+    """Whether a paragraph, line or sentence reads like a request rather than like what it is about."""
+    is_open = part.rstrip().endswith((":", "：", "?", "？")) or SUMMARY.search(part)
+    return not part.strip() or (bool(is_open) and not _LABEL.match(part) and len(part.split()) <= _MOST_ASKED)
+
+
+def _labels(parts: list[str]) -> list[str]:
+    """Who is named before each line or sentence; '' where nobody is who speaks twice."""
+    found = [match[1] if (match := _LABEL.match(part)) else "" for part in parts]
+    counts = Counter(found)
+    return [label if counts[label] > 1 else "" for label in found]
+
+
+def split_units(text: str) -> list[Unit]:
+    """The sentences of a text, in reading order; who speaks does so until somebody else is named."""
+    sentences, units, speaker = _sentences(text), [], ""
+    for sentence, label in zip(sentences, _labels(sentences), strict=True):
+        said, speaker = (_LABEL.sub("", sentence, count=1), label) if label else (sentence, speaker)
+        units.append(Unit(said, speaker, words_of(said)))
+    return [unit for unit in units if unit.words]
+
+
+def _sentences(text: str) -> list[str]:
+    """Sentences as they are; speech that runs on without a stop is cut by its length."""
+    parts = []
+    for sentence in _END.sub(r"\g<0>\n", text).splitlines():
+        words = sentence.split()
+        step = _LONGEST // 3 if len(words) > _LONGEST else len(words) or 1
+        parts += [" ".join(words[at : at + step]) for at in range(0, len(words), step)]
+    return parts
+
+
+def words_of(text: str) -> list[str]:
+    """Lower-case words; scripts written without spaces give pairs of characters."""
+    words = []
+    for word in _WORDS.findall(text.lower().replace("’", "'")):
+        is_dense = not word.isascii() and _DENSE.fullmatch(word)
+        words += [word[at : at + 2] for at in range(max(len(word) - 1, 1))] if is_dense else [word]
+    return words
