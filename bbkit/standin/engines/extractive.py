@@ -26,19 +26,27 @@ from bbkit.standin.engines import (
     split_reply,
 )
 from bbkit.standin.engines.structures import NOTHING, Builder, refuse
-from bbkit.standin.engines.texts import STOP_WORDS, SUMMARY, Unit, split_prompt, split_units, words_of
+from bbkit.standin.engines.texts import (
+    SUMMARY,
+    Unit,
+    rank_units,
+    select_units,
+    split_prompt,
+    split_units,
+    terms_of,
+)
 
 MODEL = "bbkit-extractive-1"
 _MOST_WORDS, _LEAST_WORDS, _MOST_SENTENCES = 500, 25, 12
 _NUMBERS = ("one", "two", "three", "four", "five")
-_ASKED_LENGTH = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})[ -](sentence|word|bullet|line|point)", re.I)
+_ASKED_LENGTH = re.compile(rf"\b(\d{{1,3}}|{'|'.join(_NUMBERS)})[ -](sentence|word|bullet|line|point)")
 
 
 class ExtractiveEngine:
     """Answers by quoting the text it was given; deterministic, one core, no model weights."""
 
     def answer(self, request: Request, halt: Event | None = None) -> Reply:
-        """Quote the sentences that summarize the conversation, or that are nearest to what was asked."""
+        """Quote the sentences that are central to a text, or nearest to what is asked about it."""
         asked = [turn.text for turn in request.turns if turn.role == "user"]
         unread = [media for turn in request.turns for media in turn.media]
         kinds = ", ".join(sorted({media.kind for media in unread}))
@@ -86,20 +94,14 @@ def _choose_tool(request: Request) -> Tool | None:
     named = {tool.name: tool for tool in request.tools}
     values = [{"const": name, "description": tool.description} for name, tool in named.items()]
     units = [unit for turn in request.turns for unit in split_units(turn.text)]
-    return named[Builder({}, units, lambda *_: []).build({"anyOf": values})[0]] if values else None
+    return named[Builder({}, units).build({"anyOf": values})[0]] if values else None
 
 
 def compose_json(schema: Any, prompt: str, system: str, note: str) -> str:
     """The answer to a prompt as a schema asks for it, before `max_tokens` cuts it."""
     units = split_units(split_prompt(prompt)[1] or split_prompt(system)[1] or prompt)
-
-    def quote(query: str, most: int) -> list[str]:
-        scores = rank_units(units, "" if SUMMARY.search(query) else query)
-        near = [row for row in np.argsort(-scores, kind="stable") if 2 * scores[row] >= scores.max()]
-        return [units[row].text for row in select_units(units, near, 60, most)]
-
     try:
-        value, _ = Builder(schema, units, quote, [note] if note else []).build(schema)
+        value, _ = Builder(schema, units, [note] if note else []).build(schema)
     except RecursionError:
         refuse("that holds itself")
     except (AttributeError, IndexError, KeyError, TypeError, ValueError, re.error):
@@ -112,82 +114,40 @@ def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None)
     asked, text = split_prompt(prompt)
     if not text:
         asked, text = prompt, split_prompt(system)[1]
-    units, instruction = split_units(text), f"{system}\n{asked}"
+    units, instruction = split_units(text), f"{system}\n{asked}".lower()
     if not units:
-        words = prompt.split()
-        return f"{NOTHING} It asked: “{' '.join(words[:40])}{' ...' * (len(words) > 40)}”"
+        said = prompt.split()
+        return f"{NOTHING} It asked: “{' '.join(said[:40])}{' ...' * (len(said) > 40)}”"
     is_summary = not asked or SUMMARY.search(instruction)
-    near = np.zeros(len(units)) if is_summary else rank_units(units, instruction)
+    near = np.zeros(len(units)) if is_summary else rank_units(units, terms_of(instruction))
     scores = near if near.any() else rank_units(units)
     order = np.argsort(-scores, kind="stable").tolist()
-    words, most, opening = _budget(units, max_tokens), _MOST_SENTENCES, ""
-    if is_summary:
-        half = len(units) / 2  # what a text begins with, and what comes of it
-        order = list(
-            dict.fromkeys(
-                [order[0], *[row for row in order if (row < half) != (order[0] < half)][:1], *order]
-            )
-        )
+    words, opening = _budget(units, max_tokens), ""
+    if is_summary:  # what a text begins with, and what comes of it
+        first, half, most, needed = order[0], len(units) / 2, _MOST_SENTENCES, 2
+        order = [first, *[row for row in order if (row < half) != (first < half)][:1], *order]
     else:
-        order = [row for row in order if 2 * scores[row] >= scores.max()]
+        order, most, needed = [row for row in order if 2 * scores[row] >= scores.max()], 4, 1
         found = "Nearest to the request:" if near.any() else "No sentence is near the request:"
-        most, opening = 4, f"This engine only quotes. {found} "
+        opening = f"This engine only quotes. {found} "
     if length := _ASKED_LENGTH.search(instruction):
-        number = int(length[1]) if length[1].isdigit() else _NUMBERS.index(length[1].lower()) + 1
-        words, most = (number, most) if length[2].lower() == "word" else (words, max(number, 1))
-    return opening + _join(
-        units, select_units(units, order, words, most, 1 + bool(is_summary)), "bullet" in instruction.lower()
-    )
-
-
-def rank_units(units: list[Unit], query: str = "") -> np.ndarray:
-    """A score for every unit: how near (tf-idf) it is to all of the text, or to `query`."""
-    content = [list(dict.fromkeys(word for word in unit.words if word not in STOP_WORDS)) for unit in units]
-    vocabulary: dict[str, int] = {}
-    term = np.array(
-        [vocabulary.setdefault(word, len(vocabulary)) for words in content for word in words], int
-    )
-    sizes = np.array([len(words) for words in content])
-    row = np.repeat(np.arange(len(units)), sizes)
-    frequency = np.bincount(term, minlength=len(vocabulary))
-    rarity = np.log1p(len(units) / frequency)
-    wanted = set(words_of(query))
-    interest = np.array([word in wanted for word in vocabulary]) if query else frequency
-    weight = rarity[term]
-    norms = np.sqrt(np.bincount(row, weight**2, len(units))) + 1e-9
-    scores = np.bincount(row, weight * (interest * rarity)[term], len(units)) / norms
-    tells = np.array([0.5 if unit.text.endswith(("?", "？", "؟")) else 1.0 for unit in units])
-    return np.round(scores * tells * np.minimum(1.0, sizes / 4), 9)  # few words, or a question, tell less
+        number = int(length[1]) if length[1].isdigit() else _NUMBERS.index(length[1]) + 1
+        words, most = (number, most) if length[2] == "word" else (words, max(number, 1))
+    return opening + _join(units, select_units(units, order, words, most, needed), "bullet" in instruction)
 
 
 def _budget(units: list[Unit], max_tokens: int | None) -> int:
     """Words an answer may have: grows with the text, slower than it; smaller where few tokens are allowed."""
-    spoken = sum(len(unit.words) for unit in units)
+    spoken = sum(unit.size for unit in units)
     words = max(min(8 + round(0.9 * float(spoken**0.68)), _MOST_WORDS), _LEAST_WORDS)
     return words if max_tokens is None else min(words, max(round(0.6 * max_tokens), _LEAST_WORDS))
-
-
-def select_units(units: list[Unit], order: list[int], words: int, most: int, needed: int = 1) -> list[int]:
-    """Rows of the units to quote, in reading order: best first, no near-duplicates, within `words`."""
-    chosen: dict[int, set[str]] = {}
-    left = words
-    for row in order:
-        content = set(units[row].words) - STOP_WORDS
-        told = any(len(content & other) > 0.6 * min(len(content), len(other)) for other in chosen.values())
-        room = left + words * (len(chosen) < needed)
-        if not chosen or (content and not told and len(units[row].words) <= room):
-            chosen[row] = content
-            left -= len(units[row].words)
-        if len(chosen) >= most or (left < 4 and len(chosen) >= needed):
-            break
-    return sorted(chosen)
 
 
 def _join(units: list[Unit], rows: list[int], bullets: bool) -> str:
     """The quoted units as text; a speaker's label is not repeated before the same speaker's next sentence."""
     parts, before = [], ""
     for row in rows:
-        text, label, _ = units[row]
+        text, label = units[row][:2]
         text += " …" * text[-1].isalnum()
         parts.append(f"{label}: {text}" if label and (bullets or label != before) else text)
         before = label

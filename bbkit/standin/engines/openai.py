@@ -54,9 +54,8 @@ class OpenAIEngine:
         self._attempts = attempts
         self._backoff = backoff
         self._slots = threading.BoundedSemaphore(concurrency)
-        self._headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {api_key}"} if api_key else {}
-        )
+        key = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._headers = {"Content-Type": "application/json", **key}
         self._pool = urllib3.PoolManager(
             maxsize=concurrency,
             timeout=urllib3.Timeout(connect=min(10.0, timeout), read=timeout),
@@ -65,18 +64,14 @@ class OpenAIEngine:
 
     def answer(self, request: Request, halt: threading.Event | None = None) -> Reply:
         """Send one request, again when it is worth it, and read the completion."""
-        body = json.dumps(self._body(request)).encode()
-        sending = "POST", "/chat/completions", body, self._attempts, halt
         with self._slots:
-            return self._read(_decode(self._send(*sending).data))
+            return self._read(_decode(self._send(self._body(request), halt).data))
 
     def speak(self, request: Request, halt: threading.Event | None = None) -> Iterator[Piece | Reply]:
         """Ask for a stream and hand on what comes of it; some servers send the whole all the same."""
         halt = halt or threading.Event()
         asked = {"stream": True, "stream_options": {"include_usage": True}}
-        body = json.dumps(self._body(request) | asked).encode()
-        sending = "POST", "/chat/completions", body, self._attempts, halt
-        with self._slots, closing(self._send(*sending, stream=True)) as response:
+        with self._slots, closing(self._send(self._body(request) | asked, halt, stream=True)) as response:
             if "event-stream" not in response.headers.get("Content-Type", ""):
                 yield from split_reply(self._read(_decode(response.data)))
                 return
@@ -91,14 +86,11 @@ class OpenAIEngine:
 
     def check(self) -> None:
         """Ask the server for its models once; `EngineError` says what is wrong with the address."""
-        _decode(self._send("GET", "/models", None, 1, None).data)
+        _decode(self._send().data)
 
     def _body(self, request: Request) -> dict[str, Any]:
-        messages: list[dict[str, Any]] = (
-            [{"role": "system", "content": request.system}] if request.system else []
-        )
-        for turn in request.turns:
-            messages += _messages(turn)
+        messages = [{"role": "system", "content": request.system}] if request.system else []
+        messages += [message for turn in request.turns for message in _messages(turn)]
         body: dict[str, Any] = {"model": self.model, "messages": messages, "stream": False, **request.options}
         if request.max_tokens is not None:
             body["max_tokens"] = request.max_tokens
@@ -115,22 +107,18 @@ class OpenAIEngine:
             body["tool_choice"] = plain.get(request.tool_choice, named)
         return body
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: bytes | None,
-        attempts: int,
-        halt: threading.Event | None,
-        stream: bool = False,
-    ) -> Any:
-        """The server's answer, once it takes what is sent; of a `stream` the body is still to be read."""
+    def _send(self, body: Any = None, halt: threading.Event | None = None, stream: bool = False) -> Any:
+        """The server's answer to a body, or without one its models; a `stream` is still to be read."""
+        method, path, attempts = (
+            ("POST", "chat/completions", self._attempts) if body else ("GET", "models", 1)
+        )
+        url, data = f"{self.base_url}/{path}", json.dumps(body).encode() if body else None
         halt = halt or threading.Event()
         for attempt in range(1, attempts + 1):
             wait = min(self._backoff * 2 ** (attempt - 1), _LONGEST_WAIT)
             try:
                 response = self._pool.request(
-                    method, self.base_url + path, body=body, headers=self._headers, preload_content=not stream
+                    method, url, body=data, headers=self._headers, preload_content=not stream
                 )
             except urllib3.exceptions.ReadTimeoutError:
                 failure = EngineError("The engine's server took longer than the timeout to answer.", 408)

@@ -15,7 +15,9 @@ from math import log1p, sqrt
 from typing import Any, NoReturn
 from urllib.parse import unquote
 
-from bbkit.standin.engines.texts import STOP_WORDS, Unit, words_of
+import numpy as np
+
+from bbkit.standin.engines.texts import SUMMARY, Unit, rank_units, select_units, terms_of
 from bbkit.standin.errors import EngineError
 
 NOTHING = "This engine only quotes, and the prompt holds no text to quote from."
@@ -49,38 +51,23 @@ _CHOICES = ("allOf", "anyOf", "oneOf")
 _NUMBER = re.compile(r"(?<![\w.,:-])-?(?:\d{1,3}(?:,\d{3})+|\d{1,9})(?:\.\d{1,9})?(?![\w-]|[.,:]\d)")
 _REASON = re.compile("reason|why|because|expla|justif|rational|evidence|comment", re.I)
 _NEGATION = re.compile(r"\b(?:no|not|never|nothing|without|cannot)\b|n['’]t\b", re.I)
-_MOST_ITEMS, _MOST_VALUES = 3, 10_000
-
-
-def stems_of(text: str) -> list[str]:
-    """What words are compared by: five letters, no plural, none of the words that say nothing."""
-    words = words_of(text.replace("_", " "))
-    return [stem_of(word) for word in words if word not in STOP_WORDS] or words
-
-
-def stem_of(word: str) -> str:
-    return word.removesuffix("s")[:5]
+_MOST_ITEMS, _MOST_QUOTED, _MOST_VALUES = 3, 60, 10_000
 
 
 @dataclass
 class Builder:
-    """Builds one answer out of sentences; `quote` gives the so many that are nearest to a query."""
+    """Builds one answer out of the sentences of a text."""
 
     root: Any
     units: list[Unit]
-    quote: Callable[[str, int], list[str]]
     notes: list[str] = field(default_factory=list)  # what the text does not tell, until a free text says it
-    told: set[str] = field(default_factory=set)  # words of the text by which values were chosen
+    told: set[str] = field(default_factory=set)  # terms of the text by which values were chosen
     left: int = _MOST_VALUES
 
     @cached_property
-    def stems(self) -> list[list[str]]:
-        return [stems_of(" ".join(unit.words)) for unit in self.units]
-
-    @cached_property
     def counts(self) -> Counter[str]:
-        """How often each stands in the text."""
-        return Counter(stem for stems in self.stems for stem in stems)
+        """In how many sentences each term of the text stands."""
+        return Counter(term for unit in self.units for term in unit.terms)
 
     def build(self, given: Any, name: str = "") -> tuple[Any, bool]:
         """The value that a schema asks for, and whether the text says anything of it."""
@@ -168,7 +155,7 @@ class Builder:
                 told = len(values)
                 values.append(_FORMATS.get(schema.get("format", ""), ("", ""))[1])
             case "string":
-                text = " ".join(self.quote(f"{asked} {' '.join(sorted(self.told))}", 2)) or NOTHING
+                text = " ".join(self._quote(asked, 2)) or NOTHING
                 values, told = [text, text[: schema.get("maxLength")]], 2 * (bool(near) or not nullable)
         return values, told
 
@@ -176,9 +163,9 @@ class Builder:
         """The values of an enum, best first, each with how much of its words is in the text."""
         values = [one for one in schema.get("enum", [schema.get("const")]) if one is not None]
         told = describe_values(values, schema.get("description") or "") | schema.get("told", {})
-        stems = [sorted(set(stems_of(f"{value} {told.get(str(value), '')}"))) for value in values]
+        stems = [sorted(set(terms_of(f"{value} {told.get(str(value), '')}"))) for value in values]
         shared = Counter(stem for one in stems for stem in one)  # what several values share tells less
-        self.told |= {word for unit in self.units for word in unit.words if stem_of(word) in shared}
+        self.told |= shared.keys() & self.counts.keys()
         sums = (sum(log1p(self.counts[stem]) / shared[stem] for stem in one) for one in stems)
         scores = [round(total / sqrt(len(one) or 1), 9) for total, one in zip(sums, stems, strict=True)]
         return sorted(zip(scores, values, strict=True), key=lambda one: -one[0])
@@ -202,15 +189,21 @@ class Builder:
             ranked = self._rank(inner)
             return [value for score, value in ranked if score], [value for _, value in ranked]
         if kind == "string" and not inner.keys() & _LIMITS.keys():
-            return self.quote(asked, _MOST_ITEMS), [NOTHING]
+            return self._quote(asked, _MOST_ITEMS), [NOTHING]
         value, found = self.build(schema["items"], name)
         return [value] * found, [value]
 
     def _near(self, asked: str) -> list[str]:
-        """The sentences that share words with what is asked, nearest first."""
-        wanted = set(stems_of(asked))
-        scored = [(-len(wanted & set(stems)), row) for row, stems in enumerate(self.stems)]
-        return [self.units[row].text for score, row in sorted(scored) if score]
+        """The sentences that share terms with what is asked, nearest first."""
+        scores = rank_units(self.units, terms_of(asked))
+        return [self.units[row].text for row in np.argsort(-scores, kind="stable") if scores[row] > 0]
+
+    def _quote(self, asked: str, most: int) -> list[str]:
+        """Sentences near to what is asked and to what was chosen, or of a summary the most central ones."""
+        query = () if SUMMARY.search(asked) else {*terms_of(asked), *self.told}
+        scores = rank_units(self.units, query)
+        order = [row for row in np.argsort(-scores, kind="stable") if 2 * scores[row] >= scores.max()]
+        return [self.units[row].text for row in select_units(self.units, order, _MOST_QUOTED, most)]
 
 
 def describe_values(values: list[Any], description: str) -> dict[str, str]:

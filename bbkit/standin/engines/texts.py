@@ -2,7 +2,11 @@
 
 import re
 from collections import Counter
+from collections.abc import Collection
+from itertools import chain
 from typing import NamedTuple
+
+import numpy as np
 
 from bbkit.standin.tables import read_table
 
@@ -27,11 +31,12 @@ _MOST_BLOCKS, _MOST_ASKED, _LONGEST = 20, 80, 60
 
 
 class Unit(NamedTuple):
-    """A sentence, who says it ('' where nobody is named), and its words in lower case."""
+    """A sentence, who says it ('' where nobody is named), how many words it has, and its terms."""
 
     text: str
     label: str
-    words: list[str]
+    size: int
+    terms: list[str]
 
 
 def split_prompt(prompt: str) -> tuple[str, str]:
@@ -68,7 +73,7 @@ def _split_parts(prompt: str) -> tuple[str, str]:
     while first < last and _asks(parts[last - 1]):
         last -= 1
     asked, rest = [*parts[:first], *parts[last:]], parts[first:last]
-    few = len(words_of(" ".join(rest))) < 8 if asked else len(rest) < 4
+    few = len(_words(" ".join(rest))) < 8 if asked else len(rest) < 4
     if (parts is levels[2] and few) or len(parts) == 1:
         return prompt, ""
     return "\n".join(asked), "\n".join(rest)
@@ -92,8 +97,8 @@ def split_units(text: str) -> list[Unit]:
     sentences, units, speaker = _sentences(text), [], ""
     for sentence, label in zip(sentences, _labels(sentences), strict=True):
         said, speaker = (_LABEL.sub("", sentence, count=1), label) if label else (sentence, speaker)
-        units.append(Unit(said, speaker, words_of(said)))
-    return [unit for unit in units if unit.words]
+        units.append(Unit(said, speaker, len(_words(said)), terms_of(said)))
+    return [unit for unit in units if unit.size]
 
 
 def _sentences(text: str) -> list[str]:
@@ -106,10 +111,50 @@ def _sentences(text: str) -> list[str]:
     return parts
 
 
-def words_of(text: str) -> list[str]:
+def _words(text: str) -> list[str]:
     """Lower-case words; scripts written without spaces give pairs of characters."""
     words = []
     for word in _WORDS.findall(text.lower().replace("’", "'")):
         is_dense = not word.isascii() and _DENSE.fullmatch(word)
         words += [word[at : at + 2] for at in range(max(len(word) - 1, 1))] if is_dense else [word]
     return words
+
+
+def terms_of(text: str) -> list[str]:
+    """What texts are compared by: five letters of each word that says something, and no plural."""
+    words = _words(text)
+    terms = (word.removesuffix("s")[:5] for word in words if word not in STOP_WORDS)
+    return list(dict.fromkeys(terms)) or words
+
+
+def rank_units(units: list[Unit], query: Collection[str] = ()) -> np.ndarray:
+    """A score for every unit: how near (tf-idf) it is to all of the text, or to the terms of a query."""
+    vocabulary: dict[str, int] = {}
+    terms = [unit.terms for unit in units]
+    term = np.array([vocabulary.setdefault(one, len(vocabulary)) for one in chain.from_iterable(terms)], int)
+    sizes = np.array([*map(len, terms)], int)
+    row = np.repeat(np.arange(len(units)), sizes)
+    frequency = np.bincount(term, minlength=len(vocabulary))
+    rarity = np.log1p(len(units) / frequency)
+    interest = np.array([one in query for one in vocabulary]) if query else frequency
+    weight = rarity[term]
+    norms = np.sqrt(np.bincount(row, weight**2, len(units))) + 1e-9
+    scores: np.ndarray = np.bincount(row, weight * (interest * rarity)[term], len(units)) / norms
+    tells = np.array([0.5 if unit.text.endswith(("?", "？", "؟")) else 1.0 for unit in units])
+    scores *= tells * np.minimum(1.0, sizes / 4)  # few words, or a question, tell less
+    return scores.round(9)
+
+
+def select_units(units: list[Unit], order: list[int], words: int, most: int, needed: int = 1) -> list[int]:
+    """Rows of the units to quote, in reading order: best first, no near-duplicates, within `words`."""
+    chosen: dict[int, set[str]] = {}
+    left = words
+    for row in order:
+        terms, room = {*units[row].terms}, left + words * (len(chosen) < needed)
+        told = any(len(terms & other) > 0.6 * min(len(terms), len(other)) for other in chosen.values())
+        if not chosen or (not told and units[row].size <= room):
+            chosen[row] = terms
+            left -= units[row].size
+        if len(chosen) >= most or (left < 4 and len(chosen) >= needed):
+            break
+    return sorted(chosen)
