@@ -98,12 +98,35 @@ def test_transcripts_with_times_and_marks(stamp: str) -> None:
     assert summarize(ASK + marked).text == summarize(ASK + BILL).text
 
 
+NEWS = (
+    "The council met on Tuesday about the library. Its cost has risen to four million euros since the plan. "
+    "Residents of the old quarter fear the noise of the works. The cost is voted on in May."
+)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "system"),
+    [
+        (f"What do the residents fear?\n\n{NEWS}", ""),
+        (f"You are careful.\n\nRules:\n- Be brief.\n- Name residents.\n\nText:\n{NEWS}", ""),
+        (f"{NEWS}\n\nWhat do the residents fear?", ""),
+        ("What do the residents fear?", f"You know this text.\n<text>\n{NEWS}\n</text>"),
+    ],
+)
+def test_a_question_about_any_text_is_answered_by_the_sentence_nearest_to_it(
+    prompt: str, system: str
+) -> None:
+    text = summarize(prompt, system=system).text
+    assert text.startswith("This engine only quotes. Nearest to the request: ")
+    assert text.endswith("Residents of the old quarter fear the noise of the works.")
+
+
 def test_sentences_are_quoted_whole_and_as_they_are() -> None:
     said = "*sighs* My card {CARD} was declined on [DATE] by Mr. J. Ito <b>twice</b>."
     assert f"Customer: {said}" in summarize(ASK + f"Customer: {said}\nAgent: I will replace it.").text
 
 
-@pytest.mark.parametrize("odd", [".", "'''a", "\n", "<a>\n", "a:", "-", "“", "؟ ", "```"])
+@pytest.mark.parametrize("odd", [".", "'''a", "\n", "<a>\n", "a:", "a:\n", "-", "“", "؟ ", "```"])
 def test_odd_texts_take_no_longer(odd: str) -> None:
     reply = summarize(ASK + "Customer: It broke.\n" + odd * 30_000, max_tokens=50)
     assert reply.output_tokens is not None

@@ -113,7 +113,7 @@ def compose_answer(prompt: str, system: str = "", max_tokens: int | None = None)
     """The whole answer to a prompt, before `max_tokens` cuts it."""
     asked, text = split_prompt(prompt)
     if not text:
-        asked, text = prompt, split_prompt(system)[1]
+        system, text = split_prompt(system)
     units, instruction = split_units(text), f"{system}\n{asked}".lower()
     if not units:
         said = prompt.split()

@@ -121,7 +121,8 @@ class Builder:
     ) -> tuple[list[Any], int]:
         """Values that a schema of no limits may take, best first, and how many of them the text tells."""
         asked = f"{name} {schema.get('description') or ''}"
-        near, every = self._near(asked), [unit.text for unit in self.units]
+        near = [] if kind in ("enum", "object", "array") else self._near(asked)
+        every = [unit.text for unit in self.units]
         values: list[Any] = [None]
         told = 1
         match kind:
@@ -163,11 +164,11 @@ class Builder:
         """The values of an enum, best first, each with how much of its words is in the text."""
         values = [one for one in schema.get("enum", [schema.get("const")]) if one is not None]
         told = describe_values(values, schema.get("description") or "") | schema.get("told", {})
-        stems = [sorted(set(terms_of(f"{value} {told.get(str(value), '')}"))) for value in values]
-        shared = Counter(stem for one in stems for stem in one)  # what several values share tells less
+        terms = [terms_of(f"{value} {told.get(str(value), '')}") for value in values]
+        shared = Counter(term for one in terms for term in one)  # what several values share tells less
         self.told |= shared.keys() & self.counts.keys()
-        sums = (sum(log1p(self.counts[stem]) / shared[stem] for stem in one) for one in stems)
-        scores = [round(total / sqrt(len(one) or 1), 9) for total, one in zip(sums, stems, strict=True)]
+        sums = (sum(log1p(self.counts[term]) / shared[term] for term in one) for one in terms)
+        scores = [round(total / sqrt(len(one) or 1), 9) for total, one in zip(sums, terms, strict=True)]
         return sorted(zip(scores, values, strict=True), key=lambda one: -one[0])
 
     def _fill(self, schema: dict[str, Any]) -> tuple[dict[str, Any], bool]:

@@ -27,7 +27,7 @@ _END = re.compile(
 )
 _WORDS = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _DENSE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0e00-\u0e7f]+")
-_MOST_BLOCKS, _MOST_ASKED, _LONGEST = 20, 80, 60
+_MOST_BLOCKS, _MOST_ASKED, _LONGEST = 20, 40, 60
 
 
 class Unit(NamedTuple):
@@ -54,20 +54,24 @@ def split_prompt(prompt: str) -> tuple[str, str]:
     lines = prompt.split("\n")
     said = [row for row, label in enumerate(_labels(lines)) if label]
     if said:
-        head, paragraphs = "\n".join(lines[: said[0]]).strip(), _BLANK.split("\n".join(lines[said[0] :]))
-        tail = [paragraphs.pop()] if len(paragraphs) > 1 and _asks(paragraphs[-1]) else []
-        return "\n".join([head, *tail]).strip(), "\n\n".join(paragraphs)
-    return _split_parts(prompt.strip())
+        asked, paragraphs = lines[: said[0]], _BLANK.split("\n".join(lines[said[0] :]))
+        while not any(map(_LABEL.match, paragraphs[-1].split("\n"))):
+            asked.append(paragraphs.pop())
+        return "\n".join(asked).strip(), "\n\n".join(paragraphs)
+    return _split_parts(re.sub(r"([:：])[ \t]*\n", r"\1\n\n", prompt.strip()))
 
 
 def _split_parts(prompt: str) -> tuple[str, str]:
-    """What the first and last paragraphs ask, or lines, or sentences, and what is between."""
+    """What stands before the last colon, and what the first and last paragraphs, lines or sentences ask."""
     levels = (_BLANK.split(prompt), prompt.split("\n"), _sentences(re.sub(r":\s", ":\n", prompt, count=1)))
     parts = next((level for level in levels if len(level) > 1), [prompt])
     first, last = 0, len(parts)
-    is_short = len(parts[0]) < len(prompt) / 4 and not _LABEL.match(parts[0])
-    if is_short and parts is not levels[2]:
-        first = 1
+    if parts is not levels[2] and not _LABEL.match(parts[0]) and len(parts[0]) < len(prompt) / 2:
+        first = int(len(parts[0].split()) <= _MOST_ASKED)
+    behind = len(prompt)
+    for at, part in enumerate(parts, 1):
+        behind -= len(part)
+        first = at if part.endswith((":", "：")) and behind > len(prompt) / 2 else first
     while first < last and _asks(parts[first]):
         first += 1
     while first < last and _asks(parts[last - 1]):
