@@ -101,7 +101,8 @@ def split_units(text: str) -> list[Unit]:
     sentences, units, speaker = _sentences(text), [], ""
     for sentence, label in zip(sentences, _labels(sentences), strict=True):
         said, speaker = (_LABEL.sub("", sentence, count=1), label) if label else (sentence, speaker)
-        units.append(Unit(said, speaker, len(_words(said)), terms_of(said)))
+        words = _words(said)
+        units.append(Unit(said, speaker, len(words), _terms(words)))
     return [unit for unit in units if unit.size]
 
 
@@ -117,16 +118,22 @@ def _sentences(text: str) -> list[str]:
 
 def _words(text: str) -> list[str]:
     """Lower-case words; scripts written without spaces give pairs of characters."""
+    found = _WORDS.findall(text.lower().replace("’", "'"))
+    if text.isascii():
+        return found
     words = []
-    for word in _WORDS.findall(text.lower().replace("’", "'")):
-        is_dense = not word.isascii() and _DENSE.fullmatch(word)
-        words += [word[at : at + 2] for at in range(max(len(word) - 1, 1))] if is_dense else [word]
+    for word in found:
+        cuts = range(max(len(word) - 1, 1)) if _DENSE.fullmatch(word) else ()
+        words += [word[at : at + 2] for at in cuts] or [word]
     return words
 
 
 def terms_of(text: str) -> list[str]:
     """What texts are compared by: five letters of each word that says something, and no plural."""
-    words = _words(text)
+    return _terms(_words(text))
+
+
+def _terms(words: list[str]) -> list[str]:
     terms = (word.removesuffix("s")[:5] for word in words if word not in STOP_WORDS)
     return list(dict.fromkeys(terms)) or words
 
