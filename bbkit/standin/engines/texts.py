@@ -100,7 +100,9 @@ def split_units(text: str) -> list[Unit]:
     """The sentences of a text, in reading order; who speaks does so until somebody else is named."""
     sentences, units, speaker = _sentences(text), [], ""
     for sentence, label in zip(sentences, _labels(sentences), strict=True):
-        said, speaker = (_LABEL.sub("", sentence, count=1), label) if label else (sentence, speaker)
+        named = _LABEL.match(sentence)
+        speaker = label if named else speaker
+        said = sentence[named.end() :] if named and label else sentence
         words = _words(said)
         units.append(Unit(said, speaker, len(words), _terms(words)))
     return [unit for unit in units if unit.size]
