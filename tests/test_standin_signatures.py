@@ -106,6 +106,10 @@ def test_what_aws_s_other_kits_say_in_the_query(standin_process: Standin) -> Non
     head = standin_process.client("s3").head_object(Bucket=BUCKET, Key="by-node", ChecksumMode="ENABLED")
     assert (head["ContentLength"], head["ContentType"], head["Metadata"]) == (4, "text/x", {"who": "me"})
     assert "ChecksumCRC32" not in head
+    for name in ("x-amz-meta-€", "x-amz-meta-a b"):
+        request = AWSRequest("PUT", f"{standin_process.endpoint}/{BUCKET}/by-node", params={name: "1"})
+        S3SigV4QueryAuth(credentials, "s3", "us-east-1").add_auth(request)
+        assert element("Code", ask(request.url, "PUT")[1]) == "InvalidArgument"
     read = {"Bucket": BUCKET, "Key": "by-node", "ResponseContentType": "a/b", "ChecksumMode": "ENABLED"}
     for version in ("s3", "s3v4"):
         signer = client_of(standin_process, signature_version=version)

@@ -202,7 +202,7 @@ def hoist(request: SignedRequest, checksums: bool = False) -> SignedRequest:
     """Say in headers what a presigned URL says in its query; S3 signs `checksums`, but does not heed them."""
     headers, query = dict[str, str](), []
     for pair in request.query.split("&"):
-        name = unquote_plus(pair.partition("=")[0]).lower()
+        name = unquote_plus(pair.partition("=")[0], "latin-1").lower()
         if name.startswith("x-amz-") or name in ("content-type", "content-md5"):
             taken = checksums or "checksum" not in name or name == "x-amz-checksum-mode"
             if taken and name not in _OF_SIGNATURES:

@@ -120,8 +120,8 @@ def name_sums(checksums: Mapping[str, str], kind: str | None = None) -> dict[str
 
 def page_size(given: Given, name: str) -> int:
     size = given.get(name, MOST)
-    if not 0 <= size < 1 << 31:
-        raise refuse_call("page_size", argument=name, size=size)
+    if size < 0:
+        raise refuse_call("page_size", argument=name[0].lower() + name[1:], size=size)
     return int(size)
 
 

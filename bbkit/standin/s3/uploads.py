@@ -125,6 +125,7 @@ class Uploads(Operations):
                 raise refuse_call("no_part_checksum", algorithm=algorithm.lower(), number=number)
             known = part.details.items() if part and algorithm else set()
             if part is None or etag != part.etag or not sums.items() <= known:
+                self._upload(given)  # which may have ended meanwhile
                 raise refuse_call("invalid_part", upload=name, number=number, etag=etag)
             parts.append(part)
         for part in parts[:-1]:

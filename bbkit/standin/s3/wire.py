@@ -88,7 +88,8 @@ class Operation:
             said, known = _TABLE["enums"].get(member), getattr(shape, "member", shape)
             if said and {one.strip() for one in told[name].split(",")} - {*known.enum}:
                 raise refuse_call("other_value", said=said, argument=name, found=told[name])
-            if shape.type_name in ("integer", "long") and not _INTEGER.fullmatch(told[name]):
+            bits = {"integer": 31, "long": 63}.get(shape.type_name)
+            if bits and not (_INTEGER.fullmatch(told[name]) and abs(int(told[name])) < 1 << bits):
                 refusal = "part_number" if member == "PartNumber" else "no_integer"
                 raise refuse_call(refusal, argument=name, number=told[name])
             if member.endswith("Since"):
@@ -169,7 +170,7 @@ def check_headers(told: Mapping[str, str]) -> None:
     """Raise for headers that no operation of S3 knows, and for those that would make two of one."""
     for name, value in told.items():
         if _STORED.match(name) and (_CONTROL.search(value) or not _NAME.fullmatch(name)):
-            raise refuse_call("argument", said=f"{name} has a character that no header takes")
+            raise refuse_call("argument", said=f"{name} holds a character that no header takes")
         if name.startswith("x-amz-") and name not in known_headers() and not _FREE_HEADER.fullmatch(name):
             raise not_done(f"Header {name}")
 
