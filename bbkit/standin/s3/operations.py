@@ -192,9 +192,8 @@ class Operations:
         if "PartNumber" in given and parts:
             told["PartsCount"] = len(parts)
             if details["sums"].get("ChecksumType") == "COMPOSITE":
-                sums = {
-                    name: parts[given["PartNumber"] - 1].get(name, x) for name, x in details["sums"].items()
-                }
+                part = parts[given["PartNumber"] - 1]
+                sums = {name: part.get(name, x) for name, x in details["sums"].items()}
         if start is not None:
             told["ContentRange"] = f"bytes {start}-{start + length - 1}/{found.size}"
         if given.get("ChecksumMode", "").upper() == "ENABLED":
