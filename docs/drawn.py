@@ -1,12 +1,14 @@
 """How pages of the site show charts: drawn by the plotly.js beside the page, with their values as a table."""
 
 import os
+from copy import deepcopy
 from typing import Any
 
 import plotly.io as pio
 from plotly.io.base_renderers import MimetypeRenderer
 
 from bbkit.charts.style import Chart
+from bbkit.report.figures import _take_title as take_title
 
 
 class Drawn(MimetypeRenderer):  # type: ignore[misc]
@@ -17,10 +19,13 @@ class Drawn(MimetypeRenderer):  # type: ignore[misc]
         pio.renderers.default = "plotly_mimetype"
         table = chart._repr_mimebundle_()["text/html"]
         pio.renderers.default = "drawn"
-        drawn = chart.to_html(
+        layout = deepcopy(fig_dict["layout"])
+        title, subtitle, _ = take_title(layout)  # which wrap only outside of a figure
+        drawn = Chart({**fig_dict, "layout": layout}).to_html(
             include_plotlyjs=False, include_mathjax=False, full_html=False, config={"responsive": True}
         )
-        return {"text/html": f"{drawn}<details><summary>As a table</summary>{table}</details>"}
+        told = f'<p class="chart-title"><strong>{title}</strong><br>{subtitle}</p>'
+        return {"text/html": f"{told}{drawn}<details><summary>As a table</summary>{table}</details>"}
 
 
 pio.renderers["drawn"] = Drawn()
