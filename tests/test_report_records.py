@@ -115,6 +115,20 @@ def test_a_report_to_share_holds_numbers_and_closed_values_only(tmp_path: Path) 
     assert "All 200 records." in path.read_text(encoding="utf-8")
 
 
+def test_what_is_said_of_ids_and_texts_holds_of_the_whole_file(tmp_path: Path) -> None:
+    outputs = make_answers(40)
+    text = outputs["text"].dropna().iloc[0]
+    seen = code("dearest", count=8, outputs=(display(html=f"<p>{outputs['record_id'][7]} {text}</p>"),))
+    for kept, asked in (("", {}), ("Quintid-39", {"with_ids": True}), ("Quintid-39", {"with_text": True})):
+        path = export(tmp_path, outputs, seen, **asked)
+        page, table = path.read_text(encoding="utf-8"), json.dumps(unpack(path))
+        assert ("Quintid-39" in table) == bool(kept) and "Quintid-7" in page
+        assert ("This table holds no ids or texts: " in page) == (not asked)
+        assert ("This table holds no texts: " in page) == ("with_ids" in asked)
+        assert ("other cells show of ids and texts is in this file" in page) == ("with_text" not in asked)
+        assert "Ids and texts are not in this file" not in page
+
+
 def test_ids_and_texts_are_there_when_asked_for(tmp_path: Path) -> None:
     outputs = make_answers(60)
     outputs.loc[3, "record_id"] = "jane@quint.example"

@@ -76,11 +76,11 @@ def pack_records(bundle: Any, masker: Masker, with_ids: bool) -> tuple[str, str]
     shown = f"All {count_noun(rows, 'record')}"
     if rows < told.total:
         shown = f"A seeded sample of {rows:,} of {count_noun(told.total, 'record')}, as many as fit"
-    without = " Ids and texts are not in this file: --with-ids and --with-text keep them."
-    if with_ids:
-        without = " Texts are not in this file: --with-text keeps them."
-    without = without if masker.enabled else ""
-    return packed, f"{shown}.{without}"
+    if not masker.enabled:
+        return packed, f"{shown}."
+    without = "texts: --with-text keeps" if with_ids else "ids or texts: --with-ids and --with-text keep"
+    elsewhere = "What other cells show of ids and texts is in this file, masked and long texts shortened."
+    return packed, f"{shown}. This table holds no {without} them. {elsewhere}"
 
 
 def _may_be_shown(column: Column, masker: Masker, with_ids: bool) -> bool:
