@@ -358,8 +358,9 @@ def test_a_column_of_the_source_is_named_even_beside_many_others() -> None:
     for find in (charts.outcomes, bb.cost_of):
         with pytest.raises(InputError, match=r"no column 'quee'; it has 'source\.queue', 'record_id', .*"):
             find(frame, by="quee")
-    with pytest.raises(InputError, match=r"'source\.queue', .*source_columns="):
+    with pytest.raises(InputError, match=r"'source\.queue', .*source_columns=") as raised:
         explorers.show_examples(frame, columns="quee")
+    assert len(str(raised.value)) < 300 and "bbkit collect RUN --into rows --with-source" in str(raised.value)
 
 
 def test_charts_load_no_boto3() -> None:

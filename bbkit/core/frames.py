@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,9 @@ def no_column(
     """The error for columns that are not there: which, those there are, and what to do."""
     # Those of the source come first: they are what one asks for by name.
     listed = sorted(map(str, columns), key=lambda name: not name.startswith("source."))
-    known = name_some(listed, most=25) or "none"
+    # A line that names more is cut where it is shown, and with it what to do.
+    most = sum(ends <= 90 for ends in accumulate(len(name) + 4 for name in listed))
+    known = name_some(listed, most=max(1, most)) or "none"
     return InputError(f"The {what} has no column {name_some(absent)}; it has {known}. {remedy}".rstrip())
 
 
@@ -155,7 +158,8 @@ def find_columns(frame: pd.DataFrame, names: Iterable[str]) -> list[str]:
     """Find columns by their own names or, those of the source, by their names there."""
     columns = {name: name if name in frame.columns else f"source.{name}" for name in names}
     if absent := [name for name, column in columns.items() if column not in frame.columns]:
-        remedy = "Pass source_columns= to collect_outputs to bring columns of the source along."
+        remedy = "Bring columns of the source along: source_columns= of collect_outputs, or "
+        remedy += "bbkit collect RUN --into rows --with-source."
         raise no_column(absent, frame.columns, remedy)
     for name, column in columns.items():
         if not all(map(pd.api.types.is_hashable, frame[column].dropna()[:1])):
