@@ -111,7 +111,7 @@ def test_a_file_that_is_no_notebook_is_named(tmp_path: Path, content: str) -> No
     path.write_text(content)
     with pytest.raises(InputError, match=r"n\.ipynb' is not a notebook"):
         read_parameters(path)
-    with pytest.raises(InputError, match="There is no notebook"):
+    with pytest.raises(InputError, match=r"No run is at .*absent\.ipynb', nor a notebook\."):
         read_parameters(tmp_path / "absent.ipynb")
 
 

@@ -345,6 +345,7 @@ _NEXT = {
 def report(options: Namespace) -> int:
     """Run a notebook, a run's 03-explore unless another is named, and render it to one HTML file."""
     from bbkit.report import print_report, read_parameters, render_report
+    from bbkit.run import RunSnapshot
 
     notebook, parameters = options.notebook, dict(options.parameter)
     if Path(notebook, "run.json").is_file():
@@ -372,6 +373,8 @@ def report(options: Namespace) -> int:
     for condition in made.failed_on:
         print(f"bbkit: {condition}", file=sys.stderr)
     follows = name in _NEXT and (name != "03-explore" or made.left)
+    if name == "02-launch" and (run / "run.json").is_file() and not RunSnapshot.read(bb.Run.open(run)).open:
+        name = "04-retry"  # what comes after any jobs that have ended
     step = f" Next: {_NEXT[name].format(shlex.quote(str(run)))}" if follows else ""
     print(f"It opens without a network; -o puts it elsewhere.{step}", file=sys.stderr)
     if options.pdf:

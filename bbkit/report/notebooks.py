@@ -92,7 +92,8 @@ def read_notebook(name: str | Path) -> Notebook:
     except FileNotFoundError:
         shared = name_some(sorted(each.stem for each in find_shared("notebooks").glob("*.ipynb")), most=9)
         raise InputError(
-            f"There is no notebook {str(name)!r}. Give a path, or the name of one of bbkit's: {shared}."
+            f"No run is at {str(name)!r}, nor a notebook. Give the folder of a run (of 01-prepare), the "
+            f"path of a notebook, or the name of one of bbkit's: {shared}."
         ) from None
     except (ValueError, OSError) as error:
         raise InputError(f"{str(path)!r} is not a notebook: {error}.") from None
