@@ -180,7 +180,6 @@ def _run_notebooks(run_folder: Path, *, faults: bool, schema: bool, embeddings: 
     explore = {**run, "by": "queue", "texts": "transcript reference_summary"}
     if embeddings:
         prepare |= {"model_id": "amazon.titan-embed-text-v2:0", "system": "", "prompt": "{transcript}"}
-        prepare["temperature"] = -1.0  # none
         explore["alike"] = 0.35  # no two of the sample calls are nearly the same
     pages = {"01-prepare": prepare, "02-launch": {**run, "wait_minutes": 10.0}}
     if faults:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from bbkit.core import datasets
 from bbkit.core.errors import ExtraError, InputError
 
 COLUMNS = ["embedding", "model_input"]
+PAGE = Path(__file__).parent.parent / "docs/how-to/embeddings.md"
 
 
 def embed_line(record_id: str, vector: Any, text: str = "", **more: int) -> dict[str, Any]:
@@ -75,6 +77,27 @@ def test_pairs_are_those_that_the_definition_names(vectors: list[Any], threshold
     assert sorted(told.values()) == pytest.approx(
         sorted(expected.values())[len(expected) - len(pairs) :], abs=1e-5
     )
+
+
+@settings(max_examples=40, deadline=None)
+@given(few_vectors, st.sampled_from([0.3, 0.5, 0.9]))
+def test_the_page_keeps_one_of_each(vectors: list[Any], threshold: float) -> None:
+    [recipe] = re.findall(r"```python\n(assert.+?)```", PAGE.read_text(), re.DOTALL)
+    outputs = as_outputs(vectors)
+    told = {"outputs": outputs, "pairs": bb.near_duplicates(outputs, threshold)}
+    exec(recipe, told)
+    kept, near = set(told["kept"]["record_key"]), named(told["pairs"])
+    assert not [pair for pair in near if kept.issuperset(pair)], "no two that are kept are near"
+    assert all(
+        any({key} | {other} in map(set, near) for other in kept) for key in {*outputs["record_key"]} - kept
+    ), "nothing is left out that is near to none that is kept"
+
+
+def test_the_page_says_that_pairs_are_unlisted() -> None:
+    [recipe] = re.findall(r"```python\n(assert.+?)```", PAGE.read_text(), re.DOTALL)
+    alike = as_outputs(np.ones((9, 4)))
+    with pytest.raises(AssertionError, match="a greater most"):
+        exec(recipe, {"outputs": alike, "pairs": bb.near_duplicates(alike, most=5)})
 
 
 def test_pairs_beyond_those_listed_are_counted_where_it_is_shown() -> None:
@@ -169,7 +192,8 @@ def test_a_map_of_nothing_says_why() -> None:
     def told(vectors: Any) -> str:
         return charts.embedding_map(as_outputs(vectors)).layout.annotations[0].text
 
-    assert told([]) == told([None, None]) == "No record has an embedding."
+    nothing = "No record has an embedding. A line of several vectors<br>counts as none."
+    assert told([]) == told([None, None]) == nothing
     assert told([[1.0, 2.0]] * 5) == "5 embeddings: no two differ."
     assert told([[1.0]] * 2) == "It takes 2 to 8,192 numbers; embeddings have 1."
     assert "2 and of 3 numbers" in told([[1.0, 2.0], [1.0, 2.0, 3.0]])
@@ -184,7 +208,7 @@ def test_norms_are_those_of_the_vectors() -> None:
     assert mixed.layout.title.text.startswith("The median norm is 5<br>")
     assert "3 embeddings; 1 of them 0" in mixed.layout.title.text
     assert sum(mixed.data[0].y) == 3
-    assert charts.embedding_norms(as_outputs([])).layout.annotations[0].text == "No record has an embedding."
+    assert charts.embedding_norms(as_outputs([])).layout.annotations[0].text.startswith("No record has")
 
 
 def test_findings_name_vectors_that_say_nothing_or_the_same(tmp_path: Path) -> None:
@@ -215,6 +239,14 @@ def test_findings_name_vectors_that_say_nothing_or_the_same(tmp_path: Path) -> N
         (lambda rows: bb.nearest_records(rows, [0, 0]), "zero or not finite"),
         (lambda rows: bb.nearest_records(rows, [1, 0, 0]), "of 3 and of 2 numbers"),
         (lambda rows: bb.nearest_records(rows, "r0", n=0), "n is 0"),
+        (lambda rows: bb.nearest_records(rows, ["a", "b"]), "to is \\['a', 'b'\\]. It is a record_key"),
+        (lambda rows: bb.nearest_records(rows, b"ab"), "to is b'ab'"),
+        (lambda rows: bb.nearest_records(rows, [[1], [1, 2]]), "a list of numbers"),
+        (lambda rows: bb.nearest_records(rows, {"r0": 1}), "a list of numbers"),
+        (lambda rows: bb.nearest_records(rows, pd.NA), "to is <NA>"),
+        (lambda rows: bb.embedding_matrix(as_outputs([[[1.0, 2.0]], [[3.0, 4.0]]])), "2 lists deep"),
+        (lambda rows: charts.embedding_norms(as_outputs([[[1.0] * 16]] * 2)), "2 lists deep"),
+        (lambda rows: charts.embedding_map(rows, clusters=1), "clusters is 1. .* 2 to 2"),
         (lambda rows: bb.near_duplicates(rows[["record_key"]]), "with_columns=\\['embedding'\\]"),
         (lambda rows: charts.embedding_norms(rows[["outcome"]]), "with_columns=\\['embedding'\\]"),
         (lambda rows: bb.embedding_matrix(rows.assign(embedding="[1, 2]")), "holds no lists of numbers"),
@@ -225,6 +257,31 @@ def test_findings_name_vectors_that_say_nothing_or_the_same(tmp_path: Path) -> N
 def test_what_cannot_be_compared_is_named(call: Any, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call(as_outputs([[1.0, 0.0], [0.0, 1.0]]))
+
+
+def test_vectors_of_several_lengths_are_compared_each_with_its_own() -> None:
+    mixed = as_outputs([[1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.1], [1.0, 0.0, 0.1]])
+    assert named(bb.near_duplicates(mixed)) == {("r0", "r2"), ("r1", "r3")}
+    assert bb.nearest_records(mixed, "r1")["record_key"].tolist() == ["r3"]
+
+
+def test_great_values_and_small_differences_are_told_apart() -> None:
+    great = as_outputs([[3e38, 3e38], [3e38, 3e38], [3e38, -3e38]])
+    assert named(bb.near_duplicates(great)) == {("r0", "r1")}
+    assert "beyond 1e+15" in charts.embedding_map(great).layout.annotations[0].text
+    angles = np.arccos([1, 0.95 + 2e-7, 0.95 - 2e-7])
+    close = as_outputs([*np.column_stack([np.cos(angles), np.sin(angles)]).astype(np.float32)])
+    assert ("r0", "r1") in named(bb.near_duplicates(close))
+    assert ("r0", "r2") not in named(bb.near_duplicates(close, np.float32(0.95), most=np.int64(9)))
+
+
+def test_only_the_record_that_was_asked_is_left_out() -> None:
+    rows = as_outputs([[1.0, 0.0], [1.0, 0.1], [1.0, 0.2]], similarity="own")
+    rows["record_key"] = pd.array(["a", "a", "b"], "string")
+    found = bb.nearest_records(rows, "a", n=np.int64(9))
+    assert found["record_key"].tolist() == ["a", "b"]
+    assert found["similarity"].tolist() == pytest.approx([1.01**-0.5, 1.04**-0.5])
+    assert bb.near_duplicates(rows)[["row", "other_row"]].to_numpy().tolist() == [[2, 3], [1, 2], [1, 3]]
 
 
 def test_clusters_need_scikit_learn() -> None:

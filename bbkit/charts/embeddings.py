@@ -16,9 +16,9 @@ from bbkit.charts.validity import draw_numbers
 from bbkit.core.datasets import take_rows
 from bbkit.core.errors import ExtraError, validate_number
 from bbkit.core.text import count_noun, format_number
-from bbkit.core.vectors import VECTORS, iter_vectors, measure
+from bbkit.core.vectors import NO_VECTOR, VECTORS, iter_vectors, measure
 
-_MOST_MARKS, _CELLS, _MOST_NUMBERS, _SEED = 1_000, 60, 8_192, 0
+_MOST_MARKS, _CELLS, _MOST_NUMBERS, _MOST_VALUE, _SEED = 1_000, 60, 8_192, 1e15, 0
 _SYMBOLS = ("circle", "square", "diamond", "cross", "x", "triangle-up", "star")
 _GREYS = [[0, "#e4e4e4"], [0.02, "#cfcfcf"], [0.15, "#a8a8a8"], [1, "#6b6b6b"]]
 
@@ -40,7 +40,7 @@ def embedding_norms(outputs: Any, *, by: str | None = None, title: str | None = 
     """
     norms, places = _compute(outputs, measure)
     if not len(norms):
-        return style.empty_figure(title or "Norms of the embeddings", "No record has an embedding.")
+        return style.empty_figure(title or "Norms of the embeddings", NO_VECTOR)
     norms = np.array(rounded(norms, 4))  # more digits would be those of single precision
     _, groups = read_groups(outputs, by, ["outcome"])
     zero, middle = int((norms == 0).sum()), format_number(float(np.median(norms)))
@@ -117,15 +117,17 @@ def _find_plane(outputs: Any) -> tuple[np.ndarray, np.ndarray, list[float]] | st
             total, products = np.zeros(size), np.zeros((size, size))
         if vectors.shape[1] != size:
             return f"Embeddings of {size:,} and of {vectors.shape[1]:,} numbers have no map in common."
+        if max(vectors.max(), -vectors.min()) > _MOST_VALUE:
+            return f"Embeddings of numbers beyond {_MOST_VALUE:g} have no map."
         apart = vectors - shift  # squares of what is near 0 keep their digits
         total += apart.sum(axis=0, dtype=np.float64)
         products += apart.T @ apart
         count += len(apart)
     if not count:
-        return "No record has an embedding."
+        return NO_VECTOR
     mean = total / count
     variance, axes = np.linalg.eigh(products / count - np.outer(mean, mean))
-    if variance[-1] <= 1e-12 * (1 + np.square(shift).sum()):
+    if variance[-1] <= 1e-12 * np.square(shift).sum():
         return f"{count_noun(count, 'embedding')}: no two differ."
     axes = axes[:, :-3:-1]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
@@ -134,12 +136,12 @@ def _find_plane(outputs: Any) -> tuple[np.ndarray, np.ndarray, list[float]] | st
 
 
 def _cluster(outputs: Any, places: np.ndarray, clusters: int) -> Groups:
+    what = f"It is how many clusters the marks are parted into, 2 to {len(places):,}."
+    validate_number(clusters, "clusters", least=2, most=len(places), whole=True, what=what)
     if find_spec("sklearn") is None:
         raise ExtraError(f"clusters={clusters} needs scikit-learn. Type: pip install scikit-learn")
     from sklearn.cluster import KMeans
 
-    what = f"It is how many clusters the marks are parted into, 2 to {len(places):,}."
-    validate_number(clusters, "clusters", least=2, most=len(places), whole=True, what=what)
     _, vectors = next(iter_vectors(take_rows(outputs, places, [VECTORS])))
     found = KMeans(clusters, n_init=4, random_state=_SEED).fit_predict(vectors)
     return group_rows(pd.DataFrame({"cluster": found + 1}), "cluster")

@@ -7,6 +7,7 @@ one would guess. Arguments of the wrong kind are refused here too.
 import re
 from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from numbers import Integral, Real
 from typing import Any
 
 
@@ -129,8 +130,7 @@ def as_mapping(value: Any, name: str) -> dict[str, Any]:
 def validate_number(
     value: Any, name: str, *, least: float, most: float | None = None, whole: bool = False, what: str = ""
 ) -> None:
-    kinds = (int,) if whole else (int, float)
-    is_number = isinstance(value, kinds) and not isinstance(value, bool)
+    is_number = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
     if is_number and value >= least and (most is None or value <= most):
         return
     shown = value if is_number else repr(value)

@@ -11,6 +11,7 @@ from bbkit.core.errors import InputError
 from bbkit.core.frames import is_absent, require_columns
 
 VECTORS = "embedding"
+NO_VECTOR = "No record has an embedding. A line of several vectors counts as none."
 _REMEDY = "Pass what collect_outputs(..., with_columns=['embedding']) returned."
 
 
@@ -25,11 +26,13 @@ def iter_vectors(outputs: Any, names: Sequence[str] = ()) -> Iterator[tuple[pd.D
             lengths = np.array([0 if is_absent(cell) else len(cell) for cell in cells], np.int64)
             for length in np.unique(lengths[lengths > 0]).tolist():
                 rows = np.flatnonzero(lengths == length)
-                whole = np.concatenate([np.asarray(cell, np.float32) for cell in cells[rows]])
-                vectors = whole.reshape(-1, length)
+                vectors = np.stack([np.asarray(cell, np.float32) for cell in cells[rows]])
+                if vectors.ndim != 2:
+                    raise ValueError(f"{vectors.ndim - 1} lists deep")
                 if not (finite := np.isfinite(vectors).all(axis=1)).all():
                     rows, vectors = rows[finite], vectors[finite]
-                yield kept.iloc[rows], vectors
+                if len(rows):
+                    yield kept.iloc[rows], vectors
         except (TypeError, ValueError) as error:
             raise InputError(f"Column {VECTORS!r} holds no lists of numbers ({error}). {_REMEDY}") from error
 
@@ -40,9 +43,9 @@ def measure(vectors: np.ndarray) -> np.ndarray:
 
 
 def direct(vectors: np.ndarray) -> np.ndarray:
-    """The same vectors with norm 1; NaN where they are zero and have no direction."""
-    norms = measure(vectors).astype(np.float32)[:, np.newaxis]
-    return np.asarray(vectors / np.where(norms > 0, norms, np.float32("nan")))
+    """The same vectors with norm 1, float64; NaN where they are zero and have no direction."""
+    norms = measure(vectors)[:, np.newaxis]
+    return np.asarray(vectors / np.where(norms > 0, norms, np.nan))
 
 
 def weigh_vectors(outputs: pd.DataFrame) -> dict[str, np.ndarray]:

@@ -96,6 +96,7 @@ def retry_records(
     causes = [*(CAUSES if "all" in causes else causes), *(["cut_off"] if cut_off else [])]
     if max_tokens is not None:
         validate_number(max_tokens, "max_tokens", least=1, whole=True, what="It is a whole number of tokens.")
+        max_tokens = int(max_tokens)  # JSON takes no number of numpy
     snapshot = refresh_jobs(RunSnapshot.read(as_run(run)))
     if snapshot.open:
         raise RunError(

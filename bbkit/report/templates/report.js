@@ -80,7 +80,7 @@
     note.className = "page-note";
     note.textContent = text;
     plot.append(note);
-    plot.closest("figure").querySelector(".page-data").open = true;
+    plot.closest("figure").querySelectorAll(".page-data").forEach((data) => { data.open = true; });
   };
   const inflate = async (id) => {
     const text = atob(document.getElementById(id).textContent);
@@ -259,7 +259,7 @@
   const dataOf = (plot) => plot.closest("figure").querySelector(".page-data");
   const opened = [];
   addEventListener("beforeprint", () => {
-    const undrawn = plots.filter((plot) => plot.dataset.drawn !== "yes").map(dataOf).filter((data) => !data.open);
+    const undrawn = plots.filter((plot) => plot.dataset.drawn !== "yes").map(dataOf).filter((data) => data?.open === false);
     undrawn.forEach((data) => { data.open = true; });
     opened.push(...undrawn);
   });
