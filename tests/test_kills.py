@@ -222,7 +222,9 @@ for name, module in list(sys.modules.items()):
         module.datetime = Wrong
 if {signs}:
     now = botocore.auth.get_current_datetime
-    botocore.auth.get_current_datetime = lambda *options, **more: now(*options, **more) + off
+    for signer in (botocore.auth, sys.modules.get("botocore.crt.auth")):  # the latter where awscrt is
+        if signer:
+            signer.get_current_datetime = lambda *options, **more: now(*options, **more) + off
 """
 
 
