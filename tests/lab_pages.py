@@ -75,7 +75,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         "LANG": "C.UTF-8",
     }
     process = subprocess.Popen(
-        [str(BBKIT), "lab", "--no-browser", "--port", "0"],
+        # JupyterLab lets go of the port it found while it loads; the system gives none of these to others.
+        [str(BBKIT), "lab", "--no-browser", "--port", str(20_000 + os.getpid() % 10_000)],
         cwd=here,
         env=environment,
         stderr=subprocess.PIPE,
